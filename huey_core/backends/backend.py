@@ -1,0 +1,88 @@
+"""What a backend plugin's entry point names: a class that turns a URL into queues and data stores."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+if TYPE_CHECKING:
+    from huey_core.backends.base import BaseDataStore, BaseQueue
+    from huey_core.backends.capabilities import Capability
+    from huey_core.backends.url import BackendURL
+
+__all__ = ["HUEY_PLUGIN_API", "Backend", "Option"]
+
+HUEY_PLUGIN_API: Final = 1
+"""The version of the plugin API. A plugin that declares another one is refused by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A query option of a backend's URL.
+
+    Attributes:
+        name: As it is written in the URL.
+        parse: Turns the text into the value, and raises ``ValueError`` for text that it cannot read.
+        default: The value when the URL does not give the option.
+        help: One line for ``huey info`` and the documentation, units included.
+    """
+
+    name: str
+    parse: Callable[[str], Any]
+    default: Any
+    help: str
+
+
+class Backend(ABC):
+    """One server (or file, or process memory), with queues and data stores that share its connections.
+
+    Creating a backend makes no connection. Third-party backends subclass this and name the class in the entry-point
+    group ``huey_core.backends``, once per URL scheme (``+`` in a scheme is written ``.`` in the entry point's name).
+
+    Args:
+        url: The parsed URL; its :attr:`~huey_core.backends.url.BackendURL.options` hold the typed values of
+            :attr:`options` and of the options common to all backends.
+    """
+
+    schemes: ClassVar[tuple[str, ...]]
+    """The URL schemes that this backend answers to, lower case."""
+
+    api_version: ClassVar[int]
+    """The :data:`HUEY_PLUGIN_API` that the plugin was written for."""
+
+    options: ClassVar[tuple[Option, ...]] = ()
+    """The query options that this backend understands, beside the common ones."""
+
+    capabilities: ClassVar[frozenset[Capability]]
+    """What the queues and data stores of this backend promise."""
+
+    def __init__(self, url: BackendURL) -> None:
+        self.url = url
+
+    @abstractmethod
+    def queue(self, name: str) -> BaseQueue:
+        """Return a queue of this name."""
+
+    @abstractmethod
+    def data_store(self, name: str) -> BaseDataStore:
+        """Return a data store of this name."""
+
+    @abstractmethod
+    def ping(self) -> None:
+        """Ask the server for a sign of life, and raise what the driver raises when there is none."""
+
+    def describe(self) -> dict[str, str]:
+        """What an operator wants to know of the server: its product, version and durability, as short texts."""
+        return {}
+
+    def warnings(self) -> list[str]:
+        """Settings of the server that endanger messages, one sentence each, shown when a consumer starts."""
+        return []
+
+    def close(self) -> None:
+        """Give back connections. Queues and stores of this backend must not be used afterwards."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.url}>"

@@ -1,0 +1,237 @@
+"""The least that a backend must offer: a first-in-first-out queue of bytes, and bytes by key.
+
+These two classes are what the original API promised to authors of backends, and a backend with nothing more works
+end to end: delivery is then at most once, and the consumer says so when it starts. Every method beyond the original
+has a default here that is correct, or that raises :class:`~huey_core.exceptions.Unsupported` where a correct default
+is impossible.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, Final, final
+
+from huey_core.exceptions import Unsupported
+
+if TYPE_CHECKING:
+    from huey_core.backends.capabilities import Capability
+
+__all__ = ["BaseDataStore", "BaseQueue", "EmptyData"]
+
+
+@final
+class _EmptyDataType:
+    """The type of :data:`EmptyData`; it has exactly one instance, which is false."""
+
+    _instance: ClassVar[_EmptyDataType | None] = None
+
+    def __new__(cls) -> _EmptyDataType:
+        if cls._instance is None:
+            cls._instance = super().__new__(cls)
+        return cls._instance
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __repr__(self) -> str:
+        return "EmptyData"
+
+    def __reduce__(self) -> str:
+        return "EmptyData"
+
+
+EmptyData: Final = _EmptyDataType()
+"""What :meth:`BaseDataStore.get` returns for an absent key. Compare with ``is``: a stored ``b""`` is not empty."""
+
+
+class BaseQueue(ABC):
+    """A first-in-first-out queue of byte messages.
+
+    Args:
+        name: The queue's name. Different names never share messages, however alike they look.
+        connection: What the backend needs to connect. No connection is made before the first call.
+    """
+
+    blocking: ClassVar[bool] = False
+    """Whether :meth:`read` waits for a message (for a bounded time) instead of returning at once."""
+
+    capabilities: ClassVar[frozenset[Capability]] = frozenset()
+    """What this queue promises beyond the methods below."""
+
+    def __init__(self, name: str, **connection: Any) -> None:
+        self.name = name
+        self.connection = connection
+
+    @abstractmethod
+    def write(self, data: bytes) -> Any:
+        """Append a message to the tail of the queue."""
+
+    @abstractmethod
+    def read(self) -> bytes | None:
+        """Remove the message at the head and return it, or return ``None`` when the queue is empty."""
+
+    @abstractmethod
+    def flush(self) -> None:
+        """Remove every message of this queue, and nothing of any other."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Count the messages that wait to be read."""
+
+    def __bool__(self) -> bool:
+        # Without this, an empty queue would be false through __len__ and look like a queue that was not given.
+        return True
+
+    def wake(self) -> None:
+        """End a :meth:`read` that waits in another thread, soon. Does nothing by default: reads are bounded."""
+
+    def close(self) -> None:
+        """Give back connections. Does nothing by default."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r}>"
+
+
+class BaseDataStore(ABC):
+    """Bytes by key: results of commands, and the consumer's own state.
+
+    Args:
+        name: The store's name. Different names never share keys, however alike they look.
+        connection: What the backend needs to connect. No connection is made before the first call.
+    """
+
+    capabilities: ClassVar[frozenset[Capability]] = frozenset()
+    """What this store promises beyond :meth:`put`, :meth:`get` and :meth:`flush`."""
+
+    poll_interval: ClassVar[tuple[float, float]] = (0.005, 0.5)
+    """The shortest and the longest pause, in seconds, between two looks of the default :meth:`wait`."""
+
+    def __init__(self, name: str, **connection: Any) -> None:
+        self.name = name
+        self.connection = connection
+
+    @abstractmethod
+    def put(self, key: str, value: bytes, ttl: float | None = None) -> None:
+        """Store a value, replacing an earlier one.
+
+        Args:
+            key: Any text.
+            value: Any bytes, ``b""`` included.
+            ttl: Seconds after which the store forgets the value; ``None`` keeps it. A store without
+                :attr:`Capability.TTL` is never called with one and may leave the parameter out.
+        """
+
+    @abstractmethod
+    def get(self, key: str) -> bytes | _EmptyDataType:
+        """Remove a value and return it, or return :data:`EmptyData` when the key is absent."""
+
+    @abstractmethod
+    def flush(self) -> None:
+        """Remove every key of this store, and nothing of any other."""
+
+    def peek(self, key: str) -> bytes | _EmptyDataType:
+        """Return a value and leave it in place, or :data:`EmptyData`.
+
+        Raises:
+            Unsupported: Reading and putting back in two steps could lose the value, so there is no default.
+        """
+        raise self._unsupported("peek")
+
+    def peek_many(self, keys: list[str]) -> list[bytes | _EmptyDataType]:
+        """Return the values of several keys in their order. By default one :meth:`peek` after another."""
+        return [self.peek(key) for key in keys]
+
+    def delete(self, key: str) -> bool:
+        """Remove a key and say whether it was there."""
+        return self.get(key) is not EmptyData
+
+    def put_if_absent(self, key: str, value: bytes, ttl: float | None = None) -> bool:
+        """Store a value only if the key is absent, atomically, and say whether it was stored.
+
+        Raises:
+            Unsupported: An atomic default cannot be built from :meth:`put` and :meth:`get`.
+        """
+        raise self._unsupported("put_if_absent")
+
+    def replace_if_equal(self, key: str, old: bytes, new: bytes, ttl: float | None = None) -> bool:
+        """Replace a value only if it still equals ``old``, atomically, and say whether it was replaced.
+
+        Raises:
+            Unsupported: An atomic default cannot be built from :meth:`put` and :meth:`get`.
+        """
+        raise self._unsupported("replace_if_equal")
+
+    def increment(self, key: str, amount: int = 1, ttl: float | None = None) -> int:
+        """Add to a counter that starts at 0, atomically, and return its new value.
+
+        A value that was incremented reads back as its decimal digits in ASCII. ``ttl`` (seconds) is set afresh by
+        every call that gives one.
+
+        Raises:
+            Unsupported: An atomic default cannot be built from :meth:`put` and :meth:`get`.
+        """
+        raise self._unsupported("increment")
+
+    def watch(self, key: str, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call ``callback`` whenever the key may have been written, and return a function that ends the watch.
+
+        The callback runs in a thread of the store and must not block. It may come without a change (after a
+        reconnection, for example), so the caller looks at the key again. A write that happens after this method
+        returned is never missed.
+
+        Raises:
+            Unsupported: The store does not have :attr:`Capability.NOTIFY`.
+        """
+        raise self._unsupported("watch")
+
+    def wait(self, key: str, timeout: float | None = None) -> bool:
+        """Wait until the key is present, leave it in place, and say whether it came in time.
+
+        A store that can :meth:`watch` is not polled; any other is, with growing, jittered pauses.
+
+        Args:
+            key: The key to wait for.
+            timeout: The longest wait in seconds; ``None`` waits without an end.
+
+        Raises:
+            Unsupported: The store offers no :meth:`peek`.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        changed = threading.Event()
+        try:
+            end_watch = self.watch(key, changed.set)
+        except Unsupported:
+            return self._wait_by_polling(key, deadline)
+        try:
+            while True:
+                changed.clear()
+                if self.peek(key) is not EmptyData:
+                    return True
+                remaining = None if deadline is None else deadline - time.monotonic()
+                if (remaining is not None and remaining <= 0) or not changed.wait(remaining):
+                    return self.peek(key) is not EmptyData
+        finally:
+            end_watch()
+
+    def _wait_by_polling(self, key: str, deadline: float | None) -> bool:
+        pause, longest = self.poll_interval
+        while self.peek(key) is EmptyData:
+            remaining = float("inf") if deadline is None else deadline - time.monotonic()
+            if remaining <= 0:
+                return False
+            time.sleep(min(pause * random.uniform(0.75, 1.25), remaining))
+            pause = min(pause * 1.5, longest)
+        return True
+
+    def close(self) -> None:
+        """Give back connections. Does nothing by default."""
+
+    def _unsupported(self, method: str) -> Unsupported:
+        return Unsupported(f"{type(self).__module__}.{type(self).__qualname__} does not offer {method}()")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r}>"

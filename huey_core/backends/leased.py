@@ -1,0 +1,358 @@
+"""The contract of a queue that loses nothing: claims under a lease, settled in atomic steps.
+
+Every backend of this project implements :class:`LeasedQueue`. The life of a message::
+
+    write ──> ready ──claim──> running ──settle──> gone (ack)
+      │         ^                │  │
+      │         ├── release <────┘  ├──> scheduled (retry with a delay) ──> ready
+      └─> scheduled ──when due──^   ├──> dead (bury) ──requeue──> ready
+                                    └──> ready (the lease expired)
+
+Time is the server's clock wherever the server has one; durations are in seconds, points in time in seconds since the
+epoch (UTC).
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+import time
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from huey_core.backends.base import BaseQueue
+from huey_core.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from huey_core.backends.base import BaseDataStore
+
+__all__ = [
+    "DEFAULT_LEASE",
+    "DEFAULT_MAX_DELIVERIES",
+    "MAX_PRIORITY",
+    "Ack",
+    "Bury",
+    "Counts",
+    "Delivery",
+    "LeasedQueue",
+    "Message",
+    "Outcome",
+    "Release",
+    "ResultWrite",
+    "Retry",
+    "State",
+    "StoredMessage",
+    "Written",
+    "new_message_id",
+]
+
+DEFAULT_LEASE: Final = 60.0
+"""Seconds for which a claimed message is nobody else's, unless the consumer says otherwise."""
+
+DEFAULT_MAX_DELIVERIES: Final = 5
+"""Deliveries without an outcome after which a message is buried, because it seems to kill its consumers."""
+
+MAX_PRIORITY: Final = 1000
+"""Priorities lie between ``-MAX_PRIORITY`` and ``MAX_PRIORITY``, so that every backend can order them exactly."""
+
+
+def new_message_id() -> str:
+    """Make an identifier of 128 random bits, as 32 hexadecimal digits."""
+    return os.urandom(16).hex()
+
+
+class State(enum.StrEnum):
+    """Where a message is."""
+
+    READY = "ready"
+    SCHEDULED = "scheduled"
+    RUNNING = "running"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message to be written.
+
+    Attributes:
+        data: The bytes that the consumer will get.
+        message_id: Makes the write idempotent: while a message of this id is live, another write of it changes
+            nothing.
+        priority: Higher runs first; between ``-MAX_PRIORITY`` and ``MAX_PRIORITY``.
+        eta: The time before which the message is not delivered (seconds since the epoch); ``None`` or a past time
+            delivers at once.
+        unique_key: At most one live message has this key.
+        unique_for: Seconds for which the key stays taken, settled or not; ``None`` frees it when the message is
+            settled (acked, buried or deleted).
+    """
+
+    data: bytes
+    message_id: str = field(default_factory=new_message_id)
+    priority: int = 0
+    eta: float | None = None
+    unique_key: str | None = None
+    unique_for: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of a write.
+
+    Attributes:
+        created: Whether a new message was written; ``False`` when its id or its unique key is already live.
+        message_id: The id of the live message: the one written, or the one that was there before.
+    """
+
+    created: bool
+    message_id: str
+
+
+@dataclass(slots=True)
+class Delivery:
+    """A message that this consumer holds under a lease.
+
+    Attributes:
+        data: The bytes as written.
+        message_id: The id given at the write.
+        receipt: Fresh for every claim; whoever settles must show it.
+        attempt: The number of this delivery since the message's last outcome, from 1. It is raised at the claim, so
+            a consumer that was killed counts.
+        private: Whatever the backend needs to find the message again. Nobody else looks at it.
+    """
+
+    data: bytes
+    message_id: str
+    receipt: str
+    attempt: int
+    private: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResultWrite:
+    """A value to be put into a data store together with an outcome.
+
+    Attributes:
+        store: The store. :meth:`LeasedQueue.settles_into` must have said yes to it.
+        key: The key in that store.
+        value: The bytes to put.
+        ttl: Seconds after which the store forgets the value; ``None`` keeps it.
+    """
+
+    store: BaseDataStore
+    key: str
+    value: bytes
+    ttl: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """The delivery is done: forget the message, write its result and its follow-up messages, in one step."""
+
+    delivery: Delivery
+    result: ResultWrite | None = None
+    follow_ups: tuple[Message, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Replace the message's bytes and deliver it again after ``delay`` seconds, with its deliveries counted anew."""
+
+    delivery: Delivery
+    data: bytes
+    delay: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Put the message back at the head of its priority, as if this delivery had not been."""
+
+    delivery: Delivery
+
+
+@dataclass(frozen=True, slots=True)
+class Bury:
+    """Keep the message aside as a dead letter, with a reason in one line and the details, for an operator to see."""
+
+    delivery: Delivery
+    reason: str
+    detail: str = ""
+    result: ResultWrite | None = None
+
+
+Outcome: TypeAlias = Ack | Retry | Release | Bury
+"""How a delivery ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many messages are in each state, and whether the queue is paused."""
+
+    ready: int
+    scheduled: int
+    running: int
+    dead: int
+    paused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A message as an operator sees it.
+
+    Attributes:
+        message_id: The id given at the write.
+        data: The bytes.
+        state: Where it is.
+        priority: Its priority.
+        attempt: Deliveries since its last outcome.
+        due: Seconds since the epoch: when it becomes ready (scheduled), when its lease ends (running), when it was
+            buried (dead); ``None`` for ready.
+        reason: Why it was buried, in one line.
+        detail: What was known when it was buried: a traceback, usually.
+    """
+
+    message_id: str
+    data: bytes
+    state: State
+    priority: int = 0
+    attempt: int = 0
+    due: float | None = None
+    reason: str = ""
+    detail: str = ""
+
+
+class LeasedQueue(BaseQueue):
+    """A queue with at-least-once delivery.
+
+    A backend implements the abstract methods. Each of them is safe to call from several threads at once and may
+    raise whatever its driver raises: callers treat any :class:`Exception` as trouble with the server.
+
+    Args:
+        name: The queue's name.
+        max_deliveries: After this many deliveries without an outcome, the claim buries the message.
+        connection: What the backend needs to connect.
+    """
+
+    max_message_size: int | None = None
+    """The largest ``data`` in bytes that :meth:`write` accepts; ``None`` when there is no fixed limit."""
+
+    def __init__(self, name: str, *, max_deliveries: int = DEFAULT_MAX_DELIVERIES, **connection: Any) -> None:
+        if max_deliveries < 1:
+            raise ConfigurationError(f"max_deliveries must be at least 1, not {max_deliveries}")
+        super().__init__(name, **connection)
+        self.max_deliveries = max_deliveries
+
+    def write(
+        self,
+        data: bytes,
+        *,
+        message_id: str | None = None,
+        priority: int = 0,
+        eta: float | None = None,
+        unique_key: str | None = None,
+        unique_for: float | None = None,
+    ) -> Written:
+        """Write one message; see :class:`Message` for the parameters.
+
+        Raises:
+            MessageTooLarge: ``data`` is larger than :attr:`max_message_size`.
+        """
+        message = Message(data, message_id or new_message_id(), priority, eta, unique_key, unique_for)
+        return self.write_many([message])[0]
+
+    @abstractmethod
+    def write_many(self, messages: Sequence[Message]) -> list[Written]:
+        """Write several messages, in order, with as few round trips as the server allows.
+
+        Each message is written or not by itself; a message that is a duplicate does not keep the others back.
+
+        Raises:
+            MessageTooLarge: One is larger than :attr:`max_message_size`; nothing was written.
+        """
+
+    @abstractmethod
+    def claim(self, limit: int, lease: float, wait: float = 0.0) -> list[Delivery]:
+        """Take up to ``limit`` messages under a lease, the most urgent first.
+
+        Delayed messages that are due and messages whose lease has expired come back through this call, in bounded
+        portions; a message past :attr:`max_deliveries` is buried by it.
+
+        Args:
+            limit: The most messages to take; at least 1.
+            lease: Seconds for which nobody else gets them.
+            wait: The longest time in seconds to wait for a first message. The wait ends early when a delayed message
+                falls due, and when another thread calls :meth:`wake`. A backend may wait for less.
+
+        Returns:
+            The deliveries; empty when nothing is there or the queue is paused.
+        """
+
+    @abstractmethod
+    def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
+        """End deliveries, each in one atomic step with its result and its follow-ups.
+
+        Returns:
+            One value per outcome, in order: ``True`` when it took effect, ``False`` when the receipt was stale,
+            which then changed nothing at all.
+        """
+
+    @abstractmethod
+    def extend(self, deliveries: Sequence[Delivery], lease: float) -> list[bool]:
+        """Renew leases to last ``lease`` seconds from now.
+
+        Returns:
+            One value per delivery, in order: ``False`` when it is no longer ours.
+        """
+
+    @abstractmethod
+    def counts(self) -> Counts:
+        """Count the messages in each state."""
+
+    @abstractmethod
+    def peek(self, state: State, offset: int = 0, limit: int = 100) -> list[StoredMessage]:
+        """List messages in one state without touching them, the next to come first (the last buried, for dead)."""
+
+    @abstractmethod
+    def find(self, message_ids: Sequence[str]) -> list[StoredMessage]:
+        """Return those of the messages that are live or dead, in the order asked for."""
+
+    @abstractmethod
+    def requeue(self, message_ids: Iterable[str]) -> list[str]:
+        """Make dead or scheduled messages ready now, their deliveries counted anew.
+
+        Returns:
+            The ids that were requeued. A message in another state, or one whose unique key another live message
+            has taken since, is left alone.
+        """
+
+    @abstractmethod
+    def delete(self, message_ids: Iterable[str]) -> list[str]:
+        """Forget messages in whatever state; a running one's receipt becomes stale. Returns the ids that were there."""
+
+    @abstractmethod
+    def pause(self) -> None:
+        """Let every claim of every consumer come back empty until :meth:`resume`."""
+
+    @abstractmethod
+    def resume(self) -> None:
+        """End a :meth:`pause`."""
+
+    def now(self) -> float:
+        """The time by the clock that decides leases and delays, in seconds since the epoch."""
+        return time.time()
+
+    def settles_into(self, store: BaseDataStore) -> bool:
+        """Whether :meth:`settle` can put a result into this store in the same atomic step."""
+        return False
+
+    def read(self) -> bytes | None:
+        """Claim one message and ack it at once: at-most-once delivery, as :class:`BaseQueue` promises."""
+        deliveries = self.claim(1, DEFAULT_LEASE)
+        if not deliveries:
+            return None
+        self.settle([Ack(deliveries[0])])
+        return deliveries[0].data
+
+    def __len__(self) -> int:
+        return self.counts().ready

@@ -1,0 +1,226 @@
+"""Every error that huey-core raises, in one tree.
+
+::
+
+    QueueException
+    ├── QueueWriteException            a message could not be written
+    │   └── MessageTooLarge            the backend's size limit, named
+    ├── QueueReadException             the queue could not be read
+    ├── DataStoreException
+    │   ├── DataStoreGetException
+    │   ├── DataStorePutException
+    │   └── DataStoreTimeout           also a TimeoutError
+    ├── ConfigurationError             also a ValueError
+    │   └── Unsupported                a backend lacks what was asked for
+    ├── SerializationError
+    │   ├── EncodeError                a value the serializer cannot carry
+    │   └── DecodeError                bytes that cannot be read back
+    │       └── SignatureError         bytes whose signature is missing or wrong
+    ├── CommandException
+    │   ├── CommandError               the command itself raised; carried as data
+    │   ├── CommandRevoked
+    │   ├── CommandExpired
+    │   ├── CommandRejected            refused by a plugin before it was written
+    │   ├── CommandNotFound            also a LookupError
+    │   └── CommandConflict            two commands of one name
+    └── PluginException
+        ├── PluginNotFound             also a ConfigurationError
+        ├── PluginLoadError            also an ImportError
+        ├── PluginConflict
+        ├── PluginIncompatible
+        ├── PluginBlocked
+        └── UnknownHook
+
+A wrapped error keeps its cause in ``__cause__``. ``KeyboardInterrupt`` and ``SystemExit`` are never wrapped.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = [
+    "CommandConflict",
+    "CommandError",
+    "CommandException",
+    "CommandExpired",
+    "CommandNotFound",
+    "CommandRejected",
+    "CommandRevoked",
+    "ConfigurationError",
+    "DataStoreException",
+    "DataStoreGetException",
+    "DataStorePutException",
+    "DataStoreTimeout",
+    "DecodeError",
+    "EncodeError",
+    "MessageTooLarge",
+    "PluginBlocked",
+    "PluginConflict",
+    "PluginException",
+    "PluginIncompatible",
+    "PluginLoadError",
+    "PluginNotFound",
+    "QueueException",
+    "QueueReadException",
+    "QueueWriteException",
+    "SerializationError",
+    "SignatureError",
+    "UnknownHook",
+    "Unsupported",
+]
+
+
+class QueueException(Exception):
+    """The base of every error in this package."""
+
+
+class QueueWriteException(QueueException):
+    """A message could not be written to the queue; the cause is in ``__cause__``."""
+
+
+class MessageTooLarge(QueueWriteException):
+    """A message is larger than the backend accepts; nothing was written.
+
+    Attributes:
+        size: The size of the message in bytes.
+        limit: The largest size the backend accepts, in bytes.
+    """
+
+    def __init__(self, size: int, limit: int, backend: str) -> None:
+        super().__init__(size, limit, backend)
+        self.size = size
+        self.limit = limit
+        self.backend = backend
+
+    def __str__(self) -> str:
+        return (
+            f"the message is {self.size:,} bytes and {self.backend} accepts at most {self.limit:,} bytes; "
+            "store the data elsewhere and pass a reference to it"
+        )
+
+
+class QueueReadException(QueueException):
+    """The queue could not be read; the cause is in ``__cause__``."""
+
+
+class DataStoreException(QueueException):
+    """The base of the errors of a data store."""
+
+
+class DataStoreGetException(DataStoreException):
+    """A value could not be read from the data store; the cause is in ``__cause__``."""
+
+
+class DataStorePutException(DataStoreException):
+    """A value could not be written to the data store; the cause is in ``__cause__``."""
+
+
+class DataStoreTimeout(DataStoreException, TimeoutError):
+    """No result arrived within the time that the caller was ready to wait."""
+
+
+class ConfigurationError(QueueException, ValueError):
+    """A setting, a URL or an option cannot be used; the message names the part at fault."""
+
+
+class Unsupported(ConfigurationError):
+    """A backend was asked for something it does not offer; the message names the plugin and the option."""
+
+
+class SerializationError(QueueException):
+    """The base of the errors of serializers and of the message format."""
+
+
+class EncodeError(SerializationError):
+    """A value cannot be carried by the serializer in use; the message names the value's type and place."""
+
+
+class DecodeError(SerializationError):
+    """Bytes cannot be read back: damaged, of an unknown format version, or by a serializer not accepted here."""
+
+
+class SignatureError(DecodeError):
+    """Bytes carry no signature, or one that none of the configured keys made."""
+
+
+class CommandException(QueueException):
+    """The base of the errors that concern one command."""
+
+
+class CommandError(CommandException):
+    """A command raised an exception while it ran in the consumer.
+
+    The original exception travels as text and never as an object, so reading a result runs no foreign code.
+
+    Attributes:
+        type_name: The dotted name of the original exception's type, for example ``builtins.ZeroDivisionError``.
+        message: ``str()`` of the original exception.
+        traceback: The formatted traceback as the consumer saw it.
+    """
+
+    def __init__(self, type_name: str, message: str, traceback: str = "") -> None:
+        super().__init__(type_name, message, traceback)
+        self.type_name = type_name
+        self.message = message
+        self.traceback = traceback
+
+    def __str__(self) -> str:
+        return f"{self.type_name}: {self.message}"
+
+
+class CommandRevoked(CommandException):
+    """A command was revoked before it started, so it has no result."""
+
+
+class CommandExpired(CommandException):
+    """A command was not started before its expiry, so it has no result."""
+
+
+class CommandRejected(CommandException):
+    """Raised by an implementation of ``huey_before_enqueue`` to refuse a command; nothing was written."""
+
+
+class CommandNotFound(CommandException, LookupError):
+    """A message names a command that is not in this process's registry."""
+
+
+class CommandConflict(CommandException):
+    """Two different commands claim one name in one registry."""
+
+
+class PluginException(QueueException):
+    """The base of the errors of plugin loading.
+
+    Attributes:
+        plugin: The entry-point name of the plugin at fault, where there is one.
+        distribution: The distribution that provides it, where it is known.
+    """
+
+    def __init__(self, *args: Any, plugin: str | None = None, distribution: str | None = None) -> None:
+        super().__init__(*args)
+        self.plugin = plugin
+        self.distribution = distribution
+
+
+class PluginNotFound(PluginException, ConfigurationError):
+    """No installed plugin answers to a name; the message says what to install."""
+
+
+class PluginLoadError(PluginException, ImportError):
+    """A plugin is installed but cannot be imported; the cause is in ``__cause__``."""
+
+
+class PluginConflict(PluginException):
+    """Two distributions claim one name; the message names both and how to choose."""
+
+
+class PluginIncompatible(PluginException):
+    """A plugin was built for another major version of the plugin API."""
+
+
+class PluginBlocked(PluginException):
+    """A plugin was asked for that a setting blocks; the message names the setting."""
+
+
+class UnknownHook(PluginException):
+    """A plugin implements a hook that no hook specification knows."""

@@ -1,0 +1,1 @@
+"""Serializers: between the arguments and results of commands, and bytes."""
