@@ -8,31 +8,26 @@ is impossible.
 
 from __future__ import annotations
 
+import enum
 import random
 import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Final, final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from huey_core.exceptions import Unsupported
 
 if TYPE_CHECKING:
     from huey_core.backends.capabilities import Capability
 
-__all__ = ["BaseDataStore", "BaseQueue", "EmptyData"]
+__all__ = ["BaseDataStore", "BaseQueue", "EmptyData", "EmptyDataType"]
 
 
-@final
-class _EmptyDataType:
-    """The type of :data:`EmptyData`; it has exactly one instance, which is false."""
+class EmptyDataType(enum.Enum):
+    """The type of :data:`EmptyData`: an enumeration of one member, so that type checkers follow ``is``."""
 
-    _instance: ClassVar[_EmptyDataType | None] = None
-
-    def __new__(cls) -> _EmptyDataType:
-        if cls._instance is None:
-            cls._instance = super().__new__(cls)
-        return cls._instance
+    EMPTY = "EmptyData"
 
     def __bool__(self) -> bool:
         return False
@@ -40,12 +35,11 @@ class _EmptyDataType:
     def __repr__(self) -> str:
         return "EmptyData"
 
-    def __reduce__(self) -> str:
-        return "EmptyData"
 
-
-EmptyData: Final = _EmptyDataType()
+EmptyData: Final = EmptyDataType.EMPTY
 """What :meth:`BaseDataStore.get` returns for an absent key. Compare with ``is``: a stored ``b""`` is not empty."""
+
+_EmptyDataType = EmptyDataType
 
 
 class BaseQueue(ABC):
@@ -126,14 +120,14 @@ class BaseDataStore(ABC):
         """
 
     @abstractmethod
-    def get(self, key: str) -> bytes | _EmptyDataType:
+    def get(self, key: str) -> bytes | EmptyDataType:
         """Remove a value and return it, or return :data:`EmptyData` when the key is absent."""
 
     @abstractmethod
     def flush(self) -> None:
         """Remove every key of this store, and nothing of any other."""
 
-    def peek(self, key: str) -> bytes | _EmptyDataType:
+    def peek(self, key: str) -> bytes | EmptyDataType:
         """Return a value and leave it in place, or :data:`EmptyData`.
 
         Raises:
@@ -141,7 +135,7 @@ class BaseDataStore(ABC):
         """
         raise self._unsupported("peek")
 
-    def peek_many(self, keys: list[str]) -> list[bytes | _EmptyDataType]:
+    def peek_many(self, keys: list[str]) -> list[bytes | EmptyDataType]:
         """Return the values of several keys in their order. By default one :meth:`peek` after another."""
         return [self.peek(key) for key in keys]
 

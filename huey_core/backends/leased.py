@@ -157,11 +157,16 @@ class Ack:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Replace the message's bytes and deliver it again after ``delay`` seconds, with its deliveries counted anew."""
+    """Replace the message's bytes and deliver it again after ``delay`` seconds.
+
+    Deliveries are counted anew, because this one had an outcome; ``keep_attempts`` counts on, for a message that could
+    not even be read.
+    """
 
     delivery: Delivery
     data: bytes
     delay: float = 0.0
+    keep_attempts: bool = False
 
 
 @dataclass(frozen=True, slots=True)

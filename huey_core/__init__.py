@@ -1,0 +1,38 @@
+"""A task queue for Python whose every backend is a plugin.
+
+::
+
+    from huey_core import Invoker, queue_command
+
+    invoker = Invoker.from_url("redis://localhost:6379/0?queue=mail")
+
+
+    @queue_command(invoker, retries=3)
+    def send_mail(to, text): ...
+
+What is listed in ``__all__`` here and in the modules named in the documentation is public; everything else may change.
+"""
+
+from huey_core._version import __version__
+from huey_core.commands.base import PeriodicQueueCommand, QueueCommand
+from huey_core.commands.crontab import crontab
+from huey_core.commands.registry import CommandRegistry
+from huey_core.decorators import periodic_command, queue_command
+from huey_core.hookspecs import hookimpl
+from huey_core.install_as import install_as_huey
+from huey_core.invoker.invoker import Invoker
+from huey_core.invoker.results import AsyncData
+
+__all__ = [
+    "AsyncData",
+    "CommandRegistry",
+    "Invoker",
+    "PeriodicQueueCommand",
+    "QueueCommand",
+    "__version__",
+    "crontab",
+    "hookimpl",
+    "install_as_huey",
+    "periodic_command",
+    "queue_command",
+]

@@ -1,0 +1,1 @@
+"""The modules ``huey.bin.*`` of the original API, under their original names."""

@@ -1,0 +1,63 @@
+"""``huey consumer``, which is also the script ``huey_consumer``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from huey_core.consumer.config import ConsumerConfig, load_configuration
+from huey_core.consumer.consumer import Consumer
+from huey_core.consumer.logs import set_up_logging
+from huey_core.consumer.signals import run_until_signalled
+
+__all__ = ["consumer"]
+
+
+@click.command()
+@click.argument("configuration")
+@click.option("-t", "--threads", type=click.IntRange(min=1), help="How many commands run at once.")
+@click.option(
+    "-p/-n",
+    "--periodic/--no-periodic",
+    default=None,
+    help="Whether to run periodic commands. It may be on in every consumer: each tick runs once.",
+)
+@click.option("-l", "--logfile", type=click.Path(dir_okay=False), help="Log to this file, rotated, not to stderr.")
+@click.option("--loglevel", type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False))
+@click.option("-v", "--verbose", is_flag=True, help="The same as --loglevel DEBUG.")
+@click.option("-q", "--quiet", is_flag=True, help="The same as --loglevel WARNING.")
+@click.option("--lease", type=click.FloatRange(min=1), metavar="SECONDS", help="How long a message is held unrenewed.")
+@click.option("--prefetch", type=click.IntRange(min=0), help="The most messages to hold ahead of quick workers.")
+@click.option(
+    "--shutdown-timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="How long running commands may finish."
+)
+def consumer(configuration: str, verbose: bool, quiet: bool, loglevel: str | None, **settings: Any) -> None:
+    """Run the commands of a queue.
+
+    CONFIGURATION is the dotted path of a subclass of huey_core.bin.config.BaseConfiguration, which names the invoker
+    and the settings. The options here go before the settings of the same name. The module is looked for in the
+    current directory first, and it must import every module that defines commands.
+
+    \b
+    Example: main.py
+        class Configuration(BaseConfiguration):
+            INVOKER = invoker
+            THREADS = 8
+    \b
+        huey_consumer main.Configuration
+
+    SIGTERM or SIGINT (Ctrl-C) stops claiming, lets running commands finish for up to the shutdown timeout, gives the
+    rest back to other consumers, and exits with 0. A second one gives everything back now and exits with 1. SIGHUP
+    restarts gracefully. Nothing is lost when the process is killed: other consumers get its messages when the leases
+    end.
+    """
+    loglevel = "DEBUG" if verbose else "WARNING" if quiet else loglevel
+    configuration_class, invoker = load_configuration(configuration)
+    config = ConsumerConfig.from_configuration(configuration_class, loglevel=loglevel, **settings)
+    set_up_logging(config)
+    try:
+        sys.exit(run_until_signalled(Consumer(invoker, config)))
+    finally:
+        invoker.close()

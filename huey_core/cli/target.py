@@ -1,0 +1,93 @@
+"""The server and the queue that a command works on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from huey_core.backends.leased import LeasedQueue
+from huey_core.cli.output import hide_password, printable
+from huey_core.exceptions import QueueException, Unsupported
+from huey_core.plugins.backends import open_backend
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from huey_core.backends.backend import Backend
+    from huey_core.backends.capabilities import Capability
+
+__all__ = ["json_option", "open_leased_queue", "opened", "queue_option", "server_errors", "split_url", "url_argument"]
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+HUEY_URL: Final = "HUEY_URL"
+
+queue_option = click.option("--queue", "queue_name", metavar="NAME", help="The queue's name, instead of the URL's.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for a script.")
+
+
+def url_argument(function: F) -> F:
+    """Give a command the argument ``[URL]``, which the environment variable HUEY_URL stands in for."""
+    return click.argument("url", required=False, envvar=HUEY_URL, metavar="[URL]")(function)
+
+
+def split_url(words: tuple[str, ...]) -> tuple[str | None, list[str]]:
+    """Take an optional URL off the front of a list of ids: an id never contains ``://``."""
+    if words and "://" in words[0]:
+        return words[0], list(words[1:])
+    return os.environ.get(HUEY_URL), list(words)
+
+
+@contextlib.contextmanager
+def opened(url: str | None) -> Iterator[Backend]:
+    """Open the backend of a URL, and close it at the end.
+
+    Raises:
+        click.UsageError: There is no URL.
+        ConfigurationError: The URL cannot be read.
+        PluginException: There is no usable plugin for it.
+    """
+    if not url:
+        raise click.UsageError(f"give a URL such as redis://localhost:6379/0, or set {HUEY_URL}")
+    with contextlib.closing(open_backend(url)) as backend:
+        yield backend
+
+
+@contextlib.contextmanager
+def open_leased_queue(url: str | None, name: str | None, capability: Capability) -> Iterator[LeasedQueue]:
+    """Open a queue that can be looked into, and turn what its driver raises into an error of one line.
+
+    Raises:
+        Unsupported: The backend does not declare the capability.
+        click.ClickException: The server cannot be reached, or does not do what is asked of it.
+    """
+    with opened(url) as backend:
+        queue = backend.queue(name or backend.url.options["queue"])
+        if capability not in backend.capabilities or not isinstance(queue, LeasedQueue):
+            cls = type(backend)
+            raise Unsupported(
+                f"the plugin of {backend.url.scheme}:// ({cls.__module__}.{cls.__qualname__}) does not declare "
+                f"{capability.value!r}, which this command needs; huey info lists what it can do"
+            )
+        with server_errors(backend):
+            yield queue
+
+
+@contextlib.contextmanager
+def server_errors(backend: Backend) -> Iterator[None]:
+    """Turn whatever a driver raises into an error of one line, without the password.
+
+    Raises:
+        click.ClickException: The driver raised something.
+    """
+    try:
+        yield
+    # Click ends a command by exceptions, and Exit and Abort are RuntimeErrors.
+    except (QueueException, click.ClickException, click.exceptions.Exit, click.Abort):
+        raise
+    except Exception as error:
+        reason = hide_password(f"{type(error).__name__}: {error}", backend.url)
+        raise click.ClickException(printable(f"{backend.url}: {reason}")) from error

@@ -1,0 +1,191 @@
+"""Commands: one object is one call. Their classes are made by the decorators, or subclassed by hand."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, ClassVar
+
+from huey_core.backends.leased import new_message_id
+from huey_core.commands.options import CommandOptions
+from huey_core.commands.registry import default_registry
+from huey_core.exceptions import ConfigurationError
+
+__all__ = ["FunctionCommand", "PeriodicQueueCommand", "QueueCommand", "command_name_for"]
+
+def command_name_for(thing: type | Callable[..., Any]) -> str:
+    """The dotted name under which a function or class is registered.
+
+    What is defined in the script that was started gets the name it has when it is imported, because that is how the
+    consumer will find it: ``python shop/mail.py`` and ``import mail`` agree on ``mail.send``.
+    """
+    module = thing.__module__
+    if module == "__main__":
+        main = sys.modules["__main__"]
+        spec = getattr(main, "__spec__", None)
+        if spec is not None:
+            module = spec.name.removesuffix(".__main__")
+        elif getattr(main, "__file__", None):
+            module = Path(str(main.__file__)).stem
+    return f"{module}.{thing.__qualname__}"
+
+
+class QueueCommand:
+    """One call of a command. Subclass it to write a command as a class::
+
+        class SendMail(QueueCommand):
+            def execute(self):
+                send(self.data["to"], self.data["text"])
+
+
+        invoker.enqueue(SendMail({"to": "...", "text": "..."}))
+
+    A subclass is registered under its dotted name when it is defined; ``declare=False`` in its class statement keeps
+    it out, for a base class.
+
+    Args:
+        data: What the command works on; any value that the invoker's serializer carries.
+        task_id: The call's identifier; a new one when ``None``.
+        eta: When to run, in seconds since the epoch; ``None`` runs as soon as possible.
+        overrides: Options of this call that differ from the class's; see :class:`CommandOptions`.
+        headers: Texts by name that travel with the message, for trace context.
+
+    Attributes:
+        command_name: The registered name of the class.
+        defaults: The options of every call.
+        options: The options of this call.
+        retries: How many retries are left.
+        attempt: While it runs: the number of this delivery since the last outcome, from 1.
+        enqueued_at: When it was written, in seconds since the epoch; ``None`` before that.
+        expires_at: When it expires, in seconds since the epoch; ``None`` never.
+    """
+
+    command_name: ClassVar[str] = ""
+    defaults: ClassVar[CommandOptions] = CommandOptions()
+
+    def __init_subclass__(cls, declare: bool = True, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "command_name" not in cls.__dict__:
+            cls.command_name = command_name_for(cls)
+        if declare:
+            default_registry.register(cls)
+
+    def __init__(
+        self,
+        data: Any = None,
+        task_id: str | None = None,
+        eta: float | None = None,
+        overrides: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        self.data = data
+        self.task_id = task_id or new_message_id()
+        self.eta = eta
+        self.overrides = overrides or {}
+        self.options = self.defaults.override(**overrides) if overrides else self.defaults
+        self.retries = self.options.retries
+        self.headers = headers or {}
+        self.attempt = 0
+        self.enqueued_at: float | None = None
+        self.expires_at: float | None = None
+        self.received_header: dict[str, Any] = {}
+
+    def execute(self) -> Any:
+        """Do the work, and return the result."""
+        raise NotImplementedError(f"{type(self).__qualname__} does not say how to execute()")
+
+    def get_data(self) -> Any:
+        """Return what the command works on."""
+        return self.data
+
+    def set_data(self, data: Any) -> None:
+        """Replace what the command works on."""
+        self.data = data
+
+    def to_payload(self) -> Any:
+        """The value that the serializer carries in the message's body."""
+        return self.data
+
+    @classmethod
+    def from_payload(cls, payload: Any) -> Any:
+        """Turn what :meth:`to_payload` gave back into :attr:`data`."""
+        return payload
+
+    def unique_key(self) -> str | None:
+        """The key that keeps a second command like this one from being written, or ``None``."""
+        key = self.options.unique_key
+        if key is None:
+            return None
+        text = key(self.data) if callable(key) else key
+        return f"{self.command_name}:{text}"
+
+    def __repr__(self) -> str:
+        return f"<{self.command_name} {self.task_id}>"
+
+
+class PeriodicQueueCommand(QueueCommand, declare=False):
+    """A command that runs by the clock. Subclasses say when, in :meth:`validate_datetime`.
+
+    Attributes:
+        missed: What becomes of the minutes in which nobody could run it, because every consumer was down or the
+            server was out of reach: ``"skip"`` forgets them, ``"once"`` makes up for all of them with one run,
+            ``"all"`` runs once for each.
+        queue_name: Only consumers of a queue of this name run it; ``None`` lets every consumer.
+    """
+
+    missed: ClassVar[str] = "skip"
+    queue_name: ClassVar[str | None] = None
+
+    def __init_subclass__(cls, declare: bool = True, **kwargs: Any) -> None:
+        if cls.missed not in {"skip", "once", "all"}:
+            raise ConfigurationError(f"missed must be 'skip', 'once' or 'all', not {cls.missed!r}")
+        super().__init_subclass__(declare=declare, **kwargs)
+
+    def validate_datetime(self, dt: datetime) -> bool:
+        """Whether the command runs in the minute that begins at ``dt`` (naive; UTC or local by the ``UTC`` setting)."""
+        raise NotImplementedError(f"{type(self).__qualname__} does not say when to run: validate_datetime()")
+
+
+class FunctionCommand(QueueCommand, declare=False):
+    """A call of a decorated function; :attr:`data` is the pair of its arguments and keyword arguments."""
+
+    function: ClassVar[Callable[..., Any]]
+
+    def execute(self) -> Any:
+        args, kwargs = self.data
+        return self.function(*args, **kwargs)
+
+    def to_payload(self) -> Any:
+        args, kwargs = self.data
+        return [list(args), kwargs]
+
+    @classmethod
+    def from_payload(cls, payload: Any) -> Any:
+        args, kwargs = payload
+        return args, kwargs
+
+    def unique_key(self) -> str | None:
+        key = self.options.unique_key
+        args, kwargs = self.data
+        if callable(key):
+            text = key(*args, **kwargs)
+        elif key is not None:
+            text = key.format(**self._arguments_by_name()) if "{" in key else key
+        elif self.options.unique_for is not None:
+            text = sha256(repr(sorted(self._arguments_by_name().items())).encode()).hexdigest()
+        else:
+            return None
+        return f"{self.command_name}:{text}"
+
+    def _arguments_by_name(self) -> dict[str, Any]:
+        # inspect costs as much to import as everything else here, and only unique keys need it.
+        import inspect
+
+        args, kwargs = self.data
+        bound = inspect.signature(self.function).bind(*args, **kwargs)
+        bound.apply_defaults()
+        return bound.arguments
+

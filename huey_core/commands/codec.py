@@ -1,0 +1,119 @@
+"""Between commands and the bytes of messages; the format is described in :mod:`huey_core.envelope`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from huey_core.commands.base import QueueCommand
+from huey_core.commands.options import TRAVELLING
+from huey_core.commands.registry import CommandRegistry
+from huey_core.envelope import encode_header, join, unpack
+from huey_core.exceptions import ConfigurationError, DecodeError
+from huey_core.serializers.base import Serializer
+
+__all__ = ["CommandCodec"]
+
+_HEADER_TYPES: dict[str, tuple[type, ...]] = {
+    "id": (str,),
+    "cmd": (str,),
+    "ser": (str,),
+    "at": (int, float),
+    "eta": (int, float),
+    "exp": (int, float),
+    "retries": (int,),
+    "prio": (int,),
+    "opts": (dict,),
+    "hdr": (dict,),
+}
+
+
+class CommandCodec:
+    """Writes commands with one serializer, and reads those that were written with an accepted one.
+
+    Args:
+        registry: Where the classes of commands are found.
+        serializer: Writes the bodies.
+        accept: The serializers whose messages are read; a message cannot choose another one by itself.
+        clock: The current time in seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        registry: CommandRegistry,
+        serializer: Serializer,
+        accept: Iterable[Serializer],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._registry = registry
+        self._serializer = serializer
+        self._accepted = {one.name: one for one in accept}
+        self._clock = clock
+
+    def encode(self, command: QueueCommand) -> bytes:
+        """Turn a command into a message.
+
+        Raises:
+            EncodeError: The command's data cannot be carried by the serializer.
+        """
+        if command.enqueued_at is None:
+            command.enqueued_at = self._clock()
+            if command.options.expires is not None:
+                command.expires_at = (command.eta or command.enqueued_at) + command.options.expires
+        # What a later version wrote into the header survives a retry by this one.
+        header: dict[str, Any] = {
+            **command.received_header,
+            "id": command.task_id,
+            "cmd": command.command_name,
+            "ser": self._serializer.name,
+            "at": command.enqueued_at,
+            "retries": command.retries,
+        }
+        if command.eta is not None:
+            header["eta"] = command.eta
+        if command.expires_at is not None:
+            header["exp"] = command.expires_at
+        if command.options.priority:
+            header["prio"] = command.options.priority
+        if command.headers:
+            header["hdr"] = command.headers
+        if command.overrides:
+            travelling = {name: getattr(command.options, name) for name in TRAVELLING if name in command.overrides}
+            if travelling:
+                header["opts"] = travelling
+        encoded = encode_header(header)
+        return join(encoded, self._serializer.encode(command.to_payload(), encoded))
+
+    def decode(self, data: bytes) -> QueueCommand:
+        """Turn a message back into a command.
+
+        Raises:
+            DecodeError: The bytes are damaged, of a future format, or of a serializer that is not accepted.
+            SignatureError: The signature is missing or wrong.
+            CommandNotFound: No command of that name is registered here.
+        """
+        header, encoded, body = unpack(data)
+        for name, types in _HEADER_TYPES.items():
+            if name in header and not isinstance(header[name], types):
+                raise DecodeError(f"the message's header field {name!r} holds a {type(header[name]).__name__}")
+        try:
+            task_id, command_name, serializer_name = header["id"], header["cmd"], header["ser"]
+        except KeyError as error:
+            raise DecodeError(f"the message's header lacks {error}") from error
+        serializer = self._accepted.get(serializer_name)
+        if serializer is None:
+            accepted = ", ".join(sorted(self._accepted))
+            raise DecodeError(f"the message is written with {serializer_name!r} and only {accepted} is accepted here")
+        command_class = self._registry.get(command_name)
+        payload = serializer.decode(body, encoded)
+        try:
+            command = command_class(command_class.from_payload(payload), task_id, header.get("eta"), header.get("opts"))
+        except (TypeError, ValueError, ConfigurationError) as error:
+            raise DecodeError(f"the message does not fit the command {command_name!r}: {error}") from error
+        command.retries = header.get("retries", 0)
+        command.enqueued_at = header.get("at")
+        command.expires_at = header.get("exp")
+        command.headers = header.get("hdr") or {}
+        command.received_header = header
+        return command

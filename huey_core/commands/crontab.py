@@ -1,0 +1,130 @@
+"""``crontab()``: when a periodic command is due, in the words of cron, to the minute."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from huey_core.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    import datetime
+
+__all__ = ["Crontab", "crontab"]
+
+_RANGES: Final = {
+    "month": (1, 12),
+    "day": (1, 31),
+    "day_of_week": (0, 7),
+    "hour": (0, 23),
+    "minute": (0, 59),
+}
+_DAYS_IN_MONTH: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_PIECE: Final = re.compile(r"(?:\*|(?P<first>[0-9]+)(?:-(?P<last>[0-9]+))?)(?:/(?P<step>[0-9]+))?")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Crontab:
+    """Says of a time whether it matches. Make one with :func:`crontab`.
+
+    Attributes:
+        text: The fields as they were given, where they are not ``*``.
+        months: The matching months, from 1.
+        days: The matching days of the month, from 1.
+        days_of_week: The matching days of the week; Sunday is 0.
+        hours: The matching hours.
+        minutes: The matching minutes.
+    """
+
+    text: tuple[tuple[str, str], ...]
+    months: frozenset[int]
+    days: frozenset[int]
+    days_of_week: frozenset[int]
+    hours: frozenset[int]
+    minutes: frozenset[int]
+
+    def __call__(self, when: datetime.datetime) -> bool:
+        """Whether the time matches in every field; its seconds and its time zone do not matter."""
+        return (
+            when.minute in self.minutes
+            and when.hour in self.hours
+            and when.day in self.days
+            and when.month in self.months
+            and when.isoweekday() % 7 in self.days_of_week
+        )
+
+    def __repr__(self) -> str:
+        return f"crontab({', '.join(f'{field}={text!r}' for field, text in self.text)})"
+
+
+def crontab(
+    month: int | str = "*",
+    day: int | str = "*",
+    day_of_week: int | str = "*",
+    hour: int | str = "*",
+    minute: int | str = "*",
+) -> Crontab:
+    """Make a function that says of a time whether a periodic command is due in that minute.
+
+    A field is a number, or text: ``*`` (every value), ``*/n`` (every n-th, from the first of the range), ``m-n``
+    (both included), ``m-n/s`` (every s-th of them), or several of these and of numbers, separated by commas.
+
+    All five fields must match. This differs from cron, which runs a job when *either* the day or the day of the week
+    matches: ``crontab(day=13, day_of_week=5, hour=0, minute=0)`` is midnight of a Friday the 13th, and of no other day.
+
+    Args:
+        month: 1 to 12.
+        day: The day of the month, 1 to 31.
+        day_of_week: 0 to 6 from Sunday to Saturday; 7 is Sunday too.
+        hour: 0 to 23.
+        minute: 0 to 59.
+
+    Returns:
+        A callable that takes a ``datetime`` and returns a ``bool``.
+
+    Raises:
+        ConfigurationError: A field cannot be read or is out of its range, or there is no such day in those months.
+    """
+    given = {"month": month, "day": day, "day_of_week": day_of_week, "hour": hour, "minute": minute}
+    values = {field: _parse(field, value) for field, value in given.items()}
+    if min(values["day"]) > max(_DAYS_IN_MONTH[number - 1] for number in values["month"]):
+        raise ConfigurationError(f"crontab(month={month!r}, day={day!r}) never matches: no such month has such a day")
+    return Crontab(
+        text=tuple((field, str(value)) for field, value in given.items() if value != "*"),
+        months=values["month"],
+        days=values["day"],
+        days_of_week=frozenset(number % 7 for number in values["day_of_week"]),
+        hours=values["hour"],
+        minutes=values["minute"],
+    )
+
+
+def _parse(field: str, value: int | str) -> frozenset[int]:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        _refuse(field, value, "it is neither a number nor text")
+    return frozenset(number for piece in str(value).split(",") for number in _parse_piece(field, value, piece.strip()))
+
+
+def _parse_piece(field: str, value: int | str, piece: str) -> range:
+    match = _PIECE.fullmatch(piece)
+    if match is None or (match["step"] and match["first"] and not match["last"]):
+        _refuse(field, value, f"{piece!r} is not a number, *, */n, m-n or m-n/s")
+    low, high = _RANGES[field]
+    first = int(match["first"] or low)
+    # A seventh day of the week is a second name of Sunday, which "*" must not count twice.
+    last = int(match["last"] or match["first"] or (6 if field == "day_of_week" else high))
+    step = int(match["step"] or 1)
+    for number in (first, last):
+        if not low <= number <= high:
+            _refuse(field, value, f"{number} is out of range")
+    if first > last:
+        _refuse(field, value, f"{piece!r} runs backwards; write {first}-{high},{low}-{last} to wrap around")
+    if not 1 <= step <= high - low + 1:
+        _refuse(field, value, f"a step of {step} is not possible")
+    return range(first, last + 1, step)
+
+
+def _refuse(field: str, value: object, reason: str) -> NoReturn:
+    low, high = _RANGES[field]
+    raise ConfigurationError(f"crontab({field}={value!r}): {reason}; {field} takes {low} to {high}")

@@ -1,0 +1,1 @@
+"""The consumer: the process that runs commands."""

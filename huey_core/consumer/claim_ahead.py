@@ -1,0 +1,45 @@
+"""How many messages to hold ahead of the workers.
+
+Quick commands are worth claiming in large portions, because a round trip costs more than they do. Slow ones are not:
+a message that waits here behind a slow command could be running in another consumer. So the number held ahead is what
+the workers get through in a short time, by the latest durations, and none as soon as commands are slow.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["ClaimAhead"]
+
+HORIZON: Final = 0.1
+"""Seconds of work to hold ahead."""
+
+
+class ClaimAhead:
+    """Decides how many messages to claim.
+
+    Args:
+        workers: How many commands run at once.
+        limit: The most messages to hold ahead.
+    """
+
+    def __init__(self, workers: int, limit: int) -> None:
+        self._workers = workers
+        self._limit = limit
+        self._mean = float("inf")
+
+    def observe(self, duration: float) -> None:
+        """Learn how long a command took, in seconds."""
+        if self._mean == float("inf"):
+            self._mean = duration
+        else:
+            # A slow command counts at once and is forgotten slowly: holding too little costs a round trip, holding
+            # too much delays somebody's message.
+            weight = 0.5 if duration > self._mean else 0.05
+            self._mean += (duration - self._mean) * weight
+
+    def target(self, longest_running: float = 0.0) -> int:
+        """The number of messages to hold ahead, while the longest-running command has run for so many seconds."""
+        if longest_running > HORIZON:
+            return 0
+        return min(self._limit, int(self._workers * HORIZON / max(self._mean, 1e-6)))

@@ -1,0 +1,194 @@
+"""The consumer's settings: as a class that an application writes, and as the checked values that the consumer uses."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, ClassVar, Final, Self
+
+from huey_core.exceptions import ConfigurationError
+from huey_core.invoker.invoker import Invoker
+
+__all__ = ["BaseConfiguration", "ConsumerConfig", "load_configuration"]
+
+WORKER_TYPES: Final = ("thread",)
+
+
+class BaseConfiguration:
+    """What a consumer is started with: ``huey_consumer main.Configuration``. Subclass it::
+
+        class Configuration(BaseConfiguration):
+            INVOKER = invoker
+            THREADS = 8
+
+    Attributes:
+        INVOKER: The application's invoker. Instead of it, as in the original API, ``QUEUE`` and the stores can be
+            given; commands are then found in the process's default registry.
+        QUEUE: A queue, or a backend URL.
+        RESULT_STORE: A data store for results, a backend URL, or ``None``.
+        TASK_STORE: A data store for the consumer's own state, a backend URL, or ``None``.
+        SERIALIZER: The name of the serializer, or a serializer, when the invoker is built from ``QUEUE``.
+        PERIODIC: Whether this consumer runs periodic commands. It may be on in every consumer.
+        WORKER_TYPE: ``"thread"``.
+        THREADS: How many commands run at once.
+        LEASE: Seconds for which a message is held before the lease is renewed; ``None`` takes the invoker's.
+        PREFETCH: The most messages to hold ahead of the workers, when commands are quick.
+        SHUTDOWN_TIMEOUT: Seconds that running commands have to finish when the consumer is told to stop.
+        UNREADABLE_DELAY: Seconds after which a message that cannot be read, or whose command is unknown, is looked at
+            again.
+        INITIAL_DELAY: The first pause in seconds after an error of the server, and between two looks into a plain
+            queue that cannot wait.
+        BACKOFF: Each further pause is the one before, times this.
+        MAX_DELAY: The longest pause in seconds.
+        UTC: Whether periodic commands go by UTC; ``False`` for local time.
+        LOGFILE: A file to log to; ``None`` logs to standard error.
+        LOGLEVEL: The level, as a number or a name.
+        LOG_MAX_BYTES: The size in bytes at which the log file is rotated; 0 never does.
+        LOG_BACKUPS: How many rotated log files are kept.
+    """
+
+    INVOKER: ClassVar[Invoker | None] = None
+    QUEUE: ClassVar[Any] = None
+    RESULT_STORE: ClassVar[Any] = None
+    TASK_STORE: ClassVar[Any] = None
+    SERIALIZER: ClassVar[Any] = "json"
+    PERIODIC: ClassVar[bool] = True
+    WORKER_TYPE: ClassVar[str] = "thread"
+    THREADS: ClassVar[int] = 4
+    LEASE: ClassVar[float | None] = None
+    PREFETCH: ClassVar[int] = 1000
+    SHUTDOWN_TIMEOUT: ClassVar[float] = 30.0
+    UNREADABLE_DELAY: ClassVar[float] = 10.0
+    INITIAL_DELAY: ClassVar[float] = 0.1
+    BACKOFF: ClassVar[float] = 1.15
+    MAX_DELAY: ClassVar[float] = 10.0
+    UTC: ClassVar[bool] = True
+    LOGFILE: ClassVar[str | None] = None
+    LOGLEVEL: ClassVar[int | str] = logging.INFO
+    LOG_MAX_BYTES: ClassVar[int] = 10 * 2**20
+    LOG_BACKUPS: ClassVar[int] = 3
+
+
+@dataclass(kw_only=True)
+class ConsumerConfig:
+    """The settings of :class:`BaseConfiguration` as the consumer uses them, in lower case and checked.
+
+    Raises:
+        ConfigurationError: A value cannot be used; the message names the setting.
+    """
+
+    periodic: bool = True
+    worker_type: str = "thread"
+    threads: int = 4
+    lease: float | None = None
+    prefetch: int = 1000
+    shutdown_timeout: float = 30.0
+    unreadable_delay: float = 10.0
+    initial_delay: float = 0.1
+    backoff: float = 1.15
+    max_delay: float = 10.0
+    utc: bool = True
+    logfile: str | None = None
+    loglevel: int | str = logging.INFO
+    log_max_bytes: int = 10 * 2**20
+    log_backups: int = 3
+
+    def __post_init__(self) -> None:
+        self.check()
+
+    def check(self) -> None:
+        """Refuse values that cannot be used; called again after plugins had their say."""
+        if self.worker_type not in WORKER_TYPES:
+            raise ConfigurationError(f"WORKER_TYPE must be one of {', '.join(WORKER_TYPES)}, not {self.worker_type!r}")
+        self._check_whole("threads", 1)
+        self._check_whole("prefetch", 0)
+        self._check_whole("log_max_bytes", 0)
+        self._check_whole("log_backups", 0)
+        for name in ("shutdown_timeout", "unreadable_delay", "initial_delay", "max_delay"):
+            self._check_number(name, 0)
+        self._check_number("backoff", 1)
+        if self.lease is not None and self.lease < 1:
+            raise ConfigurationError(f"LEASE must be at least 1 second, not {self.lease!r}")
+        if isinstance(self.loglevel, str) and self.loglevel.upper() not in logging.getLevelNamesMapping():
+            raise ConfigurationError(f"LOGLEVEL must be a level such as INFO or DEBUG, not {self.loglevel!r}")
+
+    @classmethod
+    def from_configuration(cls, configuration: type[BaseConfiguration], **overrides: Any) -> Self:
+        """Take the values of a configuration class; ``overrides`` that are not ``None`` go before them.
+
+        Raises:
+            ConfigurationError: The class has a setting that does not exist (the closest name is offered), or a value
+                that cannot be used.
+        """
+        known = {name for name in vars(BaseConfiguration) if name.isupper()}
+        for name in dir(configuration):
+            if name.isupper() and not name.startswith("_") and name not in known:
+                close = get_close_matches(name, known, n=1)
+                hint = f"; did you mean {close[0]}?" if close else ""
+                raise ConfigurationError(f"{configuration.__name__} has an unknown setting {name}{hint}")
+        values = {field.name: getattr(configuration, field.name.upper()) for field in fields(cls)}
+        values.update({name: value for name, value in overrides.items() if value is not None})
+        return cls(**values)
+
+    def _check_whole(self, name: str, least: int) -> None:
+        value = getattr(self, name)
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ConfigurationError(f"{name.upper()} must be a whole number of at least {least}, not {value!r}")
+
+    def _check_number(self, name: str, least: float) -> None:
+        value = getattr(self, name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
+            raise ConfigurationError(f"{name.upper()} must be a number of at least {least}, not {value!r}")
+
+
+def load_configuration(path: str) -> tuple[type[BaseConfiguration], Invoker]:
+    """Import a configuration class from its dotted path, such as ``main.Configuration``.
+
+    The current directory is looked into first, as it is for ``python -m``.
+
+    Returns:
+        The class, and the invoker that it names or describes.
+
+    Raises:
+        ConfigurationError: The path leads nowhere, or names something else. What the module itself raises while it is
+            imported passes through.
+    """
+    module_name, _, class_name = path.rpartition(".")
+    if not module_name:
+        raise ConfigurationError(f"{path!r} is not a path to a configuration class, such as main.Configuration")
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise
+        raise ConfigurationError(f"there is no module {module_name!r} in {Path.cwd()} or on the path") from error
+    configuration = getattr(module, class_name, None)
+    if not isinstance(configuration, type) or not issubclass(configuration, BaseConfiguration):
+        found = [
+            name
+            for name, value in vars(module).items()
+            if isinstance(value, type) and issubclass(value, BaseConfiguration) and value is not BaseConfiguration
+        ]
+        hint = f"; it has {', '.join(found)}" if found else ""
+        raise ConfigurationError(f"{module_name} has no configuration class {class_name!r}{hint}")
+    return configuration, invoker_of(configuration)
+
+
+def invoker_of(configuration: type[BaseConfiguration]) -> Invoker:
+    """The invoker that a configuration names, or a new one over the queue and the stores that it names."""
+    if configuration.INVOKER is not None:
+        return configuration.INVOKER
+    if configuration.QUEUE is None:
+        raise ConfigurationError(f"{configuration.__name__} sets neither INVOKER nor QUEUE")
+    return Invoker(
+        configuration.QUEUE,
+        configuration.RESULT_STORE,
+        configuration.TASK_STORE,
+        serializer=configuration.SERIALIZER,
+    )

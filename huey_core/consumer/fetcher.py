@@ -1,0 +1,146 @@
+"""The fetch loop: claims messages for idle workers, and settles outcomes on the way."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+from huey_core.backends.leased import Release
+from huey_core.consumer.trouble import Trouble
+
+if TYPE_CHECKING:
+    from huey_core.consumer.consumer import Consumer
+
+__all__ = ["Fetcher"]
+
+log: Final = logging.getLogger("huey_core.consumer")
+
+CLAIM_AT_ONCE: Final = 250
+"""The most messages to claim in one call, so that no call keeps the server busy for long."""
+
+LONGEST_WAIT: Final = 5.0
+"""Seconds that one claim may wait in the server."""
+
+LINGER: Final = 0.002
+"""Seconds for which outcomes may come together while workers have enough to do."""
+
+STUCK_AFTER: Final = 1.0
+"""Seconds after which messages are given back that wait here while every worker is busy with something slow."""
+
+
+class Fetcher(threading.Thread):
+    """Keeps the workers supplied.
+
+    Args:
+        consumer: The consumer that it works for.
+
+    Attributes:
+        revocable: Whether a command may have been revoked at all, as of the last claim.
+    """
+
+    def __init__(self, consumer: Consumer) -> None:
+        super().__init__(name="huey-fetcher", daemon=True)
+        self.revocable = True
+        self._consumer = consumer
+        self._trouble = Trouble("the queue", consumer.config, log)
+        self._stopping = False
+        self._waiting_in_server = False
+        self._wanted = threading.Event()
+        self._running_low = threading.Event()
+        self._low_water = 0
+
+    def run(self) -> None:
+        while not self._stopping:
+            try:
+                self._cycle()
+            except Exception as error:
+                self._running_low.clear()
+                self._running_low.wait(self._trouble.failed(error))
+        # From here on nobody else flushes, so the workers do.
+        self._waiting_in_server = True
+
+    def stop(self) -> None:
+        """End the loop soon, a wait in the server included."""
+        self._stopping = True
+        self._wanted.set()
+        self._running_low.set()
+        self._consumer.source.wake()
+
+    def finished_one(self) -> None:
+        """A worker says that it has added an outcome and will look for the next delivery."""
+        buffered = len(self._consumer.buffer)
+        if buffered <= self._low_water and not self._running_low.is_set():
+            self._running_low.set()
+        if not self._wanted.is_set():
+            self._wanted.set()
+        if self._waiting_in_server and (buffered == 0 or len(self._consumer.outbox) >= self._low_water):
+            self.flush_for_worker()
+
+    def flush_for_worker(self) -> None:
+        """Settle in a worker's thread, because the fetch loop waits in the server and would come to it too late."""
+        try:
+            self._consumer.outbox.flush()
+        except Exception as error:
+            # The outcomes went back into the outbox, and the fetch loop is woken to try again and again.
+            log.debug("a worker could not settle: %r", error)
+            self._consumer.source.wake()
+
+    def _cycle(self) -> None:
+        consumer = self._consumer
+        consumer.outbox.flush()
+        room, target, buffered = self._room()
+        self._low_water = target // 2
+        if room <= 0 or buffered > self._low_water:
+            self._wait_for_workers(buffered, target)
+            return
+        # The flag goes up before the outbox is looked at, and workers add before they look at the flag: whatever
+        # the order, one of the two sees the other.
+        self._waiting_in_server = True
+        try:
+            if len(consumer.outbox):
+                return
+            deliveries = consumer.source.claim(min(room, CLAIM_AT_ONCE), consumer.lease, LONGEST_WAIT)
+        finally:
+            self._waiting_in_server = False
+        self._trouble.over()
+        if not deliveries:
+            return
+        consumer.held.add(deliveries)
+        if consumer.invoker.revokes:
+            self.revocable = consumer.invoker.revocations.any()
+        consumer.stats.claimed += len(deliveries)
+        consumer.buffer.put(deliveries)
+
+    def _room(self) -> tuple[int, int, int]:
+        """How many messages to claim, how many to hold ahead of the workers, and how many are held ahead now."""
+        consumer = self._consumer
+        now = time.monotonic()
+        busy = [worker.busy_for(now) for worker in consumer.workers]
+        target = consumer.claim_ahead.target(max(busy))
+        buffered = len(consumer.buffer)
+        return busy.count(0.0) + target - buffered, target, buffered
+
+    def _wait_for_workers(self, buffered: int, target: int) -> None:
+        consumer = self._consumer
+        if buffered and not target and self._everyone_is_stuck():
+            self._give_back()
+        self._wanted.clear()
+        if not len(consumer.outbox):
+            self._wanted.wait(STUCK_AFTER / 2)
+        if target and buffered > self._low_water:
+            self._running_low.clear()
+            self._running_low.wait(LINGER)
+
+    def _everyone_is_stuck(self) -> bool:
+        now = time.monotonic()
+        return all(worker.busy_for(now) > STUCK_AFTER for worker in self._consumer.workers)
+
+    def _give_back(self) -> None:
+        """Release what was claimed in the belief that commands are quick, for another consumer to run."""
+        drained = self._consumer.buffer.drain()
+        log.debug("%d messages are given back, because every worker is busy", len(drained))
+        for delivery in drained:
+            self._consumer.outbox.add(Release(delivery))
+        self._consumer.outbox.flush()

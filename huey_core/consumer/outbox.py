@@ -1,0 +1,124 @@
+"""Outcomes on their way to the queue, settled in batches.
+
+Whoever has time flushes: the fetch loop between two claims, or a worker while the fetch loop waits in the server. One
+flush at a time carries everything that has come together until then, so a busy consumer needs a fraction of a round
+trip for a command.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from huey_core.backends.leased import Ack, Bury, Outcome, Retry
+from huey_core.consumer.trouble import Trouble
+from huey_core.invoker.stored_result import write_result
+
+if TYPE_CHECKING:
+    from huey_core.consumer.consumer import Consumer
+
+__all__ = ["Outbox"]
+
+log: Final = logging.getLogger("huey_core.consumer")
+
+SETTLE_AT_ONCE: Final = 250
+"""The most outcomes to settle in one call, so that no call keeps the server busy for long."""
+
+
+class Outbox:
+    """Outcomes that wait to be settled.
+
+    Args:
+        consumer: The consumer that they belong to.
+    """
+
+    def __init__(self, consumer: Consumer) -> None:
+        self._consumer = consumer
+        self._waiting: deque[Outcome] = deque()
+        self._flushing = threading.Lock()
+        self._trouble = Trouble("the queue (settling)", consumer.config, log)
+
+    def add(self, outcome: Outcome) -> None:
+        """Add an outcome, to be settled by the next flush."""
+        self._waiting.append(outcome)
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def flush(self) -> None:
+        """Settle what waits.
+
+        Raises:
+            Exception: The server did not answer. What could not be settled goes on waiting for the next flush, until
+                its lease must be taken to have ended.
+        """
+        with self._flushing:
+            while self._waiting:
+                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), SETTLE_AT_ONCE))]
+                try:
+                    self._settle(batch)
+                except Exception as error:
+                    self._keep(self._settle_singly(batch) if len(batch) > 1 else batch, error)
+                    raise
+                self._trouble.over()
+
+    def _settle(self, batch: Sequence[Outcome]) -> None:
+        consumer = self._consumer
+        ours = [outcome for outcome in batch if outcome.delivery in consumer.held]
+        outcomes = [self._write_result_first(outcome) for outcome in ours]
+        for outcome, settled in zip(ours, consumer.source.settle(outcomes) if outcomes else [], strict=True):
+            consumer.held.discard(outcome.delivery)
+            if settled:
+                consumer.stats.count(outcome)
+            else:
+                consumer.stats.lost += 1
+                log.warning("the lease of message %s had ended; its outcome changed nothing", _id(outcome))
+
+    def _write_result_first(self, outcome: Outcome) -> Outcome:
+        """Write the result by itself where the queue cannot write it together with the outcome."""
+        if not isinstance(outcome, Ack | Bury) or outcome.result is None:
+            return outcome
+        if self._consumer.source.settles_into(outcome.result.store):
+            return outcome
+        write_result(outcome.result)
+        if isinstance(outcome, Ack):
+            return Ack(outcome.delivery, None, outcome.follow_ups)
+        return Bury(outcome.delivery, outcome.reason, outcome.detail)
+
+    def _settle_singly(self, batch: list[Outcome]) -> list[Outcome]:
+        """Settle one by one what failed together, so that one that cannot be settled does not hold up the others."""
+        failed = []
+        refused: Exception | None = None
+        for outcome in batch:
+            try:
+                self._settle([outcome])
+            except Exception as error:
+                failed.append(outcome)
+                refused = error
+        if refused is None or len(failed) == len(batch):
+            return failed
+        # The server answers, and takes others: what it refuses, it will refuse next time as well.
+        return [self._without_what_was_refused(outcome, refused) for outcome in failed]
+
+    @staticmethod
+    def _without_what_was_refused(outcome: Outcome, error: Exception) -> Outcome:
+        if not isinstance(outcome, Ack | Retry | Bury) or (isinstance(outcome, Bury) and outcome.result is None):
+            return outcome
+        log.error("the outcome of message %s is refused, so it is buried: %r", _id(outcome), error)
+        return Bury(outcome.delivery, f"its outcome could not be written: {type(error).__name__}: {error}"[:500])
+
+    def _keep(self, outcomes: list[Outcome], error: Exception) -> None:
+        self._trouble.failed(error)
+        if self._trouble.seconds > self._consumer.lease:
+            for outcome in outcomes:
+                self._consumer.held.discard(outcome.delivery)
+                log.error("the outcome of message %s could not be written in time; it will run again", _id(outcome))
+        else:
+            self._waiting.extendleft(reversed(outcomes))
+
+
+def _id(outcome: Outcome) -> str:
+    return outcome.delivery.message_id

@@ -1,0 +1,156 @@
+"""Periodic commands: every matching minute is run once, however many consumers there are.
+
+A tick, the pair of a command and a minute, is a message whose unique key is the tick. Every consumer writes every
+tick, and the queue lets one through: there is no leader to elect or to lose. Minutes are those of the queue's clock.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from huey_core.backends.base import EmptyData
+from huey_core.backends.capabilities import Capability
+from huey_core.backends.leased import new_message_id
+from huey_core.consumer.trouble import Trouble
+
+if TYPE_CHECKING:
+    from huey_core.backends.base import BaseDataStore
+    from huey_core.commands.base import PeriodicQueueCommand
+    from huey_core.consumer.consumer import Consumer
+    from huey_core.invoker.invoker import Invoker
+
+__all__ = ["PeriodicScheduler", "TickWriter"]
+
+log: Final = logging.getLogger("huey_core.consumer")
+
+MINUTE: Final = 60
+LONGEST_CATCH_UP: Final = 24 * 60
+"""The most minutes to look back for missed ticks."""
+
+TICK_REMEMBERED: Final = 3600.0
+"""Seconds for which a tick that was written keeps others from writing it again."""
+
+_LAST_TICK: Final = "last-tick"
+
+
+class TickWriter:
+    """Writes the ticks of a minute, and of minutes that were missed.
+
+    Args:
+        invoker: The invoker whose periodic commands they are.
+        utc: Whether commands are asked in UTC; ``False`` for local time.
+    """
+
+    def __init__(self, invoker: Invoker, utc: bool = True) -> None:
+        self._invoker = invoker
+        self._utc = utc
+        self._last: int | None = None
+
+    def commands(self) -> list[type[PeriodicQueueCommand]]:
+        """The periodic commands of this queue."""
+        name = self._invoker.queue.name
+        return [one for one in self._invoker.registry.periodic() if one.queue_name in {None, name}]
+
+    def write(self, now: float) -> int:
+        """Write what is due at ``now`` (seconds since the epoch), and return how many ticks this call wrote."""
+        minute = int(now) // MINUTE
+        if minute == self._last:
+            return 0
+        last = self._last_tick()
+        missed = range(max(last + 1, minute - LONGEST_CATCH_UP), minute) if last is not None else range(0)
+        written = 0
+        for command_class in self.commands():
+            written += sum(self._write_tick(command_class, each) for each in self._due(command_class, minute, missed))
+        self._remember(minute)
+        return written
+
+    def _due(self, command_class: type[PeriodicQueueCommand], minute: int, missed: range) -> Iterator[int]:
+        made_up = [each for each in missed if command_class.missed != "skip" and self._matches(command_class, each)]
+        yield from made_up[-1:] if command_class.missed == "once" else made_up
+        if self._matches(command_class, minute):
+            yield minute
+
+    def _matches(self, command_class: type[PeriodicQueueCommand], minute: int) -> bool:
+        at = datetime.fromtimestamp(minute * MINUTE, UTC if self._utc else None).replace(tzinfo=None)
+        try:
+            return command_class().validate_datetime(at)
+        except Exception:
+            log.exception("%s could not say whether to run at %s", command_class.command_name, at)
+            return False
+
+    def _write_tick(self, command_class: type[PeriodicQueueCommand], minute: int) -> bool:
+        invoker = self._invoker
+        command = command_class(((), {}) if hasattr(command_class, "function") else None)
+        tick = f"tick:{command_class.command_name}:{minute * MINUTE}"
+        data = invoker.codec.encode(command)
+        queue = invoker.leased_queue
+        if queue is not None and Capability.UNIQUE in queue.capabilities:
+            written = queue.write(
+                data,
+                message_id=command.task_id,
+                priority=command.options.priority,
+                unique_key=tick,
+                unique_for=TICK_REMEMBERED,
+            )
+            return written.created
+        store = _locking(invoker.task_store)
+        if store is not None and not store.put_if_absent(tick, new_message_id().encode(), TICK_REMEMBERED):
+            return False
+        invoker.queue.write(data)
+        return True
+
+    def _last_tick(self) -> int | None:
+        store = _locking(self._invoker.task_store)
+        if self._last is not None or store is None:
+            return self._last
+        stored = store.peek(_LAST_TICK)
+        return None if stored is EmptyData else int(stored)
+
+    def _remember(self, minute: int) -> None:
+        self._last = minute
+        store = _locking(self._invoker.task_store)
+        if store is not None:
+            store.put(_LAST_TICK, str(minute).encode())
+
+
+def _locking(store: BaseDataStore | None) -> BaseDataStore | None:
+    return store if store is not None and Capability.LOCKS in store.capabilities else None
+
+
+class PeriodicScheduler(threading.Thread):
+    """Writes ticks at the beginning of every minute.
+
+    Args:
+        consumer: The consumer that it works for.
+        writer: Writes the ticks.
+        wait: Waits for so many seconds, or until told to stop, which it says by returning true.
+    """
+
+    def __init__(self, consumer: Consumer, writer: TickWriter, wait: Callable[[float], bool] | None = None) -> None:
+        super().__init__(name="huey-periodic", daemon=True)
+        self._consumer = consumer
+        self._writer = writer
+        self._stopping = threading.Event()
+        self._wait = wait or self._stopping.wait
+        self._trouble = Trouble("the queue (periodic commands)", consumer.config, log)
+
+    def run(self) -> None:
+        pause = 0.0
+        while not self._wait(pause):
+            try:
+                now = self._consumer.source.now()
+                self._writer.write(now)
+            except Exception as error:
+                pause = self._trouble.failed(error)
+            else:
+                self._trouble.over()
+                # A little past the minute, so that rounding never lands before it.
+                pause = MINUTE - now % MINUTE + 0.01
+
+    def stop(self) -> None:
+        """End the thread soon."""
+        self._stopping.set()

@@ -1,0 +1,131 @@
+"""Lets the consumer work with a queue that has no leases: delivery is then at most once.
+
+What leases would do is left out, and said when the consumer starts: a message is gone from the queue as soon as it was
+read, and a command that is cut off is lost. Commands that have to wait are kept in the schedule of the task store.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from huey_core.backends.base import BaseDataStore, BaseQueue
+from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, Release, Retry, new_message_id
+from huey_core.envelope import unpack
+from huey_core.exceptions import DecodeError
+from huey_core.invoker.schedule import CommandSchedule
+
+__all__ = ["PlainSource"]
+
+log: Final = logging.getLogger("huey_core.consumer")
+
+
+class PlainSource:
+    """Gives a plain queue the four methods that the consumer works with.
+
+    Args:
+        queue: The queue.
+        schedule: Where commands wait for their time.
+        task_store: Where messages are kept that would be buried; ``None`` only logs them.
+        pauses: The first pause between two looks into an empty queue that cannot wait, its growth, and the longest.
+        clock: The current time in seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        queue: BaseQueue,
+        schedule: CommandSchedule,
+        task_store: BaseDataStore | None,
+        pauses: tuple[float, float, float],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._queue = queue
+        self._schedule = schedule
+        self._task_store = task_store
+        self._pauses = pauses
+        self._clock = clock
+        self._woken = threading.Event()
+
+    def claim(self, limit: int, lease: float, wait: float = 0.0) -> list[Delivery]:
+        """Read up to ``limit`` messages that are due, waiting for a first one."""
+        deadline = time.monotonic() + wait
+        pause, growth, longest = self._pauses
+        while True:
+            deliveries = self._read_due(limit)
+            remaining = deadline - time.monotonic()
+            if deliveries or remaining <= 0 or self._woken.is_set():
+                self._woken.clear()
+                return deliveries
+            if not self._queue.blocking:
+                next_due = self._schedule.next_due()
+                until_due = float("inf") if next_due is None else max(next_due - self._clock(), 0.0)
+                self._woken.wait(min(pause, remaining, until_due))
+                pause = min(pause * growth, longest)
+
+    def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
+        """Do what an outcome asks for, as far as that is possible after the message has left the queue."""
+        for outcome in outcomes:
+            match outcome:
+                case Retry(delivery, data, delay) if delay > 0:
+                    self._schedule.add(delivery.message_id, self._clock() + delay, data)
+                case Retry(_, data) | Release(Delivery(data)):
+                    self._queue.write(data)
+                case Bury(delivery, reason):
+                    self._keep_dead(delivery, reason)
+                case Ack(_, _, follow_ups):
+                    for message in follow_ups:
+                        self._queue.write(message.data)
+        return [True] * len(outcomes)
+
+    def extend(self, deliveries: Sequence[Delivery], lease: float) -> list[bool]:
+        """There is no lease to renew, and nobody who could take the message."""
+        return [True] * len(deliveries)
+
+    def settles_into(self, store: BaseDataStore) -> bool:
+        """Results are written by themselves."""
+        return False
+
+    def now(self) -> float:
+        """The time of this process."""
+        return self._clock()
+
+    def wake(self) -> None:
+        """End a wait soon."""
+        self._woken.set()
+        self._queue.wake()
+
+    def _read_due(self, limit: int) -> list[Delivery]:
+        due = [Delivery(data, message_id, "", 1) for message_id, data in self._schedule.take_due(self._clock())]
+        while len(due) < limit:
+            data = self._queue.read()
+            if data is None:
+                break
+            delivery = self._deliver_or_schedule(data)
+            if delivery is not None:
+                due.append(delivery)
+            if self._queue.blocking:
+                # Another read could wait for a second message while the first one could be running.
+                break
+        return due
+
+    def _deliver_or_schedule(self, data: bytes) -> Delivery | None:
+        try:
+            header, _, _ = unpack(data)
+        except DecodeError:
+            # The runner says what is wrong with it.
+            return Delivery(data, new_message_id(), "", 1)
+        message_id, eta = str(header.get("id")), header.get("eta")
+        if isinstance(eta, int | float) and eta > self._clock():
+            self._schedule.add(message_id, eta, data)
+            return None
+        return Delivery(data, message_id, "", 1)
+
+    def _keep_dead(self, delivery: Delivery, reason: str) -> None:
+        if self._task_store is None:
+            log.error("message %s cannot be kept without a task store: %s", delivery.message_id, reason)
+        else:
+            self._task_store.put(f"dead:{delivery.message_id}", delivery.data)
+            log.error("message %s is kept in the task store under 'dead:...': %s", delivery.message_id, reason)

@@ -1,0 +1,76 @@
+"""What a consumer says when it starts: who it is, what it runs, where, and what its backend cannot do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from huey_core._version import __version__
+from huey_core.backends.capabilities import Capability
+from huey_core.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from huey_core.consumer.consumer import Consumer
+
+__all__ = ["CORE_REPORT", "CoreReport"]
+
+
+class CoreReport:
+    """Core's lines of the start-up report, given through the hook that plugins use for theirs."""
+
+    @hookimpl(tryfirst=True)
+    def huey_consumer_report(self, consumer: Consumer) -> list[str]:
+        return [*_what_runs(consumer), *_where(consumer), *_shortcomings(consumer)]
+
+
+CORE_REPORT: Final = CoreReport()
+
+
+def _what_runs(consumer: Consumer) -> Iterator[str]:
+    config, registry = consumer.config, consumer.invoker.registry
+    yield (
+        f"huey-core {__version__}, consumer {consumer.name}: {config.threads} worker threads, "
+        f"lease {consumer.lease:g} s, shutdown within {config.shutdown_timeout:g} s"
+    )
+    yield f"commands ({len(registry)}): {', '.join(registry) or 'none; is the module that defines them imported?'}"
+    if config.periodic:
+        periodic = [one.command_name for one in registry.periodic()]
+        yield f"periodic commands ({len(periodic)}): {', '.join(periodic) or 'none'}"
+    yield f"plugins: {', '.join(consumer.invoker.plugins.names())}"
+
+
+def _where(consumer: Consumer) -> Iterator[str]:
+    invoker = consumer.invoker
+    capabilities = sorted(one.value for one in invoker.queue.capabilities)
+    yield f"queue: {invoker.queue!r} ({', '.join(capabilities) or 'no capabilities beyond reading and writing'})"
+    yield f"results: {invoker.result_store!r}; state: {invoker.task_store!r}"
+    yield f"accepted serializers: {', '.join(sorted(invoker.accepted))}"
+    for backend in invoker.backends:
+        details = ", ".join(f"{name} {value}" for name, value in backend.describe().items())
+        yield f"backend: {backend.url}" + (f" ({details})" if details else "")
+
+
+def _shortcomings(consumer: Consumer) -> Iterator[str]:
+    invoker = consumer.invoker
+    lacks = set(Capability) - invoker.queue.capabilities
+    if Capability.LEASES in lacks:
+        yield (
+            "this queue has no leases: delivery is at most once, and a command that is cut off is lost; "
+            "commands that wait for their time are kept by the consumer, in the task store"
+        )
+        if invoker.task_store is None:
+            yield "there is no task store: commands that wait for their time are lost when the consumer ends"
+    if Capability.PERSISTENT in lacks:
+        yield "this queue lives in one process: only commands of this process are seen, and they end with it"
+    task_store = invoker.task_store
+    locks = task_store is not None and Capability.LOCKS in task_store.capabilities
+    if not locks:
+        if Capability.LEASES in lacks or (consumer.config.periodic and Capability.UNIQUE in lacks):
+            yield "the task store has no locks: run one consumer only, or periodic commands and the schedule double"
+        yield "commands cannot be revoked: that needs a task store with locks"
+    if invoker.result_store is not None and not invoker.results_expire:
+        yield "results are kept until they are read, because the result store cannot forget them"
+    for backend in invoker.backends:
+        for warning in backend.warnings():
+            yield f"warning: {warning}"

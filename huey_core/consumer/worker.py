@@ -1,0 +1,103 @@
+"""Workers: threads that take deliveries from the local buffer and run them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from huey_core.backends.leased import Delivery
+    from huey_core.consumer.consumer import Consumer
+
+__all__ = ["WorkBuffer", "Worker"]
+
+log: Final = logging.getLogger("huey_core.consumer")
+
+
+class WorkBuffer:
+    """Deliveries that wait in this process for an idle worker."""
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[Delivery | None] = SimpleQueue()
+
+    def put(self, deliveries: Iterable[Delivery]) -> None:
+        """Add deliveries, in order."""
+        for delivery in deliveries:
+            self._queue.put(delivery)
+
+    def take(self) -> Delivery | None:
+        """Wait for a delivery and remove it; ``None`` tells a worker to end."""
+        return self._queue.get()
+
+    def drain(self) -> list[Delivery]:
+        """Remove and return everything, in order."""
+        drained = []
+        while not self._queue.empty():
+            delivery = self._queue.get()
+            if delivery is not None:
+                drained.append(delivery)
+        return drained
+
+    def end_workers(self, count: int) -> None:
+        """Tell so many workers to end, behind what is in the buffer."""
+        for _ in range(count):
+            self._queue.put(None)
+
+    def __len__(self) -> int:
+        return self._queue.qsize()
+
+
+class Worker(threading.Thread):
+    """One thread that runs commands, one after another.
+
+    Args:
+        consumer: The consumer that it works for.
+        name: The worker's name, in logs and hooks.
+
+    Attributes:
+        running: The delivery that runs now, or ``None``.
+        started: When it started, on the monotonic clock.
+    """
+
+    def __init__(self, consumer: Consumer, name: str) -> None:
+        # A daemon, because a command that does not end must not keep the process from ending.
+        super().__init__(name=f"huey-{name}", daemon=True)
+        self.worker_name = name
+        self.running: Delivery | None = None
+        self.started = 0.0
+        self._consumer = consumer
+
+    def run(self) -> None:
+        consumer = self._consumer
+        consumer.notify("huey_worker_start", worker=self.worker_name)
+        try:
+            while (delivery := consumer.buffer.take()) is not None:
+                self.started = time.monotonic()
+                self.running = delivery
+                self._run_one(delivery)
+                consumer.claim_ahead.observe(time.monotonic() - self.started)
+                self.running = None
+                consumer.fetcher.finished_one()
+        finally:
+            consumer.notify("huey_worker_stop", worker=self.worker_name)
+
+    def _run_one(self, delivery: Delivery) -> None:
+        consumer = self._consumer
+        try:
+            outcome, _ = consumer.runner.run(delivery, consumer.fetcher.revocable)
+        except BaseException:
+            # Not an error of the command, which the runner would have handled. The lease brings the message back,
+            # and the backend counts its deliveries.
+            log.critical("message %s is let go without an outcome", delivery.message_id, exc_info=True)
+            consumer.held.discard(delivery)
+        else:
+            consumer.outbox.add(outcome)
+
+    def busy_for(self, now: float) -> float:
+        """Seconds for which the present command has run at ``now`` (monotonic); 0 when idle."""
+        return now - self.started if self.running is not None else 0.0

@@ -1,0 +1,234 @@
+"""The decorators that most applications need and nothing else: ``queue_command``, ``periodic_command``, ``crontab``."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+
+from huey_core.commands.base import FunctionCommand, PeriodicQueueCommand, QueueCommand, command_name_for
+from huey_core.commands.crontab import crontab
+from huey_core.commands.local_time import to_epoch
+from huey_core.commands.options import CommandOptions
+from huey_core.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from huey_core.invoker.invoker import Invoker
+
+__all__ = ["CommandFunction", "crontab", "periodic_command", "queue_command"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class CommandFunction(Generic[P, R]):
+    """A decorated function. Calling it enqueues a command; :meth:`call_local` runs the function itself.
+
+    Attributes:
+        invoker: The invoker that it was decorated for.
+        command_class: The class of its commands.
+        function: The function as it was written.
+    """
+
+    def __init__(
+        self,
+        invoker: Invoker,
+        function: Callable[P, R],
+        command_class: type[FunctionCommand],
+        overrides: Mapping[str, Any] | None = None,
+    ) -> None:
+        functools.update_wrapper(self, function)
+        self.invoker = invoker
+        self.function = function
+        self.command_class = command_class
+        self._overrides = dict(overrides or {})
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Enqueue a call.
+
+        Returns:
+            An :class:`~huey_core.AsyncData` with a result store, otherwise ``None``; with ``always_eager`` and
+            without a result store, what the function returned.
+
+        Raises:
+            EncodeError: An argument cannot be carried by the invoker's serializer.
+            QueueWriteException: The queue could not be written.
+        """
+        return self.invoker.enqueue(self.command(*args, **kwargs))
+
+    def command(self, *args: P.args, **kwargs: P.kwargs) -> FunctionCommand:
+        """Make the command of a call without enqueueing it, for :meth:`Invoker.enqueue_many`."""
+        return self.command_class((args, kwargs), overrides=self._overrides)
+
+    def call_local(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run the function here and now, as if it were not decorated."""
+        return self.function(*args, **kwargs)
+
+    def schedule(
+        self,
+        args: Iterable[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        eta: datetime | None = None,
+        convert_utc: bool = True,
+        *,
+        delay: float | timedelta | None = None,
+    ) -> Any:
+        """Enqueue a call to be run at a time in the future. A time in the past runs as soon as possible.
+
+        Args:
+            args: The arguments of the call.
+            kwargs: Its keyword arguments.
+            eta: When to run. An aware time is taken as it is. A naive one is local time; of one that occurs twice
+                when the clocks go back, the first is meant unless ``fold=1``, and one that the clocks skip is moved
+                forward by what they skip.
+            convert_utc: ``False`` when a naive ``eta`` is in UTC already.
+            delay: Instead of ``eta``: how long from now, in seconds or as a timedelta.
+
+        Returns:
+            What a call returns.
+
+        Raises:
+            Unsupported: The queue cannot delay messages and there is no task store to schedule them in.
+        """
+        command = self.command_class((tuple(args or ()), dict(kwargs or {})), overrides=self._overrides)
+        if eta is not None and delay is not None:
+            raise ConfigurationError("schedule() takes either eta= or delay=, not both")
+        if eta is not None:
+            command.eta = to_epoch(eta, convert_utc)
+        elif delay is not None:
+            seconds = delay.total_seconds() if isinstance(delay, timedelta) else float(delay)
+            command.eta = self.invoker.now() + seconds
+        return self.invoker.enqueue(command)
+
+    def using(self, **options: Any) -> CommandFunction[P, R]:
+        """The same function with other options, for one call: ``send.using(priority=5, retries=3)(to)``.
+
+        Args:
+            options: Any options of :class:`~huey_core.commands.options.CommandOptions`.
+
+        Raises:
+            ConfigurationError: An option is unknown or its value cannot be used.
+            Unsupported: The queue cannot honour it.
+        """
+        overrides = {**self._overrides, **options}
+        self.invoker.check_options(self.command_class.defaults.override(**overrides))
+        return CommandFunction(self.invoker, self.function, self.command_class, overrides)
+
+    def revoke(self, revoke_until: datetime | None = None, revoke_once: bool = False) -> None:
+        """Keep all calls of this function from running; see :meth:`Invoker.revoke_command`."""
+        self.invoker.revoke_command(self.command_class, revoke_until, revoke_once)
+
+    def restore(self) -> bool:
+        """Take a :meth:`revoke` back, and say whether there was one."""
+        return self.invoker.restore_command(self.command_class)
+
+    def is_revoked(self, dt: datetime | None = None) -> bool:
+        """Whether calls of this function are revoked, now or at ``dt``."""
+        return self.invoker.is_command_revoked(self.command_class, dt)
+
+    def __repr__(self) -> str:
+        return f"<command {self.command_class.command_name}>"
+
+
+def queue_command(
+    invoker: Invoker, retries: int = 0, *, name: str | None = None, **options: Any
+) -> Callable[[Callable[P, R]], CommandFunction[P, R]]:
+    """Decorate a function so that calling it enqueues a command for the consumer.
+
+    ::
+
+        @queue_command(invoker, retries=3, retry_delay=10, retry_backoff=2)
+        def send_mail(to, text): ...
+
+    Args:
+        invoker: The invoker to enqueue with.
+        retries: How many more times a command that raised is tried.
+        name: The command's registered name; the function's module and qualified name when ``None``. Producers and
+            consumers must agree on it.
+        options: ``retry_delay``, ``retry_backoff``, ``retry_max_delay``, ``retry_jitter``, ``retry_on``,
+            ``give_up_on``, ``priority``, ``expires``, ``unique_key``, ``unique_for``, ``result_ttl``,
+            ``store_result``, ``keep_failed``: see :class:`~huey_core.commands.options.CommandOptions`.
+
+    Returns:
+        A decorator that makes a :class:`CommandFunction`.
+
+    Raises:
+        ConfigurationError: An option is unknown or its value cannot be used.
+        Unsupported: The queue cannot honour an option.
+        CommandConflict: Another function is registered under this name.
+    """
+    defaults = CommandOptions.build(retries=retries, **options)
+    invoker.check_options(defaults)
+
+    def decorate(function: Callable[P, R]) -> CommandFunction[P, R]:
+        command_class = _command_class(FunctionCommand, function, name, {"defaults": defaults})
+        invoker.registry.register(command_class)
+        return CommandFunction(invoker, function, command_class)
+
+    return decorate
+
+
+def periodic_command(
+    invoker: Invoker,
+    validate_datetime: Callable[[datetime], bool],
+    *,
+    name: str | None = None,
+    missed: str = "skip",
+    **options: Any,
+) -> Callable[[Callable[[], R]], CommandFunction[[], R]]:
+    """Decorate a function of no arguments so that the consumer runs it by the clock.
+
+    ::
+
+        @periodic_command(invoker, crontab(hour=3, minute=0))
+        def clean_up(): ...
+
+    However many consumers run, each minute that matches is run once.
+
+    Args:
+        invoker: The invoker whose consumers run it.
+        validate_datetime: Says whether to run in the minute that begins at a naive time, in UTC or local by the
+            consumer's ``UTC`` setting; usually :func:`crontab`.
+        name: The command's registered name; see :func:`queue_command`.
+        missed: What becomes of minutes in which no consumer could run it: ``"skip"``, ``"once"`` or ``"all"``.
+        options: As for :func:`queue_command`.
+
+    Returns:
+        A decorator that makes a :class:`CommandFunction`; calling the function enqueues it at once.
+    """
+    defaults = CommandOptions.build(**options)
+    invoker.check_options(defaults)
+
+    def decorate(function: Callable[[], R]) -> CommandFunction[[], R]:
+        body = {
+            "defaults": defaults,
+            "missed": missed,
+            "queue_name": invoker.queue.name,
+            "validate_datetime": lambda self, dt: validate_datetime(dt),
+        }
+        command_class = _command_class(PeriodicFunctionCommand, function, name, body)
+        invoker.registry.register(command_class)
+        return CommandFunction(invoker, function, command_class)
+
+    return decorate
+
+
+class PeriodicFunctionCommand(FunctionCommand, PeriodicQueueCommand, declare=False):
+    """A run of a function that was decorated with :func:`periodic_command`."""
+
+
+C = TypeVar("C", bound=QueueCommand)
+
+
+def _command_class(base: type[C], function: Callable[..., Any], name: str | None, body: dict[str, Any]) -> type[C]:
+    attributes = {
+        "__doc__": function.__doc__,
+        "__module__": function.__module__,
+        "__qualname__": function.__qualname__,
+        "command_name": name or command_name_for(function),
+        "function": staticmethod(function),
+        **body,
+    }
+    made: type[C] = type(base)(function.__name__, (base,), attributes, declare=False)
+    return made

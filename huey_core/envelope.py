@@ -1,0 +1,131 @@
+r"""The wire format of messages and of results: a version, a header that anyone can read, and a body.
+
+::
+
+    "HUEY/1 " header "\n" body
+
+``header`` is a JSON object on one line. A writer uses compact ASCII (every other character as ``\uXXXX``); a reader
+accepts UTF-8. The first newline ends it, since JSON cannot hold one inside a string. ``body`` is every byte after that,
+as the serializer made it, and may be empty. It carries no length: whatever stores a message keeps it whole. A reader
+refuses a version other than its own; within one version, fields may be added and a reader ignores those that it does
+not know. Times are seconds since the epoch (UTC), as JSON numbers.
+
+The header of a **message**. Its body is the command's data: for a decorated function a pair, the list of its
+positional arguments and its keyword arguments by name.
+
+=========== ======= ================================================================================
+field       type    meaning
+=========== ======= ================================================================================
+``id``      text    identifies the command and its result
+``cmd``     text    the dotted name of the command
+``ser``     text    the name of the serializer that made the body
+``at``      number  when the command was enqueued
+``eta``     number  optional: it does not run before
+``exp``     number  optional: it does not start after
+``retries`` integer optional: how many more times it may be tried after it failed; absent means 0
+``prio``    integer optional: its priority; absent means 0, higher runs first
+``opts``    object  optional: options of this call that stand above those of the command
+``hdr``     object  optional: texts by text, carried along for others, such as a trace context
+=========== ======= ================================================================================
+
+The header of a **result**:
+
+=========== ======= ================================================================================
+field       type    meaning
+=========== ======= ================================================================================
+``id``      text    the id of the command
+``state``   text    ``ok``, ``error``, ``revoked`` or ``expired``
+``ser``     text    the serializer that made the body of an ``ok`` result, which is the value
+=========== ======= ================================================================================
+
+The body of an ``error`` is never made by a serializer: it is the UTF-8 JSON object ``{"type": text, "message": text,
+"traceback": text}``, so that any reader can show it and none runs foreign code. ``revoked`` and ``expired`` have an
+empty body.
+
+A message that is written again, for a retry, keeps the fields that the writer does not know. The bytes before the body
+are the *context* that a signing serializer binds the body to, so that a body cannot be moved under another header, and
+a result not be passed off as a message: whoever changes a header must encode the body anew.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Final, NoReturn
+
+from huey_core.exceptions import DecodeError, EncodeError
+
+__all__ = ["FORMAT_VERSION", "encode_header", "join", "pack", "unpack"]
+
+FORMAT_VERSION: Final = 1
+"""The version of the format that this module writes and reads."""
+
+_PREFIX: Final = b"HUEY/%d " % FORMAT_VERSION
+_PREFIX_TEXT: Final = _PREFIX.decode("ascii")
+_ANY_VERSION: Final = re.compile(rb"HUEY/([0-9]{1,9}) ")
+
+
+def encode_header(header: dict[str, Any]) -> bytes:
+    """Write everything that precedes the body: the version, the header and the newline.
+
+    Raises:
+        EncodeError: The header holds something that JSON does not have.
+    """
+    try:
+        return f"{_PREFIX_TEXT}{_write_json(header)}\n".encode("ascii")
+    except (TypeError, ValueError, RecursionError) as error:
+        raise EncodeError(f"the header of a message cannot be written as JSON: {error}") from error
+
+
+def join(header_bytes: bytes, body: bytes) -> bytes:
+    """Put the result of :func:`encode_header` and a body together."""
+    return header_bytes + body
+
+
+def pack(header: dict[str, Any], body: bytes) -> bytes:
+    """Build a message from its header and its body.
+
+    Raises:
+        EncodeError: The header holds something that JSON does not have.
+    """
+    return encode_header(header) + body
+
+
+def unpack(data: bytes) -> tuple[dict[str, Any], bytes, bytes]:
+    """Take a message apart, and leave its body alone.
+
+    Returns:
+        The header, the bytes before the body (what :func:`encode_header` made), and the body.
+
+    Raises:
+        DecodeError: The bytes are not a message, are cut off, or are of another format version.
+    """
+    if not data.startswith(_PREFIX):
+        _refuse(data)
+    end = data.find(b"\n") + 1
+    if not end:
+        raise DecodeError("the message is cut off: its header has no end")
+    try:
+        header = _read_json(data[len(_PREFIX) : end].decode())
+    except (ValueError, RecursionError) as error:
+        raise DecodeError(f"the header of the message is not JSON: {error}") from error
+    if type(header) is not dict:
+        raise DecodeError("the header of the message is not a JSON object")
+    return header, data[:end], data[end:]
+
+
+def _refuse(data: bytes) -> NoReturn:
+    version = _ANY_VERSION.match(data)
+    if version:
+        raise DecodeError(f"the message has format version {int(version[1])}; this version reads {FORMAT_VERSION}")
+    if data and _PREFIX.startswith(data):
+        raise DecodeError("the message is cut off: it has no header")
+    raise DecodeError("the bytes are not a message of this format")
+
+
+def _refuse_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not JSON")
+
+
+_write_json: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_read_json: Final = json.JSONDecoder(parse_constant=_refuse_constant).decode

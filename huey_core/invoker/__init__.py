@@ -1,0 +1,1 @@
+"""The invoker ties queue, stores, serializer and plugins together, and runs commands."""

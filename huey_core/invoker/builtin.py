@@ -1,0 +1,63 @@
+"""The features of core that are written as a plugin: expiry, retries and the storing of results.
+
+They go through the same hooks as anybody's plugin, so whatever a plugin may want to change about them it can.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import TYPE_CHECKING
+
+from huey_core.backends.leased import ResultWrite
+from huey_core.exceptions import CommandExpired, CommandRevoked
+from huey_core.hookspecs import hookimpl
+from huey_core.invoker.execution import Execution
+from huey_core.invoker.stored_result import encode_dropped, encode_error, encode_value
+
+if TYPE_CHECKING:
+    from huey_core.commands.base import QueueCommand
+    from huey_core.invoker.invoker import Invoker
+
+__all__ = ["CoreFeatures"]
+
+
+class CoreFeatures:
+    """Core's implementations of the control hooks. All of them come last."""
+
+    @hookimpl(trylast=True)
+    def huey_before_execute(self, invoker: Invoker, command: QueueCommand) -> None:
+        if command.expires_at is not None and invoker.now() > command.expires_at:
+            raise CommandExpired(f"{command.command_name} {command.task_id} had expired before it could start")
+
+    @hookimpl(trylast=True)
+    def huey_execute(self, invoker: Invoker, command: QueueCommand) -> Execution:
+        value = command.execute()
+        if inspect.iscoroutine(value):
+            value = asyncio.run(value)
+        return Execution(value)
+
+    @hookimpl(trylast=True)
+    def huey_retry_delay(self, invoker: Invoker, command: QueueCommand, error: BaseException) -> float | None:
+        if command.retries > 0 and command.options.may_retry(error):
+            return command.options.delay_before_retry(command.retries)
+        return None
+
+    @hookimpl(trylast=True)
+    def huey_store_result(self, invoker: Invoker, command: QueueCommand, execution: Execution) -> ResultWrite | None:
+        store = invoker.result_store
+        options = command.options
+        wanted = options.store_result
+        if store is None or wanted is False:
+            return None
+        error = execution.error
+        if error is None:
+            if execution.value is None and not invoker.store_none and wanted is not True:
+                return None
+            value = encode_value(invoker.serializer, command.task_id, execution.value)
+        elif isinstance(error, CommandExpired | CommandRevoked):
+            value = encode_dropped(invoker.serializer, command.task_id, error)
+        else:
+            value = encode_error(invoker.serializer, command.task_id, error)
+        ttl = invoker.result_ttl if options.result_ttl is None else options.result_ttl
+        return ResultWrite(store, command.task_id, value, ttl if invoker.results_expire else None)

@@ -1,0 +1,397 @@
+"""The invoker: what an application configures once, and everything it calls goes through."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+
+from huey_core.backends.base import BaseDataStore, BaseQueue
+from huey_core.backends.capabilities import Capability
+from huey_core.backends.leased import DEFAULT_LEASE, LeasedQueue, Message
+from huey_core.backends.options import DEFAULT_RESULT_TTL
+from huey_core.commands.base import QueueCommand
+from huey_core.commands.codec import CommandCodec
+from huey_core.commands.local_time import to_epoch
+from huey_core.commands.options import CommandOptions
+from huey_core.commands.registry import CommandRegistry, default_registry
+from huey_core.exceptions import ConfigurationError, QueueException, QueueReadException, QueueWriteException, Unsupported
+from huey_core.invoker.builtin import CoreFeatures
+from huey_core.invoker.eager import run_eagerly
+from huey_core.invoker.results import AsyncData
+from huey_core.invoker.revocation import Revocations
+from huey_core.plugins.backends import open_backend
+from huey_core.plugins.serializers import serializer as find_serializer
+from huey_core.serializers.base import Serializer
+
+if TYPE_CHECKING:
+    from huey_core.backends.backend import Backend
+    from huey_core.plugins.manager import PluginManager
+
+__all__ = ["Invoker"]
+
+
+class Invoker:
+    """Ties a queue, its stores, a serializer and plugins together.
+
+    Creating one connects nothing and imports no plugin but those that its URLs name.
+
+    Args:
+        queue: Where commands are written: a queue, or a backend URL whose ``queue`` option names it.
+        result_store: Where results are kept: a data store, a backend URL, or ``None`` for no results.
+        task_store: Where the consumer keeps its own state (schedule, ticks, revocations): a data store, a backend
+            URL, or ``None``.
+        store_none: Whether a result of ``None`` is stored, too.
+        always_eager: Run every command at once in the caller, for tests and debugging. Commands go through the
+            serializer all the same.
+        serializer: Writes arguments and results: a serializer, or the name of one, such as ``json``, ``pickle`` or
+            ``json|signed``.
+        accept: The serializers whose messages are read, as objects or by name; only ``serializer`` when ``None``.
+        result_ttl: Seconds for which results are kept in a store that can forget; ``None`` keeps them for ever.
+        lease: Seconds for which a consumer holds a message before it must renew.
+        plugins: Hook implementations (modules or objects) to add to the installed ones. A text ``"no:NAME"`` blocks
+            the plugin of that name.
+        registry: Where commands are registered and found; the process's default registry when ``None``.
+
+    Raises:
+        ConfigurationError: A URL, an option or a serializer cannot be used.
+    """
+
+    def __init__(
+        self,
+        queue: BaseQueue | str,
+        result_store: BaseDataStore | str | None = None,
+        task_store: BaseDataStore | str | None = None,
+        store_none: bool = False,
+        always_eager: bool = False,
+        *,
+        serializer: Serializer | str = "json",
+        accept: Iterable[Serializer | str] | None = None,
+        result_ttl: float | None = DEFAULT_RESULT_TTL,
+        lease: float = DEFAULT_LEASE,
+        plugins: Iterable[Any] = (),
+        registry: CommandRegistry | None = None,
+    ) -> None:
+        self._backends: dict[str, Backend] = {}
+        self.queue = self._queue_at(queue) if isinstance(queue, str) else queue
+        self.result_store = self._store_at(result_store, "results") if isinstance(result_store, str) else result_store
+        self.task_store = self._store_at(task_store, "state") if isinstance(task_store, str) else task_store
+        self.store_none = store_none
+        self.always_eager = always_eager
+        self.result_ttl = result_ttl
+        self.lease = lease
+        self.serializer = find_serializer(serializer)
+        self.accepted: Mapping[str, Serializer] = {
+            one.name: one for one in map(find_serializer, [serializer] if accept is None else accept)
+        }
+        self.registry = default_registry if registry is None else registry
+        self.codec = CommandCodec(self.registry, self.serializer, self.accepted.values())
+        self._plugin_arguments = list(plugins)
+        self._plugins_lock = threading.Lock()
+
+    @classmethod
+    def from_url(cls, url: str, **settings: Any) -> Self:
+        """Open queue, result store and task store at one URL, over one set of connections.
+
+        Args:
+            url: A backend URL, such as ``redis://localhost:6379/0?queue=mail``.
+            settings: Further arguments of :class:`Invoker`, which go before the URL's options of the same name.
+
+        Raises:
+            ConfigurationError: The URL or an option cannot be used, or no plugin for its scheme is installed.
+        """
+        backend = open_backend(url)
+        options = backend.url.options
+        name = options["queue"]
+        for setting in ("serializer", "result_ttl", "lease"):
+            settings.setdefault(setting, options[setting])
+        invoker = cls(
+            backend.queue(name),
+            backend.data_store(options["results"] or name),
+            backend.data_store(_state_name(name)),
+            **settings,
+        )
+        invoker._backends[url] = backend
+        return invoker
+
+    @classmethod
+    def from_env(cls, variable: str = "HUEY_URL", **settings: Any) -> Self:
+        """Do what :meth:`from_url` does, with the URL in an environment variable.
+
+        Raises:
+            ConfigurationError: The variable is not set, or its URL cannot be used.
+        """
+        url = os.environ.get(variable)
+        if not url:
+            raise ConfigurationError(f"set the environment variable {variable} to a URL, such as redis://localhost/0")
+        return cls.from_url(url, **settings)
+
+    @property
+    def backends(self) -> list[Backend]:
+        """The backends that this invoker opened from URLs."""
+        return list(self._backends.values())
+
+    @cached_property
+    def leased_queue(self) -> LeasedQueue | None:
+        """The queue, if it delivers under leases; ``None`` for a plain one."""
+        return self.queue if isinstance(self.queue, LeasedQueue) else None
+
+    @property
+    def results(self) -> BaseDataStore:
+        """The result store.
+
+        Raises:
+            ConfigurationError: There is none.
+        """
+        if self.result_store is None:
+            raise ConfigurationError("this invoker has no result store; give it one with result_store=...")
+        return self.result_store
+
+    @cached_property
+    def results_expire(self) -> bool:
+        """Whether the result store forgets values by itself."""
+        return self.result_store is not None and Capability.TTL in self.result_store.capabilities
+
+    @cached_property
+    def plugins(self) -> PluginManager:
+        """The hooks of core, of the installed plugins and of those given; loaded at first use."""
+        from huey_core.plugins.manager import PluginManager
+
+        with self._plugins_lock:
+            if "plugins" not in self.__dict__:
+                manager = PluginManager(self._plugin_arguments)
+                # Registered last, so that of several implementations with trylast core's own is the last.
+                manager.register(CoreFeatures(), "huey_core")
+                for name in self.registry:
+                    self._registered(manager, self.registry.get(name))
+                self.registry.on_register.append(lambda command_class: self._registered(manager, command_class))
+                self.__dict__["plugins"] = manager
+            return self.__dict__["plugins"]  # type: ignore[no-any-return]
+
+    @cached_property
+    def hook(self) -> Any:
+        """The control hooks, to be called by name."""
+        return self.plugins.hook
+
+    def notify(self, hook_name: str, **arguments: Any) -> None:
+        """Tell the observers of a hook; ``invoker`` is added to the arguments."""
+        if self.plugins.has(hook_name):
+            self.plugins.notify(hook_name, invoker=self, **arguments)
+
+    def now(self) -> float:
+        """The current time of this process, in seconds since the epoch."""
+        return time.time()
+
+    def check_options(self, options: CommandOptions) -> None:
+        """Refuse options that the queue cannot honour, when a command is decorated.
+
+        Raises:
+            Unsupported: The message names the backend and the option.
+        """
+        for capability, option in options.needs().items():
+            if capability not in self.queue.capabilities:
+                raise Unsupported(f"{_plugin(self.queue)} has no {capability.value!r}, which {option}= needs")
+        if options.retry_delay:
+            self._check_delay("retry_delay")
+
+    def enqueue(self, command: QueueCommand) -> Any:
+        """Write a command to the queue.
+
+        Returns:
+            An :class:`AsyncData` with a result store, otherwise ``None``. When a live command has the same unique
+            key, nothing is written and the handle is that command's. With ``always_eager``, the command has run: the
+            function's own result is returned where there is no result store.
+
+        Raises:
+            CommandRejected: A plugin refused it.
+            EncodeError: Its arguments cannot be carried by the serializer.
+            QueueWriteException: The queue could not be written; it is safe to try again with the same command.
+            MessageTooLarge: The backend does not accept a message of this size.
+        """
+        return self.enqueue_many([command])[0]
+
+    def enqueue_many(self, commands: Iterable[QueueCommand]) -> list[Any]:
+        """Write several commands in as few round trips as the backend allows; see :meth:`enqueue`.
+
+        They are written in order. When one is refused by a plugin or cannot be encoded, none is written.
+        """
+        batch = list(commands)
+        before_enqueue = self.plugins.has("huey_before_enqueue")
+        for command in batch:
+            if command.eta is not None:
+                self._check_delay("eta")
+            if before_enqueue:
+                self.hook.huey_before_enqueue(invoker=self, command=command)
+        if self.always_eager:
+            return [run_eagerly(self, command) for command in batch]
+        ids = self._write([(command, self.codec.encode(command)) for command in batch])
+        if self.result_store is None:
+            return [None] * len(batch)
+        return [AsyncData(self, task_id) for task_id in ids]
+
+    def _write(self, batch: Sequence[tuple[QueueCommand, bytes]]) -> list[str]:
+        queue = self.leased_queue
+        try:
+            if queue is None:
+                for _, data in batch:
+                    self.queue.write(data)
+                written = None
+            elif len(batch) == 1:
+                written = [queue.write(batch[0][1], **_placement(batch[0][0]))]
+            else:
+                written = queue.write_many([Message(data, **_placement(command)) for command, data in batch])
+        except QueueException:
+            raise
+        except Exception as error:
+            raise QueueWriteException(f"{_plugin(self.queue)} could not be written: {error}") from error
+        if self.plugins.has("huey_after_enqueue"):
+            for number, (command, _) in enumerate(batch):
+                if written is None or written[number].created:
+                    self.notify("huey_after_enqueue", command=command)
+        return [command.task_id for command, _ in batch] if written is None else [one.message_id for one in written]
+
+    def dequeue(self) -> QueueCommand | None:
+        """Read one command and forget it (at-most-once delivery), or return ``None`` when the queue is empty.
+
+        The consumer does not use this; it is for programs of the original API that read the queue themselves.
+
+        Raises:
+            QueueReadException: The queue could not be read.
+            DecodeError: The message could not be read.
+            CommandNotFound: The command is not registered.
+        """
+        try:
+            data = self.queue.read()
+        except QueueException:
+            raise
+        except Exception as error:
+            raise QueueReadException(f"{_plugin(self.queue)} could not be read: {error}") from error
+        return None if data is None else self.codec.decode(data)
+
+    def result(self, task_id: str) -> AsyncData[Any]:
+        """A handle on the result of a call that was made elsewhere, by its identifier."""
+        return AsyncData(self, task_id)
+
+    def flush(self) -> None:
+        """Remove every message of the queue, dead ones included."""
+        self.queue.flush()
+
+    def revoke_call(self, task_id: str) -> None:
+        """Keep one call from running, if it has not started. It then ends without a run, as revoked.
+
+        Raises:
+            Unsupported: The task store cannot keep revocations, or there is none.
+        """
+        self.revocations.revoke_call(task_id)
+
+    def restore_call(self, task_id: str) -> bool:
+        """Take :meth:`revoke_call` back, and say whether there was a revocation."""
+        return self.revocations.restore_call(task_id)
+
+    def is_call_revoked(self, task_id: str) -> bool:
+        """Whether a call was revoked and has not been dropped yet."""
+        return self.revocations.is_call_revoked(task_id)
+
+    def revoke_command(
+        self, command_class: type[QueueCommand], revoke_until: datetime | None = None, revoke_once: bool = False
+    ) -> None:
+        """Keep all calls of a command from running.
+
+        Args:
+            command_class: The command.
+            revoke_until: When the revocation ends; naive is local time. ``None``: when it is restored.
+            revoke_once: Let it end with the first call that it kept from running.
+
+        Raises:
+            Unsupported: The task store cannot keep revocations, or there is none.
+        """
+        until = None if revoke_until is None else to_epoch(revoke_until)
+        self.revocations.revoke_command(command_class.command_name, until, revoke_once)
+
+    def restore_command(self, command_class: type[QueueCommand]) -> bool:
+        """Take :meth:`revoke_command` back, and say whether there was a revocation."""
+        return self.revocations.restore_command(command_class.command_name)
+
+    def is_command_revoked(self, command_class: type[QueueCommand], dt: datetime | None = None) -> bool:
+        """Whether calls of a command are revoked now, or at ``dt`` (naive is local time)."""
+        now = self.now() if dt is None else to_epoch(dt)
+        return self.revocations.is_command_revoked(command_class.command_name, now)
+
+    def take_revocation(self, command: QueueCommand) -> bool:
+        """Whether this command must not run now; uses up a revocation that was meant for one run."""
+        return self.revokes and self.revocations.take(command, self.now())
+
+    @cached_property
+    def revokes(self) -> bool:
+        """Whether the task store can keep revocations."""
+        return self.task_store is not None and Capability.LOCKS in self.task_store.capabilities
+
+    @cached_property
+    def revocations(self) -> Revocations:
+        """The revocations in the task store.
+
+        Raises:
+            Unsupported: It cannot keep them, or there is none.
+        """
+        if self.task_store is None:
+            raise Unsupported("revoking needs a task store; give the invoker one with task_store=...")
+        if not self.revokes:
+            raise Unsupported(f"{_plugin(self.task_store)} has no 'locks', which revoking needs")
+        return Revocations(self.task_store)
+
+    def close(self) -> None:
+        """Give back the connections of what this invoker opened from URLs."""
+        for backend in self._backends.values():
+            backend.close()
+
+    def _check_delay(self, option: str) -> None:
+        if Capability.DELAY not in self.queue.capabilities and self.task_store is None and not self.always_eager:
+            raise Unsupported(
+                f"{_plugin(self.queue)} has no 'delay', so {option}= needs a task store for the consumer's schedule"
+            )
+
+    def _queue_at(self, url: str) -> BaseQueue:
+        backend = self._backend_at(url)
+        return backend.queue(backend.url.options["queue"])
+
+    def _store_at(self, url: str, purpose: str) -> BaseDataStore:
+        backend = self._backend_at(url)
+        options = backend.url.options
+        name = options["queue"]
+        return backend.data_store(_state_name(name) if purpose == "state" else options["results"] or name)
+
+    def _backend_at(self, url: str) -> Backend:
+        if url not in self._backends:
+            self._backends[url] = open_backend(url)
+        return self._backends[url]
+
+    @staticmethod
+    def _registered(manager: PluginManager, command_class: type[QueueCommand]) -> None:
+        manager.notify("huey_command_registered", registry=default_registry, command_class=command_class)
+
+    def __repr__(self) -> str:
+        return f"<Invoker of {self.queue!r}>"
+
+
+def _placement(command: QueueCommand) -> dict[str, Any]:
+    options = command.options
+    return {
+        "message_id": command.task_id,
+        "priority": options.priority,
+        "eta": command.eta,
+        "unique_key": command.unique_key(),
+        "unique_for": options.unique_for,
+    }
+
+
+def _state_name(queue_name: str) -> str:
+    return f"{queue_name}.state"
+
+
+def _plugin(thing: BaseQueue | BaseDataStore) -> str:
+    kind = type(thing)
+    return f"{kind.__name__} ({kind.__module__.partition('.')[0]})"

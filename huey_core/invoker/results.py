@@ -1,0 +1,149 @@
+"""The result of a call, as its caller sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Generator
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from huey_core.backends.base import EmptyData
+from huey_core.backends.capabilities import Capability
+from huey_core.exceptions import DataStoreGetException, DataStoreTimeout, QueueException, Unsupported
+from huey_core.invoker.stored_result import decode_result
+
+if TYPE_CHECKING:
+    from huey_core.invoker.invoker import Invoker
+
+__all__ = ["AsyncData"]
+
+R = TypeVar("R")
+
+
+class AsyncData(Generic[R]):
+    """A handle on the result of one call.
+
+    It needs only the call's identifier, so another process can make one: ``AsyncData(invoker, task_id)``.
+
+    Args:
+        invoker: The invoker that the call was made through.
+        task_id: The call's identifier.
+    """
+
+    def __init__(self, invoker: Invoker, task_id: str) -> None:
+        self.invoker = invoker
+        self.task_id = task_id
+        self._value: Any = EmptyData
+
+    def get(
+        self,
+        blocking: bool = False,
+        timeout: float | None = None,
+        backoff: float = 1.15,
+        max_delay: float = 1.0,
+        remove: bool | None = None,
+    ) -> R | None:
+        """Return the result, or ``None`` when it is not there yet.
+
+        Once it was returned, the handle remembers it.
+
+        Args:
+            blocking: Wait for the result. Where the store can tell when it arrives, it is not polled.
+            timeout: The longest wait in seconds; ``None`` waits without an end.
+            backoff: Where the store must be polled, each pause is the one before, times this.
+            max_delay: Where the store must be polled, the longest pause in seconds.
+            remove: Whether reading removes the result from the store. By default it does in a store that keeps
+                values for ever, and does not in one that forgets them by itself.
+
+        Raises:
+            CommandError: The command raised and will not be tried again.
+            CommandRevoked: The command was revoked before it ran.
+            CommandExpired: The command had expired before it ran.
+            DataStoreTimeout: ``timeout`` seconds went by.
+            DataStoreGetException: The store could not be read.
+            DecodeError: What is stored is damaged, or written with a serializer that is not accepted.
+        """
+        if self._value is EmptyData:
+            if blocking:
+                self._wait(timeout, backoff, max_delay, remove)
+            else:
+                self._look(remove)
+        if self._value is EmptyData:
+            return None
+        return self._open()
+
+    def __await__(self) -> Generator[Any, None, R]:
+        return self._arrive().__await__()
+
+    def revoke(self) -> None:
+        """Keep the call from running, if it has not started; see :meth:`Invoker.revoke_call`."""
+        self.invoker.revoke_call(self.task_id)
+
+    def restore(self) -> bool:
+        """Take a :meth:`revoke` back, and say whether there was one."""
+        return self.invoker.restore_call(self.task_id)
+
+    def is_revoked(self, dt: datetime | None = None) -> bool:
+        """Whether this call is revoked; ``dt`` is accepted for the sake of the original API."""
+        return self.invoker.is_call_revoked(self.task_id)
+
+    def _open(self) -> Any:
+        return decode_result(self.invoker.accepted, self.task_id, self._value)
+
+    def _removes(self, remove: bool | None) -> bool:
+        return Capability.TTL not in self.invoker.results.capabilities if remove is None else remove
+
+    def _look(self, remove: bool | None) -> bool:
+        store = self.invoker.results
+        try:
+            self._value = store.get(self.task_id) if self._removes(remove) else store.peek(self.task_id)
+        except QueueException:
+            raise
+        except Exception as error:
+            raise DataStoreGetException(f"the result of {self.task_id} could not be read: {error}") from error
+        return self._value is not EmptyData
+
+    def _wait(self, timeout: float | None, backoff: float, max_delay: float, remove: bool | None) -> None:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        pause = 0.01
+        while not self._look(remove):
+            remaining = None if deadline is None else deadline - time.monotonic()
+            if remaining is not None and remaining <= 0:
+                raise DataStoreTimeout(f"no result of {self.task_id} within {timeout} s")
+            try:
+                self.invoker.results.wait(self.task_id, remaining)
+            except Unsupported:
+                time.sleep(pause if remaining is None else min(pause, remaining))
+                pause = min(pause * backoff, max_delay)
+            except QueueException:
+                raise
+            except Exception as error:
+                raise DataStoreGetException(f"the result of {self.task_id} could not be read: {error}") from error
+
+    async def _arrive(self) -> Any:
+        """Wait without a thread of its own where the store tells of changes, and by growing pauses elsewhere."""
+        if self._value is not EmptyData:
+            return self._open()
+        loop = asyncio.get_running_loop()
+        changed = asyncio.Event()
+        pause = 0.01
+        try:
+            end_watch = await asyncio.to_thread(
+                self.invoker.results.watch, self.task_id, lambda: loop.call_soon_threadsafe(changed.set)
+            )
+        except Unsupported:
+            end_watch = None
+        try:
+            while True:
+                changed.clear()
+                if await asyncio.to_thread(self._look, None):
+                    return self._open()
+                if end_watch is None:
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 1.15, 1.0)
+                else:
+                    await changed.wait()
+        finally:
+            if end_watch is not None:
+                end_watch()

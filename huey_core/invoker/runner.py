@@ -1,0 +1,153 @@
+"""From a delivery to its outcome: read the command, run it, and decide how the delivery ends.
+
+Whatever goes wrong inside ends as an outcome. Only what is not an :class:`Exception` (``KeyboardInterrupt``,
+``SystemExit``) passes through, and then the delivery has no outcome: its lease will bring it back.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Final
+
+from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, ResultWrite, Retry
+from huey_core.exceptions import CommandExpired, CommandNotFound, CommandRevoked, EncodeError, SerializationError
+from huey_core.invoker.execution import Execution
+from huey_core.invoker.stored_result import format_error, traceback_of_command
+
+if TYPE_CHECKING:
+    from huey_core.commands.base import QueueCommand
+    from huey_core.invoker.invoker import Invoker
+
+__all__ = ["CommandRunner"]
+
+log: Final = logging.getLogger("huey_core.runner")
+
+
+class CommandRunner:
+    """Runs deliveries for one invoker; safe to use from many threads.
+
+    Args:
+        invoker: The invoker whose commands they are.
+        unreadable_delay: Seconds until a message that cannot be read is looked at again, by this consumer or by one
+            that knows the command already.
+        unreadable_deliveries: The number of looks after which such a message is buried.
+    """
+
+    def __init__(self, invoker: Invoker, unreadable_delay: float = 10.0, unreadable_deliveries: int = 5) -> None:
+        self._invoker = invoker
+        self._unreadable_delay = unreadable_delay
+        self._unreadable_deliveries = unreadable_deliveries
+
+    def run(self, delivery: Delivery, revocable: bool = True) -> tuple[Outcome, Execution]:
+        """Run the command in a delivery and return how the delivery ends, and what the run came to.
+
+        Args:
+            delivery: The delivery.
+            revocable: Whether to look if the command was revoked; ``False`` when it is known that none is.
+        """
+        try:
+            command = self._invoker.codec.decode(delivery.data)
+        except (CommandNotFound, SerializationError) as error:
+            return self._unreadable(delivery, error)
+        except Exception as error:
+            log.exception("message %s could not be read", delivery.message_id)
+            return self._unreadable(delivery, error)
+        command.attempt = delivery.attempt
+        return self.run_command(command, delivery, revocable)
+
+    def run_command(
+        self, command: QueueCommand, delivery: Delivery, revocable: bool = True
+    ) -> tuple[Outcome, Execution]:
+        """Run a command that was read already; see :meth:`run`."""
+        invoker = self._invoker
+        hook = invoker.hook
+        started = time.perf_counter()
+        try:
+            if revocable and invoker.take_revocation(command):
+                raise CommandRevoked(f"{command.command_name} {command.task_id} was revoked before it could start")
+            hook.huey_before_execute(invoker=invoker, command=command)
+            execution = hook.huey_execute(invoker=invoker, command=command)
+            execution.duration = time.perf_counter() - started
+            result = hook.huey_store_result(invoker=invoker, command=command, execution=execution)
+        except (CommandRevoked, CommandExpired) as error:
+            return self._dropped(command, delivery, error)
+        except (Exception, SystemExit) as error:
+            return self._raised(command, delivery, error, time.perf_counter() - started)
+        invoker.notify("huey_command_succeeded", command=command, execution=execution)
+        return Ack(delivery, result), execution
+
+    def _dropped(
+        self, command: QueueCommand, delivery: Delivery, error: CommandRevoked | CommandExpired
+    ) -> tuple[Outcome, Execution]:
+        log.info("%s", error)
+        kind = "huey_command_revoked" if isinstance(error, CommandRevoked) else "huey_command_expired"
+        self._invoker.notify(kind, command=command)
+        execution = Execution(error=error)
+        return Ack(delivery, self._result_of(command, execution)), execution
+
+    def _raised(
+        self, command: QueueCommand, delivery: Delivery, error: Exception | SystemExit, duration: float
+    ) -> tuple[Outcome, Execution]:
+        execution = Execution(error=error, duration=duration)
+        delay = self._retry_delay(command, error)
+        if delay is not None:
+            command.retries = max(command.retries - 1, 0)
+            try:
+                data = self._invoker.codec.encode(command)
+            except EncodeError:
+                log.exception("%s changed its data into something that cannot be written again", command)
+            else:
+                log.info("%s raised %r and is tried again in %.3g s", command, error, delay)
+                self._invoker.notify("huey_command_retried", command=command, error=error, delay=delay)
+                return Retry(delivery, data, delay), execution
+        log.error("%s failed", command, exc_info=(type(error), error, traceback_of_command(error)))
+        self._invoker.notify("huey_command_failed", command=command, error=error)
+        result = self._result_of(command, execution)
+        if not command.options.keep_failed:
+            return Ack(delivery, result), execution
+        reason = f"{type(error).__name__}: {error}".split("\n", 1)[0][:500]
+        return self._bury(command, delivery, reason, error, result), execution
+
+    def _retry_delay(self, command: QueueCommand, error: Exception | SystemExit) -> float | None:
+        if isinstance(error, EncodeError):
+            # The command has done its work; its result will be no easier to write next time.
+            return None
+        try:
+            delay: float | None = self._invoker.hook.huey_retry_delay(
+                invoker=self._invoker, command=command, error=error
+            )
+        except Exception:
+            log.exception("no retry of %s could be decided", command)
+            return None
+        return delay
+
+    def _unreadable(self, delivery: Delivery, error: Exception) -> tuple[Outcome, Execution]:
+        execution = Execution(error=error)
+        reason = str(error)
+        if delivery.attempt < self._unreadable_deliveries:
+            log.warning("message %s is put back for %g s: %s", delivery.message_id, self._unreadable_delay, reason)
+            return Retry(delivery, delivery.data, self._unreadable_delay, keep_attempts=True), execution
+        log.error("message %s is buried: %s", delivery.message_id, reason)
+        return self._bury(None, delivery, reason, error, None), execution
+
+    def _bury(
+        self,
+        command: QueueCommand | None,
+        delivery: Delivery,
+        reason: str,
+        error: BaseException,
+        result: ResultWrite | None,
+    ) -> Bury:
+        self._invoker.notify("huey_command_buried", command=command, message_id=delivery.message_id, reason=reason)
+        return Bury(delivery, reason, format_error(error), result)
+
+    def _result_of(self, command: QueueCommand, execution: Execution) -> ResultWrite | None:
+        try:
+            written: ResultWrite | None = self._invoker.hook.huey_store_result(
+                invoker=self._invoker, command=command, execution=execution
+            )
+        except Exception:
+            log.exception("the end of %s could not be turned into a result", command)
+            return None
+        return written

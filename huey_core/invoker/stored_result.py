@@ -1,0 +1,127 @@
+"""Between the end of a command and the bytes in the result store; the format is :mod:`huey_core.envelope`'s."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+from huey_core.backends.leased import ResultWrite
+from huey_core.commands.options import dotted_name
+from huey_core.envelope import encode_header, join, unpack
+from huey_core.exceptions import (
+    CommandError,
+    CommandExpired,
+    CommandRevoked,
+    DataStorePutException,
+    DecodeError,
+    QueueException,
+)
+from huey_core.serializers.base import Serializer
+
+__all__ = [
+    "decode_result",
+    "encode_dropped",
+    "encode_error",
+    "encode_value",
+    "format_error",
+    "traceback_of_command",
+    "write_result",
+]
+
+
+def encode_value(serializer: Serializer, task_id: str, value: Any) -> bytes:
+    """Encode what a command returned.
+
+    Raises:
+        EncodeError: The serializer cannot carry the value.
+    """
+    header = encode_header({"id": task_id, "state": "ok", "ser": serializer.name})
+    return join(header, serializer.encode(value, header))
+
+
+def encode_error(serializer: Serializer, task_id: str, error: BaseException) -> bytes:
+    """Encode what a command raised: the type's name, the message and the traceback, as texts."""
+    details = {
+        "type": dotted_name(type(error)),
+        "message": str(error),
+        "traceback": format_error(error),
+    }
+    return _encode_details(serializer, task_id, "error", details)
+
+
+def encode_dropped(serializer: Serializer, task_id: str, error: CommandExpired | CommandRevoked) -> bytes:
+    """Encode that a command was revoked, or had expired, before it ran."""
+    state = "revoked" if isinstance(error, CommandRevoked) else "expired"
+    return _encode_details(serializer, task_id, state, {"message": str(error)})
+
+
+def traceback_of_command(error: BaseException) -> TracebackType | None:
+    """The traceback of an error without the frames between the consumer and the command, which tell nobody anything."""
+    frame = error.__traceback__
+    while frame is not None and _is_internal(frame):
+        frame = frame.tb_next
+    return frame or error.__traceback__
+
+
+def _is_internal(frame: TracebackType) -> bool:
+    return frame.tb_frame.f_globals.get("__name__", "").partition(".")[0] in {"huey_core", "pluggy"}
+
+
+def format_error(error: BaseException) -> str:
+    """The traceback of an error, and of those that caused it, as text."""
+    return "".join(traceback.format_exception(type(error), error, traceback_of_command(error)))
+
+
+def _encode_details(serializer: Serializer, task_id: str, state: str, details: dict[str, str]) -> bytes:
+    header = encode_header({"id": task_id, "state": state, "ser": serializer.name})
+    return join(header, serializer.encode(details, header))
+
+
+def decode_result(accepted: Mapping[str, Serializer], task_id: str, data: bytes) -> Any:
+    """Return the value that is in a stored result, or raise what it stands for.
+
+    Raises:
+        CommandError: The command raised.
+        CommandRevoked: It was revoked before it ran.
+        CommandExpired: It had expired before it ran.
+        DecodeError: The bytes are damaged, belong to another command, or are of a serializer not accepted here.
+    """
+    header, encoded, body = unpack(data)
+    if header.get("id") != task_id:
+        raise DecodeError(f"the stored result is that of another command, not of {task_id}")
+    serializer = accepted.get(str(header.get("ser")))
+    if serializer is None:
+        names = ", ".join(sorted(accepted))
+        raise DecodeError(f"the result is written with {header.get('ser')!r} and only {names} is accepted here")
+    value = serializer.decode(body, encoded)
+    state = header.get("state")
+    if state == "ok":
+        return value
+    if not isinstance(value, dict):
+        raise DecodeError("the stored result is damaged: its details are missing")
+    if state == "error":
+        raise CommandError(value.get("type", ""), value.get("message", ""), value.get("traceback", ""))
+    if state == "revoked":
+        raise CommandRevoked(value.get("message", ""))
+    if state == "expired":
+        raise CommandExpired(value.get("message", ""))
+    raise DecodeError(f"the stored result has the unknown state {state!r}")
+
+
+def write_result(result: ResultWrite) -> None:
+    """Put a result into its store, where the queue cannot do it together with the ack.
+
+    Raises:
+        DataStorePutException: The store could not be written.
+    """
+    try:
+        if result.ttl is None:
+            result.store.put(result.key, result.value)
+        else:
+            result.store.put(result.key, result.value, result.ttl)
+    except QueueException:
+        raise
+    except Exception as error:
+        raise DataStorePutException(f"the result of {result.key} could not be written: {error}") from error

@@ -1,0 +1,10 @@
+"""The names of the original API's module ``huey.queue``."""
+
+from __future__ import annotations
+
+from huey_core.commands.base import PeriodicQueueCommand, QueueCommand
+from huey_core.invoker.schedule import CommandSchedule
+from huey_core.invoker.invoker import Invoker
+from huey_core.invoker.results import AsyncData
+
+__all__ = ["AsyncData", "CommandSchedule", "Invoker", "PeriodicQueueCommand", "QueueCommand"]

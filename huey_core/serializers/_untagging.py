@@ -1,0 +1,146 @@
+"""The reading half of the ``json`` serializer: from tagged JSON objects back to Python values.
+
+Whatever a tag holds is checked before it is used: the bytes may come from anyone.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import datetime as dt
+import enum
+import math
+import reprlib
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from uuid import UUID
+
+from huey_core.exceptions import DecodeError
+from huey_core.serializers._tagging import registered_types, type_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+
+def untag(value: dict[str, Any]) -> Any:
+    if "$" not in value:
+        return value
+    tag = value["$"]
+    read = _READERS.get(tag) if type(tag) is str else None
+    if read is None:
+        raise unreadable(f"{reprlib.repr(tag)} is no tag that this version knows")
+    return read(value)
+
+
+def unreadable(reason: str) -> DecodeError:
+    return DecodeError(f"the bytes cannot be read as json: {reason}")
+
+
+def _expect(kind: type[T], value: Any) -> T:
+    if type(value) is not kind:
+        raise TypeError(f"a tag holds {type(value).__name__} in place of {kind.__name__}")
+    return value
+
+
+def _items(value: dict[str, Any]) -> list[Any]:
+    return _expect(list, value["v"])
+
+
+def _text(value: dict[str, Any]) -> str:
+    return _expect(str, value["v"])
+
+
+def _read_dict(value: dict[str, Any]) -> dict[Any, Any]:
+    return dict(_expect(list, pair) for pair in _items(value))
+
+
+def _read_float(value: dict[str, Any]) -> float:
+    return {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}[_text(value)]
+
+
+def _read_timedelta(value: dict[str, Any]) -> dt.timedelta:
+    days, seconds, microseconds = (_expect(int, part) for part in _items(value))
+    return dt.timedelta(days, seconds, microseconds)
+
+
+def _read_datetime(value: dict[str, Any]) -> dt.datetime:
+    moment = dt.datetime.fromisoformat(_text(value)).replace(fold=value.get("fold", 0))
+    if "zone" not in value:
+        return moment
+    if moment.tzinfo is None:
+        raise ValueError("a time in a named zone has no offset from UTC")
+    zoned = moment.replace(tzinfo=_zone(value))
+    # Where this machine's rules for the zone are not those of the writer's, the instant is what must not change.
+    return zoned if zoned.utcoffset() == moment.utcoffset() else moment.astimezone(zoned.tzinfo)
+
+
+def _read_time(value: dict[str, Any]) -> dt.time:
+    time = dt.time.fromisoformat(_text(value)).replace(fold=value.get("fold", 0))
+    return time.replace(tzinfo=_zone(value)) if "zone" in value else time
+
+
+def _zone(value: dict[str, Any]) -> dt.tzinfo:
+    from zoneinfo import ZoneInfo
+
+    key = _expect(str, value["zone"])
+    try:
+        return ZoneInfo(key)
+    except (OSError, LookupError) as error:
+        raise unreadable(f"this machine has no data for the time zone {reprlib.repr(key)}") from error
+
+
+def _registered_type(value: dict[str, Any]) -> type:
+    name = _expect(str, value["t"])
+    if name not in registered_types:
+        raise unreadable(
+            f"the type {name[:100]!r} is not registered in this process; "
+            "apply JSONSerializer.register to it, in a module that this process imports"
+        )
+    return registered_types[name]
+
+
+def _read_enum(value: dict[str, Any]) -> enum.Enum:
+    cls = _registered_type(value)
+    if not issubclass(cls, enum.Enum):
+        raise TypeError(f"{type_name(cls)} is not an Enum")
+    if issubclass(cls, enum.Flag):
+        return cls(_expect(int, value["v"]))
+    name = _text(value)
+    if name not in cls.__members__:
+        raise unreadable(f"{type_name(cls)} has no member {reprlib.repr(name)}")
+    return cls[name]
+
+
+def _read_dataclass(value: dict[str, Any]) -> Any:
+    cls = _registered_type(value)
+    given = _expect(dict, value["v"])
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    try:
+        made = cls(**{name: item for name, item in given.items() if fields[name].init})
+        for name, item in given.items():
+            if not fields[name].init:
+                # A frozen dataclass refuses plain assignment.
+                object.__setattr__(made, name, item)
+    except Exception as error:
+        raise unreadable(f"{type_name(cls)} cannot be made from its fields: {error}") from error
+    return made
+
+
+_READERS: Final[dict[str, Callable[[dict[str, Any]], Any]]] = {
+    "tuple": lambda value: tuple(_items(value)),
+    "set": lambda value: set(_items(value)),
+    "frozenset": lambda value: frozenset(_items(value)),
+    "dict": _read_dict,
+    "bytes": lambda value: base64.b64decode(_text(value), validate=True),
+    "float": _read_float,
+    "decimal": lambda value: Decimal(_text(value)),
+    "uuid": lambda value: UUID(_text(value)),
+    "date": lambda value: dt.date.fromisoformat(_text(value)),
+    "datetime": _read_datetime,
+    "time": _read_time,
+    "timedelta": _read_timedelta,
+    "enum": _read_enum,
+    "dataclass": _read_dataclass,
+}
