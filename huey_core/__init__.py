@@ -20,8 +20,7 @@ from huey_core.commands.registry import CommandRegistry
 from huey_core.decorators import periodic_command, queue_command
 from huey_core.hookspecs import hookimpl
 from huey_core.install_as import install_as_huey
-from huey_core.invoker.invoker import Invoker
-from huey_core.invoker.results import AsyncData
+from huey_core.queue import AsyncData, Invoker
 
 __all__ = [
     "AsyncData",

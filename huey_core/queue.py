@@ -8,3 +8,6 @@ from huey_core.invoker.invoker import Invoker
 from huey_core.invoker.results import AsyncData
 
 __all__ = ["AsyncData", "CommandSchedule", "Invoker", "PeriodicQueueCommand", "QueueCommand"]
+
+# Where users import it from, and how the original API's documentation shows it.
+AsyncData.__module__ = __name__

@@ -13,8 +13,8 @@ plugin's own options may use these readers or any other function of that kind::
 
 from __future__ import annotations
 
-import math
 import re
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from huey_core.backends.backend import Option
@@ -45,7 +45,7 @@ _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"0", "false", "no", "off"})
 
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")
-_QUANTITY: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([a-z]*)", re.IGNORECASE)
+_QUANTITY: Final = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) ?([a-z]*)", re.IGNORECASE)
 
 _SECONDS: Final = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES: Final = {
@@ -113,9 +113,9 @@ def parse_seconds(text: str) -> float:
     """
     match = _QUANTITY.fullmatch(text)
     factor = _SECONDS.get(match[2].lower()) if match else None
-    if match is None or factor is None or math.isinf(seconds := float(match[1]) * factor):
+    if match is None or factor is None:
         raise ValueError("expected a duration in seconds, or with a unit: 90, 1.5, 250ms, 90s, 5m, 2h, 1d")
-    return seconds
+    return float(match[1]) * factor
 
 
 def parse_positive_seconds(text: str) -> float:
@@ -140,11 +140,11 @@ def parse_size(text: str) -> int:
     """
     match = _QUANTITY.fullmatch(text)
     factor = _BYTES.get(match[2].lower()) if match else None
-    if match is not None and factor is not None:
-        size = float(match[1]) * factor if "." in match[1] else int(match[1][:18]) * factor
-        if len(match[1]) <= 18 and size == int(size):
-            return int(size)
-    raise ValueError("expected a whole number of bytes, or with a unit: 65536, 64KiB, 16MiB, 1GB")
+    # A float would make 1.001 kB something else than 1001 bytes.
+    size = Decimal(match[1]) * factor if match and factor else Decimal("NaN")
+    if size != size.to_integral_value():
+        raise ValueError("expected a whole number of bytes, or with a unit: 65536, 64KiB, 16MiB, 1GB")
+    return int(size)
 
 
 def optional(parse: Callable[[str], T]) -> Callable[[str], T | None]:

@@ -18,7 +18,6 @@ For the same reason no error repeats a part of the URL that might hold a passwor
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import re
 from dataclasses import dataclass, field, replace
@@ -249,6 +248,8 @@ def _is_secret(name: str) -> bool:
 
 
 def _suggest(name: str, declared: Iterable[str]) -> str:
+    import difflib
+
     by_lower = {known.lower(): known for known in declared}
     closest = difflib.get_close_matches(name.lower(), by_lower, n=1)
     if closest:

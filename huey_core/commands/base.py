@@ -16,6 +16,7 @@ from huey_core.exceptions import ConfigurationError
 
 __all__ = ["FunctionCommand", "PeriodicQueueCommand", "QueueCommand", "command_name_for"]
 
+
 def command_name_for(thing: type | Callable[..., Any]) -> str:
     """The dotted name under which a function or class is registered.
 
@@ -188,4 +189,3 @@ class FunctionCommand(QueueCommand, declare=False):
         bound = inspect.signature(self.function).bind(*args, **kwargs)
         bound.apply_defaults()
         return bound.arguments
-

@@ -95,7 +95,8 @@ class CommandCodec:
         """
         header, encoded, body = unpack(data)
         for name, types in _HEADER_TYPES.items():
-            if name in header and not isinstance(header[name], types):
+            # bool is an int to Python, and no number to anybody else.
+            if name in header and (not isinstance(header[name], types) or isinstance(header[name], bool)):
                 raise DecodeError(f"the message's header field {name!r} holds a {type(header[name]).__name__}")
         try:
             task_id, command_name, serializer_name = header["id"], header["cmd"], header["ser"]

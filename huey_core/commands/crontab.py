@@ -112,8 +112,7 @@ def _parse_piece(field: str, value: int | str, piece: str) -> range:
         _refuse(field, value, f"{piece!r} is not a number, *, */n, m-n or m-n/s")
     low, high = _RANGES[field]
     first = int(match["first"] or low)
-    # A seventh day of the week is a second name of Sunday, which "*" must not count twice.
-    last = int(match["last"] or match["first"] or (6 if field == "day_of_week" else high))
+    last = int(match["last"] or match["first"] or high)
     step = int(match["step"] or 1)
     for number in (first, last):
         if not low <= number <= high:

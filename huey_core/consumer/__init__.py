@@ -1,1 +1,8 @@
 """The consumer: the process that runs commands."""
+
+from __future__ import annotations
+
+from huey_core.consumer.config import BaseConfiguration, ConsumerConfig
+from huey_core.consumer.consumer import Consumer, Snapshot, Stats
+
+__all__ = ["BaseConfiguration", "Consumer", "ConsumerConfig", "Snapshot", "Stats"]

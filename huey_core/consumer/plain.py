@@ -48,6 +48,7 @@ class PlainSource:
         self._pauses = pauses
         self._clock = clock
         self._woken = threading.Event()
+        self._attempts: dict[str, int] = {}
 
     def claim(self, limit: int, lease: float, wait: float = 0.0) -> list[Delivery]:
         """Read up to ``limit`` messages that are due, waiting for a first one."""
@@ -68,8 +69,11 @@ class PlainSource:
     def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
         """Do what an outcome asks for, as far as that is possible after the message has left the queue."""
         for outcome in outcomes:
+            attempts = self._attempts.pop(outcome.delivery.message_id, 1)
             match outcome:
-                case Retry(delivery, data, delay) if delay > 0:
+                case Retry(delivery, data, delay, keep_attempts) if delay > 0 or keep_attempts:
+                    if keep_attempts:
+                        self._attempts[delivery.message_id] = attempts + 1
                     self._schedule.add(delivery.message_id, self._clock() + delay, data)
                 case Retry(_, data) | Release(Delivery(data)):
                     self._queue.write(data)
@@ -98,7 +102,10 @@ class PlainSource:
         self._queue.wake()
 
     def _read_due(self, limit: int) -> list[Delivery]:
-        due = [Delivery(data, message_id, "", 1) for message_id, data in self._schedule.take_due(self._clock())]
+        due = [
+            Delivery(data, message_id, "", self._attempts.get(message_id, 1))
+            for message_id, data in self._schedule.take_due(self._clock())
+        ]
         while len(due) < limit:
             data = self._queue.read()
             if data is None:

@@ -5,8 +5,7 @@ They go through the same hooks as anybody's plugin, so whatever a plugin may wan
 
 from __future__ import annotations
 
-import asyncio
-import inspect
+from types import CoroutineType
 from typing import TYPE_CHECKING
 
 from huey_core.backends.leased import ResultWrite
@@ -33,7 +32,10 @@ class CoreFeatures:
     @hookimpl(trylast=True)
     def huey_execute(self, invoker: Invoker, command: QueueCommand) -> Execution:
         value = command.execute()
-        if inspect.iscoroutine(value):
+        if isinstance(value, CoroutineType):
+            # Most programs that enqueue never need it, and it takes longer to import than all of this package.
+            import asyncio
+
             value = asyncio.run(value)
         return Execution(value)
 

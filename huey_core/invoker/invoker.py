@@ -19,7 +19,13 @@ from huey_core.commands.codec import CommandCodec
 from huey_core.commands.local_time import to_epoch
 from huey_core.commands.options import CommandOptions
 from huey_core.commands.registry import CommandRegistry, default_registry
-from huey_core.exceptions import ConfigurationError, QueueException, QueueReadException, QueueWriteException, Unsupported
+from huey_core.exceptions import (
+    ConfigurationError,
+    QueueException,
+    QueueReadException,
+    QueueWriteException,
+    Unsupported,
+)
 from huey_core.invoker.builtin import CoreFeatures
 from huey_core.invoker.eager import run_eagerly
 from huey_core.invoker.results import AsyncData

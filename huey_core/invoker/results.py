@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Generator
 from datetime import datetime
@@ -123,6 +122,8 @@ class AsyncData(Generic[R]):
 
     async def _arrive(self) -> Any:
         """Wait without a thread of its own where the store tells of changes, and by growing pauses elsewhere."""
+        import asyncio
+
         if self._value is not EmptyData:
             return self._open()
         loop = asyncio.get_running_loop()

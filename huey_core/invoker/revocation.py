@@ -108,4 +108,3 @@ class Revocations:
 def _holds(value: bytes, now: float) -> bool:
     until = json.loads(value).get("until")
     return until is None or now < until
-

@@ -125,6 +125,8 @@ def _tag_registered(value: Any, plain: frozenset[type], depth: int) -> dict[str,
         except Refused as refused:
             refused.steps.append(f".{field.name}")
             raise
+        except AttributeError:
+            raise Refused(f"a {name} that has no {field.name!r}") from None
     return {"$": "dataclass", "t": name, "v": fields}
 
 

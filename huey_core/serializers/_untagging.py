@@ -35,7 +35,8 @@ def untag(value: dict[str, Any]) -> Any:
 
 
 def unreadable(reason: str) -> DecodeError:
-    return DecodeError(f"the bytes cannot be read as json: {reason}")
+    """Make the error of damaged bytes; its message is one line, for it becomes the reason of a dead letter."""
+    return DecodeError(f"the bytes cannot be read as json: {' '.join(reason.split())}")
 
 
 def _expect(kind: type[T], value: Any) -> T:

@@ -1,0 +1,209 @@
+"""``huey dead``: look at dead letters, try them again, delete them."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from huey_core.backends.capabilities import Capability
+from huey_core.backends.leased import State
+from huey_core.backends.options import parse_seconds
+from huey_core.cli.letters import as_json as letter_as_json
+from huey_core.cli.letters import command_name, dead_ids, echo_letter
+from huey_core.cli.output import echo_json, echo_table, timestamp
+from huey_core.cli.target import json_option, open_leased_queue, queue_option, split_url, url_argument
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from huey_core.backends.leased import LeasedQueue
+
+__all__ = ["dead"]
+
+_BATCH: Final = 500
+
+words_argument = click.argument("words", nargs=-1, metavar="[URL] [ID]...")
+all_option = click.option("--all", "every", is_flag=True, help="Take every dead letter of the queue.")
+yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+
+
+def _parse_age(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    try:
+        return None if value is None else parse_seconds(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, param) from None
+
+
+@click.group()
+def dead() -> None:
+    """Look at dead letters, try them again, or delete them.
+
+    A message becomes a dead letter when it cannot be read, when its command is unknown, when the command failed for
+    good and is declared with keep_failed, or when it was delivered again and again and no worker lived to report an
+    outcome. It is kept, with the reason, until an operator decides.
+    """
+
+
+@dead.command(
+    name="list",
+    epilog="""
+    \b
+    Example:    huey dead list redis://localhost:6379/0 --limit 20
+    Exit code:  0  done, also when there are none
+                1  the server cannot be reached, or its plugin cannot list messages
+                2  the command line is wrong
+    """,
+)
+@url_argument
+@queue_option
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="Show at most so many.")
+@click.option("--offset", type=click.IntRange(0), default=0, show_default=True, help="Leave out so many, the latest.")
+@json_option
+def list_(url: str | None, queue_name: str | None, limit: int, offset: int, as_json: bool) -> None:
+    """List dead letters, the last one buried first."""
+    with open_leased_queue(url, queue_name, Capability.INSPECT) as queue:
+        letters = queue.peek(State.DEAD, offset, limit)
+    if as_json:
+        echo_json([letter_as_json(letter) for letter in letters])
+    elif letters:
+        echo_table(
+            ("id", "command", "buried", "reason"),
+            [(each.message_id, command_name(each), timestamp(each.due), each.reason) for each in letters],
+        )
+    else:
+        click.echo(f"queue {queue.name!r} has no dead letters" + (f" after the first {offset}" if offset else ""))
+
+
+@dead.command(
+    epilog="""
+    \b
+    Example:    huey dead show redis://localhost:6379/0 9f86d081884c7d659a2feaa0c55ad015
+    Exit code:  0  done
+                1  there is no such message, or the server cannot be reached
+                2  the command line is wrong
+    """,
+)
+@click.argument("words", nargs=-1, required=True, metavar="[URL] ID")
+@queue_option
+@json_option
+def show(words: tuple[str, ...], queue_name: str | None, as_json: bool) -> None:
+    """Show one message: its header, why it was buried, and the traceback if there is one.
+
+    Only the size of its arguments is shown: reading them could mean to run code that the message chose.
+    """
+    url, ids = split_url(words)
+    if len(ids) != 1:
+        raise click.UsageError("give the id of one message")
+    with open_leased_queue(url, queue_name, Capability.INSPECT) as queue:
+        found = queue.find(ids)
+    if not found:
+        raise click.ClickException(f"queue {queue.name!r} has no message {ids[0]}")
+    if as_json:
+        echo_json(letter_as_json(found[0], details=True))
+    else:
+        echo_letter(found[0])
+
+
+@dead.command(
+    epilog="""
+    \b
+    Examples:   huey dead retry redis://localhost:6379/0 9f86d081884c7d659a2feaa0c55ad015
+                huey dead retry redis://localhost:6379/0 --all
+    Exit code:  0  all were put back
+                1  some were not, or the server cannot be reached; or you said no
+                2  the command line is wrong
+    """,
+)
+@words_argument
+@queue_option
+@all_option
+@yes_option
+@json_option
+def retry(*, words: tuple[str, ...], queue_name: str | None, every: bool, yes: bool, as_json: bool) -> None:
+    """Put dead letters back into the queue, to be run again as soon as a worker is free."""
+    url, ids = split_url(words)
+    _require_one_choice(ids, "--all" if every else None)
+    with open_leased_queue(url, queue_name, Capability.INSPECT) as queue:
+        if every:
+            ids = dead_ids(queue)
+            _confirm(f"Retry {len(ids)} dead letters of queue {queue.name!r}?", skip=yes or not ids)
+        done, refused = _apply(queue, ids, queue.requeue, "another live message has its unique key")
+    _report("retried", done, refused, as_json)
+
+
+@dead.command(
+    epilog="""
+    \b
+    Examples:   huey dead delete redis://localhost:6379/0 9f86d081884c7d659a2feaa0c55ad015
+                huey dead delete redis://localhost:6379/0 --older-than 7d --yes
+    Exit code:  0  all were deleted
+                1  some were not, or the server cannot be reached; or you said no
+                2  the command line is wrong
+    """,
+)
+@words_argument
+@queue_option
+@all_option
+@click.option(
+    "--older-than", callback=_parse_age, metavar="AGE", help="Take those buried longer ago, for example 7d or 12h."
+)
+@yes_option
+@json_option
+def delete(
+    *, words: tuple[str, ...], queue_name: str | None, every: bool, older_than: float | None, yes: bool, as_json: bool
+) -> None:
+    """Delete dead letters for good."""
+    url, ids = split_url(words)
+    _require_one_choice(ids, "--all" if every else None, None if older_than is None else "--older-than")
+    with open_leased_queue(url, queue_name, Capability.INSPECT) as queue:
+        if not ids:
+            ids = dead_ids(queue, older_than or 0.0)
+            _confirm(f"Delete {len(ids)} dead letters of queue {queue.name!r}?", skip=yes or not ids)
+        done, refused = _apply(queue, ids, queue.delete, "it is gone")
+    _report("deleted", done, refused, as_json)
+
+
+def _require_one_choice(ids: list[str], *options: str | None) -> None:
+    choices = [option for option in options if option] + (["ids"] if ids else [])
+    if len(choices) > 1:
+        raise click.UsageError(f"give only one of {' and '.join(choices)}")
+    if not choices:
+        raise click.UsageError("give the ids of messages, or --all")
+
+
+def _confirm(question: str, skip: bool) -> None:
+    if not skip:
+        click.confirm(question, abort=True, err=True)
+
+
+def _apply(
+    queue: LeasedQueue, ids: list[str], action: Callable[[Iterable[str]], list[str]], otherwise: str
+) -> tuple[list[str], dict[str, str]]:
+    """Do something to dead letters, portion by portion; say which it was done to, and why not to the others."""
+    done: list[str] = []
+    refused: dict[str, str] = {}
+    for start in range(0, len(ids), _BATCH):
+        batch = ids[start : start + _BATCH]
+        states = {message.message_id: message.state for message in queue.find(batch)}
+        letters = [each for each in batch if states.get(each) is State.DEAD]
+        acted = set(action(letters)) if letters else set()
+        done += [each for each in letters if each in acted]
+        refused |= {each: otherwise for each in letters if each not in acted}
+        refused |= {
+            each: f"it is {states[each]}, not dead" if each in states else "there is no such message"
+            for each in batch
+            if each not in letters
+        }
+    return done, refused
+
+
+def _report(verb: str, done: list[str], refused: dict[str, str], as_json: bool) -> None:
+    if as_json:
+        echo_json({verb: done, "refused": refused})
+    else:
+        click.echo(f"{verb} {len(done)} of {len(done) + len(refused)}")
+        for message_id, reason in refused.items():
+            click.echo(f"{message_id}: {reason}", err=True)
+    sys.exit(1 if refused else 0)

@@ -1,0 +1,282 @@
+"""Hooks: who implements them, in which order they are called, and what happens when one fails.
+
+Control hooks are called through :attr:`PluginManager.hook` and are pluggy's own business. Observers are called through
+:meth:`PluginManager.notify`, one by one, because in pluggy an exception in one implementation keeps the others from
+being called.
+"""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import threading
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+import pluggy
+
+from huey_core import hookspecs
+from huey_core.exceptions import (
+    ConfigurationError,
+    PluginBlocked,
+    PluginConflict,
+    PluginException,
+    PluginIncompatible,
+    PluginLoadError,
+    PluginNotFound,
+    UnknownHook,
+)
+from huey_core.hookspecs import OBSERVERS, PROJECT
+from huey_core.plugins.discovery import GROUPS, PLUGINS, Entry, entries
+from huey_core.plugins.environment import DISABLE, TRACE, disabled_names, is_named, is_tracing, normalise
+from huey_core.plugins.loading import check_api, load, remember
+from huey_core.plugins.selection import select
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from pluggy import HookImpl
+
+__all__ = ["PluginManager"]
+
+logger = logging.getLogger(__name__)
+
+_BLOCK: Final = "no:"
+_REPORT_INTERVAL: Final = 60.0
+_HOOKS: Final = tuple(hookspecs.names())
+
+
+class PluginManager:
+    """The plugins of one application, and the way to call their hooks.
+
+    Plugins that are installed come first and those that are given after them, each in its order; of two
+    implementations of one hook, the one registered later is called earlier, unless they ask for another order with
+    ``tryfirst`` and ``trylast``.
+
+    Args:
+        plugins: Modules or objects with hook implementations to add, and texts ``"no:NAME"``, which block an installed
+            plugin by its name or its distribution.
+        installed: Whether to load the entry points of the group ``huey_core.plugins``, those excepted that
+            ``HUEY_DISABLE_PLUGINS`` blocks.
+        strict: Whether an installed plugin that cannot be loaded is an error. Otherwise it is logged as a warning, and
+            the others are used.
+        clock: Returns seconds, for the limit on how often one failing hook is logged.
+
+    Attributes:
+        hook: Calls the control hooks: ``manager.hook.huey_before_enqueue(invoker=..., command=...)``.
+        hook_errors: How often each observer has failed, by plugin and hook.
+
+    Raises:
+        UnknownHook: A plugin implements a hook that does not exist.
+        PluginException: A plugin wraps an observer, or asks for an argument that its hook does not have; or, with
+            ``strict``, it cannot be loaded.
+        ConfigurationError: ``plugins`` holds a text of another kind.
+    """
+
+    def __init__(
+        self,
+        plugins: Iterable[object] = (),
+        *,
+        installed: bool = True,
+        strict: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._pluggy = pluggy.PluginManager(PROJECT)
+        self._pluggy.add_hookspecs(hookspecs)
+        self.hook: Any = self._pluggy.hook
+        self.hook_errors: Counter[tuple[str, str]] = Counter()
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._last_report: dict[tuple[str, str], float] = {}
+        self._plugins: dict[str, object] = {}
+        self._implemented: frozenset[str] = frozenset()
+        self._observers: dict[str, tuple[HookImpl, ...]] = dict.fromkeys(OBSERVERS, ())
+        self._tracing = is_tracing()
+        if self._tracing:
+            self._pluggy.add_hookcall_monitoring(_trace_before, _trace_after)
+
+        given = list(plugins)
+        if installed:
+            self._load_installed(_blocked(given), strict)
+        for plugin in given:
+            if not isinstance(plugin, str):
+                self.register(plugin)
+            elif not plugin.startswith(_BLOCK):
+                raise ConfigurationError(
+                    f"a plugin is given as a module or an object, or blocked with 'no:NAME'; {plugin!r} is neither"
+                )
+
+    def register(self, plugin: object, name: str | None = None) -> None:
+        """Add a module or an object with hook implementations. Does nothing if it is there already.
+
+        Args:
+            plugin: The module or object.
+            name: What it is called in logs and errors; by default the name of the module or of the object's class.
+
+        Raises:
+            PluginConflict: Another plugin has this name.
+            UnknownHook: It implements a hook that does not exist.
+            PluginIncompatible: It was written for another version of the plugin API.
+            PluginException: It is not a module or an object, wraps an observer, or asks for an argument that its hook
+                does not have.
+        """
+        if any(plugin is known for known in self._plugins.values()):
+            return
+        name = name or self._new_name(plugin)
+        check_api(plugin, name)
+        self._add(name, plugin)
+
+    def load(self, entry: Entry) -> None:
+        """Import one installed plugin and add it.
+
+        Raises:
+            PluginLoadError: It cannot be imported.
+            PluginException: As for :meth:`register`.
+        """
+        plugin = load(entry)
+        try:
+            self._add(entry.name, plugin)
+        except PluginException as error:
+            error.distribution = entry.distribution
+            remember(entry, error)
+            raise
+
+    def names(self) -> list[str]:
+        """The names of the plugins, in the order in which they were registered."""
+        return list(self._plugins)
+
+    def has(self, hook_name: str) -> bool:
+        """Say whether any plugin implements a hook, so that preparing its arguments can be saved."""
+        return hook_name in self._implemented
+
+    def notify(self, hook_name: str, **arguments: Any) -> None:
+        """Call every implementation of an observer by itself, in pluggy's order.
+
+        An exception, ``SystemExit`` included, is logged with the plugin's name, at most once a minute for one plugin
+        and hook, and is counted in :attr:`hook_errors`; the other implementations are called all the same.
+        ``KeyboardInterrupt`` passes through.
+
+        Args:
+            hook_name: One of :data:`~huey_core.hookspecs.OBSERVERS`.
+            arguments: Every argument of the hook.
+
+        Raises:
+            KeyError: The hook is not an observer.
+        """
+        implementations = self._observers[hook_name]
+        if self._tracing:
+            _trace(hook_name, implementations)
+        for implementation in implementations:
+            try:
+                implementation.function(*[arguments[name] for name in implementation.argnames])
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - an observer must not harm the command
+                self._report(implementation.plugin_name, hook_name, error)
+
+    def _report(self, plugin: str, hook_name: str, error: BaseException) -> None:
+        key = (plugin, hook_name)
+        with self._lock:
+            self.hook_errors[key] += 1
+            count, now = self.hook_errors[key], self._clock()
+            if now - self._last_report.get(key, float("-inf")) < _REPORT_INTERVAL:
+                return
+            self._last_report[key] = now
+        logger.error("plugin %s failed in %s, %s so far", plugin, hook_name, _times(count), exc_info=error)
+
+    def _load_installed(self, blocked: dict[str, str], strict: bool) -> None:
+        _warn_of_unknown(blocked | disabled_names())
+        claims: dict[str, list[Entry]] = {}
+        for entry in entries(PLUGINS):
+            if not entry.is_well_named:
+                logger.warning("plugin %r of %s is not used: its name is not lower case", entry.name, entry.source)
+            elif not is_named(entry, blocked):
+                claims.setdefault(entry.name, []).append(entry)
+        for claimed in claims.values():
+            try:
+                self.load(select(claimed))
+            except PluginBlocked:
+                continue
+            except (PluginConflict, PluginNotFound, PluginLoadError, PluginIncompatible) as error:
+                if strict:
+                    raise
+                logger.warning("a plugin is not used: %s", error)
+
+    def _add(self, name: str, plugin: object) -> None:
+        self._verify(name, plugin)
+        if name in self._plugins:
+            raise PluginConflict(f"two plugins are called {name!r}; give one of them another name", plugin=name)
+        try:
+            self._pluggy.register(plugin, name)
+        except (pluggy.PluginValidationError, ValueError) as error:
+            # pluggy 1.5 and 1.6 keep the hooks that they had accepted before they found the bad one.
+            self._pluggy.unregister(name=name)
+            raise PluginException(f"plugin {name!r} is refused: {' '.join(str(error).split())}", plugin=name) from error
+        self._plugins[name] = plugin
+
+        implementations = {hook: tuple(reversed(getattr(self.hook, hook).get_hookimpls())) for hook in _HOOKS}
+        self._implemented = frozenset(hook for hook, found in implementations.items() if found)
+        self._observers = {hook: implementations[hook] for hook in OBSERVERS}
+
+    def _verify(self, name: str, plugin: object) -> None:
+        """Check every hook before pluggy sees the plugin, so that one that is refused leaves nothing behind."""
+        if isinstance(plugin, type):
+            raise PluginException(f"plugin {name!r} is a class; give an instance of it", plugin=name)
+        for attribute in dir(plugin):
+            options = self._pluggy.parse_hookimpl_opts(plugin, attribute)
+            if options is None:
+                if attribute in _HOOKS:
+                    logger.warning("%s of plugin %s is never called: it is not marked @hookimpl", attribute, name)
+                continue
+            hook = options.get("specname") or attribute
+            if hook not in _HOOKS and not options["optionalhook"]:
+                raise UnknownHook(f"plugin {name!r} implements {hook!r}, {_suggest(hook)}", plugin=name)
+            if hook in OBSERVERS and (options["wrapper"] or options["hookwrapper"]):
+                raise PluginException(
+                    f"plugin {name!r} wraps {hook!r}, which only observes and cannot be wrapped", plugin=name
+                )
+
+    def _new_name(self, plugin: object) -> str:
+        name = getattr(plugin, "__name__", None) or f"{type(plugin).__module__}.{type(plugin).__qualname__}"
+        number, unique = 1, str(name)
+        while unique in self._plugins:
+            number += 1
+            unique = f"{name}#{number}"
+        return unique
+
+
+def _blocked(plugins: Iterable[object]) -> dict[str, str]:
+    names = [item.removeprefix(_BLOCK) for item in plugins if isinstance(item, str) and item.startswith(_BLOCK)]
+    return {normalise(name): name for name in names}
+
+
+def _warn_of_unknown(blocked: dict[str, str]) -> None:
+    if not blocked:
+        return
+    installed = [entry for group in GROUPS for entry in entries(group)]
+    for key, name in blocked.items():
+        if not any(is_named(entry, {key}) for entry in installed):
+            logger.warning("%r is blocked (by %s or 'no:NAME'), but no such plugin is installed", name, DISABLE)
+
+
+def _suggest(hook: str) -> str:
+    close = difflib.get_close_matches(hook, _HOOKS, n=1)
+    return "which is no hook" + (f"; did you mean {close[0]!r}?" if close else "; see huey_core.hookspecs for all")
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def _trace(hook_name: str, implementations: Iterable[HookImpl]) -> None:
+    called = ", ".join(implementation.plugin_name for implementation in implementations)
+    logger.info("%s: %s is called in: %s", TRACE, hook_name, called or "no plugin")
+
+
+def _trace_before(hook_name: str, implementations: Sequence[HookImpl], arguments: Mapping[str, Any]) -> None:
+    _trace(hook_name, reversed(implementations))
+
+
+def _trace_after(
+    outcome: Any, hook_name: str, implementations: Sequence[HookImpl], arguments: Mapping[str, Any]
+) -> None:
+    """Say nothing: pluggy wants a function for the end of a call too."""

@@ -1,0 +1,148 @@
+"""Classes by name, imported when they are asked for: the mechanism behind backends and serializers.
+
+A name is looked for among the classes that this process registered, which needs no scan of the installed metadata,
+and then among the entry points.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from huey_core.exceptions import PluginConflict, PluginNotFound
+from huey_core.plugins.discovery import Entry, entries
+from huey_core.plugins.loading import load
+from huey_core.plugins.selection import select
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["LazyRegistry"]
+
+T = TypeVar("T")
+
+
+class LazyRegistry(Generic[T]):
+    """The subclasses of one class that plugins offer, by name.
+
+    Args:
+        group: The entry-point group to look into.
+        base: The class that every plugin of the group is a subclass of.
+        kind: What a plugin of the group is called in messages.
+        role: What its name is called in messages.
+        known: Distributions to suggest for names that are not installed.
+        builtin: Entries that are there even when no metadata is, as in a bare checkout of the source.
+    """
+
+    def __init__(
+        self,
+        group: str,
+        base: Any,
+        *,
+        kind: str,
+        role: str,
+        known: Mapping[str, str] | None = None,
+        builtin: Sequence[Entry] = (),
+    ) -> None:
+        self.group = group
+        self._base = base
+        self._kind = kind
+        self._role = role
+        self._known = known or {}
+        self._builtin = tuple(builtin)
+        self._registered: dict[str, type[T]] = {}
+
+    def register(self, name: str, cls: type[T], *, replace: bool = False) -> None:
+        """Make a class known in this process. It goes before everything that is installed.
+
+        Args:
+            name: The name to find it by.
+            cls: The class.
+            replace: Whether it may take the place of a class registered earlier.
+
+        Raises:
+            PluginConflict: Another class is registered under this name.
+        """
+        earlier = self._registered.get(name, cls)
+        if earlier is not cls and not replace:
+            raise PluginConflict(
+                f"{self._kind} {name!r} is already registered as {_dotted(earlier)}; "
+                f"pass replace=True to use {_dotted(cls)} instead",
+                plugin=name,
+            )
+        self._registered[name] = cls
+
+    def unregister(self, name: str) -> None:
+        """Undo :meth:`register`; does nothing for a name that is not registered in this process."""
+        self._registered.pop(name, None)
+
+    def get(self, name: str) -> type[T]:
+        """Return the class of this name, and import it if need be.
+
+        Raises:
+            PluginNotFound: Nothing of this name is installed.
+            PluginBlocked: A setting blocks it.
+            PluginConflict: Several distributions claim the name.
+            PluginLoadError: It is installed and cannot be imported.
+            PluginIncompatible: It was written for another version of the plugin API.
+        """
+        registered = self._registered.get(name)
+        return self.load(self.find(name)) if registered is None else registered
+
+    def find(self, name: str) -> Entry:
+        """Return the entry point that :meth:`get` would load, were there no class registered in this process.
+
+        Raises:
+            PluginNotFound: Nothing of this name is installed.
+            PluginBlocked: A setting blocks it.
+            PluginConflict: Several distributions claim the name.
+        """
+        claims = [entry for entry in self.entries() if entry.label == name and entry.is_well_named]
+        if not claims:
+            raise self._not_found(name)
+        return select(claims)
+
+    def load(self, entry: Entry) -> type[T]:
+        """Import the class that one entry point names.
+
+        Raises:
+            PluginLoadError: It cannot be imported, or is not of the right kind.
+            PluginIncompatible: It was written for another version of the plugin API.
+        """
+        return cast("type[T]", load(entry, self._base))
+
+    def entries(self) -> list[Entry]:
+        """List what is installed, in the order of :func:`~huey_core.plugins.discovery.entries`."""
+        installed = entries(self.group)
+        present = {(entry.distribution, entry.name, entry.value) for entry in installed}
+        builtin = [entry for entry in self._builtin if (entry.distribution, entry.name, entry.value) not in present]
+        return [*builtin, *installed]
+
+    def _not_found(self, name: str) -> PluginNotFound:
+        suggestion = self._known.get(name)
+        sentences = [f"no {self._kind} is installed for the {self._role} {name!r}"]
+        if suggestion is not None:
+            sentences.append(f"install it with: pip install {suggestion}")
+        else:
+            sentences += self._closest(name)
+        sources = {entry.label: f"{entry.label} ({entry.source})" for entry in self.entries()}
+        sources |= {each: f"{each} (registered by the program)" for each in self._registered}
+        sentences.append(f"installed: {', '.join(sources[label] for label in sorted(sources)) or 'none'}")
+        sentences.append("Help: huey plugins")
+        return PluginNotFound("; ".join(sentences), plugin=name, distribution=suggestion)
+
+    def _closest(self, name: str) -> list[str]:
+        labels = {label.lower(): label for label in [*(entry.label for entry in self.entries()), *self._registered]}
+        close = difflib.get_close_matches(name.lower(), {*labels, *self._known}, n=1)
+        if not close:
+            return []
+        if close[0] not in labels:
+            return [f"the closest name is {close[0]!r} (pip install {self._known[close[0]]})"]
+        label = labels[close[0]]
+        if label != label.lower():
+            return [f"an installed plugin is called {label!r}, which can never be found: names must be lower case"]
+        return [f"the closest name is {label!r}"]
+
+
+def _dotted(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"

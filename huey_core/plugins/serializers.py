@@ -1,0 +1,72 @@
+"""From a name to a serializer: one that makes bytes, and layers around it.
+
+A name is written from the inside out: ``json|signed`` signs what ``json`` made.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from huey_core._version import __version__
+from huey_core.exceptions import ConfigurationError
+from huey_core.plugins.discovery import SERIALIZERS, Entry
+from huey_core.plugins.registry import LazyRegistry
+from huey_core.serializers.base import Serializer, WrappingSerializer
+
+__all__ = ["register_serializer", "serializer", "serializers"]
+
+serializers: Final[LazyRegistry[Serializer]] = LazyRegistry(
+    SERIALIZERS,
+    Serializer,
+    kind="serializer",
+    role="name",
+    # The same as the entry points in pyproject.toml, for a checkout that was never installed.
+    builtin=[
+        Entry(SERIALIZERS, "json", "huey_core.serializers.json:JSONSerializer", "huey-core", __version__),
+        Entry(SERIALIZERS, "pickle", "huey_core.serializers.pickle:PickleSerializer", "huey-core", __version__),
+        Entry(SERIALIZERS, "signed", "huey_core.serializers.signed:SignedSerializer", "huey-core", __version__),
+    ],
+)
+"""The serializers by the names of their layers."""
+
+
+def serializer(spec: str | Serializer) -> Serializer:
+    """Make the serializer of a name, or return the one that is given.
+
+    Raises:
+        ConfigurationError: The layers are in a wrong order, or one is empty. Whatever the constructor of a layer
+            raises passes through.
+        PluginException: There is no usable serializer for one of the layers.
+    """
+    if isinstance(spec, Serializer):
+        return spec
+    names = spec.split("|")
+    if not all(names):
+        raise ConfigurationError(f"the serializer {spec!r} has an empty layer; write a name such as 'json|signed'")
+    layers = [(name, serializers.get(name)) for name in names]
+    inner = [name for name, cls in layers if not issubclass(cls, WrappingSerializer)]
+    outer = [name for name, cls in layers if issubclass(cls, WrappingSerializer)]
+    if len(inner) != 1 or names != [*inner, *outer]:
+        raise ConfigurationError(_explain_order(spec, inner, outer))
+
+    (_, innermost), *wrapping = layers
+    made: Serializer = innermost()
+    for _, cls in wrapping:
+        made = cls(made)  # type: ignore[call-arg]  # these are WrappingSerializers, as checked above
+    return made
+
+
+def register_serializer(name: str, cls: type[Serializer], *, replace: bool = False) -> None:
+    """Make a serializer known in this process, without a distribution around it.
+
+    Raises:
+        PluginConflict: Another class is registered under this name, and ``replace`` is false.
+    """
+    serializers.register(name, cls, replace=replace)
+
+
+def _explain_order(spec: str, inner: list[str], outer: list[str]) -> str:
+    if len(inner) > 1:
+        return f"the serializer {spec!r} has {len(inner)} innermost layers ({', '.join(inner)}); keep one of them"
+    right = "|".join([*inner, *outer]) if inner else "|".join(["json", *outer])
+    return f"the serializer {spec!r} wraps before there is anything to wrap; layers go from the inside out: {right!r}"

@@ -1,0 +1,119 @@
+"""What is installed and in which state, for an operator to see. Nothing is imported unless that is asked for."""
+
+from __future__ import annotations
+
+import enum
+import shutil
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from huey_core.exceptions import PluginException, PluginIncompatible
+from huey_core.plugins.backends import backends
+from huey_core.plugins.discovery import BACKENDS, PLUGINS, SERIALIZERS, Entry, entries
+from huey_core.plugins.environment import CHOICE, DISABLE, disabled_names, is_named
+from huey_core.plugins.loading import failure
+from huey_core.plugins.manager import PluginManager
+from huey_core.plugins.selection import select
+from huey_core.plugins.serializers import serializers
+
+__all__ = ["ConsumerScript", "PluginStatus", "Status", "consumer_script", "plugin_rows"]
+
+CONSUMER_SCRIPT: Final = "huey_consumer"
+
+
+class Status(enum.StrEnum):
+    """Whether a plugin can be used."""
+
+    OK = "ok"
+    BLOCKED = "blocked"
+    CONFLICT = "conflict"
+    INCOMPATIBLE = "incompatible"
+    BROKEN = "broken"
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether somebody has to do something about it."""
+        return self not in (Status.OK, Status.BLOCKED)
+
+
+@dataclass(frozen=True, slots=True)
+class PluginStatus:
+    """One installed plugin.
+
+    Attributes:
+        entry: Its entry point.
+        status: Its state. Only an attempt to load a plugin shows that it is broken or incompatible.
+        detail: Why it cannot be used; empty when it can.
+    """
+
+    entry: Entry
+    status: Status
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerScript:
+    """The script ``huey_consumer`` that a shell would start.
+
+    The PyPI package ``huey`` installs a script of the same name, and the one installed last overwrites the other.
+
+    Attributes:
+        path: Where it is; ``None`` when there is none.
+        is_ours: Whether it belongs to huey-core.
+    """
+
+    path: str | None
+    is_ours: bool
+
+
+def plugin_rows(load: bool = False) -> list[PluginStatus]:
+    """List every entry point of the three groups: backends, serializers, hooks.
+
+    Args:
+        load: Whether to import the plugins that are not blocked, to see which of them are broken.
+
+    Raises:
+        ConfigurationError: ``HUEY_PLUGIN_CHOICE`` cannot be read.
+    """
+    rows = []
+    for found in (backends.entries(), serializers.entries(), entries(PLUGINS)):
+        claims: defaultdict[str, list[Entry]] = defaultdict(list)
+        for entry in found:
+            claims[entry.name].append(entry)
+        rows += [_status(entry, claims[entry.name], load) for entry in found]
+    return rows
+
+
+def consumer_script() -> ConsumerScript:
+    """Look for the script ``huey_consumer`` on ``PATH`` and say whose it is."""
+    path = shutil.which(CONSUMER_SCRIPT)
+    return ConsumerScript(path, path is not None and b"huey_core" in Path(path).read_bytes())
+
+
+def _status(entry: Entry, claims: list[Entry], load: bool) -> PluginStatus:
+    if not entry.is_well_named:
+        return PluginStatus(entry, Status.BROKEN, "its name is not lower case, so it can never be found")
+    if is_named(entry, disabled_names()):
+        return PluginStatus(entry, Status.BLOCKED, f"the environment variable {DISABLE} names it")
+    try:
+        chosen = select(claims)
+    except PluginException as error:
+        return PluginStatus(entry, Status.CONFLICT, str(error))
+    if chosen != entry:
+        return PluginStatus(entry, Status.BLOCKED, f"{CHOICE} chooses {chosen.source} for {entry.label!r}")
+    fault = _try_to_load(entry) if load else failure(entry)
+    if fault is None:
+        return PluginStatus(entry, Status.OK)
+    status = Status.INCOMPATIBLE if isinstance(fault, PluginIncompatible) else Status.BROKEN
+    return PluginStatus(entry, status, str(fault))
+
+
+def _try_to_load(entry: Entry) -> PluginException | None:
+    load = {BACKENDS: backends.load, SERIALIZERS: serializers.load, PLUGINS: PluginManager(installed=False).load}
+    try:
+        load[entry.group](entry)
+    except PluginException as error:
+        return error
+    return None

@@ -1,0 +1,276 @@
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from huey_core.backends.backend import Backend
+from huey_core.backends.base import BaseQueue
+from huey_core.backends.leased import Bury, Message, State
+from huey_core.plugins.backends import backends
+
+
+def dead(cli) -> list[str]:
+    return [message.message_id for message in cli.queue.peek(State.DEAD)]
+
+
+def test_list_shows_id_command_and_reason_with_the_last_buried_first(cli):
+    cli.bury("one", reason="first reason")
+    cli.bury("two", reason="second reason")
+
+    lines = cli.run("dead", "list", cli.url).output.splitlines()
+
+    assert lines[0].split() == ["ID", "COMMAND", "BURIED", "REASON"]
+    assert [(line.split()[0], line.split()[1]) for line in lines[1:]] == [("two", "mail.send"), ("one", "mail.send")]
+    assert lines[1].endswith("second reason")
+
+
+def test_list_shows_a_message_that_cannot_be_read(cli):
+    cli.bury("garbage", data=b"\x80\x04garbage")
+
+    assert "garbage  (unreadable)" in cli.run("dead", "list", cli.url).output
+
+
+def test_list_says_that_there_are_none(cli):
+    result = cli.run("dead", "list", cli.url)
+
+    assert (result.exit_code, "has no dead letters" in result.output) == (0, True)
+
+
+def test_list_takes_a_portion(cli):
+    for name in ("one", "two", "three"):
+        cli.bury(name)
+
+    shown = json.loads(cli.run("dead", "list", cli.url, "--limit", "1", "--offset", "1", "--json").output)
+
+    assert [letter["id"] for letter in shown] == ["two"]
+
+
+def test_list_as_json_says_when_it_was_buried(cli):
+    cli.bury("one")
+
+    (letter,) = json.loads(cli.run("dead", "list", cli.url, "--json").output)
+
+    assert letter["buried"].startswith(time.strftime("%Y-", time.gmtime()))
+    assert letter["buried"].endswith("+00:00")
+    assert (letter["command"], letter["state"], letter["reason"]) == ("mail.send", "dead", "no such command")
+
+
+def test_a_reason_cannot_steer_the_terminal(cli):
+    cli.bury("one", reason="\x1b[2Jgone")
+
+    assert r"\x1b[2Jgone" in cli.run("dead", "list", cli.url).output
+
+
+def test_show_prints_header_reason_and_traceback(cli):
+    cli.bury("one")
+
+    output = cli.run("dead", "show", cli.url, "one").output
+
+    for part in ("mail.send", "no such command", "2023-11-14T22:13:20+00:00", "Traceback:\n  line 1", "8 bytes"):
+        assert part in output
+
+
+def test_show_as_json_has_the_whole_header(cli):
+    cli.bury("one")
+
+    shown = json.loads(cli.run("dead", "show", cli.url, "one", "--json").output)
+
+    assert shown["header"]["prio"] == 3
+    assert shown["detail"] == "Traceback:\n  line 1\n"
+
+
+def test_show_tells_why_a_message_cannot_be_read(cli):
+    cli.bury("garbage", data=b"\x80\x04garbage")
+
+    output = cli.run("dead", "show", cli.url, "garbage").output
+
+    assert "the bytes are not a message of this format (9 bytes)" in output
+
+
+def test_show_survives_a_time_that_is_no_date(cli):
+    cli.bury("one", data=b'HUEY/1 {"id":"one","cmd":"c","at":1e300}\n')
+
+    assert "1e+300" in cli.run("dead", "show", cli.url, "one").output
+
+
+def test_show_fails_for_an_id_that_is_not_there(cli):
+    result = cli.run("dead", "show", cli.url, "absent")
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "has no message absent" in result.stderr
+
+
+def test_retry_puts_a_letter_back(cli):
+    cli.bury("one")
+    cli.bury("two")
+
+    result = cli.run("dead", "retry", cli.url, "one")
+
+    assert (result.exit_code, result.output) == (0, "retried 1 of 1\n")
+    assert (dead(cli), cli.queue.counts().ready) == (["two"], 1)
+
+
+def test_retry_takes_the_url_from_the_environment(cli, monkeypatch):
+    monkeypatch.setenv("HUEY_URL", cli.url)
+    cli.bury("one")
+
+    assert cli.run("dead", "retry", "one").output == "retried 1 of 1\n"
+
+
+def test_retry_refuses_what_is_not_dead_and_says_why(cli):
+    cli.write("alive")
+    cli.write("claimed")
+
+    result = cli.run("dead", "retry", cli.url, "alive", "absent")
+
+    assert (result.exit_code, result.stdout) == (1, "retried 0 of 2\n")
+    assert "alive: it is ready, not dead" in result.stderr
+    assert "absent: there is no such message" in result.stderr
+
+
+def test_retry_all_asks_first(cli):
+    cli.bury("one")
+
+    result = cli.run("dead", "retry", cli.url, "--all", stdin="n\n")
+
+    assert (result.exit_code, dead(cli)) == (1, ["one"])
+    assert "Retry 1 dead letters" in result.stderr
+
+
+@pytest.mark.parametrize(("options", "stdin"), [(["--yes"], None), ([], "y\n")])
+def test_retry_all_takes_every_letter(cli, options, stdin):
+    for number in range(3):
+        cli.bury(f"message-{number}")
+
+    result = cli.run("dead", "retry", cli.url, "--all", *options, stdin=stdin)
+
+    assert (result.exit_code, dead(cli), cli.queue.counts().ready) == (0, [], 3)
+
+
+def test_retry_all_takes_more_letters_than_one_look_shows(cli):
+    cli.queue.write_many([Message(b"garbage", f"message-{number}") for number in range(1203)])
+    cli.queue.settle([Bury(delivery, "garbage") for delivery in cli.queue.claim(2000, 60)])
+
+    assert cli.run("dead", "retry", cli.url, "--all", "--yes").output == "retried 1203 of 1203\n"
+
+
+def test_retry_as_json_names_the_ids(cli):
+    cli.bury("one")
+
+    result = cli.run("dead", "retry", cli.url, "one", "absent", "--json")
+
+    assert json.loads(result.stdout) == {"retried": ["one"], "refused": {"absent": "there is no such message"}}
+
+
+def test_delete_forgets_a_letter_for_good(cli):
+    cli.bury("one")
+
+    result = cli.run("dead", "delete", cli.url, "one")
+
+    assert (result.output, cli.queue.find(["one"])) == ("deleted 1 of 1\n", [])
+
+
+def test_delete_leaves_what_is_not_dead(cli):
+    cli.write("alive")
+
+    result = cli.run("dead", "delete", cli.url, "alive")
+
+    assert (result.exit_code, cli.queue.counts().ready) == (1, 1)
+
+
+def test_delete_older_than_leaves_the_younger(cli):
+    cli.bury("one")
+
+    result = cli.run("dead", "delete", cli.url, "--older-than", "1h", "--yes")
+
+    assert (result.output, dead(cli)) == ("deleted 0 of 0\n", ["one"])
+
+
+def test_delete_older_than_takes_the_older(cli):
+    cli.bury("one")
+    buried = cli.queue.peek(State.DEAD)[0].due
+    while cli.queue.now() < buried + 0.005:
+        time.sleep(0.001)
+
+    result = cli.run("dead", "delete", cli.url, "--older-than", "5ms", "--yes")
+
+    assert (result.output, dead(cli)) == ("deleted 1 of 1\n", [])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["retry"], "give the ids of messages, or --all"),
+        (["retry", "one", "--all"], "give only one of --all and ids"),
+        (["delete", "--all", "--older-than", "1d"], "give only one of --all and --older-than"),
+        (["delete", "--older-than", "soon"], "expected a duration"),
+        (["show", "one", "two"], "give the id of one message"),
+        (["list", "--limit", "0"], "--limit"),
+    ],
+)
+def test_a_wrong_command_line_is_explained_and_exits_with_2(cli, monkeypatch, words, message):
+    monkeypatch.setenv("HUEY_URL", cli.url)
+
+    result = cli.run("dead", *words)
+
+    assert (result.exit_code, message in result.stderr) == (2, True)
+
+
+def test_a_missing_url_is_explained(cli):
+    result = cli.run("dead", "list")
+
+    assert (result.exit_code, "or set HUEY_URL" in result.stderr) == (2, True)
+
+
+class PlainQueue(BaseQueue):
+    def write(self, data):
+        raise NotImplementedError
+
+    def read(self):
+        raise NotImplementedError
+
+    def flush(self):
+        raise NotImplementedError
+
+    def __len__(self):
+        return 0
+
+
+class PlainBackend(Backend):
+    schemes = ("plain",)
+    api_version = 1
+    capabilities = frozenset()
+
+    def queue(self, name):
+        return PlainQueue(name)
+
+    def data_store(self, name):
+        raise NotImplementedError
+
+    def ping(self):
+        return None
+
+
+@pytest.fixture
+def plain_backend():
+    backends.register("plain", PlainBackend)
+    yield
+    backends.unregister("plain")
+
+
+@pytest.mark.parametrize(("words", "capability"), [(["dead", "list"], "inspect"), (["pause"], "pause")])
+def test_a_plain_queue_is_refused_with_the_plugin_and_the_capability(cli, plain_backend, words, capability):
+    result = cli.run(*words, "plain://")
+
+    assert result.exit_code == 1
+    assert f"PlainBackend) does not declare {capability!r}" in result.stderr
+
+
+def test_pause_and_resume(cli):
+    cli.run("pause", cli.url)
+    paused = cli.queue.counts().paused
+    cli.run("resume", cli.url)
+
+    assert (paused, cli.queue.counts().paused) == (True, False)

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from huey_core import __version__
+from huey_core.cli.group import HueyGroup, huey
+from huey_core.plugins import discovery
+
+
+def tree(command: click.Command, name: str) -> list[tuple[str, click.Command]]:
+    found = [(name, command)]
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for child in command.list_commands(context):
+            found += tree(command.get_command(context, child), f"{name} {child}")
+    return found
+
+
+COMMANDS = dict(tree(huey, "huey"))
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """Installs a distribution with one plugin for the time of a test."""
+
+    def install(source: str, group: str = discovery.PLUGINS) -> None:
+        folder = tmp_path / "huey_extra-1.0.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: huey-extra\nVersion: 1.0\n")
+        (folder / "entry_points.txt").write_text(f"[{group}]\nextra = extra_of_this_test\n")
+        (tmp_path / "extra_of_this_test.py").write_text(source)
+        monkeypatch.syspath_prepend(tmp_path)
+        discovery.refresh()
+
+    yield install
+    sys.modules.pop("extra_of_this_test", None)
+    monkeypatch.undo()
+    discovery.refresh()
+
+
+def test_plugins_lists_what_is_installed(cli):
+    result = cli.run("plugins")
+
+    assert result.output.splitlines()[0].split() == ["STATUS", "GROUP", "NAME", "DISTRIBUTION", "TARGET"]
+    assert f"huey-core {__version__}" in result.output
+    assert "huey_memory:MemoryBackend" in result.output
+
+
+def test_plugins_as_json_has_one_object_for_each(cli):
+    shown = json.loads(cli.run("plugins", "--json").output)
+
+    (memory,) = [plugin for plugin in shown["plugins"] if plugin["name"] == "memory"]
+    assert (memory["status"], memory["distribution"], memory["group"]) == ("ok", "huey-memory", "huey_core.backends")
+    assert set(shown["huey_consumer"]) == {"path", "is_ours"}
+
+
+def test_plugins_shows_a_broken_plugin_as_ok_until_it_is_loaded(cli, installed):
+    installed("1 / 0")
+
+    unloaded = json.loads(cli.run("plugins", "--json").output)["plugins"]
+    loaded = cli.run("plugins", "--load")
+
+    assert {plugin["name"]: plugin["status"] for plugin in unloaded}["extra"] == "ok"
+    assert (loaded.exit_code, "ZeroDivisionError" in loaded.output) == (1, True)
+
+
+def test_plugins_lists_a_blocked_plugin_with_the_reason(cli, monkeypatch):
+    monkeypatch.setenv("HUEY_DISABLE_PLUGINS", "huey-memory")
+
+    result = cli.run("plugins")
+
+    assert "blocked: the environment variable HUEY_DISABLE_PLUGINS names it" in result.output
+
+
+def test_plugins_says_when_the_consumer_script_is_that_of_the_package_huey(cli, tmp_path, monkeypatch):
+    script = tmp_path / "huey_consumer"
+    script.write_text("#!/usr/bin/python\nfrom huey.bin.huey_consumer import consumer_main\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    assert f"{script} is not ours: the PyPI package 'huey'" in cli.run("plugins").output
+
+
+EXTRA_COMMAND = """
+import click
+from huey_core.hookspecs import hookimpl
+
+@hookimpl
+def huey_register_commands(cli):
+    @cli.command()
+    def greet():
+        "Greet."
+        click.echo("hello")
+"""
+
+
+def run_fresh(*words: str):
+    group = HueyGroup("huey", callback=lambda: None)
+    return CliRunner().invoke(group, words)
+
+
+def test_a_plugin_adds_a_command(installed):
+    installed(EXTRA_COMMAND)
+
+    assert run_fresh("greet").output == "hello\n"
+    assert "greet" in run_fresh("--help").output
+
+
+def test_a_plugin_cannot_replace_a_command_of_core(installed):
+    installed(EXTRA_COMMAND.replace("greet", "plugins"))
+
+    assert "hello" not in run_fresh("plugins").output
+
+
+def test_a_plugin_that_fails_to_add_its_command_leaves_the_others(installed, caplog):
+    installed(EXTRA_COMMAND.replace("@cli.command()", "1 / 0"))
+
+    result = run_fresh("--help")
+
+    assert (result.exit_code, "plugins" in result.output) == (0, True)
+    assert "plugin extra failed in huey_register_commands" in caplog.text
+
+
+def test_a_plugin_with_an_unknown_hook_leaves_the_command_line_working(installed):
+    installed(EXTRA_COMMAND.replace("huey_register_commands", "huey_register_comands"))
+
+    result = run_fresh("--help")
+
+    assert result.exit_code == 0
+    assert "Warning: commands of plugins are missing: plugin 'extra' implements" in result.stderr
+
+
+def test_the_version_is_shown(cli):
+    assert cli.run("--version").output.startswith(f"huey-core {__version__} ")
+
+
+@pytest.mark.parametrize("words", [["-m", "huey_core"], ["-c", "from huey_core.cli import main; main()"]])
+def test_the_command_line_runs_as_a_program(words):
+    finished = subprocess.run([sys.executable, *words, "--version"], capture_output=True, text=True, check=True)
+
+    assert finished.stdout.startswith(f"huey-core {__version__} ")
+
+
+def test_an_unknown_command_exits_with_2(cli):
+    assert cli.run("plugin").exit_code == 2
+
+
+def test_one_command_does_not_import_the_modules_of_the_others():
+    code = """if True:
+        import sys
+        from huey_core.cli.group import huey
+        huey.main(["plugins", "--help"], standalone_mode=False)
+        print([name for name in sys.modules if name in ("huey_core.cli.dead", "huey_core.cli.consumer")])
+    """
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert finished.stdout.endswith("[]\n")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself(name):
+    result = CliRunner().invoke(huey, [*name.split()[1:], "--help"])
+
+    assert (result.exit_code, bool(COMMANDS[name].help)) == (0, True)
+
+
+@pytest.mark.parametrize("name", [name for name, each in COMMANDS.items() if not isinstance(each, click.Group)])
+def test_every_command_has_an_example_and_explains_its_exit_code(name):
+    text = CliRunner().invoke(huey, [*name.split()[1:], "--help"]).output
+
+    assert "Example" in text
+    assert "Exit code" in text
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_is_explained(name):
+    options = [parameter for parameter in COMMANDS[name].params if isinstance(parameter, click.Option)]
+
+    assert [option.name for option in options if not option.help] == []

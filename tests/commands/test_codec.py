@@ -1,0 +1,154 @@
+"""Commands become messages and come back the same; what cannot come back says why."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from huey_core import CommandRegistry, QueueCommand
+from huey_core.commands.codec import CommandCodec
+from huey_core.envelope import encode_header, join, unpack
+from huey_core.exceptions import CommandNotFound, DecodeError, EncodeError, SerializationError
+from huey_core.serializers.json import JSONSerializer
+from huey_core.serializers.pickle import PickleSerializer
+
+
+class Note(QueueCommand, declare=False):
+    command_name = "tests.note"
+
+
+@pytest.fixture
+def codec() -> CommandCodec:
+    return codec_for(JSONSerializer(), [JSONSerializer()])
+
+
+def codec_for(serializer, accept) -> CommandCodec:
+    registry = CommandRegistry()
+    registry.register(Note)
+    return CommandCodec(registry, serializer, accept, clock=lambda: 1000.0)
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text() | st.binary() | st.floats(allow_nan=False),
+    lambda inner: st.lists(inner) | st.tuples(inner, inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+
+
+@given(
+    data=values,
+    eta=st.none() | st.floats(0, 1e10),
+    retries=st.integers(0, 100),
+    priority=st.integers(-1000, 1000),
+    headers=st.dictionaries(st.text(), st.text()),
+)
+def test_a_command_comes_back_as_it_was(data, eta, retries, priority, headers):
+    codec = codec_for(JSONSerializer(), [JSONSerializer()])
+    command = Note(data, eta=eta, overrides={"retries": retries, "priority": priority}, headers=headers)
+
+    back = codec.decode(codec.encode(command))
+
+    assert (back.data, back.task_id, back.eta, back.retries) == (data, command.task_id, eta, retries)
+    assert back.headers == headers
+    assert back.enqueued_at == 1000.0
+
+
+def test_options_of_one_call_travel_with_it(codec):
+    command = Note(overrides={"retry_delay": 7, "retry_on": [OSError], "result_ttl": 60, "keep_failed": False})
+
+    options = codec.decode(codec.encode(command)).options
+
+    assert (options.retry_delay, options.result_ttl, options.keep_failed) == (7.0, 60.0, False)
+    assert options.may_retry(TimeoutError())
+    assert not options.may_retry(ValueError())
+
+
+def test_options_of_the_class_stay_in_the_code(codec):
+    header, _, _ = unpack(codec.encode(Note()))
+
+    assert "opts" not in header
+
+
+def test_the_expiry_is_counted_from_the_time_at_which_it_could_start(codec):
+    command = Note(eta=5000.0, overrides={"expires": 10})
+
+    assert codec.decode(codec.encode(command)).expires_at == 5010.0
+
+
+def test_what_a_later_version_put_into_the_header_survives_a_retry(codec):
+    data = codec.encode(Note("x"))
+    header, _, body = unpack(data)
+    command = codec.decode(join(encode_header({**header, "from_the_future": [1]}), body))
+
+    again, _, _ = unpack(codec.encode(command))
+
+    assert again["from_the_future"] == [1]
+
+
+def test_a_message_cannot_choose_a_serializer_that_is_not_accepted(codec):
+    message = codec_for(PickleSerializer(), [PickleSerializer()]).encode(Note("x"))
+
+    with pytest.raises(DecodeError, match="'pickle' and only json is accepted"):
+        codec.decode(message)
+
+
+def test_an_unknown_command_is_named(codec):
+    header = encode_header({"id": "1", "cmd": "tests.gone", "ser": "json"})
+
+    with pytest.raises(CommandNotFound, match=r"tests\.gone"):
+        codec.decode(join(header, b"null"))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("id", 5), ("cmd", None), ("ser", []), ("eta", "soon"), ("retries", "3"), ("opts", [1]), ("hdr", "x")],
+)
+def test_a_header_field_of_the_wrong_type_is_named(codec, field, value):
+    header = {"id": "1", "cmd": "tests.note", "ser": "json", field: value}
+
+    with pytest.raises(DecodeError, match=field):
+        codec.decode(join(encode_header(header), b"null"))
+
+
+@pytest.mark.parametrize("field", ["id", "cmd", "ser"])
+def test_a_missing_header_field_is_named(codec, field):
+    header = {"id": "1", "cmd": "tests.note", "ser": "json"}
+    del header[field]
+
+    with pytest.raises(DecodeError, match=field):
+        codec.decode(join(encode_header(header), b"null"))
+
+
+def test_options_that_cannot_be_used_make_a_message_unreadable(codec):
+    header = encode_header({"id": "1", "cmd": "tests.note", "ser": "json", "opts": {"retries": "many"}})
+
+    with pytest.raises(DecodeError, match="retries"):
+        codec.decode(join(header, b"null"))
+
+
+@given(st.binary())
+def test_garbage_is_refused_as_such(garbage):
+    codec = codec_for(JSONSerializer(), [JSONSerializer()])
+
+    with pytest.raises(SerializationError):
+        codec.decode(garbage)
+
+
+@given(st.dictionaries(st.sampled_from(["id", "cmd", "ser", "opts", "at", "exp", "prio"]), values), st.binary())
+def test_whatever_a_header_holds_nothing_but_our_errors_comes_out(header, body):
+    codec = codec_for(JSONSerializer(), [JSONSerializer()])
+    try:
+        encoded = encode_header(json.loads(json.dumps(header, default=repr)))
+    except (ValueError, EncodeError):
+        return
+
+    with pytest.raises((SerializationError, CommandNotFound)):
+        codec.decode(join(encoded, body))
+
+
+def test_what_cannot_be_carried_is_refused_by_the_writer(codec):
+    with pytest.raises(EncodeError):
+        codec.encode(Note(object()))

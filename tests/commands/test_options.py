@@ -1,0 +1,89 @@
+"""Options are checked when they are written, and steer retries."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from huey_core.commands.options import CommandOptions
+from huey_core.exceptions import ConfigurationError
+
+
+def test_a_timedelta_is_a_number_of_seconds():
+    assert CommandOptions.build(expires=timedelta(minutes=2)).expires == 120.0
+
+
+def test_an_unknown_option_is_refused_with_the_closest_name():
+    with pytest.raises(ConfigurationError, match="did you mean 'retries'"):
+        CommandOptions.build(retires=3)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("retries", -1),
+        ("retries", 1.5),
+        ("retries", True),
+        ("retry_delay", -1),
+        ("retry_delay", float("inf")),
+        ("retry_delay", "10"),
+        ("retry_backoff", 0.5),
+        ("retry_jitter", 2),
+        ("retry_on", 3),
+        ("priority", 1001),
+        ("priority", 0.5),
+        ("expires", -5),
+        ("unique_key", ""),
+        ("store_result", "yes"),
+        ("keep_failed", None),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_refused_by_name(option, value):
+    with pytest.raises(ConfigurationError, match=option):
+        CommandOptions.build(**{option: value})
+
+
+def test_delays_grow_by_the_backoff_up_to_the_longest():
+    options = CommandOptions.build(retries=5, retry_delay=10, retry_backoff=3, retry_max_delay=100)
+
+    delays = [options.delay_before_retry(left) for left in (5, 4, 3, 2, 1)]
+
+    assert delays == [10, 30, 90, 100, 100]
+
+
+@given(
+    st.integers(1, 100_000),
+    st.floats(0, 1e6),
+    st.floats(1, 100),
+    st.floats(0, 1e6),
+    st.floats(0, 1),
+    st.integers(1, 100_000),
+)
+def test_a_delay_is_never_negative_nor_longer_than_the_longest_and_its_jitter(
+    retries, delay, backoff, longest, jitter, left
+):
+    options = CommandOptions.build(
+        retries=retries, retry_delay=delay, retry_backoff=backoff, retry_max_delay=longest, retry_jitter=jitter
+    )
+
+    assert 0 <= options.delay_before_retry(left) <= longest * (1 + jitter) * 1.000001
+
+
+def test_only_the_listed_exceptions_and_their_subclasses_are_retried():
+    options = CommandOptions.build(retries=1, retry_on=[OSError])
+
+    assert options.may_retry(ConnectionResetError())
+    assert not options.may_retry(ValueError())
+
+
+def test_an_exception_to_give_up_on_is_not_retried_though_its_base_is():
+    options = CommandOptions.build(retries=1, retry_on=OSError, give_up_on=FileNotFoundError)
+
+    assert not options.may_retry(FileNotFoundError())
+
+
+def test_exceptions_may_be_given_by_their_dotted_names():
+    assert CommandOptions.build(retry_on="builtins.OSError").may_retry(TimeoutError())

@@ -1,0 +1,69 @@
+"""What most tests need: an invoker in a memory of its own, and a way to wait for a condition."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from huey_core import CommandRegistry, Invoker
+from huey_core.consumer import Consumer
+
+_spaces = itertools.count(1)
+
+
+@pytest.fixture
+def eventually() -> Callable[..., None]:
+    """Wait until a condition holds, and fail when it does not within a deadline."""
+
+    def wait(condition: Callable[[], Any], what: str = "the condition", timeout: float = 10.0) -> None:
+        deadline = time.monotonic() + timeout
+        while not condition():
+            assert time.monotonic() < deadline, f"{what} did not hold within {timeout} s"
+            time.sleep(0.005)
+
+    return wait
+
+
+@pytest.fixture
+def make_invoker() -> Iterator[Callable[..., Invoker]]:
+    """Make invokers in a memory that no other test shares; ``store=False`` makes one without a result store."""
+    url = f"memory://test{next(_spaces)}/"
+    invokers = []
+
+    def make(*, results: bool = True, **settings: Any) -> Invoker:
+        settings.setdefault("registry", CommandRegistry())
+        invoker = Invoker(url, url if results else None, url, **settings)
+        invokers.append(invoker)
+        return invoker
+
+    yield make
+    for invoker in invokers:
+        invoker.close()
+
+
+@pytest.fixture
+def invoker(make_invoker: Callable[..., Invoker]) -> Invoker:
+    """An invoker with a result store and a task store."""
+    return make_invoker()
+
+
+@pytest.fixture
+def run_consumer() -> Iterator[Callable[..., Consumer]]:
+    """Start consumers in this process, and stop them after the test."""
+    consumers = []
+
+    def run(invoker: Invoker, **settings: Any) -> Consumer:
+        settings.setdefault("shutdown_timeout", 5.0)
+        settings.setdefault("periodic", False)
+        consumer = Consumer(invoker, **settings)
+        consumer.start()
+        consumers.append(consumer)
+        return consumer
+
+    yield run
+    for consumer in consumers:
+        consumer.stop("the end of the test")

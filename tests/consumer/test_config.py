@@ -1,0 +1,166 @@
+"""Settings are checked, and found where the command line says they are."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import pytest
+
+from huey_core import Invoker
+from huey_core.bin.config import BaseConfiguration
+from huey_core.consumer import ConsumerConfig
+from huey_core.consumer.config import load_configuration
+from huey_core.consumer.logs import set_up_logging
+from huey_core.exceptions import ConfigurationError
+
+
+def test_a_class_gives_the_settings():
+    class Configuration(BaseConfiguration):
+        THREADS = 7
+        PERIODIC = False
+
+    config = ConsumerConfig.from_configuration(Configuration)
+
+    assert (config.threads, config.periodic) == (7, False)
+
+
+def test_the_command_line_goes_before_the_class():
+    class Configuration(BaseConfiguration):
+        THREADS = 7
+        LEASE = 20.0
+
+    config = ConsumerConfig.from_configuration(Configuration, threads=2, lease=None)
+
+    assert (config.threads, config.lease) == (2, 20.0)
+
+
+def test_the_class_and_the_checked_values_agree_on_every_default():
+    assert ConsumerConfig.from_configuration(BaseConfiguration) == ConsumerConfig()
+
+
+def test_an_unknown_setting_offers_the_closest():
+    class Configuration(BaseConfiguration):
+        THREAD = 7
+
+    with pytest.raises(ConfigurationError, match="did you mean THREADS"):
+        ConsumerConfig.from_configuration(Configuration)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("threads", 0),
+        ("threads", 1.5),
+        ("threads", True),
+        ("prefetch", -1),
+        ("lease", 0.5),
+        ("shutdown_timeout", -1),
+        ("backoff", 0.9),
+        ("initial_delay", "soon"),
+        ("loglevel", "LOUD"),
+        ("worker_type", "greenlet"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_refused_by_name(setting, value):
+    with pytest.raises(ConfigurationError, match=setting.upper()):
+        ConsumerConfig(**{setting: value})
+
+
+@pytest.fixture
+def write_module(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "modules", {**sys.modules})
+
+    def write(name: str, text: str) -> None:
+        (tmp_path / f"{name}.py").write_text(text)
+
+    return write
+
+
+def test_a_configuration_is_found_in_the_current_directory(write_module):
+    write_module(
+        "shop_settings",
+        "from huey_core.bin.config import BaseConfiguration\n"
+        "from huey_core import Invoker\n"
+        "class Configuration(BaseConfiguration):\n"
+        "    INVOKER = Invoker('memory://')\n",
+    )
+
+    configuration, invoker = load_configuration("shop_settings.Configuration")
+
+    assert invoker is configuration.INVOKER
+
+
+def test_queue_and_stores_may_be_given_as_in_the_original(write_module):
+    write_module(
+        "old_settings",
+        "from huey_core.bin.config import BaseConfiguration\n"
+        "from huey_memory import MemoryQueue\n"
+        "class Configuration(BaseConfiguration):\n"
+        "    QUEUE = MemoryQueue('old')\n"
+        "    RESULT_STORE = 'memory://'\n",
+    )
+
+    _, invoker = load_configuration("old_settings.Configuration")
+
+    assert isinstance(invoker, Invoker)
+    assert invoker.queue.name == "old"
+    assert invoker.result_store is not None
+    assert invoker.task_store is None
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("Configuration", "not a path"),
+        ("nowhere_at_all.Configuration", "no module 'nowhere_at_all'"),
+        ("half_settings.Settings", "it has Configuration"),
+        ("half_settings.Configuration", "neither INVOKER nor QUEUE"),
+    ],
+)
+def test_a_path_that_leads_nowhere_says_so(write_module, path, message):
+    write_module(
+        "half_settings",
+        "from huey_core.bin.config import BaseConfiguration\nclass Configuration(BaseConfiguration): ...\n",
+    )
+
+    with pytest.raises(ConfigurationError, match=message):
+        load_configuration(path)
+
+
+def test_what_is_missing_inside_the_module_is_not_blamed_on_the_module(write_module):
+    write_module("broken_settings", "import something_that_is_not_installed\n")
+
+    with pytest.raises(ModuleNotFoundError, match="something_that_is_not_installed"):
+        load_configuration("broken_settings.Configuration")
+
+
+@pytest.fixture
+def root_logger():
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield root
+    for handler in root.handlers[:]:
+        if handler not in handlers:
+            root.removeHandler(handler)
+            handler.close()
+    root.setLevel(level)
+
+
+def test_the_log_file_is_rotated(tmp_path, root_logger):
+    logfile = tmp_path / "huey.log"
+    set_up_logging(ConsumerConfig(logfile=str(logfile), log_max_bytes=2000, log_backups=2))
+
+    for number in range(100):
+        logging.getLogger("huey_core").info("line %d", number)
+
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["huey.log", "huey.log.1", "huey.log.2"]
+    assert "line 99" in logfile.read_text()
+
+
+def test_a_log_file_that_cannot_be_written_is_a_clear_error(tmp_path, root_logger):
+    with pytest.raises(ConfigurationError, match="LOGFILE"):
+        set_up_logging(ConsumerConfig(logfile=str(tmp_path / "no-such-folder" / "huey.log")))

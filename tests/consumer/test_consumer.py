@@ -1,0 +1,443 @@
+"""What a consumer does with commands, good and bad."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+
+import pytest
+
+from huey_core import QueueCommand, hookimpl, queue_command
+from huey_core.backends.leased import Ack
+from huey_core.consumer import Consumer
+from huey_core.exceptions import CommandError, ConfigurationError, QueueReadException
+from huey_memory import MemoryQueue
+
+
+def test_a_command_runs_and_its_result_arrives(invoker, run_consumer):
+    @queue_command(invoker)
+    def add(a, b):
+        return a + b
+
+    run_consumer(invoker)
+
+    assert add(1, b=2).get(blocking=True, timeout=10) == 3
+
+
+def test_a_consumer_can_run_in_a_block(invoker):
+    @queue_command(invoker)
+    def add(a, b):
+        return a + b
+
+    with Consumer(invoker, periodic=False).running():
+        assert add(1, 2).get(blocking=True, timeout=10) == 3
+
+
+def test_a_scheduled_command_does_not_run_early(invoker, run_consumer):
+    @queue_command(invoker)
+    def when():
+        return time.time()
+
+    run_consumer(invoker)
+    not_before = time.time() + 0.2
+
+    assert when.schedule(delay=0.2).get(blocking=True, timeout=10) >= not_before
+
+
+def test_an_async_function_is_awaited(invoker, run_consumer):
+    @queue_command(invoker)
+    async def answer():
+        return 42
+
+    run_consumer(invoker)
+
+    assert answer().get(blocking=True, timeout=10) == 42
+
+
+def test_a_command_that_raised_is_tried_again(invoker, run_consumer):
+    attempts = []
+
+    @queue_command(invoker, retries=2)
+    def fragile():
+        attempts.append(1)
+        if len(attempts) < 3:
+            raise OSError("not yet")
+        return len(attempts)
+
+    run_consumer(invoker)
+
+    assert fragile().get(blocking=True, timeout=10) == 3
+
+
+def test_a_retry_waits_for_its_delay(invoker, run_consumer):
+    times = []
+
+    @queue_command(invoker, retries=1, retry_delay=0.2)
+    def fragile():
+        times.append(time.monotonic())
+        if len(times) == 1:
+            raise OSError("not yet")
+        return True
+
+    run_consumer(invoker)
+    fragile().get(blocking=True, timeout=10)
+
+    assert times[1] - times[0] >= 0.2
+
+
+def test_a_command_that_failed_for_good_becomes_a_dead_letter_with_its_traceback(invoker, run_consumer, eventually):
+    @queue_command(invoker, retries=1)
+    def fail():
+        raise LookupError("gone")
+
+    run_consumer(invoker)
+    result = fail()
+    eventually(lambda: invoker.queue.counts().dead == 1)
+
+    [dead] = invoker.queue.peek("dead")
+    assert dead.message_id == result.task_id
+    assert dead.reason == "LookupError: gone"
+    assert "in fail" in dead.detail
+    with pytest.raises(CommandError):
+        result.get(blocking=True, timeout=10)
+
+
+def test_a_dead_letter_runs_again_when_it_is_requeued(invoker, run_consumer, eventually):
+    healthy = threading.Event()
+
+    @queue_command(invoker)
+    def fragile():
+        if not healthy.is_set():
+            raise OSError("down")
+        return "up"
+
+    run_consumer(invoker)
+    result = fragile()
+    eventually(lambda: invoker.queue.counts().dead == 1)
+    healthy.set()
+    invoker.queue.requeue([result.task_id])
+
+    eventually(lambda: invoker.result(result.task_id).invoker.queue.counts().dead == 0)
+
+    def succeeded() -> bool:
+        try:
+            return invoker.result(result.task_id).get() == "up"
+        except CommandError:
+            return False
+
+    eventually(succeeded)
+
+
+def test_a_failed_command_is_not_kept_when_it_asks_not_to_be(invoker, run_consumer, eventually):
+    @queue_command(invoker, keep_failed=False)
+    def fail():
+        raise LookupError("gone")
+
+    consumer = run_consumer(invoker)
+    fail()
+    eventually(lambda: consumer.stats.done == 1)
+
+    assert invoker.queue.counts().dead == 0
+
+
+def test_a_command_that_exits_fails_and_its_worker_goes_on(invoker, run_consumer):
+    @queue_command(invoker)
+    def leave():
+        sys.exit(3)
+
+    @queue_command(invoker)
+    def stay():
+        return "here"
+
+    run_consumer(invoker, threads=1)
+    result = leave()
+
+    assert stay().get(blocking=True, timeout=10) == "here"
+    with pytest.raises(CommandError, match="SystemExit"):
+        result.get(blocking=True, timeout=10)
+
+
+def test_a_result_that_cannot_be_carried_fails_the_command_without_a_retry(invoker, run_consumer):
+    runs = []
+
+    @queue_command(invoker, retries=5)
+    def answer():
+        runs.append(1)
+        return object()
+
+    run_consumer(invoker)
+
+    with pytest.raises(CommandError, match="EncodeError"):
+        answer().get(blocking=True, timeout=10)
+    assert len(runs) == 1
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (b"\x00garbage", "not a"),
+        (b"HUEY/9 {}\n", "version 9"),
+        (b'HUEY/1 {"id":"1","cmd":"shop.gone","ser":"json"}\nnull', "shop.gone"),
+        (b'HUEY/1 {"id":"1","cmd":"shop.gone","ser":"pickle"}\nnull', "pickle"),
+        (b'HUEY/1 {"id":"1","cmd":"shop.gone","ser":"json"}\n{{{', "shop.gone"),
+    ],
+)
+def test_a_message_that_cannot_be_read_is_buried_and_the_consumer_goes_on(
+    invoker, run_consumer, eventually, message, reason
+):
+    @queue_command(invoker)
+    def add(a, b):
+        return a + b
+
+    invoker.queue.write(message)
+    results = [add(number, 1) for number in range(10)]
+    run_consumer(invoker, threads=1, unreadable_delay=0.01)
+
+    assert [result.get(blocking=True, timeout=10) for result in results] == list(range(1, 11))
+    eventually(lambda: invoker.queue.counts().dead == 1)
+    [dead] = invoker.queue.peek("dead")
+    assert dead.data == message
+    assert reason in dead.reason
+
+
+def test_an_unknown_command_waits_for_a_consumer_that_knows_it(invoker, make_invoker, run_consumer, eventually):
+    newer = make_invoker()
+
+    @queue_command(newer, name="added.later")
+    def added():
+        return "known"
+
+    result = added()
+    old = run_consumer(invoker, unreadable_delay=0.05)
+    eventually(lambda: old.stats.retried >= 1)
+    invoker.registry.register(added.command_class)
+
+    assert result.get(blocking=True, timeout=10) == "known"
+
+
+def test_a_consumer_does_not_start_when_the_server_does_not_answer(make_invoker):
+    class Unreachable(MemoryQueue):
+        def counts(self):
+            raise ConnectionError("the cable is out")
+
+    invoker = make_invoker()
+    invoker.queue = Unreachable("x")
+
+    with pytest.raises(QueueReadException, match="the cable is out"):
+        Consumer(invoker).start()
+
+
+def test_an_unknown_worker_type_is_refused(invoker):
+    with pytest.raises(ConfigurationError, match="WORKER_TYPE"):
+        Consumer(invoker, worker_type="process")
+
+
+def test_slow_commands_are_not_claimed_ahead(invoker, run_consumer, eventually):
+    release = threading.Event()
+
+    @queue_command(invoker)
+    def slow():
+        release.wait(10)
+
+    consumer = run_consumer(invoker, threads=2)
+    for _ in range(10):
+        slow()
+    eventually(lambda: len(consumer.snapshot().running) == 2)
+
+    assert len(consumer.held) == 2
+    assert invoker.queue.counts().ready == 8
+    release.set()
+    eventually(lambda: consumer.stats.done == 10)
+
+
+def test_messages_claimed_ahead_are_given_back_when_every_worker_is_stuck(invoker, run_consumer, eventually):
+    release = threading.Event()
+
+    @queue_command(invoker)
+    def quick(): ...
+
+    @queue_command(invoker)
+    def slow():
+        release.wait(30)
+
+    invoker.enqueue_many([quick.command() for _ in range(500)])
+    invoker.enqueue_many([slow.command() for _ in range(50)])
+    consumer = run_consumer(invoker, threads=2)
+
+    eventually(lambda: len(consumer.held) == 2 and invoker.queue.counts().ready == 48)
+
+    release.set()
+    eventually(lambda: consumer.stats.done == 550)
+
+
+def test_a_settled_command_is_not_held_up_by_a_slow_neighbour(invoker, run_consumer):
+    release = threading.Event()
+
+    @queue_command(invoker)
+    def slow():
+        release.wait(10)
+
+    @queue_command(invoker)
+    def quick():
+        return "done"
+
+    run_consumer(invoker, threads=2)
+    slow()
+
+    assert quick().get(blocking=True, timeout=5) == "done"
+    release.set()
+
+
+def test_a_lost_lease_is_noticed_and_the_outcome_changes_nothing(invoker, run_consumer, eventually):
+    started, release = threading.Event(), threading.Event()
+
+    @queue_command(invoker)
+    def slow():
+        started.set()
+        release.wait(10)
+        return "late"
+
+    consumer = run_consumer(invoker, threads=1)
+    result = slow()
+    started.wait(10)
+    invoker.queue.delete([result.task_id])
+    consumer.lease_keeper.renew()
+    release.set()
+    eventually(lambda: not consumer.snapshot().running)
+
+    assert consumer.stats.lost == 1
+    assert result.get() is None
+
+
+def test_a_running_command_keeps_its_lease(make_invoker, run_consumer, eventually):
+    invoker = make_invoker(lease=1.0)
+    runs = []
+
+    @queue_command(invoker)
+    def slow():
+        runs.append(1)
+        time.sleep(1.6)
+        return "once"
+
+    run_consumer(invoker, threads=2)
+
+    assert slow().get(blocking=True, timeout=10) == "once"
+    assert len(runs) == 1
+
+
+def test_hooks_follow_a_command_and_a_worker(make_invoker, run_consumer, eventually):
+    class Recorder:
+        def __init__(self):
+            self.seen = []
+
+        @hookimpl
+        def huey_worker_start(self, worker):
+            self.seen.append("start")
+
+        @hookimpl
+        def huey_command_succeeded(self, command, execution):
+            self.seen.append(execution.value)
+
+        @hookimpl
+        def huey_command_failed(self, error):
+            self.seen.append(str(error))
+
+        @hookimpl
+        def huey_worker_stop(self, worker):
+            self.seen.append("stop")
+
+        @hookimpl
+        def huey_consumer_stop(self, reason):
+            self.seen.append(reason)
+
+    recorder = Recorder()
+    invoker = make_invoker(plugins=[recorder])
+
+    @queue_command(invoker)
+    def divide(a, b):
+        return a / b
+
+    consumer = run_consumer(invoker, threads=1)
+    divide(4, 2), divide(1, 0)
+    eventually(lambda: consumer.stats.done + consumer.stats.buried == 2)
+    consumer.stop("enough")
+
+    assert recorder.seen == ["start", 2.0, "division by zero", "stop", "enough"]
+
+
+def test_an_observer_that_raises_harms_nobody(make_invoker, run_consumer):
+    class Nuisance:
+        @hookimpl
+        def huey_command_succeeded(self):
+            raise RuntimeError("I am a nuisance")
+
+    invoker = make_invoker(plugins=[Nuisance()])
+
+    @queue_command(invoker)
+    def add(a, b):
+        return a + b
+
+    run_consumer(invoker)
+
+    assert add(1, 2).get(blocking=True, timeout=10) == 3
+    assert sum(invoker.plugins.hook_errors.values()) == 1
+
+
+def test_a_wrapper_surrounds_every_run(make_invoker, run_consumer):
+    class Doubling:
+        @hookimpl(wrapper=True)
+        def huey_execute(self):
+            execution = yield
+            execution.value *= 2
+            return execution
+
+    invoker = make_invoker(plugins=[Doubling()])
+
+    @queue_command(invoker)
+    def three():
+        return 3
+
+    run_consumer(invoker)
+
+    assert three().get(blocking=True, timeout=10) == 6
+
+
+def test_a_plugin_can_decide_about_retries(make_invoker, run_consumer):
+    class OnceMore:
+        @hookimpl
+        def huey_retry_delay(self, error):
+            return 0.0 if "again" in str(error) else None
+
+    invoker = make_invoker(plugins=[OnceMore()])
+    attempts = []
+
+    @queue_command(invoker)
+    def fragile():
+        attempts.append(1)
+        if len(attempts) < 3:
+            raise OSError("again")
+        return len(attempts)
+
+    run_consumer(invoker)
+
+    assert fragile().get(blocking=True, timeout=10) == 3
+
+
+def test_a_follow_up_written_with_the_ack_runs_too(invoker, run_consumer, eventually):
+    class Echo(QueueCommand, declare=False):
+        command_name = "tests.echo"
+
+        def execute(self):
+            return self.data
+
+    invoker.registry.register(Echo)
+    follow_up = Echo("after")
+    invoker.enqueue(Echo("before"))
+    [delivery] = invoker.queue.claim(1, 60)
+    from huey_core.backends.leased import Message
+
+    invoker.queue.settle([Ack(delivery, None, (Message(invoker.codec.encode(follow_up), follow_up.task_id),))])
+    run_consumer(invoker)
+
+    assert invoker.result(follow_up.task_id).get(blocking=True, timeout=10) == "after"

@@ -1,0 +1,126 @@
+"""Outcomes on their way to the queue, when the way is not clear."""
+
+from __future__ import annotations
+
+import pytest
+from plain_backend import PlainStore
+
+from huey_core import Invoker, QueueCommand
+from huey_core.backends.leased import Ack, Bury, ResultWrite
+from huey_core.consumer import Consumer
+from huey_memory import MemoryDataStore, MemoryQueue
+
+
+class Echo(QueueCommand, declare=False):
+    command_name = "tests.echo"
+
+    def execute(self):
+        return self.data
+
+
+class FlakyQueue(MemoryQueue):
+    """Refuses to settle while ``down``, and always refuses a result that holds ``poison``."""
+
+    down = False
+
+    def settle(self, outcomes):
+        results = [outcome.result for outcome in outcomes if isinstance(outcome, Ack | Bury) and outcome.result]
+        if self.down or any(b"poison" in result.value for result in results):
+            raise ConnectionError("refused")
+        return super().settle(outcomes)
+
+
+@pytest.fixture
+def consumer(request) -> Consumer:
+    """A consumer that does not run: the test claims and settles in its place."""
+    space = request.node.name
+    queue = FlakyQueue("q", space=space)
+    return Consumer(Invoker(queue, MemoryDataStore("q", space=space)), lease=10.0)
+
+
+def claim(consumer: Consumer, count: int):
+    queue = consumer.invoker.queue
+    for number in range(count):
+        queue.write(str(number).encode())
+    deliveries = queue.claim(count, 10.0)
+    consumer.held.add(deliveries)
+    return deliveries
+
+
+def ack(consumer: Consumer, delivery, value: bytes = b"fine") -> Ack:
+    return Ack(delivery, ResultWrite(consumer.invoker.results, delivery.message_id, value))
+
+
+def test_what_waits_is_settled_in_one_go(consumer):
+    for delivery in claim(consumer, 3):
+        consumer.outbox.add(ack(consumer, delivery))
+
+    consumer.outbox.flush()
+
+    assert (len(consumer.outbox), len(consumer.held), consumer.stats.done) == (0, 0, 3)
+
+
+def test_outcomes_wait_while_the_server_is_away(consumer):
+    [delivery] = claim(consumer, 1)
+    consumer.outbox.add(ack(consumer, delivery))
+    consumer.invoker.queue.down = True
+
+    with pytest.raises(ConnectionError):
+        consumer.outbox.flush()
+    assert len(consumer.outbox) == 1
+    consumer.invoker.queue.down = False
+    consumer.outbox.flush()
+
+    assert consumer.invoker.results.get(delivery.message_id) == b"fine"
+
+
+def test_order_is_kept_while_the_server_is_away(consumer):
+    deliveries = claim(consumer, 3)
+    for delivery in deliveries:
+        consumer.outbox.add(ack(consumer, delivery))
+    consumer.invoker.queue.down = True
+
+    with pytest.raises(ConnectionError):
+        consumer.outbox.flush()
+
+    assert [outcome.delivery for outcome in consumer.outbox._waiting] == deliveries
+
+
+def test_an_outcome_that_the_server_refuses_does_not_hold_up_the_others(consumer):
+    first, poisoned, last = claim(consumer, 3)
+    consumer.outbox.add(ack(consumer, first))
+    consumer.outbox.add(ack(consumer, poisoned, b"poison"))
+    consumer.outbox.add(ack(consumer, last))
+
+    with pytest.raises(ConnectionError):
+        consumer.outbox.flush()
+    consumer.outbox.flush()
+
+    assert (consumer.stats.done, consumer.stats.buried) == (2, 1)
+    [dead] = consumer.invoker.queue.peek("dead")
+    assert dead.message_id == poisoned.message_id
+    assert "could not be written" in dead.reason
+
+
+def test_an_outcome_whose_lease_was_lost_is_not_even_sent(consumer):
+    [delivery] = claim(consumer, 1)
+    consumer.held.discard(delivery)
+    consumer.outbox.add(ack(consumer, delivery))
+
+    consumer.outbox.flush()
+
+    assert not consumer.invoker.results.get(delivery.message_id)
+    assert consumer.invoker.queue.counts().running == 1
+
+
+def test_a_result_goes_first_where_it_cannot_go_together_with_the_ack(consumer):
+    consumer.invoker.result_store = store = PlainStore()
+    [delivery] = claim(consumer, 1)
+    consumer.outbox.add(Ack(delivery, ResultWrite(store, delivery.message_id, b"fine")))
+    consumer.invoker.queue.down = True
+
+    with pytest.raises(ConnectionError):
+        consumer.outbox.flush()
+
+    assert store.values == {delivery.message_id: b"fine"}
+    assert consumer.invoker.queue.counts().running == 1

@@ -1,0 +1,196 @@
+"""Ticks: each matching minute is run once, whoever writes it and however late."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from datetime import UTC, datetime
+
+import pytest
+from plain_backend import PlainQueue, PlainStore
+
+from huey_core import CommandRegistry, Invoker, PeriodicQueueCommand, crontab, periodic_command
+from huey_core.consumer.periodic import TickWriter
+from huey_memory import MemoryDataStore
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC).timestamp()
+
+
+@pytest.fixture
+def every_minute(invoker):
+    @periodic_command(invoker, crontab())
+    def every_minute(): ...
+
+    return every_minute
+
+
+def test_a_minute_that_matches_is_written(invoker, every_minute):
+    assert TickWriter(invoker).write(NOON + 3) == 1
+    assert invoker.queue.counts().ready == 1
+
+
+def test_a_minute_that_does_not_match_is_not_written(invoker):
+    @periodic_command(invoker, crontab(minute="30"))
+    def half_past(): ...
+
+    assert TickWriter(invoker).write(NOON) == 0
+    assert TickWriter(invoker).write(NOON + 30 * 60) == 1
+
+
+def test_a_minute_is_written_once_by_one_writer(invoker, every_minute):
+    writer = TickWriter(invoker)
+
+    assert [writer.write(NOON), writer.write(NOON + 59), writer.write(NOON + 60)] == [1, 0, 1]
+
+
+def test_a_minute_is_written_once_by_ten_writers_at_once(invoker, every_minute):
+    barrier = threading.Barrier(10)
+    written = []
+
+    def write() -> None:
+        writer = TickWriter(invoker)
+        barrier.wait()
+        written.append(writer.write(NOON))
+
+    threads = [threading.Thread(target=write) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sum(written) == 1
+
+
+def test_a_tick_is_not_written_again_after_it_has_run(invoker, every_minute):
+    TickWriter(invoker).write(NOON)
+    invoker.dequeue()
+
+    assert TickWriter(invoker).write(NOON + 5) == 0
+
+
+@pytest.mark.parametrize(("missed", "ticks"), [("skip", 1), ("once", 2), ("all", 6)])
+def test_missed_minutes_follow_the_policy_of_the_command(invoker, missed, ticks):
+    @periodic_command(invoker, crontab(), missed=missed)
+    def every_minute(): ...
+
+    writer = TickWriter(invoker)
+    writer.write(NOON)
+
+    assert writer.write(NOON + 6 * 60) == ticks
+
+
+@pytest.mark.parametrize(("missed", "ticks"), [("skip", 1), ("once", 2), ("all", 6)])
+def test_minutes_are_missed_too_while_no_consumer_runs(invoker, missed, ticks):
+    @periodic_command(invoker, crontab(), missed=missed)
+    def every_minute(): ...
+
+    TickWriter(invoker).write(NOON)
+
+    assert TickWriter(invoker).write(NOON + 6 * 60) == ticks
+
+
+def test_two_consumers_do_not_both_make_up_for_what_was_missed(invoker):
+    @periodic_command(invoker, crontab(), missed="all")
+    def every_minute(): ...
+
+    one, other = TickWriter(invoker), TickWriter(invoker)
+    one.write(NOON), other.write(NOON)
+
+    assert one.write(NOON + 6 * 60) + other.write(NOON + 6 * 60) == 6
+
+
+def test_nothing_is_made_up_for_before_the_first_tick_ever(invoker):
+    @periodic_command(invoker, crontab(), missed="all")
+    def every_minute(): ...
+
+    assert TickWriter(invoker).write(NOON) == 1
+
+
+def test_a_long_stall_is_made_up_for_within_bounds(invoker):
+    @periodic_command(invoker, crontab(), missed="all")
+    def every_minute(): ...
+
+    writer = TickWriter(invoker)
+    writer.write(NOON)
+
+    assert writer.write(NOON + 30 * 24 * 3600) == 24 * 60 + 1
+
+
+def test_local_time_can_be_asked_for(invoker, monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    import time
+
+    time.tzset()
+    try:
+
+        @periodic_command(invoker, crontab(hour="21", minute="0"))
+        def nine_in_tokyo(): ...
+
+        assert TickWriter(invoker, utc=True).write(NOON) == 0
+        assert TickWriter(invoker, utc=False).write(NOON) == 1
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_a_schedule_that_raises_does_not_keep_the_others_from_running(invoker, every_minute):
+    def confused(dt):
+        raise RuntimeError("what time is it?")
+
+    @periodic_command(invoker, confused)
+    def never(): ...
+
+    assert TickWriter(invoker).write(NOON) == 1
+
+
+def test_a_periodic_command_may_be_written_as_a_class(invoker):
+    class Hourly(PeriodicQueueCommand, declare=False):
+        def validate_datetime(self, dt):
+            return dt.minute == 0
+
+        def execute(self):
+            return "tick"
+
+    invoker.registry.register(Hourly)
+
+    assert TickWriter(invoker).write(NOON) == 1
+    assert invoker.dequeue().execute() == "tick"
+
+
+def test_commands_of_another_queue_are_left_to_its_consumers(make_invoker):
+    registry = CommandRegistry()
+    here, elsewhere = make_invoker(registry=registry), make_invoker(registry=registry)
+    elsewhere.queue = PlainQueue("elsewhere")
+
+    @periodic_command(elsewhere, crontab())
+    def not_ours(): ...
+
+    assert TickWriter(here).write(NOON) == 0
+
+
+@pytest.mark.parametrize(("store", "ticks"), [(MemoryDataStore("ticks"), 1), (PlainStore(), 2), (None, 2)])
+def test_on_a_plain_queue_a_tick_is_claimed_in_the_task_store_where_that_has_locks(store, ticks):
+    registry = CommandRegistry()
+    one, other = (Invoker(PlainQueue(), None, store, registry=registry) for _ in range(2))
+
+    @periodic_command(one, crontab())
+    def every_minute(): ...
+
+    later = NOON + next(_days) * 86400
+
+    assert TickWriter(one).write(later) + TickWriter(other).write(later) == ticks
+
+
+_days = itertools.count(1)
+
+
+def test_a_running_consumer_writes_the_present_minute(invoker, run_consumer, eventually):
+    ran = threading.Event()
+
+    @periodic_command(invoker, crontab())
+    def every_minute():
+        ran.set()
+
+    run_consumer(invoker, periodic=True)
+
+    assert ran.wait(10)

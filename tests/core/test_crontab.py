@@ -1,0 +1,151 @@
+"""``crontab()``: which minutes match, and which fields are refused."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from huey_core.commands.crontab import crontab
+from huey_core.exceptions import ConfigurationError
+
+RANGES = {"month": (1, 12), "day": (1, 31), "day_of_week": (0, 7), "hour": (0, 23), "minute": (0, 59)}
+MONDAY = dt.datetime(2030, 1, 7, 3, 30)
+
+
+def field_of(when: dt.datetime, field: str) -> int:
+    return int(when.strftime("%w")) if field == "day_of_week" else int(getattr(when, field))
+
+
+@st.composite
+def pieces(draw: st.DrawFn, field: str) -> tuple[str, set[int]]:
+    """One piece of a field, and the values that a reader of cron's manual expects of it."""
+    low, high = RANGES[field]
+    first, last = sorted(draw(st.tuples(st.integers(low, high), st.integers(low, high))))
+    step = draw(st.integers(1, high - low + 1))
+    everything = range(low, high + 1)
+    return draw(
+        st.sampled_from([
+            ("*", set(everything)),
+            (f"*/{step}", {n for n in everything if (n - low) % step == 0}),
+            (str(first), {first}),
+            (f"{first}-{last}", {n for n in range(low, high + 1) if first <= n <= last}),
+            (f"{first}-{last}/{step}", {n for n in range(first, last + 1) if (n - first) % step == 0}),
+        ])
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("field", RANGES)
+@given(data=st.data(), when=st.datetimes())
+def test_a_field_matches_the_values_that_its_pieces_name(field: str, data: st.DataObject, when: dt.datetime) -> None:
+    drawn = data.draw(st.lists(pieces(field), min_size=1, max_size=4))
+    text = ",".join(piece for piece, _ in drawn)
+    expected = set().union(*(numbers for _, numbers in drawn))
+    if field == "day_of_week":
+        expected = {number % 7 for number in expected}
+
+    matches = crontab(**{field: text})
+
+    assert matches(when) == (field_of(when, field) in expected)
+
+
+@given(
+    when=st.datetimes(min_value=dt.datetime(2000, 1, 1)),
+    fields=st.fixed_dictionaries({}, optional={name: st.sampled_from(["*", "*/2"]) for name in RANGES}),
+)
+def test_all_fields_must_match(when: dt.datetime, fields: dict[str, str]) -> None:
+    alone = [crontab(**{name: text})(when) for name, text in fields.items()]
+
+    assert crontab(**fields)(when) == all(alone)
+
+
+@given(when=st.datetimes())
+def test_by_default_every_minute_matches(when: dt.datetime) -> None:
+    assert crontab()(when)
+
+
+def test_positional_fields_are_month_day_day_of_week_hour_minute() -> None:
+    assert crontab(1, 7, 1, 3, 30)(MONDAY)
+    assert not crontab(1, 7, 1, 30 % 24, 3)(MONDAY)
+
+
+def test_day_and_day_of_week_must_both_match() -> None:
+    matches = crontab(day=13, day_of_week=5)
+
+    assert matches(dt.datetime(2030, 9, 13))
+    assert not matches(dt.datetime(2030, 6, 13))
+    assert not matches(dt.datetime(2030, 9, 6))
+
+
+@pytest.mark.parametrize("sunday", [0, 7, "0", "7", "6-7", "5-7/2"])
+def test_sunday_is_0_and_7(sunday: int | str) -> None:
+    assert crontab(day_of_week=sunday)(dt.datetime(2030, 1, 6))
+
+
+def test_seconds_do_not_matter() -> None:
+    assert crontab(hour=3, minute=30)(MONDAY.replace(second=59, microsecond=1))
+
+
+def test_blanks_around_pieces_do_not_matter() -> None:
+    assert crontab(minute="0, 30")(MONDAY)
+
+
+def test_repr_shows_how_it_was_made() -> None:
+    assert repr(crontab(hour=3, minute="*/15,7")) == "crontab(hour='3', minute='*/15,7')"
+    assert repr(crontab()) == "crontab()"
+
+
+def test_equal_fields_make_equal_crontabs() -> None:
+    assert crontab(hour=3) == crontab(hour="3")
+    assert len({crontab(hour=3), crontab(hour="3"), crontab(hour=4)}) == 2
+
+
+@pytest.mark.parametrize("field", RANGES)
+@given(text=st.text(alphabet="0123456789*-/,. ab", max_size=8))
+def test_any_text_is_read_or_refused_with_field_and_range(field: str, text: str) -> None:
+    low, high = RANGES[field]
+    try:
+        crontab(**{field: text})
+    except ConfigurationError as error:
+        refusal = str(error)
+    else:
+        return
+    assert refusal.startswith(f"crontab({field}={text!r}): ")
+    assert refusal.endswith(f"; {field} takes {low} to {high}")
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"minute": 60}, r"crontab\(minute=60\): 60 is out of range; minute takes 0 to 59"),
+        ({"minute": -1}, "'-1' is not a number"),
+        ({"hour": "24"}, "24 is out of range; hour takes 0 to 23"),
+        ({"day": 0}, "0 is out of range; day takes 1 to 31"),
+        ({"month": "1-13"}, "13 is out of range; month takes 1 to 12"),
+        ({"day_of_week": 8}, "8 is out of range; day_of_week takes 0 to 7"),
+        ({"day_of_week": "mon"}, "'mon' is not a number, "),
+        ({"minute": ""}, "'' is not a number"),
+        ({"minute": "1,,2"}, "'' is not a number"),
+        ({"minute": "5/15"}, "'5/15' is not a number"),
+        ({"minute": "*/0"}, "a step of 0 is not possible"),
+        ({"minute": "0-30/0"}, "a step of 0 is not possible"),
+        ({"minute": "*/90"}, "a step of 90 is not possible"),
+        ({"hour": "22-2"}, "'22-2' runs backwards; write 22-23,0-2 to wrap around"),
+        ({"minute": True}, "neither a number nor text"),
+        ({"minute": 1.5}, "neither a number nor text"),
+        ({"minute": "٣"}, "is not a number"),
+        ({"month": 2, "day": 30}, "never matches"),
+        ({"month": "4,6,9,11", "day": 31}, "never matches"),
+    ],
+    ids=str,
+)
+def test_a_bad_field_is_refused(fields: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ConfigurationError, match=reason):
+        crontab(**fields)
+
+
+def test_the_29th_of_february_is_a_day() -> None:
+    assert crontab(month=2, day=29)(dt.datetime(2032, 2, 29))

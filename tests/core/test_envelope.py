@@ -1,0 +1,93 @@
+"""The wire format: what is written, what is read back, and that no bytes do harm."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from huey_core.envelope import encode_header, join, pack, unpack
+from huey_core.exceptions import DecodeError, EncodeError
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda children: st.lists(children) | st.dictionaries(st.text(), children),
+    max_leaves=10,
+)
+headers = st.dictionaries(st.text(), json_values)
+
+
+@given(header=headers, body=st.binary())
+def test_what_is_packed_is_unpacked(header: dict[str, Any], body: bytes) -> None:
+    assert unpack(pack(header, body)) == (header, encode_header(header), body)
+
+
+@given(header=headers, body=st.binary())
+def test_header_and_body_joined_are_the_packed_message(header: dict[str, Any], body: bytes) -> None:
+    assert join(encode_header(header), body) == pack(header, body)
+
+
+def test_the_bytes_are_those_of_the_specification() -> None:
+    packed = pack({"id": "1", "cmd": "shop.päck", "ser": "json", "at": 1.5}, b"[[1],{}]")
+
+    assert packed == b'HUEY/1 {"id":"1","cmd":"shop.p\\u00e4ck","ser":"json","at":1.5}\n[[1],{}]'
+
+
+@given(st.binary() | st.binary().map(lambda tail: b"HUEY/1 " + tail) | st.binary().map(lambda tail: b"HUEY/" + tail))
+def test_any_bytes_are_read_or_refused(data: bytes) -> None:
+    try:
+        header, header_bytes, body = unpack(data)
+    except DecodeError:
+        return
+    assert isinstance(header, dict)
+    assert join(header_bytes, body) == data
+
+
+@given(header=headers, body=st.binary(), data=st.data())
+def test_a_message_cut_off_in_its_header_is_refused(header: dict[str, Any], body: bytes, data: st.DataObject) -> None:
+    packed = pack(header, body)
+    cut = packed[: data.draw(st.integers(0, len(encode_header(header)) - 1))]
+
+    with pytest.raises(DecodeError):
+        unpack(cut)
+
+
+def test_a_header_in_utf_8_of_another_writer_is_read() -> None:
+    header, _, _ = unpack('HUEY/1 {"cmd": "shop.päck"}\n'.encode())
+
+    assert header == {"cmd": "shop.päck"}
+
+
+def test_a_body_may_contain_newlines() -> None:
+    assert unpack(pack({}, b"\n\n"))[2] == b"\n\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "not a message"),
+        (b"\x80\x05K\x01.", "not a message"),
+        (b"HUEY/", "cut off"),
+        (b'HUEY/1 {"id":"1"', "cut off"),
+        (b"HUEY/2 {}\n", "format version 2; this version reads 1"),
+        (b"HUEY/10 \xff", "format version 10; this version reads 1"),
+        (b"HUEY/1 []\n", "not a JSON object"),
+        (b"HUEY/1 {\n", "not JSON"),
+        (b'HUEY/1 {"at":NaN}\n', "not JSON"),
+        (b'HUEY/1 {"id":"\xff"}\n', "not JSON"),
+        (b'HUEY/1 {"at":' + b"[" * 200_000 + b"\n", "not JSON"),
+        (b'HUEY/1 {"at":' + b"9" * 5_000 + b"}\n", "not JSON"),
+    ],
+    ids=lambda value: repr(value[:24]) if isinstance(value, bytes) else None,
+)
+def test_damaged_bytes_are_refused_with_the_reason(data: bytes, reason: str) -> None:
+    with pytest.raises(DecodeError, match=reason):
+        unpack(data)
+
+
+@pytest.mark.parametrize("value", [object(), float("nan"), b"bytes"], ids=repr)
+def test_a_header_that_json_does_not_have_is_refused(value: object) -> None:
+    with pytest.raises(EncodeError, match="header"):
+        pack({"opts": {"x": value}}, b"")

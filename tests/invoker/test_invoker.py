@@ -1,0 +1,234 @@
+"""Enqueueing, in its variants, and what goes wrong with it."""
+
+from __future__ import annotations
+
+import pytest
+
+from huey_core import CommandRegistry, Invoker, QueueCommand, hookimpl, queue_command
+from huey_core.exceptions import (
+    CommandRejected,
+    ConfigurationError,
+    EncodeError,
+    PluginNotFound,
+    QueueReadException,
+    QueueWriteException,
+)
+from huey_memory import MemoryDataStore, MemoryQueue
+
+
+class Echo(QueueCommand):
+    def execute(self):
+        return self.data
+
+
+class BrokenQueue(MemoryQueue):
+    def __init__(self, error):
+        super().__init__("broken")
+        self.error = error
+
+    def write_many(self, messages):
+        raise self.error
+
+    def claim(self, limit, lease, wait=0.0):
+        raise self.error
+
+
+def test_a_queue_and_stores_can_be_built_without_a_url():
+    invoker = Invoker(MemoryQueue("by-hand"), MemoryDataStore("by-hand"), registry=CommandRegistry())
+
+    invoker.enqueue(Echo({"a": 1}))
+
+    assert invoker.dequeue.__self__.queue.counts().ready == 1
+    invoker.flush()
+
+
+def test_a_url_opens_queue_and_stores_of_one_backend():
+    invoker = Invoker.from_url("memory://one-url/?queue=mail&results=answers&result_ttl=5m&lease=30s")
+
+    assert (invoker.queue.name, invoker.results.name) == ("mail", "answers")
+    assert (invoker.result_ttl, invoker.lease) == (300.0, 30.0)
+    assert len(invoker.backends) == 1
+
+
+def test_three_equal_urls_share_one_backend():
+    url = "memory://three-urls/"
+
+    assert len(Invoker(url, url, url).backends) == 1
+
+
+def test_settings_go_before_the_options_of_the_url():
+    assert Invoker.from_url("memory://?lease=30s", lease=12.0).lease == 12.0
+
+
+def test_the_environment_may_name_the_url(monkeypatch):
+    monkeypatch.setenv("HUEY_URL", "memory://?queue=from-env")
+
+    assert Invoker.from_env().queue.name == "from-env"
+
+
+def test_a_missing_variable_is_named(monkeypatch):
+    monkeypatch.delenv("HUEY_URL", raising=False)
+
+    with pytest.raises(ConfigurationError, match="HUEY_URL"):
+        Invoker.from_env()
+
+
+def test_an_unknown_scheme_says_what_to_install():
+    with pytest.raises(PluginNotFound, match="pip install huey-mongo"):
+        Invoker.from_url("mongodb://localhost/x")
+
+
+def test_an_unknown_option_of_a_url_offers_the_closest():
+    with pytest.raises(ConfigurationError, match="did you mean 'queue'"):
+        Invoker.from_url("memory://?quue=mail")
+
+
+def test_a_command_written_as_a_class_runs(run_consumer):
+    invoker = Invoker.from_url("memory://class-command/")
+    run_consumer(invoker)
+
+    assert invoker.enqueue(Echo({"a": 1})).get(blocking=True, timeout=10) == {"a": 1}
+
+
+def test_many_commands_are_written_in_order(invoker):
+    @queue_command(invoker)
+    def count(num): ...
+
+    results = invoker.enqueue_many([count.command(number) for number in range(50)])
+
+    messages = invoker.queue.peek("ready", limit=50)
+    assert [message.message_id for message in messages] == [result.task_id for result in results]
+
+
+def test_many_is_nothing_when_one_cannot_be_encoded(invoker):
+    @queue_command(invoker)
+    def count(num): ...
+
+    with pytest.raises(EncodeError):
+        invoker.enqueue_many([count.command(1), count.command(object())])
+
+    assert invoker.queue.counts().ready == 0
+
+
+def test_a_write_that_fails_keeps_its_cause(make_invoker):
+    invoker = make_invoker()
+    invoker.queue = BrokenQueue(ConnectionError("the cable is out"))
+
+    with pytest.raises(QueueWriteException, match="the cable is out") as caught:
+        invoker.enqueue(Echo())
+
+    assert isinstance(caught.value.__cause__, ConnectionError)
+
+
+def test_a_read_that_fails_keeps_its_cause(make_invoker):
+    invoker = make_invoker()
+    invoker.queue = BrokenQueue(ConnectionError("the cable is out"))
+
+    with pytest.raises(QueueReadException) as caught:
+        invoker.dequeue()
+
+    assert isinstance(caught.value.__cause__, ConnectionError)
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
+def test_an_interruption_is_never_wrapped(make_invoker, interruption):
+    invoker = make_invoker()
+    invoker.queue = BrokenQueue(interruption())
+
+    with pytest.raises(interruption):
+        invoker.enqueue(Echo())
+
+
+def test_a_command_can_be_read_by_hand(invoker):
+    @queue_command(invoker)
+    def double(num):
+        return 2 * num
+
+    double(4)
+
+    assert invoker.dequeue().execute() == 8
+    assert invoker.dequeue() is None
+
+
+def test_a_plugin_can_refuse_a_command(make_invoker):
+    class Curfew:
+        @hookimpl
+        def huey_before_enqueue(self, command):
+            raise CommandRejected("not at this hour")
+
+    invoker = make_invoker(plugins=[Curfew()])
+
+    with pytest.raises(CommandRejected, match="not at this hour"):
+        invoker.enqueue(Echo())
+
+    assert invoker.queue.counts().ready == 0
+
+
+def test_a_plugin_can_add_headers_that_travel(make_invoker):
+    class Tracing:
+        @hookimpl
+        def huey_before_enqueue(self, command):
+            command.headers["trace"] = "abc"
+
+    invoker = make_invoker(plugins=[Tracing()])
+    invoker.registry.register(Echo)
+
+    invoker.enqueue(Echo())
+
+    assert invoker.dequeue().headers == {"trace": "abc"}
+
+
+def test_a_plugin_is_told_of_what_was_written_and_not_of_duplicates(make_invoker):
+    class Recorder:
+        def __init__(self):
+            self.seen = []
+
+        @hookimpl
+        def huey_after_enqueue(self, command):
+            self.seen.append(command.task_id)
+
+    recorder = Recorder()
+    invoker = make_invoker(plugins=[recorder])
+
+    @queue_command(invoker, unique_key="x")
+    def once(): ...
+
+    first, _ = once(), once()
+
+    assert recorder.seen == [first.task_id]
+
+
+def test_a_plugin_learns_of_commands_registered_before_and_after_it_was_loaded(make_invoker):
+    class Recorder:
+        def __init__(self):
+            self.seen = []
+
+        @hookimpl
+        def huey_command_registered(self, command_class):
+            self.seen.append(command_class.command_name)
+
+    recorder = Recorder()
+    invoker = make_invoker(plugins=[recorder])
+    queue_command(invoker, name="before")(lambda: None)
+    invoker.plugins.names()
+
+    queue_command(invoker, name="after")(lambda: None)
+
+    assert recorder.seen == ["before", "after"]
+
+
+def test_messages_may_be_signed_and_foreign_ones_are_refused(make_invoker, run_consumer, eventually, monkeypatch):
+    monkeypatch.setenv("HUEY_SIGNING_KEYS", "a key of sufficient length")
+    signing = make_invoker(serializer="json|signed")
+    unsigned = make_invoker(registry=signing.registry)
+
+    @queue_command(signing)
+    def double(num):
+        return 2 * num
+
+    run_consumer(signing, unreadable_delay=0)
+
+    assert double(4).get(blocking=True, timeout=10) == 8
+    unsigned.enqueue(double.command(5))
+    eventually(lambda: signing.queue.counts().dead == 1)
+    assert "only json|signed is accepted" in signing.queue.peek("dead")[0].reason

@@ -1,0 +1,238 @@
+"""Reading the result of a call."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+
+import pytest
+from plain_backend import PlainStore
+
+from huey_core import AsyncData, Invoker, queue_command
+from huey_core.backends.base import EmptyData
+from huey_core.backends.capabilities import Capability
+from huey_core.exceptions import (
+    CommandError,
+    CommandExpired,
+    ConfigurationError,
+    DataStoreGetException,
+    DataStoreTimeout,
+    DecodeError,
+)
+from huey_core.invoker.stored_result import encode_value
+
+
+class BrokenStore(PlainStore):
+    capabilities = frozenset({Capability.TTL})
+
+    def peek(self, key):
+        raise ConnectionError("the cable is out")
+
+
+@pytest.fixture
+def plain(make_invoker) -> Invoker:
+    invoker = make_invoker()
+    invoker.result_store = PlainStore()
+    return invoker
+
+
+def store(invoker: Invoker, task_id: str, value: object) -> None:
+    invoker.results.put(task_id, encode_value(invoker.serializer, task_id, value))
+
+
+def test_a_result_that_is_not_there_yet_is_none(invoker):
+    assert AsyncData(invoker, "x").get() is None
+
+
+def test_a_result_stays_in_a_store_that_forgets_by_itself(invoker):
+    store(invoker, "x", 5)
+
+    assert AsyncData(invoker, "x").get() == 5
+    assert AsyncData(invoker, "x").get() == 5
+
+
+def test_a_result_can_be_removed_on_purpose(invoker):
+    store(invoker, "x", 5)
+
+    assert AsyncData(invoker, "x").get(remove=True) == 5
+    assert AsyncData(invoker, "x").get() is None
+
+
+def test_a_result_is_removed_from_a_store_that_never_forgets(plain):
+    store(plain, "x", 5)
+    result = AsyncData(plain, "x")
+
+    assert result.get() == 5
+    assert AsyncData(plain, "x").get() is None
+
+
+def test_a_handle_remembers_what_it_has_read(plain):
+    store(plain, "x", [1])
+    result = AsyncData(plain, "x")
+
+    assert (result.get(), result.get()) == ([1], [1])
+
+
+def test_waiting_ends_with_a_timeout(invoker):
+    with pytest.raises(DataStoreTimeout, match="x within"):
+        AsyncData(invoker, "x").get(blocking=True, timeout=0.01)
+
+
+def test_a_timeout_is_also_the_builtin_one(invoker):
+    with pytest.raises(TimeoutError):
+        AsyncData(invoker, "x").get(blocking=True, timeout=0)
+
+
+@pytest.mark.parametrize("which", ["invoker", "plain"])
+def test_waiting_ends_when_the_result_arrives(which, request):
+    invoker = request.getfixturevalue(which)
+    timer = threading.Timer(0.05, store, (invoker, "x", 5))
+    timer.start()
+
+    assert AsyncData(invoker, "x").get(blocking=True, timeout=10, max_delay=0.01) == 5
+    timer.join()
+
+
+@pytest.mark.parametrize("which", ["invoker", "plain"])
+def test_a_result_can_be_awaited(which, request):
+    invoker = request.getfixturevalue(which)
+
+    async def main() -> object:
+        asyncio.get_running_loop().call_later(0.05, store, invoker, "x", 5)
+        return await AsyncData(invoker, "x")
+
+    assert asyncio.run(asyncio.wait_for(main(), 10)) == 5
+
+
+def test_many_results_can_be_awaited_at_once(invoker):
+    names = [str(number) for number in range(200)]
+
+    async def main() -> list[object]:
+        loop = asyncio.get_running_loop()
+        for number, name in enumerate(names):
+            loop.call_later(0.01 + number % 7 / 1000, store, invoker, name, number)
+        return await asyncio.gather(*(AsyncData(invoker, name) for name in names))
+
+    assert asyncio.run(asyncio.wait_for(main(), 20)) == list(range(200))
+
+
+def test_an_awaited_result_may_be_an_error(invoker, run_consumer):
+    @queue_command(invoker)
+    def fail():
+        raise LookupError("gone")
+
+    run_consumer(invoker)
+
+    async def main() -> object:
+        return await fail()
+
+    with pytest.raises(CommandError, match="gone"):
+        asyncio.run(asyncio.wait_for(main(), 10))
+
+
+def test_a_cancelled_wait_leaves_no_watch_behind(invoker):
+    async def main() -> None:
+        task = asyncio.ensure_future(_await(AsyncData(invoker, "x")))
+        await asyncio.sleep(0.05)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    store(invoker, "x", 1)
+
+    assert AsyncData(invoker, "x").get() == 1
+
+
+async def _await(result: AsyncData[object]) -> object:
+    return await result
+
+
+def test_trouble_with_the_store_keeps_its_cause(make_invoker):
+    invoker = make_invoker()
+    invoker.result_store = BrokenStore()
+
+    with pytest.raises(DataStoreGetException) as caught:
+        AsyncData(invoker, "x").get()
+
+    assert isinstance(caught.value.__cause__, ConnectionError)
+
+
+def test_the_result_of_another_command_is_refused(invoker):
+    invoker.results.put("x", encode_value(invoker.serializer, "y", 5))
+
+    with pytest.raises(DecodeError, match="another command"):
+        AsyncData(invoker, "x").get()
+
+
+def test_a_result_cannot_choose_its_serializer(make_invoker):
+    invoker = make_invoker()
+    writer = make_invoker(serializer="pickle")
+    store(writer, "x", 5)
+
+    with pytest.raises(DecodeError, match="'pickle'"):
+        AsyncData(invoker, "x").get()
+
+
+def test_reading_without_a_result_store_is_a_clear_error(make_invoker):
+    with pytest.raises(ConfigurationError, match="no result store"):
+        AsyncData(make_invoker(results=False), "x").get()
+
+
+def test_a_command_that_raised_is_described_in_words(invoker, run_consumer):
+    @queue_command(invoker)
+    def divide(by):
+        return 1 / by
+
+    run_consumer(invoker)
+
+    with pytest.raises(CommandError) as caught:
+        divide(0).get(blocking=True, timeout=10)
+
+    error = caught.value
+    assert error.type_name == "builtins.ZeroDivisionError"
+    assert error.message == "division by zero"
+    assert "in divide" in error.traceback
+    assert "pluggy" not in error.traceback
+
+
+def test_an_expired_command_says_so(invoker, run_consumer):
+    @queue_command(invoker, expires=0)
+    def late(): ...
+
+    result = late()
+    time_before = invoker.now()
+    while invoker.now() <= time_before:
+        time.sleep(0.001)
+    run_consumer(invoker)
+
+    with pytest.raises(CommandExpired):
+        result.get(blocking=True, timeout=10)
+
+
+def test_a_result_of_none_is_stored_only_when_asked_for(make_invoker, run_consumer, eventually):
+    for store_none, stored in ((True, True), (False, False)):
+        invoker = make_invoker(store_none=store_none)
+
+        @queue_command(invoker)
+        def nothing(): ...
+
+        consumer = run_consumer(invoker)
+        result = nothing()
+        eventually(lambda consumer=consumer: consumer.stats.done == 1)
+
+        assert (invoker.results.peek(result.task_id) is not EmptyData) is stored
+        consumer.stop()
+
+
+def test_a_command_may_have_its_result_dropped(invoker, run_consumer, eventually):
+    @queue_command(invoker, store_result=False)
+    def secret():
+        return "hush"
+
+    consumer = run_consumer(invoker)
+    result = secret()
+    eventually(lambda: consumer.stats.done == 1)
+
+    assert result.get() is None

@@ -1,0 +1,202 @@
+"""What the decorators make of a function."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from plain_backend import PlainQueue
+
+from huey_core import crontab, periodic_command, queue_command
+from huey_core.exceptions import ConfigurationError, Unsupported
+
+
+def test_a_decorated_function_keeps_its_name_and_docstring(invoker):
+    @queue_command(invoker)
+    def count(num):
+        """Count."""
+
+    assert (count.__name__, count.__doc__) == ("count", "Count.")
+
+
+def test_the_function_itself_can_be_called_here_and_now(invoker):
+    @queue_command(invoker)
+    def double(num):
+        return 2 * num
+
+    assert double.call_local(4) == 8
+
+
+def test_retries_can_be_given_by_position_as_in_the_original(invoker):
+    @queue_command(invoker, 3)
+    def fragile(): ...
+
+    assert fragile.command().retries == 3
+
+
+def test_schedule_keeps_the_retry_settings(invoker):
+    @queue_command(invoker, retries=3, retry_delay=20)
+    def fragile(): ...
+
+    fragile.schedule(eta=datetime.now() + timedelta(hours=1))
+
+    [message] = invoker.queue.peek("scheduled")
+    command = invoker.codec.decode(message.data)
+    assert (command.retries, command.options.retry_delay) == (3, 20.0)
+
+
+def test_options_can_be_changed_for_one_call(invoker):
+    @queue_command(invoker, retries=1)
+    def fragile(): ...
+
+    fragile.using(retries=5, priority=7)()
+
+    [message] = invoker.queue.peek("ready")
+    assert (invoker.codec.decode(message.data).retries, message.priority) == (5, 7)
+    assert fragile.command().retries == 1
+
+
+def test_options_of_one_call_hold_for_schedule_too(invoker):
+    @queue_command(invoker)
+    def fragile(): ...
+
+    fragile.using(priority=7).schedule(delay=60)
+
+    [message] = invoker.queue.peek("scheduled")
+    assert message.priority == 7
+
+
+def test_an_unknown_option_is_refused_when_the_function_is_decorated(invoker):
+    with pytest.raises(ConfigurationError, match="did you mean 'priority'"):
+        queue_command(invoker, prioritet=1)
+
+
+def test_an_aware_eta_is_taken_as_it_is(invoker):
+    @queue_command(invoker)
+    def later(): ...
+
+    later.schedule(eta=datetime(2099, 1, 1, 12, tzinfo=UTC))
+
+    [message] = invoker.queue.peek("scheduled")
+    assert message.due == datetime(2099, 1, 1, 12, tzinfo=UTC).timestamp()
+
+
+def test_a_naive_eta_is_in_utc_already_when_told_so(invoker):
+    @queue_command(invoker)
+    def later(): ...
+
+    later.schedule(eta=datetime(2099, 1, 1, 12), convert_utc=False)
+
+    [message] = invoker.queue.peek("scheduled")
+    assert message.due == datetime(2099, 1, 1, 12, tzinfo=UTC).timestamp()
+
+
+def test_a_naive_eta_is_local_time_otherwise(tmp_path):
+    program = textwrap.dedent(
+        """
+        from datetime import datetime
+        from huey_core import Invoker, queue_command
+        invoker = Invoker("memory://")
+        @queue_command(invoker)
+        def later(): ...
+        later.schedule(eta=datetime(2099, 1, 1, 12))
+        print(invoker.queue.peek("scheduled")[0].due)
+        """
+    )
+
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env={"TZ": "Asia/Tokyo"}
+    )
+
+    assert float(ran.stdout) == datetime(2099, 1, 1, 3, tzinfo=UTC).timestamp()
+
+
+def test_a_past_eta_is_ready_at_once(invoker):
+    @queue_command(invoker)
+    def late(): ...
+
+    late.schedule(eta=datetime.now() - timedelta(days=1))
+
+    assert invoker.queue.counts().ready == 1
+
+
+def test_eta_and_delay_together_are_refused(invoker):
+    @queue_command(invoker)
+    def later(): ...
+
+    with pytest.raises(ConfigurationError, match="not both"):
+        later.schedule(eta=datetime.now(), delay=5)
+
+
+@pytest.mark.parametrize(("option", "value"), [("priority", 5), ("unique_for", 10), ("unique_key", "x")])
+def test_an_option_that_the_queue_cannot_honour_is_refused_when_the_function_is_decorated(make_invoker, option, value):
+    invoker = make_invoker()
+    invoker.queue = PlainQueue("plain")
+
+    with pytest.raises(Unsupported, match=f"PlainQueue.*{option}"):
+        queue_command(invoker, **{option: value})
+
+
+def test_a_delay_needs_a_queue_or_a_task_store_that_keeps_it(make_invoker):
+    invoker = make_invoker()
+    invoker.queue = PlainQueue("plain")
+    invoker.task_store = None
+
+    @queue_command(invoker)
+    def later(): ...
+
+    with pytest.raises(Unsupported, match="task store"):
+        later.schedule(delay=5)
+
+
+def test_a_unique_call_is_written_once_while_it_is_live(invoker):
+    @queue_command(invoker, unique_key="{user}")
+    def greet(user, greeting="Hello"): ...
+
+    first, second, third = greet("ann"), greet("ann", greeting="Hi"), greet("bob")
+
+    assert invoker.queue.counts().ready == 2
+    assert second.task_id == first.task_id != third.task_id
+
+
+def test_the_arguments_are_the_key_where_only_a_time_is_given(invoker):
+    @queue_command(invoker, unique_for=60)
+    def greet(user): ...
+
+    greet("ann"), greet(user="ann"), greet("bob")
+
+    assert invoker.queue.counts().ready == 2
+
+
+def test_a_function_may_name_the_key(invoker):
+    @queue_command(invoker, unique_key=lambda order: str(order["id"]))
+    def ship(order): ...
+
+    ship({"id": 1, "to": "ann"}), ship({"id": 1, "to": "bob"})
+
+    assert invoker.queue.counts().ready == 1
+
+
+def test_two_commands_do_not_share_their_unique_keys(invoker):
+    @queue_command(invoker, unique_key="all", name="one")
+    def one(): ...
+
+    @queue_command(invoker, unique_key="all", name="two")
+    def two(): ...
+
+    one(), two()
+
+    assert invoker.queue.counts().ready == 2
+
+
+def test_a_periodic_command_says_when_it_runs(invoker):
+    @periodic_command(invoker, crontab(minute="30"))
+    def tidy(): ...
+
+    command = tidy.command()
+
+    assert command.validate_datetime(datetime(2026, 1, 1, 12, 30))
+    assert not command.validate_datetime(datetime(2026, 1, 1, 12, 31))
