@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+import types
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
-from huey_core.commands.base import FunctionCommand, PeriodicQueueCommand, QueueCommand, command_name_for
+from huey_core.commands.base import FunctionCommand, PeriodicQueueCommand, command_name_for
 from huey_core.commands.crontab import crontab
 from huey_core.commands.local_time import to_epoch
 from huey_core.commands.options import CommandOptions
 from huey_core.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
     from huey_core.invoker.invoker import Invoker
 
 __all__ = ["CommandFunction", "crontab", "periodic_command", "queue_command"]
@@ -218,10 +220,9 @@ class PeriodicFunctionCommand(FunctionCommand, PeriodicQueueCommand, declare=Fal
     """A run of a function that was decorated with :func:`periodic_command`."""
 
 
-C = TypeVar("C", bound=QueueCommand)
-
-
-def _command_class(base: type[C], function: Callable[..., Any], name: str | None, body: dict[str, Any]) -> type[C]:
+def _command_class(
+    base: type[FunctionCommand], function: Callable[..., Any], name: str | None, body: dict[str, Any]
+) -> type[FunctionCommand]:
     attributes = {
         "__doc__": function.__doc__,
         "__module__": function.__module__,
@@ -230,5 +231,4 @@ def _command_class(base: type[C], function: Callable[..., Any], name: str | None
         "function": staticmethod(function),
         **body,
     }
-    made: type[C] = type(base)(function.__name__, (base,), attributes, declare=False)
-    return made
+    return types.new_class(function.__name__, (base,), {"declare": False}, lambda body: body.update(attributes))

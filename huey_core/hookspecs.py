@@ -9,7 +9,8 @@ There are two kinds of hooks:
 * **Control** hooks steer: what they return or raise matters, and their exceptions propagate to the caller. They may
   be wrapped (``@hookimpl(wrapper=True)``), which is how timing and tracing are written.
 * **Observer** hooks are told. Each implementation is called by itself; one that raises is logged with its plugin's
-  name and counted, the others are still called, and the command is not harmed. They cannot be wrapped.
+  name and counted, the others are still called, and the command is not harmed; so is one that calls ``sys.exit()``.
+  They cannot be wrapped.
 
 Where a hook is said to run "in a worker", it runs in the worker thread that runs the command, and what it takes is
 added to the command's time. With ``always_eager`` that is the calling thread.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 import sys
-from types import ModuleType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from huey_core.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 __all__ = ["install_as_huey"]
 

@@ -8,10 +8,10 @@ import textwrap
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from plain_backend import PlainQueue
 
 from huey_core import crontab, periodic_command, queue_command
 from huey_core.exceptions import ConfigurationError, Unsupported
+from plain_backend import PlainQueue
 
 
 def test_a_decorated_function_keeps_its_name_and_docstring(invoker):

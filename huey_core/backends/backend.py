@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from huey_core.backends.base import BaseDataStore, BaseQueue
     from huey_core.backends.capabilities import Capability
     from huey_core.backends.url import BackendURL

@@ -13,12 +13,13 @@ import random
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from huey_core.exceptions import Unsupported
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from huey_core.backends.capabilities import Capability
 
 __all__ = ["BaseDataStore", "BaseQueue", "EmptyData", "EmptyDataType"]
@@ -38,8 +39,6 @@ class EmptyDataType(enum.Enum):
 
 EmptyData: Final = EmptyDataType.EMPTY
 """What :meth:`BaseDataStore.get` returns for an absent key. Compare with ``is``: a stored ``b""`` is not empty."""
-
-_EmptyDataType = EmptyDataType
 
 
 class BaseQueue(ABC):
@@ -217,7 +216,8 @@ class BaseDataStore(ABC):
             remaining = float("inf") if deadline is None else deadline - time.monotonic()
             if remaining <= 0:
                 return False
-            time.sleep(min(pause * random.uniform(0.75, 1.25), remaining))
+            jittered = pause * random.uniform(0.75, 1.25)  # noqa: S311 - spreads callers, keeps no secret
+            time.sleep(min(jittered, remaining))
             pause = min(pause * 1.5, longest)
         return True
 

@@ -18,7 +18,6 @@ import enum
 import os
 import time
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -26,6 +25,8 @@ from huey_core.backends.base import BaseQueue
 from huey_core.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from huey_core.backends.base import BaseDataStore
 
 __all__ = [

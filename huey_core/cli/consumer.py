@@ -15,7 +15,24 @@ from huey_core.consumer.signals import run_until_signalled
 __all__ = ["consumer"]
 
 
-@click.command()
+_EPILOG = """
+    \b
+    Example: main.py
+        class Configuration(BaseConfiguration):
+            INVOKER = invoker
+            THREADS = 8
+    \b
+        huey_consumer main.Configuration
+
+    SIGTERM or SIGINT (Ctrl-C) stops claiming, lets running commands finish for up to the shutdown timeout, gives the
+    rest back to other consumers, and exits. A second one gives everything back now. SIGHUP restarts gracefully.
+    Nothing is lost when the process is killed: other consumers get its messages when the leases end.
+
+    Exit code: 0 after SIGTERM, SIGINT or SIGHUP, 1 after a second signal or when the consumer cannot start.
+"""
+
+
+@click.command(epilog=_EPILOG)
 @click.argument("configuration")
 @click.option("-t", "--threads", type=click.IntRange(min=1), help="How many commands run at once.")
 @click.option(
@@ -25,7 +42,11 @@ __all__ = ["consumer"]
     help="Whether to run periodic commands. It may be on in every consumer: each tick runs once.",
 )
 @click.option("-l", "--logfile", type=click.Path(dir_okay=False), help="Log to this file, rotated, not to stderr.")
-@click.option("--loglevel", type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False))
+@click.option(
+    "--loglevel",
+    type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False),
+    help="The least level to log.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="The same as --loglevel DEBUG.")
 @click.option("-q", "--quiet", is_flag=True, help="The same as --loglevel WARNING.")
 @click.option("--lease", type=click.FloatRange(min=1), metavar="SECONDS", help="How long a message is held unrenewed.")
@@ -39,19 +60,6 @@ def consumer(configuration: str, verbose: bool, quiet: bool, loglevel: str | Non
     CONFIGURATION is the dotted path of a subclass of huey_core.bin.config.BaseConfiguration, which names the invoker
     and the settings. The options here go before the settings of the same name. The module is looked for in the
     current directory first, and it must import every module that defines commands.
-
-    \b
-    Example: main.py
-        class Configuration(BaseConfiguration):
-            INVOKER = invoker
-            THREADS = 8
-    \b
-        huey_consumer main.Configuration
-
-    SIGTERM or SIGINT (Ctrl-C) stops claiming, lets running commands finish for up to the shutdown timeout, gives the
-    rest back to other consumers, and exits with 0. A second one gives everything back now and exits with 1. SIGHUP
-    restarts gracefully. Nothing is lost when the process is killed: other consumers get its messages when the leases
-    end.
     """
     loglevel = "DEBUG" if verbose else "WARNING" if quiet else loglevel
     configuration_class, invoker = load_configuration(configuration)

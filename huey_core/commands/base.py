@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from huey_core.backends.leased import new_message_id
 from huey_core.commands.options import CommandOptions
 from huey_core.commands.registry import default_registry
 from huey_core.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
 
 __all__ = ["FunctionCommand", "PeriodicQueueCommand", "QueueCommand", "command_name_for"]
 
@@ -35,7 +37,9 @@ def command_name_for(thing: type | Callable[..., Any]) -> str:
 
 
 class QueueCommand:
-    """One call of a command. Subclass it to write a command as a class::
+    """One call of a command. Subclass it to write a command as a class.
+
+    ::
 
         class SendMail(QueueCommand):
             def execute(self):
@@ -156,19 +160,23 @@ class FunctionCommand(QueueCommand, declare=False):
     function: ClassVar[Callable[..., Any]]
 
     def execute(self) -> Any:
+        """Call the function."""
         args, kwargs = self.data
         return self.function(*args, **kwargs)
 
     def to_payload(self) -> Any:
+        """The arguments as a list, and the keyword arguments."""
         args, kwargs = self.data
         return [list(args), kwargs]
 
     @classmethod
     def from_payload(cls, payload: Any) -> Any:
+        """Take the two apart again, which fails for anything else."""
         args, kwargs = payload
         return args, kwargs
 
     def unique_key(self) -> str | None:
+        """The key, made from the call's arguments where the options say so."""
         key = self.options.unique_key
         args, kwargs = self.data
         if callable(key):

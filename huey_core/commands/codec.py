@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from huey_core.commands.base import QueueCommand
 from huey_core.commands.options import TRAVELLING
-from huey_core.commands.registry import CommandRegistry
 from huey_core.envelope import encode_header, join, unpack
 from huey_core.exceptions import ConfigurationError, DecodeError
-from huey_core.serializers.base import Serializer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from huey_core.commands.base import QueueCommand
+    from huey_core.commands.registry import CommandRegistry
+    from huey_core.serializers.base import Serializer
 
 __all__ = ["CommandCodec"]
 

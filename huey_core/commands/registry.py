@@ -6,13 +6,14 @@ imported is found by every invoker. An invoker that must not share it is given a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 from huey_core.exceptions import CommandConflict, CommandNotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from huey_core.commands.base import PeriodicQueueCommand, QueueCommand
 
 __all__ = ["CommandRegistry", "default_registry"]

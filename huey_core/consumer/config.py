@@ -19,7 +19,9 @@ WORKER_TYPES: Final = ("thread",)
 
 
 class BaseConfiguration:
-    """What a consumer is started with: ``huey_consumer main.Configuration``. Subclass it::
+    """What a consumer is started with: ``huey_consumer main.Configuration``. Subclass it.
+
+    ::
 
         class Configuration(BaseConfiguration):
             INVOKER = invoker

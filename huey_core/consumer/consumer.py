@@ -6,7 +6,6 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -26,6 +25,8 @@ from huey_core.invoker.runner import CommandRunner
 from huey_core.invoker.schedule import CommandSchedule
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from huey_core.backends.base import BaseDataStore
     from huey_core.invoker.invoker import Invoker
 
@@ -37,12 +38,23 @@ log: Final = logging.getLogger("huey_core.consumer")
 class Source(Protocol):
     """What the consumer needs of a queue; :class:`~huey_core.backends.leased.LeasedQueue` has it."""
 
-    def claim(self, limit: int, lease: float, wait: float = 0.0) -> list[Delivery]: ...
-    def settle(self, outcomes: Sequence[Outcome]) -> list[bool]: ...
-    def extend(self, deliveries: Sequence[Delivery], lease: float) -> list[bool]: ...
-    def settles_into(self, store: BaseDataStore) -> bool: ...
-    def now(self) -> float: ...
-    def wake(self) -> None: ...
+    def claim(self, limit: int, lease: float, wait: float = 0.0) -> list[Delivery]:
+        """Take messages under a lease."""
+
+    def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
+        """End deliveries."""
+
+    def extend(self, deliveries: Sequence[Delivery], lease: float) -> list[bool]:
+        """Renew leases."""
+
+    def settles_into(self, store: BaseDataStore) -> bool:
+        """Whether results can be written together with outcomes."""
+
+    def now(self) -> float:
+        """The time that decides about leases and delays."""
+
+    def wake(self) -> None:
+        """End a claim that waits."""
 
 
 @dataclass
@@ -230,7 +242,7 @@ class Consumer:
             self.outbox.add(Release(delivery))
         try:
             self.outbox.flush()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the leases bring the messages back
             log.error("%d messages could not be given back; their leases will: %r", len(self.held), error)
 
     def _plain_source(self) -> PlainSource:

@@ -52,10 +52,11 @@ class Fetcher(threading.Thread):
         self._low_water = 0
 
     def run(self) -> None:
+        """Claim and settle until told to stop."""
         while not self._stopping:
             try:
                 self._cycle()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
                 self._running_low.clear()
                 self._running_low.wait(self._trouble.failed(error))
         # From here on nobody else flushes, so the workers do.
@@ -82,7 +83,7 @@ class Fetcher(threading.Thread):
         """Settle in a worker's thread, because the fetch loop waits in the server and would come to it too late."""
         try:
             self._consumer.outbox.flush()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
             # The outcomes went back into the outbox, and the fetch loop is woken to try again and again.
             log.debug("a worker could not settle: %r", error)
             self._consumer.source.wake()

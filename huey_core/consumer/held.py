@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from huey_core.consumer.trouble import Trouble
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from huey_core.backends.leased import Delivery
     from huey_core.consumer.consumer import Consumer
 
@@ -61,12 +62,13 @@ class LeaseKeeper(threading.Thread):
         self._stopping = threading.Event()
 
     def run(self) -> None:
+        """Renew until told to stop."""
         pause = self._consumer.lease / 3
         while not self._stopping.wait(pause):
             began = time.monotonic()
             try:
                 self.renew()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
                 pause = min(self._trouble.failed(error), self._consumer.lease / 3)
             else:
                 self._trouble.over()

@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from logging.handlers import RotatingFileHandler
+from typing import TYPE_CHECKING
 
-from huey_core.consumer.config import ConsumerConfig
 from huey_core.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from huey_core.consumer.config import ConsumerConfig
 
 __all__ = ["set_up_logging"]
 

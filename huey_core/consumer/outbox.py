@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.leased import Ack, Bury, Outcome, Retry
@@ -18,6 +17,8 @@ from huey_core.consumer.trouble import Trouble
 from huey_core.invoker.stored_result import write_result
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from huey_core.consumer.consumer import Consumer
 
 __all__ = ["Outbox"]
@@ -95,7 +96,7 @@ class Outbox:
         for outcome in batch:
             try:
                 self._settle([outcome])
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - a driver may raise anything to refuse
                 failed.append(outcome)
                 refused = error
         if refused is None or len(failed) == len(batch):

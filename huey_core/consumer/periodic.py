@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +17,8 @@ from huey_core.backends.leased import new_message_id
 from huey_core.consumer.trouble import Trouble
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from huey_core.backends.base import BaseDataStore
     from huey_core.commands.base import PeriodicQueueCommand
     from huey_core.consumer.consumer import Consumer
@@ -139,12 +140,13 @@ class PeriodicScheduler(threading.Thread):
         self._trouble = Trouble("the queue (periodic commands)", consumer.config, log)
 
     def run(self) -> None:
+        """Write ticks until told to stop."""
         pause = 0.0
         while not self._wait(pause):
             try:
                 now = self._consumer.source.now()
                 self._writer.write(now)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
                 pause = self._trouble.failed(error)
             else:
                 self._trouble.over()

@@ -9,14 +9,17 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from huey_core.backends.base import BaseDataStore, BaseQueue
 from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, Release, Retry, new_message_id
 from huey_core.envelope import unpack
 from huey_core.exceptions import DecodeError
-from huey_core.invoker.schedule import CommandSchedule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from huey_core.backends.base import BaseDataStore, BaseQueue
+    from huey_core.invoker.schedule import CommandSchedule
 
 __all__ = ["PlainSource"]
 

@@ -15,11 +15,11 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
     from huey_core.consumer.consumer import Consumer
@@ -77,4 +77,4 @@ def _stop(consumer: Consumer, reason: str, received: SimpleQueue[int]) -> bool:
 
 
 def _execute_again() -> None:
-    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - the arguments are our own

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import time
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from huey_core.consumer.config import ConsumerConfig
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable
+
+    from huey_core.consumer.config import ConsumerConfig
 
 __all__ = ["Trouble"]
 

@@ -73,6 +73,7 @@ class Worker(threading.Thread):
         self._consumer = consumer
 
     def run(self) -> None:
+        """Run deliveries until told to end."""
         consumer = self._consumer
         consumer.notify("huey_worker_start", worker=self.worker_name)
         try:

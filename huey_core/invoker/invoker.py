@@ -5,19 +5,14 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
-from huey_core.backends.base import BaseDataStore, BaseQueue
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.leased import DEFAULT_LEASE, LeasedQueue, Message
 from huey_core.backends.options import DEFAULT_RESULT_TTL
-from huey_core.commands.base import QueueCommand
 from huey_core.commands.codec import CommandCodec
 from huey_core.commands.local_time import to_epoch
-from huey_core.commands.options import CommandOptions
 from huey_core.commands.registry import CommandRegistry, default_registry
 from huey_core.exceptions import (
     ConfigurationError,
@@ -32,11 +27,17 @@ from huey_core.invoker.results import AsyncData
 from huey_core.invoker.revocation import Revocations
 from huey_core.plugins.backends import open_backend
 from huey_core.plugins.serializers import serializer as find_serializer
-from huey_core.serializers.base import Serializer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
     from huey_core.backends.backend import Backend
+    from huey_core.backends.base import BaseDataStore, BaseQueue
+    from huey_core.commands.base import QueueCommand
+    from huey_core.commands.options import CommandOptions
     from huey_core.plugins.manager import PluginManager
+    from huey_core.serializers.base import Serializer
 
 __all__ = ["Invoker"]
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from huey_core.backends.base import EmptyData
@@ -13,6 +11,9 @@ from huey_core.exceptions import DataStoreGetException, DataStoreTimeout, QueueE
 from huey_core.invoker.stored_result import decode_result
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+    from datetime import datetime
+
     from huey_core.invoker.invoker import Invoker
 
 __all__ = ["AsyncData"]
@@ -87,8 +88,9 @@ class AsyncData(Generic[R]):
         """Whether this call is revoked; ``dt`` is accepted for the sake of the original API."""
         return self.invoker.is_call_revoked(self.task_id)
 
-    def _open(self) -> Any:
-        return decode_result(self.invoker.accepted, self.task_id, self._value)
+    def _open(self) -> R:
+        value: R = decode_result(self.invoker.accepted, self.task_id, self._value)
+        return value
 
     def _removes(self, remove: bool | None) -> bool:
         return Capability.TTL not in self.invoker.results.capabilities if remove is None else remove
@@ -129,10 +131,12 @@ class AsyncData(Generic[R]):
         loop = asyncio.get_running_loop()
         changed = asyncio.Event()
         pause = 0.01
+
+        def note_change() -> None:
+            loop.call_soon_threadsafe(changed.set)
+
         try:
-            end_watch = await asyncio.to_thread(
-                self.invoker.results.watch, self.task_id, lambda: loop.call_soon_threadsafe(changed.set)
-            )
+            end_watch = await asyncio.to_thread(self.invoker.results.watch, self.task_id, note_change)
         except Unsupported:
             end_watch = None
         try:

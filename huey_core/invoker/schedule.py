@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import threading
-from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from huey_core.backends.base import BaseDataStore, EmptyData
 from huey_core.backends.capabilities import Capability
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["CommandSchedule"]
 

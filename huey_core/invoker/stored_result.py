@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping
-from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from huey_core.backends.leased import ResultWrite
 from huey_core.commands.options import dotted_name
 from huey_core.envelope import encode_header, join, unpack
 from huey_core.exceptions import (
@@ -18,7 +15,13 @@ from huey_core.exceptions import (
     DecodeError,
     QueueException,
 )
-from huey_core.serializers.base import Serializer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from huey_core.backends.leased import ResultWrite
+    from huey_core.serializers.base import Serializer
 
 __all__ = [
     "decode_result",

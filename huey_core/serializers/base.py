@@ -59,4 +59,5 @@ class WrappingSerializer(Serializer):
 
     @property
     def name(self) -> str:
+        """The inner serializer's name, and this one's behind it."""
         return f"{self.inner.name}|{self.suffix}"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from plain_backend import PlainStore
 
 from huey_core import Invoker, QueueCommand
 from huey_core.backends.leased import Ack, Bury, ResultWrite
 from huey_core.consumer import Consumer
 from huey_memory import MemoryDataStore, MemoryQueue
+from plain_backend import PlainStore
 
 
 class Echo(QueueCommand, declare=False):

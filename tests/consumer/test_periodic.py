@@ -7,11 +7,11 @@ import threading
 from datetime import UTC, datetime
 
 import pytest
-from plain_backend import PlainQueue, PlainStore
 
 from huey_core import CommandRegistry, Invoker, PeriodicQueueCommand, crontab, periodic_command
 from huey_core.consumer.periodic import TickWriter
 from huey_memory import MemoryDataStore
+from plain_backend import PlainQueue, PlainStore
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC).timestamp()
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 
 import pytest
-from plain_backend import PlainQueue, PlainStore
 
 from huey_core import CommandRegistry, Invoker, queue_command
 from huey_core.consumer import Consumer
 from huey_memory import MemoryDataStore
+from plain_backend import PlainQueue, PlainStore
 
 
 @pytest.fixture

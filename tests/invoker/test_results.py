@@ -7,7 +7,6 @@ import threading
 import time
 
 import pytest
-from plain_backend import PlainStore
 
 from huey_core import AsyncData, Invoker, queue_command
 from huey_core.backends.base import EmptyData
@@ -21,6 +20,7 @@ from huey_core.exceptions import (
     DecodeError,
 )
 from huey_core.invoker.stored_result import encode_value
+from plain_backend import PlainStore
 
 
 class BrokenStore(PlainStore):

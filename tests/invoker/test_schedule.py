@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from plain_backend import PlainStore
 
 from huey_core.invoker.schedule import CommandSchedule
 from huey_memory import ManualClock, MemoryDataStore
+from plain_backend import PlainStore
 
 
 @pytest.fixture(params=["none", "plain", "locking"])
