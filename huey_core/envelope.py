@@ -35,12 +35,12 @@ field       type    meaning
 =========== ======= ================================================================================
 ``id``      text    the id of the command
 ``state``   text    ``ok``, ``error``, ``revoked`` or ``expired``
-``ser``     text    the serializer that made the body of an ``ok`` result, which is the value
+``ser``     text    the name of the serializer that made the body
 =========== ======= ================================================================================
 
-The body of an ``error`` is never made by a serializer: it is the UTF-8 JSON object ``{"type": text, "message": text,
-"traceback": text}``, so that any reader can show it and none runs foreign code. ``revoked`` and ``expired`` have an
-empty body.
+The body of an ``ok`` result is the value that the command returned. That of the others is an object of texts: ``type``,
+``message`` and ``traceback`` for an ``error``, and ``message`` for ``revoked`` and ``expired``. An exception is always
+described in words and never carried as an object.
 
 A message that is written again, for a retry, keeps the fields that the writer does not know. The bytes before the body
 are the *context* that a signing serializer binds the body to, so that a body cannot be moved under another header, and

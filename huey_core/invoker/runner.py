@@ -72,7 +72,7 @@ class CommandRunner:
             result = hook.huey_store_result(invoker=invoker, command=command, execution=execution)
         except (CommandRevoked, CommandExpired) as error:
             return self._dropped(command, delivery, error)
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a command may raise anything, and exit as well
             return self._raised(command, delivery, error, time.perf_counter() - started)
         invoker.notify("huey_command_succeeded", command=command, execution=execution)
         return Ack(delivery, result), execution
