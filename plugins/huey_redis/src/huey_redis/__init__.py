@@ -1,0 +1,10 @@
+"""The Redis and Valkey backend of huey-core: ``redis://``, ``rediss://`` and ``redis+unix://``."""
+
+from __future__ import annotations
+
+from huey_redis._version import __version__
+from huey_redis.backend import RedisBackend
+from huey_redis.data_store import RedisDataStore
+from huey_redis.queue import RedisQueue
+
+__all__ = ["RedisBackend", "RedisDataStore", "RedisQueue", "__version__"]

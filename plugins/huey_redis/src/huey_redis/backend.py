@@ -1,0 +1,201 @@
+"""What the entry points name: ``redis://``, ``rediss://`` and ``redis+unix://`` URLs."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from redis.exceptions import NoPermissionError, ResponseError
+
+from huey_core.backends.backend import Backend, Option
+from huey_core.backends.leased import DEFAULT_MAX_DELIVERIES
+from huey_core.backends.options import parse_bool, parse_positive_seconds, parse_size, parse_text
+from huey_core.exceptions import ConfigurationError
+from huey_redis.connection import Connections
+from huey_redis.data_store import RedisDataStore
+from huey_redis.queue import MAX_MESSAGE_SIZE, RedisQueue
+from huey_redis.settings import DEFAULT_TIMEOUT, Settings
+from huey_redis.watching import Watcher
+
+if TYPE_CHECKING:
+    from huey_core.backends.capabilities import Capability
+    from huey_core.backends.url import BackendURL
+
+__all__ = ["RedisBackend"]
+
+OLDEST: Final = (6, 2)
+"""The oldest version of Redis that has every command used here. Valkey began later."""
+
+
+def parse_database(text: str) -> int:
+    """Read the number of a database.
+
+    Raises:
+        ValueError: It is anything else.
+    """
+    if not re.fullmatch("[0-9]{1,6}", text):
+        raise ValueError("expected the number of a database, such as 0")
+    return int(text)
+
+
+class RedisBackend(Backend):
+    """A database of a Redis (6.2 or newer) or Valkey server; its queues and stores share one pool of connections.
+
+    Args:
+        url: ``redis://[user:password@]host[:port][/database]``, ``rediss://`` for TLS, or
+            ``redis+unix:///path/to/socket`` with the option ``db``.
+
+    Raises:
+        ConfigurationError: The URL lacks a part or has one that it should not have.
+    """
+
+    schemes: ClassVar[tuple[str, ...]] = ("redis", "rediss", "redis+unix")
+    api_version: ClassVar[int] = 1
+    capabilities: ClassVar[frozenset[Capability]] = RedisQueue.capabilities | RedisDataStore.capabilities
+    options: ClassVar[tuple[Option, ...]] = (
+        Option("db", parse_database, None, "the number of the database; for redis+unix:// only"),
+        Option("socket_timeout", parse_positive_seconds, DEFAULT_TIMEOUT, "seconds to wait for a reply of the server"),
+        Option("connect_timeout", parse_positive_seconds, DEFAULT_TIMEOUT, "seconds to wait for a connection"),
+        Option("client_name", parse_text, None, "a name to be seen in the server's CLIENT LIST"),
+        Option("max_message_size", parse_size, MAX_MESSAGE_SIZE, "the largest message accepted, in bytes"),
+        Option("tls_ca", parse_text, None, "a PEM file of the authorities to trust; by default the system's"),
+        Option("tls_cert", parse_text, None, "a PEM file with this client's own certificate"),
+        Option("tls_key", parse_text, None, "a PEM file with the private key of tls_cert"),
+        Option("tls_verify", parse_bool, True, "whether the server's certificate must be trusted"),
+        Option("tls_check_hostname", parse_bool, True, "whether the server's certificate must be for the host"),
+    )
+
+    def __init__(self, url: BackendURL) -> None:
+        super().__init__(url)
+        self.settings = _settings(url)
+        self._connections = Connections(self.settings)
+        self._watcher = Watcher(self.settings)
+
+    def queue(self, name: str) -> RedisQueue:
+        """Return a queue of this name."""
+        return RedisQueue(
+            name,
+            connections=self._connections,
+            max_deliveries=self.url.options.get("max_deliveries", DEFAULT_MAX_DELIVERIES),
+            max_message_size=self.url.options.get("max_message_size", MAX_MESSAGE_SIZE),
+        )
+
+    def data_store(self, name: str) -> RedisDataStore:
+        """Return a data store of this name."""
+        return RedisDataStore(name, connections=self._connections, watcher=self._watcher)
+
+    def ping(self) -> None:
+        """Ask the server for a sign of life.
+
+        Raises:
+            redis.RedisError: There is none, or the password is wrong.
+        """
+        self._connections.call(b"PING")
+
+    def describe(self) -> dict[str, str]:
+        """Return the server's product, version, eviction policy and persistence, as far as the user may know them."""
+        info = self._info()
+        if not info:
+            return {}
+        description = {
+            "product": info.get("server_name", "redis"),
+            "version": info.get("valkey_version", info["redis_version"]),
+            "maxmemory-policy": info["maxmemory_policy"],
+        }
+        persistence = self._persistence(info)
+        if persistence is not None:
+            description["persistence"] = persistence
+        return description
+
+    def warnings(self) -> list[str]:
+        """Return a sentence for each setting that endangers messages, as far as the user may know them."""
+        warnings = []
+        if self.settings.tls and not self.settings.tls_verify:
+            warnings.append(
+                "The server's certificate is not verified, so anyone on the way to it can read and change messages."
+            )
+        info = self._info()
+        if not info:
+            return warnings
+        version = info["redis_version"]
+        if tuple(map(int, version.split(".")[:2])) < OLDEST:
+            warnings.append(f"The server is Redis {version}, and huey-redis needs 6.2 or newer.")
+        policy = info["maxmemory_policy"]
+        if policy != "noeviction":
+            warnings.append(
+                f"The server's maxmemory-policy is {policy}, so it may throw messages away when its memory is full; "
+                "set it to noeviction."
+            )
+        if self._persistence(info) == "none":
+            warnings.append(
+                "The server keeps nothing on disk, so messages are lost when it stops; "
+                "turn on appendonly (or save) if they matter."
+            )
+        return warnings
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._watcher.close()
+        self._connections.close()
+
+    def _info(self) -> dict[str, str]:
+        """Read what the server says of itself: nothing when the user may not ask."""
+        try:
+            sections = self._connections.call_many(
+                (b"INFO", b"server"), (b"INFO", b"memory"), (b"INFO", b"persistence")
+            )
+        except NoPermissionError:
+            return {}
+        lines = [line for section in sections for line in section.decode().splitlines()]
+        return dict(line.split(":", 1) for line in lines if ":" in line)
+
+    def _persistence(self, info: dict[str, str]) -> str | None:
+        """Describe what is on disk; ``None`` when the server does not say."""
+        if info["aof_enabled"] == "1":
+            fsync = self._config("appendfsync")
+            return "append-only file" + (f", appendfsync {fsync}" if fsync else "")
+        save = self._config("save")
+        if save is None:
+            return None
+        return f"snapshots, save {save}" if save else "none"
+
+    def _config(self, name: str) -> str | None:
+        """Read one setting of the server; managed services and ACLs often forbid that."""
+        try:
+            reply = self._connections.call(b"CONFIG", b"GET", name)
+        except ResponseError:
+            return None
+        return reply[1].decode() if reply else None
+
+
+def _settings(url: BackendURL) -> Settings:
+    options = url.options
+    on_unix_socket = url.scheme == "redis+unix"
+    if len(url.hosts) > 1:
+        raise ConfigurationError(f"{url.scheme}:// takes one host, not {len(url.hosts)}")
+    if on_unix_socket and (url.hosts or not url.database):
+        raise ConfigurationError("the path of the socket is missing: redis+unix:///run/redis.sock (with three slashes)")
+    if not on_unix_socket and options.get("db") is not None:
+        raise ConfigurationError(f"{url.scheme}:// takes the database from its path (/1) and not from an option 'db'")
+    if url.scheme != "rediss" and any(name.startswith("tls_") for name, _ in url.query):
+        raise ConfigurationError(f"{url.scheme}:// does not talk TLS; the scheme for it is rediss://")
+    host, port = url.hosts[0] if url.hosts else ("localhost", None)
+    taken = ("socket_timeout", "connect_timeout", "client_name")
+    tls = ("tls_ca", "tls_cert", "tls_key", "tls_verify", "tls_check_hostname")
+    return Settings(
+        host=host,
+        port=port or 6379,
+        path=url.path if on_unix_socket else None,
+        db=options.get("db") or 0 if on_unix_socket else _database(url),
+        username=url.username,
+        password=url.password,
+        tls=url.scheme == "rediss",
+        **{name: options[name] for name in (*taken, *tls) if name in options},
+    )
+
+
+def _database(url: BackendURL) -> int:
+    try:
+        return parse_database(url.database) if url.database else 0
+    except ValueError as error:
+        raise ConfigurationError(f"the path of {url.scheme}:// cannot be {url.database!r}: {error}") from None

@@ -1,0 +1,183 @@
+"""What talks to the server: lazily, from any thread, and never over a socket that a fork shares.
+
+The driver's connections do the dialling, TLS, authentication and parsing. Around them stands the smallest pool that
+does the job, because the driver's own client takes longer over a command than the server does:
+
+* a connection serves one caller at a time, and goes back to the pool only when every reply was read;
+* one that the server closed while it lay idle is noticed before it is used, so that a restart of the server between
+  two commands costs nobody an error, and nothing is ever sent twice for it;
+* one that breaks is dropped, and its commands are not repeated here: the server may have carried them out.
+
+A pool never holds more connections than threads have used at one time.
+"""
+
+from __future__ import annotations
+
+import select
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import hiredis
+from redis.exceptions import NoPermissionError, NoScriptError, ResponseError
+
+from huey_redis.forking import ForkAware
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from huey_redis.interrupt import Interrupt
+    from huey_redis.scripts import Script
+    from huey_redis.settings import Settings
+
+__all__ = ["Argument", "Connections", "Link"]
+
+Argument: TypeAlias = str | bytes | int
+
+# The driver's own packer looks at every argument in Python; its stub takes commands of one argument only.
+_pack: Callable[[tuple[Argument, ...]], bytes] = hiredis.pack_command  # type: ignore[assignment]
+
+
+class Link:
+    """One connection to the server, used by one thread at a time. Making one connects."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._connection = settings.connection()
+        self._connection.connect()
+        # The driver offers no public way to wait for its socket together with something else.
+        self._socket = self._connection._sock
+        self._poll = select.poll()
+        self._poll.register(self._socket, select.POLLIN)
+        self._client_id: int | None = None
+
+    def send(self, *commands: tuple[Argument, ...]) -> None:
+        """Send commands, to be answered in their order."""
+        self._connection.send_packed_command([b"".join(map(_pack, commands))])
+
+    def receive(self) -> Any:
+        """Read one reply, and raise it if it is an error."""
+        return self._connection.read_response()
+
+    def receive_many(self, count: int) -> list[Any]:
+        """Read several replies; errors of single commands are among them and are not raised."""
+        replies: list[Any] = []
+        for _ in range(count):
+            try:
+                replies.append(self._connection.read_response())
+            except ResponseError as error:
+                replies.append(error)
+        return replies
+
+    def has_reply(self) -> bool:
+        """Whether a reply has arrived, or the end of the connection, which :meth:`receive` then raises."""
+        return bool(self._connection.can_read())
+
+    def is_usable(self) -> bool:
+        """Whether an idle link may be used: open here, still open on the server's side, and nothing left unread."""
+        return self._connection._sock is not None and not self._poll.poll(0)
+
+    def wait(self, timeout: float, interrupt: Interrupt) -> bool:
+        """Wait until a reply arrives, ``interrupt`` is set or ``timeout`` seconds are over; say whether one did."""
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        poll.register(interrupt, select.POLLIN)
+        ready = poll.poll(timeout * 1000)
+        return any(descriptor != interrupt.fileno() for descriptor, _ in ready)
+
+    def client_id(self) -> int | None:
+        """The number by which the server knows this connection, or ``None`` when the user may not ask. Asks once."""
+        if self._client_id is None:
+            self.send((b"CLIENT", b"ID"))
+            with suppress(NoPermissionError):
+                self._client_id = int(self.receive())
+        return self._client_id
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.disconnect()
+
+
+class Connections(ForkAware):
+    """The connections to one server, shared by queues and data stores.
+
+    Args:
+        settings: Where the server is. Nothing connects before the first command.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        super().__init__()
+
+    def _start_anew(self) -> None:
+        self._idle: list[Link] = []
+
+    @contextmanager
+    def borrow(self) -> Iterator[Link]:
+        """Lend a connection for a block, which must have read every reply when it ends without an exception."""
+        link = self._take()
+        try:
+            yield link
+        except BaseException:
+            link.close()
+            raise
+        self._idle.append(link)
+
+    def exchange(self, *commands: tuple[Argument, ...]) -> list[Any]:
+        """Send commands in one round trip; errors of single commands are among the replies and are not raised."""
+        with self.borrow() as link:
+            link.send(*commands)
+            return link.receive_many(len(commands))
+
+    def call(self, *command: Argument) -> Any:
+        """Send one command and return its reply.
+
+        Raises:
+            redis.RedisError: The server answered with an error, or did not answer.
+        """
+        return self.call_many(command)[0]
+
+    def call_many(self, *commands: tuple[Argument, ...]) -> list[Any]:
+        """Send commands in one round trip and return their replies; see :meth:`call`."""
+        return [_value(reply) for reply in self.exchange(*commands)]
+
+    def run(self, script: Script, keys: Sequence[bytes], *arguments: Argument) -> Any:
+        """Run a script and return its reply, whether or not the server has the script; see :meth:`call`."""
+        call = (len(keys), *keys, *arguments)
+        [reply] = self.exchange((b"EVALSHA", script.digest, *call))
+        if isinstance(reply, NoScriptError):
+            [reply] = self.exchange((b"EVAL", script.source, *call))
+        return _value(reply)
+
+    def run_many(self, script: Script, calls: Sequence[tuple[Sequence[bytes], Sequence[Argument]]]) -> list[Any]:
+        """Run a script several times in one round trip, each time with keys and arguments; see :meth:`run`."""
+        if not calls:
+            return []
+        commands = [(b"EVALSHA", script.digest, len(keys), *keys, *arguments) for keys, arguments in calls]
+        replies = self.exchange(*commands)
+        unknown = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        if unknown:
+            load = (b"SCRIPT", b"LOAD", script.source)
+            again = self.exchange(load, *(commands[index] for index in unknown))[1:]
+            for index, reply in zip(unknown, again, strict=True):
+                replies[index] = reply
+        return [_value(reply) for reply in replies]
+
+    def close(self) -> None:
+        """Close the connections that lie idle."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def _take(self) -> Link:
+        while True:
+            try:
+                link = self._idle.pop()
+            except IndexError:
+                return Link(self.settings)
+            if link.is_usable():
+                return link
+            link.close()
+
+
+def _value(reply: Any) -> Any:
+    if isinstance(reply, ResponseError):
+        raise reply
+    return reply

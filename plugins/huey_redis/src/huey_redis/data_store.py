@@ -1,0 +1,144 @@
+"""A data store on one Redis or Valkey server: each value is a string key of its own, so the server keeps its time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from huey_core.backends.base import BaseDataStore, EmptyData
+from huey_core.backends.capabilities import Capability
+from huey_redis import scripts
+from huey_redis.connection import Argument, Connections
+from huey_redis.durations import time_to_live
+from huey_redis.keys import store_prefix
+from huey_redis.settings import Settings
+from huey_redis.watching import Watcher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from huey_core.backends.base import _EmptyDataType
+
+__all__ = ["RedisDataStore"]
+
+PORTION: Final = 100
+"""The most values that one command reads."""
+
+SCAN_COUNT: Final = 1000
+"""Keys of the database that one step of :meth:`RedisDataStore.flush` looks at."""
+
+
+class RedisDataStore(BaseDataStore):
+    """Bytes by key on a Redis or Valkey server, shared by any number of processes.
+
+    Args:
+        name: The store's name.
+        connections: The connections to use, shared with others; by default the store has its own.
+        watcher: What tells of written keys, shared with others; by default the store has its own.
+        connection: The server, as in :class:`~huey_redis.settings.Settings`: ``host``, ``port``, ``db``,
+            ``password``, ...
+
+    Raises:
+        ConfigurationError: ``connection`` names a setting that does not exist.
+    """
+
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(
+        {Capability.TTL, Capability.NOTIFY, Capability.LOCKS, Capability.PERSISTENT}
+    )
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        connections: Connections | None = None,
+        watcher: Watcher | None = None,
+        **connection: Any,
+    ) -> None:
+        super().__init__(name, **connection)
+        self._owns_connections = connections is None
+        self._connections = connections or Connections(Settings.of(**connection))
+        self._watcher = watcher or Watcher(self._connections.settings)
+        self._owns_watcher = watcher is None
+        self._prefix = store_prefix(name)
+
+    @property
+    def settings(self) -> Settings:
+        """The server of this store."""
+        return self._connections.settings
+
+    def server_key(self, key: str) -> bytes:
+        """Return the server's name for a key, which is also the channel on which its writes are published."""
+        return self._prefix + key.encode()
+
+    def put(self, key: str, value: bytes, ttl: float | None = None) -> None:
+        """Store a value, and tell those who watch the key."""
+        self._set(key, value, ttl)
+
+    def put_if_absent(self, key: str, value: bytes, ttl: float | None = None) -> bool:
+        """Store a value only if the key is absent, and say whether it was stored."""
+        return self._set(key, value, ttl, b"NX") is not None
+
+    def get(self, key: str) -> bytes | _EmptyDataType:
+        """Remove a value and return it, or return ``EmptyData``."""
+        return _or_empty(self._connections.call(b"GETDEL", self.server_key(key)))
+
+    def peek(self, key: str) -> bytes | _EmptyDataType:
+        """Return a value and leave it in place, or ``EmptyData``."""
+        return _or_empty(self._connections.call(b"GET", self.server_key(key)))
+
+    def peek_many(self, keys: list[str]) -> list[bytes | _EmptyDataType]:
+        """Return the values of several keys in their order."""
+        values: list[bytes | _EmptyDataType] = []
+        for start in range(0, len(keys), PORTION):
+            portion = [self.server_key(key) for key in keys[start : start + PORTION]]
+            values += map(_or_empty, self._connections.call(b"MGET", *portion))
+        return values
+
+    def delete(self, key: str) -> bool:
+        """Remove a key and say whether it was there."""
+        return bool(self._connections.call(b"UNLINK", self.server_key(key)))
+
+    def replace_if_equal(self, key: str, old: bytes, new: bytes, ttl: float | None = None) -> bool:
+        """Replace a value only if it still equals ``old``, and say whether it was replaced."""
+        return bool(self._connections.run(scripts.REPLACE, [self.server_key(key)], old, new, time_to_live(ttl)))
+
+    def increment(self, key: str, amount: int = 1, ttl: float | None = None) -> int:
+        """Add to a counter that starts at 0, and return its new value."""
+        return int(self._connections.run(scripts.INCREMENT, [self.server_key(key)], amount, time_to_live(ttl)))
+
+    def watch(self, key: str, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call ``callback`` in a thread of the store when the key may have been written; return what ends the watch."""
+        return self._watcher.watch(self.server_key(key), callback)
+
+    def flush(self) -> None:
+        """Remove every key of this store. Looks through the whole database, in small steps."""
+        cursor = b"0"
+        pattern = _escape_glob(self._prefix) + b"*"
+        while True:
+            cursor, keys = self._connections.call(b"SCAN", cursor, b"MATCH", pattern, b"COUNT", SCAN_COUNT)
+            if keys:
+                self._connections.call(b"UNLINK", *keys)
+            if cursor == b"0":
+                return
+
+    def close(self) -> None:
+        """Close the connections, unless they are shared."""
+        if self._owns_watcher:
+            self._watcher.close()
+        if self._owns_connections:
+            self._connections.close()
+
+    def _set(self, key: str, value: bytes, ttl: float | None, *conditions: bytes) -> Any:
+        name = self.server_key(key)
+        lifetime: tuple[Argument, ...] = () if ttl is None else (b"PX", time_to_live(ttl))
+        stored, _ = self._connections.call_many((b"SET", name, value, *lifetime, *conditions), (b"PUBLISH", name, b""))
+        return stored
+
+
+def _or_empty(value: bytes | None) -> bytes | _EmptyDataType:
+    return EmptyData if value is None else value
+
+
+def _escape_glob(text: bytes) -> bytes:
+    for special in (b"\\", b"*", b"?", b"["):
+        text = text.replace(special, b"\\" + special)
+    return text

@@ -1,0 +1,42 @@
+"""The names of the keys of queues and data stores.
+
+All keys of one queue share one hash tag, ``huey:{name}:...``, so that Redis Cluster keeps them on one node. What would
+break the tag is percent-encoded in the name, and so is the percent sign, so two names never share a key.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["QUEUE_PARTS", "queue_keys", "store_prefix"]
+
+QUEUE_PARTS: Final = (
+    "msg",  # hash: id -> data of every message, live or dead
+    "ready",  # sorted set: id -> rank; what is claimed next has the lowest rank
+    "due",  # sorted set: id -> when a scheduled message falls due, ms
+    "lease",  # sorted set: id -> when the lease of a running message ends, ms
+    "run",  # hash: id -> "claim:attempt:rank", the receipt of a running message; "-:attempt:rank" for others
+    "dead",  # sorted set: id -> when the message was buried, ms
+    "why",  # hash: id -> JSON with the reason and the detail of a dead message
+    "unique",  # hash: unique key -> id of the message that took it
+    "until",  # sorted set: unique key -> when it is free again, ms; only keys taken for a time
+    "holds",  # hash: id -> its unique key
+    "seq",  # counter: orders messages by their writing, and makes receipts fresh
+    "bell",  # list: holds one token when there may be something to claim and nobody was waiting
+    "paused",  # string: present while the queue is paused
+)
+"""The last part of each key of a queue, in the order in which every script takes them (``lua/prelude.lua``)."""
+
+
+def queue_keys(name: str) -> tuple[bytes, ...]:
+    """Return the keys of a queue, in the order of :data:`QUEUE_PARTS`."""
+    return tuple(f"huey:{{{_encode(name)}}}:{part}".encode() for part in QUEUE_PARTS)
+
+
+def store_prefix(name: str) -> bytes:
+    """Return what the key of every value of a data store begins with."""
+    return f"huey:{{{_encode(name)}}}:data:".encode()
+
+
+def _encode(name: str) -> str:
+    return name.replace("%", "%25").replace("{", "%7B").replace("}", "%7D")

@@ -1,0 +1,86 @@
+-- ARGV: limit, lease (ms), max_deliveries.
+-- Returns the ms until something falls due (-1: nothing will), then id, receipt, data for each delivery.
+if redis.call('EXISTS', PAUSED) == 1 then
+  return {-1}
+end
+local at, microseconds = now()
+
+local due = redis.call('ZRANGEBYSCORE', DUE, '-inf', at, 'LIMIT', 0, PORTION)
+if #due > 0 then
+  redis.call('ZREM', DUE, unpack(due))
+  local runs = redis.call('HMGET', RUN, unpack(due))
+  local ready = {}
+  for i, id in ipairs(due) do
+    local _, rank = parse(runs[i])
+    ready[2 * i - 1], ready[2 * i] = rank, id
+  end
+  redis.call('ZADD', READY, unpack(ready))
+end
+
+local expired = redis.call('ZRANGEBYSCORE', LEASE, '-inf', at, 'LIMIT', 0, PORTION)
+if #expired > 0 then
+  redis.call('ZREM', LEASE, unpack(expired))
+  for i, run in ipairs(redis.call('HMGET', RUN, unpack(expired))) do
+    local id = expired[i]
+    local attempt, rank = parse(run)
+    if tonumber(attempt) >= tonumber(ARGV[3]) then
+      local times = attempt == '1' and 'once' or attempt .. ' times'
+      bury(at, id, attempt, rank, cjson.encode({reason = 'delivered ' .. times .. ' without an outcome', detail = ''}))
+    else
+      redis.call('HSET', RUN, id, idle(attempt, rank))
+      redis.call('ZADD', READY, rank, id)
+    end
+  end
+end
+
+purge_unique_keys(at)
+
+local popped = redis.call('ZPOPMIN', READY, ARGV[1])
+if #popped == 0 then
+  local wait = -1
+  for _, set in ipairs({DUE, LEASE}) do
+    local first = redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')
+    if #first > 0 then
+      local left = math.max(first[2] - at, 0)
+      wait = wait < 0 and left or math.min(wait, left)
+    end
+  end
+  if redis.call('EXISTS', DUE) == 0 then
+    redis.call('DEL', BELL)
+  end
+  return {wait}
+end
+
+if redis.call('EXISTS', READY) == 1 then
+  ring()
+elseif redis.call('EXISTS', DUE) == 0 then
+  redis.call('DEL', BELL)
+end
+
+local ids = {}
+for i = 1, #popped, 2 do
+  ids[#ids + 1] = popped[i]
+end
+local runs = redis.call('HMGET', RUN, unpack(ids))
+local data = redis.call('HMGET', MSG, unpack(ids))
+-- The time keeps a receipt fresh even after a flush, which takes the counter with it.
+local claim = string.format('%x-%x', microseconds, redis.call('INCR', SEQ))
+local ends = at + ARGV[2]
+local deliveries, leases, receipts = {0}, {}, {}
+for i, id in ipairs(ids) do
+  -- Only a server that evicts keys against our advice can have lost the data.
+  if data[i] then
+    local attempt = runs[i] and parse(runs[i]) or 0
+    local receipt = claim .. ':' .. attempt + 1 .. ':' .. popped[2 * i]
+    local n = #leases
+    leases[n + 1], leases[n + 2] = ends, id
+    receipts[n + 1], receipts[n + 2] = id, receipt
+    n = #deliveries
+    deliveries[n + 1], deliveries[n + 2], deliveries[n + 3] = id, receipt, data[i]
+  end
+end
+if #leases > 0 then
+  redis.call('ZADD', LEASE, unpack(leases))
+  redis.call('HSET', RUN, unpack(receipts))
+end
+return deliveries

@@ -1,0 +1,104 @@
+-- KEYS 14 and on: the keys of results. ARGV: n; then n ops, n ids, n receipts; then what each op takes, in order:
+--   ack:     result (see put), number of follow-ups, six for each as in write.lua
+--   retry:   data, delay (ms)
+--   release: nothing
+--   bury:    why (JSON), result
+-- Returns n times 1, or 0 for a receipt that is stale.
+local n = tonumber(ARGV[1])
+local at = now()
+local runs = redis.call('HMGET', RUN, unpack(ARGV, n + 2, 2 * n + 1))
+local effects, used, ended, acked = {}, {}, {}, {}
+for i = 1, n do
+  local id = ARGV[1 + n + i]
+  effects[i] = runs[i] == ARGV[1 + 2 * n + i] and not used[id] and 1 or 0
+  if effects[i] == 1 then
+    used[id] = true
+    ended[#ended + 1] = id
+    if ARGV[1 + i] == 'ack' then
+      acked[#acked + 1] = id
+    end
+  end
+end
+
+-- Removing comes first: a server that is out of memory then lets the rest pass.
+if #ended > 0 then
+  redis.call('ZREM', LEASE, unpack(ended))
+end
+if #acked > 0 then
+  redis.call('HDEL', MSG, unpack(acked))
+  redis.call('HDEL', RUN, unpack(acked))
+  if redis.call('EXISTS', HOLDS) == 1 then
+    for i, claim in ipairs(redis.call('HMGET', HOLDS, unpack(acked))) do
+      if claim then
+        redis.call('HDEL', HOLDS, acked[i])
+        unclaim(acked[i], claim)
+      end
+    end
+  end
+end
+
+local cursor = 3 * n + 1
+local function take(count)
+  cursor = cursor + count
+  return unpack(ARGV, cursor - count + 1, cursor)
+end
+
+-- A result is the index of its key among the results (0: none), the value and the time to live (ms; 0: for ever).
+local function put(index, value, ttl)
+  if index == '0' then
+    return
+  end
+  local key = KEYS[13 + index]
+  if ttl == '0' then
+    redis.call('SET', key, value)
+  else
+    redis.call('SET', key, value, 'PX', ttl)
+  end
+  redis.call('PUBLISH', key, '')
+end
+
+for i = 1, n do
+  local op, id, receipt = ARGV[1 + i], ARGV[1 + n + i], ARGV[1 + 2 * n + i]
+  local effective = effects[i] == 1
+  if op == 'ack' then
+    local index, value, ttl, follow_ups = take(4)
+    if effective then
+      put(index, value, ttl)
+    end
+    for _ = 1, follow_ups do
+      if effective then
+        write(at, take(6))
+      else
+        take(6)
+      end
+    end
+  elseif op == 'retry' then
+    local data, delay = take(2)
+    if effective then
+      local _, rank = parse(receipt)
+      redis.call('HSET', MSG, id, data)
+      redis.call('HSET', RUN, id, idle(0, rank))
+      if delay == '0' then
+        redis.call('ZADD', READY, rank, id)
+        ring()
+      else
+        schedule(id, at + delay)
+      end
+    end
+  elseif op == 'release' then
+    if effective then
+      local attempt, rank = parse(receipt)
+      redis.call('HSET', RUN, id, idle(attempt - 1, rank))
+      redis.call('ZADD', READY, rank, id)
+      ring()
+    end
+  else
+    local why, index, value, ttl = take(4)
+    if effective then
+      local attempt, rank = parse(receipt)
+      bury(at, id, attempt, rank, why)
+      put(index, value, ttl)
+    end
+  end
+end
+return effects

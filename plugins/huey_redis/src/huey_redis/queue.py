@@ -1,0 +1,351 @@
+"""A queue on one Redis or Valkey server: every change is one Lua script, so nothing is ever half done."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, assert_never
+
+from redis.exceptions import ConnectionError as BrokenConnection
+
+from huey_core.backends.capabilities import Capability
+from huey_core.backends.leased import (
+    DEFAULT_MAX_DELIVERIES,
+    Ack,
+    Bury,
+    Counts,
+    Delivery,
+    LeasedQueue,
+    Message,
+    Outcome,
+    Release,
+    ResultWrite,
+    Retry,
+    State,
+    StoredMessage,
+    Written,
+    new_message_id,
+)
+from huey_core.exceptions import MessageTooLarge, Unsupported
+from huey_redis import scripts
+from huey_redis.connection import Argument, Connections
+from huey_redis.data_store import RedisDataStore
+from huey_redis.durations import milliseconds, time_to_live
+from huey_redis.inspection import attempt_of, describe_death, stored_message
+from huey_redis.keys import QUEUE_PARTS, queue_keys
+from huey_redis.settings import Settings
+from huey_redis.waiting import Bell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from huey_core.backends.base import BaseDataStore
+
+__all__ = ["MAX_MESSAGE_SIZE", "RedisQueue"]
+
+T = TypeVar("T")
+
+MAX_MESSAGE_SIZE: Final = 512 * 2**20
+"""The largest string of a Redis server with its default settings, in bytes."""
+
+PORTION: Final = 100
+"""The most messages that one script call works on."""
+
+PORTION_BYTES: Final = 4 * 2**20
+"""The bytes of messages after which a script call takes no more of them."""
+
+CLAIM_LIMIT: Final = 1000
+"""The most messages that one claim takes."""
+
+LONGEST_WAIT: Final = 1.0
+"""Seconds between two looks of an idle consumer, so that the lease of one that was killed is noticed in time."""
+
+
+class RedisQueue(LeasedQueue):
+    """A queue with at-least-once delivery on a Redis or Valkey server, shared by any number of processes.
+
+    Args:
+        name: The queue's name.
+        connections: The connections to use, shared with others; by default the queue has its own.
+        max_deliveries: After this many deliveries without an outcome, the claim buries the message.
+        max_message_size: The largest ``data`` in bytes that is accepted.
+        connection: The server, as in :class:`~huey_redis.settings.Settings`: ``host``, ``port``, ``db``,
+            ``password``, ...
+
+    Raises:
+        ConfigurationError: ``connection`` names a setting that does not exist.
+    """
+
+    blocking: ClassVar[bool] = True
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(
+        {
+            Capability.LEASES,
+            Capability.DELAY,
+            Capability.PRIORITY,
+            Capability.UNIQUE,
+            Capability.BLOCKING,
+            Capability.ATOMIC_SETTLE,
+            Capability.INSPECT,
+            Capability.PAUSE,
+            Capability.PERSISTENT,
+        }
+    )
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        connections: Connections | None = None,
+        max_deliveries: int = DEFAULT_MAX_DELIVERIES,
+        max_message_size: int = MAX_MESSAGE_SIZE,
+        **connection: Any,
+    ) -> None:
+        super().__init__(name, max_deliveries=max_deliveries, **connection)
+        self.max_message_size: int = min(max_message_size, MAX_MESSAGE_SIZE)
+        self._owns_connections = connections is None
+        self._connections = connections or Connections(Settings.of(**connection))
+        self._keys = queue_keys(name)
+        named = dict(zip(QUEUE_PARTS, self._keys, strict=True))
+        self._plain_keys = (named["msg"], named["ready"], named["seq"], named["bell"])
+        self._paused_key = named["paused"]
+        self._bell = Bell(self._connections, named["bell"])
+
+    def write(
+        self,
+        data: bytes,
+        *,
+        message_id: str | None = None,
+        priority: int = 0,
+        eta: float | None = None,
+        unique_key: str | None = None,
+        unique_for: float | None = None,
+    ) -> Written:
+        """Write one message; see :class:`~huey_core.backends.leased.Message`.
+
+        When the connection breaks before the reply, the same write is sent once more; its id makes that harmless, and
+        a message of that id then counts as created.
+
+        Raises:
+            MessageTooLarge: ``data`` is larger than :attr:`max_message_size`.
+        """
+        message_id = message_id or new_message_id()
+        if eta is not None or unique_key is not None:
+            return self.write_many([Message(data, message_id, priority, eta, unique_key, unique_for)])[0]
+        self._check_size(data)
+        try:
+            live = self._connections.run(scripts.WRITE_PLAIN, self._plain_keys, message_id, priority, data)
+        except BrokenConnection:
+            self._connections.run(scripts.WRITE_PLAIN, self._plain_keys, message_id, priority, data)
+            live = None
+        return Written(live is None, message_id)
+
+    def write_many(self, messages: Sequence[Message]) -> list[Written]:
+        """Write messages in one round trip; see :meth:`write`.
+
+        Raises:
+            MessageTooLarge: One is larger than :attr:`max_message_size`; nothing was written.
+        """
+        for message in messages:
+            self._check_size(message.data)
+        calls = [
+            (self._keys, [argument for message in portion for argument in _message_arguments(message)])
+            for portion in _portions(messages, lambda message: len(message.data))
+        ]
+        repeated = False
+        try:
+            replies = self._connections.run_many(scripts.WRITE, calls)
+        except BrokenConnection:
+            replies = self._connections.run_many(scripts.WRITE, calls)
+            repeated = True
+        live_ids = [live.decode() for reply in replies for live in reply]
+        return [
+            Written(not live or (repeated and live == message.message_id), live or message.message_id)
+            for message, live in zip(messages, live_ids, strict=True)
+        ]
+
+    def claim(self, limit: int, lease: float, wait: float = 0.0) -> list[Delivery]:
+        """Take up to ``limit`` messages (at most 1000 at a time) under a lease.
+
+        While it waits, it looks again at least once a second, for the leases of consumers that were killed.
+        """
+        deadline = time.monotonic() + wait
+        while True:
+            deliveries, next_due = self._claim_now(limit, lease)
+            patience = deadline - time.monotonic()
+            if deliveries or patience <= 0:
+                return deliveries
+            if next_due > 0 and self._bell.wait(min(patience, next_due, LONGEST_WAIT)):
+                # The bell may have rung at the same moment, and whoever took its token has to look.
+                return self._claim_now(limit, lease)[0]
+
+    def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
+        """End deliveries, up to 100 in one script call.
+
+        Raises:
+            Unsupported: A result is for a store on another server or database; nothing was settled.
+            MessageTooLarge: A retry or a follow-up is larger than :attr:`max_message_size`; nothing was settled.
+        """
+        calls = [self._settle_call(portion) for portion in _portions(outcomes, _outcome_size)]
+        return [bool(effect) for reply in self._connections.run_many(scripts.SETTLE, calls) for effect in reply]
+
+    def extend(self, deliveries: Sequence[Delivery], lease: float) -> list[bool]:
+        """Renew leases to last ``lease`` seconds from now."""
+        calls: list[tuple[tuple[bytes, ...], list[Argument]]] = []
+        for portion in _portions(deliveries):
+            ids = (delivery.message_id for delivery in portion)
+            receipts = (delivery.receipt for delivery in portion)
+            calls.append((self._keys, [milliseconds(lease), len(portion), *ids, *receipts]))
+        return [bool(renewed) for reply in self._connections.run_many(scripts.EXTEND, calls) for renewed in reply]
+
+    def counts(self) -> Counts:
+        """Count the messages in each state; what has fallen due counts as ready once a claim brought it back."""
+        ready, scheduled, running, dead, paused = self._connections.run(scripts.COUNTS, self._keys)
+        return Counts(ready, scheduled, running, dead, bool(paused))
+
+    def peek(self, state: State, offset: int = 0, limit: int = 100) -> list[StoredMessage]:
+        """List messages in one state, the next to come first (the last buried, for dead)."""
+        messages: list[StoredMessage] = []
+        for start in range(offset, offset + limit, PORTION):
+            count = min(PORTION, offset + limit - start)
+            rows = self._connections.run(scripts.PEEK, self._keys, state.value, start, count)
+            messages += map(stored_message, rows)
+            if len(rows) < count:
+                break
+        return messages
+
+    def find(self, message_ids: Sequence[str]) -> list[StoredMessage]:
+        """Return those of the messages that are live or dead, in the order asked for."""
+        calls = [(self._keys, portion) for portion in _portions(message_ids)]
+        return [stored_message(row) for rows in self._connections.run_many(scripts.FIND, calls) for row in rows]
+
+    def requeue(self, message_ids: Iterable[str]) -> list[str]:
+        """Make dead or scheduled messages ready, at the head of their priority."""
+        return self._run_on_ids(scripts.REQUEUE, message_ids)
+
+    def delete(self, message_ids: Iterable[str]) -> list[str]:
+        """Forget messages in whatever state."""
+        return self._run_on_ids(scripts.DELETE, message_ids)
+
+    def flush(self) -> None:
+        """Remove every key of this queue."""
+        self._connections.call(b"UNLINK", *self._keys)
+
+    def pause(self) -> None:
+        """Let every claim of every consumer come back empty."""
+        self._connections.call(b"SET", self._paused_key, b"1")
+
+    def resume(self) -> None:
+        """End a pause, and wake a consumer."""
+        self._connections.run(scripts.RESUME, self._keys)
+
+    def wake(self) -> None:
+        """End the claims of this object that wait, and in other threads the next that would."""
+        self._bell.wake()
+
+    def now(self) -> float:
+        """The server's time, in seconds since the epoch."""
+        seconds, microseconds = self._connections.call(b"TIME")
+        return int(seconds) + int(microseconds) / 1e6
+
+    def settles_into(self, store: BaseDataStore) -> bool:
+        """Whether the store is in the same database of the same server."""
+        return isinstance(store, RedisDataStore) and store.settings.database == self._connections.settings.database
+
+    def close(self) -> None:
+        """Close the connections, unless they are shared."""
+        if self._owns_connections:
+            self._connections.close()
+
+    def _check_size(self, data: bytes) -> None:
+        if len(data) > self.max_message_size:
+            raise MessageTooLarge(len(data), self.max_message_size, "huey-redis")
+
+    def _claim_now(self, limit: int, lease: float) -> tuple[list[Delivery], float]:
+        """Claim without waiting; returns also the seconds until something falls due."""
+        reply = self._connections.run(
+            scripts.CLAIM, self._keys, min(limit, CLAIM_LIMIT), milliseconds(lease), self.max_deliveries
+        )
+        deliveries = []
+        for message_id, receipt_bytes, data in zip(reply[1::3], reply[2::3], reply[3::3], strict=True):
+            receipt = receipt_bytes.decode()
+            deliveries.append(Delivery(data, message_id.decode(), receipt, attempt_of(receipt)))
+        return deliveries, reply[0] / 1000 if reply[0] >= 0 else LONGEST_WAIT
+
+    def _settle_call(self, outcomes: Sequence[Outcome]) -> tuple[list[bytes], list[Argument]]:
+        keys = list(self._keys)
+        operations: list[Argument] = []
+        details: list[Argument] = []
+        for outcome in outcomes:
+            match outcome:
+                case Ack():
+                    operations.append(b"ack")
+                    details += self._result_arguments(outcome.result, keys)
+                    details.append(len(outcome.follow_ups))
+                    for message in outcome.follow_ups:
+                        self._check_size(message.data)
+                        details += _message_arguments(message)
+                case Retry():
+                    self._check_size(outcome.data)
+                    operations.append(b"retry")
+                    details += (outcome.data, max(milliseconds(outcome.delay), 0))
+                case Release():
+                    operations.append(b"release")
+                case Bury():
+                    operations.append(b"bury")
+                    details.append(describe_death(outcome.reason, outcome.detail))
+                    details += self._result_arguments(outcome.result, keys)
+                case _:
+                    assert_never(outcome)
+        ids = [outcome.delivery.message_id for outcome in outcomes]
+        receipts = [outcome.delivery.receipt for outcome in outcomes]
+        return keys, [len(outcomes), *operations, *ids, *receipts, *details]
+
+    def _result_arguments(self, result: ResultWrite | None, keys: list[bytes]) -> tuple[Argument, ...]:
+        """Return what ``put`` in ``settle.lua`` takes, and add the result's key to those of the script."""
+        if result is None:
+            return (0, b"", 0)
+        if not isinstance(result.store, RedisDataStore) or not self.settles_into(result.store):
+            raise Unsupported(f"huey-redis cannot write a result into {result.store!r} together with an outcome")
+        keys.append(result.store.server_key(result.key))
+        return (len(keys) - len(self._keys), result.value, time_to_live(result.ttl))
+
+    def _run_on_ids(self, script: scripts.Script, message_ids: Iterable[str]) -> list[str]:
+        calls = [(self._keys, portion) for portion in _portions(list(message_ids))]
+        return [message_id.decode() for ids in self._connections.run_many(script, calls) for message_id in ids]
+
+
+def _message_arguments(message: Message) -> tuple[Argument, ...]:
+    """Return what ``write`` in ``prelude.lua`` takes."""
+    claim, claim_for = "", ""
+    if message.unique_key is not None and message.unique_for is None:
+        claim = "u" + message.unique_key
+    elif message.unique_key is not None and message.unique_for is not None:
+        claim, claim_for = "t" + message.unique_key, str(milliseconds(message.unique_for))
+    due = 0 if message.eta is None else milliseconds(message.eta)
+    return (message.message_id, message.data, message.priority, due, claim, claim_for)
+
+
+def _outcome_size(outcome: Outcome) -> int:
+    size = 0
+    match outcome:
+        case Ack(result=result, follow_ups=follow_ups):
+            size = sum(max(len(message.data), PORTION_BYTES // PORTION) for message in follow_ups)
+            size += len(result.value) if result else 0
+        case Retry(data=data):
+            size = len(data)
+        case Bury(result=result, detail=detail):
+            size = len(detail) + (len(result.value) if result else 0)
+    return size
+
+
+def _portions(items: Sequence[T], size: Callable[[T], int] = lambda _: 0) -> Iterator[list[T]]:
+    """Divide items among script calls, so that none of them keeps the server busy for long."""
+    portion: list[T] = []
+    total = 0
+    for item in items:
+        portion.append(item)
+        total += size(item)
+        if len(portion) == PORTION or total >= PORTION_BYTES:
+            yield portion
+            portion, total = [], 0
+    if portion:
+        yield portion

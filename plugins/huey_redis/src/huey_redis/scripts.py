@@ -1,0 +1,61 @@
+"""The Lua scripts: each is one atomic, bounded step on the server.
+
+A script is a file of ``lua/``. Those that work on a whole queue begin with ``prelude.lua``, which names the keys and
+defines what they share.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Final
+
+__all__ = [
+    "CLAIM",
+    "COUNTS",
+    "DELETE",
+    "EXTEND",
+    "FIND",
+    "INCREMENT",
+    "PEEK",
+    "REPLACE",
+    "REQUEUE",
+    "RESUME",
+    "SETTLE",
+    "WRITE",
+    "WRITE_PLAIN",
+    "Script",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script and the digest by which the server knows it once it was loaded."""
+
+    source: bytes
+    digest: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        digest = hashlib.sha1(self.source, usedforsecurity=False).hexdigest().encode()
+        object.__setattr__(self, "digest", digest)
+
+
+def _read(*names: str) -> Script:
+    folder = files("huey_redis") / "lua"
+    return Script(b"\n".join((folder / f"{name}.lua").read_bytes() for name in names))
+
+
+WRITE_PLAIN: Final = _read("write_plain")
+WRITE: Final = _read("prelude", "write")
+CLAIM: Final = _read("prelude", "claim")
+SETTLE: Final = _read("prelude", "settle")
+EXTEND: Final = _read("prelude", "extend")
+COUNTS: Final = _read("prelude", "counts")
+PEEK: Final = _read("prelude", "peek")
+FIND: Final = _read("prelude", "find")
+REQUEUE: Final = _read("prelude", "requeue")
+DELETE: Final = _read("prelude", "delete")
+RESUME: Final = _read("prelude", "resume")
+REPLACE: Final = _read("replace")
+INCREMENT: Final = _read("increment")

@@ -1,0 +1,242 @@
+"""How a caller that waits for a key is told: one subscribed connection for each process, shared by every watch.
+
+One thread does all the talking. It subscribes to what is watched, calls the callbacks, and when the connection is lost
+makes a new one, subscribes again and calls every callback once, because a write may have gone by unseen.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from typing import TYPE_CHECKING, Final
+
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeout
+
+from huey_redis.connection import Link
+from huey_redis.forking import ForkAware
+from huey_redis.interrupt import Interrupt
+
+if TYPE_CHECKING:
+    from huey_redis.settings import Settings
+
+__all__ = ["Watcher"]
+
+logger = logging.getLogger(__name__)
+
+BACK_OFF: Final = (0.05, 5.0)
+"""The shortest and the longest pause, in seconds, between two attempts to connect."""
+
+Callback = Callable[[], None]
+
+
+class _Channel:
+    """What is watched: whom to call, and whether the server has confirmed the subscription."""
+
+    def __init__(self) -> None:
+        self.callbacks: dict[object, Callback] = {}
+        self.confirmed: Future[None] = Future()
+
+
+class Watcher(ForkAware):
+    """Calls back when something is published on a channel.
+
+    Args:
+        settings: The server. Nothing connects before the first watch.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        super().__init__()
+
+    def _start_anew(self) -> None:
+        self._lock = threading.Lock()
+        self._channels: dict[bytes, _Channel] = {}
+        self._changed: Interrupt | None = None
+
+    def watch(self, name: bytes, callback: Callback) -> Callable[[], None]:
+        """Watch a channel; the watch is active when this returns.
+
+        Returns:
+            A function that ends the watch. It may be called more than once.
+
+        Raises:
+            redis.RedisError: The server could not be reached, or did not confirm in time.
+        """
+        token = object()
+        with self._lock:
+            channel = self._channels.setdefault(name, _Channel())
+            channel.callbacks[token] = callback
+            confirmed = channel.confirmed
+            self._poke()
+
+        def end() -> None:
+            with self._lock:
+                channel.callbacks.pop(token, None)
+                if not channel.callbacks and self._channels.get(name) is channel:
+                    del self._channels[name]
+                    self._poke()
+
+        try:
+            confirmed.result(self._settings.connect_timeout + self._settings.socket_timeout)
+        except FutureTimeout:
+            end()
+            raise RedisTimeout("the server did not confirm a subscription in time") from None
+        except BaseException:
+            end()
+            raise
+        return end
+
+    def close(self) -> None:
+        """End every watch, and the thread."""
+        with self._lock:
+            self._channels.clear()
+            if self._changed is not None:
+                self._changed.set()
+                self._changed = None
+
+    def _poke(self) -> None:
+        """Tell the thread that the channels have changed, and start it if there is none. The lock is held."""
+        if self._changed is None:
+            self._changed = Interrupt()
+            thread = threading.Thread(target=self._run, args=(self._changed,), name="huey-redis-watcher", daemon=True)
+            thread.start()
+        self._changed.set()
+
+    def _run(self, changed: Interrupt) -> None:
+        shortest, longest = BACK_OFF
+        pause = shortest
+        was_lost = False
+        while self._wanted(changed) is not None:
+            subscriptions = None
+            try:
+                subscriptions = _Subscriptions(self._settings)
+                pause = shortest
+                self._listen(subscriptions, changed, was_lost)
+            except (RedisError, OSError) as error:
+                if subscriptions is not None:
+                    logger.info("the connection for watches was lost: %s", error)
+                was_lost = True
+                self._fail(error)
+                changed.wait(pause * random.uniform(0.5, 1))  # noqa: S311 - jitter, not a secret
+                pause = min(pause * 2, longest)
+            finally:
+                if subscriptions is not None:
+                    subscriptions.close()
+        changed.close()
+
+    def _listen(self, subscriptions: _Subscriptions, changed: Interrupt, was_lost: bool) -> None:
+        while (wanted := self._wanted(changed)) is not None:
+            subscriptions.become(wanted)
+            self._confirm(wanted & subscriptions.active)
+            while not changed.is_set():
+                written, subscribed = subscriptions.wait(changed)
+                self._confirm(subscribed)
+                _call(self._callbacks(written | subscribed if was_lost else written))
+
+    def _wanted(self, changed: Interrupt) -> set[bytes] | None:
+        """The channels to be subscribed to, or ``None`` when the thread is to end."""
+        changed.clear()
+        with self._lock:
+            return set(self._channels) if self._changed is changed else None
+
+    def _confirm(self, names: set[bytes]) -> None:
+        with self._lock:
+            for name in names & self._channels.keys():
+                if not self._channels[name].confirmed.done():
+                    self._channels[name].confirmed.set_result(None)
+
+    def _callbacks(self, names: set[bytes]) -> list[Callback]:
+        with self._lock:
+            return [
+                callback
+                for name in names & self._channels.keys()
+                for callback in self._channels[name].callbacks.values()
+            ]
+
+    def _fail(self, error: Exception) -> None:
+        """Tell those who wait for a confirmation, and let the next ones wait for a new one."""
+        with self._lock:
+            for channel in self._channels.values():
+                if not channel.confirmed.done():
+                    channel.confirmed.set_exception(error)
+                channel.confirmed = Future()
+
+
+class _Subscriptions:
+    """A connection that is subscribed to channels.
+
+    Attributes:
+        active: The channels whose subscription the server has confirmed.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.active: set[bytes] = set()
+        self._link = Link(settings)
+        self._patience = settings.socket_timeout
+        self._names: set[bytes] = set()
+        self._unanswered: Counter[bytes] = Counter()
+        self._pinged = False
+
+    def become(self, names: set[bytes]) -> None:
+        """Ask the server to be subscribed to these channels and no others."""
+        for verb, changing in ((b"UNSUBSCRIBE", self._names - names), (b"SUBSCRIBE", names - self._names)):
+            if changing:
+                self._link.send((verb, *changing))
+                self._unanswered.update(changing)
+        self._names = names
+        self.active &= names
+
+    def wait(self, changed: Interrupt) -> tuple[set[bytes], set[bytes]]:
+        """Wait until something arrives or ``changed`` is set.
+
+        Returns:
+            The channels on which something was published, and those whose subscription was confirmed.
+
+        Raises:
+            redis.RedisError: The connection is lost, or the server has been silent for too long.
+        """
+        written: set[bytes] = set()
+        subscribed: set[bytes] = set()
+        if not self._link.wait(self._patience, changed):
+            if not changed.is_set():
+                self._ping()
+            return written, subscribed
+        self._pinged = False
+        while self._link.has_reply():
+            reply = self._link.receive()
+            kind, name = reply[:2] if isinstance(reply, list) else (b"pong", b"")
+            if kind == b"message":
+                written.add(name)
+            elif kind != b"pong":
+                # A channel that was left and entered again is only safe to rely on after the last of the answers.
+                self._unanswered[name] -= 1
+                if not self._unanswered[name]:
+                    del self._unanswered[name]
+                    if kind == b"subscribe":
+                        subscribed.add(name)
+        self.active |= subscribed
+        return written, subscribed
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._link.close()
+
+    def _ping(self) -> None:
+        if self._pinged:
+            raise RedisTimeout("the server did not answer a ping on the connection for watches")
+        self._link.send((b"PING",))
+        self._pinged = True
+
+
+def _call(callbacks: list[Callback]) -> None:
+    for callback in callbacks:
+        try:
+            callback()
+        except Exception:
+            logger.exception("a callback of a watch raised")

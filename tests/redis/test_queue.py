@@ -1,0 +1,242 @@
+"""What is particular to a queue on Redis: its keys, its scripts, and how a consumer is woken."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections import Counter
+
+import pytest
+from huey_redis import RedisDataStore, RedisQueue
+from huey_redis.connection import Connections
+from huey_redis.settings import Settings
+
+from huey_core.backends.leased import Ack, Bury, Message, ResultWrite, Retry, State
+from huey_core.exceptions import ConfigurationError, MessageTooLarge, Unsupported
+
+MINUTE = 60.0
+
+
+@pytest.fixture
+def admin(server):
+    """Any command to the shared server."""
+    connections = Connections(Settings(host="127.0.0.1", port=server.port))
+    yield connections.call
+    connections.close()
+
+
+@pytest.fixture
+def queue(make_queue, request):
+    queue = make_queue(f"queue-of-{request.node.originalname}")
+    queue.flush()
+    yield queue
+    queue.flush()
+
+
+@pytest.fixture
+def store(make_data_store, request):
+    return make_data_store(f"store-of-{request.node.originalname}")
+
+
+def until(condition, seconds=10.0):
+    """Wait for a condition, and fail when it does not come true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def blocked_clients(admin):
+    return int(admin("INFO", "clients").decode().split("blocked_clients:")[1].split()[0])
+
+
+class TestKeys:
+    def test_a_drained_queue_leaves_only_its_counter_behind(self, admin, queue, store):
+        queue.write_many([Message(b"%d" % number, unique_key=str(number)) for number in range(5)])
+        queue.write(b"later", eta=queue.now() + 0.05)
+        while deliveries := queue.claim(10, MINUTE, wait=0.5):
+            queue.settle([Ack(delivery, ResultWrite(store, delivery.message_id, b"r")) for delivery in deliveries])
+        store.flush()
+        assert admin("KEYS", f"huey:{{{queue.name}}}:*") == [f"huey:{{{queue.name}}}:seq".encode()]
+
+    def test_a_flush_leaves_no_key_behind(self, admin, queue):
+        queue.write(b"ready", unique_key="k", unique_for=MINUTE)
+        queue.write(b"later", eta=queue.now() + MINUTE)
+        queue.pause()
+        queue.flush()
+        assert admin("KEYS", f"huey:{{{queue.name}}}:*") == []
+
+    def test_an_expired_unique_key_is_forgotten_by_a_later_claim(self, admin, queue):
+        queue.write(b"once", unique_key="k", unique_for=0.02)
+        queue.read()
+        until(lambda: queue.claim(1, MINUTE) == [] and not admin("EXISTS", f"huey:{{{queue.name}}}:unique"))
+        assert not admin("EXISTS", f"huey:{{{queue.name}}}:until")
+
+
+class TestScripts:
+    @pytest.fixture
+    def restricted(self, admin, server, queue, store):
+        """A queue and a store whose user may touch nothing but their keys, and may do nothing dangerous."""
+        patterns = [f"{sign}huey:{{{name}}}:*" for name in (queue.name, store.name) for sign in "~&"]
+        admin("ACL", "SETUSER", "worker", "reset", "resetchannels", "on", ">secret", "+@all", "-@dangerous", *patterns)
+        login = {"host": "127.0.0.1", "port": server.port, "username": "worker", "password": "secret"}
+        restricted = RedisQueue(queue.name, max_deliveries=1, **login), RedisDataStore(store.name, **login)
+        yield restricted
+        for part in restricted:
+            part.close()
+        admin("ACL", "DELUSER", "worker")
+
+    def test_every_script_keeps_to_the_keys_of_its_queue(self, restricted):
+        queue, store = restricted
+        written = queue.write_many(
+            [
+                Message(b"ready", unique_key="k", unique_for=0.01),
+                Message(b"later", eta=queue.now() + MINUTE, unique_key="l"),
+            ]
+        )
+        queue.write(b"plain")
+        first, second = queue.claim(2, MINUTE)
+        queue.extend([first], 0.001)
+        queue.settle(
+            [
+                Retry(first, b"again", 0.001),
+                Bury(second, "bad", result=ResultWrite(store, "x", b"r", 1.0)),
+            ]
+        )
+        queue.requeue([second.message_id])
+        (again,) = queue.claim(1, MINUTE, wait=1.0)
+        queue.settle([Ack(again, ResultWrite(store, "x", b"r"), (Message(b"more"),))])
+        assert queue.delete([written[1].message_id]) == [written[1].message_id]
+        assert queue.counts().dead == 0
+
+    def test_a_wait_ends_in_time_for_a_user_who_may_not_unblock_clients(self, restricted):
+        queue, _ = restricted
+        eta = queue.now() + 0.05
+        queue.write(b"later", eta=eta)
+        (delivery,) = queue.claim(1, MINUTE, wait=10.0)
+        assert delivery.data == b"later"
+        assert eta <= queue.now() < eta + 1
+
+    def test_a_flush_of_the_servers_scripts_goes_unnoticed(self, admin, queue, store):
+        admin("SCRIPT", "FLUSH")
+        queue.write(b"plain")
+        admin("SCRIPT", "FLUSH")
+        assert all(written.created for written in queue.write_many([Message(b"%d" % number) for number in range(250)]))
+        admin("SCRIPT", "FLUSH")
+        deliveries = queue.claim(1000, MINUTE)
+        assert [delivery.data for delivery in deliveries] == [b"plain", *(b"%d" % number for number in range(250))]
+        admin("SCRIPT", "FLUSH")
+        assert queue.extend(deliveries, MINUTE) == [True] * 251
+        admin("SCRIPT", "FLUSH")
+        assert queue.settle([Ack(delivery) for delivery in deliveries]) == [True] * 251
+        store.put("k", b"1")
+        admin("SCRIPT", "FLUSH")
+        assert store.replace_if_equal("k", b"1", b"2")
+
+    def test_a_flood_of_due_messages_comes_back_in_portions(self, queue):
+        soon = queue.now() + 0.3
+        queue.write_many([Message(b"%d" % number, eta=soon) for number in range(1000)])
+        until(lambda: queue.now() > soon + 0.001)
+        (first,) = queue.claim(1, MINUTE)
+        assert 0 < queue.counts().ready < 1000
+        queue.settle([Ack(first)])
+        rest = []
+        while deliveries := queue.claim(1000, MINUTE):
+            rest += deliveries
+        assert len({delivery.data for delivery in rest} | {first.data}) == 1000
+
+    def test_a_burial_by_the_claim_names_the_count(self, make_queue, queue):
+        strict = make_queue(queue.name, max_deliveries=2)
+        strict.write(b"killer")
+        until(lambda: strict.claim(1, 0.001) == [] and strict.counts().dead == 1)
+        (dead,) = strict.peek(State.DEAD)
+        assert dead.reason == "delivered 2 times without an outcome"
+
+
+class TestMessages:
+    def test_a_message_of_16_mib_passes(self, queue):
+        data = bytes(2**24)
+        queue.write(data)
+        assert queue.read() == data
+
+    def test_a_detail_that_is_not_unicode_text_is_kept(self, queue):
+        queue.write(b"x")
+        (delivery,) = queue.claim(1, MINUTE)
+        detail = "File '/srv/caf\udce9.py', line 1 \N{PARTY POPPER}"
+        queue.settle([Bury(delivery, "bad", detail)])
+        assert queue.find([delivery.message_id])[0].detail == detail
+
+    def test_nothing_of_a_batch_is_written_when_one_is_too_large(self, make_queue, queue):
+        small = make_queue(queue.name, max_message_size=10)
+        with pytest.raises(MessageTooLarge, match="11 bytes and huey-redis accepts at most 10 bytes"):
+            small.write_many([Message(b"fits"), Message(b"x" * 11)])
+        assert len(small) == 0
+
+    def test_a_result_for_another_server_is_refused_before_anything_is_settled(self, queue, server):
+        elsewhere = RedisDataStore("store", host="127.0.0.1", port=server.port, db=1)
+        queue.write(b"x")
+        (delivery,) = queue.claim(1, MINUTE)
+        assert not queue.settles_into(elsewhere)
+        with pytest.raises(Unsupported):
+            queue.settle([Ack(delivery, ResultWrite(elsewhere, "k", b"r"))])
+        assert queue.counts().running == 1
+
+    def test_an_unknown_setting_is_named(self):
+        with pytest.raises(ConfigurationError, match="'hostname'"):
+            RedisQueue("q", hostname="localhost")
+
+
+class TestWaiting:
+    def test_every_waiting_consumer_is_woken_by_a_batch(self, admin, make_queue, queue):
+        consumers = [make_queue(queue.name) for _ in range(3)]
+        taken = []
+        threads = [
+            threading.Thread(target=lambda queue=queue: taken.extend(queue.claim(1, MINUTE, wait=10.0)))
+            for queue in consumers
+        ]
+        for thread in threads:
+            thread.start()
+        until(lambda: blocked_clients(admin) == 3)
+        started = time.monotonic()
+        queue.write_many([Message(b"%d" % number) for number in range(3)])
+        for thread in threads:
+            thread.join()
+        assert {delivery.data for delivery in taken} == {b"0", b"1", b"2"}
+        assert time.monotonic() - started < 0.9  # sooner than the second after which each of them looks by itself
+
+    def test_a_lease_that_became_shorter_during_the_wait_is_noticed_within_a_second(self, admin, make_queue, queue):
+        queue.write(b"x")
+        other = make_queue(queue.name)
+        (delivery,) = other.claim(1, MINUTE)
+        taken = []
+        thread = threading.Thread(target=lambda: taken.extend(queue.claim(1, MINUTE, wait=10.0)))
+        thread.start()
+        until(lambda: blocked_clients(admin) == 1)
+        other.extend([delivery], 0.05)
+        started = time.monotonic()
+        thread.join()
+        assert [again.attempt for again in taken] == [2]
+        assert time.monotonic() - started < 1.5
+
+    def test_a_wait_leaves_no_command_behind_in_the_server(self, admin, queue):
+        assert queue.claim(1, MINUTE, wait=0.01) == []
+        assert blocked_clients(admin) == 0
+
+    def test_processes_that_claim_at_once_share_no_message(self, server, queue):
+        program = textwrap.dedent(f"""
+            from huey_core.backends.leased import Ack
+            from huey_redis import RedisQueue
+            queue = RedisQueue({queue.name!r}, host="127.0.0.1", port={server.port})
+            while deliveries := queue.claim(7, 60, wait=0.2):
+                print(*(delivery.data.decode() for delivery in deliveries), sep="\\n")
+                queue.settle([Ack(delivery) for delivery in deliveries])
+        """)
+        queue.write_many([Message(b"%d" % number) for number in range(2000)])
+        processes = [
+            subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) for _ in range(3)
+        ]
+        seen = Counter(line for process in processes for line in process.communicate()[0].split())
+        assert seen == Counter(map(str, range(2000)))
