@@ -65,6 +65,7 @@ class QueueCommand:
         retries: How many retries are left.
         attempt: While it runs: the number of this delivery since the last outcome, from 1.
         enqueued_at: When it was written, in seconds since the epoch; ``None`` before that.
+        unique: Goes before the options' ``unique_key`` and ``unique_for``, where it is set.
         expires_at: When it expires, in seconds since the epoch; ``None`` never.
     """
 
@@ -96,6 +97,7 @@ class QueueCommand:
         self.attempt = 0
         self.enqueued_at: float | None = None
         self.expires_at: float | None = None
+        self.unique: tuple[str, float | None] | None = None
         self.received_header: dict[str, Any] = {}
 
     def execute(self) -> Any:

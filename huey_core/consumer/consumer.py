@@ -135,6 +135,7 @@ class Consumer:
         self.lease = self.config.lease or invoker.lease
         self.source: Source = invoker.leased_queue or self._plain_source()
         self.stats = Stats()
+        self._finished: bool | None = None
         self.held = HeldDeliveries()
         self.buffer = WorkBuffer()
         self.outbox = Outbox(self)
@@ -170,6 +171,7 @@ class Consumer:
             thread.start()
         if self.periodic is not None:
             self.periodic.start()
+        log.info("ready")
 
     def stop(self, reason: str = "stopped", timeout: float | None = None) -> bool:
         """Stop claiming, let running commands finish, give back the rest at once, and wait for all that.
@@ -179,9 +181,12 @@ class Consumer:
             timeout: Seconds that running commands have; ``None`` takes the setting.
 
         Returns:
-            Whether every running command finished in time. One that did not goes on in its thread until the process
-            ends, but its message was given back and its outcome will change nothing.
+            Whether every running command finished in time; a second call returns what the first one did. A command
+            that did not finish goes on in its thread until the process ends, but its message was given back and its
+            outcome will change nothing.
         """
+        if self._finished is not None:
+            return self._finished
         timeout = self.config.shutdown_timeout if timeout is None else timeout
         log.info("stopping (%s): %d commands are running", reason, len(self.snapshot().running))
         deadline = time.monotonic() + timeout
@@ -193,7 +198,7 @@ class Consumer:
         self.buffer.end_workers(len(self.workers))
         for worker in self.workers:
             worker.join(max(deadline - time.monotonic(), 0.0))
-        unfinished = [worker.running for worker in self.workers if worker.is_alive() and worker.running is not None]
+        unfinished = [delivery for worker in self.workers if (delivery := worker.running) is not None]
         if unfinished:
             log.warning("%d commands did not finish in %g s and are given back", len(unfinished), timeout)
         self._release(unfinished)
@@ -201,7 +206,8 @@ class Consumer:
         self.lease_keeper.join()
         self.notify("huey_consumer_stop", reason=reason)
         log.info("stopped: %s", self.stats)
-        return not unfinished
+        self._finished = not unfinished
+        return self._finished
 
     def stop_now(self) -> None:
         """Give back everything at once, running commands included. For a process that ends right after it."""

@@ -76,7 +76,8 @@ class Fetcher(threading.Thread):
             self._running_low.set()
         if not self._wanted.is_set():
             self._wanted.set()
-        if self._waiting_in_server and (buffered == 0 or len(self._consumer.outbox) >= self._low_water):
+        enough = buffered == 0 or len(self._consumer.outbox) >= self._low_water
+        if self._waiting_in_server and (enough or self._stopping):
             self.flush_for_worker()
 
     def flush_for_worker(self) -> None:

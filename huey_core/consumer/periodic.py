@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
-from huey_core.backends.leased import new_message_id
+from huey_core.commands.base import FunctionCommand
 from huey_core.consumer.trouble import Trouble
+from huey_core.exceptions import CommandRejected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -84,25 +85,19 @@ class TickWriter:
             return False
 
     def _write_tick(self, command_class: type[PeriodicQueueCommand], minute: int) -> bool:
-        invoker = self._invoker
-        command = command_class(((), {}) if hasattr(command_class, "function") else None)
         tick = f"tick:{command_class.command_name}:{minute * MINUTE}"
-        data = invoker.codec.encode(command)
-        queue = invoker.leased_queue
-        if queue is not None and Capability.UNIQUE in queue.capabilities:
-            written = queue.write(
-                data,
-                message_id=command.task_id,
-                priority=command.options.priority,
-                unique_key=tick,
-                unique_for=TICK_REMEMBERED,
-            )
-            return written.created
-        store = _locking(invoker.task_store)
-        if store is not None and not store.put_if_absent(tick, new_message_id().encode(), TICK_REMEMBERED):
+        command = command_class(((), {}) if issubclass(command_class, FunctionCommand) else None)
+        if Capability.UNIQUE in self._invoker.queue.capabilities:
+            command.unique = (tick, TICK_REMEMBERED)
+        else:
+            store = _locking(self._invoker.task_store)
+            if store is not None and not store.put_if_absent(tick, command.task_id.encode(), TICK_REMEMBERED):
+                return False
+        try:
+            return self._invoker.write_many([command])[0].created
+        except CommandRejected as error:
+            log.info("%s is refused by a plugin: %s", tick, error)
             return False
-        invoker.queue.write(data)
-        return True
 
     def _last_tick(self) -> int | None:
         store = _locking(self._invoker.task_store)

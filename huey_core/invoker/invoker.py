@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from huey_core.backends.capabilities import Capability
-from huey_core.backends.leased import DEFAULT_LEASE, LeasedQueue, Message
+from huey_core.backends.leased import DEFAULT_LEASE, LeasedQueue, Message, Written
 from huey_core.backends.options import DEFAULT_RESULT_TTL
 from huey_core.commands.codec import CommandCodec
 from huey_core.commands.local_time import to_epoch
@@ -227,39 +227,54 @@ class Invoker:
         They are written in order. When one is refused by a plugin or cannot be encoded, none is written.
         """
         batch = list(commands)
-        before_enqueue = self.plugins.has("huey_before_enqueue")
-        for command in batch:
-            if command.eta is not None:
-                self._check_delay("eta")
-            if before_enqueue:
-                self.hook.huey_before_enqueue(invoker=self, command=command)
         if self.always_eager:
+            self._ask_plugins(batch)
             return [run_eagerly(self, command) for command in batch]
-        ids = self._write([(command, self.codec.encode(command)) for command in batch])
+        written = self.write_many(batch)
         if self.result_store is None:
             return [None] * len(batch)
-        return [AsyncData(self, task_id) for task_id in ids]
+        return [AsyncData(self, one.message_id) for one in written]
 
-    def _write(self, batch: Sequence[tuple[QueueCommand, bytes]]) -> list[str]:
-        queue = self.leased_queue
+    def write_many(self, commands: Sequence[QueueCommand]) -> list[Written]:
+        """Do what :meth:`enqueue_many` does, never eagerly, and tell which commands were written.
+
+        Returns:
+            For each command whether it was written, and the id of the live message: its own, or that of the command
+            that it would have doubled.
+        """
+        self._ask_plugins(commands)
+        encoded = [self.codec.encode(command) for command in commands]
         try:
-            if queue is None:
-                for _, data in batch:
-                    self.queue.write(data)
-                written = None
-            elif len(batch) == 1:
-                written = [queue.write(batch[0][1], **_placement(batch[0][0]))]
-            else:
-                written = queue.write_many([Message(data, **_placement(command)) for command, data in batch])
+            written = self._write(commands, encoded)
         except QueueException:
             raise
         except Exception as error:
             raise QueueWriteException(f"{_plugin(self.queue)} could not be written: {error}") from error
         if self.plugins.has("huey_after_enqueue"):
-            for number, (command, _) in enumerate(batch):
-                if written is None or written[number].created:
+            for command, one in zip(commands, written, strict=True):
+                if one.created:
                     self.notify("huey_after_enqueue", command=command)
-        return [command.task_id for command, _ in batch] if written is None else [one.message_id for one in written]
+        return written
+
+    def _ask_plugins(self, commands: Sequence[QueueCommand]) -> None:
+        before_enqueue = self.plugins.has("huey_before_enqueue")
+        for command in commands:
+            if command.eta is not None:
+                self._check_delay("eta")
+            if before_enqueue:
+                self.hook.huey_before_enqueue(invoker=self, command=command)
+
+    def _write(self, commands: Sequence[QueueCommand], encoded: Sequence[bytes]) -> list[Written]:
+        queue = self.leased_queue
+        if queue is None:
+            for data in encoded:
+                self.queue.write(data)
+            return [Written(True, command.task_id) for command in commands]
+        if len(commands) == 1:
+            return [queue.write(encoded[0], **_placement(commands[0]))]
+        return queue.write_many(
+            [Message(data, **_placement(command)) for command, data in zip(commands, encoded, strict=True)]
+        )
 
     def dequeue(self) -> QueueCommand | None:
         """Read one command and forget it (at-most-once delivery), or return ``None`` when the queue is empty.
@@ -386,12 +401,13 @@ class Invoker:
 
 def _placement(command: QueueCommand) -> dict[str, Any]:
     options = command.options
+    unique_key, unique_for = command.unique or (command.unique_key(), options.unique_for)
     return {
         "message_id": command.task_id,
         "priority": options.priority,
         "eta": command.eta,
-        "unique_key": command.unique_key(),
-        "unique_for": options.unique_for,
+        "unique_key": unique_key,
+        "unique_for": unique_for,
     }
 
 

@@ -50,7 +50,7 @@ class CommandRunner:
             command = self._invoker.codec.decode(delivery.data)
         except (CommandNotFound, SerializationError) as error:
             return self._unreadable(delivery, error)
-        except Exception as error:  # noqa: BLE001 - a subclass or a serializer of somebody else's may raise anything
+        except Exception as error:
             log.exception("message %s could not be read", delivery.message_id)
             return self._unreadable(delivery, error)
         command.attempt = delivery.attempt

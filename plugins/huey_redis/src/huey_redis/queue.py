@@ -286,7 +286,7 @@ class RedisQueue(LeasedQueue):
                 case Retry():
                     self._check_size(outcome.data)
                     operations.append(b"retry")
-                    details += (outcome.data, max(milliseconds(outcome.delay), 0))
+                    details += (outcome.data, max(milliseconds(outcome.delay), 0), int(outcome.keep_attempts))
                 case Release():
                     operations.append(b"release")
                 case Bury():

@@ -1,6 +1,6 @@
 -- KEYS 14 and on: the keys of results. ARGV: n; then n ops, n ids, n receipts; then what each op takes, in order:
 --   ack:     result (see put), number of follow-ups, six for each as in write.lua
---   retry:   data, delay (ms)
+--   retry:   data, delay (ms), 1 to keep the number of attempts
 --   release: nothing
 --   bury:    why (JSON), result
 -- Returns n times 1, or 0 for a receipt that is stale.
@@ -73,11 +73,11 @@ for i = 1, n do
       end
     end
   elseif op == 'retry' then
-    local data, delay = take(2)
+    local data, delay, keep = take(3)
     if effective then
-      local _, rank = parse(receipt)
+      local attempt, rank = parse(receipt)
       redis.call('HSET', MSG, id, data)
-      redis.call('HSET', RUN, id, idle(0, rank))
+      redis.call('HSET', RUN, id, idle(keep == '1' and attempt or 0, rank))
       if delay == '0' then
         redis.call('ZADD', READY, rank, id)
         ring()
