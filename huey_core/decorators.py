@@ -118,16 +118,26 @@ class CommandFunction(Generic[P, R]):
         return CommandFunction(self.invoker, self.function, self.command_class, overrides)
 
     def revoke(self, revoke_until: datetime | None = None, revoke_once: bool = False) -> None:
-        """Keep all calls of this function from running; see :meth:`Invoker.revoke_command`."""
-        self.invoker.revoke_command(self.command_class, revoke_until, revoke_once)
+        """Keep all calls of this function from running.
+
+        Args:
+            revoke_until: When the revocation ends; naive is local time. ``None``: when it is restored.
+            revoke_once: Let it end with the first call that it kept from running.
+
+        Raises:
+            Unsupported: The invoker has no task store, or one that cannot keep revocations.
+        """
+        until = None if revoke_until is None else to_epoch(revoke_until)
+        self.invoker.revocations.revoke_command(self.command_class.command_name, until, revoke_once)
 
     def restore(self) -> bool:
         """Take a :meth:`revoke` back, and say whether there was one."""
-        return self.invoker.restore_command(self.command_class)
+        return self.invoker.revocations.restore_command(self.command_class.command_name)
 
     def is_revoked(self, dt: datetime | None = None) -> bool:
-        """Whether calls of this function are revoked, now or at ``dt``."""
-        return self.invoker.is_command_revoked(self.command_class, dt)
+        """Whether calls of this function are revoked, now or at ``dt`` (naive is local time)."""
+        now = self.invoker.now() if dt is None else to_epoch(dt)
+        return self.invoker.revocations.is_command_revoked(self.command_class.command_name, now)
 
     def __repr__(self) -> str:
         return f"<command {self.command_class.command_name}>"
@@ -164,7 +174,7 @@ def queue_command(
     invoker.check_options(defaults)
 
     def decorate(function: Callable[P, R]) -> CommandFunction[P, R]:
-        command_class = _command_class(FunctionCommand, function, name, {"defaults": defaults})
+        command_class = _command_class(FunctionCommand, function, name, {"defaults": defaults, "invoker": invoker})
         invoker.registry.register(command_class)
         return CommandFunction(invoker, function, command_class)
 
@@ -205,6 +215,7 @@ def periodic_command(
     def decorate(function: Callable[[], R]) -> CommandFunction[[], R]:
         body = {
             "defaults": defaults,
+            "invoker": invoker,
             "missed": missed,
             "queue_name": invoker.queue.name,
             "validate_datetime": lambda self, dt: validate_datetime(dt),

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from huey_core.invoker.invoker import Invoker
+
 __all__ = ["FunctionCommand", "PeriodicQueueCommand", "QueueCommand", "command_name_for"]
 
 
@@ -61,6 +63,7 @@ class QueueCommand:
     Attributes:
         command_name: The registered name of the class.
         defaults: The options of every call.
+        invoker: The invoker that the command was decorated for, or enqueued with.
         options: The options of this call.
         retries: How many retries are left.
         attempt: While it runs: the number of this delivery since the last outcome, from 1.
@@ -71,6 +74,7 @@ class QueueCommand:
 
     command_name: ClassVar[str] = ""
     defaults: ClassVar[CommandOptions] = CommandOptions()
+    invoker: Invoker | None = None
 
     def __init_subclass__(cls, declare: bool = True, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -111,6 +115,28 @@ class QueueCommand:
     def set_data(self, data: Any) -> None:
         """Replace what the command works on."""
         self.data = data
+
+    def revoke(self) -> None:
+        """Keep this call from running, if it has not started. It then ends without a run, as revoked.
+
+        Raises:
+            Unsupported: The invoker has no task store, or one that cannot keep revocations.
+            ConfigurationError: The command was not enqueued, so it has no invoker yet.
+        """
+        self._bound().revocations.revoke_call(self.task_id)
+
+    def restore(self) -> bool:
+        """Take a :meth:`revoke` back, and say whether there was one."""
+        return self._bound().revocations.restore_call(self.task_id)
+
+    def is_revoked(self) -> bool:
+        """Whether this call was revoked and has not been dropped yet."""
+        return self._bound().revocations.is_call_revoked(self.task_id)
+
+    def _bound(self) -> Invoker:
+        if self.invoker is None:
+            raise ConfigurationError(f"{self!r} belongs to no invoker before it is enqueued")
+        return self.invoker
 
     def to_payload(self) -> Any:
         """The value that the serializer carries in the message's body."""

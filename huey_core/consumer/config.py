@@ -33,7 +33,8 @@ class BaseConfiguration:
         QUEUE: A queue, or a backend URL.
         RESULT_STORE: A data store for results, a backend URL, or ``None``.
         TASK_STORE: A data store for the consumer's own state, a backend URL, or ``None``.
-        SERIALIZER: The name of the serializer, or a serializer, when the invoker is built from ``QUEUE``.
+        SERIALIZER: The name of the serializer, or a serializer, when the invoker is built from ``QUEUE``; ``None``
+            for what its URL says, or ``json``.
         PERIODIC: Whether this consumer runs periodic commands. It may be on in every consumer.
         WORKER_TYPE: ``"thread"``.
         THREADS: How many commands run at once.
@@ -57,7 +58,7 @@ class BaseConfiguration:
     QUEUE: ClassVar[Any] = None
     RESULT_STORE: ClassVar[Any] = None
     TASK_STORE: ClassVar[Any] = None
-    SERIALIZER: ClassVar[Any] = "json"
+    SERIALIZER: ClassVar[Any] = None
     PERIODIC: ClassVar[bool] = True
     WORKER_TYPE: ClassVar[str] = "thread"
     THREADS: ClassVar[int] = 4

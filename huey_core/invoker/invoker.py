@@ -6,13 +6,12 @@ import os
 import threading
 import time
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from huey_core.backends.capabilities import Capability
-from huey_core.backends.leased import DEFAULT_LEASE, LeasedQueue, Message, Written
-from huey_core.backends.options import DEFAULT_RESULT_TTL
+from huey_core.backends.leased import LeasedQueue, Message, Written
+from huey_core.backends.options import COMMON_OPTIONS
 from huey_core.commands.codec import CommandCodec
-from huey_core.commands.local_time import to_epoch
 from huey_core.commands.registry import CommandRegistry, default_registry
 from huey_core.exceptions import (
     ConfigurationError,
@@ -23,14 +22,13 @@ from huey_core.exceptions import (
 )
 from huey_core.invoker.builtin import CoreFeatures
 from huey_core.invoker.eager import run_eagerly
+from huey_core.invoker.opened import OpenedBackends
 from huey_core.invoker.results import AsyncData
 from huey_core.invoker.revocation import Revocations
-from huey_core.plugins.backends import open_backend
 from huey_core.plugins.serializers import serializer as find_serializer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
 
     from huey_core.backends.backend import Backend
     from huey_core.backends.base import BaseDataStore, BaseQueue
@@ -40,6 +38,12 @@ if TYPE_CHECKING:
     from huey_core.serializers.base import Serializer
 
 __all__ = ["Invoker"]
+
+
+AS_THE_URL_SAYS: Final = -1.0
+"""The ``result_ttl`` that stands for the option of the queue's URL. ``None`` has a meaning of its own."""
+
+_DEFAULTS: Final = {option.name: option.default for option in COMMON_OPTIONS}
 
 
 class Invoker:
@@ -56,10 +60,12 @@ class Invoker:
         always_eager: Run every command at once in the caller, for tests and debugging. Commands go through the
             serializer all the same.
         serializer: Writes arguments and results: a serializer, or the name of one, such as ``json``, ``pickle`` or
-            ``json|signed``.
+            ``json|signed``. By default what the queue's URL says, or ``json``.
         accept: The serializers whose messages are read, as objects or by name; only ``serializer`` when ``None``.
-        result_ttl: Seconds for which results are kept in a store that can forget; ``None`` keeps them for ever.
-        lease: Seconds for which a consumer holds a message before it must renew.
+        result_ttl: Seconds for which results are kept in a store that can forget; ``None`` keeps them for ever. By
+            default what the queue's URL says, or a day.
+        lease: Seconds for which a consumer holds a message before it must renew. By default what the queue's URL
+            says, or a minute.
         plugins: Hook implementations (modules or objects) to add to the installed ones. A text ``"no:NAME"`` blocks
             the plugin of that name.
         registry: Where commands are registered and found; the process's default registry when ``None``.
@@ -76,24 +82,25 @@ class Invoker:
         store_none: bool = False,
         always_eager: bool = False,
         *,
-        serializer: Serializer | str = "json",
+        serializer: Serializer | str | None = None,
         accept: Iterable[Serializer | str] | None = None,
-        result_ttl: float | None = DEFAULT_RESULT_TTL,
-        lease: float = DEFAULT_LEASE,
+        result_ttl: float | None = AS_THE_URL_SAYS,
+        lease: float | None = None,
         plugins: Iterable[Any] = (),
         registry: CommandRegistry | None = None,
     ) -> None:
-        self._backends: dict[str, Backend] = {}
-        self.queue = self._queue_at(queue) if isinstance(queue, str) else queue
-        self.result_store = self._store_at(result_store, "results") if isinstance(result_store, str) else result_store
-        self.task_store = self._store_at(task_store, "state") if isinstance(task_store, str) else task_store
+        self._opened = opened = OpenedBackends()
+        self.queue = opened.queue(queue) if isinstance(queue, str) else queue
+        self.result_store = opened.result_store(result_store) if isinstance(result_store, str) else result_store
+        self.task_store = opened.task_store(task_store) if isinstance(task_store, str) else task_store
         self.store_none = store_none
         self.always_eager = always_eager
-        self.result_ttl = result_ttl
-        self.lease = lease
-        self.serializer = find_serializer(serializer)
+        options = opened.at(queue).url.options if isinstance(queue, str) else _DEFAULTS
+        self.result_ttl: float | None = options["result_ttl"] if result_ttl == AS_THE_URL_SAYS else result_ttl
+        self.lease: float = options["lease"] if lease is None else lease
+        self.serializer = find_serializer(options["serializer"] if serializer is None else serializer)
         self.accepted: Mapping[str, Serializer] = {
-            one.name: one for one in map(find_serializer, [serializer] if accept is None else accept)
+            one.name: one for one in ([self.serializer] if accept is None else map(find_serializer, accept))
         }
         self.registry = default_registry if registry is None else registry
         self.codec = CommandCodec(self.registry, self.serializer, self.accepted.values())
@@ -111,19 +118,7 @@ class Invoker:
         Raises:
             ConfigurationError: The URL or an option cannot be used, or no plugin for its scheme is installed.
         """
-        backend = open_backend(url)
-        options = backend.url.options
-        name = options["queue"]
-        for setting in ("serializer", "result_ttl", "lease"):
-            settings.setdefault(setting, options[setting])
-        invoker = cls(
-            backend.queue(name),
-            backend.data_store(options["results"] or name),
-            backend.data_store(_state_name(name)),
-            **settings,
-        )
-        invoker._backends[url] = backend
-        return invoker
+        return cls(url, url, url, **settings)
 
     @classmethod
     def from_env(cls, variable: str = "HUEY_URL", **settings: Any) -> Self:
@@ -140,7 +135,7 @@ class Invoker:
     @property
     def backends(self) -> list[Backend]:
         """The backends that this invoker opened from URLs."""
-        return list(self._backends.values())
+        return self._opened.all()
 
     @cached_property
     def leased_queue(self) -> LeasedQueue | None:
@@ -173,9 +168,13 @@ class Invoker:
                 manager = PluginManager(self._plugin_arguments)
                 # Registered last, so that of several implementations with trylast core's own is the last.
                 manager.register(CoreFeatures(), "huey_core")
+
+                def tell(command_class: type[QueueCommand]) -> None:
+                    manager.notify("huey_command_registered", registry=self.registry, command_class=command_class)
+
                 for name in self.registry:
-                    self._registered(manager, self.registry.get(name))
-                self.registry.on_register.append(lambda command_class: self._registered(manager, command_class))
+                    tell(self.registry.get(name))
+                self.registry.on_register.append(tell)
                 self.__dict__["plugins"] = manager
             return self.__dict__["plugins"]  # type: ignore[no-any-return]
 
@@ -259,6 +258,7 @@ class Invoker:
     def _ask_plugins(self, commands: Sequence[QueueCommand]) -> None:
         before_enqueue = self.plugins.has("huey_before_enqueue")
         for command in commands:
+            command.invoker = self
             if command.eta is not None:
                 self._check_delay("eta")
             if before_enqueue:
@@ -302,47 +302,6 @@ class Invoker:
         """Remove every message of the queue, dead ones included."""
         self.queue.flush()
 
-    def revoke_call(self, task_id: str) -> None:
-        """Keep one call from running, if it has not started. It then ends without a run, as revoked.
-
-        Raises:
-            Unsupported: The task store cannot keep revocations, or there is none.
-        """
-        self.revocations.revoke_call(task_id)
-
-    def restore_call(self, task_id: str) -> bool:
-        """Take :meth:`revoke_call` back, and say whether there was a revocation."""
-        return self.revocations.restore_call(task_id)
-
-    def is_call_revoked(self, task_id: str) -> bool:
-        """Whether a call was revoked and has not been dropped yet."""
-        return self.revocations.is_call_revoked(task_id)
-
-    def revoke_command(
-        self, command_class: type[QueueCommand], revoke_until: datetime | None = None, revoke_once: bool = False
-    ) -> None:
-        """Keep all calls of a command from running.
-
-        Args:
-            command_class: The command.
-            revoke_until: When the revocation ends; naive is local time. ``None``: when it is restored.
-            revoke_once: Let it end with the first call that it kept from running.
-
-        Raises:
-            Unsupported: The task store cannot keep revocations, or there is none.
-        """
-        until = None if revoke_until is None else to_epoch(revoke_until)
-        self.revocations.revoke_command(command_class.command_name, until, revoke_once)
-
-    def restore_command(self, command_class: type[QueueCommand]) -> bool:
-        """Take :meth:`revoke_command` back, and say whether there was a revocation."""
-        return self.revocations.restore_command(command_class.command_name)
-
-    def is_command_revoked(self, command_class: type[QueueCommand], dt: datetime | None = None) -> bool:
-        """Whether calls of a command are revoked now, or at ``dt`` (naive is local time)."""
-        now = self.now() if dt is None else to_epoch(dt)
-        return self.revocations.is_command_revoked(command_class.command_name, now)
-
     def take_revocation(self, command: QueueCommand) -> bool:
         """Whether this command must not run now; uses up a revocation that was meant for one run."""
         return self.revokes and self.revocations.take(command, self.now())
@@ -367,33 +326,13 @@ class Invoker:
 
     def close(self) -> None:
         """Give back the connections of what this invoker opened from URLs."""
-        for backend in self._backends.values():
-            backend.close()
+        self._opened.close()
 
     def _check_delay(self, option: str) -> None:
         if Capability.DELAY not in self.queue.capabilities and self.task_store is None and not self.always_eager:
             raise Unsupported(
                 f"{_plugin(self.queue)} has no 'delay', so {option}= needs a task store for the consumer's schedule"
             )
-
-    def _queue_at(self, url: str) -> BaseQueue:
-        backend = self._backend_at(url)
-        return backend.queue(backend.url.options["queue"])
-
-    def _store_at(self, url: str, purpose: str) -> BaseDataStore:
-        backend = self._backend_at(url)
-        options = backend.url.options
-        name = options["queue"]
-        return backend.data_store(_state_name(name) if purpose == "state" else options["results"] or name)
-
-    def _backend_at(self, url: str) -> Backend:
-        if url not in self._backends:
-            self._backends[url] = open_backend(url)
-        return self._backends[url]
-
-    @staticmethod
-    def _registered(manager: PluginManager, command_class: type[QueueCommand]) -> None:
-        manager.notify("huey_command_registered", registry=default_registry, command_class=command_class)
 
     def __repr__(self) -> str:
         return f"<Invoker of {self.queue!r}>"
@@ -409,10 +348,6 @@ def _placement(command: QueueCommand) -> dict[str, Any]:
         "unique_key": unique_key,
         "unique_for": unique_for,
     }
-
-
-def _state_name(queue_name: str) -> str:
-    return f"{queue_name}.state"
 
 
 def _plugin(thing: BaseQueue | BaseDataStore) -> str:

@@ -12,7 +12,6 @@ from huey_core.invoker.stored_result import decode_result
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from datetime import datetime
 
     from huey_core.invoker.invoker import Invoker
 
@@ -77,16 +76,20 @@ class AsyncData(Generic[R]):
         return self._arrive().__await__()
 
     def revoke(self) -> None:
-        """Keep the call from running, if it has not started; see :meth:`Invoker.revoke_call`."""
-        self.invoker.revoke_call(self.task_id)
+        """Keep the call from running, if it has not started. It then ends without a run, as revoked.
+
+        Raises:
+            Unsupported: The invoker has no task store, or one that cannot keep revocations.
+        """
+        self.invoker.revocations.revoke_call(self.task_id)
 
     def restore(self) -> bool:
         """Take a :meth:`revoke` back, and say whether there was one."""
-        return self.invoker.restore_call(self.task_id)
+        return self.invoker.revocations.restore_call(self.task_id)
 
-    def is_revoked(self, dt: datetime | None = None) -> bool:
-        """Whether this call is revoked; ``dt`` is accepted for the sake of the original API."""
-        return self.invoker.is_call_revoked(self.task_id)
+    def is_revoked(self) -> bool:
+        """Whether this call was revoked and has not been dropped yet."""
+        return self.invoker.revocations.is_call_revoked(self.task_id)
 
     def _open(self) -> R:
         value: R = decode_result(self.invoker.accepted, self.task_id, self._value)

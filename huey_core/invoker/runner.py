@@ -10,7 +10,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Final
 
-from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, ResultWrite, Retry
+from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, Release, ResultWrite, Retry
 from huey_core.exceptions import CommandExpired, CommandNotFound, CommandRevoked, EncodeError, SerializationError
 from huey_core.invoker.execution import Execution
 from huey_core.invoker.stored_result import format_error, traceback_of_command
@@ -64,7 +64,12 @@ class CommandRunner:
         hook = invoker.hook
         started = time.perf_counter()
         try:
-            if revocable and invoker.take_revocation(command):
+            revoked = revocable and invoker.take_revocation(command)
+        except Exception as error:
+            log.exception("%s is given back, because it is not known whether it was revoked", command)
+            return Release(delivery), Execution(error=error)
+        try:
+            if revoked:
                 raise CommandRevoked(f"{command.command_name} {command.task_id} was revoked before it could start")
             hook.huey_before_execute(invoker=invoker, command=command)
             execution = hook.huey_execute(invoker=invoker, command=command)

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from huey_core import queue_command
-from huey_core.exceptions import CommandRevoked, Unsupported
+from huey_core import QueueCommand, queue_command
+from huey_core.exceptions import CommandRevoked, ConfigurationError, Unsupported
 from huey_core.invoker.revocation import Revocations
 
 
@@ -39,6 +39,22 @@ def test_a_revoked_call_can_be_restored(invoker, double, run_consumer):
     assert not result.is_revoked()
     run_consumer(invoker)
     assert result.get(blocking=True, timeout=10) == 2
+
+
+def test_a_call_can_be_revoked_before_it_is_enqueued(invoker, double, run_consumer):
+    command = double.command(1)
+    command.revoke()
+    run_consumer(invoker)
+
+    with pytest.raises(CommandRevoked):
+        invoker.enqueue(command).get(blocking=True, timeout=10)
+    assert not command.is_revoked()
+    assert not command.restore()
+
+
+def test_a_command_without_an_invoker_says_what_it_needs():
+    with pytest.raises(ConfigurationError, match="before it is enqueued"):
+        QueueCommand().revoke()
 
 
 def test_restoring_what_was_not_revoked_changes_nothing(double):

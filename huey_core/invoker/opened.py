@@ -1,0 +1,59 @@
+"""The backends that an invoker opened from URLs, one for each URL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from huey_core.plugins.backends import open_backend
+
+if TYPE_CHECKING:
+    from huey_core.backends.backend import Backend
+    from huey_core.backends.base import BaseDataStore, BaseQueue
+
+__all__ = ["OpenedBackends"]
+
+
+class OpenedBackends:
+    """Opens queues and stores at URLs; equal URLs share a backend, and with it the connections.
+
+    The options of a URL name the queue (``queue``) and the result store (``results``, by default the queue's name).
+    The consumer's own state lies beside them in a store of its own.
+    """
+
+    def __init__(self) -> None:
+        self._by_url: dict[str, Backend] = {}
+
+    def at(self, url: str) -> Backend:
+        """The backend at a URL.
+
+        Raises:
+            ConfigurationError: The URL or an option cannot be used, or no plugin for its scheme is installed.
+        """
+        if url not in self._by_url:
+            self._by_url[url] = open_backend(url)
+        return self._by_url[url]
+
+    def queue(self, url: str) -> BaseQueue:
+        """The queue that a URL names."""
+        backend = self.at(url)
+        return backend.queue(backend.url.options["queue"])
+
+    def result_store(self, url: str) -> BaseDataStore:
+        """The result store that a URL names."""
+        backend = self.at(url)
+        options = backend.url.options
+        return backend.data_store(options["results"] or options["queue"])
+
+    def task_store(self, url: str) -> BaseDataStore:
+        """The store for the consumer's own state at a URL."""
+        backend = self.at(url)
+        return backend.data_store(f"{backend.url.options['queue']}.state")
+
+    def all(self) -> list[Backend]:
+        """The backends that were opened."""
+        return list(self._by_url.values())
+
+    def close(self) -> None:
+        """Close them all."""
+        for backend in self._by_url.values():
+            backend.close()
