@@ -57,7 +57,8 @@ def huey_before_enqueue(invoker: Invoker, command: QueueCommand) -> None:
     """Control: look at a command before it is serialized, change its options or headers, or refuse it.
 
     Raise :class:`~huey_core.exceptions.CommandRejected` to refuse; nothing is then written and the caller sees the
-    exception. Thread: the one that enqueues, for every command, retries excepted.
+    exception. It is called for every command, ticks of periodic commands included and retries excepted. Thread: the one
+    that enqueues; for a tick, a thread of the consumer.
     """
 
 
@@ -164,7 +165,11 @@ def huey_consumer_heartbeat(consumer: Consumer, snapshot: Snapshot) -> None:
 
 @hookspec
 def huey_consumer_stop(consumer: Consumer, reason: str) -> None:
-    """Observe that the consumer has stopped: no command runs and every lease was given back. Thread: main."""
+    """Observe that the consumer has stopped: it runs nothing more, and has given back what did not finish in time.
+
+    Thread: the one that called ``stop()``; the command line has one for that. After a second signal there is no time
+    left to call this.
+    """
 
 
 @hookspec
@@ -179,7 +184,7 @@ def huey_worker_stop(consumer: Consumer, worker: str) -> None:
 
 @hookspec
 def huey_register_commands(cli: click.Group) -> None:
-    """Control: add subcommands to the ``huey`` command line. Thread: main. Called once, before parsing.
+    """Observe the making of the ``huey`` command line, and add subcommands. Thread: main. Called once, before parsing.
 
     An exception is logged with the plugin's name and the rest of the command line goes on to work.
     """

@@ -79,8 +79,8 @@ class Message:
 
     Attributes:
         data: The bytes that the consumer will get.
-        message_id: Makes the write idempotent: while a message of this id is live, another write of it changes
-            nothing.
+        message_id: Makes the write idempotent: while a message of this id is live, or kept as a dead letter, another
+            write of it changes nothing.
         priority: Higher runs first; between ``-MAX_PRIORITY`` and ``MAX_PRIORITY``.
         eta: The time before which the message is not delivered (seconds since the epoch); ``None`` or a past time
             delivers at once.
@@ -193,7 +193,10 @@ Outcome: TypeAlias = Ack | Retry | Release | Bury
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many messages are in each state, and whether the queue is paused."""
+    """How many messages are in each state, and whether the queue is paused.
+
+    A message that has fallen due, or whose lease has ended, counts where it was until a claim has brought it back.
+    """
 
     ready: int
     scheduled: int

@@ -150,10 +150,20 @@ class QueueCommand:
     def unique_key(self) -> str | None:
         """The key that keeps a second command like this one from being written, or ``None``."""
         key = self.options.unique_key
-        if key is None:
-            return None
-        text = key(self.data) if callable(key) else key
-        return f"{self.command_name}:{text}"
+        if callable(key):
+            return f"{self.command_name}:{self._call_with_arguments(key)}"
+        if key is not None:
+            return f"{self.command_name}:{key.format_map(self._arguments_by_name())}"
+        if self.options.unique_for is not None:
+            arguments = repr(sorted(self._arguments_by_name().items()))
+            return f"{self.command_name}:{sha256(arguments.encode()).hexdigest()}"
+        return None
+
+    def _call_with_arguments(self, function: Callable[..., Any]) -> Any:
+        return function(self.data)
+
+    def _arguments_by_name(self) -> dict[str, Any]:
+        return self.data if isinstance(self.data, dict) else {"data": self.data}
 
     def __repr__(self) -> str:
         return f"<{self.command_name} {self.task_id}>"
@@ -203,19 +213,9 @@ class FunctionCommand(QueueCommand, declare=False):
         args, kwargs = payload
         return args, kwargs
 
-    def unique_key(self) -> str | None:
-        """The key, made from the call's arguments where the options say so."""
-        key = self.options.unique_key
+    def _call_with_arguments(self, function: Callable[..., Any]) -> Any:
         args, kwargs = self.data
-        if callable(key):
-            text = key(*args, **kwargs)
-        elif key is not None:
-            text = key.format(**self._arguments_by_name()) if "{" in key else key
-        elif self.options.unique_for is not None:
-            text = sha256(repr(sorted(self._arguments_by_name().items())).encode()).hexdigest()
-        else:
-            return None
-        return f"{self.command_name}:{text}"
+        return function(*args, **kwargs)
 
     def _arguments_by_name(self) -> dict[str, Any]:
         # inspect costs as much to import as everything else here, and only unique keys need it.

@@ -59,14 +59,16 @@ class CommandOptions:
         retries: How many more times a command that raised is tried.
         retry_delay: Seconds before the first retry.
         retry_backoff: Each further delay is the one before, times this; 1 keeps the delay constant.
-        retry_max_delay: No delay is longer than this.
+        retry_max_delay: No delay is longer than this, jitter included.
         retry_jitter: Spreads each delay at random by this fraction to either side, between 0 and 1.
         retry_on: Only exceptions of these types (or a subclass) are retried; empty means any ``Exception``.
         give_up_on: Exceptions of these types (or a subclass) are never retried.
         priority: Higher runs first, from -1000 to 1000.
-        expires: Seconds after the call at which a command that has not started is dropped; ``None`` never.
+        expires: Seconds after the call, or after the time for which it is scheduled, at which a command that has not
+            started is dropped, a retry as well; ``None`` never.
         unique_key: While a command of this key is live, another call of it writes nothing. A text in which
-            ``{name}`` stands for an argument, or a function of the call's arguments that returns a text.
+            ``{name}`` stands for an argument, or a function of the call's arguments that returns a text. For a command
+            that was written as a class, the arguments are the items of its data, or the data itself under that name.
         unique_for: Seconds for which the key stays taken, whatever becomes of the command; ``None`` until it is
             settled. Without a ``unique_key``, the arguments are the key.
         result_ttl: Seconds for which the result is kept; ``None`` keeps the invoker's setting.
@@ -128,7 +130,7 @@ class CommandOptions:
         names = {dotted_name(kind) for kind in type(error).__mro__}
         if not names.isdisjoint(self.give_up_on):
             return False
-        return not names.isdisjoint(self.retry_on) if self.retry_on else True
+        return not names.isdisjoint(self.retry_on) if self.retry_on else isinstance(error, Exception)
 
     def delay_before_retry(self, retries_left: int, uniform: Callable[[float, float], float] = random.uniform) -> float:
         """Seconds to wait before the next retry, with ``retries_left`` retries to go (this one included)."""
@@ -136,8 +138,10 @@ class CommandOptions:
         try:
             delay = min(self.retry_delay * self.retry_backoff**done, self.retry_max_delay)
         except OverflowError:
-            delay = self.retry_max_delay
-        return delay * uniform(1 - self.retry_jitter, 1 + self.retry_jitter) if self.retry_jitter else delay
+            delay = self.retry_max_delay if self.retry_delay else 0.0
+        if self.retry_jitter:
+            delay *= uniform(1 - self.retry_jitter, 1 + self.retry_jitter)
+        return min(delay, self.retry_max_delay)
 
 
 def _optional(check: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:

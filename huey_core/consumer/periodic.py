@@ -100,11 +100,12 @@ class TickWriter:
             return False
 
     def _last_tick(self) -> int | None:
+        """The last minute that any consumer has dealt with, as far as can be known."""
         store = _locking(self._invoker.task_store)
-        if self._last is not None or store is None:
+        stored = EmptyData if store is None else store.peek(_LAST_TICK)
+        if stored is EmptyData:
             return self._last
-        stored = store.peek(_LAST_TICK)
-        return None if stored is EmptyData else int(stored)
+        return int(stored) if self._last is None else max(int(stored), self._last)
 
     def _remember(self, minute: int) -> None:
         self._last = minute
@@ -132,7 +133,7 @@ class PeriodicScheduler(threading.Thread):
         self._writer = writer
         self._stopping = threading.Event()
         self._wait = wait or self._stopping.wait
-        self._trouble = Trouble("the queue (periodic commands)", consumer.config, log)
+        self._trouble = Trouble(consumer.outage, "writing ticks", consumer.config)
 
     def run(self) -> None:
         """Write ticks until told to stop."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
-from huey_core.exceptions import DataStoreGetException, DataStoreTimeout, QueueException, Unsupported
+from huey_core.exceptions import DataStoreGetException, DataStoreTimeout, QueueException
 from huey_core.invoker.stored_result import decode_result
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
     from huey_core.invoker.invoker import Invoker
 
@@ -100,13 +101,18 @@ class AsyncData(Generic[R]):
 
     def _look(self, remove: bool | None) -> bool:
         store = self.invoker.results
-        try:
+        with self._store_errors():
             self._value = store.get(self.task_id) if self._removes(remove) else store.peek(self.task_id)
+        return self._value is not EmptyData
+
+    @contextmanager
+    def _store_errors(self) -> Iterator[None]:
+        try:
+            yield
         except QueueException:
             raise
         except Exception as error:
             raise DataStoreGetException(f"the result of {self.task_id} could not be read: {error}") from error
-        return self._value is not EmptyData
 
     def _wait(self, timeout: float | None, backoff: float, max_delay: float, remove: bool | None) -> None:
         deadline = None if timeout is None else time.monotonic() + timeout
@@ -115,15 +121,13 @@ class AsyncData(Generic[R]):
             remaining = None if deadline is None else deadline - time.monotonic()
             if remaining is not None and remaining <= 0:
                 raise DataStoreTimeout(f"no result of {self.task_id} within {timeout} s")
-            try:
-                self.invoker.results.wait(self.task_id, remaining)
-            except Unsupported:
+            store = self.invoker.results
+            if Capability.NOTIFY in store.capabilities:
+                with self._store_errors():
+                    store.wait(self.task_id, remaining)
+            else:
                 time.sleep(pause if remaining is None else min(pause, remaining))
                 pause = min(pause * backoff, max_delay)
-            except QueueException:
-                raise
-            except Exception as error:
-                raise DataStoreGetException(f"the result of {self.task_id} could not be read: {error}") from error
 
     async def _arrive(self) -> Any:
         """Wait without a thread of its own where the store tells of changes, and by growing pauses elsewhere."""
@@ -131,6 +135,7 @@ class AsyncData(Generic[R]):
 
         if self._value is not EmptyData:
             return self._open()
+        store = self.invoker.results
         loop = asyncio.get_running_loop()
         changed = asyncio.Event()
         pause = 0.01
@@ -138,10 +143,10 @@ class AsyncData(Generic[R]):
         def note_change() -> None:
             loop.call_soon_threadsafe(changed.set)
 
-        try:
-            end_watch = await asyncio.to_thread(self.invoker.results.watch, self.task_id, note_change)
-        except Unsupported:
-            end_watch = None
+        end_watch = None
+        if Capability.NOTIFY in store.capabilities:
+            with self._store_errors():
+                end_watch = await asyncio.to_thread(store.watch, self.task_id, note_change)
         try:
             while True:
                 changed.clear()

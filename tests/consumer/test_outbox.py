@@ -7,6 +7,7 @@ import pytest
 from huey_core import Invoker, QueueCommand
 from huey_core.backends.leased import Ack, Bury, ResultWrite
 from huey_core.consumer import Consumer
+from huey_core.exceptions import CommandError
 from huey_memory import MemoryDataStore, MemoryQueue
 from plain_backend import PlainStore
 
@@ -100,6 +101,8 @@ def test_an_outcome_that_the_server_refuses_does_not_hold_up_the_others(consumer
     [dead] = consumer.invoker.queue.peek("dead")
     assert dead.message_id == poisoned.message_id
     assert "could not be written" in dead.reason
+    with pytest.raises(CommandError, match="refused"):
+        consumer.invoker.result(poisoned.message_id).get()
 
 
 def test_an_outcome_whose_lease_was_lost_is_not_even_sent(consumer):

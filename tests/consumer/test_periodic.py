@@ -194,3 +194,18 @@ def test_a_running_consumer_writes_the_present_minute(invoker, run_consumer, eve
     run_consumer(invoker, periodic=True)
 
     assert ran.wait(10)
+
+
+def test_a_consumer_that_was_stopped_for_long_does_not_repeat_what_others_have_done(invoker):
+    @periodic_command(invoker, crontab(), missed="all")
+    def every_minute(): ...
+
+    stopped, alive = TickWriter(invoker), TickWriter(invoker)
+    stopped.write(NOON)
+    for minute in range(1, 121):
+        alive.write(NOON + minute * 60)
+
+    # The first tick keys have been forgotten by now, so only the shared last tick can tell.
+    invoker.queue.flush()
+
+    assert stopped.write(NOON + 120 * 60) == 1

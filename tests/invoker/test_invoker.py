@@ -90,6 +90,16 @@ def test_a_command_written_as_a_class_runs(run_consumer):
     assert invoker.enqueue(Echo({"a": 1})).get(blocking=True, timeout=10) == {"a": 1}
 
 
+@pytest.mark.parametrize(
+    "overrides", [{"unique_for": 60}, {"unique_key": "{user}"}, {"unique_key": lambda data: data["user"]}]
+)
+def test_a_command_written_as_a_class_can_be_unique(invoker, overrides):
+    for user in ("ann", "ann", "bob"):
+        invoker.enqueue(Echo({"user": user}, overrides=overrides))
+
+    assert invoker.queue.counts().ready == 2
+
+
 def test_many_commands_are_written_in_order(invoker):
     @queue_command(invoker)
     def count(num): ...

@@ -16,7 +16,7 @@ from huey_redis.watching import Watcher
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from huey_core.backends.base import _EmptyDataType
+    from huey_core.backends.base import EmptyDataType
 
 __all__ = ["RedisDataStore"]
 
@@ -77,17 +77,17 @@ class RedisDataStore(BaseDataStore):
         """Store a value only if the key is absent, and say whether it was stored."""
         return self._set(key, value, ttl, b"NX") is not None
 
-    def get(self, key: str) -> bytes | _EmptyDataType:
+    def get(self, key: str) -> bytes | EmptyDataType:
         """Remove a value and return it, or return ``EmptyData``."""
         return _or_empty(self._connections.call(b"GETDEL", self.server_key(key)))
 
-    def peek(self, key: str) -> bytes | _EmptyDataType:
+    def peek(self, key: str) -> bytes | EmptyDataType:
         """Return a value and leave it in place, or ``EmptyData``."""
         return _or_empty(self._connections.call(b"GET", self.server_key(key)))
 
-    def peek_many(self, keys: list[str]) -> list[bytes | _EmptyDataType]:
+    def peek_many(self, keys: list[str]) -> list[bytes | EmptyDataType]:
         """Return the values of several keys in their order."""
-        values: list[bytes | _EmptyDataType] = []
+        values: list[bytes | EmptyDataType] = []
         for start in range(0, len(keys), PORTION):
             portion = [self.server_key(key) for key in keys[start : start + PORTION]]
             values += map(_or_empty, self._connections.call(b"MGET", *portion))
@@ -134,7 +134,7 @@ class RedisDataStore(BaseDataStore):
         return stored
 
 
-def _or_empty(value: bytes | None) -> bytes | _EmptyDataType:
+def _or_empty(value: bytes | None) -> bytes | EmptyDataType:
     return EmptyData if value is None else value
 
 

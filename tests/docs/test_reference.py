@@ -1,0 +1,117 @@
+"""The reference tables are complete, and their defaults are those of the code."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import logging
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+import huey_core
+import huey_memory
+import huey_redis
+from huey_core import AsyncData, exceptions, hookspecs
+from huey_core.backends.backend import Option
+from huey_core.backends.capabilities import Capability
+from huey_core.backends.leased import LeasedQueue
+from huey_core.backends.options import COMMON_OPTIONS
+from huey_core.commands.options import CommandOptions
+from huey_core.consumer import BaseConfiguration
+from huey_memory import MemoryBackend
+from huey_redis import RedisBackend
+from huey_redis.keys import QUEUE_PARTS
+
+SETTINGS = {name: value for name, value in vars(BaseConfiguration).items() if name.isupper()}
+OPTIONS = {field.name: field.default for field in fields(CommandOptions)}
+URL_OPTIONS = (*COMMON_OPTIONS, *RedisBackend.options, *MemoryBackend.options)
+
+
+def evaluated(cell: str) -> object:
+    """The value of a default that a table shows as Python code."""
+    return eval(cell.strip("`"), {"logging": logging})
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_setting_of_the_consumer_is_in_its_page_with_its_default(name, read_page):
+    default, *_ = read_page("consumer.md").rows()[name]
+
+    assert evaluated(default) == SETTINGS[name]
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_every_option_of_a_command_is_in_its_page_with_its_default(name, read_page):
+    _, default, *_ = read_page("commands.md").rows()[name]
+
+    assert evaluated(default) == OPTIONS[name]
+
+
+@pytest.mark.parametrize("name", [name for name in inspect.signature(AsyncData.get).parameters if name != "self"])
+def test_every_parameter_of_get_is_in_the_page_of_commands_with_its_default(name, read_page):
+    default, *_ = read_page("commands.md").rows()[name]
+
+    assert evaluated(default) == inspect.signature(AsyncData.get).parameters[name].default
+
+
+@pytest.mark.parametrize("option", URL_OPTIONS, ids=lambda option: option.name)
+def test_every_option_of_a_url_is_in_its_page_with_its_default_and_its_help(option: Option, read_page):
+    default, help_text = read_page("urls.md").rows()[option.name]
+
+    assert (option.parse(default.strip("`")) if default else None) == option.default
+    assert help_text.startswith(option.help)
+
+
+@pytest.mark.parametrize("name", exceptions.__all__)
+def test_every_exception_is_in_its_page_under_its_bases(name, read_page):
+    bases, when, what_to_do = read_page("errors.md").rows()[name]
+
+    assert bases.replace("`", "").split(", ") == [base.__name__ for base in getattr(exceptions, name).__bases__]
+    assert when
+    assert what_to_do
+
+
+@pytest.mark.parametrize("name", hookspecs.names(vars(hookspecs)))
+def test_every_hook_is_in_its_page_with_its_arguments_and_its_kind(name, read_page):
+    arguments = ", ".join(inspect.signature(getattr(hookspecs, name)).parameters)
+    kind = "Observer" if name in hookspecs.OBSERVERS else "Control"
+
+    assert f"### `{name}({arguments})`\n\n{kind}" in read_page("plugins/hooks.md").text
+
+
+def test_no_hook_is_in_the_page_that_does_not_exist(read_page):
+    assert set(re.findall(r"\bhuey_[a-z_]+(?=\()", read_page("plugins/hooks.md").text)) == set(
+        hookspecs.names(vars(hookspecs))
+    )
+
+
+@pytest.mark.parametrize("capability", Capability, ids=lambda capability: capability.value)
+def test_every_capability_is_in_the_contract_page(capability: Capability, read_page):
+    assert capability.value in read_page("plugins/backends.md").rows()
+
+
+@pytest.mark.parametrize("name", sorted(LeasedQueue.__abstractmethods__))
+def test_every_method_that_a_backend_must_write_is_in_the_contract_page(name, read_page):
+    assert any(row.startswith((f"{name}(", f"{name}`")) for row in read_page("plugins/backends.md").rows())
+
+
+@pytest.mark.parametrize("part", QUEUE_PARTS)
+def test_every_key_of_a_redis_queue_is_in_the_page_of_operations(part, read_page):
+    assert part in read_page("operations.md").rows()
+
+
+def environment_variables() -> set[str]:
+    """The texts in the code that are nothing but the name of a variable."""
+    return {
+        node.value
+        for package in (huey_core, huey_memory, huey_redis)
+        for path in Path(inspect.getfile(package)).parent.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.fullmatch("HUEY_[A-Z_]+", node.value)
+    } - {"HUEY_PLUGIN_API"}  # the attribute in which a plugin states its version
+
+
+def test_every_environment_variable_is_in_the_page_of_urls(read_page):
+    assert environment_variables() == {name for name in read_page("urls.md").rows() if name.startswith("HUEY_")}
