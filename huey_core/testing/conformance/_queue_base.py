@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from huey_core.backends.capabilities import Capability
 from huey_core.testing.conformance._promises import Conformance, eventually, unique_name
@@ -26,8 +27,14 @@ StoreFactory = Callable[[str], Any]
 class QueueFixtures(Conformance):
     """What a subclass overrides, and what the tests are given."""
 
-    model_runs: tuple[int, int] = (20, 30)
-    """How many random histories are compared with the model, and of how many steps."""
+    histories: ClassVar[settings] = settings(
+        max_examples=50,
+        stateful_step_count=40,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    """How many random histories are compared with the model, and of how many calls."""
 
     @pytest.fixture
     def make_queue(self) -> QueueFactory:

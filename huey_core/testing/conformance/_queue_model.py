@@ -12,26 +12,19 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    Bundle,
-    RuleBasedStateMachine,
-    invariant,
-    multiple,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from huey_core.backends.capabilities import Capability
-from huey_core.backends.leased import Ack, Bury, Delivery, Message, Outcome, Release, Retry, State
+from huey_core.backends.leased import Ack, Bury, Delivery, LeasedQueue, Message, Outcome, Release, Retry, State
 from huey_core.testing.conformance._promises import Passing, promise
 from huey_core.testing.conformance._queue_base import QueueFactory, QueueFixtures
 
 __all__ = ["QueueHistories"]
+
+T = TypeVar("T")
 
 MAX_DELIVERIES: Final = 2
 
@@ -39,7 +32,9 @@ MAX_DELIVERIES: Final = 2
 # on what a backend does at the very instant when something ends.
 LEASES: Final = st.sampled_from([10.5, 30.75])
 DELAYS: Final = st.sampled_from([0.0, 5.25, 20.125])
-MOVES: Final = st.sampled_from([1.0, 7.0, 15.0, 40.0])
+MOVES: Final = st.sampled_from([7.0, 15.0, 40.0])
+HOW: Final = st.sampled_from(["ack", "follow up", "retry", "count on", "release", "bury"])
+PICKS: Final = st.integers(0, 9)
 
 
 @dataclass
@@ -92,7 +87,8 @@ class _Model:
                     self.write(message, now)
             case Retry():
                 entry.message = replace(entry.message, data=outcome.data)
-                entry.attempt = 0
+                if not outcome.keep_attempts:
+                    entry.attempt = 0
                 self.place(entry, now + outcome.delay, now)
             case Release():
                 entry.attempt -= 1
@@ -129,136 +125,203 @@ class _Model:
             del self.keys[entry.message.unique_key]
 
 
-class _QueueMachine(RuleBasedStateMachine):
-    """The calls of a history. Where the clock cannot be moved, nothing is delayed and no lease ends."""
+class _World:
+    """A queue and its model, side by side."""
 
-    deliveries: Bundle[Delivery] = Bundle("deliveries")
-    ids: Bundle[str] = Bundle("ids")
-
-    def __init__(self, new_queue: QueueFactory, move: Passing | None) -> None:
-        super().__init__()
-        self.queue = new_queue(max_deliveries=MAX_DELIVERIES)
-        self.follows_up = Capability.ATOMIC_SETTLE in self.queue.capabilities
+    def __init__(self, queue: LeasedQueue, move: Passing | None) -> None:
+        self.queue = queue
         self.move = move
+        self.follows_up = Capability.ATOMIC_SETTLE in queue.capabilities
         self.model = _Model()
-        self.receipts: set[str] = set()
+        self.given: dict[str, Delivery] = {}
 
-    @rule(target=ids, priority=st.integers(-1, 1), delay=DELAYS, key=st.sampled_from([None, None, "a", "b"]))
-    def write(self, priority: int, delay: float, key: str | None) -> str:
-        eta = self.queue.now() + delay if delay and self.move else None
-        message = Message(b"new", priority=priority, eta=eta, unique_key=key)
-        (written,) = self.queue.write_many([message])
-        holder = self.model.keys.get(key, message.message_id)
-        assert written.created is self.model.write(message, self.queue.now())
+    def entries(self, *states: State) -> list[_Entry]:
+        """The messages in these states, in the order of writing."""
+        return [entry for entry in self.model.entries.values() if entry.state in states]
+
+    def late(self) -> list[Delivery]:
+        """The deliveries that have ended."""
+        current = {entry.receipt for entry in self.entries(State.RUNNING)}
+        return [delivery for receipt, delivery in self.given.items() if receipt not in current]
+
+    def outcome(self, delivery: Delivery, how: str, delay: float) -> Outcome:
+        match how:
+            case "retry" | "count on":
+                return Retry(delivery, b"retry", delay if self.move else 0.0, keep_attempts=how == "count on")
+            case "release":
+                return Release(delivery)
+            case "bury":
+                return Bury(delivery, "reason")
+            case _:
+                follow_ups = (Message(b"follow-up"),) if how == "follow up" and self.follows_up else ()
+                return Ack(delivery, follow_ups=follow_ups)
+
+    def compare_counts(self) -> None:
+        overdue = any(entry.overdue(self.queue.now()) for entry in self.entries(*State))
+        counts = self.queue.counts()
+        seen = Counter({state: getattr(counts, state.value) for state in State})
+        assert seen.total() == len(self.model.entries)
+        assert overdue or +seen == Counter(entry.state for entry in self.entries(*State))
+
+
+# One call of a history each. What a call is about is picked from what the model has at that moment, by a number modulo
+# its size; where there is nothing to pick, nothing happens.
+
+
+@dataclass(frozen=True)
+class _Write:
+    priority: int
+    delay: float
+    key: str | None
+
+    def check(self, world: _World) -> None:
+        eta = world.queue.now() + self.delay if self.delay and world.move else None
+        message = Message(b"new", priority=self.priority, eta=eta, unique_key=self.key)
+        (written,) = world.queue.write_many([message])
+        holder = world.model.keys.get(self.key, message.message_id)
+        assert written.created is world.model.write(message, world.queue.now())
         assert written.message_id == holder
-        return message.message_id
 
-    @rule(message_id=ids)
-    def write_again(self, message_id: str) -> None:
-        entry = self.model.entries.get(message_id)
-        if entry is not None and entry.state is not State.DEAD:
-            assert self.queue.write(b"again", message_id=message_id, priority=9).created is False
 
-    @rule(target=deliveries, limit=st.integers(1, 4), lease=LEASES)
-    def claim(self, limit: int, lease: float) -> Any:
-        claimed: list[Delivery] = self.queue.claim(limit, lease)
-        now = self.queue.now()
-        expected = self.model.claim(limit, now)
+@dataclass(frozen=True)
+class _WriteAgain:
+    pick: int
+
+    def check(self, world: _World) -> None:
+        for entry in _picked(self.pick, world.entries(State.READY, State.SCHEDULED, State.RUNNING)):
+            assert not world.queue.write(b"again", message_id=entry.message.message_id, priority=9).created
+
+
+@dataclass(frozen=True)
+class _Claim:
+    limit: int
+    lease: float
+
+    def check(self, world: _World) -> None:
+        claimed = world.queue.claim(self.limit, self.lease)
+        now = world.queue.now()
+        expected = world.model.claim(self.limit, now)
         for entry in expected:
             entry.attempt += 1
-            entry.state, entry.due = State.RUNNING, now + lease
+            entry.state, entry.due = State.RUNNING, now + self.lease
         assert [(delivery.message_id, delivery.data, delivery.attempt) for delivery in claimed] == [
             (entry.message.message_id, entry.message.data, entry.attempt) for entry in expected
         ]
         for entry, delivery in zip(expected, claimed, strict=True):
-            assert delivery.receipt not in self.receipts
-            self.receipts.add(delivery.receipt)
+            assert delivery.receipt not in world.given
+            world.given[delivery.receipt] = delivery
             entry.receipt = delivery.receipt
-        return multiple(*claimed)
 
-    @rule(
-        target=ids,
-        delivery=deliveries,
-        how=st.sampled_from(["ack", "follow", "retry", "release", "bury"]),
-        delay=DELAYS,
-    )
-    def settle(self, delivery: Delivery, how: str, delay: float) -> Any:
-        follow_up = Message(b"follow-up")
-        outcome: Outcome
-        match how:
-            case "ack":
-                outcome = Ack(delivery)
-            case "follow":
-                outcome = Ack(delivery, follow_ups=(follow_up,) if self.follows_up else ())
-            case "retry":
-                outcome = Retry(delivery, b"retry", delay if self.move else 0.0)
-            case "release":
-                outcome = Release(delivery)
-            case _:
-                outcome = Bury(delivery, "reason")
-        (settled,) = self.queue.settle([outcome])
-        entry = self.held(delivery, settled)
-        if entry is not None:
-            self.model.settle(entry, outcome, self.queue.now())
-        return follow_up.message_id
 
-    @rule(delivery=deliveries, lease=LEASES)
-    def extend(self, delivery: Delivery, lease: float) -> None:
-        (extended,) = self.queue.extend([delivery], lease)
-        entry = self.held(delivery, extended)
-        if entry is not None:
-            entry.due = self.queue.now() + lease
+@dataclass(frozen=True)
+class _Settle:
+    pick: int
+    how: str
+    delay: float
 
-    @rule(message_id=ids)
-    def requeue(self, message_id: str) -> None:
-        requeued = self.queue.requeue([message_id])
-        entry = self.model.entries.get(message_id)
-        if entry is None:
-            assert requeued == []
-        elif entry.state is State.SCHEDULED and entry.overdue(self.queue.now()):
-            entry.state = State.READY
-        else:
-            assert requeued == ([message_id] if self.model.requeue(entry) else [])
+    def check(self, world: _World) -> None:
+        for entry in _picked(self.pick, world.entries(State.RUNNING)):
+            outcome = world.outcome(world.given[entry.receipt], self.how, self.delay)
+            (settled,) = world.queue.settle([outcome])
+            # A lease that has ended may be settled until a claim takes the message back, or be refused at once.
+            assert settled or entry.overdue(world.queue.now())
+            if settled:
+                world.model.settle(entry, outcome, world.queue.now())
 
-    @rule(message_id=ids)
-    def delete(self, message_id: str) -> None:
-        deleted = self.queue.delete([message_id])
-        entry = self.model.entries.get(message_id)
-        assert deleted == ([] if entry is None else [message_id])
-        if entry is not None:
-            self.model.delete(entry)
 
-    @precondition(lambda self: self.move is not None)
-    @rule(seconds=MOVES)
-    def let_time_pass(self, seconds: float) -> None:
-        assert self.move is not None
-        self.move(seconds)
+@dataclass(frozen=True)
+class _Extend:
+    pick: int
+    lease: float
 
-    @invariant()
-    def counts_agree(self) -> None:
-        now = self.queue.now()
-        entries = self.model.entries.values()
-        counts = self.queue.counts()
-        seen = Counter({state: getattr(counts, state.value) for state in State})
-        assert seen.total() == len(entries)
-        assert seen[State.DEAD] == sum(entry.state is State.DEAD for entry in entries) or any(
-            entry.overdue(now) for entry in entries
-        )
-        if not any(entry.overdue(now) for entry in entries):
-            assert +seen == Counter(entry.state for entry in entries)
+    def check(self, world: _World) -> None:
+        for entry in _picked(self.pick, world.entries(State.RUNNING)):
+            (extended,) = world.queue.extend([world.given[entry.receipt]], self.lease)
+            assert extended or entry.overdue(world.queue.now())
+            if extended:
+                entry.due = world.queue.now() + self.lease
 
-    def held(self, delivery: Delivery, said: bool) -> _Entry | None:
-        """The entry whose delivery this is, if it still is; check that the queue said the same."""
-        entry = self.model.entries.get(delivery.message_id)
-        if entry is None or entry.state is not State.RUNNING or entry.receipt != delivery.receipt:
-            assert said is False
-            return None
-        # A lease that has ended may be settled until a claim takes the message back, or be refused at once.
-        assert said is True or entry.overdue(self.queue.now())
-        return entry if said else None
+
+@dataclass(frozen=True)
+class _SpeakLate:
+    pick: int
+    how: str
+    delay: float
+
+    def check(self, world: _World) -> None:
+        for delivery in _picked(self.pick, world.late()):
+            assert world.queue.settle([world.outcome(delivery, self.how, self.delay)]) == [False]
+            assert world.queue.extend([delivery], 10.5) == [False]
+
+
+@dataclass(frozen=True)
+class _Requeue:
+    pick: int
+
+    def check(self, world: _World) -> None:
+        for entry in _picked(self.pick, world.entries(State.DEAD, State.SCHEDULED) or world.entries(*State)):
+            message_id = entry.message.message_id
+            requeued = world.queue.requeue([message_id])
+            if not requeued and entry.state is State.SCHEDULED and entry.overdue(world.queue.now()):
+                entry.state = State.READY
+            else:
+                assert requeued == ([message_id] if world.model.requeue(entry) else [])
+
+
+@dataclass(frozen=True)
+class _Delete:
+    pick: int
+
+    def check(self, world: _World) -> None:
+        for entry in _picked(self.pick, world.entries(*State)):
+            message_id = entry.message.message_id
+            assert world.queue.delete([message_id, message_id]) == [message_id]
+            world.model.delete(entry)
+
+
+@dataclass(frozen=True)
+class _Pass:
+    seconds: float
+
+    def check(self, world: _World) -> None:
+        if world.move:
+            world.move(self.seconds)
+
+
+def _picked(pick: int, things: list[T]) -> list[T]:
+    return [things[pick % len(things)]] if things else []
+
+
+_WRITES = st.builds(_Write, priority=st.integers(-1, 1), delay=DELAYS, key=st.sampled_from([None, "a", "b"]))
+_CLAIMS = st.builds(_Claim, limit=st.integers(1, 3), lease=LEASES)
+_SETTLES = st.builds(_Settle, pick=PICKS, how=HOW, delay=DELAYS)
+_PASSES = st.builds(_Pass, seconds=MOVES)
+_OTHERS = st.one_of(
+    st.builds(_WriteAgain, pick=PICKS),
+    st.builds(_Extend, pick=PICKS, lease=LEASES),
+    st.builds(_SpeakLate, pick=PICKS, how=HOW, delay=DELAYS),
+    st.builds(_Requeue, pick=PICKS),
+    st.builds(_Delete, pick=PICKS),
+)
+CALLS: Final = st.sampled_from(
+    [_WRITES, _WRITES, _CLAIMS, _CLAIMS, _CLAIMS, _SETTLES, _PASSES, _PASSES, _OTHERS, _OTHERS]
+)
+
+
+class _QueueMachine(RuleBasedStateMachine):
+    """A history of calls. There is one rule, since hypothesis would leave several out at random, and most with them."""
+
+    def __init__(self, new_queue: QueueFactory, move: Passing | None) -> None:
+        super().__init__()
+        self.world = _World(new_queue(max_deliveries=MAX_DELIVERIES), move)
+
+    @rule(call=CALLS.flatmap(lambda calls: calls))
+    def call(self, call: Any) -> None:
+        call.check(self.world)
+        self.world.compare_counts()
 
     def teardown(self) -> None:
-        self.queue.flush()
+        self.world.queue.flush()
 
 
 class QueueHistories(QueueFixtures):
@@ -267,15 +330,6 @@ class QueueHistories(QueueFixtures):
     @promise(Capability.LEASES, Capability.DELAY, Capability.PRIORITY, Capability.UNIQUE, Capability.INSPECT)
     def test_random_histories_go_as_the_contract_says(self, new_queue: QueueFactory, advance: Passing) -> None:
         """Without this, a command would be lost, doubled or misplaced after a rare turn of events."""
-        runs, steps = self.model_runs
-        machine = partial(_QueueMachine, new_queue, None if advance is time.sleep else advance)
-        run_state_machine_as_test(
-            cast("type[RuleBasedStateMachine]", machine),
-            settings=settings(
-                max_examples=runs,
-                stateful_step_count=steps,
-                deadline=None,
-                database=None,
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
+        move = None if advance is time.sleep else advance
+        machine = cast("type[RuleBasedStateMachine]", partial(_QueueMachine, new_queue, move))
+        run_state_machine_as_test(machine, settings=self.histories)

@@ -107,11 +107,22 @@ class QueueSettling(QueueFixtures):
         queue.settle([Retry(second, b"x")])
         assert (second.attempt, self.claim_one(queue).attempt) == (2, 1)
 
+    @promise(Capability.LEASES)
+    def test_a_retry_that_keeps_attempts_counts_on(self, queue: Any) -> None:
+        """Without this, a message that no consumer can read would be tried again for ever."""
+        queue.write(b"x")
+        attempts = []
+        for _ in range(3):
+            delivery = self.claim_one(queue)
+            attempts.append(delivery.attempt)
+            assert queue.settle([Retry(delivery, b"x", keep_attempts=True)]) == [True]
+        assert attempts == [1, 2, 3]
+
     @promise(Capability.LEASES, Capability.PRIORITY)
     def test_a_retry_keeps_its_priority(self, queue: Any) -> None:
         """Without this, an urgent command that failed once would wait behind everything else."""
-        queue.write(b"urgent", priority=2)
         queue.write(b"ordinary")
+        queue.write(b"urgent", priority=2)
         queue.settle([Retry(self.claim_one(queue), b"urgent again")])
         queue.write(b"more urgent", priority=3)
         order = [delivery.data for delivery in self.claim_soon(queue, 3)]
@@ -131,6 +142,15 @@ class QueueSettling(QueueFixtures):
             advance(self.lease / 2)
         assert queue.now() >= before + 2 * self.lease
         assert [delivery.data for delivery in claimed] == [b"later"]
+
+    @promise(Capability.LEASES, Capability.DELAY, Capability.PRIORITY)
+    def test_a_delayed_retry_keeps_its_priority(self, queue: Any, advance: Passing) -> None:
+        """Without this, an urgent command that waits for its retry would then wait behind everything else."""
+        queue.write(b"ordinary")
+        queue.write(b"urgent", priority=2)
+        queue.settle([Retry(self.claim_one(queue), b"urgent again", delay=self.lease)])
+        advance(self.beyond(self.lease))
+        assert [delivery.data for delivery in self.claim_soon(queue, 2)] == [b"urgent again", b"ordinary"]
 
     @promise(Capability.LEASES, Capability.INSPECT)
     def test_a_buried_message_is_kept_with_its_reason(self, queue: Any, advance: Passing) -> None:

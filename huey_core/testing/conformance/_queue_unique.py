@@ -67,6 +67,16 @@ class QueueUniqueness(QueueFixtures):
         assert self.claim_one(queue).data == b"second"
 
     @promise(Capability.LEASES, Capability.UNIQUE)
+    def test_a_burial_by_the_claim_frees_the_key(self, new_queue: QueueFactory, advance: Passing) -> None:
+        """Without this, a unique command that crashed its consumer could never be enqueued again."""
+        queue = new_queue(max_deliveries=1)
+        queue.write(b"killer", unique_key="key")
+        self.claim_one(queue, self.lease)
+        advance(self.beyond(self.lease))
+        assert queue.claim(1, LONG) == []
+        assert queue.write(b"second", unique_key="key").created is True
+
+    @promise(Capability.LEASES, Capability.UNIQUE)
     @pytest.mark.parametrize("give_back", RETURNS.values(), ids=RETURNS.keys())
     def test_a_live_message_keeps_its_key(self, queue: Any, give_back: Callable[[Any, Delivery], object]) -> None:
         """Without this, a unique command would be enqueued a second time while the first is still to finish."""

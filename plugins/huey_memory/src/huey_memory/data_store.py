@@ -1,0 +1,114 @@
+"""The reference implementation of a data store with every capability, for reading and for tests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from huey_core.backends.base import BaseDataStore, EmptyData
+from huey_core.backends.capabilities import Capability
+from huey_memory.clock import SYSTEM_CLOCK, Clock
+from huey_memory.space import Space, call_watchers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from huey_core.backends.base import EmptyDataType
+
+__all__ = ["MemoryDataStore"]
+
+
+class MemoryDataStore(BaseDataStore):
+    """Bytes by key in the memory of this process.
+
+    Two stores of one name, in one space and with one clock, are the same store.
+
+    Args:
+        name: The store's name.
+        space: The name of the space; queues and stores settle atomically within one.
+        clock: Decides when a value's time to live is over. How long :meth:`wait` waits stays real time.
+    """
+
+    capabilities: ClassVar[frozenset[Capability]] = frozenset({Capability.TTL, Capability.NOTIFY, Capability.LOCKS})
+
+    def __init__(self, name: str, *, space: str = "", clock: Clock = SYSTEM_CLOCK) -> None:
+        super().__init__(name)
+        self.space: Final = Space.named(space, clock)
+        self._drawer = self.space.drawer(name)
+
+    def put(self, key: str, value: bytes, ttl: float | None = None) -> None:
+        """Store a value and tell those who watch the key."""
+        with self.space.lock:
+            watchers = self.put_under_lock(key, value, ttl)
+        call_watchers(watchers)
+
+    def put_under_lock(self, key: str, value: bytes, ttl: float | None) -> list[Callable[[], None]]:
+        """Put a value as a part of a larger step, for which the caller holds the space's lock.
+
+        Returns:
+            The callbacks to be called once the lock is free.
+        """
+        now = self.space.clock()
+        return self._drawer.put(key, value, now, None if ttl is None else now + ttl)
+
+    def get(self, key: str) -> bytes | EmptyDataType:
+        """Remove a value and return it, or :data:`EmptyData`."""
+        with self.space.lock:
+            value = self._look(key)
+            self._drawer.values.discard(key)
+        return EmptyData if value is None else value
+
+    def peek(self, key: str) -> bytes | EmptyDataType:
+        """Return a value and leave it in place, or :data:`EmptyData`."""
+        with self.space.lock:
+            value = self._look(key)
+        return EmptyData if value is None else value
+
+    def put_if_absent(self, key: str, value: bytes, ttl: float | None = None) -> bool:
+        """Store a value only if the key is absent, and say whether it was stored."""
+        return self._swap(key, None, value, ttl)
+
+    def replace_if_equal(self, key: str, old: bytes, new: bytes, ttl: float | None = None) -> bool:
+        """Replace a value only if it still equals ``old``, and say whether it was replaced."""
+        return self._swap(key, old, new, ttl)
+
+    def increment(self, key: str, amount: int = 1, ttl: float | None = None) -> int:
+        """Add to a counter, keeping its time to live unless a new one is given.
+
+        Raises:
+            ValueError: The value under the key is not a number.
+        """
+        with self.space.lock:
+            value = self._look(key)
+            total = amount if value is None else int(value) + amount
+            now = self.space.clock()
+            until = self._drawer.values.until(key) if ttl is None else now + ttl
+            watchers = self._drawer.put(key, b"%d" % total, now, until)
+        call_watchers(watchers)
+        return total
+
+    def watch(self, key: str, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call ``callback`` after every write of the key, in the thread that writes; see the base class."""
+        with self.space.lock:
+            token = self._drawer.watch(key, callback)
+
+        def end_watch() -> None:
+            with self.space.lock:
+                self._drawer.unwatch(key, token)
+
+        return end_watch
+
+    def flush(self) -> None:
+        """Remove every key of this store."""
+        with self.space.lock:
+            self._drawer.values.clear()
+
+    def _look(self, key: str) -> bytes | None:
+        return self._drawer.values.get(key, self.space.clock())
+
+    def _swap(self, key: str, old: bytes | None, new: bytes, ttl: float | None) -> bool:
+        with self.space.lock:
+            if self._look(key) != old:
+                return False
+            watchers = self.put_under_lock(key, new, ttl)
+        call_watchers(watchers)
+        return True

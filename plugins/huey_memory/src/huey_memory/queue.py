@@ -1,0 +1,226 @@
+"""The reference implementation of :class:`~huey_core.backends.leased.LeasedQueue`, for reading and for tests."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, ClassVar, Final, cast
+
+from huey_core.backends.capabilities import Capability
+from huey_core.backends.leased import (
+    DEFAULT_MAX_DELIVERIES,
+    Ack,
+    Bury,
+    Counts,
+    Delivery,
+    LeasedQueue,
+    Message,
+    Outcome,
+    ResultWrite,
+    Retry,
+    State,
+    StoredMessage,
+    Written,
+)
+from huey_core.exceptions import MessageTooLarge, Unsupported
+from huey_memory.clock import SYSTEM_CLOCK, Clock
+from huey_memory.data_store import MemoryDataStore
+from huey_memory.space import Space, call_watchers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from huey_core.backends.base import BaseDataStore
+
+__all__ = ["MemoryQueue"]
+
+
+class MemoryQueue(LeasedQueue):
+    """A queue in the memory of this process.
+
+    Two queues of one name, in one space and with one clock, are the same queue.
+
+    Args:
+        name: The queue's name.
+        max_deliveries: After this many deliveries without an outcome, the claim buries the message.
+        space: The name of the space; queues and stores settle atomically within one.
+        clock: Decides due times and leases; pass a :class:`~huey_memory.clock.ManualClock` to move time by hand. How
+            long :meth:`claim` waits is the caller's patience and stays real time.
+    """
+
+    blocking: ClassVar[bool] = True
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(
+        {
+            Capability.LEASES,
+            Capability.DELAY,
+            Capability.PRIORITY,
+            Capability.UNIQUE,
+            Capability.BLOCKING,
+            Capability.ATOMIC_SETTLE,
+            Capability.INSPECT,
+            Capability.PAUSE,
+        }
+    )
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        max_deliveries: int = DEFAULT_MAX_DELIVERIES,
+        space: str = "",
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        super().__init__(name, max_deliveries=max_deliveries)
+        self.space: Final = Space.named(space, clock)
+        line = self.space.line(name)
+        self._messages = line.messages
+        # The condition wraps the space's lock, so holding it also keeps this space's data stores still.
+        self._changed = line.changed
+        self._wakes_called = 0
+        self._wakes_answered = 0
+
+    def write_many(self, messages: Sequence[Message]) -> list[Written]:
+        """Write under one hold of the lock, so that nobody sees a batch in part."""
+        for message in messages:
+            self._check_size(message.data)
+        with self._changed:
+            now = self.now()
+            written = [self._messages.write(message, now) for message in messages]
+            self._changed.notify_all()
+        return written
+
+    def claim(self, limit: int, lease: float, wait: float = 0.0) -> list[Delivery]:
+        """Bring back what fell due, lease what is ready, else wait until something changes or falls due."""
+        deadline = time.monotonic() + wait
+        with self._changed:
+            wakes_before = self._wakes_answered
+            while True:
+                deliveries = self._take(limit, lease)
+                patience = deadline - time.monotonic()
+                if deliveries or patience <= 0:
+                    return deliveries
+                if self._wakes_called > wakes_before:
+                    self._wakes_answered = self._wakes_called
+                    return deliveries
+                self._changed.wait(min(patience, self._until_next_due(), threading.TIMEOUT_MAX))
+
+    def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
+        """End deliveries, each with its result and its follow-ups under one hold of the lock.
+
+        Raises:
+            Unsupported: A result is for a store in another space; nothing was settled then.
+            MessageTooLarge: A retry or a follow-up is larger than :attr:`max_message_size`; nothing was settled then.
+        """
+        for outcome in outcomes:
+            self._check(outcome)
+        settled: list[bool] = []
+        watchers: list[Callable[[], None]] = []
+        with self._changed:
+            now = self.now()
+            for outcome in outcomes:
+                settled.append(self._messages.settle(outcome, now))
+                result = _result_of(outcome)
+                if settled[-1] and result is not None:
+                    store = cast("MemoryDataStore", result.store)
+                    watchers += store.put_under_lock(result.key, result.value, result.ttl)
+            self._changed.notify_all()
+        call_watchers(watchers)
+        return settled
+
+    def extend(self, deliveries: Sequence[Delivery], lease: float) -> list[bool]:
+        """Renew leases whose receipts still fit."""
+        with self._changed:
+            now = self.now()
+            return [self._messages.extend(delivery, lease, now) for delivery in deliveries]
+
+    def counts(self) -> Counts:
+        """Count the messages in each state; what fell due counts as ready once a claim has brought it back."""
+        with self._changed:
+            return self._messages.counts()
+
+    def peek(self, state: State, offset: int = 0, limit: int = 100) -> list[StoredMessage]:
+        """List messages in one state, in the order in which they come."""
+        with self._changed:
+            return self._messages.peek(state, offset, limit)
+
+    def find(self, message_ids: Sequence[str]) -> list[StoredMessage]:
+        """Return those of the messages that are live or dead."""
+        with self._changed:
+            return self._messages.find(message_ids)
+
+    def requeue(self, message_ids: Iterable[str]) -> list[str]:
+        """Make dead or scheduled messages ready, at the head of their priority."""
+        with self._changed:
+            now = self.now()
+            requeued = [message_id for message_id in message_ids if self._messages.requeue(message_id, now)]
+            self._changed.notify_all()
+        return requeued
+
+    def delete(self, message_ids: Iterable[str]) -> list[str]:
+        """Forget messages in whatever state."""
+        with self._changed:
+            now = self.now()
+            return [message_id for message_id in message_ids if self._messages.delete(message_id, now)]
+
+    def flush(self) -> None:
+        """Forget every message; receipts given out before are stale from then on."""
+        with self._changed:
+            self._messages.clear()
+
+    def pause(self) -> None:
+        """Let claims come back empty. One that waits goes on to wait, for :meth:`resume`."""
+        with self._changed:
+            self._messages.paused = True
+
+    def resume(self) -> None:
+        """End a pause."""
+        with self._changed:
+            self._messages.paused = False
+            self._changed.notify_all()
+
+    def wake(self) -> None:
+        """End the claims of this object that wait; if none does, the next one that would wait returns at once."""
+        with self._changed:
+            self._wakes_called += 1
+            self._changed.notify_all()
+
+    def now(self) -> float:
+        """The time by the clock of the space, in seconds since the epoch."""
+        return self.space.clock()
+
+    def settles_into(self, store: BaseDataStore) -> bool:
+        """Whether the store is in the same space, and so under the same lock."""
+        return isinstance(store, MemoryDataStore) and store.space is self.space
+
+    def _take(self, limit: int, lease: float) -> list[Delivery]:
+        if self._messages.paused:
+            return []
+        now = self.now()
+        more = True
+        deliveries: list[Delivery] = []
+        while more and not deliveries:
+            more = self._messages.surface(now, self.max_deliveries)
+            deliveries = self._messages.take(limit, lease, now)
+        return deliveries
+
+    def _until_next_due(self) -> float:
+        next_due = None if self._messages.paused else self._messages.next_due()
+        return float("inf") if next_due is None else self.space.clock.until(next_due)
+
+    def _check_size(self, data: bytes) -> None:
+        if self.max_message_size is not None and len(data) > self.max_message_size:
+            raise MessageTooLarge(len(data), self.max_message_size, type(self).__name__)
+
+    def _check(self, outcome: Outcome) -> None:
+        result = _result_of(outcome)
+        if result is not None and not self.settles_into(result.store):
+            raise Unsupported(f"{self!r} cannot settle into {result.store!r}: it is not in the same space")
+        if isinstance(outcome, Retry):
+            self._check_size(outcome.data)
+        elif isinstance(outcome, Ack):
+            for message in outcome.follow_ups:
+                self._check_size(message.data)
+
+
+def _result_of(outcome: Outcome) -> ResultWrite | None:
+    return outcome.result if isinstance(outcome, Ack | Bury) else None

@@ -1,0 +1,114 @@
+"""A space: what a server is to other backends. Queues and stores of one space see each other, under one lock."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Final
+
+from huey_memory._collections import ExpiringDict
+from huey_memory._messages import Messages
+from huey_memory.clock import SYSTEM_CLOCK, Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+__all__ = ["Drawer", "Line", "Space", "call_watchers"]
+
+logger = logging.getLogger(__name__)
+
+
+class Line:
+    """One queue of a space: its messages, and the condition on which claims wait for them."""
+
+    def __init__(self, lock: threading.Lock) -> None:
+        self.messages: Final = Messages()
+        self.changed: Final = threading.Condition(lock)
+
+
+class Drawer:
+    """One data store of a space: its values, and the callbacks of those who watch a key."""
+
+    def __init__(self) -> None:
+        self.values: Final[ExpiringDict[bytes]] = ExpiringDict()
+        self._watchers: dict[str, dict[object, Callable[[], None]]] = {}
+
+    def put(self, key: str, value: bytes, now: float, until: float | None) -> list[Callable[[], None]]:
+        """Store a value, and return whom :func:`call_watchers` has to tell once the lock is free."""
+        self.values.set(key, value, now, until)
+        return list(self._watchers.get(key, {}).values())
+
+    def watch(self, key: str, callback: Callable[[], None]) -> object:
+        """Begin to watch a key, and return a token that ends it."""
+        token = object()
+        self._watchers.setdefault(key, {})[token] = callback
+        return token
+
+    def unwatch(self, key: str, token: object) -> None:
+        """End a watch; ending it twice is no error."""
+        watchers = self._watchers.get(key, {})
+        watchers.pop(token, None)
+        if not watchers:
+            self._watchers.pop(key, None)
+
+
+class Space:
+    """The memory that queues and data stores share, guarded by one lock, which makes every step across them atomic.
+
+    :meth:`named` finds the one that everybody in this process gets for a name and a clock.
+
+    Args:
+        clock: What decides due times, leases and times to live.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock: Final = clock
+        self.lock: Final = threading.Lock()
+        self._lines: dict[str, Line] = {}
+        self._drawers: dict[str, Drawer] = {}
+
+    @classmethod
+    def named(cls, name: str = "", clock: Clock = SYSTEM_CLOCK) -> Space:
+        """Return the space of this name and clock, the same one in the whole process."""
+        with clock.lock:
+            if name not in clock.spaces:
+                clock.spaces[name] = cls(clock)
+            return clock.spaces[name]
+
+    def line(self, name: str) -> Line:
+        """Return the queue of this name."""
+        with self.lock:
+            if name not in self._lines:
+                self._lines[name] = Line(self.lock)
+            return self._lines[name]
+
+    def drawer(self, name: str) -> Drawer:
+        """Return the data store of this name."""
+        with self.lock:
+            if name not in self._drawers:
+                self._drawers[name] = Drawer()
+            return self._drawers[name]
+
+    def clear(self) -> None:
+        """Forget every message and every value. Queues and stores that are in use stay usable."""
+        with self.lock:
+            for line in self._lines.values():
+                line.messages.clear()
+                line.messages.paused = False
+            for drawer in self._drawers.values():
+                drawer.values.clear()
+
+    def look_again(self) -> None:
+        """Let every claim that waits look whether something has fallen due."""
+        with self.lock:
+            for line in self._lines.values():
+                line.changed.notify_all()
+
+
+def call_watchers(callbacks: Iterable[Callable[[], None]]) -> None:
+    """Tell those who watch a key that it was written; a callback that raises is logged and does not harm the write."""
+    for callback in callbacks:
+        try:
+            callback()
+        except Exception:
+            logger.exception("a callback that watches a key of a data store raised")

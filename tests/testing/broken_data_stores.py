@@ -1,0 +1,114 @@
+"""Data stores that each break one promise, with the name of the conformance test that must find it.
+
+They exist to prove the kit: a test that lets one of them pass proves nothing about any other data store.
+"""
+
+from __future__ import annotations
+
+import time
+
+from huey_core.backends.base import EmptyData
+from huey_memory import MemoryDataStore
+
+
+class ReturnsNoneForEmpty(MemoryDataStore):
+    caught_by = "test_an_absent_key_is_the_one_and_only_empty_data"
+
+    def get(self, key):
+        value = super().get(key)
+        return None if value is EmptyData else value
+
+
+class TakesEmptyForAbsent(MemoryDataStore):
+    caught_by = "test_a_value_comes_out_as_it_went_in"
+
+    def get(self, key):
+        return super().get(key) or EmptyData
+
+
+class GetLeavesTheValue(MemoryDataStore):
+    caught_by = "test_get_removes_what_it_returns"
+
+    def get(self, key):
+        return self.peek(key)
+
+
+class LooksBeforeItRemoves(MemoryDataStore):
+    caught_by = "test_of_many_who_get_a_key_one_does"
+
+    def get(self, key):
+        value = self.peek(key)
+        time.sleep(0.01)
+        super().get(key)
+        return value
+
+
+class PeekTakesTheValue(MemoryDataStore):
+    caught_by = "test_peek_leaves_the_value_or_is_refused_by_name"
+
+    def peek(self, key):
+        return self.get(key)
+
+
+class RunsNameAndKeyTogether(MemoryDataStore):
+    caught_by = "test_name_and_key_are_not_run_together"
+
+    def __init__(self, name, **options):
+        super().__init__("everything", **options)
+        self.prefix = name
+
+    def put(self, key, value, ttl=None):
+        super().put(f"{self.prefix}:{key}", value, ttl)
+
+    def get(self, key):
+        return super().get(f"{self.prefix}:{key}")
+
+
+class NeverForgets(MemoryDataStore):
+    caught_by = "test_a_value_is_forgotten_after_its_time"
+
+    def put(self, key, value, ttl=None):
+        super().put(key, value)
+
+
+class KeepsTheOldTime(MemoryDataStore):
+    caught_by = "test_a_new_put_sets_a_new_time"
+
+    def put(self, key, value, ttl=None):
+        until = self._drawer.values.until(key)
+        super().put(key, value, ttl if until is None else until - self.space.clock())
+
+
+class LooksBeforeItPuts(MemoryDataStore):
+    caught_by = "test_of_many_who_put_if_absent_one_does"
+
+    def put_if_absent(self, key, value, ttl=None):
+        if self.peek(key) is not EmptyData:
+            return False
+        time.sleep(0.01)
+        self.put(key, value, ttl)
+        return True
+
+
+class LooksBeforeItCounts(MemoryDataStore):
+    caught_by = "test_no_increment_is_lost"
+
+    def increment(self, key, amount=1, ttl=None):
+        value = self.peek(key)
+        time.sleep(0.001)
+        total = amount + (0 if value is EmptyData else int(value))
+        self.put(key, b"%d" % total, ttl)
+        return total
+
+
+class TellsNobody(MemoryDataStore):
+    caught_by = "test_a_watcher_is_told_of_a_put"
+
+    def watch(self, key, callback):
+        return lambda: None
+
+
+class PretendsToLock(MemoryDataStore):
+    caught_by = "test_what_is_declared_works_and_the_rest_is_refused_by_name"
+
+    capabilities = frozenset()

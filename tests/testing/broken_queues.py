@@ -1,0 +1,391 @@
+"""Queues that each break one promise, with the name of the conformance test that must find it.
+
+They exist to prove the kit: a test that lets one of them pass proves nothing about any other queue.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import time
+from dataclasses import replace
+
+from huey_core.backends.leased import Ack, Bury, Message, Release, Retry, State, Written
+from huey_memory import MemoryQueue
+
+A_YEAR = 365 * 86400.0
+
+
+class LastInFirstOut(MemoryQueue):
+    caught_by = "test_messages_come_in_the_order_of_writing"
+
+    newer = itertools.count()
+
+    def write_many(self, messages):
+        return super().write_many([replace(message, priority=next(self.newer)) for message in messages])
+
+
+class DropsEmptyMessages(MemoryQueue):
+    caught_by = "test_bytes_come_out_as_they_went_in"
+
+    def write_many(self, messages):
+        super().write_many([message for message in messages if message.data])
+        return [Written(True, message.message_id) for message in messages]
+
+
+class ThinksThatBytesAreText(MemoryQueue):
+    caught_by = "test_bytes_come_out_as_they_went_in"
+
+    def write_many(self, messages):
+        return super().write_many([replace(m, data=m.data.decode("utf-8", "replace").encode()) for m in messages])
+
+
+class SimplifiesNames(MemoryQueue):
+    caught_by = "test_names_that_look_alike_share_nothing"
+
+    def __init__(self, name, **options):
+        super().__init__(re.sub(r"\W", "", name), **options)
+
+
+class FlushesTheWholeServer(MemoryQueue):
+    caught_by = "test_a_flush_leaves_other_queues_alone"
+
+    def flush(self):
+        self.space.clear()
+
+
+class ForgetsThatTheLeaseEnds(MemoryQueue):
+    caught_by = "test_an_expired_lease_brings_the_message_back"
+
+    def claim(self, limit, lease, wait=0.0):
+        return super().claim(limit, A_YEAR, wait)
+
+
+class LeasesNothing(MemoryQueue):
+    caught_by = "test_a_leased_message_is_nobody_elses"
+
+    def claim(self, limit, lease, wait=0.0):
+        return super().claim(limit, 0.0, wait)
+
+
+class CountsNoAttempts(MemoryQueue):
+    caught_by = "test_a_lost_delivery_counts_as_an_attempt"
+
+    def claim(self, limit, lease, wait=0.0):
+        return [replace(delivery, attempt=1) for delivery in super().claim(limit, lease, wait)]
+
+
+class ReceiptIsTheId(MemoryQueue):
+    caught_by = "test_every_claim_has_a_receipt_of_its_own"
+
+    def claim(self, limit, lease, wait=0.0):
+        deliveries = super().claim(limit, lease, wait)
+        for delivery in deliveries:
+            delivery.receipt = self._messages._records[delivery.message_id].receipt = delivery.message_id
+        return deliveries
+
+
+class NeverBuries(MemoryQueue):
+    caught_by = "test_too_many_lost_deliveries_bury_the_message"
+
+    def __init__(self, name, **options):
+        super().__init__(name, **{**options, "max_deliveries": 10**9})
+
+
+class DeliversEarly(MemoryQueue):
+    caught_by = "test_a_delayed_message_is_not_early_and_then_there"
+
+    def write_many(self, messages):
+        return super().write_many([replace(message, eta=None) for message in messages])
+
+
+class DueMessagesQueueUpAgain(MemoryQueue):
+    caught_by = "test_a_due_message_takes_its_place_by_the_order_of_writing"
+
+    def claim(self, limit, lease, wait=0.0):
+        due = [message for message in self.peek(State.SCHEDULED) if message.due <= self.now()]
+        self.delete([message.message_id for message in due])
+        super().write_many([Message(message.data, message.message_id) for message in due])
+        return super().claim(limit, lease, wait)
+
+
+class FlattensPriorityOnRelease(MemoryQueue):
+    caught_by = "test_what_came_back_keeps_its_priority"
+
+    def claim(self, limit, lease, wait=0.0):
+        for record in self._messages._records.values():
+            if record.attempt:
+                record.rank = (0, record.rank[1])
+        return super().claim(limit, lease, wait)
+
+
+class WritesEverythingAnew(MemoryQueue):
+    caught_by = "test_writing_an_id_again_changes_nothing"
+
+    def write_many(self, messages):
+        ids = [message.message_id for message in messages]
+        super().write_many([Message(message.data) for message in messages])
+        return [Written(True, message_id) for message_id in ids]
+
+
+class LosesOnRetry(MemoryQueue):
+    caught_by = "test_a_retry_replaces_the_bytes_under_the_same_id"
+
+    def settle(self, outcomes):
+        return super().settle([Ack(o.delivery) if isinstance(o, Retry) else o for o in outcomes])
+
+
+class ForgetsAttemptsAtEveryRetry(MemoryQueue):
+    caught_by = "test_a_retry_that_keeps_attempts_counts_on"
+
+    def settle(self, outcomes):
+        return super().settle([replace(o, keep_attempts=False) if isinstance(o, Retry) else o for o in outcomes])
+
+
+class RetriesAtOnce(MemoryQueue):
+    caught_by = "test_a_retry_waits_for_its_delay_and_comes"
+
+    def settle(self, outcomes):
+        return super().settle([replace(o, delay=0.0) if isinstance(o, Retry) else o for o in outcomes])
+
+
+class SaysYesToEveryAck(MemoryQueue):
+    caught_by = "test_a_second_ack_is_stale"
+
+    def settle(self, outcomes):
+        super().settle(outcomes)
+        return [True] * len(outcomes)
+
+
+class BelievesStaleReceipts(MemoryQueue):
+    caught_by = "test_a_consumer_that_lost_its_lease_changes_nothing"
+
+    def settle(self, outcomes):
+        return super().settle([replace(o, delivery=self._renewed(o.delivery)) for o in outcomes])
+
+    def _renewed(self, delivery):
+        record = self._messages._records.get(delivery.message_id)
+        return replace(delivery, receipt=record.receipt) if record else delivery
+
+
+class ExtendsForAnybody(MemoryQueue):
+    caught_by = "test_a_consumer_that_lost_its_lease_changes_nothing"
+
+    def extend(self, deliveries, lease):
+        super().extend(deliveries, lease)
+        return [bool(self.find([delivery.message_id])) for delivery in deliveries]
+
+
+class CountsReleases(MemoryQueue):
+    caught_by = "test_released_deliveries_never_bury"
+
+    def settle(self, outcomes):
+        return super().settle([Retry(o.delivery, o.delivery.data) if isinstance(o, Release) else o for o in outcomes])
+
+    def claim(self, limit, lease, wait=0.0):
+        deliveries = super().claim(limit, lease, wait)
+        self._seen = [*getattr(self, "_seen", []), *deliveries]
+        for delivery in deliveries:
+            delivery.attempt = sum(seen.message_id == delivery.message_id for seen in self._seen)
+        return deliveries
+
+
+class ReleasesToTheTail(MemoryQueue):
+    caught_by = "test_a_released_message_is_at_the_head_at_once"
+
+    def settle(self, outcomes):
+        settled = super().settle(outcomes)
+        for outcome in outcomes:
+            if isinstance(outcome, Release):
+                self.delete([outcome.delivery.message_id])
+                self.write_many([Message(outcome.delivery.data, outcome.delivery.message_id)])
+        return settled
+
+
+class ForgetsTheReason(MemoryQueue):
+    caught_by = "test_a_buried_message_is_kept_with_its_reason"
+
+    def settle(self, outcomes):
+        return super().settle([replace(o, reason="error") if isinstance(o, Bury) else o for o in outcomes])
+
+
+class KeepsWhatIsDone(MemoryQueue):
+    caught_by = "test_nothing_is_left_behind"
+
+    def settle(self, outcomes):
+        return super().settle([Bury(o.delivery, "done") if isinstance(o, Ack) else o for o in outcomes])
+
+
+class AcksWithoutTheResult(MemoryQueue):
+    caught_by = "test_an_ack_writes_its_result"
+
+    def settle(self, outcomes):
+        return super().settle([replace(o, result=None) if isinstance(o, Ack) else o for o in outcomes])
+
+
+class WritesTheResultFirst(MemoryQueue):
+    caught_by = "test_a_stale_ack_writes_neither_result_nor_follow_ups"
+
+    def settle(self, outcomes):
+        for outcome in outcomes:
+            if isinstance(outcome, Ack) and outcome.result:
+                outcome.result.store.put(outcome.result.key, outcome.result.value)
+        return super().settle(outcomes)
+
+
+class WritesFollowUpsTwice(MemoryQueue):
+    caught_by = "test_follow_ups_appear_once_and_in_order"
+
+    def settle(self, outcomes):
+        for outcome in outcomes:
+            if isinstance(outcome, Ack):
+                self.write_many([Message(message.data) for message in outcome.follow_ups])
+        return super().settle(outcomes)
+
+
+class KnowsNoUniqueKeys(MemoryQueue):
+    caught_by = "test_a_key_is_taken_by_the_first_message"
+
+    def write_many(self, messages):
+        return super().write_many([replace(message, unique_key=None) for message in messages])
+
+
+class KeepsUniqueKeys(MemoryQueue):
+    caught_by = "test_the_end_of_the_message_frees_its_key"
+
+    def write_many(self, messages):
+        return super().write_many([replace(message, unique_for=A_YEAR) for message in messages])
+
+
+class LooksBeforeItWrites(MemoryQueue):
+    caught_by = "test_of_many_writers_one_gets_the_key"
+
+    def write_many(self, messages):
+        with self._changed:
+            taken = [self._messages._holder(message, self.now()) for message in messages]
+        time.sleep(0.01)
+        free = [message for message, holder in zip(messages, taken, strict=True) if holder is None]
+        super().write_many([replace(message, unique_key=None) for message in free])
+        super().write_many([replace(m, message_id=f"key of {m.message_id}", eta=self.now() + A_YEAR) for m in free])
+        return [Written(holder is None, holder or m.message_id) for m, holder in zip(messages, taken, strict=True)]
+
+
+class LookingRemoves(MemoryQueue):
+    caught_by = "test_looking_changes_nothing"
+
+    def peek(self, state, offset=0, limit=100):
+        shown = super().peek(state, offset, limit)
+        self.delete([message.message_id for message in shown])
+        return shown
+
+
+class RequeuesRegardless(MemoryQueue):
+    caught_by = "test_a_requeue_respects_a_key_that_was_taken_since"
+
+    def requeue(self, message_ids):
+        for message_id in message_ids:
+            record = self._messages._records.get(message_id)
+            if record:
+                record.message = replace(record.message, unique_key=None)
+        return super().requeue(message_ids)
+
+
+class CannotDeleteWhatRuns(MemoryQueue):
+    caught_by = "test_deleting_a_running_message_makes_its_receipt_stale"
+
+    def delete(self, message_ids):
+        running = {message.message_id for message in self.peek(State.RUNNING)}
+        super().delete([message_id for message_id in message_ids if message_id not in running])
+        return list(message_ids)
+
+
+class PausesOnlyItself(MemoryQueue):
+    caught_by = "test_a_pause_is_for_every_consumer"
+
+    alone = False
+
+    def pause(self):
+        self.alone = True
+
+    def resume(self):
+        self.alone = False
+
+    def claim(self, limit, lease, wait=0.0):
+        return [] if self.alone else super().claim(limit, lease, wait)
+
+
+class SleepsThroughArrivals(MemoryQueue):
+    caught_by = "test_an_arrival_ends_the_wait"
+
+    def claim(self, limit, lease, wait=0.0):
+        claimed = super().claim(limit, lease)
+        if not claimed and wait:
+            time.sleep(min(wait, 2.0))
+        return claimed or super().claim(limit, lease)
+
+
+class DoesNotWait(MemoryQueue):
+    caught_by = "test_waiting_waits"
+
+    def claim(self, limit, lease, wait=0.0):
+        return super().claim(limit, lease)
+
+
+class CannotBeWoken(MemoryQueue):
+    caught_by = "test_wake_ends_the_wait"
+
+    def wake(self):
+        pass
+
+
+class ForgetsAnEarlyWake(MemoryQueue):
+    caught_by = "test_a_wake_before_the_wait_is_not_lost"
+
+    def claim(self, limit, lease, wait=0.0):
+        self._wakes_answered = self._wakes_called
+        return super().claim(limit, lease, wait)
+
+
+class ExtendsToTheLongerLease(MemoryQueue):
+    """Only a renewal with a shorter lease than the first goes wrong, which no test was written for by hand."""
+
+    caught_by = "test_random_histories_go_as_the_contract_says"
+
+    def extend(self, deliveries, lease):
+        return super().extend(deliveries, max(lease, 30.75))
+
+
+class RequeuesToTheTail(MemoryQueue):
+    caught_by = "test_random_histories_go_as_the_contract_says"
+
+    def requeue(self, message_ids):
+        requeued = super().requeue(message_ids)
+        for message_id in requeued:
+            record = self._messages._records[message_id]
+            record.rank = (record.rank[0], next(self._messages._serial))
+            self._messages._shelves[State.READY].add(message_id, record.rank)
+        return requeued
+
+
+class KeepsTheKeysOfWhatCrashed(MemoryQueue):
+    caught_by = "test_a_burial_by_the_claim_frees_the_key"
+
+    def claim(self, limit, lease, wait=0.0):
+        dead = {message.message_id for message in self.peek(State.DEAD)}
+        claimed = super().claim(limit, lease, wait)
+        for message in self.peek(State.DEAD):
+            key = self._messages._records[message.message_id].message.unique_key
+            if key and message.message_id not in dead:
+                self._messages._holders.set(key, message.message_id, self.now())
+        return claimed
+
+
+class FlattensDelayedRetries(MemoryQueue):
+    caught_by = "test_a_delayed_retry_keeps_its_priority"
+
+    def settle(self, outcomes):
+        for outcome in outcomes:
+            if isinstance(outcome, Retry) and outcome.delay:
+                record = self._messages._records[outcome.delivery.message_id]
+                record.rank = (0, record.rank[1])
+        return super().settle(outcomes)

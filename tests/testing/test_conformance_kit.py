@@ -1,0 +1,165 @@
+"""The kit finds what is broken, says what a user would suffer, and asks no backend for what it does not declare."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+# Imported here so that the runs within these tests find them imported, and do not undo the import when they end: the
+# kit takes a second, and importlib_metadata replaces a part of the standard library, which nothing gives back.
+import importlib_metadata  # noqa: F401
+import pytest
+
+import huey_core.testing.conformance  # noqa: F401
+
+pytest_plugins = ["pytester"]
+
+HERE = Path(__file__).parent
+
+QUEUE = """
+    import pytest
+    from hypothesis import Phase, settings
+    from huey_core.testing.conformance import QueueConformance
+    from huey_memory import ManualClock, MemoryDataStore
+    from broken_queues import {cls}
+
+    class TestBroken(QueueConformance):
+        deadline = 0.5
+        histories = settings(QueueConformance.histories, max_examples=500, phases=[Phase.generate])
+
+        @pytest.fixture
+        def clock(self):
+            return ManualClock()
+
+        @pytest.fixture
+        def make_queue(self, clock):
+            return lambda name, **options: {cls}(name, clock=clock, **options)
+
+        @pytest.fixture
+        def make_data_store(self, clock):
+            return lambda name: MemoryDataStore(name, clock=clock)
+
+        @pytest.fixture
+        def advance(self, clock):
+            return clock.advance
+"""
+
+DATA_STORE = """
+    import pytest
+    from huey_core.testing.conformance import DataStoreConformance
+    from huey_memory import ManualClock
+    from broken_data_stores import {cls}
+
+    class TestBroken(DataStoreConformance):
+        deadline = 0.5
+
+        @pytest.fixture
+        def clock(self):
+            return ManualClock()
+
+        @pytest.fixture
+        def make_data_store(self, clock):
+            return lambda name: {cls}(name, clock=clock)
+
+        @pytest.fixture
+        def advance(self, clock):
+            return clock.advance
+"""
+
+BACKEND = """
+    import pytest
+    from huey_core.plugins.backends import backend_class, register_backend
+    from huey_core.testing.conformance import BackendConformance
+    from broken_backends import {cls}
+
+    class TestBroken(BackendConformance):
+        @pytest.fixture
+        def url(self):
+            original = backend_class("memory")
+            register_backend({cls}, replace=True)
+            yield "memory://broken/"
+            register_backend(original, replace=True)
+"""
+
+PLAIN = """
+    import pytest
+    from huey_core.testing.conformance import DataStoreConformance, QueueConformance
+    from plain import PlainDataStore, PlainQueue
+
+    class TestPlainQueue(QueueConformance):
+        @pytest.fixture
+        def make_queue(self):
+            return PlainQueue
+
+    class TestPlainDataStore(DataStoreConformance):
+        @pytest.fixture
+        def make_data_store(self):
+            return PlainDataStore
+"""
+
+
+@pytest.fixture
+def run_kit(pytester, monkeypatch):
+    """Run a module of conformance tests and return pytest's result."""
+    monkeypatch.syspath_prepend(HERE)
+
+    def run(module: str, *arguments: str) -> pytest.RunResult:
+        pytester.makepyfile(module)
+        return pytester.runpytest_inprocess("-p", "no:cacheprovider", "-rs", *arguments)
+
+    return run
+
+
+def broken(kind: str) -> list[tuple[str, str]]:
+    """The classes in a file of broken things, each with the test that must catch it."""
+    namespace = runpy.run_path(str(HERE / f"broken_{kind}.py"))
+    return [(name, value.caught_by) for name, value in namespace.items() if hasattr(value, "caught_by")]
+
+
+@pytest.mark.parametrize(("cls", "test"), broken("queues"))
+def test_a_broken_queue_is_caught_by_its_test(run_kit, cls, test):
+    assert_caught(run_kit(QUEUE.format(cls=cls), "-k", test), test)
+
+
+@pytest.mark.parametrize(("cls", "test"), broken("data_stores"))
+def test_a_broken_data_store_is_caught_by_its_test(run_kit, cls, test):
+    assert_caught(run_kit(DATA_STORE.format(cls=cls), "-k", test), test)
+
+
+@pytest.mark.parametrize(("cls", "test"), broken("backends"))
+def test_a_broken_backend_is_caught_by_its_test(run_kit, cls, test):
+    assert_caught(run_kit(BACKEND.format(cls=cls), "-k", test), test)
+
+
+def assert_caught(result: pytest.RunResult, test: str) -> None:
+    outcomes = result.parseoutcomes()
+    assert outcomes.get("failed", 0) >= 1
+    assert "errors" not in outcomes
+    result.stdout.re_match_lines([rf".*{test}", ".*Without this, "])
+
+
+def test_a_plain_backend_is_asked_for_what_it_promises_and_no_more(run_kit):
+    result = run_kit(PLAIN)
+    outcomes = result.parseoutcomes()
+    assert set(outcomes) == {"passed", "skipped"}
+    assert outcomes["passed"] > 80
+
+
+def test_a_promise_that_is_not_made_is_skipped_with_its_meaning(run_kit):
+    result = run_kit(PLAIN, "-k", "PlainQueue and not_early")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(
+        ["*DELAY is not declared: A message with an ``eta`` is kept by the server until it is due."]
+    )
+
+
+def test_a_subclass_without_its_fixture_is_told_which_one(run_kit):
+    module = """
+        from huey_core.testing.conformance import QueueConformance
+
+        class TestForgetful(QueueConformance):
+            pass
+    """
+    result = run_kit(module, "-k", "test_an_empty_queue_reads_as_none")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*TestForgetful needs a fixture make_queue*"])
