@@ -69,7 +69,7 @@ class BaseQueue(ABC):
 
     @abstractmethod
     def flush(self) -> None:
-        """Remove every message of this queue, and nothing of any other."""
+        """Remove every message of this queue, with all that is kept about them, and nothing of any other queue."""
 
     @abstractmethod
     def __len__(self) -> int:

@@ -328,7 +328,7 @@ class LeasedQueue(BaseQueue):
 
     @abstractmethod
     def requeue(self, message_ids: Iterable[str]) -> list[str]:
-        """Make dead or scheduled messages ready now, their deliveries counted anew.
+        """Make dead or scheduled messages ready now, in their old place in the order, their deliveries counted anew.
 
         Returns:
             The ids that were requeued. A message in another state, or one whose unique key another live message
@@ -337,7 +337,10 @@ class LeasedQueue(BaseQueue):
 
     @abstractmethod
     def delete(self, message_ids: Iterable[str]) -> list[str]:
-        """Forget messages in whatever state; a running one's receipt becomes stale. Returns the ids that were there."""
+        """Forget messages in whatever state, and return the ids that were there.
+
+        The receipt of one that runs becomes stale. Its unique key is freed, unless it was taken for a time.
+        """
 
     @abstractmethod
     def pause(self) -> None:

@@ -149,7 +149,7 @@ def test_a_promise_that_is_not_made_is_skipped_with_its_meaning(run_kit):
     result = run_kit(PLAIN, "-k", "PlainQueue and not_early")
     result.assert_outcomes(skipped=1)
     result.stdout.fnmatch_lines(
-        ["*DELAY is not declared: A message with an ``eta`` is kept by the server until it is due."]
+        ["*DELAY is not declared: A message with an eta is kept by the server until it is due."]
     )
 
 

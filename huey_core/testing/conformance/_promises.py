@@ -3,18 +3,19 @@
 # ruff: noqa: S101 - assertions are what a test is made of
 from __future__ import annotations
 
-import ast
 import functools
 import inspect
 import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TYPE_CHECKING
 
 import pytest
 
-from huey_core.backends.capabilities import Capability
+
+if TYPE_CHECKING:
+    from huey_core.backends.capabilities import Capability
 
 __all__ = ["Conformance", "Passing", "eventually", "in_threads", "promise", "unique_name", "within"]
 
@@ -78,7 +79,7 @@ class Conformance:
     @pytest.fixture(autouse=True)
     def _only_what_is_declared(self, request: pytest.FixtureRequest, declared: frozenset[Capability]) -> None:
         for capability in sorted(getattr(request.function, "needs", frozenset()) - declared, key=lambda c: c.name):
-            pytest.skip(f"{capability.name} is not declared: {_meanings()[capability.name]}")
+            pytest.skip(f"{capability.name} is not declared: {capability.description}")
 
     def beyond(self, seconds: float) -> float:
         """A little more than a duration, so that what was to happen after it has happened."""
@@ -135,17 +136,3 @@ class _Thread(threading.Thread):
         if self._error is not None:
             raise self._error
         return self._value
-
-
-@functools.cache
-def _meanings() -> dict[str, str]:
-    """What each capability means: the string below it in its source, which Python does not keep."""
-    body = ast.parse(inspect.getsource(Capability)).body[0]
-    assert isinstance(body, ast.ClassDef)
-    meanings: dict[str, str] = {}
-    for statement, following in zip(body.body, body.body[1:], strict=False):
-        if isinstance(statement, ast.Assign) and isinstance(following, ast.Expr):
-            name, text = statement.targets[0], following.value
-            if isinstance(name, ast.Name) and isinstance(text, ast.Constant):
-                meanings[name.id] = str(text.value)
-    return meanings
