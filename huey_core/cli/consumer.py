@@ -10,7 +10,7 @@ import click
 from huey_core.consumer.config import ConsumerConfig, load_configuration
 from huey_core.consumer.consumer import Consumer
 from huey_core.consumer.logs import set_up_logging
-from huey_core.consumer.signals import run_until_signalled
+from huey_core.consumer.signals import end_soon, run_until_signalled
 
 __all__ = ["consumer"]
 
@@ -66,6 +66,8 @@ def consumer(configuration: str, verbose: bool, quiet: bool, loglevel: str | Non
     config = ConsumerConfig.from_configuration(configuration_class, loglevel=loglevel, **settings)
     set_up_logging(config)
     try:
-        sys.exit(run_until_signalled(Consumer(invoker, config)))
+        code = run_until_signalled(Consumer(invoker, config))
+        end_soon(code)
+        sys.exit(code)
     finally:
         invoker.close()

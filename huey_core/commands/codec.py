@@ -18,18 +18,19 @@ if TYPE_CHECKING:
 
 __all__ = ["CommandCodec"]
 
-_HEADER_TYPES: dict[str, tuple[type, ...]] = {
-    "id": (str,),
-    "cmd": (str,),
-    "ser": (str,),
-    "at": (int, float),
-    "eta": (int, float),
-    "exp": (int, float),
-    "retries": (int,),
-    "prio": (int,),
-    "opts": (dict,),
-    "hdr": (dict,),
+_HEADER_TYPES: Final[dict[str, frozenset[type]]] = {
+    "id": frozenset({str}),
+    "cmd": frozenset({str}),
+    "ser": frozenset({str}),
+    "at": frozenset({int, float}),
+    "eta": frozenset({int, float}),
+    "exp": frozenset({int, float}),
+    "retries": frozenset({int}),
+    "prio": frozenset({int}),
+    "opts": frozenset({dict}),
+    "hdr": frozenset({dict}),
 }
+"""The exact types of the fields of a header: to ``isinstance`` a bool is an int, and to nobody else a number."""
 
 
 class CommandCodec:
@@ -97,10 +98,9 @@ class CommandCodec:
             CommandNotFound: No command of that name is registered here.
         """
         header, encoded, body = unpack(data)
-        for name, types in _HEADER_TYPES.items():
-            # bool is an int to Python, and no number to anybody else.
-            if name in header and (not isinstance(header[name], types) or isinstance(header[name], bool)):
-                raise DecodeError(f"the message's header field {name!r} holds a {type(header[name]).__name__}")
+        for name, value in header.items():
+            if name in _HEADER_TYPES and type(value) not in _HEADER_TYPES[name]:
+                raise DecodeError(f"the message's header field {name!r} holds a {type(value).__name__}")
         try:
             task_id, command_name, serializer_name = header["id"], header["cmd"], header["ser"]
         except KeyError as error:

@@ -2,7 +2,8 @@
 
 Quick commands are worth claiming in large portions, because a round trip costs more than they do. Slow ones are not:
 a message that waits here behind a slow command could be running in another consumer. So the number held ahead is what
-the workers get through in a short time, by the latest durations, and none as soon as commands are slow.
+the workers get through in a short time, by the latest durations, and none as soon as commands are slow. Nor is more
+held ahead than fits into a bounded amount of memory, by the latest sizes.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ __all__ = ["ClaimAhead"]
 
 HORIZON: Final = 0.1
 """Seconds of work to hold ahead."""
+
+MEMORY: Final = 16 * 2**20
+"""Bytes of messages to hold ahead."""
 
 
 class ClaimAhead:
@@ -27,6 +31,12 @@ class ClaimAhead:
         self._workers = workers
         self._limit = limit
         self._mean = float("inf")
+        self._largest = 1
+
+    def weigh(self, largest: int) -> None:
+        """Learn the size in bytes of the largest message of a claim."""
+        # As with durations: a large one counts at once, and is forgotten over some claims.
+        self._largest = max(largest, self._largest // 2, 1)
 
     def observe(self, duration: float) -> None:
         """Learn how long a command took, in seconds."""
@@ -42,4 +52,4 @@ class ClaimAhead:
         """The number of messages to hold ahead, while the longest-running command has run for so many seconds."""
         if longest_running > HORIZON:
             return 0
-        return min(self._limit, int(self._workers * HORIZON / max(self._mean, 1e-6)))
+        return min(self._limit, int(self._workers * HORIZON / max(self._mean, 1e-6)), MEMORY // self._largest)

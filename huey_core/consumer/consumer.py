@@ -15,10 +15,12 @@ from huey_core.consumer.claim_ahead import ClaimAhead
 from huey_core.consumer.config import ConsumerConfig
 from huey_core.consumer.fetcher import Fetcher
 from huey_core.consumer.held import HeldDeliveries, LeaseKeeper
+from huey_core.consumer.last_delivery import LastDelivery
 from huey_core.consumer.outbox import Outbox
 from huey_core.consumer.periodic import PeriodicScheduler, TickWriter
 from huey_core.consumer.plain import PlainSource
 from huey_core.consumer.report import CORE_REPORT
+from huey_core.consumer.trouble import Outage
 from huey_core.consumer.worker import WorkBuffer, Worker
 from huey_core.exceptions import QueueException, QueueReadException
 from huey_core.invoker.runner import CommandRunner
@@ -136,9 +138,13 @@ class Consumer:
         self.source: Source = invoker.leased_queue or self._plain_source()
         self.stats = Stats()
         self._finished: bool | None = None
+        self.outage = Outage("the queue", log)
         self.held = HeldDeliveries()
         self.buffer = WorkBuffer()
         self.outbox = Outbox(self)
+        self.last_delivery = LastDelivery(
+            invoker.leased_queue.max_deliveries if invoker.leased_queue else 1, self.held, self.outbox
+        )
         self.claim_ahead = ClaimAhead(self.config.threads, self.config.prefetch if invoker.leased_queue else 0)
         self.runner = CommandRunner(
             invoker,

@@ -11,6 +11,9 @@ from huey_core.backends.leased import Release
 from huey_core.consumer.trouble import Trouble
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from huey_core.backends.leased import Delivery
     from huey_core.consumer.consumer import Consumer
 
 __all__ = ["Fetcher"]
@@ -44,8 +47,8 @@ class Fetcher(threading.Thread):
         super().__init__(name="huey-fetcher", daemon=True)
         self.revocable = True
         self._consumer = consumer
-        self._trouble = Trouble("the queue", consumer.config, log)
-        self._stopping = False
+        self._trouble = Trouble(consumer.outage, "claiming", consumer.config)
+        self._stopping = threading.Event()
         self._waiting_in_server = False
         self._wanted = threading.Event()
         self._running_low = threading.Event()
@@ -53,18 +56,19 @@ class Fetcher(threading.Thread):
 
     def run(self) -> None:
         """Claim and settle until told to stop."""
-        while not self._stopping:
+        while not self._stopping.is_set():
             try:
                 self._cycle()
             except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
-                self._running_low.clear()
-                self._running_low.wait(self._trouble.failed(error))
+                self._stopping.wait(self._trouble.failed(error))
+            else:
+                self._trouble.over()
         # From here on nobody else flushes, so the workers do.
         self._waiting_in_server = True
 
     def stop(self) -> None:
         """End the loop soon, a wait in the server included."""
-        self._stopping = True
+        self._stopping.set()
         self._wanted.set()
         self._running_low.set()
         self._consumer.source.wake()
@@ -77,7 +81,7 @@ class Fetcher(threading.Thread):
         if not self._wanted.is_set():
             self._wanted.set()
         enough = buffered == 0 or len(self._consumer.outbox) >= self._low_water
-        if self._waiting_in_server and (enough or self._stopping):
+        if self._waiting_in_server and (enough or self._stopping.is_set()):
             self.flush_for_worker()
 
     def flush_for_worker(self) -> None:
@@ -94,7 +98,7 @@ class Fetcher(threading.Thread):
         consumer.outbox.flush()
         room, target, buffered = self._room()
         self._low_water = target // 2
-        if room <= 0 or buffered > self._low_water:
+        if room <= 0 or buffered > self._low_water or consumer.last_delivery.is_held():
             self._wait_for_workers(buffered, target)
             return
         # The flag goes up before the outbox is looked at, and workers add before they look at the flag: whatever
@@ -103,17 +107,27 @@ class Fetcher(threading.Thread):
         try:
             if len(consumer.outbox):
                 return
-            deliveries = consumer.source.claim(min(room, CLAIM_AT_ONCE), consumer.lease, LONGEST_WAIT)
+            # The first success after an outage is not to be kept waiting, so that it ends in the log when it does here.
+            wait = 0.0 if self._trouble.seconds else LONGEST_WAIT
+            deliveries = consumer.source.claim(min(room, CLAIM_AT_ONCE), consumer.lease, wait)
         finally:
             self._waiting_in_server = False
-        self._trouble.over()
-        if not deliveries:
-            return
-        consumer.held.add(deliveries)
-        if consumer.invoker.revokes:
-            self.revocable = consumer.invoker.revocations.any()
-        consumer.stats.claimed += len(deliveries)
-        consumer.buffer.put(deliveries)
+        if deliveries:
+            consumer.held.add(deliveries)
+            consumer.stats.claimed += len(deliveries)
+            consumer.claim_ahead.weigh(max(len(one.data) for one in deliveries))
+            self._look_for_revocations(deliveries)
+            consumer.buffer.put(consumer.last_delivery.set_apart(deliveries))
+
+    def _look_for_revocations(self, deliveries: Sequence[Delivery]) -> None:
+        """Find out whether anything may be revoked, and give back what was claimed when that cannot be known."""
+        invoker = self._consumer.invoker
+        try:
+            self.revocable = invoker.revokes and invoker.revocations.any()
+        except Exception:
+            for delivery in deliveries:
+                self._consumer.outbox.add(Release(delivery))
+            raise
 
     def _room(self) -> tuple[int, int, int]:
         """How many messages to claim, how many to hold ahead of the workers, and how many are held ahead now."""

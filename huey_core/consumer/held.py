@@ -58,7 +58,7 @@ class LeaseKeeper(threading.Thread):
     def __init__(self, consumer: Consumer) -> None:
         super().__init__(name="huey-leases", daemon=True)
         self._consumer = consumer
-        self._trouble = Trouble("the queue (renewing leases)", consumer.config, log)
+        self._trouble = Trouble(consumer.outage, "renewing leases", consumer.config)
         self._stopping = threading.Event()
 
     def run(self) -> None:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.leased import Ack, Bury, Outcome, Retry
 from huey_core.consumer.trouble import Trouble
-from huey_core.invoker.stored_result import write_result
+from huey_core.invoker.stored_result import encode_error, write_result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +41,7 @@ class Outbox:
         self._consumer = consumer
         self._waiting: deque[Outcome] = deque()
         self._flushing = threading.Lock()
-        self._trouble = Trouble("the queue (settling)", consumer.config, log)
+        self._trouble = Trouble(consumer.outage, "settling", consumer.config)
 
     def add(self, outcome: Outcome) -> None:
         """Add an outcome, to be settled by the next flush."""
@@ -62,9 +63,10 @@ class Outbox:
                 try:
                     self._settle(batch)
                 except Exception as error:
-                    self._keep(self._settle_singly(batch) if len(batch) > 1 else batch, error)
+                    singly = len(batch) > 1 and self._server_answers()
+                    self._keep(self._settle_singly(batch) if singly else batch, error)
                     raise
-                self._trouble.over()
+            self._trouble.over()
 
     def _settle(self, batch: Sequence[Outcome]) -> None:
         consumer = self._consumer
@@ -89,6 +91,15 @@ class Outbox:
             return Ack(outcome.delivery, None, outcome.follow_ups)
         return Bury(outcome.delivery, outcome.reason, outcome.detail)
 
+    def _server_answers(self) -> bool:
+        try:
+            self._consumer.source.now()
+        except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
+            # Singly, each outcome of the batch would wait for the driver's time limit.
+            log.debug("the server does not answer: %r", error)
+            return False
+        return True
+
     def _settle_singly(self, batch: list[Outcome]) -> list[Outcome]:
         """Settle one by one what failed together, so that one that cannot be settled does not hold up the others."""
         failed = []
@@ -104,12 +115,18 @@ class Outbox:
         # The server answers, and takes others: what it refuses, it will refuse next time as well.
         return [self._without_what_was_refused(outcome, refused) for outcome in failed]
 
-    @staticmethod
-    def _without_what_was_refused(outcome: Outcome, error: Exception) -> Outcome:
+    def _without_what_was_refused(self, outcome: Outcome, error: Exception) -> Outcome:
         if not isinstance(outcome, Ack | Retry | Bury) or (isinstance(outcome, Bury) and outcome.result is None):
             return outcome
-        log.error("the outcome of message %s is refused, so it is buried: %r", _id(outcome), error)
-        return Bury(outcome.delivery, f"its outcome could not be written: {type(error).__name__}: {error}"[:500])
+        reason = f"its outcome could not be written: {type(error).__name__}: {error}"[:500]
+        log.error("message %s is buried: %s", _id(outcome), reason)
+        result = None
+        if isinstance(outcome, Ack) and outcome.result is not None:
+            # Whoever waits for the result learns that there is none to come.
+            serializer = self._consumer.invoker.serializer
+            result = replace(outcome.result, value=encode_error(serializer, outcome.result.key, error))
+        self._consumer.invoker.notify("huey_command_buried", command=None, message_id=_id(outcome), reason=reason)
+        return Bury(outcome.delivery, reason, result=result)
 
     def _keep(self, outcomes: list[Outcome], error: Exception) -> None:
         self._trouble.failed(error)

@@ -4,7 +4,8 @@
 SIGTERM, SIGINT    stop claiming, let running commands finish for up to ``SHUTDOWN_TIMEOUT``, give the rest back at
                    once, exit with 0
 a second one       give everything back now, exit with 1
-SIGHUP             the same as the first SIGTERM, then start again with the same arguments
+SIGHUP             the same as the first SIGTERM, then start again with the same arguments in the same process, unless
+                   a signal to end comes in the meantime
 =================  =========================================================================================
 """
 
@@ -24,11 +25,14 @@ if TYPE_CHECKING:
 
     from huey_core.consumer.consumer import Consumer
 
-__all__ = ["run_until_signalled"]
+__all__ = ["end_soon", "run_until_signalled"]
 
 log: Final = logging.getLogger("huey_core.consumer")
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+LAST_MOMENT: Final = 1.0
+"""Seconds within which everything must be given back after a second signal; leases do the rest."""
 
 
 def run_until_signalled(consumer: Consumer, restart: Callable[[], None] | None = None) -> int:
@@ -51,29 +55,51 @@ def run_until_signalled(consumer: Consumer, restart: Callable[[], None] | None =
     previous = {number: signal.signal(number, note) for number in SIGNALS}
     try:
         consumer.start()
-        first = received.get()
-        finished = _stop(consumer, signal.Signals(first).name, received)
+        asked = _stop(consumer, received.get(), received)
+        if asked == signal.SIGHUP:
+            # The program that starts inherits this, so that another one does not end it before it can handle it.
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            log.info("starting again")
+            (restart or _execute_again)()
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-    if finished and first == signal.SIGHUP:
-        log.info("starting again")
-        (restart or _execute_again)()
-    return 0 if finished else 1
+    return 1 if asked is None else 0
 
 
-def _stop(consumer: Consumer, reason: str, received: SimpleQueue[int]) -> bool:
-    """Stop in a thread, so that a second signal can cut it short; say whether it was an orderly stop."""
-    stopping = threading.Thread(target=consumer.stop, args=(reason,), name="huey-stop", daemon=True)
-    stopping.start()
+def end_soon(code: int, grace: float = 1.0) -> None:
+    """Make sure that this process ends with ``code`` within ``grace`` seconds.
+
+    An ordinary exit waits for every thread that a command has left behind, and there may be no end to that.
+    """
+    timer = threading.Timer(grace, os._exit, (code,))
+    timer.daemon = True
+    timer.start()
+
+
+def _stop(consumer: Consumer, asked: int, received: SimpleQueue[int]) -> int | None:
+    """Stop, and return the signal that was obeyed: SIGHUP only if none to end came after it; ``None`` if two did."""
+    # In a thread, so that a second signal can cut it short.
+    stopping = _in_thread(consumer.stop, signal.Signals(asked).name)
     while stopping.is_alive():
         stopping.join(0.05)
         while not received.empty():
-            if received.get() != signal.SIGHUP:
+            number = received.get()
+            if number == signal.SIGHUP:
+                continue
+            if asked != signal.SIGHUP:
                 log.warning("a second signal: giving everything back now")
-                consumer.stop_now()
-                return False
-    return True
+                _in_thread(consumer.stop_now).join(LAST_MOMENT)
+                return None
+            log.info("%s: the consumer will not start again", signal.Signals(number).name)
+            asked = number
+    return asked
+
+
+def _in_thread(function: Callable[..., object], *arguments: str) -> threading.Thread:
+    thread = threading.Thread(target=function, args=arguments, name="huey-stop", daemon=True)
+    thread.start()
+    return thread
 
 
 def _execute_again() -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import logging
@@ -12,32 +13,79 @@ if TYPE_CHECKING:
 
     from huey_core.consumer.config import ConsumerConfig
 
-__all__ = ["Trouble"]
+__all__ = ["Outage", "Trouble"]
+
+CALM: Final = 5.0
+"""Seconds after an outage in which a failure may be the last of it: of a call that was made before it was over."""
 
 
-class Trouble:
-    """Keeps track of whether something answers.
+class Outage:
+    """The state of one server, as all threads that talk to it see it together.
+
+    An outage begins when the first of them fails, and is over when each that failed has succeeded again.
 
     Args:
         what: What it is that may not answer, for the log.
-        config: Gives the first pause, its growth and the longest pause.
         log: Where the changes of state are logged.
         clock: A monotonic time in seconds.
+    """
+
+    def __init__(self, what: str, log: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        self._what = what
+        self._log = log
+        self._lock = threading.Lock()
+        self._failing: set[Trouble] = set()
+        self._began = 0.0
+        self._ended = float("-inf")
+        self._tries = 0
+        self._is_logged = False
+
+    def joined_by(self, trouble: Trouble, doing: str, error: Exception) -> None:
+        """Note that somebody failed, once more or for the first time."""
+        with self._lock:
+            now = self.clock()
+            if not self._failing:
+                self._began = now
+                self._tries = 0
+            self._failing.add(trouble)
+            self._tries += 1
+            if not self._is_logged and now - self._ended > CALM:
+                self._is_logged = True
+                self._log.error("%s does not answer (%s), trying again until it does: %r", self._what, doing, error)
+
+    def left_by(self, trouble: Trouble) -> None:
+        """Note that somebody who failed has succeeded."""
+        with self._lock:
+            self._failing.discard(trouble)
+            if self._is_logged and not self._failing:
+                self._is_logged = False
+                self._ended = self.clock()
+                self._log.info(
+                    "%s answers again after %.1f s and %d tries", self._what, self._ended - self._began, self._tries
+                )
+
+
+class Trouble:
+    """What one thread, or one kind of work, has to do with the outages of its server.
+
+    Args:
+        outage: The state that is shared.
+        doing: What is done, for the log.
+        config: Gives the first pause, its growth and the longest pause.
         jitter: Returns a random number between two numbers.
     """
 
     def __init__(
         self,
-        what: str,
+        outage: Outage,
+        doing: str,
         config: ConsumerConfig,
-        log: logging.Logger,
-        clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[float, float], float] = random.uniform,
     ) -> None:
-        self._what = what
+        self._outage = outage
+        self._doing = doing
         self._config = config
-        self._log = log
-        self._clock = clock
         self._jitter = jitter
         self._since: float | None = None
         self._failures = 0
@@ -45,8 +93,8 @@ class Trouble:
     def failed(self, error: Exception) -> float:
         """Note a failure, and return how long to pause, in seconds."""
         if self._since is None:
-            self._since = self._clock()
-            self._log.error("%s does not answer, trying again until it does: %r", self._what, error)
+            self._since = self._outage.clock()
+        self._outage.joined_by(self, self._doing, error)
         pause = self._config.max_delay
         # The power of many failures overflows, and is past the longest pause long before.
         if self._failures < 500:
@@ -57,13 +105,11 @@ class Trouble:
     def over(self) -> None:
         """Note a success."""
         if self._since is not None:
-            self._log.info(
-                "%s answers again after %.1f s and %d tries", self._what, self._clock() - self._since, self._failures
-            )
             self._since = None
             self._failures = 0
+            self._outage.left_by(self)
 
     @property
     def seconds(self) -> float:
-        """For how long it has not answered."""
-        return 0.0 if self._since is None else self._clock() - self._since
+        """For how long it has not succeeded."""
+        return 0.0 if self._since is None else self._outage.clock() - self._since

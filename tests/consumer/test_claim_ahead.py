@@ -56,3 +56,22 @@ def test_nothing_is_held_ahead_behind_a_command_that_runs_long():
 @given(st.lists(st.floats(0, 1e6)), st.integers(1, 64), st.integers(0, 5000))
 def test_the_target_is_never_negative_nor_above_the_limit(durations, workers, limit):
     assert 0 <= observed(*durations, workers=workers, limit=limit).target() <= limit
+
+
+def test_no_more_is_held_ahead_than_fits_into_memory():
+    ahead = ClaimAhead(workers=4, limit=1000)
+    ahead.observe(0.0001)
+    ahead.weigh(2 * 2**20)
+
+    assert ahead.target() == 8
+
+
+def test_large_messages_are_forgotten_over_some_claims_of_small_ones():
+    ahead = ClaimAhead(workers=4, limit=1000)
+    ahead.observe(0.0001)
+    ahead.weigh(2 * 2**20)
+
+    for _ in range(10):
+        ahead.weigh(100)
+
+    assert ahead.target() == 1000

@@ -52,6 +52,25 @@ def ack(consumer: Consumer, delivery, value: bytes = b"fine") -> Ack:
     return Ack(delivery, ResultWrite(consumer.invoker.results, delivery.message_id, value))
 
 
+def test_a_server_that_does_not_answer_is_not_asked_for_each_outcome(consumer, monkeypatch):
+    calls = []
+
+    def time_out(*arguments):
+        calls.append(arguments)
+        raise TimeoutError
+
+    for delivery in claim(consumer, 3):
+        consumer.outbox.add(ack(consumer, delivery))
+    monkeypatch.setattr(consumer.source, "settle", time_out)
+    monkeypatch.setattr(consumer.source, "now", time_out)
+
+    with pytest.raises(TimeoutError):
+        consumer.outbox.flush()
+
+    assert len(calls) == 2
+    assert len(consumer.outbox) == 3
+
+
 def test_what_waits_is_settled_in_one_go(consumer):
     for delivery in claim(consumer, 3):
         consumer.outbox.add(ack(consumer, delivery))

@@ -7,14 +7,17 @@ import logging
 import pytest
 
 from huey_core.consumer import ConsumerConfig
-from huey_core.consumer.trouble import Trouble
+from huey_core.consumer.trouble import Outage, Trouble
+
+
+def make_trouble(outage):
+    config = ConsumerConfig(initial_delay=1.0, backoff=2.0, max_delay=10.0)
+    return Trouble(outage, "claiming", config, lambda low, high: high)
 
 
 @pytest.fixture
 def trouble():
-    clock = iter(range(1000)).__next__
-    config = ConsumerConfig(initial_delay=1.0, backoff=2.0, max_delay=10.0)
-    return Trouble("the queue", config, logging.getLogger("test"), clock, lambda low, high: high)
+    return make_trouble(Outage("the queue", logging.getLogger("test")))
 
 
 def test_pauses_grow_up_to_the_longest(trouble):
@@ -32,7 +35,8 @@ def test_pauses_start_anew_after_a_success(trouble):
 
 
 def test_pauses_are_spread_by_chance():
-    trouble = Trouble("the queue", ConsumerConfig(initial_delay=1.0), logging.getLogger("test"))
+    outage = Outage("the queue", logging.getLogger("test"))
+    trouble = Trouble(outage, "claiming", ConsumerConfig(initial_delay=1.0))
 
     assert len({trouble.failed(OSError()) for _ in range(5)}) == 5
 
@@ -52,3 +56,63 @@ def test_each_change_of_state_is_logged_once(trouble, caplog):
     assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"]
     assert "the cable is out" in caplog.text
     assert "3 tries" in caplog.text
+
+
+def test_an_outage_that_several_threads_see_is_logged_once(caplog):
+    caplog.set_level(logging.INFO)
+    outage = Outage("the queue", logging.getLogger("test"))
+    claiming, settling = make_trouble(outage), make_trouble(outage)
+
+    claiming.failed(OSError("the cable is out"))
+    settling.failed(OSError("the cable is out"))
+    settling.over()
+    settling.failed(OSError("the cable is out"))
+    claiming.over()
+    settling.over()
+
+    assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"]
+
+
+def test_a_new_outage_is_timed_from_its_own_beginning(caplog):
+    caplog.set_level(logging.INFO)
+    now = 0.0
+    trouble = make_trouble(Outage("the queue", logging.getLogger("test"), lambda: now))
+
+    for began, ended in ((0.0, 1.0), (100.0, 103.0)):
+        now = began
+        trouble.failed(OSError())
+        now = ended
+        trouble.over()
+
+    assert "after 1.0 s and 1 tries" in caplog.messages[1]
+    assert "after 3.0 s and 1 tries" in caplog.messages[3]
+
+
+def test_a_late_failure_is_not_another_outage(caplog):
+    caplog.set_level(logging.INFO)
+    now = 0.0
+    outage = Outage("the queue", logging.getLogger("test"), lambda: now)
+    claiming, settling = make_trouble(outage), make_trouble(outage)
+    claiming.failed(OSError())
+    claiming.over()
+
+    now = 1.0
+    settling.failed(OSError("of a call that was made before"))
+    settling.over()
+
+    assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"]
+
+
+def test_an_outage_soon_after_another_one_is_logged_when_it_goes_on(caplog):
+    caplog.set_level(logging.INFO)
+    now = 0.0
+    trouble = make_trouble(Outage("the queue", logging.getLogger("test"), lambda: now))
+    trouble.failed(OSError())
+    trouble.over()
+
+    for seconds in (1.0, 2.0, 10.0, 11.0):
+        now = seconds
+        trouble.failed(OSError())
+    trouble.over()
+
+    assert [record.levelname for record in caplog.records] == ["ERROR", "INFO", "ERROR", "INFO"]

@@ -1,0 +1,51 @@
+"""The application: its invoker, its one command, and the settings of its consumers.
+
+The producer and the consumers import this module, so they agree on all three. The server is named by the environment
+variable HUEY_URL, as it would be in production.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from huey_core import Invoker, hookimpl, queue_command
+from huey_core.bin.config import BaseConfiguration
+
+from .words import count_words
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from huey_core import QueueCommand
+    from huey_core.invoker.execution import Execution
+
+LEASE = 2.0
+
+
+class DeliveryCount:
+    """A plugin that adds to every result how often its command was delivered: more than once after a crash."""
+
+    @hookimpl(wrapper=True)
+    def huey_execute(self, command: QueueCommand) -> Generator[None, Execution, Execution]:
+        execution = yield
+        execution.value["deliveries"] = command.attempt
+        return execution
+
+
+invoker = Invoker.from_env(plugins=[DeliveryCount()])
+
+
+@queue_command(invoker)
+def count_file(folder: str, name: str) -> dict[str, Any]:
+    """Count the words of one file. Running it twice does no harm, as it should be with every command."""
+    return {"words": dict(count_words(Path(folder, name)))}
+
+
+class Configuration(BaseConfiguration):
+    """Two threads are plenty, since counting keeps a core busy; the short lease lets the demo end soon."""
+
+    INVOKER = invoker
+    THREADS = 2
+    LEASE = LEASE
+    PERIODIC = False

@@ -1,0 +1,57 @@
+"""Keeps a command that kills its consumer from taking its neighbours with it.
+
+Every message that a killed consumer held has used up one of its deliveries, the innocent ones included. A message on
+its last delivery is therefore held without any other redelivered one beside it: if it is the guilty one, nobody else
+reaches the end of its deliveries by its fault, and if it is not, the guilty one is not there to bring it down.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from huey_core.backends.leased import Release
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from huey_core.backends.leased import Delivery
+    from huey_core.consumer.held import HeldDeliveries
+    from huey_core.consumer.outbox import Outbox
+
+__all__ = ["LastDelivery"]
+
+
+class LastDelivery:
+    """Lets one message on its last delivery through at a time.
+
+    Args:
+        max_deliveries: The number of the last delivery. With 1, every delivery is the last and nothing is set apart.
+        held: The deliveries of this consumer.
+        outbox: Where those are given back that have to wait.
+    """
+
+    def __init__(self, max_deliveries: int, held: HeldDeliveries, outbox: Outbox) -> None:
+        self._max_deliveries = max_deliveries
+        self._held = held
+        self._outbox = outbox
+        self._suspect: Delivery | None = None
+
+    def is_held(self) -> bool:
+        """Whether a message on its last delivery is held, so that nothing more should be claimed."""
+        if self._suspect is not None and self._suspect not in self._held:
+            self._suspect = None
+        return self._suspect is not None
+
+    def set_apart(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+        """Give back, uncounted, what must not be held together, and return the rest of what was just claimed."""
+        if self._max_deliveries == 1:
+            return deliveries
+        suspects = [one for one in deliveries if one.attempt >= self._max_deliveries]
+        if not suspects:
+            return deliveries
+        self._suspect = suspects[0]
+        kept = [one for one in deliveries if one.attempt == 1 or one is self._suspect]
+        for one in deliveries:
+            if one.attempt > 1 and one is not self._suspect:
+                self._outbox.add(Release(one))
+        return kept

@@ -1,0 +1,108 @@
+"""The application of the end-to-end tests. Every start and every end of a command is a line in the folder's journal."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Generator
+from pathlib import Path
+
+from huey_core import CommandRegistry, Invoker, QueueCommand, hookimpl, periodic_command, queue_command
+from huey_core.bin.config import BaseConfiguration
+from huey_core.invoker.execution import Execution
+
+FOLDER = Path(os.environ["E2E_FOLDER"])
+
+
+class Journal:
+    """A plugin that writes down which process ran what, so that a killed one leaves its traces."""
+
+    @hookimpl(wrapper=True)
+    def huey_execute(self, command: QueueCommand) -> Generator[None, Execution, Execution]:
+        self._note("started", command)
+        execution = yield
+        self._note("finished", command)
+        return execution
+
+    def _note(self, event: str, command: QueueCommand) -> None:
+        if command.command_name != "main.swallow":
+            entry = {
+                "event": event,
+                "command": command.command_name.removeprefix("main."),
+                "task_id": command.task_id,
+                "attempt": command.attempt,
+                "pid": os.getpid(),
+                "at": time.monotonic(),
+            }
+            # One line in one write, so that processes do not mix theirs.
+            with (FOLDER / "journal").open("a") as file:
+                file.write(json.dumps(entry) + "\n")
+
+
+invoker = Invoker.from_env(plugins=[Journal()], registry=CommandRegistry())
+
+
+@queue_command(invoker)
+def add(a, b):
+    return a + b
+
+
+@queue_command(invoker)
+def work(seconds):
+    time.sleep(seconds)
+    return seconds
+
+
+@queue_command(invoker)
+def wait_for_file(name):
+    """Run until the test lets it end."""
+    while not (FOLDER / name).exists():
+        time.sleep(0.005)
+    return os.getpid()
+
+
+@queue_command(invoker)
+def leave_a_thread_behind(name):
+    threading.Thread(target=wait_for_file.function, args=(name,), daemon=False).start()
+    return True
+
+
+@queue_command(invoker)
+def kill_the_worker():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@queue_command(invoker, store_result=False)
+def swallow(text):
+    """Be given something large."""
+
+
+@queue_command(invoker)
+def measure(text):
+    return len(text)
+
+
+def every_minute(at):
+    with (FOLDER / "asked").open("a") as file:
+        file.write(f"{os.getpid()} {at:%H:%M}\n")
+    return True
+
+
+@periodic_command(invoker, every_minute)
+def tick():
+    """Run in every minute."""
+
+
+class Configuration(BaseConfiguration):
+    INVOKER = invoker
+    PERIODIC = False
+    UNREADABLE_DELAY = 0.05
+    MAX_DELAY = 0.5
+
+
+class Misspelt(BaseConfiguration):
+    INVOKER = invoker
+    TREADS = 4

@@ -1,0 +1,43 @@
+"""A server that the tests share, servers that a test may break, and the application deployed on one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deployment import Deployment
+from huey_redis.testing import RedisServer
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[RedisServer]:
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def new_server() -> Iterator[Callable[..., RedisServer]]:
+    """Start servers that a test may stop, fill or reconfigure."""
+    with ExitStack() as stack:
+        yield lambda **options: stack.enter_context(RedisServer(**options))
+
+
+@pytest.fixture
+def deploy(server: RedisServer, tmp_path: Path) -> Iterator[Callable[..., Deployment]]:
+    """Deploy the application: on the shared server, or on another one that is given."""
+    with ExitStack() as stack:
+
+        def deploy(on: RedisServer = server, **options: Any) -> Deployment:
+            return stack.enter_context(closing(Deployment(on, tmp_path, **options)))
+
+        yield deploy
+
+
+@pytest.fixture
+def deployment(deploy: Callable[..., Deployment]) -> Deployment:
+    """The application on the shared server."""
+    return deploy()

@@ -1,0 +1,93 @@
+"""What becomes of commands when their consumer is killed, is killed by them, or is stopped for too long."""
+
+from __future__ import annotations
+
+import signal
+
+from deployment import await_condition
+from huey_core.backends.leased import State
+
+LEASE = 2.0
+MARGIN = 1.0
+"""Seconds by which a busy machine, and the start of a process, may delay what follows a kill."""
+
+
+def interrupted_by(deployment, consumer):
+    """The runs that a consumer had started and could not end."""
+    finished = {(one.task_id, one.pid) for one in deployment.journal("finished")}
+    return [
+        one
+        for one in deployment.journal("started")
+        if one.pid == consumer.pid and (one.task_id, one.pid) not in finished
+    ]
+
+
+def test_every_command_completes_though_consumers_are_killed_again_and_again(deployment):
+    consumers = [deployment.start("--threads", "4") for _ in range(2)]
+    results = deployment.invoker.enqueue_many([deployment.main.work.command(0.05) for _ in range(200)])
+    kills = []
+    for done in (20, 50, 80):
+        victim = consumers.pop(0)
+        await_condition(
+            lambda done=done, victim=victim: (
+                len(deployment.journal("finished")) > done and interrupted_by(deployment, victim)
+            ),
+            "the consumer is in the middle of commands",
+        )
+        victim.kill()
+        kills.append(interrupted_by(deployment, victim))
+        consumers.append(deployment.start("--threads", "4"))
+
+    assert [result.get(blocking=True, timeout=20) for result in results] == [0.05] * 200
+    assert all(kills)
+    started = deployment.journal("started")
+    for run in (run for interrupted in kills for run in interrupted):
+        (again,) = (one for one in started if (one.task_id, one.attempt) == (run.task_id, run.attempt + 1))
+        assert again.at - run.at < LEASE + 1 + MARGIN
+    assert deployment.queue.counts().dead == 0
+
+
+def test_a_command_that_kills_its_worker_each_time_is_buried_and_its_neighbours_are_unharmed(deploy):
+    deployment = deploy(lease=1, max_deliveries=3)
+    poison = deployment.main.kill_the_worker()
+    neighbours = deployment.invoker.enqueue_many([deployment.main.work.command(0.2) for _ in range(12)])
+    consumer = deployment.launch("--threads", "4")
+
+    def buried():
+        nonlocal consumer
+        if not consumer.is_alive():
+            assert consumer.exit_code() == -signal.SIGKILL
+            consumer = deployment.launch("--threads", "4")
+        return deployment.queue.counts().dead
+
+    await_condition(buried, "the command is buried", timeout=30)
+
+    assert [result.get(blocking=True, timeout=15) for result in neighbours] == [0.2] * 12
+    [dead] = deployment.queue.peek(State.DEAD)
+    assert (dead.message_id, dead.reason) == (poison.task_id, "delivered 3 times without an outcome")
+    assert len(deployment.journal("started", "kill_the_worker")) == 3
+    assert deployment.main.add(1, 2).get(blocking=True, timeout=15) == 3
+
+
+def test_a_consumer_that_was_stopped_past_its_lease_cannot_undo_what_another_one_did(deploy):
+    deployment = deploy(lease=1)
+    stopped = deployment.start()
+    result = deployment.main.wait_for_file("go")
+    deployment.await_started(result.task_id)
+    stopped.send(signal.SIGSTOP)
+    other = deployment.start()
+    deployment.await_started(result.task_id, attempt=2)
+    deployment.let_go("go")
+    assert result.get(blocking=True, timeout=15) == other.pid
+
+    stopped.send(signal.SIGCONT)
+
+    await_condition(
+        lambda: stopped.pid in {one.pid for one in deployment.journal("finished")}, "the late run has ended"
+    )
+    other.terminate()
+    assert deployment.main.add(1, 2).get(blocking=True, timeout=15) == 3
+    assert deployment.invoker.result(result.task_id).get() == other.pid
+    counts = deployment.queue.counts()
+    assert (counts.ready, counts.scheduled, counts.running, counts.dead) == (0, 0, 0, 0)
+    assert stopped.log_lines(f"the lease of message {result.task_id}")

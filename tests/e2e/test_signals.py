@@ -1,0 +1,153 @@
+"""What signals do to a consumer process."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+
+from deployment import await_condition
+
+both_signals = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+
+
+def states(deployment):
+    counts = deployment.queue.counts()
+    return {"ready": counts.ready, "running": counts.running}
+
+
+@both_signals
+def test_a_running_command_finishes_and_what_waited_behind_it_is_given_back_at_once(deployment, number):
+    consumer = deployment.start("--threads", "1")
+    quick = deployment.invoker.enqueue_many([deployment.main.add.command(1, 2) for _ in range(50)])
+    quick[-1].get(blocking=True, timeout=15)
+    result = deployment.invoker.enqueue_many(
+        [deployment.main.wait_for_file.command("go"), *(deployment.main.add.command(1, 2) for _ in range(10))]
+    )[0]
+    deployment.await_started(result.task_id)
+    await_condition(lambda: states(deployment)["running"] > 1, "the consumer holds messages ahead of its worker")
+
+    consumer.send(number)
+
+    await_condition(lambda: states(deployment) == {"ready": 10, "running": 1}, "what waited is given back", timeout=1)
+    deployment.let_go("go")
+    assert consumer.exit_code() == 0
+    assert result.get() == consumer.pid
+    assert states(deployment) == {"ready": 10, "running": 0}
+
+
+@both_signals
+def test_a_command_that_takes_longer_than_the_timeout_is_given_back_and_the_exit_code_is_0(deploy, number):
+    deployment = deploy(lease=60)
+    consumer = deployment.start("--shutdown-timeout", "0.2")
+    result = deployment.main.wait_for_file("never")
+    deployment.await_started(result.task_id)
+
+    consumer.send(number)
+
+    assert consumer.exit_code(timeout=3) == 0
+    assert states(deployment) == {"ready": 1, "running": 0}
+    [delivery] = deployment.queue.claim(1, 60)
+    assert (delivery.message_id, delivery.attempt) == (result.task_id, 1)
+
+
+@both_signals
+def test_a_second_signal_gives_everything_back_now(deploy, number):
+    deployment = deploy(lease=60)
+    consumer = deployment.start("--shutdown-timeout", "60")
+    result = deployment.main.wait_for_file("never")
+    deployment.await_started(result.task_id)
+    consumer.send(number)
+    await_condition(lambda: consumer.log_lines("stopping"), "the consumer is stopping")
+
+    consumer.send(number)
+
+    assert consumer.exit_code(timeout=3) == 1
+    assert states(deployment) == {"ready": 1, "running": 0}
+
+
+def test_an_idle_consumer_ends_at_once(deployment):
+    consumer = deployment.start()
+    asked = time.monotonic()
+
+    assert consumer.terminate() == 0
+    assert time.monotonic() - asked < 1.5
+
+
+def test_hangup_starts_the_consumer_again_in_the_same_process_after_what_runs_has_finished(deployment):
+    consumer = deployment.start("--threads", "2")
+    result = deployment.main.wait_for_file("go")
+    deployment.await_started(result.task_id)
+
+    consumer.send(signal.SIGHUP)
+    await_condition(lambda: consumer.log_lines("stopping"), "the consumer is stopping")
+    deployment.let_go("go")
+    consumer.await_ready(times=2)
+
+    assert result.get() == consumer.pid
+    assert len(consumer.log_lines("2 worker threads")) == 2
+    assert deployment.main.wait_for_file("go").get(blocking=True, timeout=15) == consumer.pid
+
+
+def test_a_hangup_during_a_restart_does_not_end_the_consumer(deployment):
+    consumer = deployment.start()
+
+    consumer.send(signal.SIGHUP)
+    await_condition(lambda: consumer.log_lines("starting again"), "the consumer starts again")
+
+    def is_ready_after_another_one():
+        consumer.send(signal.SIGHUP)
+        return consumer.log().count(" ready\n") > 1
+
+    await_condition(is_ready_after_another_one, "the consumer is ready again")
+    assert deployment.main.add(1, 2).get(blocking=True, timeout=15) == 3
+    assert consumer.is_alive()
+
+
+def test_a_signal_to_end_during_a_restart_ends_the_consumer_in_order(deployment):
+    consumer = deployment.start()
+    result = deployment.main.wait_for_file("go")
+    deployment.await_started(result.task_id)
+    consumer.send(signal.SIGHUP)
+    await_condition(lambda: consumer.log_lines("stopping"), "the consumer is stopping")
+
+    consumer.send(signal.SIGTERM)
+    await_condition(lambda: consumer.log_lines("will not start again"), "the second wish is heard")
+    deployment.let_go("go")
+
+    assert consumer.exit_code() == 0
+    assert result.get() == consumer.pid
+
+
+def test_a_consumer_ends_in_time_while_its_server_does_not_answer(new_server, deploy):
+    server = new_server()
+    consumer = deploy(server).start("--shutdown-timeout", "1")
+    server.suspend()
+    await_condition(lambda: consumer.log_lines("does not answer"), "the outage is noticed")
+    asked = time.monotonic()
+
+    assert consumer.terminate() == 0
+    assert time.monotonic() - asked < 5
+
+
+def test_a_second_signal_ends_a_consumer_that_waits_for_its_server(new_server, deploy):
+    server = new_server()
+    deployment = deploy(server, socket_timeout=30)
+    consumer = deployment.start()
+    result = deployment.main.wait_for_file("never")
+    deployment.await_started(result.task_id)
+    server.suspend()
+    consumer.send(signal.SIGTERM)
+    await_condition(lambda: consumer.log_lines("stopping"), "the consumer is stopping")
+
+    consumer.send(signal.SIGTERM)
+
+    assert consumer.exit_code(timeout=5) == 1
+
+
+def test_threads_that_a_command_left_running_do_not_keep_the_process_from_ending(deployment):
+    consumer = deployment.start("--shutdown-timeout", "0.2")
+    deployment.main.leave_a_thread_behind("never").get(blocking=True, timeout=15)
+
+    assert consumer.terminate() == 0

@@ -1,0 +1,96 @@
+"""The demo, run as a reader would run it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from huey_redis import RedisQueue
+from huey_redis.testing import RedisServer
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture(scope="module")
+def server():
+    with RedisServer() as server:
+        yield server
+
+
+def run_demo(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "wordcount", *arguments],
+        cwd=EXAMPLES,
+        env={**os.environ, "PYTHONPATH": str(EXAMPLES), **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Thirty files of a hundred words each."""
+    for number in range(30):
+        (tmp_path / f"file{number}.py").write_text("spam " * 60 + "eggs " * 40)
+    return tmp_path
+
+
+def test_the_totals_are_right_although_a_consumer_was_killed():
+    demo = run_demo("--limit", "90")
+
+    assert demo.returncode == 0, demo.stderr
+    assert "with SIGKILL" in demo.stdout
+    assert "90 files" in demo.stdout
+    assert "The totals equal a direct count." in demo.stdout
+
+
+def test_the_most_frequent_words_are_listed_with_their_numbers(server, folder):
+    demo = run_demo("--folder", str(folder), HUEY_URL=server.url(queue="frequent"))
+
+    assert "30 files, 3,000 words, 2 of them different." in demo.stdout
+    assert "1,800  spam\n" in demo.stdout
+    assert "1,200  eggs\n" in demo.stdout
+
+
+def test_wrong_totals_are_reported_and_end_with_1(server, folder):
+    # A file that reads differently in every process: the consumers count other words than the direct count finds.
+    (folder / "arguments.py").symlink_to("/proc/self/cmdline")
+
+    demo = run_demo("--folder", str(folder), "--url", server.url(queue="wrong"))
+
+    assert demo.returncode == 1
+    assert "WRONG: 'consumer' was counted 1 times and occurs 0 times" in demo.stderr
+    assert "The totals equal a direct count." not in demo.stdout
+
+
+def test_the_demo_leaves_nothing_on_the_server(server, folder):
+    run_demo("--folder", str(folder), "--url", server.url(database=5))
+
+    with Redis(port=server.port, db=5) as database:
+        assert database.dbsize() == 0
+
+
+def test_a_queue_that_is_in_use_is_refused_and_left_alone(server, folder):
+    queue = RedisQueue("in-use", port=server.port)
+    queue.write(b"somebody else's message")
+
+    demo = run_demo("--folder", str(folder), "--url", server.url(queue="in-use"))
+
+    assert demo.returncode == 2
+    assert "is not empty" in demo.stderr
+    assert len(queue) == 1
+    queue.close()
+
+
+def test_a_backend_that_lives_in_one_process_is_refused(folder):
+    demo = run_demo("--folder", str(folder), "--url", "memory://")
+
+    assert demo.returncode == 2
+    assert "lives in one process" in demo.stderr

@@ -1,0 +1,105 @@
+"""What a type checker sees of the public interface. mypy reads this file; nothing runs it.
+
+Each ``type: ignore`` is a mistake that has to be found: where none is, the comment itself is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from datetime import datetime, timedelta
+from typing import assert_type
+
+from huey_core import (
+    AsyncData,
+    CommandRegistry,
+    Invoker,
+    PeriodicQueueCommand,
+    QueueCommand,
+    crontab,
+    hookimpl,
+    periodic_command,
+    queue_command,
+)
+from huey_core.backends.leased import Delivery, Written
+from huey_core.bin.config import BaseConfiguration
+from huey_core.decorators import CommandFunction
+from huey_core.invoker.execution import Execution
+from huey_memory import ManualClock, MemoryDataStore, MemoryQueue
+from huey_redis import RedisDataStore, RedisQueue
+
+invoker = Invoker.from_url("redis://localhost:6379/0?queue=mail")
+assert_type(invoker, Invoker)
+assert_type(Invoker.from_env(), Invoker)
+Invoker(MemoryQueue("mail", clock=ManualClock()), MemoryDataStore("mail"), registry=CommandRegistry())
+Invoker(RedisQueue("mail", host="localhost", port=6379), RedisDataStore("mail"), always_eager=True)
+Invoker(6379)  # type: ignore[arg-type]
+
+
+@queue_command(invoker, retries=3, retry_delay=10)
+def send(to: str, copies: int = 1) -> list[str]:
+    return [to] * copies
+
+
+assert_type(send.call_local("a@example.org", copies=2), list[str])
+send("a@example.org")
+send.using(priority=5)("a@example.org", copies=2)
+send.schedule(args=("a@example.org",), eta=datetime(2030, 1, 1))
+send.schedule(args=("a@example.org",), delay=timedelta(minutes=1))
+send()  # type: ignore[call-arg]
+send(5)  # type: ignore[arg-type]
+send.using(priority=5)("a@example.org", copies="2")  # type: ignore[arg-type]
+send.command(to=None)  # type: ignore[arg-type]
+queue_command(invoker, retries="3")  # type: ignore[arg-type]
+
+
+@periodic_command(invoker, crontab(hour="3", minute=0))
+def clean_up() -> int:
+    return 1
+
+
+assert_type(clean_up, CommandFunction[[], int])
+assert_type(clean_up.call_local(), int)
+clean_up(1)  # type: ignore[call-arg]
+
+
+@periodic_command(invoker, crontab())  # type: ignore[arg-type]
+def needs_an_argument(number: int) -> None: ...
+
+
+class Greet(QueueCommand):
+    def execute(self) -> str:
+        return f"hello {self.get_data()}"
+
+
+class Tick(PeriodicQueueCommand):
+    def execute(self) -> None: ...
+
+    def validate_datetime(self, dt: datetime) -> bool:
+        return dt.minute == 0
+
+
+async def read(result: AsyncData[int]) -> None:
+    assert_type(result.get(blocking=True, timeout=5), int | None)
+    assert_type(await result, int)
+    result.get(timeout="5")  # type: ignore[arg-type]
+
+
+def claim(queue: RedisQueue) -> None:
+    assert_type(queue.claim(10, 60), list[Delivery])
+    assert_type(queue.write(b"data", priority=1), Written)
+    queue.write("text")  # type: ignore[arg-type]
+
+
+class Timing:
+    @hookimpl(wrapper=True)
+    def huey_execute(self, invoker: Invoker, command: QueueCommand) -> Generator[None, Execution, Execution]:
+        return (yield)
+
+
+class Configuration(BaseConfiguration):
+    INVOKER = invoker
+    THREADS = 8
+
+
+class WrongConfiguration(BaseConfiguration):
+    THREADS = "8"  # type: ignore[assignment]
