@@ -23,14 +23,13 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from huey_core.backends.url import BackendURL
 from huey_redis import RedisBackend, scripts
 from huey_redis.connection import Argument, Connections
 from huey_redis.keys import QUEUE_PARTS, queue_keys
 from huey_redis.scripts import Script
 from huey_redis.settings import Settings
 from huey_redis.testing import RedisServer
-
-from huey_core.backends.url import BackendURL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -15,7 +15,7 @@ import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import redis
 
@@ -23,13 +23,12 @@ from huey_redis.testing import RedisServer
 
 from . import machine, measurements, report
 from .contestants import load
-from .contestants.base import DATABASES, SERVER_VARIABLE
+from .contestants.base import DATABASES, SERVER_VARIABLE, WORKERS_VARIABLE
 
 if TYPE_CHECKING:
     from .contestants import Contestant
 
-WORKERS_VARIABLE = "BENCHMARK_HUEY_WORKERS"
-HUEY_WORKERS = ("thread:1", "thread:2", "thread:4", "thread:8", "process:1", "process:2")
+HUEY_WORKERS: Final = ("thread:1", "thread:2", "thread:4", "thread:8", "process:1", "process:2")
 
 
 def main() -> int:
@@ -51,7 +50,7 @@ def main() -> int:
         contestants = load()
         if arguments.only:
             contestants = {name: one for name, one in contestants.items() if name in arguments.only}
-        if "huey" in contestants:
+        if any(name.startswith("huey,") or name == "huey" for name in contestants):
             os.environ[WORKERS_VARIABLE] = described["huey workers"] = best_workers(
                 contestants["huey"], arguments, core
             )

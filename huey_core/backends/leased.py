@@ -9,7 +9,8 @@ Every backend of this project implements :class:`LeasedQueue`. The life of a mes
                                     └──> ready (the lease expired)
 
 Time is the server's clock wherever the server has one; durations are in seconds, points in time in seconds since the
-epoch (UTC).
+epoch (UTC). Nobody changes a message, a delivery or an outcome after it was made; the classes of which one is made for
+every command are not frozen only because that takes four times as long.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class State(enum.StrEnum):
     DEAD = "dead"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Message:
     """A message to be written.
 
@@ -97,7 +98,7 @@ class Message:
     unique_for: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Written:
     """What became of a write.
 
@@ -130,7 +131,7 @@ class Delivery:
     private: Any = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ResultWrite:
     """A value to be put into a data store together with an outcome.
 
@@ -147,7 +148,7 @@ class ResultWrite:
     ttl: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ack:
     """The delivery is done: forget the message, write its result and its follow-up messages, in one step."""
 
@@ -156,7 +157,7 @@ class Ack:
     follow_ups: tuple[Message, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Retry:
     """Replace the message's bytes and deliver it again after ``delay`` seconds.
 
@@ -170,14 +171,14 @@ class Retry:
     keep_attempts: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Release:
     """Put the message back at the head of its priority, as if this delivery had not been."""
 
     delivery: Delivery
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Bury:
     """Keep the message aside as a dead letter, with a reason in one line and the details, for an operator to see."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from huey_core.commands.options import TRAVELLING
 from huey_core.envelope import encode_header, join, unpack

@@ -62,10 +62,13 @@ class TickWriter:
         minute = int(now) // MINUTE
         if minute == self._last:
             return 0
+        commands = self.commands()
+        if not commands:
+            return 0
         last = self._last_tick()
         missed = range(max(last + 1, minute - LONGEST_CATCH_UP), minute) if last is not None else range(0)
         written = 0
-        for command_class in self.commands():
+        for command_class in commands:
             written += sum(self._write_tick(command_class, each) for each in self._due(command_class, minute, missed))
         self._remember(minute)
         return written

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
@@ -35,6 +35,26 @@ class AsyncData(Generic[R]):
         self.invoker = invoker
         self.task_id = task_id
         self._value: Any = EmptyData
+
+    @overload
+    def get(
+        self,
+        blocking: Literal[True],
+        timeout: float | None = None,
+        backoff: float = 1.15,
+        max_delay: float = 1.0,
+        remove: bool | None = None,
+    ) -> R: ...
+
+    @overload
+    def get(
+        self,
+        blocking: bool = False,
+        timeout: float | None = None,
+        backoff: float = 1.15,
+        max_delay: float = 1.0,
+        remove: bool | None = None,
+    ) -> R | None: ...
 
     def get(
         self,

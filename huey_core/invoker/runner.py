@@ -61,7 +61,7 @@ class CommandRunner:
     ) -> tuple[Outcome, Execution]:
         """Run a command that was read already; see :meth:`run`."""
         invoker = self._invoker
-        hook = invoker.hook
+        call = invoker.plugins.call
         started = time.perf_counter()
         try:
             revoked = revocable and invoker.take_revocation(command)
@@ -71,10 +71,10 @@ class CommandRunner:
         try:
             if revoked:
                 raise CommandRevoked(f"{command.command_name} {command.task_id} was revoked before it could start")
-            hook.huey_before_execute(invoker=invoker, command=command)
-            execution = hook.huey_execute(invoker=invoker, command=command)
+            call("huey_before_execute", invoker=invoker, command=command)
+            execution = call("huey_execute", invoker=invoker, command=command)
             execution.duration = time.perf_counter() - started
-            result = hook.huey_store_result(invoker=invoker, command=command, execution=execution)
+            result = call("huey_store_result", invoker=invoker, command=command, execution=execution)
         except (CommandRevoked, CommandExpired) as error:
             return self._dropped(command, delivery, error)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a command may raise anything, and exit as well

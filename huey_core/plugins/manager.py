@@ -91,6 +91,7 @@ class PluginManager:
         self._last_report: dict[tuple[str, str], float] = {}
         self._plugins: dict[str, object] = {}
         self._implemented: frozenset[str] = frozenset()
+        self._only: dict[str, HookImpl] = {}
         self._observers: dict[str, tuple[HookImpl, ...]] = dict.fromkeys(OBSERVERS, ())
         self._tracing = is_tracing()
         if self._tracing:
@@ -149,6 +150,17 @@ class PluginManager:
     def has(self, hook_name: str) -> bool:
         """Say whether any plugin implements a hook, so that preparing its arguments can be saved."""
         return hook_name in self._implemented
+
+    def call(self, hook_name: str, **arguments: Any) -> Any:
+        """Call a control hook of which only the first result counts, or none.
+
+        The same as through :attr:`hook`, and twice as fast while core's is the only implementation, which matters for
+        what is called for every command.
+        """
+        only = self._only.get(hook_name)
+        if only is None:
+            return getattr(self.hook, hook_name)(**arguments)
+        return only.function(*[arguments[name] for name in only.argnames])
 
     def notify(self, hook_name: str, **arguments: Any) -> None:
         """Call every implementation of an observer by itself, in pluggy's order.
@@ -216,6 +228,12 @@ class PluginManager:
         implementations = {hook: tuple(reversed(getattr(self.hook, hook).get_hookimpls())) for hook in _HOOKS}
         self._implemented = frozenset(hook for hook, found in implementations.items() if found)
         self._observers = {hook: implementations[hook] for hook in OBSERVERS}
+        if not self._tracing:
+            self._only = {
+                hook: found[0]
+                for hook, found in implementations.items()
+                if len(found) == 1 and not (found[0].wrapper or found[0].hookwrapper)
+            }
 
     def _verify(self, name: str, plugin: object) -> None:
         """Check every hook before pluggy sees the plugin, so that one that is refused leaves nothing behind."""

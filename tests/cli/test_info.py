@@ -94,6 +94,6 @@ def test_an_error_in_the_url_is_one_line_without_a_traceback(cli):
 
 
 def test_an_unknown_scheme_says_what_to_install(cli):
-    result = cli.run("info", "mongodb+srv://user:s3cret@host/")
+    result = cli.run("info", "redis+cluster://user:s3cret@host/")
 
-    assert (result.exit_code, "pip install huey-mongo" in result.stderr, "s3cret" in result.stderr) == (1, True, False)
+    assert (result.exit_code, "pip install huey-redis" in result.stderr, "s3cret" in result.stderr) == (1, True, False)

@@ -74,8 +74,8 @@ def test_a_missing_variable_is_named(monkeypatch):
 
 
 def test_an_unknown_scheme_says_what_to_install():
-    with pytest.raises(PluginNotFound, match="pip install huey-mongo"):
-        Invoker.from_url("mongodb://localhost/x")
+    with pytest.raises(PluginNotFound, match="pip install huey-redis"):
+        Invoker.from_url("redis+cluster://localhost/")
 
 
 def test_an_unknown_option_of_a_url_offers_the_closest():

@@ -126,11 +126,11 @@ def test_a_registered_backend_goes_before_an_installed_one(alpha):
 
 def test_a_known_scheme_that_is_not_installed_says_what_to_install(site):
     with pytest.raises(PluginNotFound) as caught:
-        backend_class("mongodb+srv")
+        backend_class("redis+cluster")
 
-    assert "no backend is installed for the URL scheme 'mongodb+srv'" in str(caught.value)
-    assert "pip install huey-mongo" in str(caught.value)
-    assert caught.value.distribution == "huey-mongo"
+    assert "no backend is installed for the URL scheme 'redis+cluster'" in str(caught.value)
+    assert "pip install huey-redis" in str(caught.value)
+    assert caught.value.distribution == "huey-redis"
 
 
 def test_a_misspelt_scheme_names_the_closest_that_is_installed(alpha):
@@ -139,8 +139,8 @@ def test_a_misspelt_scheme_names_the_closest_that_is_installed(alpha):
 
 
 def test_a_misspelt_scheme_that_is_not_installed_says_what_to_install(site):
-    with pytest.raises(PluginNotFound, match=r"the closest name is 'sqlite' \(pip install huey-sqlite\)"):
-        backend_class("sqllite")
+    with pytest.raises(PluginNotFound, match=r"the closest name is 'redis\+cluster' \(pip install huey-redis\)"):
+        backend_class("redis+clustre")
 
 
 def test_an_unknown_scheme_lists_what_is_installed_and_where_to_look(alpha):

@@ -429,3 +429,36 @@ def test_the_trace_names_each_hook_and_its_plugins_in_the_order_of_the_calls(man
         "huey_before_enqueue is called in: b, a",
         "huey_command_expired is called in: no plugin",
     ]
+
+
+class Answering:
+    def __init__(self, answer):
+        self.answer = answer
+
+    @hookimpl
+    def huey_retry_delay(self, command):
+        return self.answer
+
+
+class Adding:
+    @hookimpl(wrapper=True)
+    def huey_retry_delay(self):
+        return (yield) + 1
+
+
+@pytest.mark.parametrize(
+    ("plugins", "answer"),
+    [
+        ([Answering(5.0)], 5.0),
+        ([Answering(None)], None),
+        ([Answering(5.0), Answering(None)], 5.0),
+        ([Answering(5.0), Answering(7.0)], 7.0),
+        ([Answering(5.0), Adding()], 6.0),
+    ],
+)
+def test_calling_a_hook_directly_is_the_same_as_through_pluggy(plugins, answer):
+    manager = PluginManager(plugins, installed=False)
+    arguments = {"invoker": None, "command": None, "error": None}
+
+    assert manager.call("huey_retry_delay", **arguments) == answer
+    assert manager.hook.huey_retry_delay(**arguments) == answer

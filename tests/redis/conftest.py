@@ -12,6 +12,7 @@ from contextlib import ExitStack, closing, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from huey_redis import RedisDataStore, RedisQueue
 from huey_redis.testing import BINARY_VARIABLE, RedisServer, find_binaries, find_binary
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 
 import pytest
-from huey_redis import RedisDataStore, RedisQueue
-from huey_redis.connection import Connections
-from huey_redis.settings import Settings
 from redis.exceptions import ConnectionError as BrokenConnection
 from redis.exceptions import RedisError, ResponseError, TimeoutError
 
 from huey_core.backends.leased import Ack, Bury, Message, ResultWrite, Retry
+from huey_redis import RedisDataStore, RedisQueue
+from huey_redis.connection import Connections
+from huey_redis.settings import Settings
 
 MINUTE = 60.0
 

@@ -10,12 +10,12 @@ import time
 from collections import Counter
 
 import pytest
-from huey_redis import RedisDataStore, RedisQueue
-from huey_redis.connection import Connections
-from huey_redis.settings import Settings
 
 from huey_core.backends.leased import Ack, Bury, Message, ResultWrite, Retry, State
 from huey_core.exceptions import ConfigurationError, MessageTooLarge, Unsupported
+from huey_redis import RedisDataStore, RedisQueue
+from huey_redis.connection import Connections
+from huey_redis.settings import Settings
 
 MINUTE = 60.0
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+
 from huey_redis.testing import BINARY_VARIABLE, RedisServer, ServerNotFound, find_binary
 
 

@@ -6,8 +6,6 @@ import ssl
 import subprocess
 
 import pytest
-from huey_redis import RedisBackend
-from huey_redis.keys import QUEUE_PARTS, queue_keys, store_prefix
 from hypothesis import given
 from hypothesis import strategies as st
 from redis.exceptions import ConnectionError as BrokenConnection
@@ -15,6 +13,8 @@ from redis.exceptions import RedisError
 
 from huey_core.backends.url import BackendURL
 from huey_core.exceptions import ConfigurationError
+from huey_redis import RedisBackend
+from huey_redis.keys import QUEUE_PARTS, queue_keys, store_prefix
 
 
 def backend(url):

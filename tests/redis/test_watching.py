@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 
 import pytest
-from huey_redis import RedisDataStore
-from huey_redis.connection import Connections
-from huey_redis.settings import Settings
 from redis.exceptions import RedisError
 
 from huey_core.backends.base import EmptyData
+from huey_redis import RedisDataStore
+from huey_redis.connection import Connections
+from huey_redis.settings import Settings
 
 
 @pytest.fixture

@@ -9,10 +9,13 @@ from typing import ClassVar, Final
 
 import redis
 
-__all__ = ["DATABASES", "SERVER_VARIABLE", "Contestant", "database_url"]
+__all__ = ["DATABASES", "SERVER_VARIABLE", "WORKERS_VARIABLE", "Contestant", "database_url"]
 
 SERVER_VARIABLE: Final = "BENCHMARK_SERVER"
 """The environment variable that holds the server's URL without a database; consumer processes inherit it."""
+
+WORKERS_VARIABLE: Final = "BENCHMARK_HUEY_WORKERS"
+"""The environment variable that holds the kind and number of huey's workers, such as ``thread:4``."""
 
 DATABASES: Final = range(10, 16)
 """The databases that the benchmark uses, and empties."""

@@ -7,13 +7,10 @@ from typing import Any, ClassVar, Final
 
 from huey import RedisHuey  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
-from .base import Contestant, database_url
+from .base import WORKERS_VARIABLE, Contestant, database_url
 
 DATABASE: Final = 12
 NOTIFYING_DATABASE: Final = 13
-
-WORKERS_VARIABLE: Final = "BENCHMARK_HUEY_WORKERS"
-"""The environment variable that holds the worker type and the number of workers, such as ``thread:4``."""
 
 huey: Any = RedisHuey("bench", url=database_url(DATABASE))
 notifying_huey: Any = RedisHuey("bench", url=database_url(NOTIFYING_DATABASE), notify_result=True)
@@ -45,7 +42,7 @@ class Huey(Contestant):
 
     def consumer_arguments(self) -> list[str]:
         """Name the program and its settings."""
-        kind, _, number = os.environ.get(WORKERS_VARIABLE, "thread:4").partition(":")
+        kind, _, number = os.environ[WORKERS_VARIABLE].partition(":")
         path = f"{__name__}.{self.instance}"
         return ["-m", "huey.bin.huey_consumer", path, "--no-periodic", "--quiet", "-k", kind, "-w", number]
 

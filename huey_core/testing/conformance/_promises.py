@@ -9,10 +9,9 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
-
 
 if TYPE_CHECKING:
     from huey_core.backends.capabilities import Capability

@@ -206,7 +206,7 @@ class RedisQueue(LeasedQueue):
         messages: list[StoredMessage] = []
         for start in range(offset, offset + limit, PORTION):
             count = min(PORTION, offset + limit - start)
-            rows = self._connections.run(scripts.PEEK, self._keys, state.value, start, count)
+            rows = self._connections.run(scripts.PEEK, self._keys, State(state).value, start, count)
             messages += map(stored_message, rows)
             if len(rows) < count:
                 break
