@@ -165,6 +165,7 @@ class Consumer:
         """
         try:
             len(self.invoker.queue)
+            self.measure_clock()
         except QueueException:
             raise
         except Exception as error:
@@ -244,6 +245,12 @@ class Consumer:
         plugins = self.invoker.plugins
         if plugins.has(hook_name):
             plugins.notify(hook_name, consumer=self, **arguments)
+
+    def measure_clock(self) -> None:
+        """Compare the clock of this process with the one that decides about leases and delays."""
+        before = time.time()
+        now = self.source.now()
+        self.invoker.clock_offset = now - (before + time.time()) / 2
 
     def beat(self) -> None:
         """Tell plugins that the consumer lives; called by the thread that renews the leases."""

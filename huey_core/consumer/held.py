@@ -68,6 +68,7 @@ class LeaseKeeper(threading.Thread):
             began = time.monotonic()
             try:
                 self.renew()
+                self._consumer.measure_clock()
             except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
                 pause = min(self._trouble.failed(error), self._consumer.lease / 3)
             else:

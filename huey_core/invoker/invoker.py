@@ -70,6 +70,10 @@ class Invoker:
             the plugin of that name.
         registry: Where commands are registered and found; the process's default registry when ``None``.
 
+    Attributes:
+        clock_offset: Seconds by which the queue's clock is ahead of this process's. A consumer measures it, so that a
+            command does not expire early or late because a machine's clock is wrong.
+
     Raises:
         ConfigurationError: A URL, an option or a serializer cannot be used.
     """
@@ -105,6 +109,7 @@ class Invoker:
         self.registry = default_registry if registry is None else registry
         self.codec = CommandCodec(self.registry, self.serializer, self.accepted.values())
         self._plugin_arguments = list(plugins)
+        self.clock_offset = 0.0
         self._plugins_lock = threading.Lock()
 
     @classmethod
@@ -189,8 +194,8 @@ class Invoker:
             self.plugins.notify(hook_name, invoker=self, **arguments)
 
     def now(self) -> float:
-        """The current time of this process, in seconds since the epoch."""
-        return time.time()
+        """The current time, in seconds since the epoch: by the queue's clock, where a consumer has measured it."""
+        return time.time() + self.clock_offset
 
     def check_options(self, options: CommandOptions) -> None:
         """Refuse options that the queue cannot honour, when a command is decorated.

@@ -8,11 +8,11 @@ import time
 
 import pytest
 
-from huey_core import QueueCommand, hookimpl, queue_command
+from huey_core import CommandRegistry, Invoker, QueueCommand, hookimpl, queue_command
 from huey_core.backends.leased import Ack
 from huey_core.consumer import Consumer
 from huey_core.exceptions import CommandError, ConfigurationError, QueueReadException
-from huey_memory import MemoryQueue
+from huey_memory import ManualClock, MemoryDataStore, MemoryQueue
 
 
 def test_a_command_runs_and_its_result_arrives(invoker, run_consumer):
@@ -324,6 +324,21 @@ def test_a_running_command_keeps_its_lease(make_invoker, run_consumer, eventuall
 
     assert slow().get(blocking=True, timeout=10) == "once"
     assert len(runs) == 1
+
+
+def test_a_command_expires_by_the_clock_of_the_queue(run_consumer):
+    clock = ManualClock(1_000_000.0)
+    invoker = Invoker(MemoryQueue("q", clock=clock), MemoryDataStore("q", clock=clock), registry=CommandRegistry())
+
+    @queue_command(invoker, expires=60)
+    def soon():
+        return "in time"
+
+    command = soon.command()
+    command.enqueued_at, command.expires_at = clock(), clock() + 60
+    run_consumer(invoker)
+
+    assert invoker.enqueue(command).get(blocking=True, timeout=10) == "in time"
 
 
 def test_hooks_follow_a_command_and_a_worker(make_invoker, run_consumer, eventually):
