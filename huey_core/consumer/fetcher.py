@@ -116,18 +116,22 @@ class Fetcher(threading.Thread):
             consumer.held.add(deliveries)
             consumer.stats.claimed += len(deliveries)
             consumer.claim_ahead.weigh(max(len(one.data) for one in deliveries))
-            self._look_for_revocations(deliveries)
-            consumer.buffer.put(consumer.last_delivery.set_apart(deliveries))
+            consumer.buffer.put(self._prepare(deliveries))
 
-    def _look_for_revocations(self, deliveries: Sequence[Delivery]) -> None:
-        """Find out whether anything may be revoked, and give back what was claimed when that cannot be known."""
-        invoker = self._consumer.invoker
+    def _prepare(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+        """Return what of a claim may run now. When the server keeps that from being found out, all is given back."""
+        consumer = self._consumer
+        kept, apart = consumer.last_delivery.divide(deliveries)
+        self._release(apart)
         try:
-            self.revocable = invoker.revokes and invoker.revocations.any()
+            if apart:
+                # Before the one on its last delivery starts, because it may end this process at once.
+                consumer.outbox.flush()
+            self.revocable = consumer.invoker.revokes and consumer.invoker.revocations.any()
         except Exception:
-            for delivery in deliveries:
-                self._consumer.outbox.add(Release(delivery))
+            self._release(kept)
             raise
+        return kept
 
     def _room(self) -> tuple[int, int, int]:
         """How many messages to claim, how many to hold ahead of the workers, and how many are held ahead now."""
@@ -157,6 +161,9 @@ class Fetcher(threading.Thread):
         """Release what was claimed in the belief that commands are quick, for another consumer to run."""
         drained = self._consumer.buffer.drain()
         log.debug("%d messages are given back, because every worker is busy", len(drained))
-        for delivery in drained:
-            self._consumer.outbox.add(Release(delivery))
+        self._release(drained)
         self._consumer.outbox.flush()
+
+    def _release(self, deliveries: Sequence[Delivery]) -> None:
+        for delivery in deliveries:
+            self._consumer.outbox.add(Release(delivery))

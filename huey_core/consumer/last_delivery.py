@@ -9,14 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from huey_core.backends.leased import Release
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from huey_core.backends.leased import Delivery
     from huey_core.consumer.held import HeldDeliveries
-    from huey_core.consumer.outbox import Outbox
 
 __all__ = ["LastDelivery"]
 
@@ -27,13 +24,11 @@ class LastDelivery:
     Args:
         max_deliveries: The number of the last delivery. With 1, every delivery is the last and nothing is set apart.
         held: The deliveries of this consumer.
-        outbox: Where those are given back that have to wait.
     """
 
-    def __init__(self, max_deliveries: int, held: HeldDeliveries, outbox: Outbox) -> None:
+    def __init__(self, max_deliveries: int, held: HeldDeliveries) -> None:
         self._max_deliveries = max_deliveries
         self._held = held
-        self._outbox = outbox
         self._suspect: Delivery | None = None
 
     def is_held(self) -> bool:
@@ -42,16 +37,11 @@ class LastDelivery:
             self._suspect = None
         return self._suspect is not None
 
-    def set_apart(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
-        """Give back, uncounted, what must not be held together, and return the rest of what was just claimed."""
-        if self._max_deliveries == 1:
-            return deliveries
+    def divide(self, deliveries: Sequence[Delivery]) -> tuple[Sequence[Delivery], Sequence[Delivery]]:
+        """Divide what was just claimed into what may be held together, and what must be given back before that runs."""
         suspects = [one for one in deliveries if one.attempt >= self._max_deliveries]
-        if not suspects:
-            return deliveries
+        if self._max_deliveries == 1 or not suspects:
+            return deliveries, []
         self._suspect = suspects[0]
         kept = [one for one in deliveries if one.attempt == 1 or one is self._suspect]
-        for one in deliveries:
-            if one.attempt > 1 and one is not self._suspect:
-                self._outbox.add(Release(one))
-        return kept
+        return kept, [one for one in deliveries if one.attempt > 1 and one is not self._suspect]
