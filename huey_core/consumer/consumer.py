@@ -142,7 +142,9 @@ class Consumer:
         self.held = HeldDeliveries()
         self.buffer = WorkBuffer()
         self.outbox = Outbox(self)
-        self.last_delivery = LastDelivery(invoker.leased_queue.max_deliveries if invoker.leased_queue else 1, self.held)
+        self.last_delivery = LastDelivery(
+            invoker.leased_queue.max_deliveries if invoker.leased_queue else 1, self.held, patience=self.lease
+        )
         self.claim_ahead = ClaimAhead(self.config.threads, self.config.prefetch if invoker.leased_queue else 0)
         self.runner = CommandRunner(
             invoker,

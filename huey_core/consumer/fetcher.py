@@ -137,10 +137,11 @@ class Fetcher(threading.Thread):
         """How many messages to claim, how many to hold ahead of the workers, and how many are held ahead now."""
         consumer = self._consumer
         now = time.monotonic()
-        busy = [worker.busy_for(now) for worker in consumer.workers]
-        target = consumer.claim_ahead.target(max(busy))
-        buffered = len(consumer.buffer)
-        return busy.count(0.0) + target - buffered, target, buffered
+        target = consumer.claim_ahead.target(max(worker.busy_for(now) for worker in consumer.workers))
+        # Counted by what is held and has no outcome yet, because a worker that has just taken a message from the
+        # buffer does not look busy at once.
+        unfinished = len(consumer.held) - len(consumer.outbox)
+        return len(consumer.workers) + target - unfinished, target, len(consumer.buffer)
 
     def _wait_for_workers(self, buffered: int, target: int) -> None:
         consumer = self._consumer

@@ -7,10 +7,11 @@ reaches the end of its deliveries by its fault, and if it is not, the guilty one
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from huey_core.backends.leased import Delivery
     from huey_core.consumer.held import HeldDeliveries
@@ -24,16 +25,30 @@ class LastDelivery:
     Args:
         max_deliveries: The number of the last delivery. With 1, every delivery is the last and nothing is set apart.
         held: The deliveries of this consumer.
+        patience: Seconds for which nothing more is claimed beside it. A command that takes longer than that is likely
+            to be long, not deadly, and the other workers are not to idle for its sake.
+        clock: A monotonic time in seconds.
     """
 
-    def __init__(self, max_deliveries: int, held: HeldDeliveries) -> None:
+    def __init__(
+        self,
+        max_deliveries: int,
+        held: HeldDeliveries,
+        patience: float = 60.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._max_deliveries = max_deliveries
         self._held = held
+        self._patience = patience
+        self._clock = clock
         self._suspect: Delivery | None = None
+        self._since = 0.0
 
     def is_held(self) -> bool:
-        """Whether a message on its last delivery is held, so that nothing more should be claimed."""
-        if self._suspect is not None and self._suspect not in self._held:
+        """Whether a message on its last delivery is held, so that nothing more should be claimed for now."""
+        if self._suspect is None:
+            return False
+        if self._suspect not in self._held or self._clock() - self._since > self._patience:
             self._suspect = None
         return self._suspect is not None
 
@@ -43,5 +58,6 @@ class LastDelivery:
         if self._max_deliveries == 1 or not suspects:
             return deliveries, []
         self._suspect = suspects[0]
+        self._since = self._clock()
         kept = [one for one in deliveries if one.attempt == 1 or one is self._suspect]
         return kept, [one for one in deliveries if one.attempt > 1 and one is not self._suspect]

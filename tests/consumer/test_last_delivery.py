@@ -47,6 +47,18 @@ def test_a_message_on_its_last_delivery_is_known_for_as_long_as_it_is_held(held)
     assert not last_delivery.is_held()
 
 
+def test_a_long_command_on_its_last_delivery_does_not_idle_the_other_workers_for_ever(held):
+    now = 0.0
+    last_delivery = LastDelivery(3, held, patience=60.0, clock=lambda: now)
+    [claimed] = deliveries(3)
+    held.add([claimed])
+    last_delivery.divide([claimed])
+
+    now = 61.0
+
+    assert not last_delivery.is_held()
+
+
 def test_nothing_is_set_apart_when_every_delivery_is_the_last(held):
     last_delivery = LastDelivery(1, held)
     claimed = deliveries(1, 1)

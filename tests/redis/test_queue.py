@@ -240,3 +240,29 @@ class TestWaiting:
         ]
         seen = Counter(line for process in processes for line in process.communicate()[0].split())
         assert seen == Counter(map(str, range(2000)))
+
+
+class TestLargeMessages:
+    def test_a_claim_is_bounded_in_bytes_and_leaves_the_rest_ready(self, queue):
+        queue.write_many([Message(bytes([number]) * 2**20) for number in range(40)])
+
+        first = queue.claim(40, 60)
+
+        assert 1 <= len(first) <= 16
+        assert queue.counts().ready == 40 - len(first)
+
+    def test_the_order_is_kept_over_several_claims(self, queue):
+        queue.write_many([Message(bytes([number]) * 2**20) for number in range(40)])
+
+        order = []
+        while claimed := queue.claim(40, 60):
+            order += [delivery.data[0] for delivery in claimed]
+
+        assert order == list(range(40))
+
+    def test_a_message_larger_than_the_bound_is_claimed_alone_or_with_few(self, queue):
+        queue.write(b"x" * 16 * 2**20)
+
+        [delivery] = queue.claim(250, 60)
+
+        assert len(delivery.data) == 16 * 2**20

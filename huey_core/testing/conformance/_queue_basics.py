@@ -41,7 +41,9 @@ class QueueBasics(QueueFixtures):
     def test_bytes_come_out_as_they_went_in(self, queue: Any, payload: bytes) -> None:
         """Without this, a command with an image or a pickled object would arrive damaged and could not be run."""
         queue.write(payload)
-        assert queue.read() == payload
+        # Compared first: pytest would explain at length how a million bytes differ from another million.
+        intact = queue.read() == payload
+        assert intact
 
     @promise()
     def test_messages_come_in_the_order_of_writing(self, queue: Any) -> None:

@@ -1,4 +1,6 @@
 -- ARGV: limit, lease (ms), max_deliveries.
+-- The reply ends after REPLY_BYTES of data and at most STEP messages more; what is left stays ready.
+local REPLY_BYTES, STEP = 4194304, 8
 -- Returns the ms until something falls due (-1: nothing will), then id, receipt, data for each delivery.
 if redis.call('EXISTS', PAUSED) == 1 then
   return {-1}
@@ -51,18 +53,28 @@ if #popped == 0 then
   return {wait}
 end
 
+local ids, data, bytes = {}, {}, 0
+while #ids < #popped / 2 and bytes < REPLY_BYTES do
+  local step = {}
+  for i = #ids + 1, math.min(#ids + STEP, #popped / 2) do
+    step[#step + 1] = popped[2 * i - 1]
+  end
+  for i, value in ipairs(redis.call('HMGET', MSG, unpack(step))) do
+    ids[#ids + 1], data[#ids + 1] = step[i], value
+    bytes = bytes + (value and #value or 0)
+  end
+end
+for i = #ids + 1, #popped / 2 do
+  redis.call('ZADD', READY, popped[2 * i], popped[2 * i - 1])
+end
+
 if redis.call('EXISTS', READY) == 1 then
   ring()
 elseif redis.call('EXISTS', DUE) == 0 then
   redis.call('DEL', BELL)
 end
 
-local ids = {}
-for i = 1, #popped, 2 do
-  ids[#ids + 1] = popped[i]
-end
 local runs = redis.call('HMGET', RUN, unpack(ids))
-local data = redis.call('HMGET', MSG, unpack(ids))
 -- The time keeps a receipt fresh even after a flush, which takes the counter with it.
 local claim = string.format('%x-%x', microseconds, redis.call('INCR', SEQ))
 local ends = at + ARGV[2]
