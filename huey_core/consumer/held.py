@@ -83,7 +83,8 @@ class LeaseKeeper(threading.Thread):
         for start in range(0, len(held), EXTEND_AT_ONCE):
             portion = held[start : start + EXTEND_AT_ONCE]
             for delivery, ours in zip(portion, consumer.source.extend(portion, consumer.lease), strict=True):
-                if not ours and delivery in consumer.held:
+                # One that was settled while the renewal was on its way is no longer ours, and was not lost.
+                if not ours and not consumer.outbox.is_settling(delivery) and delivery in consumer.held:
                     consumer.held.discard(delivery)
                     consumer.stats.lost += 1
                     log.warning(

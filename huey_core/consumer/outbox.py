@@ -20,6 +20,7 @@ from huey_core.invoker.stored_result import encode_error, write_result
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from huey_core.backends.leased import Delivery
     from huey_core.consumer.consumer import Consumer
 
 __all__ = ["Outbox"]
@@ -41,6 +42,7 @@ class Outbox:
         self._consumer = consumer
         self._waiting: deque[Outcome] = deque()
         self._flushing = threading.Lock()
+        self._in_flight: Sequence[Outcome] = ()
         self._trouble = Trouble(consumer.outage, "settling", consumer.config)
 
     def add(self, outcome: Outcome) -> None:
@@ -68,17 +70,26 @@ class Outbox:
                     raise
             self._trouble.over()
 
+    def is_settling(self, delivery: Delivery) -> bool:
+        """Whether the outcome of a delivery is on its way to the server at this moment."""
+        return any(outcome.delivery is delivery for outcome in self._in_flight)
+
     def _settle(self, batch: Sequence[Outcome]) -> None:
         consumer = self._consumer
         ours = [outcome for outcome in batch if outcome.delivery in consumer.held]
         outcomes = [self._write_result_first(outcome) for outcome in ours]
-        for outcome, settled in zip(ours, consumer.source.settle(outcomes) if outcomes else [], strict=True):
-            consumer.held.discard(outcome.delivery)
-            if settled:
-                consumer.stats.count(outcome)
-            else:
-                consumer.stats.lost += 1
-                log.warning("the lease of message %s had ended; its outcome changed nothing", _id(outcome))
+        self._in_flight = ours
+        try:
+            effects = consumer.source.settle(outcomes) if outcomes else []
+            for outcome, settled in zip(ours, effects, strict=True):
+                consumer.held.discard(outcome.delivery)
+                if settled:
+                    consumer.stats.count(outcome)
+                else:
+                    consumer.stats.lost += 1
+                    log.warning("the lease of message %s had ended; its outcome changed nothing", _id(outcome))
+        finally:
+            self._in_flight = ()
 
     def _write_result_first(self, outcome: Outcome) -> Outcome:
         """Write the result by itself where the queue cannot write it together with the outcome."""

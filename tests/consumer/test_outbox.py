@@ -146,3 +146,19 @@ def test_a_result_goes_first_where_it_cannot_go_together_with_the_ack(consumer):
 
     assert store.values == {delivery.message_id: b"fine"}
     assert consumer.invoker.queue.counts().running == 1
+
+
+def test_a_delivery_that_is_settled_while_leases_are_renewed_does_not_count_as_lost(consumer):
+    [delivery] = claim(consumer, 1)
+    consumer.outbox.add(ack(consumer, delivery))
+    settle_really = consumer.invoker.queue.settle
+
+    def settle(outcomes):
+        effects = settle_really(outcomes)
+        consumer.lease_keeper.renew()
+        return effects
+
+    consumer.invoker.queue.settle = settle
+    consumer.outbox.flush()
+
+    assert (consumer.stats.done, consumer.stats.lost) == (1, 0)

@@ -13,6 +13,7 @@ import pytest
 
 import huey_core
 import huey_memory
+import huey_mongo
 import huey_redis
 from huey_core import AsyncData, exceptions, hookspecs
 from huey_core.backends.backend import Option
@@ -106,7 +107,7 @@ def environment_variables() -> set[str]:
     """The texts in the code that are nothing but the name of a variable."""
     return {
         node.value
-        for package in (huey_core, huey_memory, huey_redis)
+        for package in (huey_core, huey_memory, huey_mongo, huey_redis)
         for path in Path(inspect.getfile(package)).parent.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.fullmatch("HUEY_[A-Z_]+", node.value)

@@ -7,7 +7,17 @@ import sys
 
 import pytest
 
-NOT_NEEDED = ["asyncio", "click", "hiredis", "huey_memory", "huey_redis", "importlib_metadata", "pymongo", "redis"]
+NOT_NEEDED = [
+    "asyncio",
+    "click",
+    "hiredis",
+    "huey_memory",
+    "huey_mongo",
+    "huey_redis",
+    "importlib_metadata",
+    "pymongo",
+    "redis",
+]
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,140 @@
+"""The connection to one server or cluster, shared by queues and data stores: made late, and anew after a fork."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any, Final
+
+from pymongo import MongoClient, ReadPreference
+from pymongo.driver_info import DriverInfo
+from pymongo.errors import ConfigurationError as DriverConfigurationError
+from pymongo.errors import InvalidURI
+from pymongo.read_concern import ReadConcern
+
+from huey_core.exceptions import ConfigurationError
+from huey_mongo._version import __version__
+from huey_mongo.clock import clock_of
+from huey_mongo.forking import ForkAware
+from huey_mongo.hints import Hints
+from huey_mongo.indexes import create_indexes
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pymongo.collection import Collection
+
+    from huey_mongo.documents import Document
+    from huey_mongo.settings import Settings
+
+__all__ = ["Cluster"]
+
+DRIVER: Final = DriverInfo("huey-mongo", __version__)
+
+_of_the_parent: Final[list[Any]] = []
+"""Clients that were open at a fork: the child neither uses nor closes them, for their sockets are the parent's."""
+
+
+class Cluster(ForkAware):
+    """The servers, the collection and the clock.
+
+    Args:
+        settings: Where the servers are. Nothing connects before the first use.
+
+    Attributes:
+        hints: Tells those who wait that something may have come.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.hints = Hints(settings.poll)
+        self._clock = clock_of(settings.hosts)
+        self._client: MongoClient[Document] | None = None
+        self._closing: weakref.finalize[..., Any] | None = None
+        super().__init__()
+
+    def _start_anew(self) -> None:
+        if self._closing is not None:
+            self._closing.detach()
+            _of_the_parent.append(self._client)
+        self._lock = threading.Lock()
+        self._client = None
+        self._closing = None
+        self._collection: Collection[Document] | None = None
+
+    @property
+    def client(self) -> MongoClient[Document]:
+        """The driver's client.
+
+        Raises:
+            ConfigurationError: The driver cannot use the settings.
+        """
+        with self._lock:
+            if self._client is None:
+                self._client = self._open()
+                self._closing = weakref.finalize(self, _close, self.hints, self._client)
+            return self._client
+
+    @property
+    def collection(self) -> Collection[Document]:
+        """The collection, with its indexes.
+
+        Raises:
+            ConfigurationError: An index cannot be made.
+            pymongo.errors.PyMongoError: No server could be reached.
+        """
+        if self._collection is None:
+            collection = self.bare_collection
+            create_indexes(collection)
+            self._collection = collection
+        return self._collection
+
+    @property
+    def bare_collection(self) -> Collection[Document]:
+        """The collection as it is, without a look at its indexes."""
+        # Whatever the URL says for other readers: a claim must see what is there, and only the primary knows.
+        return self.client[self.settings.database].get_collection(
+            self.settings.collection, read_preference=ReadPreference.PRIMARY, read_concern=ReadConcern("local")
+        )
+
+    def hello(self) -> Document:
+        """Ask the primary who it is."""
+        return self.client.admin.command("hello")
+
+    def now(self) -> float:
+        """Ask the server for its time, in seconds since the epoch."""
+        told = self.hello()["localTime"].timestamp()
+        assert isinstance(told, float)  # noqa: S101 - the driver does not type what a server answers
+        return told
+
+    def estimate(self) -> float:
+        """Estimate the server's time, in seconds since the epoch, mostly without asking it."""
+        return self._clock.seconds(self._read_clock)
+
+    def micros(self, count: int = 1) -> int:
+        """Take ``count`` numbers in the order of writing; see :meth:`~huey_mongo.clock.ServerClock.micros`."""
+        return self._clock.micros(self._read_clock, count)
+
+    def close(self) -> None:
+        """Close the connections. The next use makes new ones."""
+        with self._lock:
+            if self._closing is not None:
+                self._closing()
+            self._client = None
+            self._closing = None
+            self._collection = None
+
+    def _open(self) -> MongoClient[Document]:
+        try:
+            return MongoClient(self.settings.uri, tz_aware=True, connect=False, driver=DRIVER)
+        except (DriverConfigurationError, InvalidURI) as error:
+            raise ConfigurationError(f"the MongoDB driver cannot use the URL: {error}") from None
+
+    def _read_clock(self) -> datetime:
+        told: datetime = self.hello()["localTime"]
+        return told
+
+
+def _close(hints: Hints, client: MongoClient[Document]) -> None:
+    hints.close()
+    client.close()

@@ -1,0 +1,222 @@
+"""A data store in MongoDB: each value is a document, and the result of a command is the document of its message."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from bson import Int64, ObjectId
+from pymongo import ReturnDocument
+from pymongo.errors import DuplicateKeyError, OperationFailure
+
+from huey_core.backends.base import BaseDataStore, EmptyData
+from huey_core.backends.capabilities import Capability
+from huey_core.exceptions import ConfigurationError, MessageTooLarge
+from huey_mongo.clock import millis, to_date
+from huey_mongo.cluster import Cluster
+from huey_mongo.documents import MAX_MESSAGE_SIZE, Document, new_value, value_bytes
+from huey_mongo.settings import DEFAULT_URL, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from huey_core.backends.base import EmptyDataType
+
+__all__ = ["MongoDataStore"]
+
+TYPE_MISMATCH: Final = 14
+PORTION: Final = 1000
+"""The most values that one query reads."""
+
+# A date is compared in an expression, where the server knows its own time; one that is missing never ends.
+_HAS_ENDED: Final[Document] = {
+    "expires": {"$type": "date"},
+    "$expr": {"$lte": ["$expires", "$$NOW"]},
+}
+_GOES_ON: Final[Document] = {"$or": [{"expires": {"$exists": False}}, {"$expr": {"$gt": ["$expires", "$$NOW"]}}]}
+
+
+class MongoDataStore(BaseDataStore):
+    """Bytes by key in MongoDB, shared by any number of processes.
+
+    Args:
+        name: The store's name.
+        cluster: The connection to use, shared with others; by default the store has its own.
+        connection: ``url``, a ``mongodb://`` or ``mongodb+srv://`` URL.
+
+    Raises:
+        ConfigurationError: ``connection`` has another name, or a URL that cannot be used.
+    """
+
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(
+        {Capability.TTL, Capability.NOTIFY, Capability.LOCKS, Capability.PERSISTENT}
+    )
+
+    def __init__(self, name: str, *, cluster: Cluster | None = None, **connection: Any) -> None:
+        super().__init__(name)
+        self._owns_cluster = cluster is None
+        self._cluster = cluster or own_cluster(**connection)
+
+    @property
+    def settings(self) -> Settings:
+        """The servers and the collection of this store."""
+        return self._cluster.settings
+
+    def put(self, key: str, value: bytes, ttl: float | None = None) -> None:
+        """Store a value, replacing an earlier one.
+
+        Raises:
+            MessageTooLarge: The value does not fit into a document.
+        """
+        document = self.document(key, value, ttl)
+        while True:
+            try:
+                self._cluster.collection.replace_one(self._filter(key), document, upsert=True)
+            except DuplicateKeyError:
+                # Two put a new key at the same moment; there is something to replace now.
+                continue
+            return
+
+    def put_if_absent(self, key: str, value: bytes, ttl: float | None = None) -> bool:
+        """Store a value only if the key is absent, and say whether it was stored.
+
+        Raises:
+            MessageTooLarge: The value does not fit into a document.
+        """
+        document = self.document(key, value, ttl)
+        try:
+            self._cluster.collection.insert_one({"_id": ObjectId(), **document})
+        except DuplicateKeyError:
+            ended = {**self._filter(key), **_HAS_ENDED}
+            return self._cluster.collection.replace_one(ended, document).matched_count == 1
+        return True
+
+    def get(self, key: str) -> bytes | EmptyDataType:
+        """Remove a value and return it, or return ``EmptyData``."""
+        return self._unless_ended(self._cluster.collection.find_one_and_delete(self._filter(key)))
+
+    def peek(self, key: str) -> bytes | EmptyDataType:
+        """Return a value and leave it in place, or ``EmptyData``."""
+        return self._unless_ended(self._cluster.collection.find_one(self._filter(key)))
+
+    def peek_many(self, keys: list[str]) -> list[bytes | EmptyDataType]:
+        """Return the values of several keys in their order."""
+        found: dict[str, bytes | EmptyDataType] = {}
+        for start in range(0, len(keys), PORTION):
+            names = keys[start : start + PORTION]
+            for document in self._cluster.collection.find({"store": self.name, "name": {"$in": names}}):
+                found[document["name"]] = self._unless_ended(document)
+        return [found.get(key, EmptyData) for key in keys]
+
+    def delete(self, key: str) -> bool:
+        """Remove a key and say whether it was there."""
+        return self.get(key) is not EmptyData
+
+    def replace_if_equal(self, key: str, old: bytes, new: bytes, ttl: float | None = None) -> bool:
+        """Replace a value only if it still equals ``old``, and say whether it was replaced.
+
+        Raises:
+            MessageTooLarge: The value does not fit into a document.
+        """
+        same: list[bytes | Int64] = [old]
+        if old.removeprefix(b"-").isdigit() and b"%d" % int(old) == old:
+            same.append(Int64(int(old)))
+        known = {**self._filter(key), "value": {"$in": same}, **_GOES_ON}
+        return self._cluster.collection.replace_one(known, self.document(key, new, ttl)).matched_count == 1
+
+    def increment(self, key: str, amount: int = 1, ttl: float | None = None) -> int:
+        """Add to a counter that starts at 0, and return its new value.
+
+        Raises:
+            ValueError: The value is not a number.
+        """
+        while True:
+            try:
+                return self._add(key, amount, ttl)
+            except DuplicateKeyError:
+                # Two began the counter at the same moment; it is there now.
+                continue
+            except OperationFailure as error:
+                if error.code != TYPE_MISMATCH:
+                    raise
+                self._make_counter(key)
+
+    def watch(self, key: str, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call ``callback`` in a thread of the store when the key may have been written; return what ends the watch.
+
+        On a replica set the server tells of it. On a standalone server one thread for the whole process looks at all
+        watched keys, at most 200 times a second at first and four times a second after a while.
+        """
+        return self._cluster.hints.watch(self._cluster.collection, self.name, key, callback)
+
+    def flush(self) -> None:
+        """Remove every key of this store."""
+        self._cluster.collection.delete_many({"store": self.name})
+
+    def close(self) -> None:
+        """Close the connection, unless it is shared."""
+        if self._owns_cluster:
+            self._cluster.close()
+
+    def document(self, key: str, value: bytes, ttl: float | None) -> Document:
+        """Make the document of a value, without its ``_id``.
+
+        Raises:
+            MessageTooLarge: The value does not fit into a document.
+        """
+        if len(value) > MAX_MESSAGE_SIZE:
+            raise MessageTooLarge(len(value), MAX_MESSAGE_SIZE, "huey-mongo")
+        return new_value(self.name, key, value, self._end(ttl))
+
+    def _filter(self, key: str) -> Document:
+        return {"store": self.name, "name": key}
+
+    def _end(self, ttl: float | None) -> datetime | None:
+        return None if ttl is None else to_date(millis(self._cluster.estimate() + ttl))
+
+    def _unless_ended(self, document: Document | None) -> bytes | EmptyDataType:
+        if document is None:
+            return EmptyData
+        # The server removes what has ended about once a minute.
+        expires = document.get("expires")
+        if expires is not None and expires.timestamp() <= self._cluster.estimate():
+            return EmptyData
+        return value_bytes(document)
+
+    def _add(self, key: str, amount: int, ttl: float | None) -> int:
+        ended = {"$lte": [{"$ifNull": ["$expires", {"$add": ["$$NOW", 1]}]}, "$$NOW"]}
+        lifetime: Any = {"$cond": [ended, "$$REMOVE", "$expires"]}
+        if ttl is not None:
+            lifetime = {"$add": ["$$NOW", millis(ttl)]}
+        changes = {
+            "value": {"$add": [{"$cond": [ended, Int64(0), {"$ifNull": ["$value", Int64(0)]}]}, Int64(amount)]},
+            "expires": lifetime,
+            # An update tells those who read a change stream what it changed, but not of which key.
+            "told": {"$literal": json.dumps([str(ObjectId()), self.name, key])},
+        }
+        # There is always a document afterwards, which the driver's types do not say.
+        document: Any = self._cluster.collection.find_one_and_update(
+            self._filter(key), [{"$set": changes}], upsert=True, return_document=ReturnDocument.AFTER
+        )
+        return int(document["value"])
+
+    def _make_counter(self, key: str) -> None:
+        """Turn the digits that were put into a number, if they are still there."""
+        document = self._cluster.collection.find_one(self._filter(key)) or {}
+        value = document.get("value")
+        if isinstance(value, bytes):
+            same = {**self._filter(key), "value": value}
+            self._cluster.collection.update_one(same, {"$set": {"value": Int64(int(value))}})
+
+
+def own_cluster(**connection: Any) -> Cluster:
+    """Make the connection of a queue or a store that was made without a backend.
+
+    Raises:
+        ConfigurationError: There is another argument than ``url``, or the URL cannot be used.
+    """
+    url = connection.pop("url", DEFAULT_URL)
+    if connection:
+        raise ConfigurationError(f"huey-mongo has no setting {min(connection)!r}; it has url")
+    return Cluster(Settings.of_text(url))

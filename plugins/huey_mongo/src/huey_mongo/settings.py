@@ -1,0 +1,104 @@
+"""Where the servers are and how to talk to them: complete, and safe to print."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, urlencode
+
+from huey_core.backends.url import BackendURL
+from huey_core.exceptions import ConfigurationError
+from huey_mongo.options import DEFAULT_COLLECTION, DEFAULT_POLL, DRIVER_DEFAULTS, DRIVER_OPTIONS, OPTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["DEFAULT_DATABASE", "DEFAULT_URL", "Settings"]
+
+DEFAULT_URL: Final = "mongodb://localhost/huey"
+DEFAULT_DATABASE: Final = "huey"
+
+_DATABASE: Final = re.compile(r"[^/\\. \"$*<>:|?\x00]{1,63}")
+_PASSED_ON: Final = frozenset(option.name for option in DRIVER_OPTIONS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """One collection of one server or cluster, and how to reach it.
+
+    Attributes:
+        uri: The driver's connection string. Never shown: it holds the password.
+        hosts: The hosts that the URL names.
+        database: The name of the database.
+        collection: The name of the collection.
+        poll: The longest pause in seconds of an idle consumer without change streams.
+    """
+
+    uri: str = field(repr=False)
+    hosts: tuple[str, ...]
+    database: str
+    collection: str
+    poll: float = DEFAULT_POLL
+
+    @classmethod
+    def of_text(cls, url: str) -> Settings:
+        """Make settings of the text of a URL; see :meth:`of`."""
+        return cls.of(BackendURL.parse(url).with_options(OPTIONS))
+
+    @classmethod
+    def of(cls, url: BackendURL) -> Settings:
+        """Make settings of a URL.
+
+        Raises:
+            ConfigurationError: It is not one of MongoDB, or a part of it cannot be used.
+        """
+        if url.scheme not in {"mongodb", "mongodb+srv"}:
+            raise ConfigurationError(f"huey-mongo takes mongodb:// and mongodb+srv:// URLs, not {url.scheme}://")
+        if url.scheme == "mongodb+srv" and (len(url.hosts) != 1 or url.hosts[0][1] is not None):
+            raise ConfigurationError("mongodb+srv:// takes one host name without a port; DNS knows the others")
+        if url.database and not _DATABASE.fullmatch(url.database):
+            raise ConfigurationError(
+                f"the path of {url.scheme}:// cannot be {url.database!r}: expected a database name"
+            )
+        hosts = tuple(_host(host, port) for host, port in url.hosts) or ("localhost",)
+        return cls(
+            uri=_uri(url, hosts),
+            hosts=tuple(sorted(host.lower() for host in hosts)),
+            database=url.database or DEFAULT_DATABASE,
+            collection=url.options.get("collection", DEFAULT_COLLECTION),
+            poll=url.options.get("poll", DEFAULT_POLL),
+        )
+
+    @property
+    def place(self) -> tuple[tuple[str, ...], str, str]:
+        """Where the data is, as far as the settings can tell: two that are equal here share their documents."""
+        return self.hosts, self.database, self.collection
+
+
+def _uri(url: BackendURL, hosts: tuple[str, ...]) -> str:
+    """Write the driver's connection string: with its own options only, and with our defaults."""
+    options = {name: text for name, text in url.query if name in _PASSED_ON}
+    user = ""
+    if url.username is not None:
+        password = "" if url.password is None else ":" + quote(url.password, safe="")
+        user = f"{quote(url.username, safe='')}{password}@"
+    path = quote(url.path, safe="/") or "/"
+    return f"{url.scheme}://{user}{','.join(hosts)}{path}?{urlencode(_with_defaults(options), quote_via=quote)}"
+
+
+def _with_defaults(options: Mapping[str, str]) -> dict[str, str]:
+    given = {name.lower() for name in options}
+    complete = dict(options)
+    if "w" not in given:
+        complete["w"] = "majority"
+        if "journal" not in given:
+            complete["journal"] = "true"
+    elif options["w"] == "0":
+        raise ConfigurationError("w=0 asks for no answer, so no message would ever be known to be written; use w=1")
+    return complete | {name: text for name, text in DRIVER_DEFAULTS.items() if name.lower() not in given}
+
+
+def _host(host: str, port: int | None) -> str:
+    text = f"[{host}]" if ":" in host else quote(host, safe="")
+    return text if port is None else f"{text}:{port}"

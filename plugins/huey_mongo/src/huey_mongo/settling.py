@@ -1,0 +1,219 @@
+"""How deliveries end: each in one change of its one document, all in one round trip, and the exact account of it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, assert_never
+
+from bson import Int64, ObjectId
+from pymongo import DeleteOne, UpdateOne
+from pymongo.errors import BulkWriteError, PyMongoError
+
+from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, Release, ResultWrite, Retry, State
+from huey_core.exceptions import MessageTooLarge, Unsupported
+from huey_mongo.claiming import SERVER_MILLIS
+from huey_mongo.clock import millis
+from huey_mongo.data_store import MongoDataStore
+from huey_mongo.documents import DONE, MAX_MESSAGE_SIZE, Document, Held, burial, held, packed
+from huey_mongo.outbox import PATIENCE, dispatch
+from huey_mongo.writing import DUPLICATE_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from huey_mongo.cluster import Cluster
+
+__all__ = ["Settlement", "extend"]
+
+logger = logging.getLogger(__name__)
+
+CONTENT: Final = dict.fromkeys(("id", "data", "token", "attempt", "key"), "")
+"""What a message no longer needs once it is done."""
+
+KEY: Final = dict.fromkeys(("unique", "holder"), "")
+PLACE: Final = dict.fromkeys(("queue", "state", "at", "rank"), "")
+
+FOLLOW_UP_OVERHEAD: Final = 1024
+"""Bytes that a follow-up takes in an outbox beside its data, at most, with ordinary ids and keys."""
+
+Change = UpdateOne | DeleteOne
+
+
+@dataclass
+class Settlement:
+    """The outcomes of one call.
+
+    Args:
+        cluster: The connection.
+        queue: The queue's name.
+    """
+
+    cluster: Cluster
+    queue: str
+    _mark: ObjectId = field(default_factory=ObjectId)
+    _outboxes: list[ObjectId] = field(default_factory=list)
+
+    def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
+        """End deliveries; see :meth:`huey_core.backends.leased.LeasedQueue.settle`.
+
+        Raises:
+            Unsupported: A result is for a store elsewhere; nothing was settled.
+            MessageTooLarge: A result and what goes with it do not fit into a document; nothing was settled.
+        """
+        changes = {index: self._change(outcome) for index, outcome in self._first_of_each(outcomes)}
+        if len(changes) > 1:
+            # A number of changes that came to nothing would not tell which.
+            current = self._current(outcomes[index].delivery for index in changes)
+            changes = {index: each for index, each in changes.items() if held(outcomes[index].delivery) in current}
+        settled = self._apply(outcomes, changes)
+        if self._outboxes:
+            self._dispatch()
+        return [index in settled for index in range(len(outcomes))]
+
+    def _dispatch(self) -> None:
+        try:
+            dispatch(self.cluster, self.queue, self._outboxes)
+        except PyMongoError as error:
+            # The deliveries are settled, and what is left of them will fall due for another claim.
+            logger.warning("follow-ups and results of %r are written later: %s", self.queue, error)
+
+    @staticmethod
+    def _first_of_each(outcomes: Sequence[Outcome]) -> Iterable[tuple[int, Outcome]]:
+        seen: set[Held] = set()
+        for index, outcome in enumerate(outcomes):
+            receipt = held(outcome.delivery)
+            if receipt not in seen:
+                seen.add(receipt)
+                yield index, outcome
+
+    def _current(self, deliveries: Iterable[Delivery]) -> set[Held]:
+        """Return those of the receipts that are valid at this moment."""
+        receipts = [held(delivery) for delivery in deliveries]
+        ids = [receipt.document for receipt in receipts]
+        tokens = {
+            each["_id"]: each.get("token") for each in self.cluster.collection.find({"_id": {"$in": ids}}, {"token": 1})
+        }
+        return {receipt for receipt in receipts if tokens.get(receipt.document) == receipt.token}
+
+    def _apply(self, outcomes: Sequence[Outcome], changes: dict[int, Change]) -> set[int]:
+        """Make the changes and return the places of those that were made."""
+        if not changes:
+            return set()
+        order = list(changes)
+        settled, key_was_there = self._write([changes[index] for index in order])
+        if key_was_there:
+            # A document cannot become the value of a key that another has; the outbox replaces that one.
+            again = [self._through_outbox(outcomes[order[place]]) for place in key_was_there]
+            settled += self._write(again)[0]
+        if settled == len(changes):
+            return set(changes)
+        if not settled:
+            return set()
+        ids = [held(outcomes[index].delivery).document for index in order]
+        marked = {
+            each["_id"] for each in self.cluster.collection.find({"_id": {"$in": ids}, "mark": self._mark}, {"_id": 1})
+        }
+        # Somebody settled or deleted one of them between the two looks, a matter of a millisecond. A message that is
+        # gone altogether cannot tell any more who ended it.
+        return {index for index, document in zip(order, ids, strict=True) if document in marked}
+
+    def _write(self, changes: Sequence[Change]) -> tuple[int, list[int]]:
+        """Return how many documents were changed, and the places of results whose key was there before."""
+        try:
+            result = self.cluster.collection.bulk_write(changes, ordered=False)
+        except BulkWriteError as error:
+            details = error.details
+            if details["writeConcernErrors"] or any(each["code"] != DUPLICATE_KEY for each in details["writeErrors"]):
+                raise
+            return details["nMatched"] + details["nRemoved"], [each["index"] for each in details["writeErrors"]]
+        return result.matched_count + result.deleted_count, []
+
+    def _change(self, outcome: Outcome) -> Change:
+        receipt = held(outcome.delivery)
+        match outcome:
+            case Ack(follow_ups=()) if receipt.until is None:
+                if outcome.result is None:
+                    return DeleteOne(_mine(receipt))
+                value = self._value(outcome.result)
+                return self._update(receipt, value, {**CONTENT, **KEY, **PLACE})
+            case Ack(follow_ups=(), result=None):
+                return self._update(
+                    receipt, {"state": DONE, "expires": receipt.until}, {**CONTENT, "at": "", "rank": ""}
+                )
+            case Ack():
+                return self._through_outbox(outcome)
+            case Retry():
+                return self._retry(receipt, outcome)
+            case Release():
+                ready = {"state": State.READY.value, "at": receipt.rank, "attempt": outcome.delivery.attempt - 1}
+                return self._update(receipt, ready, {"token": ""})
+            case Bury():
+                return self._bury(receipt, outcome)
+            case _:
+                assert_never(outcome)
+
+    def _retry(self, receipt: Held, outcome: Retry) -> Change:
+        attempt = outcome.delivery.attempt if outcome.keep_attempts else 0
+        changes: Document = {"data": outcome.data, "attempt": attempt}
+        delay = millis(outcome.delay)
+        if delay <= 0:
+            return self._update(receipt, {"state": State.READY.value, "at": receipt.rank, **changes}, {"token": ""})
+        due = {"state": State.SCHEDULED.value, "at": {"$add": [SERVER_MILLIS, delay]}, "mark": self._mark, **changes}
+        return UpdateOne(_mine(receipt), [{"$set": {**due, "token": "$$REMOVE"}}])
+
+    def _bury(self, receipt: Held, outcome: Bury) -> Change:
+        changes = burial(self.cluster.micros(), outcome.reason, outcome.detail)
+        removed = {"token": ""} | (KEY if receipt.until is None else {})
+        if outcome.result is None:
+            return self._update(receipt, changes, {**removed, "at": ""})
+        value = self._value(outcome.result, beside=len(outcome.delivery.data))
+        return self._update(receipt, {**changes, **self._outbox(receipt), "outcome": value}, removed)
+
+    def _through_outbox(self, outcome: Outcome) -> Change:
+        """Settle an ack whose result or follow-ups need documents of their own."""
+        assert isinstance(outcome, Ack)  # noqa: S101 - nothing else has follow-ups, or becomes a value
+        receipt = held(outcome.delivery)
+        follow_ups = [packed(message) for message in outcome.follow_ups]
+        size = sum(len(message.data) + FOLLOW_UP_OVERHEAD for message in outcome.follow_ups)
+        if size > MAX_MESSAGE_SIZE:
+            raise MessageTooLarge(size, MAX_MESSAGE_SIZE, "huey-mongo")
+        changes: Document = {"state": DONE, **self._outbox(receipt), "next": follow_ups}
+        if outcome.result is not None:
+            changes["outcome"] = self._value(outcome.result, beside=size)
+        return self._update(receipt, changes, {**CONTENT, **(KEY if receipt.until is None else {})})
+
+    def _outbox(self, receipt: Held) -> Document:
+        self._outboxes.append(receipt.document)
+        return {"at": Int64(millis(self.cluster.estimate() + PATIENCE))}
+
+    def _value(self, result: ResultWrite, beside: int = 0) -> Document:
+        if not isinstance(result.store, MongoDataStore) or result.store.settings.place != self.cluster.settings.place:
+            raise Unsupported(f"huey-mongo cannot write a result into {result.store!r} together with an outcome")
+        size = len(result.value) + beside
+        if size > MAX_MESSAGE_SIZE:
+            raise MessageTooLarge(size, MAX_MESSAGE_SIZE, "huey-mongo")
+        return result.store.document(result.key, result.value, result.ttl)
+
+    def _update(self, receipt: Held, changes: Document, removed: Document) -> UpdateOne:
+        return UpdateOne(_mine(receipt), {"$set": {**changes, "mark": self._mark}, "$unset": removed})
+
+
+def extend(cluster: Cluster, deliveries: Sequence[Delivery], lease: float) -> list[bool]:
+    """Renew leases; see :meth:`huey_core.backends.leased.LeasedQueue.extend`."""
+    if not deliveries:
+        return []
+    receipts = [held(delivery) for delivery in deliveries]
+    by_token: dict[str, list[Any]] = {}
+    for receipt in receipts:
+        by_token.setdefault(receipt.token, []).append(receipt.document)
+    ours = {"$or": [{"_id": {"$in": ids}, "token": token} for token, ids in by_token.items()]}
+    renewed = cluster.collection.update_many(ours, [{"$set": {"at": {"$add": [SERVER_MILLIS, millis(lease)]}}}])
+    if renewed.matched_count == len(receipts):
+        return [True] * len(receipts)
+    tokens = {each["_id"]: each["token"] for each in cluster.collection.find(ours, {"token": 1})}
+    return [tokens.get(receipt.document) == receipt.token for receipt in receipts]
+
+
+def _mine(receipt: Held) -> Document:
+    return {"_id": receipt.document, "token": receipt.token}

@@ -1,0 +1,112 @@
+"""How messages are written: one insertion for all, and a second look only at those that were there before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pymongo.errors import AutoReconnect, BulkWriteError
+
+from huey_core.backends.leased import Written
+from huey_mongo.documents import Document, message_document
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pymongo.collection import Collection
+
+    from huey_core.backends.leased import Message
+    from huey_mongo.cluster import Cluster
+
+__all__ = ["free_ended_keys", "write"]
+
+DUPLICATE_KEY: Final = 11000
+ATTEMPTS: Final = 20
+"""How often a message is tried whose unique key was held each time by a message that was gone at the next look."""
+
+
+def write(cluster: Cluster, queue: str, messages: Sequence[Message]) -> list[Written]:
+    """Write messages in their order; see :meth:`huey_core.backends.leased.LeasedQueue.write_many`.
+
+    When the connection breaks before the reply, the same documents are inserted once more: their ``_id`` tells those
+    that had arrived.
+
+    Raises:
+        pymongo.errors.PyMongoError: The server could not be reached, or refused a write.
+    """
+    if not messages:
+        return []
+    now = cluster.estimate()
+    first = cluster.micros(len(messages))
+    documents = [message_document(queue, message, first + n, now) for n, message in enumerate(messages)]
+    written: dict[int, Written] = {}
+    left = list(range(len(messages)))
+    for _ in range(ATTEMPTS):
+        refused = _insert(cluster.collection, [documents[index] for index in left])
+        written |= {
+            index: Written(True, messages[index].message_id) for place, index in enumerate(left) if place not in refused
+        }
+        left = [left[place] for place in sorted(refused)]
+        if not left:
+            break
+        written |= _explain(cluster.collection, queue, documents, left)
+        left = [index for index in left if index not in written]
+        if not left:
+            break
+        free_ended_keys(cluster.collection, queue, [documents[index]["unique"] for index in left])
+    else:
+        raise RuntimeError(f"the unique keys of {len(left)} messages changed hands at every one of {ATTEMPTS} attempts")
+    return [written[index] for index in range(len(messages))]
+
+
+def free_ended_keys(collection: Collection[Document], queue: str, keys: Sequence[str]) -> None:
+    """Take unique keys from documents that hold them for a time which is over."""
+    collection.update_many(
+        {
+            "queue": queue,
+            "unique": {"$in": list(keys)},
+            "until": {"$type": "date"},
+            "$expr": {"$lte": ["$until", "$$NOW"]},
+        },
+        {"$unset": {"unique": "", "holder": ""}},
+    )
+
+
+def _insert(collection: Collection[Document], documents: Sequence[Document]) -> set[int]:
+    """Insert documents and return the places of those that were refused as duplicates."""
+    try:
+        try:
+            collection.insert_many(documents, ordered=False)
+        except AutoReconnect:
+            collection.insert_many(documents, ordered=False)
+    except BulkWriteError as error:
+        details = error.details
+        if details["writeConcernErrors"] or any(each["code"] != DUPLICATE_KEY for each in details["writeErrors"]):
+            raise
+        return {each["index"] for each in details["writeErrors"]}
+    return set()
+
+
+def _explain(
+    collection: Collection[Document], queue: str, documents: Sequence[Document], places: Sequence[int]
+) -> dict[int, Written]:
+    """Find out for which message each of these documents was refused; what has no answer may be tried again."""
+    ids = [documents[place]["id"] for place in places]
+    keys = [documents[place]["unique"] for place in places if "unique" in documents[place]]
+    live = {each["id"]: each["_id"] for each in collection.find({"queue": queue, "id": {"$in": ids}}, {"id": 1})}
+    holders: dict[str, str] = {}
+    if keys:
+        taken = {
+            "queue": queue,
+            "unique": {"$in": keys},
+            "$or": [{"until": {"$exists": False}}, {"$expr": {"$gt": ["$until", "$$NOW"]}}],
+        }
+        holders = {each["unique"]: each["holder"] for each in collection.find(taken, {"unique": 1, "holder": 1})}
+    explained = {}
+    for place in places:
+        document = documents[place]
+        if document["id"] in live:
+            # Only a repeated insertion meets its own document.
+            explained[place] = Written(live[document["id"]] == document["_id"], document["id"])
+        elif document.get("unique") in holders:
+            explained[place] = Written(False, holders[document["unique"]])
+    return explained

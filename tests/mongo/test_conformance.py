@@ -1,0 +1,47 @@
+"""huey-mongo keeps every promise of the contract, on a standalone server and on a replica set."""
+
+from __future__ import annotations
+
+import pytest
+
+from huey_core.testing.conformance import BackendConformance, DataStoreConformance, QueueConformance
+from huey_mongo import MongoQueue
+
+
+@pytest.fixture(scope="module")
+def urls(server, replica_set):
+    return {"standalone": server.url("conformance"), "replica set": replica_set.url("conformance")}
+
+
+@pytest.fixture(params=["standalone", "replica set"])
+def url(request, urls):
+    return urls[request.param]
+
+
+@pytest.fixture
+def make_data_store(shared_backends, url):
+    return shared_backends(url).data_store
+
+
+class TestMongoQueue(QueueConformance):
+    model_runs = (15, 30)
+
+    @pytest.fixture
+    def make_queue(self, shared_backends, url):
+        return lambda name, **options: MongoQueue(name, cluster=shared_backends(url)._cluster, **options)
+
+    @pytest.fixture
+    def make_data_store(self, make_data_store):
+        return make_data_store
+
+
+class TestMongoDataStore(DataStoreConformance):
+    @pytest.fixture
+    def make_data_store(self, make_data_store):
+        return make_data_store
+
+
+class TestMongoBackend(BackendConformance):
+    @pytest.fixture
+    def url(self, url):
+        return url

@@ -1,0 +1,149 @@
+"""How consumers and callers wait: told by a change stream on a replica set, and by looking on a standalone server."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections import Counter
+
+import pytest
+
+from huey_core.backends.leased import Ack, Message, Release
+
+MINUTE = 60.0
+
+
+@pytest.fixture
+def streamed(replica_set, new_backend):
+    """A backend of the replica set."""
+    return new_backend(replica_set.url("waiting"))
+
+
+def in_thread(function):
+    result = []
+    thread = threading.Thread(target=lambda: result.append(function()))
+    thread.start()
+    return thread, result
+
+
+class TestOnAReplicaSet:
+    def test_a_new_message_ends_the_wait_by_a_hint(self, streamed, replica_set, new_backend, eventually):
+        queue = streamed.queue("hint")
+        thread, claimed = in_thread(lambda: queue.claim(1, MINUTE, wait=20.0))
+        eventually(lambda: streamed._cluster.hints.streaming)
+        waits = []
+        for _ in range(5):
+            started = time.monotonic()
+            new_backend(replica_set.url("waiting")).queue("hint").write(b"x")
+            thread.join()
+            waits.append(time.monotonic() - started)
+            assert [delivery.data for delivery in claimed.pop()] == [b"x"]
+            thread, claimed = in_thread(lambda: queue.claim(1, MINUTE, wait=20.0))
+        queue.wake()
+        thread.join()
+        # Looks alone would come about 0.7 s apart.
+        assert sorted(waits)[2] < 0.3
+
+    def test_what_is_given_back_ends_the_wait_by_a_hint(self, streamed, eventually):
+        queue = streamed.queue("given back")
+        queue.write(b"x")
+        (delivery,) = queue.claim(1, MINUTE)
+        thread, claimed = in_thread(lambda: queue.claim(1, MINUTE, wait=20.0))
+        eventually(lambda: streamed._cluster.hints.streaming)
+        queue.settle([Release(delivery)])
+        thread.join()
+        assert [each.attempt for each in claimed.pop()] == [1]
+
+    def test_a_counter_tells_its_watchers_and_no_others(self, streamed):
+        store = streamed.data_store("counters")
+        told, other = threading.Event(), []
+        store.increment("k")
+        store.watch("k", told.set)
+        store.watch("other", lambda: other.append(1))
+        store.increment("k")
+        assert told.wait(10)
+        assert other == []
+
+    def test_the_stream_is_closed_when_nobody_waits(self, streamed, monkeypatch, eventually):
+        monkeypatch.setattr("huey_mongo.hints.LINGER", 0.1)
+        monkeypatch.setattr("huey_mongo.hints.AWAIT", 100)
+        queue = streamed.queue("linger")
+        assert queue.claim(1, MINUTE, wait=1.0) == []
+        eventually(lambda: not streamed._cluster.hints.streaming, "the end of the stream")
+        thread, claimed = in_thread(lambda: queue.claim(1, MINUTE, wait=20.0))
+        queue.write(b"x")
+        thread.join()
+        assert [delivery.data for delivery in claimed.pop()] == [b"x"]
+
+    def test_a_callback_that_raises_keeps_nobody_else_from_being_told(self, streamed, caplog):
+        store = streamed.data_store("broken callback")
+        told = threading.Event()
+
+        def broken():
+            raise RuntimeError("a bug of the caller")
+
+        store.watch("k", broken)
+        store.watch("k", told.set)
+        store.put("k", b"1")
+        assert told.wait(10)
+        assert "a callback of a watch raised" in caplog.text
+
+
+class TestAnywhere:
+    @pytest.fixture(params=["standalone", "replica set"])
+    def queue(self, request, server, replica_set, new_backend):
+        url = server.url("waiting") if request.param == "standalone" else replica_set.url("waiting")
+        queue = new_backend(url).queue(request.node.name)
+        yield queue
+        queue.flush()
+
+    def test_a_message_that_falls_due_ends_the_wait_on_time(self, queue):
+        queue.claim(1, MINUTE, wait=0.2)
+        late = []
+        for _ in range(5):
+            eta = queue.now() + 0.4
+            queue.write(b"x", eta=eta)
+            (delivery,) = queue.claim(1, MINUTE, wait=10.0)
+            late.append(queue.now() - eta)
+            queue.settle([Ack(delivery)])
+        assert min(late) >= 0
+        assert sorted(late)[2] < 0.1
+
+    def test_an_ended_wait_leaves_the_next_one_alone(self, queue):
+        queue.wake()
+        assert queue.claim(1, MINUTE, wait=20.0) == []
+        started = time.monotonic()
+        assert queue.claim(1, MINUTE, wait=0.3) == []
+        assert time.monotonic() - started >= 0.3
+
+    def test_processes_that_claim_at_once_share_no_message_and_leave_none(self, queue):
+        program = textwrap.dedent(f"""
+            from huey_core.backends.leased import Ack
+            from huey_core.backends.url import BackendURL
+            from huey_mongo import MongoQueue
+            queue = MongoQueue({queue.name!r}, url={queue._cluster.settings.uri!r})
+            while deliveries := queue.claim(7, 60, wait=0.5):
+                print(*(delivery.data.decode() for delivery in deliveries), sep="\\n")
+                queue.settle([Ack(delivery) for delivery in deliveries])
+        """)
+        queue.write_many([Message(b"%d" % number) for number in range(1500)])
+        processes = [
+            subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) for _ in range(3)
+        ]
+        seen = Counter(line for process in processes for line in process.communicate()[0].split())
+        assert seen == Counter(map(str, range(1500)))
+
+    def test_an_idle_consumer_asks_the_server_only_a_few_times_a_second(self, queue):
+        queue.claim(1, MINUTE, wait=2.0)
+        database = queue._cluster.client["waiting"]
+        before = operations(database)
+        queue.claim(1, MINUTE, wait=3.0)
+        assert (operations(database) - before) / 3 < 10
+
+
+def operations(database):
+    counters = database.command("serverStatus")["opcounters"]
+    return counters["query"] + counters["getmore"] + counters["insert"] + counters["update"] + counters["delete"]
