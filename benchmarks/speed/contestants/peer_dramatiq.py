@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Final
 
-import dramatiq  # type: ignore[import-not-found,unused-ignore]
+import dramatiq
 import redis
-from dramatiq.brokers.redis import RedisBroker  # type: ignore[import-not-found,unused-ignore]
-from dramatiq.results import Results  # type: ignore[import-not-found,unused-ignore]
-from dramatiq.results.backends import RedisBackend  # type: ignore[import-not-found,unused-ignore]
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.results import Results
+from dramatiq.results.backends import RedisBackend
 
 from .base import Contestant, database_url
 
