@@ -7,16 +7,16 @@ import types
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
-from huey_core.commands.base import FunctionCommand, PeriodicQueueCommand, command_name_for
+from huey_core.commands.base import FunctionCommand, PeriodicQueueCommand
 from huey_core.commands.crontab import crontab
 from huey_core.commands.local_time import to_epoch
-from huey_core.commands.options import CommandOptions
+from huey_core.commands.options import CommandOptions, dotted_name
 from huey_core.exceptions import ConfigurationError
+from huey_core.invoker.invoker import Invoker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from huey_core.invoker.invoker import Invoker
 
 __all__ = ["CommandFunction", "crontab", "periodic_command", "queue_command"]
 
@@ -93,6 +93,8 @@ class CommandFunction(Generic[P, R]):
         Raises:
             Unsupported: The queue cannot delay messages and there is no task store to schedule them in.
         """
+        if isinstance(args, str | bytes):
+            raise ConfigurationError(f"schedule() takes the arguments as a sequence: args=({args!r},)")
         command = self.command_class((tuple(args or ()), dict(kwargs or {})), overrides=self._overrides)
         if eta is not None and delay is not None:
             raise ConfigurationError("schedule() takes either eta= or delay=, not both")
@@ -170,10 +172,12 @@ def queue_command(
         Unsupported: The queue cannot honour an option.
         CommandConflict: Another function is registered under this name.
     """
+    _check_invoker("queue_command", invoker)
     defaults = CommandOptions.build(retries=retries, **options)
     invoker.check_options(defaults)
 
     def decorate(function: Callable[P, R]) -> CommandFunction[P, R]:
+        _check_unique_key(function, defaults)
         command_class = _command_class(FunctionCommand, function, name, {"defaults": defaults, "invoker": invoker})
         invoker.registry.register(command_class)
         return CommandFunction(invoker, function, command_class)
@@ -209,6 +213,9 @@ def periodic_command(
     Returns:
         A decorator that makes a :class:`CommandFunction`; calling the function enqueues it at once.
     """
+    _check_invoker("periodic_command", invoker)
+    if not callable(validate_datetime):
+        raise ConfigurationError(f"validate_datetime must be a function, such as crontab(), not {validate_datetime!r}")
     defaults = CommandOptions.build(**options)
     invoker.check_options(defaults)
 
@@ -231,6 +238,27 @@ class PeriodicFunctionCommand(FunctionCommand, PeriodicQueueCommand, declare=Fal
     """A run of a function that was decorated with :func:`periodic_command`."""
 
 
+def _check_invoker(decorator: str, invoker: Any) -> None:
+    if not isinstance(invoker, Invoker):
+        raise ConfigurationError(f"{decorator} takes the invoker first, as in @{decorator}(invoker), not {invoker!r}")
+
+
+def _check_unique_key(function: Callable[..., Any], options: CommandOptions) -> None:
+    """Refuse a unique key that names what is no parameter of the function."""
+    key = options.unique_key
+    if not isinstance(key, str) or "{" not in key:
+        return
+    import inspect
+    from string import Formatter
+
+    try:
+        named = {field.partition(".")[0].partition("[")[0] for _, field, _, _ in Formatter().parse(key) if field}
+    except ValueError as error:
+        raise ConfigurationError(f"unique_key={key!r} cannot be read: {error}") from error
+    for name in named - set(inspect.signature(function).parameters):
+        raise ConfigurationError(f"unique_key={key!r} names {name!r}, which is no parameter of {function.__name__}()")
+
+
 def _command_class(
     base: type[FunctionCommand], function: Callable[..., Any], name: str | None, body: dict[str, Any]
 ) -> type[FunctionCommand]:
@@ -238,7 +266,7 @@ def _command_class(
         "__doc__": function.__doc__,
         "__module__": function.__module__,
         "__qualname__": function.__qualname__,
-        "command_name": name or command_name_for(function),
+        "command_name": name or dotted_name(function),
         "function": staticmethod(function),
         **body,
     }

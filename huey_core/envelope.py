@@ -23,6 +23,7 @@ field       type    meaning
 ``eta``     number  optional: it does not run before
 ``exp``     number  optional: it does not start after
 ``retries`` integer optional: how many more times it may be tried after it failed; absent means 0
+``tries``   integer optional: how often it was tried again; absent means 0
 ``prio``    integer optional: its priority; absent means 0, higher runs first
 ``opts``    object  optional: options of this call that stand above those of the command
 ``hdr``     object  optional: texts by text, carried along for others, such as a trace context

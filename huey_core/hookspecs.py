@@ -54,7 +54,7 @@ def huey_command_registered(registry: CommandRegistry, command_class: type[Queue
 
 @hookspec
 def huey_before_enqueue(invoker: Invoker, command: QueueCommand) -> None:
-    """Control: look at a command before it is serialized, change its options or headers, or refuse it.
+    """Control: look at a command before it is serialized, change its headers, ``retries`` or ``eta``, or refuse it.
 
     Raise :class:`~huey_core.exceptions.CommandRejected` to refuse; nothing is then written and the caller sees the
     exception. It is called for every command, ticks of periodic commands included and retries excepted. Thread: the one

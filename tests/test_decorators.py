@@ -200,3 +200,40 @@ def test_a_periodic_command_says_when_it_runs(invoker):
 
     assert command.validate_datetime(datetime(2026, 1, 1, 12, 30))
     assert not command.validate_datetime(datetime(2026, 1, 1, 12, 31))
+
+
+def test_a_unique_key_that_names_no_parameter_is_refused_when_the_function_is_decorated(invoker):
+    with pytest.raises(ConfigurationError, match="'usr', which is no parameter of greet"):
+
+        @queue_command(invoker, unique_key="{usr}")
+        def greet(user): ...
+
+
+def test_a_key_function_may_say_that_a_call_has_no_key(invoker):
+    @queue_command(invoker, unique_key=lambda user: None)
+    def greet(user): ...
+
+    greet("ann"), greet("ann")
+
+    assert invoker.queue.counts().ready == 2
+
+
+@pytest.mark.parametrize("options", [{"store_result": True}, {"result_ttl": 60}])
+def test_an_option_about_results_needs_a_store_that_can_do_it(make_invoker, options):
+    with pytest.raises(Unsupported, match="result store"):
+        queue_command(make_invoker(results=False), **options)
+
+
+def test_a_decorator_without_its_invoker_says_how_it_is_written():
+    with pytest.raises(ConfigurationError, match=r"@queue_command\(invoker\)"):
+
+        @queue_command
+        def forgotten(): ...
+
+
+def test_a_text_is_not_taken_for_a_list_of_arguments(invoker):
+    @queue_command(invoker)
+    def show(text): ...
+
+    with pytest.raises(ConfigurationError, match="as a sequence"):
+        show.schedule("ab")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from huey_core.backends.leased import new_message_id
-from huey_core.commands.options import CommandOptions
+from huey_core.commands.options import CommandOptions, dotted_name
 from huey_core.commands.registry import default_registry
 from huey_core.exceptions import ConfigurationError
 
@@ -18,24 +16,7 @@ if TYPE_CHECKING:
 
     from huey_core.invoker.invoker import Invoker
 
-__all__ = ["FunctionCommand", "PeriodicQueueCommand", "QueueCommand", "command_name_for"]
-
-
-def command_name_for(thing: type | Callable[..., Any]) -> str:
-    """The dotted name under which a function or class is registered.
-
-    What is defined in the script that was started gets the name it has when it is imported, because that is how the
-    consumer will find it: ``python shop/mail.py`` and ``import mail`` agree on ``mail.send``.
-    """
-    module = thing.__module__
-    if module == "__main__":
-        main = sys.modules["__main__"]
-        spec = getattr(main, "__spec__", None)
-        if spec is not None:
-            module = spec.name.removesuffix(".__main__")
-        elif getattr(main, "__file__", None):
-            module = Path(str(main.__file__)).stem
-    return f"{module}.{thing.__qualname__}"
+__all__ = ["FunctionCommand", "PeriodicQueueCommand", "QueueCommand"]
 
 
 class QueueCommand:
@@ -66,6 +47,7 @@ class QueueCommand:
         invoker: The invoker that the command was decorated for, or enqueued with.
         options: The options of this call.
         retries: How many retries are left.
+        retried: How many retries there have been.
         attempt: While it runs: the number of this delivery since the last outcome, from 1.
         enqueued_at: When it was written, in seconds since the epoch; ``None`` before that.
         unique: Goes before the options' ``unique_key`` and ``unique_for``, where it is set.
@@ -79,7 +61,7 @@ class QueueCommand:
     def __init_subclass__(cls, declare: bool = True, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "command_name" not in cls.__dict__:
-            cls.command_name = command_name_for(cls)
+            cls.command_name = dotted_name(cls)
         if declare:
             default_registry.register(cls)
 
@@ -97,6 +79,7 @@ class QueueCommand:
         self.overrides = overrides or {}
         self.options = self.defaults.override(**overrides) if overrides else self.defaults
         self.retries = self.options.retries
+        self.retried = 0
         self.headers = headers or {}
         self.attempt = 0
         self.enqueued_at: float | None = None
@@ -151,7 +134,8 @@ class QueueCommand:
         """The key that keeps a second command like this one from being written, or ``None``."""
         key = self.options.unique_key
         if callable(key):
-            return f"{self.command_name}:{self._call_with_arguments(key)}"
+            made = self._call_with_arguments(key)
+            return None if made is None else f"{self.command_name}:{made}"
         if key is not None:
             return f"{self.command_name}:{key.format_map(self._arguments_by_name())}"
         if self.options.unique_for is not None:

@@ -26,6 +26,7 @@ _HEADER_TYPES: Final[dict[str, frozenset[type]]] = {
     "eta": frozenset({int, float}),
     "exp": frozenset({int, float}),
     "retries": frozenset({int}),
+    "tries": frozenset({int}),
     "prio": frozenset({int}),
     "opts": frozenset({dict}),
     "hdr": frozenset({dict}),
@@ -74,6 +75,8 @@ class CommandCodec:
             "at": command.enqueued_at,
             "retries": command.retries,
         }
+        if command.retried:
+            header["tries"] = command.retried
         if command.eta is not None:
             header["eta"] = command.eta
         if command.expires_at is not None:
@@ -112,10 +115,14 @@ class CommandCodec:
         command_class = self._registry.get(command_name)
         payload = serializer.decode(body, encoded)
         try:
-            command = command_class(command_class.from_payload(payload), task_id, header.get("eta"), header.get("opts"))
+            overrides = header.get("opts")
+            if "prio" in header:
+                overrides = {**(overrides or {}), "priority": header["prio"]}
+            command = command_class(command_class.from_payload(payload), task_id, header.get("eta"), overrides)
         except (TypeError, ValueError, ConfigurationError) as error:
             raise DecodeError(f"the message does not fit the command {command_name!r}: {error}") from error
         command.retries = header.get("retries", 0)
+        command.retried = header.get("tries", 0)
         command.enqueued_at = header.get("at")
         command.expires_at = header.get("exp")
         command.headers = header.get("hdr") or {}

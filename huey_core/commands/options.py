@@ -8,10 +8,12 @@ deployment can change them for messages that wait already.
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, Final, Self
 
 from huey_core.backends.capabilities import Capability
@@ -25,8 +27,22 @@ UniqueKey = str | Callable[..., str]
 
 
 def dotted_name(thing: type | Callable[..., Any]) -> str:
-    """The module and the qualified name of a class or function, joined by a dot."""
-    return f"{thing.__module__}.{thing.__qualname__}"
+    """The module and the qualified name of a class or function, joined by a dot.
+
+    What is defined in the script that was started gets the name it has when it is imported, because that is how the
+    consumer will find it: ``python shop/mail.py`` and ``import mail`` agree on ``mail.send``.
+    """
+    module = thing.__module__
+    return f"{_name_of_script() if module == '__main__' else module}.{thing.__qualname__}"
+
+
+def _name_of_script() -> str:
+    main = sys.modules["__main__"]
+    spec = getattr(main, "__spec__", None)
+    if spec is not None:
+        return str(spec.name).removesuffix(".__main__")
+    file = getattr(main, "__file__", None)
+    return "__main__" if file is None else Path(file).stem
 
 
 def _seconds(name: str, value: Any) -> float:
@@ -132,9 +148,8 @@ class CommandOptions:
             return False
         return not names.isdisjoint(self.retry_on) if self.retry_on else isinstance(error, Exception)
 
-    def delay_before_retry(self, retries_left: int, uniform: Callable[[float, float], float] = random.uniform) -> float:
-        """Seconds to wait before the next retry, with ``retries_left`` retries to go (this one included)."""
-        done = max(self.retries - retries_left, 0)
+    def delay_before_retry(self, done: int, uniform: Callable[[float, float], float] = random.uniform) -> float:
+        """Seconds to wait before the next retry, after ``done`` earlier ones."""
         try:
             delay = min(self.retry_delay * self.retry_backoff**done, self.retry_max_delay)
         except OverflowError:

@@ -38,7 +38,8 @@ class CommandRegistry:
             replace: Let it take the place of another class of the same name, when a module is reloaded.
 
         Raises:
-            CommandConflict: Another class has the name. Give one of the two a ``name=`` of its own.
+            CommandConflict: Another command has the name, or the same function has it with other options or for
+                another queue. Give one of the two a ``name=`` of its own.
         """
         name = command_class.command_name
         other = self._classes.get(name)
@@ -97,18 +98,27 @@ class CommandRegistry:
 def _same_command(one: type[QueueCommand], other: type[QueueCommand]) -> bool:
     if one is other:
         return True
-    # A class made inside a function is made afresh by every call of that function.
-    if "<locals>" in one.command_name:
-        return True
-    # One function may be decorated for several invokers.
-    function = getattr(one, "function", None)
-    return function is not None and function is getattr(other, "function", None)
+    place = _place(one)
+    if place is None:
+        # A class made inside a function is made afresh by every call of that function.
+        return "<locals>" in one.command_name
+    # One function may be decorated for several invokers, and a script is often imported a second time by its name.
+    return place == _place(other) and one.defaults == other.defaults and _queue_of(one) == _queue_of(other)
+
+
+def _place(command_class: type[QueueCommand]) -> tuple[str, int, str] | None:
+    """Where the function of a command was written; ``None`` for a command that was written as a class."""
+    code = getattr(getattr(command_class, "function", None), "__code__", None)
+    return None if code is None else (code.co_filename, code.co_firstlineno, code.co_qualname)
+
+
+def _queue_of(command_class: type[QueueCommand]) -> str | None:
+    return getattr(command_class, "queue_name", None)
 
 
 def _origin(command_class: type[QueueCommand]) -> str:
-    function = getattr(command_class, "function", None)
-    code = getattr(function, "__code__", None)
-    return f"{code.co_filename}:{code.co_firstlineno}" if code is not None else repr(command_class)
+    place = _place(command_class)
+    return repr(command_class) if place is None else f"{place[0]}:{place[1]}"
 
 
 default_registry: Final = CommandRegistry()

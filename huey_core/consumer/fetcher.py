@@ -80,8 +80,7 @@ class Fetcher(threading.Thread):
             self._running_low.set()
         if not self._wanted.is_set():
             self._wanted.set()
-        enough = buffered == 0 or len(self._consumer.outbox) >= self._low_water
-        if self._waiting_in_server and (enough or self._stopping.is_set()):
+        if self._waiting_in_server:
             self.flush_for_worker()
 
     def flush_for_worker(self) -> None:
@@ -107,8 +106,9 @@ class Fetcher(threading.Thread):
         try:
             if len(consumer.outbox):
                 return
-            # The first success after an outage is not to be kept waiting, so that it ends in the log when it does here.
-            wait = 0.0 if self._trouble.seconds else LONGEST_WAIT
+            # While something waits here, every worker is busy, and what they finish is settled by this loop alone.
+            # And the first success after an outage is not kept waiting, so that it ends in the log when it does here.
+            wait = 0.0 if buffered or self._trouble.seconds else LONGEST_WAIT
             deliveries = consumer.source.claim(min(room, CLAIM_AT_ONCE), consumer.lease, wait)
         finally:
             self._waiting_in_server = False
@@ -117,6 +117,8 @@ class Fetcher(threading.Thread):
             consumer.stats.claimed += len(deliveries)
             consumer.claim_ahead.weigh(max(len(one.data) for one in deliveries))
             consumer.buffer.put(self._prepare(deliveries))
+        elif buffered:
+            self._wait_for_workers(buffered, target)
 
     def _prepare(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
         """Return what of a claim may run now. When the server keeps that from being found out, all is given back."""
@@ -153,6 +155,8 @@ class Fetcher(threading.Thread):
         if target and buffered > self._low_water:
             self._running_low.clear()
             self._running_low.wait(LINGER)
+        elif target and buffered:
+            self._stopping.wait(LINGER)
 
     def _everyone_is_stuck(self) -> bool:
         now = time.monotonic()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.leased import Ack, Bury, Outcome, Retry
 from huey_core.consumer.trouble import Trouble
+from huey_core.exceptions import DataStorePutException
 from huey_core.invoker.stored_result import encode_error, write_result
 
 if TYPE_CHECKING:
@@ -113,18 +114,23 @@ class Outbox:
 
     def _settle_singly(self, batch: list[Outcome]) -> list[Outcome]:
         """Settle one by one what failed together, so that one that cannot be settled does not hold up the others."""
-        failed = []
-        refused: Exception | None = None
-        for outcome in batch:
-            try:
-                self._settle([outcome])
-            except Exception as error:  # noqa: BLE001 - a driver may raise anything to refuse
-                failed.append(outcome)
-                refused = error
-        if refused is None or len(failed) == len(batch):
+        failed = [outcome for outcome in batch if self._refusal(outcome) is not None]
+        if len(failed) == len(batch):
             return failed
-        # The server answers, and takes others: what it refuses, it will refuse next time as well.
-        return [self._without_what_was_refused(outcome, refused) for outcome in failed]
+        # The server takes others. It may have come back in the middle, so only what it refuses now is refused for good.
+        refusals = [(outcome, self._refusal(outcome)) for outcome in failed]
+        return [
+            outcome if isinstance(error, DataStorePutException) else self._without_what_was_refused(outcome, error)
+            for outcome, error in refusals
+            if error is not None
+        ]
+
+    def _refusal(self, outcome: Outcome) -> Exception | None:
+        try:
+            self._settle([outcome])
+        except Exception as error:  # noqa: BLE001 - a driver may raise anything to refuse
+            return error
+        return None
 
     def _without_what_was_refused(self, outcome: Outcome, error: Exception) -> Outcome:
         if not isinstance(outcome, Ack | Retry | Bury) or (isinstance(outcome, Bury) and outcome.result is None):
@@ -141,12 +147,17 @@ class Outbox:
 
     def _keep(self, outcomes: list[Outcome], error: Exception) -> None:
         self._trouble.failed(error)
-        if self._trouble.seconds > self._consumer.lease:
-            for outcome in outcomes:
+        if self._trouble.seconds <= self._consumer.lease:
+            self._waiting.extendleft(reversed(outcomes))
+            return
+        refused = not isinstance(error, DataStorePutException) and self._server_answers()
+        for outcome in outcomes:
+            other = self._without_what_was_refused(outcome, error) if refused else outcome
+            if other is not outcome:
+                self._waiting.append(other)
+            else:
                 self._consumer.held.discard(outcome.delivery)
                 log.error("the outcome of message %s could not be written in time; it will run again", _id(outcome))
-        else:
-            self._waiting.extendleft(reversed(outcomes))
 
 
 def _id(outcome: Outcome) -> str:

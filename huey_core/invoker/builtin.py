@@ -36,13 +36,17 @@ class CoreFeatures:
             # Most programs that enqueue never need it, and it takes longer to import than all of this package.
             import asyncio
 
-            value = asyncio.run(value)
+            try:
+                value = asyncio.run(value)
+            except asyncio.CancelledError as error:
+                # Not an Exception, and nobody but the command itself can have asked for it.
+                raise RuntimeError("the coroutine was cancelled") from error
         return Execution(value)
 
     @hookimpl(trylast=True)
     def huey_retry_delay(self, invoker: Invoker, command: QueueCommand, error: BaseException) -> float | None:
         if command.retries > 0 and command.options.may_retry(error):
-            return command.options.delay_before_retry(command.retries)
+            return command.options.delay_before_retry(command.retried)
         return None
 
     @hookimpl(trylast=True)
@@ -57,7 +61,7 @@ class CoreFeatures:
             if execution.value is None and not invoker.store_none and wanted is not True:
                 return None
             value = encode_value(invoker.serializer, command.task_id, execution.value)
-        elif isinstance(error, CommandExpired | CommandRevoked):
+        elif execution.dropped and isinstance(error, CommandExpired | CommandRevoked):
             value = encode_dropped(invoker.serializer, command.task_id, error)
         else:
             value = encode_error(invoker.serializer, command.task_id, error)

@@ -18,9 +18,11 @@ class Execution:
     Attributes:
         value: What the command returned.
         error: What the command raised, when it will not be tried again; then ``value`` means nothing.
+        dropped: Whether ``error`` says that the command was not run at all, because it was revoked or had expired.
         duration: How long it ran, in seconds.
     """
 
     value: Any = None
     error: BaseException | None = None
+    dropped: bool = False
     duration: float = 0.0

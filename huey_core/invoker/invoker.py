@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import threading
 import time
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from huey_core.backends.base import BaseDataStore, BaseQueue
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.leased import LeasedQueue, Message, Written
 from huey_core.backends.options import COMMON_OPTIONS
@@ -28,10 +30,9 @@ from huey_core.invoker.revocation import Revocations
 from huey_core.plugins.serializers import serializer as find_serializer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from huey_core.backends.backend import Backend
-    from huey_core.backends.base import BaseDataStore, BaseQueue
     from huey_core.commands.base import QueueCommand
     from huey_core.commands.options import CommandOptions
     from huey_core.plugins.manager import PluginManager
@@ -40,10 +41,16 @@ if TYPE_CHECKING:
 __all__ = ["Invoker"]
 
 
-AS_THE_URL_SAYS: Final = -1.0
+AS_THE_URL_SAYS: Final[Any] = object()
 """The ``result_ttl`` that stands for the option of the queue's URL. ``None`` has a meaning of its own."""
 
 _DEFAULTS: Final = {option.name: option.default for option in COMMON_OPTIONS}
+
+_REPLACED: Final[tuple[str, ...]] = (
+    *("queue", "result_store", "task_store", "clock_offset", "_clock"),
+    # What is computed from them once.
+    *("leased_queue", "results_expire", "revokes", "revocations"),
+)
 
 
 class Invoker:
@@ -69,6 +76,8 @@ class Invoker:
         plugins: Hook implementations (modules or objects) to add to the installed ones. A text ``"no:NAME"`` blocks
             the plugin of that name.
         registry: Where commands are registered and found; the process's default registry when ``None``.
+        clock: The time in seconds since the epoch, for tests. By default that of this process, corrected by
+            :attr:`clock_offset`.
 
     Attributes:
         clock_offset: Seconds by which the queue's clock is ahead of this process's. A consumer measures it, so that a
@@ -92,7 +101,11 @@ class Invoker:
         lease: float | None = None,
         plugins: Iterable[Any] = (),
         registry: CommandRegistry | None = None,
+        clock: Callable[[], float] | None = None,
     ) -> None:
+        _check_kind("queue", queue, BaseQueue, str)
+        _check_kind("result_store", result_store, BaseDataStore, str, type(None))
+        _check_kind("task_store", task_store, BaseDataStore, str, type(None))
         self._opened = opened = OpenedBackends()
         self.queue = opened.queue(queue) if isinstance(queue, str) else queue
         self.result_store = opened.result_store(result_store) if isinstance(result_store, str) else result_store
@@ -100,15 +113,18 @@ class Invoker:
         self.store_none = store_none
         self.always_eager = always_eager
         options = opened.at(queue).url.options if isinstance(queue, str) else _DEFAULTS
-        self.result_ttl: float | None = options["result_ttl"] if result_ttl == AS_THE_URL_SAYS else result_ttl
+        self.result_ttl: float | None = options["result_ttl"] if result_ttl is AS_THE_URL_SAYS else result_ttl
         self.lease: float = options["lease"] if lease is None else lease
+        _check_seconds("result_ttl", self.result_ttl, 0.001)
+        _check_seconds("lease", self.lease, 0.001)
         self.serializer = find_serializer(options["serializer"] if serializer is None else serializer)
         self.accepted: Mapping[str, Serializer] = {
             one.name: one for one in ([self.serializer] if accept is None else map(find_serializer, accept))
         }
         self.registry = default_registry if registry is None else registry
-        self.codec = CommandCodec(self.registry, self.serializer, self.accepted.values())
+        self.codec = CommandCodec(self.registry, self.serializer, self.accepted.values(), self.now)
         self._plugin_arguments = list(plugins)
+        self._clock = clock
         self.clock_offset = 0.0
         self._plugins_lock = threading.Lock()
 
@@ -195,7 +211,7 @@ class Invoker:
 
     def now(self) -> float:
         """The current time, in seconds since the epoch: by the queue's clock, where a consumer has measured it."""
-        return time.time() + self.clock_offset
+        return time.time() + self.clock_offset if self._clock is None else self._clock()
 
     def check_options(self, options: CommandOptions) -> None:
         """Refuse options that the queue cannot honour, when a command is decorated.
@@ -208,6 +224,10 @@ class Invoker:
                 raise Unsupported(f"{_plugin(self.queue)} has no {capability.value!r}, which {option}= needs")
         if options.retry_delay:
             self._check_delay("retry_delay")
+        if options.store_result and self.result_store is None:
+            raise Unsupported("store_result=True needs a result store; give the invoker one with result_store=...")
+        if options.result_ttl is not None and not self.results_expire:
+            raise Unsupported("result_ttl= needs a result store that forgets values by itself ('ttl')")
 
     def enqueue(self, command: QueueCommand) -> Any:
         """Write a command to the queue.
@@ -248,8 +268,9 @@ class Invoker:
         """
         self._ask_plugins(commands)
         encoded = [self.codec.encode(command) for command in commands]
+        placements = [_placement(command) for command in commands]
         try:
-            written = self._write(commands, encoded)
+            written = self._write(encoded, placements)
         except QueueException:
             raise
         except Exception as error:
@@ -269,16 +290,16 @@ class Invoker:
             if before_enqueue:
                 self.hook.huey_before_enqueue(invoker=self, command=command)
 
-    def _write(self, commands: Sequence[QueueCommand], encoded: Sequence[bytes]) -> list[Written]:
+    def _write(self, encoded: Sequence[bytes], placements: Sequence[dict[str, Any]]) -> list[Written]:
         queue = self.leased_queue
         if queue is None:
             for data in encoded:
                 self.queue.write(data)
-            return [Written(True, command.task_id) for command in commands]
-        if len(commands) == 1:
-            return [queue.write(encoded[0], **_placement(commands[0]))]
+            return [Written(True, placement["message_id"]) for placement in placements]
+        if len(encoded) == 1:
+            return [queue.write(encoded[0], **placements[0])]
         return queue.write_many(
-            [Message(data, **_placement(command)) for command, data in zip(commands, encoded, strict=True)]
+            [Message(data, **placement) for data, placement in zip(encoded, placements, strict=True)]
         )
 
     def dequeue(self) -> QueueCommand | None:
@@ -329,6 +350,37 @@ class Invoker:
             raise Unsupported(f"{_plugin(self.task_store)} has no 'locks', which revoking needs")
         return Revocations(self.task_store)
 
+    @contextmanager
+    def replaced(
+        self,
+        queue: BaseQueue,
+        result_store: BaseDataStore | None = None,
+        task_store: BaseDataStore | None = None,
+        *,
+        clock: Callable[[], float] | None = None,
+    ) -> Iterator[Self]:
+        """Work with another queue, other stores and another clock until the end of the block, for tests.
+
+        Everything that holds this invoker follows, decorated functions and results among it. What was opened from URLs
+        stays open and unused. Not to be called while a consumer runs with this invoker.
+
+        Args:
+            queue: The queue.
+            result_store: The result store; ``None`` for no results.
+            task_store: The task store; ``None`` for none.
+            clock: The time in seconds since the epoch; ``None`` for that of this process.
+        """
+        state = vars(self)
+        before = {name: state.pop(name) for name in _REPLACED if name in state}
+        self.queue, self.result_store, self.task_store = queue, result_store, task_store
+        self._clock, self.clock_offset = clock, 0.0
+        try:
+            yield self
+        finally:
+            for name in _REPLACED:
+                state.pop(name, None)
+            state.update(before)
+
     def close(self) -> None:
         """Give back the connections of what this invoker opened from URLs."""
         self._opened.close()
@@ -353,6 +405,19 @@ def _placement(command: QueueCommand) -> dict[str, Any]:
         "unique_key": unique_key,
         "unique_for": unique_for,
     }
+
+
+def _check_kind(name: str, value: object, *kinds: type) -> None:
+    if not isinstance(value, kinds):
+        expected = " or ".join("a URL" if kind is str else kind.__name__ for kind in kinds if kind is not type(None))
+        raise ConfigurationError(f"{name} must be {expected}, not {value!r}")
+
+
+def _check_seconds(name: str, value: object, least: float) -> None:
+    if value is None and name == "result_ttl":
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
+        raise ConfigurationError(f"{name} must be a number of seconds of at least {least:g}, not {value!r}")
 
 
 def _plugin(thing: BaseQueue | BaseDataStore) -> str:

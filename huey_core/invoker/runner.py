@@ -1,7 +1,7 @@
 """From a delivery to its outcome: read the command, run it, and decide how the delivery ends.
 
-Whatever goes wrong inside ends as an outcome. Only what is not an :class:`Exception` (``KeyboardInterrupt``,
-``SystemExit``) passes through, and then the delivery has no outcome: its lease will bring it back.
+Whatever goes wrong inside ends as an outcome, ``sys.exit()`` included. Only ``KeyboardInterrupt`` and its like pass
+through, and then the delivery has no outcome: its lease will bring it back.
 """
 
 from __future__ import annotations
@@ -72,11 +72,14 @@ class CommandRunner:
             if revoked:
                 raise CommandRevoked(f"{command.command_name} {command.task_id} was revoked before it could start")
             call("huey_before_execute", invoker=invoker, command=command)
+        except (CommandRevoked, CommandExpired) as error:
+            return self._dropped(command, delivery, error)
+        except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+            return self._raised(command, delivery, error, 0.0)
+        try:
             execution = call("huey_execute", invoker=invoker, command=command)
             execution.duration = time.perf_counter() - started
             result = call("huey_store_result", invoker=invoker, command=command, execution=execution)
-        except (CommandRevoked, CommandExpired) as error:
-            return self._dropped(command, delivery, error)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a command may raise anything, and exit as well
             return self._raised(command, delivery, error, time.perf_counter() - started)
         invoker.notify("huey_command_succeeded", command=command, execution=execution)
@@ -88,7 +91,7 @@ class CommandRunner:
         log.info("%s", error)
         kind = "huey_command_revoked" if isinstance(error, CommandRevoked) else "huey_command_expired"
         self._invoker.notify(kind, command=command)
-        execution = Execution(error=error)
+        execution = Execution(error=error, dropped=True)
         return Ack(delivery, self._result_of(command, execution)), execution
 
     def _raised(
@@ -98,6 +101,7 @@ class CommandRunner:
         delay = self._retry_delay(command, error)
         if delay is not None:
             command.retries = max(command.retries - 1, 0)
+            command.retried += 1
             try:
                 data = self._invoker.codec.encode(command)
             except EncodeError:

@@ -49,7 +49,7 @@ def test_a_value_that_cannot_be_used_is_refused_by_name(option, value):
 def test_delays_grow_by_the_backoff_up_to_the_longest():
     options = CommandOptions.build(retries=5, retry_delay=10, retry_backoff=3, retry_max_delay=100)
 
-    delays = [options.delay_before_retry(left) for left in (5, 4, 3, 2, 1)]
+    delays = [options.delay_before_retry(done) for done in range(5)]
 
     assert delays == [10, 30, 90, 100, 100]
 

@@ -8,9 +8,10 @@ import textwrap
 
 import pytest
 
-from huey_core import CommandRegistry, PeriodicQueueCommand, QueueCommand, queue_command
+from huey_core import CommandRegistry, PeriodicQueueCommand, QueueCommand, crontab, periodic_command, queue_command
 from huey_core.commands.registry import default_registry
 from huey_core.exceptions import CommandConflict, CommandNotFound, ConfigurationError
+from huey_memory import MemoryQueue
 
 
 def command_called(name: str) -> type[QueueCommand]:
@@ -57,7 +58,7 @@ def test_two_functions_of_one_name_in_one_module_conflict(invoker):
     exec(define, namespace)
 
     with pytest.raises(CommandConflict, match="give one of them another name"):
-        exec(define, namespace)
+        exec("\n" + define, namespace)
 
 
 def test_two_functions_of_one_name_in_two_modules_do_not_conflict(invoker):
@@ -70,15 +71,71 @@ def test_two_functions_of_one_name_in_two_modules_do_not_conflict(invoker):
     assert list(invoker.registry) == ["bank.pay", "shop.pay"]
 
 
-def test_one_function_may_be_decorated_for_two_invokers(make_invoker):
-    registry = CommandRegistry()
-    namespace = {"__name__": "shop", "queue_command": queue_command}
+@pytest.fixture
+def pay():
+    namespace = {"__name__": "shop"}
     exec("def pay(): ...", namespace)
+    return namespace["pay"]
 
-    queue_command(make_invoker(registry=registry))(namespace["pay"])
-    queue_command(make_invoker(registry=registry))(namespace["pay"])
+
+def test_one_function_may_be_decorated_for_two_invokers(make_invoker, pay):
+    registry = CommandRegistry()
+
+    queue_command(make_invoker(registry=registry))(pay)
+    queue_command(make_invoker(registry=registry))(pay)
 
     assert list(registry) == ["shop.pay"]
+
+
+def test_one_function_with_two_sets_of_options_needs_two_names(make_invoker, pay):
+    invoker = make_invoker()
+    queue_command(invoker, retries=1)(pay)
+
+    with pytest.raises(CommandConflict):
+        queue_command(invoker, retries=2)(pay)
+    queue_command(invoker, retries=2, name="shop.pay_twice")(pay)
+
+    assert list(invoker.registry) == ["shop.pay", "shop.pay_twice"]
+
+
+def test_a_periodic_command_of_two_queues_needs_two_names(make_invoker, pay):
+    registry = CommandRegistry()
+    here, there = make_invoker(registry=registry), make_invoker(registry=registry)
+    there.queue = MemoryQueue("there")
+    periodic_command(here, crontab())(pay)
+
+    with pytest.raises(CommandConflict):
+        periodic_command(there, crontab())(pay)
+
+
+def test_two_functions_of_one_name_inside_a_function_conflict(invoker):
+    @queue_command(invoker)
+    def pay():
+        return "one"
+
+    with pytest.raises(CommandConflict):
+
+        @queue_command(invoker)
+        def pay():
+            return "other"
+
+
+def test_a_script_that_is_imported_again_by_its_name_does_not_conflict_with_itself(tmp_path):
+    (tmp_path / "shop.py").write_text(
+        textwrap.dedent(
+            """
+            from huey_core import Invoker, queue_command
+            @queue_command(Invoker("memory://"))
+            def pay(): ...
+            import shop
+            print(pay.command_class.command_name)
+            """
+        )
+    )
+
+    ran = subprocess.run([sys.executable, "shop.py"], check=False, capture_output=True, text=True, cwd=tmp_path)
+
+    assert (ran.returncode, ran.stdout.split()) == (0, ["shop.pay", "shop.pay"]), ran.stderr
 
 
 def test_an_unknown_name_is_an_error_that_offers_the_closest():

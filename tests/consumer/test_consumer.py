@@ -11,7 +11,7 @@ import pytest
 from huey_core import CommandRegistry, Invoker, QueueCommand, hookimpl, queue_command
 from huey_core.backends.leased import Ack
 from huey_core.consumer import Consumer
-from huey_core.exceptions import CommandError, ConfigurationError, QueueReadException
+from huey_core.exceptions import CommandError, CommandExpired, ConfigurationError, QueueReadException
 from huey_memory import ManualClock, MemoryDataStore, MemoryQueue
 
 
@@ -287,6 +287,69 @@ def test_a_settled_command_is_not_held_up_by_a_slow_neighbour(invoker, run_consu
 
     assert quick().get(blocking=True, timeout=5) == "done"
     release.set()
+
+
+def test_quick_results_behind_slow_neighbours_are_not_held_up(invoker, run_consumer, eventually):
+    release = threading.Event()
+
+    @queue_command(invoker)
+    def quick(number):
+        return number
+
+    @queue_command(invoker)
+    def slow():
+        release.wait(20)
+
+    consumer = run_consumer(invoker, threads=2)
+    invoker.enqueue_many([quick.command(number) for number in range(300)])
+    eventually(lambda: consumer.stats.done == 300)
+    first, *_, last = invoker.enqueue_many([quick.command(1), slow.command(), slow.command(), quick.command(2)])
+
+    assert first.get(blocking=True, timeout=2) == 1
+    eventually(lambda: invoker.queue.counts().ready == 1, "what waits behind the slow ones is given back", timeout=3)
+    release.set()
+    assert last.get(blocking=True, timeout=10) == 2
+
+
+def test_an_error_that_a_child_left_behind_is_a_failure_of_the_command(invoker, run_consumer, eventually):
+    runs = []
+
+    @queue_command(invoker, retries=1)
+    def parent():
+        runs.append(1)
+        raise CommandExpired("the child had expired")
+
+    run_consumer(invoker)
+
+    with pytest.raises(CommandError, match="the child had expired"):
+        parent().get(blocking=True, timeout=10)
+    assert len(runs) == 2
+
+
+def test_a_coroutine_that_was_cancelled_fails(invoker, run_consumer):
+    @queue_command(invoker)
+    async def cancelled():
+        import asyncio
+
+        raise asyncio.CancelledError
+
+    run_consumer(invoker)
+
+    with pytest.raises(CommandError, match="cancelled"):
+        cancelled().get(blocking=True, timeout=10)
+
+
+def test_a_priority_of_one_call_survives_a_retry(invoker, run_consumer, eventually):
+    @queue_command(invoker, retries=1, retry_delay=60)
+    def fragile():
+        raise OSError("not yet")
+
+    consumer = run_consumer(invoker)
+    fragile.using(priority=7)()
+    eventually(lambda: consumer.stats.retried == 1)
+
+    [message] = invoker.queue.peek("scheduled")
+    assert invoker.codec.decode(message.data).options.priority == 7
 
 
 def test_a_lost_lease_is_noticed_and_the_outcome_changes_nothing(invoker, run_consumer, eventually):

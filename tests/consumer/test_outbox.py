@@ -7,7 +7,7 @@ import pytest
 from huey_core import Invoker, QueueCommand
 from huey_core.backends.leased import Ack, Bury, ResultWrite
 from huey_core.consumer import Consumer
-from huey_core.exceptions import CommandError
+from huey_core.exceptions import CommandError, DataStorePutException
 from huey_memory import MemoryDataStore, MemoryQueue
 from plain_backend import PlainStore
 
@@ -162,3 +162,67 @@ def test_a_delivery_that_is_settled_while_leases_are_renewed_does_not_count_as_l
     consumer.outbox.flush()
 
     assert (consumer.stats.done, consumer.stats.lost) == (1, 0)
+
+
+class AwayStore(PlainStore):
+    """A result store on another server, which does not answer while ``away``."""
+
+    away = True
+
+    def put(self, key, value):
+        if self.away:
+            raise ConnectionError("the cable is out")
+        super().put(key, value)
+
+
+def test_an_outage_of_the_result_store_alone_makes_no_dead_letters(consumer):
+    consumer.invoker.result_store = store = AwayStore()
+    with_result, without = claim(consumer, 2)
+    consumer.outbox.add(Ack(with_result, ResultWrite(store, with_result.message_id, b"fine")))
+    consumer.outbox.add(Ack(without))
+
+    with pytest.raises(DataStorePutException):
+        consumer.outbox.flush()
+    store.away = False
+    consumer.outbox.flush()
+
+    assert (consumer.stats.done, consumer.stats.buried) == (2, 0)
+    assert store.values == {with_result.message_id: b"fine"}
+
+
+def test_what_failed_before_the_server_came_back_is_not_taken_for_refused(consumer):
+    queue = consumer.invoker.queue
+    deliveries = claim(consumer, 3)
+    for delivery in deliveries:
+        consumer.outbox.add(ack(consumer, delivery))
+    settle_really, failures = queue.settle, iter([True, True, False])
+
+    def settle(outcomes):
+        if next(failures, False):
+            raise ConnectionError("electing")
+        return settle_really(outcomes)
+
+    queue.settle = settle
+    with pytest.raises(ConnectionError):
+        consumer.outbox.flush()
+    consumer.outbox.flush()
+
+    assert (consumer.stats.done, consumer.stats.buried) == (3, 0)
+
+
+def test_a_lone_outcome_that_is_refused_for_a_lease_long_is_buried_with_an_error_for_its_caller(consumer):
+    [poisoned] = claim(consumer, 1)
+    consumer.outbox.add(ack(consumer, poisoned, b"poison"))
+    now = 0.0
+    consumer.outage.clock = lambda: now
+
+    with pytest.raises(ConnectionError):
+        consumer.outbox.flush()
+    now = 11.0
+    with pytest.raises(ConnectionError):
+        consumer.outbox.flush()
+    consumer.outbox.flush()
+
+    assert consumer.stats.buried == 1
+    with pytest.raises(CommandError, match="refused"):
+        consumer.invoker.result(poisoned.message_id).get()

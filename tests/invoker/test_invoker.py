@@ -242,3 +242,27 @@ def test_messages_may_be_signed_and_foreign_ones_are_refused(make_invoker, run_c
     unsigned.enqueue(double.command(5))
     eventually(lambda: signing.queue.counts().dead == 1)
     assert "only json|signed is accepted" in signing.queue.peek("dead")[0].reason
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"queue": None}, "queue"),
+        ({"queue": 5}, "queue"),
+        ({"queue": "memory://", "result_store": b"memory://"}, "result_store"),
+        ({"queue": "memory://", "lease": -5}, "lease"),
+        ({"queue": "memory://", "lease": "60"}, "lease"),
+        ({"queue": "memory://", "result_ttl": -1}, "result_ttl"),
+    ],
+)
+def test_an_argument_that_cannot_be_used_is_named(arguments, named):
+    with pytest.raises(ConfigurationError, match=named):
+        Invoker(**arguments)
+
+
+def test_a_unique_key_that_cannot_be_made_is_no_trouble_with_the_queue(invoker):
+    @queue_command(invoker, unique_key=lambda order: order["id"])
+    def ship(order): ...
+
+    with pytest.raises(KeyError):
+        ship({})
