@@ -22,7 +22,9 @@ __all__ = ["HueyGroup", "huey", "run_alone"]
 _COMMANDS: Final = {
     "consumer": "huey_core.cli.consumer",
     "dead": "huey_core.cli.dead",
+    "doctor": "huey_core.cli.doctor",
     "info": "huey_core.cli.info",
+    "new-plugin": "huey_core.cli.new_plugin",
     "pause": "huey_core.cli.pause",
     "plugins": "huey_core.cli.plugins",
     "resume": "huey_core.cli.pause",
@@ -84,5 +86,5 @@ def run_alone(name: str, prog_name: str) -> None:
 
 
 def _core_command(name: str) -> click.Command:
-    command: click.Command = getattr(importlib.import_module(_COMMANDS[name]), name)
+    command: click.Command = getattr(importlib.import_module(_COMMANDS[name]), name.replace("-", "_"))
     return command

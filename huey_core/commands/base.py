@@ -102,6 +102,8 @@ class QueueCommand:
     def revoke(self) -> None:
         """Keep this call from running, if it has not started. It then ends without a run, as revoked.
 
+        The revocation is kept for 30 days.
+
         Raises:
             Unsupported: The invoker has no task store, or one that cannot keep revocations.
             ConfigurationError: The command was not enqueued, so it has no invoker yet.
@@ -113,7 +115,7 @@ class QueueCommand:
         return self._bound().revocations.restore_call(self.task_id)
 
     def is_revoked(self) -> bool:
-        """Whether this call was revoked and has not been dropped yet."""
+        """Whether this call is revoked, be it that it was dropped for that already."""
         return self._bound().revocations.is_call_revoked(self.task_id)
 
     def _bound(self) -> Invoker:

@@ -19,6 +19,7 @@ from huey_core.consumer.last_delivery import LastDelivery
 from huey_core.consumer.outbox import Outbox
 from huey_core.consumer.periodic import PeriodicScheduler, TickWriter
 from huey_core.consumer.plain import PlainSource
+from huey_core.consumer.presence import PRESENCE
 from huey_core.consumer.report import CORE_REPORT
 from huey_core.consumer.trouble import Outage
 from huey_core.consumer.worker import WorkBuffer, Worker
@@ -130,6 +131,7 @@ class Consumer:
         self.config = config or ConsumerConfig(**settings)
         plugins = invoker.plugins
         plugins.register(CORE_REPORT, "huey_core.report")
+        plugins.register(PRESENCE, "huey_core.presence")
         plugins.hook.huey_consumer_configure(config=self.config)
         self.config.check()
 
@@ -201,6 +203,8 @@ class Consumer:
             self.periodic.stop()
         self.fetcher.stop()
         self.fetcher.join()
+        if self.periodic is not None and self.periodic.is_alive():
+            self.periodic.join(max(deadline - time.monotonic(), 0.0))
         self._release(self.buffer.drain())
         self.buffer.end_workers(len(self.workers))
         for worker in self.workers:

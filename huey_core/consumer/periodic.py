@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
+from huey_core.backends.options import COMMON_OPTIONS
 from huey_core.commands.base import FunctionCommand
 from huey_core.consumer.trouble import Trouble
-from huey_core.exceptions import CommandRejected
+from huey_core.exceptions import CommandRejected, DataStoreException, MessageTooLarge, QueueWriteException
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,6 +38,7 @@ TICK_REMEMBERED: Final = 3600.0
 """Seconds for which a tick that was written keeps others from writing it again."""
 
 _LAST_TICK: Final = "last-tick"
+_COMMON: Final = frozenset(option.name for option in COMMON_OPTIONS)
 
 
 class TickWriter:
@@ -51,14 +53,26 @@ class TickWriter:
         self._invoker = invoker
         self._utc = utc
         self._last: int | None = None
+        self._claimed: set[str] = set()
 
     def commands(self) -> list[type[PeriodicQueueCommand]]:
         """The periodic commands of this queue."""
-        name = self._invoker.queue.name
-        return [one for one in self._invoker.registry.periodic() if one.queue_name in {None, name}]
+        return [one for one in self._invoker.registry.periodic() if self._is_ours(one)]
+
+    def _is_ours(self, command_class: type[PeriodicQueueCommand]) -> bool:
+        if command_class.invoker is None:
+            return command_class.queue_name in {None, self._invoker.queue.name}
+        return _share_queue(command_class.invoker, self._invoker)
 
     def write(self, now: float) -> int:
-        """Write what is due at ``now`` (seconds since the epoch), and return how many ticks this call wrote."""
+        """Write what is due at ``now`` (seconds since the epoch), and return how many ticks this call wrote.
+
+        A command that cannot be written for a reason of its own is logged and left out.
+
+        Raises:
+            Exception: The queue or the task store did not answer. Every command has had its turn, and the next call
+                tries again what was not written.
+        """
         minute = int(now) // MINUTE
         if minute == self._last:
             return 0
@@ -68,8 +82,15 @@ class TickWriter:
         last = self._last_tick()
         missed = range(max(last + 1, minute - LONGEST_CATCH_UP), minute) if last is not None else range(0)
         written = 0
+        outage: Exception | None = None
         for command_class in commands:
-            written += sum(self._write_tick(command_class, each) for each in self._due(command_class, minute, missed))
+            for each in self._due(command_class, minute, missed):
+                try:
+                    written += self._write_tick(command_class, each)
+                except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
+                    outage = error
+        if outage is not None:
+            raise outage
         self._remember(minute)
         return written
 
@@ -89,18 +110,35 @@ class TickWriter:
 
     def _write_tick(self, command_class: type[PeriodicQueueCommand], minute: int) -> bool:
         tick = f"tick:{command_class.command_name}:{minute * MINUTE}"
-        command = command_class(((), {}) if issubclass(command_class, FunctionCommand) else None)
-        if Capability.UNIQUE in self._invoker.queue.capabilities:
-            command.unique = (tick, TICK_REMEMBERED)
-        else:
-            store = _locking(self._invoker.task_store)
-            if store is not None and not store.put_if_absent(tick, command.task_id.encode(), TICK_REMEMBERED):
-                return False
+        unique = Capability.UNIQUE in self._invoker.queue.capabilities
+        if not unique and not self._claim(tick):
+            return False
         try:
-            return self._invoker.write_many([command])[0].created
+            command = command_class(((), {}) if issubclass(command_class, FunctionCommand) else None)
+            if unique:
+                command.unique = (tick, TICK_REMEMBERED)
+            created = self._invoker.write_many([command])[0].created
         except CommandRejected as error:
             log.info("%s is refused by a plugin: %s", tick, error)
+            created = False
+        except Exception as error:
+            if isinstance(error, QueueWriteException | DataStoreException) and not isinstance(error, MessageTooLarge):
+                raise
+            log.exception("%s could not be written", tick)
+            created = False
+        self._claimed.discard(tick)
+        return created
+
+    def _claim(self, tick: str) -> bool:
+        """Whether this writer is the one to write a tick to a queue that has no unique keys."""
+        store = _locking(self._invoker.task_store)
+        if store is None or tick in self._claimed:
+            return True
+        if not store.put_if_absent(tick, b"", TICK_REMEMBERED):
             return False
+        # Until it is written, so that the claim does not stand in the way of trying again.
+        self._claimed.add(tick)
+        return True
 
     def _last_tick(self) -> int | None:
         """The last minute that any consumer has dealt with, as far as can be known."""
@@ -112,9 +150,26 @@ class TickWriter:
 
     def _remember(self, minute: int) -> None:
         self._last = minute
+        self._claimed.clear()
         store = _locking(self._invoker.task_store)
         if store is not None:
             store.put(_LAST_TICK, str(minute).encode())
+
+
+def _share_queue(one: Invoker, other: Invoker) -> bool:
+    """Whether two invokers write to the same queue, as far as can be known without asking a server."""
+    if one is other or one.queue is other.queue:
+        return True
+    if type(one.queue) is not type(other.queue) or one.queue.name != other.queue.name:
+        return False
+    return not one.backends or not other.backends or _place(one) == _place(other)
+
+
+def _place(invoker: Invoker) -> tuple[object, ...]:
+    """Where an invoker's queue is: of its URL, what does not say how to log in or how to work with it."""
+    url = invoker.backends[0].url
+    own_options = sorted((name, value) for name, value in url.query if name not in _COMMON)
+    return url.scheme, url.hosts, url.path, own_options
 
 
 def _locking(store: BaseDataStore | None) -> BaseDataStore | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, Release, Retry, new_message_id
@@ -24,6 +25,19 @@ if TYPE_CHECKING:
 __all__ = ["PlainSource"]
 
 log: Final = logging.getLogger("huey_core.consumer")
+
+
+@dataclass(slots=True)
+class _Progress:
+    """How far the outcome of one delivery was carried out.
+
+    Attributes:
+        done: Whether nothing is left to do.
+        follow_ups: How many of its follow-up messages were written.
+    """
+
+    done: bool = False
+    follow_ups: int = 0
 
 
 class PlainSource:
@@ -52,9 +66,14 @@ class PlainSource:
         self._clock = clock
         self._woken = threading.Event()
         self._attempts: dict[str, int] = {}
+        self._unplaced: list[bytes] = []
 
     def claim(self, limit: int, lease: float, wait: float = 0.0) -> list[Delivery]:
-        """Read up to ``limit`` messages that are due, waiting for a first one."""
+        """Read up to ``limit`` messages that are due, waiting for a first one.
+
+        Raises:
+            Exception: The queue or the task store did not answer, and nothing was read before.
+        """
         deadline = time.monotonic() + wait
         pause, growth, longest = self._pauses
         while True:
@@ -70,21 +89,17 @@ class PlainSource:
                 pause = min(pause * growth, longest)
 
     def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
-        """Do what an outcome asks for, as far as that is possible after the message has left the queue."""
+        """Do what an outcome asks for, as far as that is possible after the message has left the queue.
+
+        Raises:
+            Exception: The queue or the task store did not answer. Outcomes that were carried out before are left alone
+                when they are settled again.
+        """
         for outcome in outcomes:
-            attempts = self._attempts.pop(outcome.delivery.message_id, 1)
-            match outcome:
-                case Retry(delivery, data, delay, keep_attempts) if delay > 0 or keep_attempts:
-                    if keep_attempts:
-                        self._attempts[delivery.message_id] = attempts + 1
-                    self._schedule.add(delivery.message_id, self._clock() + delay, data)
-                case Retry(_, data) | Release(Delivery(data)):
-                    self._queue.write(data)
-                case Bury(delivery, reason):
-                    self._keep_dead(delivery, reason)
-                case Ack(_, _, follow_ups):
-                    for message in follow_ups:
-                        self._queue.write(message.data)
+            progress: _Progress = outcome.delivery.private
+            if not progress.done:
+                self._carry_out(outcome, progress)
+                progress.done = True
         return [True] * len(outcomes)
 
     def extend(self, deliveries: Sequence[Delivery], lease: float) -> list[bool]:
@@ -104,21 +119,43 @@ class PlainSource:
         self._woken.set()
         self._queue.wake()
 
+    def _carry_out(self, outcome: Outcome, progress: _Progress) -> None:
+        self._attempts.pop(outcome.delivery.message_id, None)
+        match outcome:
+            case Retry(delivery, data, delay, keep_attempts) if delay > 0 or keep_attempts:
+                if keep_attempts:
+                    self._attempts[delivery.message_id] = delivery.attempt + 1
+                self._schedule.add(delivery.message_id, self._clock() + delay, data)
+            case Retry(_, data) | Release(Delivery(data)):
+                self._queue.write(data)
+            case Bury(delivery, reason):
+                self._keep_dead(delivery, reason)
+            case Ack(_, _, follow_ups):
+                for message in follow_ups[progress.follow_ups :]:
+                    self._queue.write(message.data)
+                    progress.follow_ups += 1
+
     def _read_due(self, limit: int) -> list[Delivery]:
         due = [
-            Delivery(data, message_id, "", self._attempts.get(message_id, 1))
+            _deliver(data, message_id, self._attempts.get(message_id, 1))
             for message_id, data in self._schedule.take_due(self._clock())
         ]
-        while len(due) < limit:
-            data = self._queue.read()
-            if data is None:
-                break
-            delivery = self._deliver_or_schedule(data)
-            if delivery is not None:
-                due.append(delivery)
-            if self._queue.blocking:
-                # Another read could wait for a second message while the first one could be running.
-                break
+        try:
+            while len(due) < limit:
+                data = self._unplaced.pop() if self._unplaced else self._queue.read()
+                if data is None:
+                    break
+                delivery = self._deliver_or_schedule(data)
+                if delivery is not None:
+                    due.append(delivery)
+                if self._queue.blocking:
+                    # Another read could wait for a second message while the first one could be running.
+                    break
+        except Exception as error:
+            if not due:
+                raise
+            # What was read is nowhere else any more. If the trouble lasts, the next call raises it.
+            log.debug("reading stopped after %d messages: %r", len(due), error)
         return due
 
     def _deliver_or_schedule(self, data: bytes) -> Delivery | None:
@@ -126,12 +163,24 @@ class PlainSource:
             header, _, _ = unpack(data)
         except DecodeError:
             # The runner says what is wrong with it.
-            return Delivery(data, new_message_id(), "", 1)
+            return _deliver(data, new_message_id())
         message_id, eta = str(header.get("id")), header.get("eta")
         if isinstance(eta, int | float) and eta > self._clock():
-            self._schedule.add(message_id, eta, data)
+            try:
+                self._schedule.add(message_id, eta, data)
+            except Exception:
+                self._put_back(data)
+                raise
             return None
-        return Delivery(data, message_id, "", 1)
+        return _deliver(data, message_id)
+
+    def _put_back(self, data: bytes) -> None:
+        """Write a message to the queue, where it survives this process; keep it here when that fails as well."""
+        try:
+            self._queue.write(data)
+        except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
+            log.debug("a message is kept in this process until it can be put into the schedule: %r", error)
+            self._unplaced.append(data)
 
     def _keep_dead(self, delivery: Delivery, reason: str) -> None:
         if self._task_store is None:
@@ -139,3 +188,8 @@ class PlainSource:
         else:
             self._task_store.put(f"dead:{delivery.message_id}", delivery.data)
             log.error("message %s is kept in the task store under 'dead:...': %s", delivery.message_id, reason)
+
+
+def _deliver(data: bytes, message_id: str, attempt: int = 1) -> Delivery:
+    # The consumer tells a message that came back from the one that it has just given back by the receipt.
+    return Delivery(data, message_id, new_message_id(), attempt, _Progress())

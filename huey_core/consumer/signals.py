@@ -29,7 +29,8 @@ __all__ = ["end_soon", "run_until_signalled"]
 
 log: Final = logging.getLogger("huey_core.consumer")
 
-SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+TO_END: Final = (signal.SIGTERM, signal.SIGINT)
+SIGNALS: Final = (*TO_END, signal.SIGHUP)
 
 LAST_MOMENT: Final = 1.0
 """Seconds within which everything must be given back after a second signal; leases do the rest."""
@@ -57,10 +58,15 @@ def run_until_signalled(consumer: Consumer, restart: Callable[[], None] | None =
         consumer.start()
         asked = _stop(consumer, received.get(), received)
         if asked == signal.SIGHUP:
+            log.info("starting again")
             # The program that starts inherits this, so that another one does not end it before it can handle it.
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
-            log.info("starting again")
-            (restart or _execute_again)()
+            # From here on a signal to end is not noted but obeyed, so that none can come too late to be looked at.
+            for number in TO_END:
+                signal.signal(number, signal.SIG_DFL)
+            asked = _last_word(received)
+            if asked == signal.SIGHUP:
+                (restart or _execute_again)()
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
@@ -91,9 +97,22 @@ def _stop(consumer: Consumer, asked: int, received: SimpleQueue[int]) -> int | N
                 log.warning("a second signal: giving everything back now")
                 _in_thread(consumer.stop_now).join(LAST_MOMENT)
                 return None
-            log.info("%s: the consumer will not start again", signal.Signals(number).name)
-            asked = number
+            asked = _give_up_restart(number)
     return asked
+
+
+def _last_word(received: SimpleQueue[int]) -> int:
+    """SIGHUP, unless a signal to end has come since."""
+    while not received.empty():
+        number = received.get()
+        if number != signal.SIGHUP:
+            return _give_up_restart(number)
+    return signal.SIGHUP
+
+
+def _give_up_restart(number: int) -> int:
+    log.info("%s: the consumer will not start again", signal.Signals(number).name)
+    return number
 
 
 def _in_thread(function: Callable[..., object], *arguments: str) -> threading.Thread:

@@ -14,7 +14,9 @@ from huey_core.invoker.runner import CommandRunner
 from huey_core.invoker.stored_result import write_result
 
 if TYPE_CHECKING:
+    from huey_core.backends.leased import Outcome
     from huey_core.commands.base import QueueCommand
+    from huey_core.invoker.execution import Execution
     from huey_core.invoker.invoker import Invoker
 
 __all__ = ["run_eagerly"]
@@ -27,18 +29,26 @@ def run_eagerly(invoker: Invoker, command: QueueCommand) -> Any:
         An :class:`AsyncData` with a result store, otherwise what the command returned.
 
     Raises:
-        Exception: What the command raised, where there is no result store to keep it.
+        Exception: What the command raised, where there is no result store to keep it, or why it could not be run.
         EncodeError: The serializer cannot carry the arguments or the result.
+        DecodeError: What was written cannot be read back.
+        CommandNotFound: The command is not registered.
     """
-    data = invoker.codec.encode(command)
-    runner = CommandRunner(invoker, unreadable_deliveries=1)
-    outcome, execution = runner.run(Delivery(data, command.task_id, "eager", 1))
+    runner = CommandRunner(invoker)
+    outcome, execution = _run(invoker, runner, command.task_id, invoker.codec.encode(command))
     while isinstance(outcome, Retry):
-        outcome, execution = runner.run(Delivery(outcome.data, command.task_id, "eager", 1))
-    if invoker.result_store is None:
+        outcome, execution = _run(invoker, runner, command.task_id, outcome.data)
+    if invoker.result_store is None or not isinstance(outcome, Ack | Bury):
         if execution.error is not None:
             raise execution.error
         return execution.value
-    if isinstance(outcome, Ack | Bury) and outcome.result is not None:
+    if outcome.result is not None:
         write_result(outcome.result)
     return AsyncData(invoker, command.task_id)
+
+
+def _run(invoker: Invoker, runner: CommandRunner, task_id: str, data: bytes) -> tuple[Outcome, Execution]:
+    # Read here and not by the runner: what it cannot read it buries, of which the caller would learn nothing.
+    command = invoker.codec.decode(data)
+    command.attempt = 1
+    return runner.run_command(command, Delivery(data, task_id, "eager", 1))

@@ -329,7 +329,7 @@ class Invoker:
         self.queue.flush()
 
     def take_revocation(self, command: QueueCommand) -> bool:
-        """Whether this command must not run now; uses up a revocation that was meant for one run."""
+        """Whether this command must not run now."""
         return self.revokes and self.revocations.take(command, self.now())
 
     @cached_property

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from huey_core.exceptions import ConfigurationError
 from huey_core.plugins.backends import open_backend
 
 if TYPE_CHECKING:
@@ -12,12 +13,15 @@ if TYPE_CHECKING:
 
 __all__ = ["OpenedBackends"]
 
+_STATE: Final = "huey-state:"
+
 
 class OpenedBackends:
     """Opens queues and stores at URLs; equal URLs share a backend, and with it the connections.
 
     The options of a URL name the queue (``queue``) and the result store (``results``, by default the queue's name).
-    The consumer's own state lies beside them in a store of its own.
+    The consumer's own state lies beside them in a store of its own, ``huey-state:QUEUE``. No queue or result store may
+    have a name that begins so: a store of results that is also the store of state would mix the two up.
     """
 
     def __init__(self) -> None:
@@ -30,7 +34,11 @@ class OpenedBackends:
             ConfigurationError: The URL or an option cannot be used, or no plugin for its scheme is installed.
         """
         if url not in self._by_url:
-            self._by_url[url] = open_backend(url)
+            backend = open_backend(url)
+            for option in ("queue", "results"):
+                if (backend.url.options[option] or "").startswith(_STATE):
+                    raise ConfigurationError(f"{option}= must not begin with {_STATE!r}: such names are kept for state")
+            self._by_url[url] = backend
         return self._by_url[url]
 
     def queue(self, url: str) -> BaseQueue:
@@ -47,7 +55,7 @@ class OpenedBackends:
     def task_store(self, url: str) -> BaseDataStore:
         """The store for the consumer's own state at a URL."""
         backend = self.at(url)
-        return backend.data_store(f"{backend.url.options['queue']}.state")
+        return backend.data_store(f"{_STATE}{backend.url.options['queue']}")
 
     def all(self) -> list[Backend]:
         """The backends that were opened."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from huey_core.backends.base import EmptyData
@@ -12,8 +13,9 @@ from huey_core.exceptions import DataStoreGetException, DataStoreTimeout, QueueE
 from huey_core.invoker.stored_result import decode_result
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
+    from huey_core.backends.base import BaseDataStore
     from huey_core.invoker.invoker import Invoker
 
 __all__ = ["AsyncData"]
@@ -99,6 +101,9 @@ class AsyncData(Generic[R]):
     def revoke(self) -> None:
         """Keep the call from running, if it has not started. It then ends without a run, as revoked.
 
+        This is remembered for thirty days, or until :meth:`restore` where the task store cannot forget. A call that is
+        due later than that runs, unless it is revoked again.
+
         Raises:
             Unsupported: The invoker has no task store, or one that cannot keep revocations.
         """
@@ -109,7 +114,7 @@ class AsyncData(Generic[R]):
         return self.invoker.revocations.restore_call(self.task_id)
 
     def is_revoked(self) -> bool:
-        """Whether this call was revoked and has not been dropped yet."""
+        """Whether this call was revoked; it stays so after it was dropped."""
         return self.invoker.revocations.is_call_revoked(self.task_id)
 
     def _open(self) -> R:
@@ -161,22 +166,51 @@ class AsyncData(Generic[R]):
         pause = 0.01
 
         def note_change() -> None:
-            loop.call_soon_threadsafe(changed.set)
+            # The loop may have been closed since, and then nobody waits for this.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(changed.set)
 
-        end_watch = None
-        if Capability.NOTIFY in store.capabilities:
-            with self._store_errors():
-                end_watch = await asyncio.to_thread(store.watch, self.task_id, note_change)
+        notifies = Capability.NOTIFY in store.capabilities
+        watch = _Watch(store, self.task_id, note_change)
         try:
+            if notifies:
+                with self._store_errors():
+                    await asyncio.to_thread(watch.begin)
             while True:
                 changed.clear()
                 if await asyncio.to_thread(self._look, None):
                     return self._open()
-                if end_watch is None:
+                if notifies:
+                    await changed.wait()
+                else:
                     await asyncio.sleep(pause)
                     pause = min(pause * 1.15, 1.0)
-                else:
-                    await changed.wait()
         finally:
-            if end_watch is not None:
-                end_watch()
+            watch.end()
+
+
+class _Watch:
+    """A watch that one thread begins and another ends, in either order: it may end while it still begins."""
+
+    def __init__(self, store: BaseDataStore, key: str, callback: Callable[[], None]) -> None:
+        self._store = store
+        self._key = key
+        self._callback = callback
+        self._lock = threading.Lock()
+        self._end: Callable[[], None] | None = None
+        self._over = False
+
+    def begin(self) -> None:
+        end = self._store.watch(self._key, self._callback)
+        with self._lock:
+            if not self._over:
+                self._end = end
+                return
+        end()
+
+    def end(self) -> None:
+        with self._lock:
+            self._over = True
+            end, self._end = self._end, None
+        if end is not None:
+            end()

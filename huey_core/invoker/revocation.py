@@ -1,110 +1,158 @@
 """Revoked calls and revoked commands, kept in the task store.
 
-A consumer has to ask for every command whether it was revoked. To keep that cheap, a counter says how many revocations
-there are at all: while it is absent or 0, one look serves a whole batch of commands. The counter is raised before a
-revocation is written and lowered after one was removed, so a crash in between makes it too high, which costs a few
-needless looks, and never too low, which would run a revoked command.
+A process may end between any two steps here. That may cost a few needless looks; it never lets a revoked command run,
+and a revocation that was meant for one call never drops two. Three rules see to that:
+
+* The revocation of a call is not used up by dropping the call, for the drop may be lost with the consumer before the
+  queue knows of it, and the call then comes again. It is forgotten in time instead, and so is the marker that says
+  that there may be any; the marker is written first and forgotten later.
+* The revocations of commands are one value under one key, changed only by compare-and-swap.
+* A revocation that was meant for one call is taken by writing down which. What was taken leaves that value only after
+  the call has a revocation of its own; whoever comes by, after a crash, finishes this.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.base import EmptyData
-from huey_core.exceptions import Unsupported
+from huey_core.backends.capabilities import Capability
 
 if TYPE_CHECKING:
-    from huey_core.backends.base import BaseDataStore
+    from collections.abc import Callable
+
+    from huey_core.backends.base import BaseDataStore, EmptyDataType
     from huey_core.commands.base import QueueCommand
 
-__all__ = ["Revocations"]
+__all__ = ["CALL_TTL", "Revocations"]
 
-_COUNTER: Final = "revocations"
+CALL_TTL: Final = 30 * 86400.0
+"""Seconds for which the revocation of a call is remembered, where the store can forget: thirty days."""
+
+_CALLS: Final = "revoked-calls"
+_CALLS_MARGIN: Final = 86400.0
+_COMMANDS: Final = "revoked-commands"
+_NO_COMMANDS: Final = b"{}"
 
 
-def _call_key(task_id: str) -> str:
-    return f"revoked-call:{task_id}"
+@dataclass(frozen=True, slots=True)
+class _Revoked:
+    """How a command is revoked: until a time (seconds since the epoch), for one call, and which call took it."""
 
+    until: float | None
+    once: bool
+    taken_by: str | None = None
 
-def _command_key(command_name: str) -> str:
-    return f"revoked-command:{command_name}"
+    def holds(self, now: float) -> bool:
+        return self.taken_by is None and (self.until is None or now < self.until)
 
 
 class Revocations:
     """The revocations of one invoker.
 
     Args:
-        store: The task store. It must offer ``peek`` and ``increment``.
+        store: The task store. It must have :attr:`Capability.LOCKS`. Without :attr:`Capability.TTL`, the revocation of
+            a call is kept until it is restored.
     """
 
     def __init__(self, store: BaseDataStore) -> None:
         self._store = store
+        self._forgets = Capability.TTL in store.capabilities
 
     def revoke_call(self, task_id: str) -> None:
-        """Keep one call from running."""
-        self._add(_call_key(task_id), {"once": True})
+        """Keep one call from running, however often it is delivered.
+
+        This is remembered for :data:`CALL_TTL`: a call that is due later than that runs, unless it is revoked again.
+        """
+        self._keep(_CALLS, CALL_TTL + _CALLS_MARGIN)
+        self._keep(_call_key(task_id), CALL_TTL)
 
     def revoke_command(self, command_name: str, until: float | None, once: bool) -> None:
         """Keep every call of a command from running: until a time, or only the next one, or until restored."""
-        self._add(_command_key(command_name), {"until": until, "once": once})
+        self._edit(lambda commands: {**commands, command_name: _Revoked(until, once)})
 
     def restore_call(self, task_id: str) -> bool:
         """Forget the revocation of a call, and say whether there was one."""
-        return self._remove(_call_key(task_id))
+        return self._store.delete(_call_key(task_id))
 
     def restore_command(self, command_name: str) -> bool:
         """Forget the revocation of a command, and say whether there was one."""
-        return self._remove(_command_key(command_name))
+        before = self._edit(lambda commands: {name: one for name, one in commands.items() if name != command_name})
+        return command_name in before and before[command_name].taken_by is None
 
     def is_call_revoked(self, task_id: str) -> bool:
-        """Whether this call was revoked by itself."""
+        """Whether this call was revoked by itself; it stays so after it was dropped."""
         return self._store.peek(_call_key(task_id)) is not EmptyData
 
     def is_command_revoked(self, command_name: str, now: float) -> bool:
         """Whether every call of this command is revoked at ``now`` (seconds since the epoch)."""
-        value = self._store.peek(_command_key(command_name))
-        return value is not EmptyData and _holds(value, now)
+        revoked = _read(self._store.peek(_COMMANDS)).get(command_name)
+        return revoked is not None and revoked.holds(now)
 
     def any(self) -> bool:
         """Whether there may be a revocation at all: one look, for a whole batch of commands."""
-        count = self._store.peek(_COUNTER)
-        return count is not EmptyData and int(count) > 0
+        calls, commands = self._store.peek_many([_CALLS, _COMMANDS])
+        return calls is not EmptyData or commands not in {EmptyData, _NO_COMMANDS}
 
     def take(self, command: QueueCommand, now: float) -> bool:
-        """Say whether this command must not run now; a revocation that was meant for one run is used up by that."""
-        call_key, command_key = _call_key(command.task_id), _command_key(command.command_name)
-        for_call, for_command = self._store.peek_many([call_key, command_key])
-        if for_call is not EmptyData:
-            self._remove(call_key)
-            return True
-        if for_command is EmptyData:
-            return False
-        held = _holds(for_command, now)
-        if not held or json.loads(for_command)["once"]:
-            # Of several consumers that get here together, only the one that removed it used it up.
-            return self._remove(command_key) and held
-        return True
+        """Say whether this command must not run now.
 
-    def _add(self, key: str, value: dict[str, object]) -> None:
-        encoded = json.dumps(value).encode()
-        self._store.increment(_COUNTER)
-        try:
-            created = self._store.put_if_absent(key, encoded)
-        except Unsupported:
-            self._store.increment(_COUNTER, -1)
-            raise
-        if not created:
-            self._store.put(key, encoded)
-            self._store.increment(_COUNTER, -1)
+        A revocation that was meant for one call becomes this call's own by that: the answer is the same when the call
+        comes again, and no other call gets it.
+        """
+        task_id, name = command.task_id, command.command_name
+        while True:
+            # The call's own revocation is read last: it is there before what the call has taken goes away.
+            stored, for_call = self._store.peek_many([_COMMANDS, _call_key(task_id)])
+            if for_call is not EmptyData:
+                return True
+            commands = _read(stored)
+            if not all(revoked.holds(now) for revoked in commands.values()):
+                self._tidy(now)
+            revoked = commands.get(name)
+            if revoked is None or not revoked.holds(now):
+                return revoked is not None and revoked.taken_by == task_id
+            if not revoked.once:
+                return True
+            if self._swap(stored, {**commands, name: replace(revoked, taken_by=task_id)}):
+                self._tidy(now)
+                return True
 
-    def _remove(self, key: str) -> bool:
-        removed = self._store.delete(key)
-        if removed:
-            self._store.increment(_COUNTER, -1)
-        return removed
+    def _keep(self, key: str, ttl: float) -> None:
+        if self._forgets:
+            self._store.put(key, b"1", ttl)
+        else:
+            self._store.put(key, b"1")
+
+    def _tidy(self, now: float) -> None:
+        self._edit(lambda commands: {name: revoked for name, revoked in commands.items() if revoked.holds(now)})
+
+    def _edit(self, change: Callable[[dict[str, _Revoked]], dict[str, _Revoked]]) -> dict[str, _Revoked]:
+        """Change the revocations of commands, and return what they were before."""
+        while True:
+            stored = self._store.peek(_COMMANDS)
+            before = _read(stored)
+            after = change(before)
+            for name, revoked in before.items():
+                if revoked.taken_by is not None and after.get(name) != revoked:
+                    self.revoke_call(revoked.taken_by)
+            if after == before or self._swap(stored, after):
+                return before
+
+    def _swap(self, stored: bytes | EmptyDataType, after: dict[str, _Revoked]) -> bool:
+        encoded = json.dumps({name: asdict(revoked) for name, revoked in after.items()}).encode()
+        if stored is EmptyData:
+            return self._store.put_if_absent(_COMMANDS, encoded)
+        return self._store.replace_if_equal(_COMMANDS, stored, encoded)
 
 
-def _holds(value: bytes, now: float) -> bool:
-    until = json.loads(value).get("until")
-    return until is None or now < until
+def _call_key(task_id: str) -> str:
+    return f"revoked-call:{task_id}"
+
+
+def _read(stored: bytes | EmptyDataType) -> dict[str, _Revoked]:
+    if stored is EmptyData:
+        return {}
+    return {name: _Revoked(**fields) for name, fields in json.loads(stored).items()}

@@ -93,8 +93,9 @@ class CommandSchedule:
             if self._store is None:
                 self._entries = change(self._entries)
             elif not self._shared:
-                self._entries = change(self._entries)
-                self._store.put(_KEY, _encode(self._entries))
+                entries = change(self._entries)
+                self._store.put(_KEY, _encode(entries))
+                self._entries = entries
             else:
                 while not self._try_change(self._store, change):
                     continue

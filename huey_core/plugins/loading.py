@@ -85,7 +85,7 @@ def _import(entry: Entry) -> Any:
         target: Any = importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise _error(entry, _explain_missing(entry, module, error)) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _error(entry, f"importing {module!r} raised {type(error).__name__}: {error}") from error
     try:
         for attribute in filter(None, attributes.split(".")):

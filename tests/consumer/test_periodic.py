@@ -10,6 +10,8 @@ import pytest
 
 from huey_core import CommandRegistry, Invoker, PeriodicQueueCommand, crontab, periodic_command
 from huey_core.consumer.periodic import TickWriter
+from huey_core.exceptions import CommandRejected, QueueWriteException
+from huey_core.hookspecs import hookimpl
 from huey_memory import MemoryDataStore
 from plain_backend import PlainQueue, PlainStore
 
@@ -166,6 +168,135 @@ def test_commands_of_another_queue_are_left_to_its_consumers(make_invoker):
     def not_ours(): ...
 
     assert TickWriter(here).write(NOON) == 0
+
+
+def test_commands_of_a_queue_of_the_same_name_on_another_server_are_left_to_its_consumers():
+    registry = CommandRegistry()
+    here, elsewhere = (Invoker(f"memory://{place}/?queue=mail", registry=registry) for place in ("here", "elsewhere"))
+
+    @periodic_command(elsewhere, crontab())
+    def not_ours(): ...
+
+    assert TickWriter(here).commands() == []
+    assert TickWriter(elsewhere).commands() == [not_ours.command_class]
+
+
+@pytest.mark.parametrize("url", ["memory://same/?queue=mail", "memory://same/?lease=30&queue=mail"])
+def test_commands_belong_to_every_consumer_that_names_their_queue(url):
+    registry = CommandRegistry()
+    decorating, consuming = (Invoker(each, registry=registry) for each in ("memory://same/?queue=mail", url))
+
+    @periodic_command(decorating, crontab())
+    def ours(): ...
+
+    assert TickWriter(consuming).commands() == [ours.command_class]
+
+
+def test_commands_belong_to_every_invoker_of_the_same_queue_object():
+    registry, queue = CommandRegistry(), PlainQueue()
+    decorating = Invoker(queue, "memory://one/", registry=registry)
+    consuming = Invoker(queue, "memory://other/", registry=registry)
+
+    @periodic_command(decorating, crontab())
+    def ours(): ...
+
+    assert TickWriter(consuming).commands() == [ours.command_class]
+
+
+@pytest.mark.parametrize(("name", "ours"), [(None, True), ("huey", True), ("elsewhere", False)])
+def test_a_command_written_as_a_class_goes_by_the_name_of_the_queue(make_invoker, name, ours):
+    invoker = make_invoker()
+    invoker.queue.name = "huey"
+
+    class Hourly(PeriodicQueueCommand, declare=False):
+        queue_name = name
+
+    invoker.registry.register(Hourly)
+
+    assert (Hourly in TickWriter(invoker).commands()) is ours
+
+
+class Spoilsport:
+    """Raises for the command of one function."""
+
+    def __init__(self, spoiled, error):
+        self.spoiled, self.error = spoiled, error
+
+    @hookimpl
+    def huey_before_enqueue(self, command):
+        if command.command_name == self.spoiled and self.error is not None:
+            raise self.error
+
+
+@pytest.fixture
+def spoiled(make_invoker):
+    """Make an invoker whose first periodic command cannot be written because of an error, and the second one can."""
+
+    def make(error):
+        plugin = Spoilsport("spoiled", error)
+        invoker = make_invoker(plugins=[plugin])
+        for name in ("spoiled", "well"):
+            periodic_command(invoker, crontab(), name=name)(lambda: None)
+        return invoker, plugin
+
+    return make
+
+
+@pytest.mark.parametrize("error", [CommandRejected("no"), RuntimeError("a defect"), ConnectionError("not our server")])
+def test_a_plugin_that_raises_for_one_command_does_not_keep_the_others_from_running(spoiled, error):
+    invoker, _ = spoiled(error)
+
+    assert TickWriter(invoker).write(NOON) == 1
+    assert invoker.dequeue().command_name == "well"
+
+
+def test_what_keeps_one_command_from_being_written_is_logged_with_its_name(spoiled, caplog):
+    invoker, _ = spoiled(RuntimeError("a defect"))
+
+    TickWriter(invoker).write(NOON)
+
+    assert "tick:spoiled:" in caplog.text
+
+
+def test_an_error_of_the_server_is_raised_when_the_other_commands_have_had_their_turn(spoiled):
+    invoker, _ = spoiled(QueueWriteException("away"))
+
+    with pytest.raises(QueueWriteException):
+        TickWriter(invoker).write(NOON)
+
+    assert invoker.dequeue().command_name == "well"
+
+
+def test_a_minute_that_could_not_be_written_is_tried_again_without_doubling_what_was(spoiled):
+    invoker, plugin = spoiled(QueueWriteException("away"))
+    writer = TickWriter(invoker)
+    with pytest.raises(QueueWriteException):
+        writer.write(NOON)
+    plugin.error = None
+
+    assert writer.write(NOON + 1) == 1
+    assert sorted(invoker.dequeue().command_name for _ in range(len(invoker.queue))) == ["spoiled", "well"]
+
+
+def test_a_minute_that_a_plain_queue_did_not_take_is_tried_again():
+    class AwayAtFirst(PlainQueue):
+        away = True
+
+        def write(self, data):
+            if self.away:
+                raise ConnectionError("away")
+            super().write(data)
+
+    store = MemoryDataStore("plain-ticks")
+    store.flush()
+    invoker = Invoker(AwayAtFirst(), None, store, registry=CommandRegistry())
+    periodic_command(invoker, crontab(), name="tick")(lambda: None)
+    writer = TickWriter(invoker)
+    with pytest.raises(QueueWriteException):
+        writer.write(NOON)
+    invoker.queue.away = False
+
+    assert writer.write(NOON + 1) == 1
 
 
 @pytest.mark.parametrize(("store", "ticks"), [(MemoryDataStore("ticks"), 1), (PlainStore(), 2), (None, 2)])

@@ -7,7 +7,11 @@ import logging
 import pytest
 
 from huey_core import CommandRegistry, Invoker, queue_command
+from huey_core.backends.leased import Ack, Message, Release, Retry
 from huey_core.consumer import Consumer
+from huey_core.consumer.plain import PlainSource
+from huey_core.envelope import pack
+from huey_core.invoker.schedule import CommandSchedule
 from huey_memory import MemoryDataStore
 from plain_backend import PlainQueue, PlainStore
 
@@ -163,3 +167,192 @@ def test_two_consumers_on_a_plain_queue_share_one_schedule_where_the_store_has_l
 
     assert [result.get(blocking=True, timeout=10, max_delay=0.02) for result in results] == list(range(20))
     assert sorted(runs) == list(range(20))
+
+
+NOW = 1_000.0
+
+
+class FragileQueue(PlainQueue):
+    """Raises at the calls whose numbers, from 1, are given."""
+
+    def __init__(self, *, bad_reads=(), bad_writes=()):
+        super().__init__()
+        self.bad_reads, self.bad_writes = set(bad_reads), set(bad_writes)
+        self.reads = self.writes = 0
+
+    def read(self):
+        self.reads += 1
+        if self.reads in self.bad_reads:
+            raise ConnectionError("the server went away")
+        return super().read()
+
+    def write(self, data):
+        self.writes += 1
+        if self.writes in self.bad_writes:
+            raise ConnectionError("the server went away")
+        super().write(data)
+
+
+class FragileStore(MemoryDataStore):
+    """Raises at so many of the next changes."""
+
+    failures = 0
+
+    def put_if_absent(self, key, value, ttl=None):
+        if self.failures:
+            self.failures -= 1
+            raise ConnectionError("the store went away")
+        return super().put_if_absent(key, value, ttl)
+
+
+@pytest.fixture
+def fragile_store():
+    store = FragileStore("fragile")
+    store.flush()
+    return store
+
+
+def source_of(queue, store=None):
+    return PlainSource(queue, CommandSchedule(store), store, (0.001, 1.0, 0.001), clock=lambda: NOW)
+
+
+def message(message_id, eta=None):
+    return pack({"id": message_id, **({} if eta is None else {"eta": eta})}, b"")
+
+
+def ids(deliveries):
+    return [delivery.message_id for delivery in deliveries]
+
+
+def test_an_error_between_two_reads_loses_nothing_of_what_was_read():
+    queue = FragileQueue(bad_reads=[3])
+    for name in "abcd":
+        queue.write(message(name))
+    source = source_of(queue)
+
+    assert ids(source.claim(10, 60)) == ["a", "b"]
+    assert ids(source.claim(10, 60)) == ["c", "d"]
+
+
+def test_an_error_of_the_first_read_is_raised():
+    queue = FragileQueue(bad_reads=[1])
+
+    with pytest.raises(ConnectionError):
+        source_of(queue).claim(10, 60)
+
+
+def test_what_the_schedule_cannot_keep_goes_back_to_the_queue(fragile_store):
+    queue = FragileQueue()
+    later = message("later", eta=NOW + 10)
+    queue.write(later)
+    fragile_store.failures = 1
+
+    with pytest.raises(ConnectionError):
+        source_of(queue, fragile_store).claim(10, 60)
+
+    assert queue.messages == [later]
+
+
+def test_an_error_of_the_schedule_loses_nothing_of_what_was_read(fragile_store):
+    queue = FragileQueue()
+    for data in (message("now"), message("later", eta=NOW + 10)):
+        queue.write(data)
+    fragile_store.failures = 1
+
+    assert ids(source_of(queue, fragile_store).claim(10, 60)) == ["now"]
+
+
+def test_what_neither_the_schedule_nor_the_queue_takes_is_tried_again(fragile_store):
+    queue = FragileQueue(bad_writes=[2])
+    queue.write(message("later", eta=NOW + 10))
+    source = source_of(queue, fragile_store)
+    fragile_store.failures = 1
+    with pytest.raises(ConnectionError):
+        source.claim(10, 60)
+
+    source.claim(10, 60)
+
+    assert CommandSchedule(fragile_store).is_pending("later")
+
+
+def test_a_batch_that_failed_half_way_does_not_do_its_first_half_again(fragile_store):
+    queue = FragileQueue()
+    for name in "ab":
+        queue.write(message(name))
+    source = source_of(queue, fragile_store)
+    a, b = source.claim(2, 60)
+    batch = [Release(a), Retry(b, b.data, 10)]
+    fragile_store.failures = 1
+    with pytest.raises(ConnectionError):
+        source.settle(batch)
+
+    assert source.settle(batch) == [True, True]
+    assert queue.messages == [a.data]
+    assert CommandSchedule(fragile_store).is_pending("b")
+
+
+def test_outcomes_that_failed_together_may_be_settled_singly(fragile_store):
+    queue = FragileQueue()
+    for name in "ab":
+        queue.write(message(name))
+    source = source_of(queue, fragile_store)
+    a, b = source.claim(2, 60)
+    fragile_store.failures = 1
+    with pytest.raises(ConnectionError):
+        source.settle([Retry(a, a.data), Retry(b, b.data, 10)])
+
+    source.settle([Retry(a, a.data)])
+
+    assert queue.messages == [a.data]
+
+
+def test_follow_ups_are_written_once_though_one_of_them_failed_at_first():
+    queue = FragileQueue(bad_writes=[3])
+    queue.write(message("a"))
+    source = source_of(queue)
+    outcome = Ack(source.claim(1, 60)[0], None, (Message(b"one"), Message(b"two")))
+    with pytest.raises(ConnectionError):
+        source.settle([outcome])
+
+    source.settle([outcome])
+
+    assert queue.messages == [b"one", b"two"]
+
+
+def test_an_attempt_counts_once_though_its_outcome_was_settled_twice(fragile_store):
+    now = NOW
+    queue = FragileQueue()
+    queue.write(message("a"))
+    source = PlainSource(queue, CommandSchedule(fragile_store), None, (0.001, 1.0, 0.001), clock=lambda: now)
+    [delivery] = source.claim(1, 60)
+    outcome = Retry(delivery, delivery.data, 10, keep_attempts=True)
+    fragile_store.failures = 1
+    with pytest.raises(ConnectionError):
+        source.settle([outcome])
+    source.settle([outcome])
+    now += 10
+
+    assert [again.attempt for again in source.claim(1, 60)] == [2]
+
+
+def test_a_command_that_was_given_back_may_be_given_back_again():
+    queue = FragileQueue()
+    queue.write(message("a"))
+    source = source_of(queue)
+
+    for _ in range(2):
+        source.settle([Release(source.claim(1, 60)[0])])
+
+    assert queue.messages == [message("a")]
+
+
+def test_every_delivery_of_a_message_has_a_receipt_of_its_own():
+    queue = FragileQueue()
+    queue.write(message("a"))
+    source = source_of(queue)
+    [first] = source.claim(1, 60)
+    source.settle([Release(first)])
+
+    [second] = source.claim(1, 60)
+
+    assert first.receipt != second.receipt

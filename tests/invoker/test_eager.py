@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from huey_core import queue_command
-from huey_core.exceptions import CommandError, EncodeError
+from huey_core import CommandRegistry, QueueCommand, queue_command
+from huey_core.exceptions import CommandError, CommandNotFound, EncodeError
 
 
 def test_nothing_is_written_to_the_queue(make_invoker):
@@ -102,3 +102,32 @@ def test_many_commands_run_in_order(make_invoker):
         return 2 * num
 
     assert invoker.enqueue_many([double.command(1), double.command(2)]) == [2, 4]
+
+
+@pytest.mark.parametrize("results", [True, False])
+def test_a_command_that_cannot_be_read_is_an_error_in_the_caller(make_invoker, results):
+    invoker = make_invoker(results=results, always_eager=True)
+
+    class Stranger(QueueCommand):
+        registry = CommandRegistry()
+
+        def execute(self): ...
+
+    with pytest.raises(CommandNotFound):
+        invoker.enqueue(Stranger())
+
+
+def test_a_call_of_which_nothing_is_known_is_an_error_in_the_caller(make_invoker, monkeypatch):
+    invoker = make_invoker(always_eager=True)
+
+    @queue_command(invoker)
+    def double(num):
+        return 2 * num
+
+    def fail(keys):
+        raise ConnectionError("the cable is out")
+
+    monkeypatch.setattr(invoker.task_store, "peek_many", fail)
+
+    with pytest.raises(ConnectionError, match="cable"):
+        double(4)

@@ -20,6 +20,7 @@ from huey_core.exceptions import (
     DecodeError,
 )
 from huey_core.invoker.stored_result import encode_value
+from huey_memory import MemoryDataStore
 from plain_backend import PlainStore
 
 
@@ -28,6 +29,29 @@ class BrokenStore(PlainStore):
 
     def peek(self, key):
         raise ConnectionError("the cable is out")
+
+
+class SlowToWatch(MemoryDataStore):
+    """Begins a watch only when it may, counts the watches, and keeps what they would call."""
+
+    def __init__(self, name, **settings):
+        super().__init__(name, **settings)
+        self.asked, self.may_begin = threading.Event(), threading.Event()
+        self.begun = self.ended = 0
+        self.callbacks = []
+
+    def watch(self, key, callback):
+        self.asked.set()
+        assert self.may_begin.wait(10)
+        end = super().watch(key, callback)
+        self.begun += 1
+        self.callbacks.append(callback)
+
+        def count_and_end():
+            self.ended += 1
+            end()
+
+        return count_and_end
 
 
 @pytest.fixture
@@ -143,6 +167,34 @@ def test_a_cancelled_wait_leaves_no_watch_behind(invoker):
     store(invoker, "x", 1)
 
     assert AsyncData(invoker, "x").get() == 1
+
+
+def test_a_wait_that_is_cancelled_while_its_watch_begins_leaves_none_behind(invoker, request, eventually):
+    slow = invoker.result_store = SlowToWatch("slow", space=request.node.name)
+
+    async def main() -> None:
+        task = asyncio.ensure_future(_await(AsyncData(invoker, "x")))
+        await asyncio.to_thread(slow.asked.wait, 10)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        slow.may_begin.set()
+
+    asyncio.run(main())
+    eventually(lambda: slow.begun == 1)
+
+    eventually(lambda: slow.ended == 1, "the end of the watch")
+
+
+def test_a_change_that_comes_after_the_loop_was_closed_is_of_no_concern(invoker, request):
+    told = invoker.result_store = SlowToWatch("told", space=request.node.name)
+    told.may_begin.set()
+    store(invoker, "x", 1)
+    asyncio.run(asyncio.wait_for(_await(AsyncData(invoker, "x")), 10))
+
+    (note_change,) = told.callbacks
+
+    assert note_change() is None
 
 
 async def _await(result: AsyncData[object]) -> object:

@@ -2,13 +2,83 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime, timedelta
 
 import pytest
 
 from huey_core import QueueCommand, queue_command
+from huey_core.backends.base import EmptyData
+from huey_core.backends.capabilities import Capability
 from huey_core.exceptions import CommandRevoked, ConfigurationError, Unsupported
-from huey_core.invoker.revocation import Revocations
+from huey_core.invoker.revocation import CALL_TTL, Revocations
+from huey_memory import ManualClock, MemoryDataStore
+
+WRITES = ("put", "get", "delete", "put_if_absent", "replace_if_equal", "increment")
+NAME = QueueCommand.command_name
+ID, OTHER_ID = "a" * 32, "b" * 32
+
+
+class Crash(BaseException):
+    """The end of a process, at the write that would be one too many."""
+
+
+class CrashingStore(MemoryDataStore):
+    """Ends the process after so many writes; ``None`` for never."""
+
+    writes_left: int | None = None
+
+    def __getattribute__(self, name):
+        found = super().__getattribute__(name)
+        if name not in WRITES:
+            return found
+
+        def write(*args, **kwargs):
+            if self.writes_left is not None:
+                if self.writes_left == 0:
+                    raise Crash
+                self.writes_left -= 1
+            return found(*args, **kwargs)
+
+        return write
+
+
+class Together(MemoryDataStore):
+    """Lets something else happen between a look and the write that relies on it, once."""
+
+    meanwhile = None
+
+    def replace_if_equal(self, *args, **kwargs):
+        self._let_it_happen()
+        return super().replace_if_equal(*args, **kwargs)
+
+    def put_if_absent(self, *args, **kwargs):
+        created = super().put_if_absent(*args, **kwargs)
+        self._let_it_happen()
+        return created
+
+    def _let_it_happen(self):
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+
+
+class KeepingStore(MemoryDataStore):
+    """Forgets nothing by itself, and must not be asked to."""
+
+    capabilities = frozenset({Capability.LOCKS})
+
+    def put(self, key, value):
+        super().put(key, value)
+
+
+@pytest.fixture
+def space(request):
+    return request.node.name
+
+
+def a_call(task_id=ID):
+    return QueueCommand(task_id=task_id)
 
 
 @pytest.fixture
@@ -48,8 +118,8 @@ def test_a_call_can_be_revoked_before_it_is_enqueued(invoker, double, run_consum
 
     with pytest.raises(CommandRevoked):
         invoker.enqueue(command).get(blocking=True, timeout=10)
-    assert not command.is_revoked()
-    assert not command.restore()
+    assert command.is_revoked()
+    assert command.restore()
 
 
 def test_a_command_without_an_invoker_says_what_it_needs():
@@ -61,13 +131,52 @@ def test_restoring_what_was_not_revoked_changes_nothing(double):
     assert not double(1).restore()
 
 
-def test_a_revocation_of_a_call_is_used_up_by_it(invoker, double, run_consumer, eventually):
-    result = double(1)
-    result.revoke()
-    run_consumer(invoker)
+def test_a_revoked_call_that_comes_again_after_a_crash_does_not_run(invoker, double):
+    command = double.command(1)
+    command.invoker = invoker
+    command.revoke()
 
-    eventually(lambda: not result.is_revoked())
-    eventually(lambda: not invoker.revocations.any())
+    first, again = (invoker.take_revocation(command) for _ in range(2))
+
+    assert (first, again) == (True, True)
+    assert invoker.revocations.any()
+
+
+def test_revocations_of_calls_are_forgotten_in_time(space):
+    clock = ManualClock(now=1000.0)
+    revocations = Revocations(MemoryDataStore("state", space=space, clock=clock))
+    revocations.revoke_call(ID)
+
+    clock.advance(CALL_TTL - 1)
+    assert revocations.is_call_revoked(ID)
+    assert revocations.any()
+
+    clock.advance(2 * 86400)
+    assert not revocations.is_call_revoked(ID)
+    assert not revocations.any()
+
+
+def test_a_later_revocation_of_a_call_prolongs_what_leads_to_it(space):
+    clock = ManualClock(now=1000.0)
+    revocations = Revocations(MemoryDataStore("state", space=space, clock=clock))
+    revocations.revoke_call(ID)
+    clock.advance(CALL_TTL / 2)
+    revocations.revoke_call(OTHER_ID)
+
+    clock.advance(CALL_TTL - 1)
+
+    assert revocations.any()
+    assert revocations.take(a_call(OTHER_ID), clock())
+
+
+def test_a_store_that_cannot_forget_keeps_the_revocation_of_a_call_until_it_is_restored(space):
+    revocations = Revocations(KeepingStore("state", space=space))
+
+    revocations.revoke_call(ID)
+
+    assert revocations.take(a_call(), 0.0)
+    assert revocations.restore_call(ID)
+    assert not revocations.take(a_call(), 0.0)
 
 
 def test_a_revoked_command_does_not_run_until_it_is_restored(invoker, double, run_consumer):
@@ -116,6 +225,101 @@ def test_revoking_twice_counts_once(invoker, double):
     double.restore()
 
     assert not invoker.revocations.any()
+
+
+def test_what_is_revoked_while_another_restores_it_is_revoked(space):
+    store = Together("state", space=space)
+    revocations = Revocations(store)
+    revocations.revoke_command("first", None, once=False)
+    store.meanwhile = lambda: revocations.restore_command("first")
+
+    revocations.revoke_command("first", None, once=True)
+
+    assert revocations.any()
+    assert revocations.is_command_revoked("first", 0.0)
+
+
+def test_a_look_whether_there_is_any_revocation_is_one_round_trip(space):
+    looks = []
+
+    class CountingStore(MemoryDataStore):
+        def peek_many(self, keys):
+            looks.append(keys)
+            return [MemoryDataStore.peek(self, key) for key in keys]
+
+        def peek(self, key):
+            looks.append(key)
+            return super().peek(key)
+
+    Revocations(CountingStore("state", space=space)).any()
+
+    assert len(looks) == 1
+
+
+@pytest.mark.parametrize("writes", range(4))
+@pytest.mark.parametrize("finisher", [ID, OTHER_ID])
+def test_a_revocation_for_one_call_drops_exactly_one_whenever_the_process_ends(space, writes, finisher):
+    """Whoever comes first after the crash, the call itself again or another one, finishes what was begun."""
+    store = CrashingStore("state", space=space)
+    revocations = Revocations(store)
+    revocations.revoke_command(NAME, None, once=True)
+    store.writes_left = writes
+    with contextlib.suppress(Crash):
+        revocations.take(a_call(), 0.0)
+    store.writes_left = None
+
+    others = [ID, OTHER_ID] if finisher == ID else [OTHER_ID, ID]
+    dropped = {task_id for task_id in others if revocations.take(a_call(task_id), 0.0)}
+    again = {task_id for task_id in others if revocations.take(a_call(task_id), 0.0)}
+
+    assert dropped == again == ({ID} if writes else {finisher})
+    assert not revocations.is_command_revoked(NAME, 0.0)
+
+
+@pytest.mark.parametrize("change", ["revoke", "restore"])
+def test_what_a_call_has_taken_stays_its_own_whatever_becomes_of_its_command(space, change):
+    store = CrashingStore("state", space=space)
+    revocations = Revocations(store)
+    revocations.revoke_command(NAME, None, once=True)
+    store.writes_left = 1
+    with contextlib.suppress(Crash):
+        revocations.take(a_call(ID), 0.0)
+    store.writes_left = None
+
+    if change == "revoke":
+        revocations.revoke_command(NAME, None, once=True)
+    else:
+        assert not revocations.restore_command(NAME)
+
+    assert revocations.take(a_call(ID), 0.0)
+    assert revocations.take(a_call(OTHER_ID), 0.0) is (change == "revoke")
+
+
+def test_of_two_calls_that_meet_a_revocation_for_one_call_one_runs(space):
+    store = Together("state", space=space)
+    revocations = Revocations(store)
+    revocations.revoke_command(NAME, None, once=True)
+    taken = []
+    store.meanwhile = lambda: taken.append(revocations.take(a_call(OTHER_ID), 0.0))
+
+    taken.append(revocations.take(a_call(ID), 0.0))
+
+    assert taken == [True, False]
+
+
+@pytest.mark.parametrize("writes", range(3))
+def test_a_revocation_that_is_written_is_found_whenever_the_process_ends(space, writes):
+    store = CrashingStore("state", space=space)
+    revocations = Revocations(store)
+    store.writes_left = writes
+    with contextlib.suppress(Crash):
+        revocations.revoke_call(ID)
+    store.writes_left = None
+
+    written = store.peek(f"revoked-call:{ID}") is not EmptyData
+
+    assert written is revocations.is_call_revoked(ID) is revocations.take(a_call(), 0.0)
+    assert revocations.any() or not written
 
 
 def test_revoking_without_a_task_store_is_a_clear_error(invoker, double):

@@ -57,3 +57,21 @@ def test_two_consumers_share_a_schedule_in_a_store_with_locks():
 
     assert sorted(one.take_due(10.0)) == [("a", b"A"), ("b", b"B")]
     assert other.take_due(10.0) == []
+
+
+@pytest.mark.parametrize("change", [lambda one: one.add("b", 20.0, b"B"), lambda one: one.take_due(10.0)])
+def test_a_change_that_could_not_be_stored_has_not_happened(change):
+    class FailingStore(PlainStore):
+        def put(self, key, value):
+            raise ConnectionError("the cable is out")
+
+    store = PlainStore()
+    CommandSchedule(store).add("a", 10.0, b"A")
+    schedule = CommandSchedule(store)
+    store.__class__ = FailingStore
+
+    with pytest.raises(ConnectionError):
+        change(schedule)
+
+    assert len(schedule) == 1
+    assert schedule.is_pending("a")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 
 from huey_core.testing.conformance import BackendConformance, DataStoreConformance, QueueConformance
 from huey_mongo import MongoQueue
@@ -24,7 +25,7 @@ def make_data_store(shared_backends, url):
 
 
 class TestMongoQueue(QueueConformance):
-    model_runs = (15, 30)
+    histories = settings(QueueConformance.histories, max_examples=15)
 
     @pytest.fixture
     def make_queue(self, shared_backends, url):

@@ -7,6 +7,7 @@ import selectors
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
 from typing import TYPE_CHECKING, Any
@@ -88,7 +89,7 @@ def make_data_store(server: RedisServer) -> Iterator[Callable[[str], RedisDataSt
 
 
 class Tunnel:
-    """A loopback port that forwards to a server, with TLS on the client's side or with replies that get lost.
+    """A loopback port that forwards to a server: with TLS on the client's side, slowly, or with replies that get lost.
 
     Args:
         port: The port of the server.
@@ -102,6 +103,11 @@ class Tunnel:
         self.port: int = self._listener.getsockname()[1]
         self.lose_replies = 0
         """How many of the next replies are lost together with their connection."""
+        self.lose_reply_after: int | None = None
+        """Bytes from clients after which one reply is lost together with its connection."""
+        self.bytes_per_second: float | None = None
+        """How fast clients are served; ``None`` is as fast as it goes."""
+        self._forwarded = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
@@ -130,6 +136,13 @@ class Tunnel:
                             self.lose_replies -= 1
                             return
                         if not data:
+                            return
+                        if key.fileobj is client:
+                            self._forwarded += len(data)
+                            if self.bytes_per_second is not None:
+                                time.sleep(len(data) / self.bytes_per_second)
+                        elif self.lose_reply_after is not None and self._forwarded > self.lose_reply_after:
+                            self.lose_reply_after = None
                             return
                         (server if key.fileobj is client else client).sendall(data)
 

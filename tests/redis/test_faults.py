@@ -10,7 +10,7 @@ from redis.exceptions import RedisError, ResponseError, TimeoutError
 
 from huey_core.backends.leased import Ack, Bury, Message, ResultWrite, Retry
 from huey_redis import RedisDataStore, RedisQueue
-from huey_redis.connection import Connections
+from huey_redis.connection import Connections, Link
 from huey_redis.settings import Settings
 
 MINUTE = 60.0
@@ -91,6 +91,58 @@ def test_a_write_whose_reply_is_lost_is_written_once(server, make_tunnel):
     tunnel.lose_replies = 1
     assert [written.created for written in queue.write_many([Message(b"two"), Message(b"three")])] == [True, True]
     assert len(queue) == 3
+
+
+def test_a_large_batch_over_a_slow_line_may_take_longer_than_the_timeout(server, make_tunnel):
+    tunnel = make_tunnel(server.port)
+    tunnel.bytes_per_second = 12 * 2**20
+    queue = RedisQueue("slow line", **at(tunnel.port, socket_timeout=0.4))
+    queue.flush()
+
+    started = time.monotonic()
+    queue.write_many([Message(bytes(1024)) for _ in range(16_000)])
+
+    assert time.monotonic() - started > 0.4
+    assert len(queue) == 16_000
+    queue.flush()
+
+
+def test_only_the_part_of_a_batch_whose_connection_broke_is_repeated(server, make_tunnel):
+    tunnel = make_tunnel(server.port)
+    queue = RedisQueue("broken batch", **at(tunnel.port))
+    queue.flush()
+    queue.write(b"there already", message_id="first")
+    messages = [Message(b"the same", "first"), *(Message(bytes(1024)) for _ in range(4000))]
+    tunnel.lose_reply_after = 2 * 2**20
+
+    written = queue.write_many(messages)
+
+    assert tunnel.lose_reply_after is None
+    # A repeated write cannot tell its own message from one that was there, and counts it as created.
+    assert [message.created for message in written] == [False] + [True] * 4000
+    assert len(queue) == 4001
+    queue.flush()
+
+
+def test_a_write_that_is_repeated_after_its_message_was_finished_is_delivered_again(server):
+    queue = RedisQueue("finished in between", **at(server.port))
+    queue.flush()
+    for _ in range(2):
+        assert queue.write(b"x", message_id="the same").created
+        (delivery,) = queue.claim(1, MINUTE)
+        queue.settle([Ack(delivery)])
+
+
+def test_a_refused_client_id_is_asked_for_once(new_server):
+    server = new_server()
+    admin = Connections(Settings(**at(server.port)))
+    admin.call("ACL", "SETUSER", "worker", "on", ">secret", "+@all", "-client")
+    link = Link(Settings(**at(server.port, username="worker", password="secret")))
+    assert link.client_id() is None
+    admin.call("ACL", "SETUSER", "worker", "+client")
+    assert link.client_id() is None
+    link.close()
+    admin.close()
 
 
 def test_a_connection_that_breaks_twice_is_an_error(server, make_tunnel):

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import pytest
 from redis.exceptions import RedisError
 
 from huey_core.backends.base import EmptyData
-from huey_redis import RedisDataStore
+from huey_core.backends.url import BackendURL
+from huey_core.exceptions import DataStoreGetException
+from huey_redis import RedisBackend, RedisDataStore
 from huey_redis.connection import Connections
 from huey_redis.settings import Settings
+from huey_redis.watching import Watcher
 
 
 @pytest.fixture
@@ -120,3 +127,84 @@ def test_a_flush_takes_special_characters_in_a_name_literally(make_data_store):
     store.flush()
     assert store.get("k") is EmptyData
     assert neighbour.get("k") == b"2"
+
+
+def watchers(admin, store):
+    """How many connections have subscribed to the key ``k``."""
+    return admin("PUBSUB", "NUMSUB", store.server_key("k"))[1]
+
+
+def test_a_close_of_the_store_ends_a_wait_with_an_error(admin, store):
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(store.wait, "k", 5.0)
+        deadline = time.monotonic() + 10
+        while not watchers(admin, store):
+            assert time.monotonic() < deadline
+        store.close()
+        with pytest.raises(DataStoreGetException, match="closed"):
+            waiting.result(10)
+
+
+def test_a_close_of_the_backend_ends_the_waits_of_its_stores_with_an_error(admin, server):
+    backend = RedisBackend(BackendURL.parse(server.url()).with_options(RedisBackend.options))
+    store = backend.data_store("closed backend")
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(store.wait, "k", 5.0)
+        deadline = time.monotonic() + 10
+        while not watchers(admin, store):
+            assert time.monotonic() < deadline
+        backend.close()
+        with pytest.raises(DataStoreGetException, match="closed"):
+            waiting.result(10)
+
+
+def test_a_close_calls_every_callback(store):
+    told = [threading.Event(), threading.Event()]
+    store.watch("k", told[0].set)
+    store.watch("other", told[1].set)
+    store.close()
+    assert [event.is_set() for event in told] == [True, True]
+
+
+def test_a_watch_on_a_closed_store_is_an_error(store):
+    store.close()
+    store.close()
+    with pytest.raises(DataStoreGetException, match="closed"):
+        store.watch("k", lambda: None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _FailingSettings(Settings):
+    """Settings that cannot be used for as long as there is something in ``failures``."""
+
+    failures: list[Exception]
+
+    def connection(self):
+        if self.failures:
+            raise self.failures.pop()
+        return super().connection()
+
+
+def test_an_unexpected_error_is_logged_once_and_ends_no_watch(server, caplog):
+    failures = [ValueError("one"), ValueError("two"), ValueError("three")]
+    settings = _FailingSettings(
+        host="127.0.0.1", port=server.port, connect_timeout=1.0, socket_timeout=1.0, failures=failures
+    )
+    watcher = Watcher(settings)
+    with pytest.raises(ValueError, match="three"):
+        watcher.watch(b"k", lambda: None)
+    deadline = time.monotonic() + 10
+    while failures:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+    told = threading.Event()
+    end = watcher.watch(b"k", told.set)
+    connections = Connections(settings)
+    connections.call("PUBLISH", "k", "")
+
+    assert told.wait(10)
+    assert [record.levelno for record in caplog.records if "unexpected" in record.message] == [logging.ERROR]
+    end()
+    watcher.close()
+    connections.close()

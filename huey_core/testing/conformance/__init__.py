@@ -25,6 +25,10 @@ A plugin's test module names the kit's classes and says how its own objects are 
         def url(self, kite_server):
             return f"kite://127.0.0.1:{kite_server.port}/"
 
+For a backend that is installed and has a server at hand, no module is needed; pytest does the same for a URL::
+
+    pytest -p huey_core.testing.plugin --huey-url kite://127.0.0.1/ --pyargs huey_core.testing.conformance
+
 What a subclass gives, as pytest fixtures (so they may use others, such as a server that the test session started):
 
 ======================  ====================  ==========================================================================

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
+from huey_core.testing.report import tag_declared
+
 if TYPE_CHECKING:
     from huey_core.backends.capabilities import Capability
 
@@ -77,6 +79,7 @@ class Conformance:
 
     @pytest.fixture(autouse=True)
     def _only_what_is_declared(self, request: pytest.FixtureRequest, declared: frozenset[Capability]) -> None:
+        tag_declared(request.node, declared)
         for capability in sorted(getattr(request.function, "needs", frozenset()) - declared, key=lambda c: c.name):
             pytest.skip(f"{capability.name} is not declared: {capability.description}")
 

@@ -6,7 +6,9 @@ does the job, because the driver's own client takes longer over a command than t
 * a connection serves one caller at a time, and goes back to the pool only when every reply was read;
 * one that the server closed while it lay idle is noticed before it is used, so that a restart of the server between
   two commands costs nobody an error, and nothing is ever sent twice for it;
-* one that breaks is dropped, and its commands are not repeated here: the server may have carried them out.
+* one that breaks is dropped, and its commands are repeated only for a caller who says that they may be: the server may
+  have carried them out;
+* many commands go out in exchanges of bounded size, because the driver's time limit is for all that is sent at once.
 
 A pool never holds more connections than threads have used at one time.
 """
@@ -15,21 +17,26 @@ from __future__ import annotations
 
 import select
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import hiredis
+from redis.exceptions import ConnectionError as BrokenConnection
 from redis.exceptions import NoPermissionError, NoScriptError, ResponseError
 
 from huey_redis.forking import ForkAware
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from huey_redis.interrupt import Interrupt
     from huey_redis.scripts import Script
     from huey_redis.settings import Settings
 
-__all__ = ["Argument", "Connections", "Link"]
+__all__ = ["EXCHANGE_BYTES", "Argument", "Connections", "Link"]
+
+EXCHANGE_BYTES: Final = 2**20
+"""The bytes of script calls after which an exchange takes no more of them: little enough to be carried out well within
+any sensible time limit, be it thousands of small messages, and enough to make the round trips cheap."""
 
 Argument: TypeAlias = str | bytes | int
 
@@ -48,10 +55,15 @@ class Link:
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)
         self._client_id: int | None = None
+        self._has_asked_for_id = False
 
     def send(self, *commands: tuple[Argument, ...]) -> None:
         """Send commands, to be answered in their order."""
-        self._connection.send_packed_command([b"".join(map(_pack, commands))])
+        self.send_packed(map(_pack, commands))
+
+    def send_packed(self, commands: Iterable[bytes]) -> None:
+        """Send commands that are packed already; see :meth:`send`."""
+        self._connection.send_packed_command([b"".join(commands)])
 
     def receive(self) -> Any:
         """Read one reply, and raise it if it is an error."""
@@ -85,10 +97,11 @@ class Link:
 
     def client_id(self) -> int | None:
         """The number by which the server knows this connection, or ``None`` when the user may not ask. Asks once."""
-        if self._client_id is None:
+        if not self._has_asked_for_id:
             self.send((b"CLIENT", b"ID"))
             with suppress(NoPermissionError):
                 self._client_id = int(self.receive())
+            self._has_asked_for_id = True
         return self._client_id
 
     def close(self) -> None:
@@ -123,9 +136,7 @@ class Connections(ForkAware):
 
     def exchange(self, *commands: tuple[Argument, ...]) -> list[Any]:
         """Send commands in one round trip; errors of single commands are among the replies and are not raised."""
-        with self.borrow() as link:
-            link.send(*commands)
-            return link.receive_many(len(commands))
+        return self._exchange_packed([_pack(command) for command in commands])
 
     def call(self, *command: Argument) -> Any:
         """Send one command and return its reply.
@@ -148,23 +159,59 @@ class Connections(ForkAware):
         return _value(reply)
 
     def run_many(self, script: Script, calls: Sequence[tuple[Sequence[bytes], Sequence[Argument]]]) -> list[Any]:
-        """Run a script several times in one round trip, each time with keys and arguments; see :meth:`run`."""
-        if not calls:
-            return []
-        commands = [(b"EVALSHA", script.digest, len(keys), *keys, *arguments) for keys, arguments in calls]
-        replies = self.exchange(*commands)
-        unknown = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
-        if unknown:
-            load = (b"SCRIPT", b"LOAD", script.source)
-            again = self.exchange(load, *(commands[index] for index in unknown))[1:]
-            for index, reply in zip(unknown, again, strict=True):
-                replies[index] = reply
-        return [_value(reply) for reply in replies]
+        """Run a script several times, each time with keys and arguments, in as few exchanges as their size allows.
+
+        Raises:
+            redis.RedisError: A call failed. Those of the same exchange and of earlier ones may have been carried out,
+                and those of later ones were not sent.
+        """
+        return [reply for reply, _ in self.run_each(script, calls)]
+
+    def run_each(
+        self, script: Script, calls: Iterable[tuple[Sequence[bytes], Sequence[Argument]]], *, repeat: bool = False
+    ) -> Iterator[tuple[Any, bool]]:
+        """Do what :meth:`run_many` does, reply by reply.
+
+        Args:
+            script: The script.
+            calls: The keys and the arguments of each call.
+            repeat: Whether an exchange whose connection breaks is sent once more. Earlier ones never are.
+
+        Yields:
+            The reply to each call, and whether its exchange was sent twice.
+        """
+        for commands in _exchanges(script, calls):
+            repeated = False
+            try:
+                replies = self._run_packed(script, commands)
+            except BrokenConnection:
+                if not repeat:
+                    raise
+                replies = self._run_packed(script, commands)
+                repeated = True
+            for reply in replies:
+                yield _value(reply), repeated
 
     def close(self) -> None:
         """Close the connections that lie idle."""
         while self._idle:
             self._idle.pop().close()
+
+    def _exchange_packed(self, commands: Sequence[bytes]) -> list[Any]:
+        with self.borrow() as link:
+            link.send_packed(commands)
+            return link.receive_many(len(commands))
+
+    def _run_packed(self, script: Script, commands: Sequence[bytes]) -> list[Any]:
+        """Run packed calls of a script in one exchange, and in a second one where the server lacked the script."""
+        replies = self._exchange_packed(commands)
+        unknown = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        if unknown:
+            load = _pack((b"SCRIPT", b"LOAD", script.source))
+            again = self._exchange_packed([load, *(commands[index] for index in unknown)])[1:]
+            for index, reply in zip(unknown, again, strict=True):
+                replies[index] = reply
+        return replies
 
     def _take(self) -> Link:
         while True:
@@ -175,6 +222,21 @@ class Connections(ForkAware):
             if link.is_usable():
                 return link
             link.close()
+
+
+def _exchanges(script: Script, calls: Iterable[tuple[Sequence[bytes], Sequence[Argument]]]) -> Iterator[list[bytes]]:
+    """Pack script calls, and divide them among exchanges."""
+    commands: list[bytes] = []
+    total = 0
+    for keys, arguments in calls:
+        command = _pack((b"EVALSHA", script.digest, len(keys), *keys, *arguments))
+        if commands and total + len(command) > EXCHANGE_BYTES:
+            yield commands
+            commands, total = [], 0
+        commands.append(command)
+        total += len(command)
+    if commands:
+        yield commands
 
 
 def _value(reply: Any) -> Any:

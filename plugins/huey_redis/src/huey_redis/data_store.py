@@ -78,15 +78,22 @@ class RedisDataStore(BaseDataStore):
         return self._set(key, value, ttl, b"NX") is not None
 
     def get(self, key: str) -> bytes | EmptyDataType:
-        """Remove a value and return it, or return ``EmptyData``."""
+        """Remove a value and return it, or return ``EmptyData``.
+
+        Raises:
+            DataStoreGetException: The store is closed. Whoever waits for a value learns it here.
+        """
+        self._watcher.check_open()
         return _or_empty(self._connections.call(b"GETDEL", self.server_key(key)))
 
     def peek(self, key: str) -> bytes | EmptyDataType:
-        """Return a value and leave it in place, or ``EmptyData``."""
+        """Return a value and leave it in place, or ``EmptyData``; see :meth:`get`."""
+        self._watcher.check_open()
         return _or_empty(self._connections.call(b"GET", self.server_key(key)))
 
     def peek_many(self, keys: list[str]) -> list[bytes | EmptyDataType]:
-        """Return the values of several keys in their order."""
+        """Return the values of several keys in their order; see :meth:`get`."""
+        self._watcher.check_open()
         values: list[bytes | EmptyDataType] = []
         for start in range(0, len(keys), PORTION):
             portion = [self.server_key(key) for key in keys[start : start + PORTION]]
@@ -121,7 +128,7 @@ class RedisDataStore(BaseDataStore):
                 return
 
     def close(self) -> None:
-        """Close the connections, unless they are shared."""
+        """Close the connections and the watcher, unless they are shared; a watcher that is closed ends every wait."""
         if self._owns_watcher:
             self._watcher.close()
         if self._owns_connections:

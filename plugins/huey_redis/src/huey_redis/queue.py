@@ -121,8 +121,9 @@ class RedisQueue(LeasedQueue):
     ) -> Written:
         """Write one message; see :class:`~huey_core.backends.leased.Message`.
 
-        When the connection breaks before the reply, the same write is sent once more; its id makes that harmless, and
-        a message of that id then counts as created.
+        When the connection breaks before the reply, the same write is sent once more, and a message of that id then
+        counts as created. The id keeps it from being written twice for as long as the message has not been settled.
+        Beyond that it is delivered at least once: when a consumer finished it between the two, it runs again.
 
         Raises:
             MessageTooLarge: ``data`` is larger than :attr:`max_message_size`.
@@ -139,10 +140,13 @@ class RedisQueue(LeasedQueue):
         return Written(live is None, message_id)
 
     def write_many(self, messages: Sequence[Message]) -> list[Written]:
-        """Write messages in one round trip; see :meth:`write`.
+        """Write messages in as few round trips as their size allows; see :meth:`write`.
+
+        When a connection breaks, only the messages of that round trip are sent once more.
 
         Raises:
             MessageTooLarge: One is larger than :attr:`max_message_size`; nothing was written.
+            redis.RedisError: The server refused a write, or did not answer; some of the messages may have been written.
         """
         for message in messages:
             self._check_size(message.data)
@@ -150,16 +154,14 @@ class RedisQueue(LeasedQueue):
             (self._keys, [argument for message in portion for argument in _message_arguments(message)])
             for portion in _portions(messages, lambda message: len(message.data))
         ]
-        repeated = False
-        try:
-            replies = self._connections.run_many(scripts.WRITE, calls)
-        except BrokenConnection:
-            replies = self._connections.run_many(scripts.WRITE, calls)
-            repeated = True
-        live_ids = [live.decode() for reply in replies for live in reply]
+        found = [
+            (live.decode(), repeated)
+            for reply, repeated in self._connections.run_each(scripts.WRITE, calls, repeat=True)
+            for live in reply
+        ]
         return [
             Written(not live or (repeated and live == message.message_id), live or message.message_id)
-            for message, live in zip(messages, live_ids, strict=True)
+            for message, (live, repeated) in zip(messages, found, strict=True)
         ]
 
     def claim(self, limit: int, lease: float, wait: float = 0.0) -> list[Delivery]:
@@ -181,6 +183,7 @@ class RedisQueue(LeasedQueue):
         """End deliveries, up to 100 in one script call.
 
         Raises:
+            redis.RedisError: A call failed; some of the outcomes may have been settled.
             Unsupported: A result is for a store on another server or database; nothing was settled.
             MessageTooLarge: A retry or a follow-up is larger than :attr:`max_message_size`; nothing was settled.
         """

@@ -1,7 +1,8 @@
 """How a caller that waits for a key is told: one subscribed connection for each process, shared by every watch.
 
 One thread does all the talking. It subscribes to what is watched, calls the callbacks, and when the connection is lost
-makes a new one, subscribes again and calls every callback once, because a write may have gone by unseen.
+makes a new one, subscribes again and calls every callback once, because a write may have gone by unseen. No error ends
+the thread. When the watcher is closed, every callback is called a last time: whoever waits looks again, and is told.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeout
 
+from huey_core.exceptions import DataStoreGetException
 from huey_redis.connection import Link
 from huey_redis.forking import ForkAware
 from huey_redis.interrupt import Interrupt
@@ -52,6 +54,7 @@ class Watcher(ForkAware):
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._closed = False
         super().__init__()
 
     def _start_anew(self) -> None:
@@ -66,10 +69,12 @@ class Watcher(ForkAware):
             A function that ends the watch. It may be called more than once.
 
         Raises:
+            DataStoreGetException: The watcher is closed.
             redis.RedisError: The server could not be reached, or did not confirm in time.
         """
         token = object()
         with self._lock:
+            self.check_open()
             channel = self._channels.setdefault(name, _Channel())
             channel.callbacks[token] = callback
             confirmed = channel.confirmed
@@ -92,35 +97,60 @@ class Watcher(ForkAware):
             raise
         return end
 
+    def check_open(self) -> None:
+        """Raise when the watcher is closed.
+
+        Raises:
+            DataStoreGetException: It is.
+        """
+        if self._closed:
+            raise DataStoreGetException(
+                "the data store was closed, so nothing can be read from it or waited for any more"
+            )
+
     def close(self) -> None:
-        """End every watch, and the thread."""
+        """End every watch and the thread, and call every callback a last time. May be called more than once."""
         with self._lock:
+            self._closed = True
+            callbacks = [callback for channel in self._channels.values() for callback in channel.callbacks.values()]
+            for channel in self._channels.values():
+                if not channel.confirmed.done():
+                    channel.confirmed.set_exception(DataStoreGetException("the data store was closed"))
             self._channels.clear()
             if self._changed is not None:
                 self._changed.set()
                 self._changed = None
+        _call(callbacks)
 
     def _poke(self) -> None:
         """Tell the thread that the channels have changed, and start it if there is none. The lock is held."""
         if self._changed is None:
-            self._changed = Interrupt()
-            thread = threading.Thread(target=self._run, args=(self._changed,), name="huey-redis-watcher", daemon=True)
+            changed = Interrupt()
+            thread = threading.Thread(target=self._run, args=(changed,), name="huey-redis-watcher", daemon=True)
             thread.start()
+            # Only now: a thread that could not be started must not pass for one that runs.
+            self._changed = changed
         self._changed.set()
 
     def _run(self, changed: Interrupt) -> None:
         shortest, longest = BACK_OFF
         pause = shortest
         was_lost = False
+        was_surprised = False
         while self._wanted(changed) is not None:
             subscriptions = None
             try:
                 subscriptions = _Subscriptions(self._settings)
-                pause = shortest
                 self._listen(subscriptions, changed, was_lost)
-            except (RedisError, OSError) as error:
-                if subscriptions is not None:
+            except Exception as error:
+                if not isinstance(error, (RedisError, OSError)):
+                    # Once, because it may come back with every attempt.
+                    if not was_surprised:
+                        logger.exception("an unexpected error on the connection for watches; it is made anew")
+                    was_surprised = True
+                elif subscriptions is not None:
                     logger.info("the connection for watches was lost: %s", error)
+                    pause = shortest
                 was_lost = True
                 self._fail(error)
                 changed.wait(pause * random.uniform(0.5, 1))  # noqa: S311 - jitter, not a secret

@@ -1,0 +1,291 @@
+"""What ``huey doctor`` finds out about a server, one of its queues, and the consumers of that queue.
+
+Nothing of the queue is touched: the round trip goes through a scratch queue of its own.
+"""
+
+from __future__ import annotations
+
+import secrets
+import statistics
+import time
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Final
+
+from huey_core.backends.base import EmptyData
+from huey_core.backends.capabilities import Capability
+from huey_core.backends.leased import Ack, LeasedQueue, ResultWrite, new_message_id
+from huey_core.backends.url import BackendURL
+from huey_core.cli.diagnosis import Finding, Level
+from huey_core.cli.output import hide_password
+from huey_core.consumer.presence import ConsumerRecord, consumers_alive, shows_consumers
+from huey_core.envelope import encode_header, join
+from huey_core.exceptions import QueueException
+from huey_core.invoker.opened import OpenedBackends
+from huey_core.invoker.stored_result import write_result
+from huey_core.plugins.serializers import serializer as find_serializer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from huey_core.backends.backend import Backend
+    from huey_core.backends.base import BaseDataStore, BaseQueue
+
+__all__ = ["Target", "server_findings"]
+
+_PINGS: Final = 15
+_SLOW: Final = 0.05
+_CLOCK_TOLERANCE: Final = 1.0
+_PATIENCE: Final = 5.0
+_SCRATCH_LEASE: Final = 60.0
+_SCRATCH_COMMAND: Final = "huey.doctor"
+_LISTED: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is looked at.
+
+    Attributes:
+        backend: The backend of the URL.
+        queue: The queue that the URL names.
+        task_store: Where the consumers of that queue keep their state.
+    """
+
+    backend: Backend
+    queue: BaseQueue
+    task_store: BaseDataStore
+
+
+def server_findings(url: str) -> Iterator[Finding]:
+    """Make every check of the server and the queue that a URL names. One that does not answer is asked nothing more."""
+    opened = OpenedBackends()
+    with closing(opened):
+        try:
+            backend = opened.at(url)
+            target = Target(backend, opened.queue(url), opened.task_store(url))
+        # What a plugin makes of its URL is its own code.
+        except Exception as error:  # noqa: BLE001
+            yield Finding("URL", Level.FAIL, _reason(error, url), "mend the URL, or install what serves it")
+            return
+        yield Finding("URL", Level.OK, str(backend.url), facts={"url": str(backend.url)})
+        for check, look in _CHECKS.items():
+            finding = _attempt(check, look, target)
+            yield finding
+            if check == "connection" and finding.level is Level.FAIL:
+                return
+        yield from _consumer_findings(target)
+
+
+def check_connection(target: Target) -> Finding:
+    """Ask the server for a sign of life."""
+    milliseconds = _timed(target.backend.ping) * 1000
+    sentence = f"the server answers, after {milliseconds:.1f} ms"
+    return Finding("connection", Level.OK, sentence, facts={"milliseconds": milliseconds})
+
+
+def check_server(target: Target) -> Finding:
+    """Let the server say what it is."""
+    described = target.backend.describe()
+    sentence = "; ".join(f"{name} {value}" for name, value in described.items())
+    return Finding("server", Level.OK, sentence or "it says nothing about itself", facts=described)
+
+
+def check_settings(target: Target) -> Finding:
+    """Look for settings of the server that endanger messages."""
+    warnings = target.backend.warnings()
+    if warnings:
+        advice = "change them on the server, if the messages matter"
+        return Finding("settings", Level.WARN, " ".join(warnings), advice, {"warnings": warnings})
+    return Finding("settings", Level.OK, "none is known to endanger messages", facts={"warnings": warnings})
+
+
+def check_capabilities(target: Target) -> Finding:
+    """Say what the backend promises, and what it does not."""
+    declared = target.backend.capabilities
+    can, lacks = ([each.value for each in Capability if (each in declared) is has] for has in (True, False))
+    sentence = f"{', '.join(can) or 'those of a plain queue'}" + (f"; not {', '.join(lacks)}" if lacks else "")
+    facts = {"declared": can, "lacking": lacks}
+    if Capability.LEASES in declared:
+        return Finding("capabilities", Level.OK, sentence, facts=facts)
+    advice = "a command that is cut off is lost; use a backend with leases where that matters"
+    return Finding("capabilities", Level.WARN, sentence, advice, facts)
+
+
+def check_latency(target: Target) -> Finding:
+    """Measure what a round trip takes."""
+    samples = [_timed(target.backend.ping) for _ in range(_PINGS)]
+    median, longest = statistics.median(samples), max(samples)
+    sentence = f"{median * 1000:.1f} ms a round trip, the longest of {_PINGS} took {longest * 1000:.1f} ms"
+    facts = {"median_ms": median * 1000, "longest_ms": longest * 1000}
+    if median > _SLOW:
+        advice = "run producers and consumers nearer to the server, and enqueue many commands at once"
+        return Finding("latency", Level.WARN, sentence, advice, facts)
+    return Finding("latency", Level.OK, sentence, facts=facts)
+
+
+def check_clock(target: Target) -> Finding:
+    """Compare the clock that decides about leases and delays with the one of this machine."""
+    if not isinstance(target.queue, LeasedQueue):
+        return Finding("clock", Level.OK, "every process goes by its own, for the queue has none")
+    before = time.time()
+    now = target.queue.now()
+    ahead = now - (before + time.time()) / 2
+    sentence = f"the queue's is {abs(ahead):.3f} s {'ahead of' if ahead > 0 else 'behind'} this machine's"
+    if abs(ahead) > _CLOCK_TOLERANCE:
+        advice = "set the clocks by a time server: an eta that a program computes is off by as much"
+        return Finding("clock", Level.WARN, sentence, advice, {"ahead_seconds": ahead})
+    return Finding("clock", Level.OK, sentence, facts={"ahead_seconds": ahead})
+
+
+def check_round_trip(target: Target) -> Finding:
+    """Write a command to a scratch queue, claim it, settle it with a result, read that, and flush the queue."""
+    name = f"huey-doctor-{secrets.token_hex(8)}"
+    queue, store = target.backend.queue(name), target.backend.data_store(name)
+    serializer = find_serializer(target.backend.url.options["serializer"])
+    message_id = new_message_id()
+    header = {"id": message_id, "cmd": _SCRATCH_COMMAND, "ser": serializer.name, "at": time.time(), "retries": 0}
+    encoded = encode_header(header)
+    message = join(encoded, serializer.encode([[name], {}], encoded))
+    result = serializer.encode(name)
+    began = time.monotonic()
+    try:
+        queue.write(message)
+        read = _run_scratch(queue, store, message_id, result)
+        found = store.get(message_id)
+    finally:
+        queue.flush()
+        store.flush()
+    milliseconds = (time.monotonic() - began) * 1000
+    facts = {"milliseconds": milliseconds, "serializer": serializer.name}
+    if read != message or found is EmptyData or serializer.decode(found) != name:
+        lost = "the command" if read != message else "its result"
+        sentence = f"{lost} did not come back as it was written"
+        return Finding("round trip", Level.FAIL, sentence, _ADVICE["round trip"], facts)
+    sentence = f"a command went through a scratch queue and its result came back, in {milliseconds:.1f} ms"
+    return Finding("round trip", Level.OK, sentence, facts=facts)
+
+
+def check_queue(target: Target) -> Finding:
+    """Count the messages of the queue, and say what keeps them."""
+    queue = target.queue
+    counts = asdict(queue.counts()) if isinstance(queue, LeasedQueue) else {"ready": len(queue)}
+    facts = {"queue": queue.name, **counts}
+    paused, dead = counts.pop("paused", False), counts.get("dead", 0)
+    sentence = f"{queue.name}: {', '.join(f'{n} {state}' for state, n in counts.items())}{', paused' * paused}"
+    advice = [f"'huey dead list' shows the dead ({dead})"] * bool(dead) + ["'huey resume' lets it go on"] * paused
+    return Finding("queue", Level.WARN if advice else Level.OK, sentence, "; ".join(advice), facts)
+
+
+def check_consumers(target: Target, alive: Sequence[ConsumerRecord]) -> Finding:
+    """Say how many consumers are alive."""
+    facts = {"consumers": [asdict(consumer) for consumer in alive]}
+    if alive:
+        return Finding("consumers", Level.OK, f"{len(alive)} alive", facts=facts)
+    sentence = f"nobody that runs the commands of queue {target.queue.name} has been seen within its lease"
+    return Finding("consumers", Level.WARN, sentence, "start one: huey consumer main.Configuration", facts)
+
+
+def check_commands(alive: Sequence[ConsumerRecord]) -> Finding:
+    """Look whether every consumer knows every command that one of them knows."""
+    known = sorted({command for consumer in alive for command in consumer.commands})
+    missing = {consumer.name: lacking for consumer in alive if (lacking := sorted(set(known) - set(consumer.commands)))}
+    facts = {"known": known, "missing": missing}
+    if missing:
+        described = "; ".join(f"{name} does not know {_some(lacking)}" for name, lacking in missing.items())
+        advice = "let every consumer of a queue import the same modules, and bring all to the same version"
+        return Finding("commands", Level.WARN, described, advice, facts)
+    return Finding("commands", Level.OK, f"every consumer knows the same {len(known)}", facts=facts)
+
+
+def describe_consumer(consumer: ConsumerRecord, now: float) -> Finding:
+    """Say what one consumer is and does."""
+    age = max(now - consumer.seen, 0.0)
+    sentence = (
+        f"huey-core {consumer.version}, {consumer.threads} threads, runs {consumer.running}, "
+        f"seen {age:.0f} s ago; knows {_some(consumer.commands) or 'no command'}"
+    )
+    return Finding(f"consumer {consumer.name}", Level.OK, sentence, facts={**asdict(consumer), "seen_seconds_ago": age})
+
+
+_CHECKS: Final[dict[str, Callable[[Target], Finding]]] = {
+    "connection": check_connection,
+    "server": check_server,
+    "settings": check_settings,
+    "capabilities": check_capabilities,
+    "latency": check_latency,
+    "clock": check_clock,
+    "round trip": check_round_trip,
+    "queue": check_queue,
+}
+
+_ADVICE: Final = {
+    "connection": "look whether the server runs, and whether the URL's host, port, user and password are right",
+    "round trip": "no command can run like this; look into the log and the rights of the server",
+}
+
+
+def _attempt(check: str, look: Callable[[Target], Finding], target: Target) -> Finding:
+    try:
+        return look(target)
+    except Exception as error:  # noqa: BLE001 - a driver may raise anything
+        reason = hide_password(_described(error), target.backend.url)
+        return Finding(check, Level.FAIL, reason, _ADVICE.get(check, "look into the log and the rights of the server"))
+
+
+def _consumer_findings(target: Target) -> Iterator[Finding]:
+    if not shows_consumers(target.task_store):
+        yield Finding("consumers", Level.OK, "they leave no sign of life, which needs 'ttl' and 'locks' of the backend")
+        return
+    alive: list[ConsumerRecord] = []
+
+    def look(target: Target) -> Finding:
+        alive.extend(consumers_alive(target.task_store))
+        return check_consumers(target, alive)
+
+    yield _attempt("consumers", look, target)
+    if alive:
+        now = target.queue.now() if isinstance(target.queue, LeasedQueue) else time.time()
+        yield from (describe_consumer(consumer, now) for consumer in alive)
+        yield check_commands(alive)
+
+
+def _run_scratch(queue: BaseQueue, store: BaseDataStore, message_id: str, result: bytes) -> bytes | None:
+    """Take the message of the scratch queue, end it with a result, and return its bytes."""
+    if not isinstance(queue, LeasedQueue):
+        read = queue.read()
+        store.put(message_id, result)
+        return read
+    deliveries = queue.claim(1, _SCRATCH_LEASE, _PATIENCE)
+    if not deliveries:
+        return None
+    ttl = _SCRATCH_LEASE if Capability.TTL in store.capabilities else None
+    write = ResultWrite(store, message_id, result, ttl)
+    if queue.settles_into(store):
+        settled = queue.settle([Ack(deliveries[0], write)])
+    else:
+        write_result(write)
+        settled = queue.settle([Ack(deliveries[0])])
+    return deliveries[0].data if settled == [True] else None
+
+
+def _timed(call: Callable[[], object]) -> float:
+    began = time.monotonic()
+    call()
+    return time.monotonic() - began
+
+
+def _reason(error: Exception, url: str) -> str:
+    """What an error says, without the password of a URL that may be unreadable."""
+    if isinstance(error, QueueException):
+        return str(error)
+    return hide_password(_described(error), BackendURL.parse(url))
+
+
+def _described(error: Exception) -> str:
+    return str(error) if isinstance(error, QueueException) else f"{type(error).__name__}: {error}"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - _LISTED
+    return ", ".join(names[:_LISTED]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,236 @@
+"""Signs of life: which consumers run, and which commands each of them knows, for ``huey doctor`` and others to see.
+
+A consumer keeps a record of itself in the task store, which the store forgets when it was not renewed for as long as a
+lease: a consumer that is killed disappears together with its leases. An index names the records, because a data store
+cannot list its keys. All of this is written by a thread of its own, so that a task store that is slow or away costs the
+consumer nothing, least of all its leases; without :attr:`Capability.TTL` and :attr:`Capability.LOCKS`, nothing is
+written.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import threading
+import time
+from dataclasses import asdict, dataclass, fields
+from functools import partial
+from typing import TYPE_CHECKING, Final, Self
+
+from huey_core._version import __version__
+from huey_core.backends.base import EmptyData
+from huey_core.backends.capabilities import Capability
+from huey_core.exceptions import Unsupported
+from huey_core.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from huey_core.backends.base import BaseDataStore
+    from huey_core.consumer.consumer import Consumer, Snapshot
+
+__all__ = ["PRESENCE", "ConsumerRecord", "Presence", "consumers_alive", "shows_consumers"]
+
+log: Final = logging.getLogger("huey_core.consumer")
+
+_INDEX: Final = "consumers"
+_NEEDED: Final = frozenset({Capability.TTL, Capability.LOCKS})
+_TRIES: Final = 10
+_PAUSE: Final = 0.05
+_MOMENT: Final = 1.0
+_PATIENCE: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsumerRecord:
+    """What a consumer says about itself. Times are seconds since the epoch, by the queue's clock.
+
+    Attributes:
+        name: The consumer's name: host, process and a number.
+        version: Its huey-core.
+        started: When it started.
+        seen: When it wrote this.
+        lease: Its lease in seconds.
+        threads: How many commands it runs at once.
+        periodic: Whether it runs periodic commands.
+        serializers: The serializers that it accepts.
+        commands: The commands that it knows.
+        held: Messages under its lease, running ones included.
+        running: Messages that run.
+    """
+
+    name: str
+    version: str = ""
+    started: float = 0.0
+    seen: float = 0.0
+    lease: float = 0.0
+    threads: int = 0
+    periodic: bool = False
+    serializers: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+    held: int = 0
+    running: int = 0
+
+    def encode(self) -> bytes:
+        """Write the record as JSON."""
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        """Read a record back. What a later version has added is left out."""
+        found = json.loads(data)
+        known = {field.name: found[field.name] for field in fields(cls) if field.name in found}
+        known |= {name: tuple(known[name]) for name in ("serializers", "commands") if name in known}
+        return cls(**known)
+
+
+def shows_consumers(task_store: BaseDataStore) -> bool:
+    """Whether consumers leave signs of life in a store like this one."""
+    return task_store.capabilities >= _NEEDED
+
+
+def consumers_alive(task_store: BaseDataStore) -> list[ConsumerRecord]:
+    """List the consumers that have renewed their sign of life within their lease, by name.
+
+    Args:
+        task_store: The task store of the consumers.
+
+    Raises:
+        Unsupported: The store lacks ``ttl`` or ``locks``, so consumers leave no sign in it.
+    """
+    if not shows_consumers(task_store):
+        raise Unsupported(f"{task_store!r} lacks 'ttl' or 'locks', so consumers leave no sign of life in it")
+    index = task_store.peek(_INDEX)
+    names = [] if index is EmptyData else sorted(json.loads(index))
+    records = task_store.peek_many([_record_key(name) for name in names])
+    return [ConsumerRecord.decode(record) for record in records if record is not EmptyData]
+
+
+class Presence:
+    """Core's implementation of the hooks by which a consumer shows that it lives."""
+
+    def __init__(self) -> None:
+        self._signs: dict[Consumer, _SignOfLife] = {}
+
+    # Last, so that a plugin that keeps the consumer from starting has done so before.
+    @hookimpl(trylast=True)
+    def huey_consumer_start(self, consumer: Consumer) -> None:
+        task_store = consumer.invoker.task_store
+        if task_store is not None and shows_consumers(task_store):
+            self._signs[consumer] = sign = _SignOfLife(consumer, task_store)
+            sign.start()
+            sign.renew(consumer.snapshot())
+
+    @hookimpl
+    def huey_consumer_heartbeat(self, consumer: Consumer, snapshot: Snapshot) -> None:
+        sign = self._signs.get(consumer)
+        if sign is not None:
+            sign.renew(snapshot)
+
+    @hookimpl
+    def huey_consumer_stop(self, consumer: Consumer, reason: str) -> None:
+        sign = self._signs.pop(consumer, None)
+        if sign is not None:
+            sign.end()
+
+
+PRESENCE: Final = Presence()
+"""The one that every consumer registers."""
+
+
+class _SignOfLife(threading.Thread):
+    """Writes one consumer's record, and removes it at the end.
+
+    A write that fails, or loses the index to other consumers too often, is left to the next heartbeat: a record
+    outlives two that are missing.
+    """
+
+    def __init__(self, consumer: Consumer, task_store: BaseDataStore) -> None:
+        super().__init__(name="huey-presence", daemon=True)
+        self._consumer = consumer
+        self._store = task_store
+        self._began = consumer.invoker.now()
+        self._snapshot: Snapshot | None = None
+        self._has_news = threading.Event()
+        self._is_failing = False
+
+    def renew(self, snapshot: Snapshot) -> None:
+        """Write the record afresh, soon."""
+        self._snapshot = snapshot
+        self._has_news.set()
+
+    def end(self) -> None:
+        """Remove the record, and wait for that a little while; if it takes longer, the store forgets it by itself."""
+        self._snapshot = None
+        self._has_news.set()
+        self.join(_PATIENCE)
+
+    def run(self) -> None:
+        """Write until the end."""
+        while True:
+            self._has_news.wait()
+            self._has_news.clear()
+            snapshot = self._snapshot
+            self._attempt(self._remove if snapshot is None else partial(self._write, snapshot))
+            if snapshot is None:
+                return
+
+    def _attempt(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 - whatever a driver raises, the next heartbeat tries again
+            if not self._is_failing:
+                log.info("the sign of life of this consumer cannot be written: %r", error)
+            self._is_failing = True
+        else:
+            self._is_failing = False
+
+    def _write(self, snapshot: Snapshot) -> None:
+        record = self._record(snapshot)
+        self._store.put(_record_key(record.name), record.encode(), record.lease)
+        self._update_index(is_alive=True)
+
+    def _remove(self) -> None:
+        self._store.delete(_record_key(self._consumer.name))
+        self._update_index(is_alive=False)
+
+    def _update_index(self, is_alive: bool) -> None:
+        """Name this consumer in the index for one more lease, or no longer, and drop those whose time is over."""
+        for _ in range(_TRIES):
+            now = self._consumer.invoker.now()
+            old = self._store.peek(_INDEX)
+            entries: dict[str, float] = {} if old is EmptyData else json.loads(old)
+            entries = {name: end for name, end in entries.items() if end > now and name != self._consumer.name}
+            if is_alive:
+                entries[self._consumer.name] = now + self._consumer.lease
+            # An index of nobody is left to be forgotten: to delete it could delete the entry of another consumer.
+            new, ttl = json.dumps(entries).encode(), max(entries.values(), default=now + _MOMENT) - now
+            if old is EmptyData:
+                done = self._store.put_if_absent(_INDEX, new, ttl)
+            else:
+                done = self._store.replace_if_equal(_INDEX, old, new, ttl)
+            if done:
+                return
+            # Another consumer was faster, and many that start together should not stay in step.
+            time.sleep(random.uniform(0, _PAUSE))  # noqa: S311 - spreads callers, keeps no secret
+
+    def _record(self, snapshot: Snapshot) -> ConsumerRecord:
+        consumer = self._consumer
+        return ConsumerRecord(
+            name=snapshot.name,
+            version=__version__,
+            started=self._began,
+            seen=consumer.invoker.now(),
+            lease=consumer.lease,
+            threads=consumer.config.threads,
+            periodic=consumer.config.periodic,
+            serializers=tuple(sorted(consumer.invoker.accepted)),
+            commands=tuple(consumer.invoker.registry),
+            held=snapshot.held,
+            running=len(snapshot.running),
+        )
+
+
+def _record_key(name: str) -> str:
+    return f"consumer:{name}"

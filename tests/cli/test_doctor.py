@@ -1,0 +1,403 @@
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+import sys
+import textwrap
+import time
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from huey_core import CommandRegistry, Invoker, __version__, queue_command
+from huey_core.backends.backend import HUEY_PLUGIN_API, Backend
+from huey_core.backends.leased import State
+from huey_core.cli.group import huey
+from huey_core.consumer import Consumer
+from huey_core.plugins import discovery
+from huey_core.plugins.backends import register_backend
+from huey_core.plugins.registry import LazyRegistry
+from huey_memory import SYSTEM_CLOCK, MemoryBackend, MemoryDataStore, MemoryQueue
+from huey_redis.testing import RedisServer
+from plain_backend import PlainQueue, PlainStore
+
+BACKENDS: LazyRegistry[Backend] = sys.modules["huey_core.plugins.backends"].backends
+
+_versions = itertools.count()
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Installs a distribution with one plugin, called extra, for the time of a test."""
+    before = set(sys.modules)
+
+    def install(source: str, group: str = discovery.PLUGINS, distribution: str = "huey-extra") -> None:
+        module = f"{distribution.replace('-', '_')}_of_this_test"
+        # A version of its own, because what failed to load once is remembered for its distribution and version.
+        version = f"1.{next(_versions)}"
+        folder = tmp_path / f"{distribution.replace('-', '_')}-{version}.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
+        (folder / "entry_points.txt").write_text(f"[{group}]\nextra = {module}\n")
+        (tmp_path / f"{module}.py").write_text(textwrap.dedent(source))
+        discovery.refresh()
+
+    monkeypatch.syspath_prepend(tmp_path)
+    yield install
+    for name in set(sys.modules) - before:
+        if name.endswith("_of_this_test"):
+            del sys.modules[name]
+    monkeypatch.undo()
+    discovery.refresh()
+
+
+@pytest.fixture
+def diagnose(cli):
+    """Runs the doctor and returns its findings by check, after a look at the exit code."""
+
+    def diagnose(*words: str) -> dict[str, dict[str, Any]]:
+        result = cli.run("doctor", *words, "--json")
+        shown = json.loads(result.output)
+        findings = {finding["check"]: finding for finding in shown["checks"]}
+        assert len(findings) == len(shown["checks"])
+        healthy = all(finding["level"] != "fail" for finding in findings.values())
+        assert (shown["healthy"], result.exit_code) == (healthy, 0 if healthy else 1)
+        assert all(finding["advice"] for finding in findings.values() if finding["level"] != "ok")
+        return findings
+
+    return diagnose
+
+
+HOOKS = """
+    from huey_core.hookspecs import hookimpl
+
+    @hookimpl
+    def huey_command_failed(command): pass
+"""
+
+
+class TestPlugins:
+    def test_every_plugin_is_shown_with_where_it_comes_from(self, diagnose):
+        found = diagnose()
+
+        facts = found["backend memory"]["facts"]
+        assert (facts["distribution"], facts["target"], facts["api"]) == ("huey-memory", "huey_memory:MemoryBackend", 1)
+        assert found["serializer json"]["sentence"].startswith(f"huey-core {__version__} ")
+        assert found["huey-core"]["facts"]["api"] == HUEY_PLUGIN_API
+
+    def test_the_hooks_of_a_plugin_are_named(self, diagnose, install):
+        install(HOOKS)
+
+        found = diagnose()["hooks extra"]
+
+        assert (found["level"], found["facts"]["hooks"]) == ("ok", ["huey_command_failed"])
+        assert "huey-extra 1." in found["sentence"]
+
+    def test_a_hook_that_does_not_exist_is_named_with_the_closest(self, diagnose, install):
+        install(HOOKS.replace("command_failed", "command_faild"))
+
+        found = diagnose()["hooks extra"]
+
+        assert found["level"] == "fail"
+        assert "'huey_command_faild', which is no hook; did you mean 'huey_command_failed'?" in found["sentence"]
+
+    def test_a_hook_that_is_not_marked_is_named(self, diagnose, install):
+        install(HOOKS.replace("@hookimpl", ""))
+
+        found = diagnose()["hooks extra"]
+
+        assert (found["level"], found["facts"]["unmarked_hooks"]) == ("warn", ["huey_command_failed"])
+
+    @pytest.mark.parametrize("source", ["1 / 0", "import no_such_module", "raise SystemExit(3)", "this is not Python"])
+    @pytest.mark.parametrize("group", discovery.GROUPS)
+    def test_a_broken_plugin_is_shown_and_harms_no_other(self, diagnose, install, source, group):
+        install(source, group)
+
+        found = diagnose()
+
+        (broken,) = [finding for check, finding in found.items() if check.endswith(" extra")]
+        assert (broken["level"], broken["facts"]["status"]) == ("fail", "broken")
+        assert "HUEY_DISABLE_PLUGINS=huey-extra" in broken["advice"]
+        assert found["backend memory"]["level"] == "ok"
+
+    def test_a_backend_class_without_its_attributes_is_broken(self, diagnose, install):
+        install("from huey_core.backends.backend import Backend as huey_extra_of_this_test", discovery.BACKENDS)
+
+        assert diagnose()["backend extra"]["level"] == "fail"
+
+    def test_a_plugin_for_another_version_of_the_api_is_incompatible(self, diagnose, install):
+        install(f"{HOOKS}\n    HUEY_PLUGIN_API = 99\n")
+
+        found = diagnose()["hooks extra"]
+
+        assert (found["level"], found["facts"]["status"]) == ("fail", "incompatible")
+        assert "upgrade huey-core" in found["sentence"]
+
+    def test_two_claims_on_one_name_are_a_failure_that_names_both(self, cli, install):
+        install(HOOKS)
+        install(HOOKS, distribution="huey-other")
+
+        result = cli.run("doctor")
+
+        assert result.exit_code == 1
+        lines = [line for line in result.output.splitlines() if line.startswith("✗ hooks extra")]
+        assert len(lines) == 2
+        assert all("huey-extra 1." in line and "huey-other 1." in line for line in lines)
+
+    def test_a_blocked_plugin_is_not_imported(self, diagnose, install, monkeypatch):
+        monkeypatch.setenv("HUEY_DISABLE_PLUGINS", "extra")
+        install("1 / 0")
+
+        found = diagnose()
+
+        assert found["hooks extra"]["level"] == "warn"
+        assert found["block list"]["facts"]["blocked"] == ["extra"]
+
+    def test_a_block_list_that_names_nothing_is_a_warning(self, diagnose, monkeypatch):
+        monkeypatch.setenv("HUEY_DISABLE_PLUGINS", "huey-memroy")
+
+        assert "huey-memroy is not installed" in diagnose()["block list"]["sentence"]
+
+    def test_choices_that_cannot_be_read_are_a_failure(self, diagnose, monkeypatch):
+        monkeypatch.setenv("HUEY_PLUGIN_CHOICE", "redis")
+
+        assert "write name=distribution" in diagnose()["choices"]["sentence"]
+
+    def test_a_consumer_script_that_is_not_ours_is_a_warning(self, diagnose, tmp_path, monkeypatch):
+        script = tmp_path / "huey_consumer"
+        script.write_text("#!/usr/bin/python\nfrom huey.bin.huey_consumer import consumer_main\n")
+        script.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path))
+
+        found = diagnose()["huey_consumer"]
+
+        assert (found["level"], found["facts"]) == ("warn", {"path": str(script), "is_ours": False})
+        assert "huey consumer" in found["advice"]
+
+
+class TestOutput:
+    def test_every_check_is_one_aligned_line(self, cli):
+        *lines, summary = cli.run("doctor", cli.url).output.splitlines()
+
+        assert {line[:2] for line in lines} <= {"✓ ", "! ", "✗ "}
+        column = lines[0].index(f"{__version__}, plugin API")
+        assert all(line[column - 2 : column] == "  " and line[column] != " " for line in lines)
+        assert summary.startswith(f"{len(lines)} checks: 0 failed, ")
+
+    def test_a_terminal_that_knows_ascii_alone_gets_ascii(self, cli, install):
+        install("raise ValueError('\\u2713 \\x1b[2J')")
+
+        output = CliRunner(charset="ascii").invoke(huey, ["doctor"]).stdout_bytes
+
+        assert output.isascii()
+        assert b"x hooks extra" in output
+        assert b"\n+ backend memory" in output
+        assert b"\x1b" not in output
+
+
+class Faulty(MemoryBackend):
+    """A server with everything that a doctor can find."""
+
+    schemes = ("faulty",)
+    problem = ""
+
+    def __init__(self, url):
+        Backend.__init__(self, url)
+        self.space, self.clock = "faulty", SYSTEM_CLOCK
+
+    def ping(self):
+        if self.problem == "ping":
+            raise OSError(f"no route to host for {self.url.render(hide_password=False)}")
+        if self.problem == "latency":
+            time.sleep(0.06)
+
+    def describe(self):
+        if self.problem == "describe":
+            raise PermissionError(f"{self.url.password} may not")
+        return {}
+
+    def warnings(self):
+        return ["Messages are thrown away when memory is full."] if self.problem == "settings" else []
+
+    def queue(self, name):
+        if self.problem == "loses":
+            return Forgetful(name)
+        return Ahead(name) if self.problem == "clock" else super().queue(name)
+
+    def data_store(self, name):
+        if self.problem == "results":
+            return ForgetfulStore(name)
+        return super().data_store(name)
+
+
+class Ahead(MemoryQueue):
+    def now(self):
+        return time.time() + 100
+
+
+class Forgetful(MemoryQueue):
+    def write(self, data, **options):
+        return None
+
+    def claim(self, limit, lease, wait=0.0):
+        return []
+
+
+class ForgetfulStore(MemoryDataStore):
+    def get(self, key):
+        self.flush()
+        return super().get(key)
+
+
+@pytest.fixture
+def faulty(monkeypatch):
+    """Registers a backend with one problem and returns its URL."""
+
+    def make(problem: str) -> str:
+        monkeypatch.setattr(Faulty, "problem", problem)
+        register_backend(Faulty, replace=True)
+        return "faulty://user:s3cret%21@host/?queue=mail"
+
+    yield make
+    BACKENDS.unregister("faulty")
+
+
+class TestServer:
+    def test_a_healthy_server_passes_every_check(self, cli, diagnose):
+        found = diagnose(cli.url)
+
+        names = ("URL", "connection", "server", "settings", "capabilities", "latency", "clock", "round trip", "queue")
+        assert {name: found[name]["level"] for name in names} == dict.fromkeys(names, "ok")
+
+    def test_the_url_is_taken_from_the_environment(self, cli, diagnose, monkeypatch):
+        monkeypatch.setenv("HUEY_URL", cli.url)
+
+        assert diagnose()["queue"]["facts"]["queue"] == cli.queue.name
+
+    def test_without_a_url_no_server_is_looked_at(self, diagnose):
+        assert "URL" not in diagnose()
+
+    @pytest.mark.parametrize(
+        ("problem", "check", "level", "sentence"),
+        [
+            ("ping", "connection", "fail", "OSError: no route to host for faulty://user:***@host"),
+            ("describe", "server", "fail", "PermissionError: *** may not"),
+            ("settings", "settings", "warn", "Messages are thrown away when memory is full."),
+            ("latency", "latency", "warn", " ms a round trip"),
+            ("clock", "clock", "warn", "s ahead of this machine's"),
+            ("loses", "round trip", "fail", "the command did not come back"),
+            ("results", "round trip", "fail", "its result did not come back"),
+        ],
+    )
+    def test_a_problem_is_found_and_the_other_checks_go_on(self, diagnose, faulty, problem, check, level, sentence):
+        found = diagnose(faulty(problem))
+
+        assert (found[check]["level"], sentence in found[check]["sentence"]) == (level, True)
+        assert "s3cret" not in json.dumps(found)
+        assert ("queue" in found) is (problem != "ping")
+
+    @pytest.mark.parametrize(
+        "url", ["redis://user:s3cret@host:port/", "nosuch://user:s3cret@host/", "no url", "memory://?x=1"]
+    )
+    def test_a_url_that_cannot_be_used_is_one_failure(self, diagnose, url):
+        found = diagnose(url)
+
+        assert (found["URL"]["level"], "s3cret" in json.dumps(found)) == ("fail", False)
+        assert "connection" not in found
+
+    def test_a_serializer_that_cannot_be_made_is_found(self, diagnose, monkeypatch):
+        monkeypatch.delenv("HUEY_SIGNING_KEYS", raising=False)
+
+        assert diagnose("memory://?serializer=json|signed")["round trip"]["level"] == "fail"
+
+    def test_dead_letters_and_a_pause_are_warnings(self, cli, diagnose):
+        cli.bury("one")
+        cli.queue.pause()
+
+        found = diagnose(cli.url)["queue"]
+
+        assert (found["level"], found["facts"]["dead"], found["facts"]["paused"]) == ("warn", 1, True)
+        assert "huey dead list" in found["advice"]
+        assert "huey resume" in found["advice"]
+
+    def test_the_messages_of_the_queue_are_left_alone(self, cli, diagnose):
+        cli.write("one")
+
+        diagnose(cli.url)
+
+        (left,) = cli.queue.peek(State.READY)
+        assert (left.message_id, left.attempt) == ("one", 0)
+
+    def test_a_plain_backend_is_diagnosed_too(self, diagnose):
+        class Plain(Backend):
+            schemes = ("plain",)
+            api_version = 1
+            capabilities = frozenset()
+
+            def queue(self, name):
+                return PlainQueue(name)
+
+            def data_store(self, name):
+                return PlainStore(name)
+
+            def ping(self):
+                pass
+
+        register_backend(Plain)
+        try:
+            found = diagnose("plain://host/")
+        finally:
+            BACKENDS.unregister("plain")
+
+        assert (found["round trip"]["level"], found["capabilities"]["level"]) == ("ok", "warn")
+        assert found["consumers"]["sentence"].startswith("they leave no sign of life")
+
+
+class TestConsumers:
+    def start(self, url: str, run_consumer: Any, *names: str) -> Consumer:
+        invoker = Invoker.from_url(url, registry=CommandRegistry())
+        for name in names:
+            queue_command(invoker, name=name)(lambda: None)
+        return run_consumer(invoker)
+
+    def test_a_queue_without_a_consumer_is_a_warning(self, cli, diagnose):
+        assert diagnose(cli.url)["consumers"]["level"] == "warn"
+
+    def test_consumers_are_shown_with_the_commands_they_know(self, cli, diagnose, run_consumer, eventually):
+        one, other = (self.start(cli.url, run_consumer, "mail.send", "mail.read") for _ in range(2))
+        eventually(lambda: len(diagnose(cli.url)["consumers"]["facts"].get("consumers", [])) == 2)
+
+        found = diagnose(cli.url)
+
+        assert all("knows mail.read, mail.send" in found[f"consumer {each.name}"]["sentence"] for each in (one, other))
+        assert found["commands"]["sentence"] == "every consumer knows the same 2"
+
+    def test_a_command_that_a_consumer_lacks_is_named(self, cli, diagnose, run_consumer, eventually):
+        self.start(cli.url, run_consumer, "mail.send", "mail.read")
+        old = self.start(cli.url, run_consumer, "mail.read")
+        eventually(lambda: len(diagnose(cli.url)["consumers"]["facts"].get("consumers", [])) == 2)
+
+        found = diagnose(cli.url)["commands"]
+
+        assert (found["level"], found["facts"]["missing"]) == ("warn", {old.name: ["mail.send"]})
+
+
+def test_a_real_server_is_left_as_it_was(diagnose, run_consumer, eventually):
+    with RedisServer() as server:
+        url = f"{server.url()}?queue=mail"
+        consumer = run_consumer(Invoker.from_url(url, registry=CommandRegistry()))
+        eventually(lambda: f"consumer {consumer.name}" in diagnose(url))
+        found = diagnose(url)
+        consumer.stop()
+        keys = subprocess.run(
+            [sys.executable, "-c", KEYS, str(server.port)], capture_output=True, text=True, check=True
+        ).stdout
+
+    assert {found[check]["level"] for check in ("connection", "latency", "clock", "round trip")} == {"ok"}
+    assert "doctor" not in keys
+    assert "consumer:" not in keys
+
+
+KEYS = "import redis, sys; print(redis.Redis(port=int(sys.argv[1])).keys())"

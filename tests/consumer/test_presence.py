@@ -1,0 +1,162 @@
+"""Consumers leave a sign of life in the task store, and it never harms them."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+import pytest
+
+from huey_core import __version__, queue_command
+from huey_core.backends.base import EmptyData
+from huey_core.consumer.presence import ConsumerRecord, consumers_alive
+from huey_core.exceptions import Unsupported
+from huey_memory import ManualClock, MemoryDataStore
+from plain_backend import PlainStore
+
+
+@pytest.fixture
+def alive(invoker):
+    return lambda: consumers_alive(invoker.task_store)
+
+
+def test_a_running_consumer_is_seen_with_the_commands_it_knows(invoker, run_consumer, alive, eventually):
+    @queue_command(invoker, name="mail.send")
+    def send():
+        pass
+
+    consumer = run_consumer(invoker, threads=3)
+    eventually(alive)
+
+    (seen,) = alive()
+    assert (seen.name, seen.version, seen.threads) == (consumer.name, __version__, 3)
+    assert (seen.commands, seen.serializers) == (("mail.send",), ("json",))
+
+
+def test_every_consumer_of_a_queue_is_seen(invoker, run_consumer, alive, eventually):
+    consumers = [run_consumer(invoker, threads=1) for _ in range(5)]
+
+    eventually(lambda: [each.name for each in alive()] == sorted(each.name for each in consumers))
+
+
+def test_a_consumer_that_has_stopped_is_not_seen(invoker, run_consumer, alive, eventually):
+    staying, leaving = run_consumer(invoker), run_consumer(invoker)
+    eventually(lambda: len(alive()) == 2)
+
+    leaving.stop()
+
+    assert [each.name for each in alive()] == [staying.name]
+
+
+def test_a_heartbeat_shows_what_runs_now(make_invoker, run_consumer, eventually):
+    invoker = make_invoker(lease=1)
+    going_on = threading.Event()
+
+    @queue_command(invoker)
+    def wait():
+        going_on.wait(10)
+
+    run_consumer(invoker)
+    wait()
+
+    eventually(lambda: [each.running for each in consumers_alive(invoker.task_store)] == [1])
+    going_on.set()
+
+
+def test_a_consumer_that_was_killed_is_not_seen_after_its_lease(make_invoker, run_consumer, eventually):
+    clock = ManualClock()
+    store = MemoryDataStore("state", space="killed", clock=clock)
+    invoker = make_invoker(lease=1000)
+    invoker.task_store = store
+    run_consumer(invoker)
+    eventually(lambda: consumers_alive(store))
+
+    clock.advance(1001)
+
+    assert consumers_alive(store) == []
+    assert store.peek("consumers") is EmptyData
+
+
+def test_the_next_heartbeat_brings_back_what_an_operator_flushed(make_invoker, run_consumer, eventually):
+    invoker = make_invoker(lease=1)
+    run_consumer(invoker)
+    eventually(lambda: consumers_alive(invoker.task_store))
+
+    invoker.task_store.flush()
+
+    eventually(lambda: consumers_alive(invoker.task_store))
+
+
+def test_a_store_that_cannot_forget_is_left_alone_and_says_so(make_invoker, run_consumer):
+    store = PlainStore("state")
+    invoker = make_invoker()
+    invoker.task_store = store
+
+    run_consumer(invoker).stop()
+
+    assert store.get("consumers") is EmptyData
+    with pytest.raises(Unsupported, match="lacks 'ttl' or 'locks'"):
+        consumers_alive(store)
+
+
+class FailingStore(MemoryDataStore):
+    def put(self, key, value, ttl=None):
+        raise OSError("no route to host")
+
+
+def test_a_store_that_fails_does_not_keep_the_consumer_from_working(make_invoker, run_consumer, caplog):
+    caplog.set_level("INFO")
+    invoker = make_invoker(lease=1)
+    invoker.task_store = FailingStore("state", space="failing")
+
+    @queue_command(invoker)
+    def double(number):
+        return 2 * number
+
+    run_consumer(invoker)
+
+    assert double(21).get(blocking=True, timeout=10) == 42
+    assert caplog.text.count("the sign of life of this consumer cannot be written") == 1
+
+
+class SlowStore(MemoryDataStore):
+    answers = threading.Event()
+
+    def put(self, key, value, ttl=None):
+        self.answers.wait(30)
+        super().put(key, value, ttl)
+
+
+def test_a_store_that_does_not_answer_holds_up_neither_leases_nor_the_end(make_invoker, run_consumer, eventually):
+    invoker = make_invoker(lease=1)
+    invoker.task_store = SlowStore("state", space="slow")
+    going_on = threading.Event()
+
+    @queue_command(invoker)
+    def wait():
+        return going_on.wait(10)
+
+    consumer = run_consumer(invoker)
+    handle = wait()
+    beats = []
+    consumer.beat = lambda beat=consumer.beat: (beats.append(1), beat())
+    eventually(lambda: len(beats) > 4, "four thirds of the lease have passed")
+    going_on.set()
+
+    assert handle.get(blocking=True, timeout=10) is True
+    assert (consumer.stop(), consumer.stats.lost) == (True, 0)
+    SlowStore.answers.set()
+
+
+def test_a_record_of_a_later_version_can_be_read():
+    record = ConsumerRecord(name="host:1:a", commands=("mail.send",), running=2)
+    later = json.dumps({**json.loads(record.encode()), "mood": "good"}).encode()
+
+    assert ConsumerRecord.decode(later) == record
+
+
+def test_a_consumer_starts_whose_queue_has_no_task_store(run_consumer, make_invoker):
+    invoker = make_invoker()
+    invoker.task_store = None
+
+    assert run_consumer(invoker).stop() is True

@@ -1,0 +1,111 @@
+"""Programs of the original API, which import ``huey``; each in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+INSTALL = "import huey_core; huey_core.install_as_huey()\n"
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Run a program and return its end."""
+
+    def run(program: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-W", "error", "-c", program]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["backends", "backends.base", "bin", "bin.config", "decorators", "exceptions", "queue"],
+)
+def test_each_module_of_the_original_api_is_importable(run, name):
+    done = run(
+        f"{INSTALL}import sys, huey.{name}; assert sys.modules['huey.{name}'] is sys.modules['huey_core.{name}']"
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_module_under_both_names_is_one(run):
+    done = run(
+        f"{INSTALL}import sys, huey.commands.registry\n"
+        "assert 'huey_core.commands.registry' in sys.modules\n"
+        "from huey_core.commands import registry\n"
+        "assert huey.commands.registry is registry\n"
+        "assert huey.commands.registry.default_registry is huey_core.commands.registry.default_registry\n"
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_module_keeps_its_own_name_and_spec(run):
+    done = run(
+        f"{INSTALL}import huey.commands.crontab as crontab\n"
+        "assert crontab.__name__ == crontab.__spec__.name == 'huey_core.commands.crontab'\n"
+        "import importlib; importlib.reload(crontab)\n"
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_names_can_be_imported_from_packages(run):
+    done = run(f"{INSTALL}from huey.commands import crontab; from huey import Invoker, serializers")
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_module_is_loaded_only_when_it_is_asked_for(run):
+    done = run(f"{INSTALL}import sys; assert 'huey_core.testing' not in sys.modules; import huey.testing")
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_module_that_does_not_exist_is_missing_under_the_name_asked_for(run):
+    done = run(f"{INSTALL}import huey.nowhere")
+
+    assert "ModuleNotFoundError: No module named 'huey.nowhere'" in done.stderr
+
+
+def test_an_error_in_a_module_is_not_hidden(run):
+    done = run(f"import sys; sys.modules['huey_core.commands.crontab'] = None\n{INSTALL}import huey.commands.crontab")
+
+    assert "ModuleNotFoundError" in done.stderr
+
+
+def test_installing_twice_changes_nothing(run):
+    done = run(
+        f"{INSTALL}import sys; before = list(sys.meta_path)\n{INSTALL}assert sys.meta_path == before\nimport huey.queue"
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_another_huey_is_refused(run, tmp_path):
+    (tmp_path / "huey.py").write_text("")
+
+    done = run(f"import huey\n{INSTALL}")
+
+    assert "ConfigurationError: another package called huey" in done.stderr
+    assert "huey.py" in done.stderr
+
+
+def test_another_huey_that_is_only_installed_is_hidden(run, tmp_path):
+    (tmp_path / "huey").mkdir()
+    (tmp_path / "huey" / "__init__.py").write_text("raise SystemExit('the wrong one')")
+
+    done = run(f"{INSTALL}import huey, huey.queue; assert huey is huey_core")
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_nothing_changes_before_it_is_called(run):
+    done = run("import huey_core, sys; assert 'huey' not in sys.modules; import huey")
+
+    assert "No module named 'huey'" in done.stderr
