@@ -95,5 +95,7 @@ def _echo(facts: dict[str, Any], backend: Backend) -> None:
         pairs.append((f"queue {facts['queue']}", ", ".join(f"{n} {state}" for state, n in counts.items()) + paused))
     else:
         pairs.append(("server", f"not reachable: {facts['error']}"))
-    pairs += [(f"?{option.name}=", f"{option.help} (default: {option.default})") for option in backend.options]
+    for option in backend.options:
+        default = "" if option.default is None else f" (default: {option.default})"
+        pairs.append((f"?{option.name}=", option.help + default))
     echo_pairs(pairs)

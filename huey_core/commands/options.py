@@ -86,7 +86,8 @@ class CommandOptions:
             ``{name}`` stands for an argument, or a function of the call's arguments that returns a text. For a command
             that was written as a class, the arguments are the items of its data, or the data itself under that name.
         unique_for: Seconds for which the key stays taken, whatever becomes of the command; ``None`` until it is
-            settled. Without a ``unique_key``, the arguments are the key.
+            settled. Without a ``unique_key``, the ``repr()`` of the arguments is the key; that of a set differs
+            between processes, so give a key where there is one.
         result_ttl: Seconds for which the result is kept; ``None`` keeps the invoker's setting.
         store_result: Whether the result is stored; ``None`` keeps the invoker's setting.
         keep_failed: Whether a command that failed for good is kept as a dead letter, to be looked at and replayed.
