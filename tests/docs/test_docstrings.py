@@ -21,11 +21,12 @@ import huey_core
 import huey_memory
 import huey_mongo
 import huey_redis
+import huey_sqlite
 
 
 def public_modules() -> list[str]:
     names = []
-    for package in (huey_core, huey_memory, huey_mongo, huey_redis):
+    for package in (huey_core, huey_memory, huey_mongo, huey_redis, huey_sqlite):
         names.append(package.__name__)
         names += [found.name for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")]
     return [name for name in names if not any(part.startswith("_") for part in name.split("."))]

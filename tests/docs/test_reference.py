@@ -15,6 +15,7 @@ import huey_core
 import huey_memory
 import huey_mongo
 import huey_redis
+import huey_sqlite
 from huey_core import AsyncData, exceptions, hookspecs
 from huey_core.backends.backend import Option
 from huey_core.backends.capabilities import Capability
@@ -107,7 +108,7 @@ def environment_variables() -> set[str]:
     """The texts in the code that are nothing but the name of a variable."""
     return {
         node.value
-        for package in (huey_core, huey_memory, huey_mongo, huey_redis)
+        for package in (huey_core, huey_memory, huey_mongo, huey_redis, huey_sqlite)
         for path in Path(inspect.getfile(package)).parent.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.fullmatch("HUEY_[A-Z_]+", node.value)

@@ -30,7 +30,9 @@ def test_the_core_is_imported_from_where_it_is_installed():
     assert Path(huey_core.__file__).is_relative_to(sysconfig.get_path("purelib"))
 
 
-@pytest.mark.parametrize("name", ["huey_memory", "huey_mongo", "huey_redis", "redis", "hiredis", "pymongo"])
+@pytest.mark.parametrize(
+    "name", ["huey_memory", "huey_mongo", "huey_redis", "huey_sqlite", "redis", "hiredis", "pymongo"]
+)
 def test_no_plugin_and_no_driver_comes_with_the_core(name):
     assert importlib.util.find_spec(name) is None
 

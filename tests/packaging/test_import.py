@@ -14,6 +14,7 @@ NOT_NEEDED = [
     "huey_memory",
     "huey_mongo",
     "huey_redis",
+    "huey_sqlite",
     "importlib_metadata",
     "pymongo",
     "redis",

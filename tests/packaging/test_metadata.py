@@ -18,6 +18,7 @@ ENTRY_POINTS = {
     },
     "huey-memory": {"huey_core.backends": {"memory"}},
     "huey-redis": {"huey_core.backends": {"redis", "rediss", "redis.unix"}},
+    "huey-sqlite": {"huey_core.backends": {"sqlite"}},
     "huey-mongo": {"huey_core.backends": {"mongodb", "mongodb.srv"}},
 }
 

@@ -1,0 +1,267 @@
+"""The queue: each call of the contract is one transaction, and a call that finds nothing to do takes no write lock."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any, ClassVar, Final, assert_never
+
+from huey_core.backends.capabilities import Capability
+from huey_core.backends.leased import (
+    DEFAULT_MAX_DELIVERIES,
+    Ack,
+    Bury,
+    Counts,
+    LeasedQueue,
+    Release,
+    Retry,
+)
+from huey_core.exceptions import MessageTooLarge, Unsupported
+from huey_sqlite.data_store import SQLiteDataStore
+from huey_sqlite.database import Database
+from huey_sqlite.messages import Messages
+from huey_sqlite.settings import Settings
+from huey_sqlite.values import Values
+from huey_sqlite.waiting import Waiters
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Hashable, Iterable, Sequence
+
+    from huey_core.backends.base import BaseDataStore
+    from huey_core.backends.leased import Delivery, Message, Outcome, ResultWrite, State, StoredMessage, Written
+
+__all__ = ["SQLiteQueue"]
+
+_FLUSHED: Final = 5000
+"""Messages that one transaction of a flush removes, so that others can write in between."""
+
+
+class SQLiteQueue(LeasedQueue):
+    """A queue in an SQLite file.
+
+    Args:
+        name: The queue's name.
+        max_deliveries: After this many deliveries without an outcome, the claim buries the message.
+        database: The file, when it is shared with data stores or with other queues.
+        connection: The fields of :class:`~huey_sqlite.settings.Settings`, when no ``database`` is given.
+    """
+
+    blocking = True
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(
+        {
+            Capability.LEASES,
+            Capability.DELAY,
+            Capability.PRIORITY,
+            Capability.UNIQUE,
+            Capability.BLOCKING,
+            Capability.ATOMIC_SETTLE,
+            Capability.INSPECT,
+            Capability.PAUSE,
+            Capability.PERSISTENT,
+        }
+    )
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        max_deliveries: int = DEFAULT_MAX_DELIVERIES,
+        database: Database | None = None,
+        **connection: Any,
+    ) -> None:
+        super().__init__(name, max_deliveries=max_deliveries, **connection)
+        self._is_owner = database is None
+        self.database = database or Database(Settings(**connection))
+        self.max_message_size: int = self.database.settings.max_message_size
+        self._topic: Hashable = ("queue", name)
+        self._waiters = Waiters()
+
+    def write_many(self, messages: Sequence[Message]) -> list[Written]:
+        """Write several messages in one transaction."""
+        self._check_sizes(message.data for message in messages)
+        if not messages:
+            return []
+        with self.database.write() as transaction:
+            now = self.now()
+            here = Messages(transaction, self.name)
+            written = [here.write(message, now) for message in messages]
+        self._tell()
+        return written
+
+    def claim(self, limit: int, lease: float, wait: float = 0.0) -> list[Delivery]:
+        """Take up to ``limit`` messages under a lease; see :class:`~huey_core.backends.leased.LeasedQueue`."""
+        deliveries, _ = self._take(limit, lease)
+        if deliveries or wait <= 0:
+            return deliveries
+        deadline = time.monotonic() + wait
+        with self._waiters.waiter() as waiter:
+            end_watch = self.database.changes.watch(self._topic, waiter.news.set)
+            try:
+                while not waiter.is_woken:
+                    # In this order, what happens after the look ends the wait.
+                    waiter.news.clear()
+                    deliveries, next_due = self._take(limit, lease)
+                    remaining = deadline - time.monotonic()
+                    if deliveries or remaining <= 0:
+                        break
+                    until_due = threading.TIMEOUT_MAX if next_due is None else max(0.0, next_due - self.now())
+                    waiter.news.wait(min(remaining, until_due))
+            finally:
+                end_watch()
+        return deliveries
+
+    def _take(self, limit: int, lease: float) -> tuple[list[Delivery], float | None]:
+        """Claim what is there, and say when the next message falls due if that was nothing."""
+        with self.database.read() as connection:
+            outlook = Messages(connection, self.name).outlook()
+        if outlook.is_paused:
+            return [], None
+        if not outlook.has_ready and not outlook.is_overdue(self.now()):
+            return [], outlook.next_due
+        with self.database.write() as transaction:
+            here = Messages(transaction, self.name)
+            now, outlook = self.now(), here.outlook()
+            if outlook.is_paused:
+                return [], None
+            if outlook.is_overdue(now):
+                here.bring_back(self.max_deliveries, now)
+            deliveries = here.claim(limit, now + lease)
+        # When others were faster, or all were buried, the next look is at once.
+        return deliveries, now
+
+    def wake(self) -> None:
+        """End every claim of this object that waits, or else the next one that would."""
+        self._waiters.wake()
+
+    def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
+        """End deliveries, all in one transaction.
+
+        Raises:
+            Unsupported: A result is for a store elsewhere; nothing was changed.
+            MessageTooLarge: New bytes or a follow-up are too large; nothing was changed.
+        """
+        for outcome in outcomes:
+            self._check(outcome)
+        if not outcomes:
+            return []
+        with self.database.write() as transaction:
+            now = self.now()
+            effects = [self._settle(transaction, outcome, now) for outcome in outcomes]
+        self._tell()
+        for outcome, took_effect in zip(outcomes, effects, strict=True):
+            result = _result_of(outcome)
+            if took_effect and result is not None and isinstance(result.store, SQLiteDataStore):
+                result.store.tell(result.key)
+        return effects
+
+    def _settle(self, transaction: sqlite3.Connection, outcome: Outcome, now: float) -> bool:
+        here = Messages(transaction, self.name)
+        match outcome:
+            case Ack():
+                took_effect = here.ack(outcome.delivery)
+                for message in outcome.follow_ups if took_effect else ():
+                    here.write(message, now)
+            case Retry():
+                due = now + outcome.delay if outcome.delay > 0 else None
+                took_effect = here.retry(outcome.delivery, outcome.data, due, outcome.keep_attempts)
+            case Release():
+                took_effect = here.release(outcome.delivery)
+            case Bury():
+                took_effect = here.bury(outcome.delivery, outcome.reason, outcome.detail, now)
+            case _:
+                assert_never(outcome)
+        result = _result_of(outcome)
+        if took_effect and result is not None:
+            Values(transaction, result.store.name, now).put(result.key, result.value, result.ttl)
+        return took_effect
+
+    def extend(self, deliveries: Sequence[Delivery], lease: float) -> list[bool]:
+        """Renew leases, all in one transaction."""
+        if not deliveries:
+            return []
+        with self.database.write() as transaction:
+            until = self.now() + lease
+            return [Messages(transaction, self.name).extend(delivery, until) for delivery in deliveries]
+
+    def counts(self) -> Counts:
+        """Count the messages in each state; the time this takes grows with their number."""
+        with self.database.read() as connection:
+            return Messages(connection, self.name).count()
+
+    def peek(self, state: State, offset: int = 0, limit: int = 100) -> list[StoredMessage]:
+        """List messages in one state without touching them."""
+        with self.database.read() as connection:
+            return Messages(connection, self.name).peek(state, offset, limit)
+
+    def find(self, message_ids: Sequence[str]) -> list[StoredMessage]:
+        """Return those of the messages that are live or dead, in the order asked for."""
+        with self.database.read() as connection:
+            found = [Messages(connection, self.name).find(message_id) for message_id in message_ids]
+        return [message for message in found if message is not None]
+
+    def requeue(self, message_ids: Iterable[str]) -> list[str]:
+        """Make dead or scheduled messages ready now, and return the ids of those that were."""
+        with self.database.write() as transaction:
+            here, now = Messages(transaction, self.name), self.now()
+            requeued = [message_id for message_id in message_ids if here.requeue(message_id, now)]
+        self._tell()
+        return requeued
+
+    def delete(self, message_ids: Iterable[str]) -> list[str]:
+        """Forget messages in whatever state, and return the ids that were there."""
+        with self.database.write() as transaction:
+            here = Messages(transaction, self.name)
+            return [message_id for message_id in message_ids if here.delete(message_id)]
+
+    def pause(self) -> None:
+        """Let every claim of every consumer come back empty until :meth:`resume`."""
+        with self.database.write() as transaction:
+            Messages(transaction, self.name).pause()
+
+    def resume(self) -> None:
+        """End a :meth:`pause`."""
+        with self.database.write() as transaction:
+            Messages(transaction, self.name).resume()
+        self._tell()
+
+    def flush(self) -> None:
+        """Remove every message of this queue, in portions between which others can write. A pause stays."""
+        more = True
+        while more:
+            with self.database.write() as transaction:
+                more = Messages(transaction, self.name).clear(_FLUSHED)
+
+    def now(self) -> float:
+        """The time of this machine, in seconds since the epoch."""
+        return self.database.clock()
+
+    def settles_into(self, store: BaseDataStore) -> bool:
+        """Whether the store is in the same file."""
+        return isinstance(store, SQLiteDataStore) and store.database.settings.path == self.database.settings.path
+
+    def close(self) -> None:
+        """Give back connections that are this queue's own."""
+        if self._is_owner:
+            self.database.close()
+
+    def _tell(self) -> None:
+        self.database.changes.signal(self._topic)
+
+    def _check(self, outcome: Outcome) -> None:
+        result = _result_of(outcome)
+        if result is not None and not self.settles_into(result.store):
+            raise Unsupported(f"{self!r} of huey-sqlite settles into data stores of its own file only")
+        if isinstance(outcome, Retry):
+            self._check_sizes([outcome.data])
+        elif isinstance(outcome, Ack):
+            self._check_sizes(message.data for message in outcome.follow_ups)
+
+    def _check_sizes(self, data: Iterable[bytes]) -> None:
+        for each in data:
+            if len(each) > self.max_message_size:
+                raise MessageTooLarge(len(each), self.max_message_size, "huey-sqlite")
+
+
+def _result_of(outcome: Outcome) -> ResultWrite | None:
+    return outcome.result if isinstance(outcome, Ack | Bury) else None

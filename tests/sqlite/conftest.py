@@ -1,0 +1,65 @@
+"""Files for the tests of huey-sqlite, a clock that they can move, and processes that they can kill."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from huey_sqlite import SQLiteDataStore, SQLiteQueue
+from huey_sqlite.database import Database
+from huey_sqlite.settings import Settings
+
+
+class ManualClock:
+    """A clock that stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.now = time.time()
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "huey.db"
+
+
+@pytest.fixture
+def open_database(path: Path) -> Iterator[Callable[..., Database]]:
+    """Open the file anew, as another process would; ``clock`` and settings may be given."""
+    opened: list[Database] = []
+
+    def new(*, clock: Callable[[], float] = time.time, **settings: Any) -> Database:
+        opened.append(Database(Settings(**{"path": path, **settings}), clock))
+        return opened[-1]
+
+    yield new
+    for database in opened:
+        database.close()
+
+
+@pytest.fixture
+def make_queue(open_database: Callable[..., Database]) -> Callable[..., SQLiteQueue]:
+    """Make queues in the file, each over connections of its own."""
+    return lambda name="q", max_deliveries=5, **settings: SQLiteQueue(
+        name, max_deliveries=max_deliveries, database=open_database(**settings)
+    )
+
+
+@pytest.fixture
+def make_data_store(open_database: Callable[..., Database]) -> Callable[..., SQLiteDataStore]:
+    """Make data stores in the file, each over connections of its own."""
+    return lambda name="r", **settings: SQLiteDataStore(name, database=open_database(**settings))

@@ -1,0 +1,51 @@
+"""huey-sqlite keeps every promise of the contract, by the clock of the machine and by one that is moved."""
+
+from __future__ import annotations
+
+import pytest
+
+from huey_core.testing.conformance import BackendConformance, DataStoreConformance, QueueConformance
+
+
+class TestSQLiteQueue(QueueConformance):
+    """Its fixtures are those of conftest.py."""
+
+    @pytest.fixture
+    def make_queue(self, make_queue):
+        return make_queue
+
+    @pytest.fixture
+    def make_data_store(self, make_data_store):
+        return make_data_store
+
+
+class TestSQLiteQueueByAnotherClock(QueueConformance):
+    """With a clock that moves, leases and delays end during the random histories too."""
+
+    @pytest.fixture
+    def make_queue(self, make_queue, clock):
+        return lambda name, **options: make_queue(name, clock=clock, **options)
+
+    @pytest.fixture
+    def make_data_store(self, make_data_store, clock):
+        return lambda name: make_data_store(name, clock=clock)
+
+    @pytest.fixture
+    def advance(self, clock):
+        return clock.advance
+
+
+class TestSQLiteDataStore(DataStoreConformance):
+    """Its fixtures are those of conftest.py."""
+
+    @pytest.fixture
+    def make_data_store(self, make_data_store):
+        return make_data_store
+
+
+class TestSQLiteBackend(BackendConformance):
+    """A file, by its URL."""
+
+    @pytest.fixture
+    def url(self, path):
+        return f"sqlite:///{path}"

@@ -1,0 +1,194 @@
+"""The file: how it is set up, which files are refused, and what is said when it cannot be used."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing
+
+import pytest
+
+from huey_core.exceptions import ConfigurationError
+from huey_sqlite import SQLiteQueue, database, schema
+
+MINUTE = 60.0
+
+
+@pytest.fixture
+def raw(path):
+    """A connection of another program to the file."""
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as connection:
+        yield connection
+
+
+def pragma(opened, name):
+    with opened.read() as connection:
+        return connection.execute(f"PRAGMA {name}").fetchone()[0]
+
+
+class TestSettings:
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [("journal_mode", "wal"), ("synchronous", 1), ("busy_timeout", 5000), ("wal_autocheckpoint", 4000)],
+    )
+    def test_a_connection_is_set_as_documented(self, name, value, open_database):
+        assert pragma(open_database(), name) == value
+
+    def test_full_syncs_each_commit_also_where_that_takes_more(self, open_database):
+        opened = open_database(synchronous="full")
+
+        assert (pragma(opened, "synchronous"), pragma(opened, "fullfsync")) == (2, 1)
+
+    def test_the_busy_timeout_is_that_of_the_settings(self, open_database):
+        assert pragma(open_database(busy_timeout=0.25), "busy_timeout") == 250
+
+    def test_the_file_says_whose_it_is_and_of_which_version(self, make_queue, raw):
+        make_queue().write(b"x")
+
+        assert raw.execute("PRAGMA application_id").fetchone()[0].to_bytes(4, "big") == b"HUEY"
+        assert raw.execute("PRAGMA user_version").fetchone()[0] == schema.SCHEMA_VERSION
+
+
+class TestWhatIsRefused:
+    def test_a_file_of_a_newer_version_is_refused_and_left_alone(self, make_queue, raw, path):
+        make_queue().write(b"x")
+        raw.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION + 1}")
+
+        with pytest.raises(ConfigurationError, match="upgrade huey-sqlite"):
+            make_queue().write(b"y")
+
+        assert raw.execute("SELECT count(*) FROM message").fetchone() == (1,)
+
+    def test_a_database_of_another_program_is_refused_and_left_alone(self, make_queue, raw):
+        raw.execute("CREATE TABLE invoice (total INTEGER)")
+
+        with pytest.raises(ConfigurationError, match="another program"):
+            make_queue().write(b"x")
+
+        assert raw.execute("SELECT name FROM sqlite_master").fetchall() == [("invoice",)]
+        assert raw.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+
+    def test_a_file_that_is_no_database_is_refused_and_left_alone(self, make_queue, path):
+        path.write_bytes(b"an important document\n" * 100)
+
+        with pytest.raises(sqlite3.DatabaseError, match=r"huey\.db: file is not a database; name another file"):
+            make_queue().write(b"x")
+
+        assert path.read_bytes() == b"an important document\n" * 100
+
+    def test_a_folder_that_is_not_there_is_named(self, tmp_path):
+        queue = SQLiteQueue("q", path=tmp_path / "no" / "huey.db")
+
+        with pytest.raises(sqlite3.OperationalError, match=r"no/huey\.db: .*does its folder exist"):
+            queue.write(b"x")
+
+    def test_a_folder_that_cannot_be_written_is_named(self):
+        # Not even the superuser, which tests in a container often are, can make files in this one.
+        queue = SQLiteQueue("q", path="/proc/huey.db")
+
+        with pytest.raises(sqlite3.OperationalError, match=r"/proc/huey\.db: .*may this user write in it"):
+            queue.write(b"x")
+
+    def test_an_older_library_is_refused_by_its_version(self, make_queue, monkeypatch):
+        monkeypatch.setattr(database, "OLDEST_SQLITE", (99, 0, 0))
+
+        with pytest.raises(ConfigurationError, match=rf"needs SQLite 99\.0\.0 .* has {sqlite3.sqlite_version}"):
+            make_queue().write(b"x")
+
+
+class TestLocks:
+    def test_a_lock_that_is_held_too_long_is_an_error_in_time_and_loses_nothing(self, make_queue, raw):
+        queue = make_queue(busy_timeout=0.2)
+        queue.write(b"first")
+        raw.execute("BEGIN IMMEDIATE")
+        started = time.monotonic()
+
+        for call in (lambda: queue.write(b"refused"), lambda: queue.claim(1, MINUTE)):
+            with pytest.raises(sqlite3.OperationalError, match=r"database is locked; .*busy_timeout, 0\.2 seconds"):
+                call()
+
+        assert 0.4 <= time.monotonic() - started < 2
+        raw.execute("ROLLBACK")
+        assert queue.read() == b"first"
+        assert queue.read() is None
+
+    def test_readers_do_not_wait_for_a_lock(self, make_queue, make_data_store, raw):
+        queue, store = make_queue(busy_timeout=0), make_data_store(busy_timeout=0)
+        queue.write(b"x")
+        store.put("k", b"value")
+        raw.execute("BEGIN IMMEDIATE")
+
+        assert queue.counts().ready == 1
+        assert store.peek("k") == b"value"
+
+    def test_a_claim_of_nothing_and_looks_for_what_is_absent_do_not_wait_for_a_lock(
+        self, make_queue, make_data_store, raw
+    ):
+        queue, store = make_queue(busy_timeout=0), make_data_store(busy_timeout=0)
+        store.put("taken", b"by another")
+        raw.execute("BEGIN IMMEDIATE")
+
+        assert queue.claim(1, MINUTE, wait=0.05) == []
+        assert not store.get("absent")
+        assert not store.put_if_absent("taken", b"by me")
+        assert not store.replace_if_equal("taken", b"by me", b"again")
+
+    def test_a_lock_that_is_given_back_in_time_is_waited_for(self, make_queue, raw):
+        queue = make_queue()
+        queue.write(b"first")
+        raw.execute("BEGIN IMMEDIATE")
+        release = threading.Timer(0.1, raw.execute, ["ROLLBACK"])
+        release.start()
+
+        assert queue.write(b"second").created
+        release.join()
+
+    def test_threads_that_write_for_too_long_are_an_error_too(self, make_queue):
+        queue = make_queue(busy_timeout=0.1)
+        with queue.database.write(), pytest.raises(sqlite3.OperationalError, match="other threads of this process"):
+            queue.write(b"x")
+
+        assert queue.write(b"x").created
+
+    def test_an_exception_in_a_transaction_undoes_it(self, make_queue):
+        queue = make_queue()
+
+        def pause_and_stop():
+            with queue.database.write() as transaction:
+                transaction.execute("INSERT INTO paused (queue) VALUES ('q')")
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            pause_and_stop()
+        assert not queue.counts().paused
+
+
+def test_processes_that_make_the_file_together_all_succeed(path, make_queue):
+    code = "import sys; from huey_sqlite import SQLiteQueue; SQLiteQueue('q', path=sys.argv[1]).write(b'x')"
+
+    writers = [subprocess.Popen([sys.executable, "-c", code, path]) for _ in range(6)]
+
+    assert [writer.wait(30) for writer in writers] == [0] * 6
+    assert len(make_queue()) == 6
+
+
+def test_idle_connections_are_closed_and_the_file_is_whole_afterwards(make_queue, path):
+    queue = make_queue()
+    queue.write(b"x")
+
+    queue.database.close()
+
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_a_database_that_nobody_refers_to_closes_its_connections(path):
+    queue = SQLiteQueue("q", path=path)
+    queue.write(b"x")
+
+    del queue
+
+    assert os.listdir(path.parent) == [path.name]
