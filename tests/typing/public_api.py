@@ -79,9 +79,10 @@ class Tick(PeriodicQueueCommand):
 
 
 async def read(result: AsyncData[int]) -> None:
-    assert_type(result.get(blocking=True, timeout=5), int | None)
+    assert_type(result.get(), int | None)
+    assert_type(result.get(blocking=True, timeout=5), int)
     assert_type(await result, int)
-    result.get(timeout="5")  # type: ignore[arg-type]
+    result.get(timeout="5")  # type: ignore[call-overload]
 
 
 def claim(queue: RedisQueue) -> None:
