@@ -18,7 +18,7 @@ added to the command's time. With ``always_eager`` that is the calling thread.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pluggy
 
@@ -210,6 +210,6 @@ OBSERVERS: Final = frozenset(
 """The hooks whose implementations are called one by one, each isolated."""
 
 
-def names(namespace: dict[str, Any] | None = None) -> list[str]:
+def names() -> list[str]:
     """The names of all hooks, in the order in which they are documented above."""
-    return [name for name in (namespace or globals()) if name.startswith("huey_")]
+    return [name for name in globals() if name.startswith("huey_")]
