@@ -28,8 +28,9 @@ class Interrupt:
         """Set the flag; does nothing when it is set or closed."""
         with self._lock:
             if not self._is_set and not self._closed:
-                os.write(self._write, b"!")
+                # In this order: a thread that the pipe woke must find the flag set, or it takes the call for a time-out.
                 self._is_set = True
+                os.write(self._write, b"!")
 
     def is_set(self) -> bool:
         """Whether the flag is set."""
