@@ -1,4 +1,7 @@
-"""The decorators that most applications need and nothing else: ``queue_command``, ``periodic_command``, ``crontab``."""
+"""The decorators that most applications need and nothing else: ``queue_command``, ``periodic_command``, ``crontab``.
+
+The first two take the invoker, or a :class:`~huey_core.invoker.deferred.DeferredInvoker` where it is made later.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,9 @@ from huey_core.commands.base import FunctionCommand, PeriodicQueueCommand
 from huey_core.commands.crontab import crontab
 from huey_core.commands.local_time import to_epoch
 from huey_core.commands.options import CommandOptions, dotted_name
+from huey_core.commands.registry import CommandRegistry, default_registry
 from huey_core.exceptions import ConfigurationError
+from huey_core.invoker.deferred import DeferredInvoker
 from huey_core.invoker.invoker import Invoker
 
 if TYPE_CHECKING:
@@ -28,23 +33,38 @@ class CommandFunction(Generic[P, R]):
     """A decorated function. Calling it enqueues a command; :meth:`call_local` runs the function itself.
 
     Attributes:
-        invoker: The invoker that it was decorated for.
         command_class: The class of its commands.
         function: The function as it was written.
     """
 
     def __init__(
         self,
-        invoker: Invoker,
+        invoker: Invoker | DeferredInvoker,
         function: Callable[P, R],
         command_class: type[FunctionCommand],
         overrides: Mapping[str, Any] | None = None,
     ) -> None:
         functools.update_wrapper(self, function)
-        self.invoker = invoker
         self.function = function
         self.command_class = command_class
         self._overrides = dict(overrides or {})
+        self._source = invoker
+        self._checked: Invoker | None = invoker if isinstance(invoker, Invoker) else None
+
+    @property
+    def invoker(self) -> Invoker:
+        """The invoker that it was decorated for.
+
+        Raises:
+            Unsupported: It was deferred, and its queue cannot honour the command's options.
+        """
+        if isinstance(self._source, Invoker):
+            return self._source
+        invoker = self._source.get()
+        if invoker is not self._checked:
+            invoker.check_options(self.command_class.defaults)
+            self._checked = invoker
+        return invoker
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
         """Enqueue a call.
@@ -117,7 +137,7 @@ class CommandFunction(Generic[P, R]):
         """
         overrides = {**self._overrides, **options}
         self.invoker.check_options(self.command_class.defaults.override(**overrides))
-        return CommandFunction(self.invoker, self.function, self.command_class, overrides)
+        return CommandFunction(self._source, self.function, self.command_class, overrides)
 
     def revoke(self, revoke_until: datetime | None = None, revoke_once: bool = False) -> None:
         """Keep all calls of this function from running.
@@ -146,7 +166,7 @@ class CommandFunction(Generic[P, R]):
 
 
 def queue_command(
-    invoker: Invoker, retries: int = 0, *, name: str | None = None, **options: Any
+    invoker: Invoker | DeferredInvoker, retries: int = 0, *, name: str | None = None, **options: Any
 ) -> Callable[[Callable[P, R]], CommandFunction[P, R]]:
     """Decorate a function so that calling it enqueues a command for the consumer.
 
@@ -156,7 +176,7 @@ def queue_command(
         def send_mail(to, text): ...
 
     Args:
-        invoker: The invoker to enqueue with.
+        invoker: The invoker to enqueue with, or a deferred one.
         retries: How many more times a command that raised is tried.
         name: The command's registered name; the function's module and qualified name when ``None``. Producers and
             consumers must agree on it.
@@ -172,21 +192,20 @@ def queue_command(
         Unsupported: The queue cannot honour an option.
         CommandConflict: Another function is registered under this name.
     """
-    _check_invoker("queue_command", invoker)
     defaults = CommandOptions.build(retries=retries, **options)
-    invoker.check_options(defaults)
+    body = _bound("queue_command", invoker, defaults)
 
     def decorate(function: Callable[P, R]) -> CommandFunction[P, R]:
         _check_unique_key(function, defaults)
-        command_class = _command_class(FunctionCommand, function, name, {"defaults": defaults, "invoker": invoker})
-        invoker.registry.register(command_class)
+        command_class = _command_class(FunctionCommand, function, name, body)
+        _registry(invoker).register(command_class)
         return CommandFunction(invoker, function, command_class)
 
     return decorate
 
 
 def periodic_command(
-    invoker: Invoker,
+    invoker: Invoker | DeferredInvoker,
     validate_datetime: Callable[[datetime], bool],
     *,
     name: str | None = None,
@@ -203,7 +222,7 @@ def periodic_command(
     However many consumers run, each minute that matches is run once.
 
     Args:
-        invoker: The invoker whose consumers run it.
+        invoker: The invoker whose consumers run it, or a deferred one.
         validate_datetime: Says whether to run in the minute that begins at a naive time, in UTC or local by the
             consumer's ``UTC`` setting; usually :func:`crontab`.
         name: The command's registered name; see :func:`queue_command`.
@@ -213,22 +232,19 @@ def periodic_command(
     Returns:
         A decorator that makes a :class:`CommandFunction`; calling the function enqueues it at once.
     """
-    _check_invoker("periodic_command", invoker)
+    bound = _bound("periodic_command", invoker, CommandOptions.build(**options))
     if not callable(validate_datetime):
         raise ConfigurationError(f"validate_datetime must be a function, such as crontab(), not {validate_datetime!r}")
-    defaults = CommandOptions.build(**options)
-    invoker.check_options(defaults)
+    body = {
+        **bound,
+        "missed": missed,
+        "queue_name": invoker.queue.name if isinstance(invoker, Invoker) else None,
+        "validate_datetime": lambda self, dt: validate_datetime(dt),
+    }
 
     def decorate(function: Callable[[], R]) -> CommandFunction[[], R]:
-        body = {
-            "defaults": defaults,
-            "invoker": invoker,
-            "missed": missed,
-            "queue_name": invoker.queue.name,
-            "validate_datetime": lambda self, dt: validate_datetime(dt),
-        }
         command_class = _command_class(PeriodicFunctionCommand, function, name, body)
-        invoker.registry.register(command_class)
+        _registry(invoker).register(command_class)
         return CommandFunction(invoker, function, command_class)
 
     return decorate
@@ -238,9 +254,17 @@ class PeriodicFunctionCommand(FunctionCommand, PeriodicQueueCommand, declare=Fal
     """A run of a function that was decorated with :func:`periodic_command`."""
 
 
-def _check_invoker(decorator: str, invoker: Any) -> None:
-    if not isinstance(invoker, Invoker):
+def _bound(decorator: str, invoker: Any, options: CommandOptions) -> dict[str, Any]:
+    """What the class of a command has from its invoker; options that its queue cannot honour are refused."""
+    if isinstance(invoker, Invoker):
+        invoker.check_options(options)
+    elif not isinstance(invoker, DeferredInvoker):
         raise ConfigurationError(f"{decorator} takes the invoker first, as in @{decorator}(invoker), not {invoker!r}")
+    return {"defaults": options, "invoker": invoker}
+
+
+def _registry(invoker: Invoker | DeferredInvoker) -> CommandRegistry:
+    return invoker.registry if isinstance(invoker, Invoker) else default_registry
 
 
 def _check_unique_key(function: Callable[..., Any], options: CommandOptions) -> None:

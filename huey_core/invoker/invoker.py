@@ -266,11 +266,25 @@ class Invoker:
             For each command whether it was written, and the id of the live message: its own, or that of the command
             that it would have doubled.
         """
+        return self.write_messages(commands, self.prepare(commands))
+
+    def prepare(self, commands: Sequence[QueueCommand]) -> list[Message]:
+        """Do all of an enqueueing but the writing: ask the plugins, and encode.
+
+        With :meth:`write_messages` it is for a caller that must write later, such as when a transaction is committed,
+        while what is wrong with a command is to be told at once.
+
+        Raises:
+            CommandRejected: A plugin refused a command.
+            EncodeError: The arguments of one cannot be carried by the serializer.
+        """
         self._ask_plugins(commands)
-        encoded = [self.codec.encode(command) for command in commands]
-        placements = [_placement(command) for command in commands]
+        return [self._message(command) for command in commands]
+
+    def write_messages(self, commands: Sequence[QueueCommand], messages: Sequence[Message]) -> list[Written]:
+        """Write what :meth:`prepare` made of these commands; see :meth:`write_many`."""
         try:
-            written = self._write(encoded, placements)
+            written = self._write(messages)
         except QueueException:
             raise
         except Exception as error:
@@ -290,17 +304,32 @@ class Invoker:
             if before_enqueue:
                 self.hook.huey_before_enqueue(invoker=self, command=command)
 
-    def _write(self, encoded: Sequence[bytes], placements: Sequence[dict[str, Any]]) -> list[Written]:
+    def _message(self, command: QueueCommand) -> Message:
+        options = command.options
+        unique_key, unique_for = command.unique or (command.unique_key(), options.unique_for)
+        return Message(
+            self.codec.encode(command), command.task_id, options.priority, command.eta, unique_key, unique_for
+        )
+
+    def _write(self, messages: Sequence[Message]) -> list[Written]:
         queue = self.leased_queue
         if queue is None:
-            for data in encoded:
-                self.queue.write(data)
-            return [Written(True, placement["message_id"]) for placement in placements]
-        if len(encoded) == 1:
-            return [queue.write(encoded[0], **placements[0])]
-        return queue.write_many(
-            [Message(data, **placement) for data, placement in zip(encoded, placements, strict=True)]
-        )
+            for message in messages:
+                self.queue.write(message.data)
+            return [Written(True, message.message_id) for message in messages]
+        if len(messages) > 1:
+            return queue.write_many(messages)
+        return [
+            queue.write(
+                message.data,
+                message_id=message.message_id,
+                priority=message.priority,
+                eta=message.eta,
+                unique_key=message.unique_key,
+                unique_for=message.unique_for,
+            )
+            for message in messages
+        ]
 
     def dequeue(self) -> QueueCommand | None:
         """Read one command and forget it (at-most-once delivery), or return ``None`` when the queue is empty.
@@ -393,18 +422,6 @@ class Invoker:
 
     def __repr__(self) -> str:
         return f"<Invoker of {self.queue!r}>"
-
-
-def _placement(command: QueueCommand) -> dict[str, Any]:
-    options = command.options
-    unique_key, unique_for = command.unique or (command.unique_key(), options.unique_for)
-    return {
-        "message_id": command.task_id,
-        "priority": options.priority,
-        "eta": command.eta,
-        "unique_key": unique_key,
-        "unique_for": unique_for,
-    }
 
 
 def _check_kind(name: str, value: object, *kinds: type) -> None:
