@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import types
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar
 
 from huey_core.commands.base import FunctionCommand, PeriodicQueueCommand
 from huey_core.commands.crontab import crontab
@@ -125,7 +125,7 @@ class CommandFunction(Generic[P, R]):
             command.eta = self.invoker.now() + seconds
         return self.invoker.enqueue(command)
 
-    def using(self, **options: Any) -> CommandFunction[P, R]:
+    def using(self, **options: Any) -> Self:
         """The same function with other options, for one call: ``send.using(priority=5, retries=3)(to)``.
 
         Args:
@@ -137,7 +137,7 @@ class CommandFunction(Generic[P, R]):
         """
         overrides = {**self._overrides, **options}
         self.invoker.check_options(self.command_class.defaults.override(**overrides))
-        return CommandFunction(self._source, self.function, self.command_class, overrides)
+        return type(self)(self._source, self.function, self.command_class, overrides)
 
     def revoke(self, revoke_until: datetime | None = None, revoke_once: bool = False) -> None:
         """Keep all calls of this function from running.

@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from huey_core.backends.backend import Backend
     from huey_core.backends.base import BaseDataStore, BaseQueue
 
-__all__ = ["OpenedBackends"]
+__all__ = ["STATE_PREFIX", "OpenedBackends"]
 
-_STATE: Final = "huey-state:"
+STATE_PREFIX: Final = "huey-state:"
+"""What the name of a store for the consumer's own state begins with; the queue's name follows."""
 
 
 class OpenedBackends:
@@ -36,8 +37,8 @@ class OpenedBackends:
         if url not in self._by_url:
             backend = open_backend(url)
             for option in ("queue", "results"):
-                if (backend.url.options[option] or "").startswith(_STATE):
-                    raise ConfigurationError(f"{option}= must not begin with {_STATE!r}: such names are kept for state")
+                if (backend.url.options[option] or "").startswith(STATE_PREFIX):
+                    raise ConfigurationError(f"{option}= must not begin with {STATE_PREFIX!r}: such names are kept for state")
             self._by_url[url] = backend
         return self._by_url[url]
 
@@ -55,7 +56,7 @@ class OpenedBackends:
     def task_store(self, url: str) -> BaseDataStore:
         """The store for the consumer's own state at a URL."""
         backend = self.at(url)
-        return backend.data_store(f"{_STATE}{backend.url.options['queue']}")
+        return backend.data_store(f"{STATE_PREFIX}{backend.url.options['queue']}")
 
     def all(self) -> list[Backend]:
         """The backends that were opened."""

@@ -1,0 +1,26 @@
+"""The task queue huey-core for Django.
+
+::
+
+    INSTALLED_APPS = [..., "huey_django"]
+    HUEY = "redis://localhost:6379/0"
+
+and in ``commands.py`` or ``tasks.py`` of an application::
+
+    from huey_django import crontab, periodic_command, queue_command
+
+
+    @queue_command
+    def send_mail(to, text): ...
+
+Importing this needs no settings and connects nothing.
+"""
+
+from __future__ import annotations
+
+from huey_core.commands.crontab import crontab
+from huey_django._version import __version__
+from huey_django.decorators import periodic_command, queue_command
+from huey_django.invokers import get_invoker
+
+__all__ = ["__version__", "crontab", "get_invoker", "periodic_command", "queue_command"]

@@ -1,0 +1,244 @@
+"""The settings ``HUEY`` and ``HUEY_CONFIG``, read and checked as far as that is possible without a server.
+
+``HUEY`` is a backend URL. ``HUEY_CONFIG`` is a dictionary with the keys of :data:`KEYS`. Either is enough; with both,
+the URL is that of the queue and the dictionary says the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from huey_core.backends.url import BackendURL
+from huey_core.consumer.config import ConsumerConfig
+from huey_core.exceptions import ConfigurationError
+from huey_core.invoker.opened import STATE_PREFIX
+
+__all__ = ["KEYS", "HueySettings", "Place", "SettingsError", "is_url"]
+
+CONSUMER_KEYS: Final[Mapping[str, Any]] = {each.name.upper(): each.default for each in fields(ConsumerConfig)}
+
+KEYS: Final[Mapping[str, Any]] = {
+    "QUEUE": None,
+    "QUEUE_NAME": None,
+    "QUEUE_CONNECTION": None,
+    "RESULT_STORE": None,
+    "RESULT_STORE_NAME": None,
+    "RESULT_STORE_CONNECTION": None,
+    "TASK_STORE": None,
+    "TASK_STORE_CONNECTION": None,
+    "STORE_NONE": False,
+    "SERIALIZER": None,
+    "ACCEPT": None,
+    "RESULT_TTL": None,
+    "ALWAYS_EAGER": False,
+    "ON_COMMIT": True,
+    **CONSUMER_KEYS,
+}
+"""Every key of ``HUEY_CONFIG``, with its default."""
+
+EXAMPLE: Final = 'HUEY = "redis://localhost:6379/0"'
+
+
+class SettingsError(ImproperlyConfigured):
+    """A setting is missing or cannot be used.
+
+    Args:
+        message: What is wrong, naming the setting.
+        hint: What to do about it.
+        check_id: The identifier of the system check that reports it.
+    """
+
+    def __init__(self, message: str, hint: str | None = None, check_id: str = "huey_django.E002") -> None:
+        super().__init__(message if hint is None else f"{message} {hint}")
+        self.message = message
+        self.hint = hint
+        self.check_id = check_id
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a queue or a store is.
+
+    Attributes:
+        key: The setting that says so.
+        value: A backend URL, which then has the name in it; the dotted path of a class; a class; an instance; or
+            ``None``.
+        name: The name of the queue or the store.
+        connection: The keyword arguments of the class.
+    """
+
+    key: str
+    value: Any = field(repr=False)
+    name: str
+    connection: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class HueySettings:
+    """The settings of a project.
+
+    Attributes:
+        queue: Where commands are written.
+        result_store: Where results are kept.
+        task_store: Where the consumer keeps its own state.
+        always_eager: Whether commands run at once, in the caller.
+        on_commit: Which transaction commands wait for; see :class:`~huey_django.invoker.DjangoInvoker`.
+        invoker: Further arguments of the invoker.
+        consumer: The settings of ``run_huey``, by their names in lower case.
+    """
+
+    queue: Place
+    result_store: Place
+    task_store: Place
+    always_eager: bool
+    on_commit: bool | str
+    invoker: Mapping[str, Any]
+    consumer: Mapping[str, Any]
+
+    @classmethod
+    def load(cls) -> HueySettings:
+        """Read the project's settings.
+
+        Raises:
+            SettingsError: One is missing, unknown or cannot be used.
+        """
+        given = _given()
+        values = {**KEYS, **given}
+        queue = _queue(values)
+        if is_url(queue.value):
+            # One URL is a place for everything, as it is for Invoker.from_url().
+            values = {**KEYS, "RESULT_STORE": queue.value, "TASK_STORE": queue.value, **given}
+        arguments = {
+            "SERIALIZER": "serializer",
+            "ACCEPT": "accept",
+            "RESULT_TTL": "result_ttl",
+            "STORE_NONE": "store_none",
+        }
+        loaded = cls(
+            queue=queue,
+            result_store=_store("RESULT_STORE", values, queue.name, values["RESULT_STORE_NAME"]),
+            task_store=_store("TASK_STORE", values, queue.name, STATE_PREFIX + queue.name),
+            always_eager=values["ALWAYS_EAGER"],
+            on_commit=values["ON_COMMIT"],
+            invoker={argument: given[key] for key, argument in arguments.items() if key in given},
+            consumer={key.lower(): given[key] for key in CONSUMER_KEYS if key in given},
+        )
+        loaded.consumer_config()
+        return loaded
+
+    def consumer_config(self, **overrides: Any) -> ConsumerConfig:
+        """The consumer's settings; ``overrides`` that are not ``None`` go before the project's.
+
+        Raises:
+            SettingsError: A value cannot be used.
+        """
+        given = {name: value for name, value in overrides.items() if value is not None}
+        try:
+            return ConsumerConfig(**{**self.consumer, **given})
+        except ConfigurationError as error:
+            raise SettingsError(f"HUEY_CONFIG cannot be used: {error}.") from error
+
+
+def default_queue_name() -> str:
+    """The name of the default database, so that two projects on one server do not share a queue by accident."""
+    name = settings.DATABASES.get("default", {}).get("NAME")
+    name = Path(str(name)).name if name else ""
+    return "huey" if name in {"", ":memory:"} else name
+
+
+def _given() -> dict[str, Any]:
+    """The keys that the project sets, ``HUEY`` among them as ``QUEUE``."""
+    url, config = getattr(settings, "HUEY", None), getattr(settings, "HUEY_CONFIG", None)
+    if url is not None and not is_url(url):
+        raise SettingsError("HUEY is not a backend URL.", f"Write for example {EXAMPLE}; a dictionary is HUEY_CONFIG.")
+    if config is not None and not isinstance(config, Mapping):
+        raise SettingsError(f"HUEY_CONFIG is a dictionary, not a {type(config).__name__}.", f"A URL is {EXAMPLE}.")
+    given = dict(config or {})
+    for key in given:
+        if key not in KEYS:
+            close = get_close_matches(str(key).upper(), KEYS, n=1)
+            hint = f"Did you mean {close[0]!r}?" if close else f"Its keys are {', '.join(KEYS)}."
+            raise SettingsError(f"HUEY_CONFIG has an unknown key {key!r}.", hint)
+    for key in ("ALWAYS_EAGER", "STORE_NONE"):
+        if not isinstance(given.get(key, False), bool):
+            raise SettingsError(f"HUEY_CONFIG[{key!r}] is True or False, not {given[key]!r}.")
+    _check_on_commit(given.get("ON_COMMIT", True))
+    if url is not None:
+        if "QUEUE" in given:
+            raise SettingsError("HUEY and HUEY_CONFIG['QUEUE'] both say where the queue is.", "Remove one of them.")
+        given["QUEUE"] = url
+    if given.get("QUEUE") is None and not given.get("ALWAYS_EAGER"):
+        raise SettingsError(
+            "No queue is configured: neither HUEY nor HUEY_CONFIG['QUEUE'] is set.",
+            f"Set {EXAMPLE}, or HUEY_CONFIG = {{'ALWAYS_EAGER': True}} to run commands at once.",
+            check_id="huey_django.E001",
+        )
+    return given
+
+
+def _check_on_commit(value: object) -> None:
+    if isinstance(value, bool):
+        return
+    if not isinstance(value, str) or value not in settings.DATABASES:
+        aliases = ", ".join(map(repr, settings.DATABASES)) or "none"
+        raise SettingsError(
+            f"HUEY_CONFIG['ON_COMMIT'] is True, False or the alias of a database, not {value!r}.",
+            f"The aliases are {aliases}.",
+        )
+
+
+def _queue(values: Mapping[str, Any]) -> Place:
+    value, name = values["QUEUE"], values["QUEUE_NAME"]
+    if not is_url(value):
+        return _built("QUEUE", values, name or default_queue_name())
+    url = _parsed("QUEUE", values)
+    if name is not None:
+        url = _with_option("QUEUE", url, "queue", name)
+    elif "queue" not in dict(url.query):
+        url = _with_option("QUEUE", url, "queue", default_queue_name())
+    return Place("QUEUE", url.render(hide_password=False), dict(url.query)["queue"])
+
+
+def _store(key: str, values: Mapping[str, Any], queue_name: str, name: str | None) -> Place:
+    if not is_url(values[key]):
+        return _built(key, values, name or queue_name)
+    url = _parsed(key, values)
+    if "queue" not in dict(url.query):
+        url = _with_option(key, url, "queue", queue_name)
+    if values.get(f"{key}_NAME") is not None:
+        url = _with_option(key, url, "results", values[f"{key}_NAME"])
+    return Place(key, url.render(hide_password=False), name or queue_name)
+
+
+def _built(key: str, values: Mapping[str, Any], name: str) -> Place:
+    connection = values[f"{key}_CONNECTION"]
+    if connection is not None and not isinstance(connection, Mapping):
+        raise SettingsError(f"HUEY_CONFIG['{key}_CONNECTION'] is a dictionary, not a {type(connection).__name__}.")
+    return Place(key, values[key], name, connection or {})
+
+
+def _parsed(key: str, values: Mapping[str, Any]) -> BackendURL:
+    if values[f"{key}_CONNECTION"] is not None:
+        raise SettingsError(f"{key} is a URL, so {key}_CONNECTION would not be used.", "Put its values into the URL.")
+    try:
+        return BackendURL.parse(values[key])
+    except ConfigurationError as error:
+        raise SettingsError(f"{key} cannot be used: {error}.") from error
+
+
+def _with_option(key: str, url: BackendURL, option: str, value: str) -> BackendURL:
+    if option in dict(url.query):
+        raise SettingsError(f"The URL of {key} has {option}=, and {key}_NAME is set, too.", "Remove one of them.")
+    return replace(url, query=(*url.query, (option, value)))
+
+
+def is_url(value: object) -> bool:
+    """Whether a setting is a URL, and not the path of a class."""
+    return isinstance(value, str) and "://" in value

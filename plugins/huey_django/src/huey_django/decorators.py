@@ -1,0 +1,148 @@
+"""The core's decorators, without the invoker: it is the project's, made from the settings when it is first needed."""
+
+from __future__ import annotations
+
+import types
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar, overload
+
+from huey_core import decorators as core
+from huey_core.decorators import CommandFunction
+from huey_core.exceptions import ConfigurationError
+from huey_core.invoker.deferred import DeferredInvoker
+from huey_django.invokers import get_invoker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from huey_core.commands.base import FunctionCommand
+
+__all__ = ["DjangoCommandFunction", "periodic_command", "queue_command"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+PROJECT: Final = DeferredInvoker(get_invoker)
+
+
+class DjangoCommandFunction(CommandFunction[P, R]):
+    """A decorated function of a Django project."""
+
+    def using(self, *, on_commit: bool | str | None = None, **options: Any) -> Self:
+        """The same function with other options, for one call: ``send.using(on_commit=False)(to)``.
+
+        Args:
+            on_commit: As for :func:`queue_command`.
+            options: Any options of :class:`~huey_core.commands.options.CommandOptions`.
+
+        Raises:
+            ConfigurationError: An option is unknown or its value cannot be used.
+            Unsupported: The queue cannot honour it.
+        """
+        made = super().using(**options)
+        if on_commit is not None:
+            made.command_class = _committing(made.command_class, on_commit)
+        return made
+
+
+@overload
+def queue_command(function: Callable[P, R], /) -> DjangoCommandFunction[P, R]: ...
+
+
+@overload
+def queue_command(
+    *, retries: int = 0, name: str | None = None, on_commit: bool | str | None = None, **options: Any
+) -> Callable[[Callable[P, R]], DjangoCommandFunction[P, R]]: ...
+
+
+def queue_command(
+    function: Callable[P, R] | None = None,
+    /,
+    *,
+    retries: int = 0,
+    name: str | None = None,
+    on_commit: bool | str | None = None,
+    **options: Any,
+) -> Any:
+    """Decorate a function so that calling it enqueues a command; with or without parentheses.
+
+    ::
+
+        @queue_command
+        def count_words(text): ...
+
+        @queue_command(retries=3, retry_delay=10)
+        def send_mail(to, text): ...
+
+    Args:
+        function: The function, when there are no parentheses.
+        retries: How many more times a command that raised is tried.
+        name: The command's registered name; the function's module and qualified name when ``None``.
+        on_commit: Inside a transaction, write the command when it is committed, and never if it is rolled back:
+            ``True`` for the default database, the alias of another one, or ``False`` to write at once. ``None`` takes
+            the setting ``ON_COMMIT``, which is ``True`` unless the project says otherwise.
+        options: The other options of :func:`huey_core.queue_command`.
+
+    Raises:
+        ConfigurationError: An option is unknown or its value cannot be used.
+        CommandConflict: Another function is registered under this name.
+    """
+    if function is not None and not callable(function):
+        raise ConfigurationError(
+            f"queue_command takes a function or keyword options, not {function!r}; the invoker is the project's"
+        )
+    decorate = core.queue_command(PROJECT, retries, name=name, **options)
+
+    def wrap(function: Callable[P, R]) -> DjangoCommandFunction[P, R]:
+        return _for_django(decorate(function), on_commit)
+
+    return wrap if function is None else wrap(function)
+
+
+def periodic_command(
+    validate_datetime: Callable[[datetime], bool],
+    *,
+    name: str | None = None,
+    missed: str = "skip",
+    on_commit: bool | str | None = None,
+    **options: Any,
+) -> Callable[[Callable[[], R]], DjangoCommandFunction[[], R]]:
+    """Decorate a function of no arguments so that ``run_huey`` runs it by the clock.
+
+    ::
+
+        @periodic_command(crontab(hour=3, minute=0))
+        def clean_up(): ...
+
+    Args:
+        validate_datetime: Says whether to run in the minute that begins at a naive time; usually :func:`crontab`.
+        name: The command's registered name; see :func:`queue_command`.
+        missed: What becomes of minutes in which no consumer could run it: ``"skip"``, ``"once"`` or ``"all"``.
+        on_commit: As for :func:`queue_command`, when the function is called; the clock has no transaction.
+        options: The other options of :func:`huey_core.periodic_command`.
+
+    Raises:
+        ConfigurationError: An option is unknown or its value cannot be used.
+        CommandConflict: Another function is registered under this name.
+    """
+    decorate = core.periodic_command(PROJECT, validate_datetime, name=name, missed=missed, **options)
+
+    def wrap(function: Callable[[], R]) -> DjangoCommandFunction[[], R]:
+        return _for_django(decorate(function), on_commit)
+
+    return wrap
+
+
+def _for_django(made: CommandFunction[P, R], on_commit: bool | str | None) -> DjangoCommandFunction[P, R]:
+    command_class = made.command_class
+    if on_commit is not None:
+        command_class.on_commit = on_commit  # type: ignore[attr-defined]
+    return DjangoCommandFunction(PROJECT, made.function, command_class)
+
+
+def _committing(command_class: type[FunctionCommand], on_commit: bool | str) -> type[FunctionCommand]:
+    """The same class of commands, with another ``on_commit``. It is not registered: consumers need not know it."""
+    body = {"on_commit": on_commit, "command_name": command_class.command_name}
+    return types.new_class(
+        command_class.__name__, (command_class,), {"declare": False}, lambda names: names.update(body)
+    )

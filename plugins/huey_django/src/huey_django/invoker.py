@@ -1,0 +1,82 @@
+"""An invoker that knows about transactions: what is enqueued in one is written when it is committed.
+
+A command that is written while its transaction is open may run before the rows that it works on can be seen, and runs
+although the transaction was rolled back. Waiting for the commit is therefore the default. Its price: a process that
+dies between the commit and the write has not enqueued the command. Where that must not happen, write the command in
+the transaction (``on_commit=False``), and let it check what it finds.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from django.db import DEFAULT_DB_ALIAS, transaction
+
+from huey_core.invoker.invoker import Invoker
+from huey_core.invoker.results import AsyncData
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from huey_core.commands.base import QueueCommand
+
+__all__ = ["DjangoInvoker"]
+
+
+class DjangoInvoker(Invoker):
+    """An :class:`~huey_core.Invoker` whose commands wait for the commit of the transaction they are enqueued in.
+
+    Args:
+        on_commit: For commands that do not say it themselves, in an attribute ``on_commit``: ``True`` waits for a
+            transaction of the default database, an alias for one of that database, ``False`` for none.
+        arguments: Those of :class:`~huey_core.Invoker`.
+    """
+
+    def __init__(self, *arguments: Any, on_commit: bool | str = True, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.on_commit = on_commit
+
+    def enqueue_many(self, commands: Iterable[QueueCommand]) -> list[Any]:
+        """Write commands now, or when the transaction that they belong to is committed.
+
+        What is wrong with a command is told now in either case, and its arguments are taken as they are now. A handle
+        of a command that waits has the command's own id, which is not the live one if it proves to be a duplicate.
+
+        With ``always_eager`` commands run at once, whatever the transaction.
+
+        Returns:
+            What :meth:`Invoker.enqueue_many` returns; ``None`` for each command without a result store.
+        """
+        batch = list(commands)
+        transactions = [None if self.always_eager else self._transaction_of(command) for command in batch]
+        if not any(transactions):
+            return super().enqueue_many(batch)
+        messages = self.prepare(batch)
+        ids = [command.task_id for command in batch]
+        for alias in dict.fromkeys(transactions):
+            these = [index for index, each in enumerate(transactions) if each == alias]
+            write = partial(
+                self.write_messages, [batch[index] for index in these], [messages[index] for index in these]
+            )
+            if alias is not None:
+                transaction.on_commit(write, using=alias)
+                continue
+            for index, written in zip(these, write(), strict=True):
+                ids[index] = written.message_id
+        return [None if self.result_store is None else AsyncData(self, task_id) for task_id in ids]
+
+    def _transaction_of(self, command: QueueCommand) -> str | None:
+        """The database whose open transaction a command waits for; ``None`` when it is written at once."""
+        on_commit = getattr(command, "on_commit", self.on_commit)
+        alias = DEFAULT_DB_ALIAS if on_commit is True else on_commit
+        return alias if alias and _is_open(alias) else None
+
+
+def _is_open(alias: str) -> bool:
+    connection = transaction.get_connection(alias)
+    if connection.in_atomic_block:
+        return True
+    # Without autocommit there is a transaction, too, and Django then says that nothing can wait for its end. Before the
+    # first query there is neither, and asking would make the connection.
+    return connection.connection is not None and not connection.autocommit

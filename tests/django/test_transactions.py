@@ -1,0 +1,109 @@
+"""A command that is enqueued in a transaction is written when that is committed."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import transaction
+from django.test import override_settings
+
+from huey_core.exceptions import EncodeError
+from huey_django import get_invoker, queue_command
+
+
+@queue_command(name="transactions.add")
+def add(a, b):
+    return a + b
+
+
+@queue_command(name="transactions.at_once", on_commit=False)
+def at_once():
+    pass
+
+
+def length():
+    return len(get_invoker().queue)
+
+
+class Rollback(Exception):
+    """Undoes a transaction."""
+
+
+@pytest.fixture(autouse=True)
+def empty_queue():
+    get_invoker().flush()
+    yield
+    get_invoker().flush()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_is_written_before_the_commit():
+    with transaction.atomic():
+        add(1, 2)
+        assert length() == 0
+    assert length() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_transaction_that_is_rolled_back_enqueues_nothing():
+    with pytest.raises(Rollback), transaction.atomic():
+        add(1, 2)
+        raise Rollback
+    assert length() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_id_is_known_before_the_commit_and_is_that_of_the_message():
+    with transaction.atomic():
+        handle = add(1, 2)
+    [message] = get_invoker().leased_queue.peek("ready")
+    assert message.message_id == handle.task_id
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_command_may_say_that_it_does_not_wait():
+    with transaction.atomic():
+        at_once()
+        assert length() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_call_may_say_that_it_does_not_wait():
+    with transaction.atomic():
+        add.using(on_commit=False)(1, 2)
+        assert length() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_setting_decides_for_commands_that_do_not():
+    with override_settings(HUEY_CONFIG={"ON_COMMIT": False}), transaction.atomic():
+        add(1, 2)
+        assert length() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_cannot_be_carried_is_told_at_the_call():
+    with transaction.atomic(), pytest.raises(EncodeError):
+        add(object(), 2)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_arguments_are_those_of_the_call_and_not_of_the_commit():
+    numbers = [1]
+    with transaction.atomic():
+        add(numbers, [])
+        numbers.append(2)
+    assert get_invoker().dequeue().data == ([[1], []], {})
+
+
+@pytest.mark.django_db(transaction=True)
+def test_several_commands_come_back_as_handles_in_their_order():
+    first, second, third = add.command(1, 1), at_once.command(), add.command(3, 3)
+    with transaction.atomic():
+        handles = get_invoker().enqueue_many([first, second, third])
+        assert length() == 1
+    assert [handle.task_id for handle in handles] == [first.task_id, second.task_id, third.task_id]
+
+
+def test_outside_of_a_transaction_a_command_is_written_at_once():
+    add(1, 2)
+    assert length() == 1
