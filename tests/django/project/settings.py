@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SECRET_KEY = "only for tests"  # noqa: S105 - nothing is protected by it
+SECRET_KEY = "only for tests"
 INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",
