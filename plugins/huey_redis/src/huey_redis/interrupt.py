@@ -28,7 +28,7 @@ class Interrupt:
         """Set the flag; does nothing when it is set or closed."""
         with self._lock:
             if not self._is_set and not self._closed:
-                # In this order: a thread that the pipe woke must find the flag set, or it takes the call for a time-out.
+                # In this order: a thread that the pipe woke must find the flag set, or it thinks that its time is over.
                 self._is_set = True
                 os.write(self._write, b"!")
 
