@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from huey_core.envelope import encode_header, join, pack, unpack
+from huey_core.envelope import PlainHeaders, encode_header, join, pack, unpack
 from huey_core.exceptions import DecodeError, EncodeError
 
 json_values = st.recursive(
@@ -91,3 +91,16 @@ def test_damaged_bytes_are_refused_with_the_reason(data: bytes, reason: str) -> 
 def test_a_header_that_json_does_not_have_is_refused(value: object) -> None:
     with pytest.raises(EncodeError, match="header"):
         pack({"opts": {"x": value}}, b"")
+
+
+@given(
+    task_id=st.from_regex("[0-9A-Za-z]+", fullmatch=True),
+    command=st.text(),
+    serializer=st.text(),
+    enqueued_at=st.floats(0, allow_infinity=False),
+    retries=st.integers(0),
+)
+def test_a_plain_header_is_written_as_any_other(task_id, command, serializer, enqueued_at, retries):
+    header = {"id": task_id, "cmd": command, "ser": serializer, "at": enqueued_at, "retries": retries}
+
+    assert PlainHeaders(command, serializer).encode(task_id, enqueued_at, retries) == encode_header(header)

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from huey_core.commands.options import TRAVELLING
-from huey_core.envelope import encode_header, join, unpack
+from huey_core.envelope import PlainHeaders, encode_header, join, unpack
 from huey_core.exceptions import ConfigurationError, DecodeError
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class CommandCodec:
         self._serializer = serializer
         self._accepted = {one.name: one for one in accept}
         self._clock = clock
+        self._plain_headers: dict[str, PlainHeaders] = {}
 
     def encode(self, command: QueueCommand) -> bytes:
         """Turn a command into a message.
@@ -62,10 +63,34 @@ class CommandCodec:
         Raises:
             EncodeError: The command's data cannot be carried by the serializer.
         """
-        if command.enqueued_at is None:
-            command.enqueued_at = self._clock()
+        enqueued_at = command.enqueued_at
+        if enqueued_at is None:
+            enqueued_at = command.enqueued_at = self._clock()
             if command.options.expires is not None:
-                command.expires_at = (command.eta or command.enqueued_at) + command.options.expires
+                command.expires_at = (command.eta or enqueued_at) + command.options.expires
+        encoded = self._plain_header(command, enqueued_at) or encode_header(self._header(command))
+        return join(encoded, self._serializer.encode(command.to_payload(), encoded))
+
+    def _plain_header(self, command: QueueCommand, enqueued_at: float) -> bytes | None:
+        """The header of a command that says no more than every command does; ``None`` if this one does."""
+        if (
+            command.received_header
+            or command.retried
+            or command.eta is not None
+            or command.expires_at is not None
+            or command.options.priority
+            or command.headers
+            or command.overrides
+            or not (command.task_id.isascii() and command.task_id.isalnum())
+        ):
+            return None
+        name = command.command_name
+        headers = self._plain_headers.get(name)
+        if headers is None:
+            headers = self._plain_headers[name] = PlainHeaders(name, self._serializer.name)
+        return headers.encode(command.task_id, enqueued_at, command.retries)
+
+    def _header(self, command: QueueCommand) -> dict[str, Any]:
         # What a later version wrote into the header survives a retry by this one.
         header: dict[str, Any] = {
             **command.received_header,
@@ -89,8 +114,7 @@ class CommandCodec:
             travelling = {name: getattr(command.options, name) for name in TRAVELLING if name in command.overrides}
             if travelling:
                 header["opts"] = travelling
-        encoded = encode_header(header)
-        return join(encoded, self._serializer.encode(command.to_payload(), encoded))
+        return header
 
     def decode(self, data: bytes) -> QueueCommand:
         """Turn a message back into a command.
