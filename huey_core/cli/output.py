@@ -46,8 +46,8 @@ def one_line_errors() -> Iterator[None]:
 
 
 def echo_json(value: Any) -> None:
-    """Print a value as indented JSON."""
-    click.echo(json.dumps(value, indent=2))
+    """Print a value as indented JSON, and what JSON does not know, as a plugin may return it, as text."""
+    click.echo(json.dumps(value, indent=2, default=str))
 
 
 def echo_pairs(pairs: Sequence[tuple[str, str]]) -> None:

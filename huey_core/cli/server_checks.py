@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 import statistics
 import time
-from contextlib import closing
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -40,6 +40,7 @@ _PATIENCE: Final = 5.0
 _SCRATCH_LEASE: Final = 60.0
 _SCRATCH_COMMAND: Final = "huey.doctor"
 _LISTED: Final = 10
+_LONGEST_REASON: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,21 +61,19 @@ class Target:
 def server_findings(url: str) -> Iterator[Finding]:
     """Make every check of the server and the queue that a URL names. One that does not answer is asked nothing more."""
     opened = OpenedBackends()
-    with closing(opened):
-        try:
-            backend = opened.at(url)
-            target = Target(backend, opened.queue(url), opened.task_store(url))
-        # What a plugin makes of its URL is its own code.
-        except Exception as error:  # noqa: BLE001
-            yield Finding("URL", Level.FAIL, _reason(error, url), "mend the URL, or install what serves it")
-            return
+    try:
+        backend = opened.at(url)
+        target = Target(backend, opened.queue(url), opened.task_store(url))
+    # What a plugin makes of its URL is its own code.
+    except Exception as error:  # noqa: BLE001
+        yield Finding("URL", Level.FAIL, _reason(error, url), "mend the URL, or install what serves it")
+    else:
         yield Finding("URL", Level.OK, str(backend.url), facts={"url": str(backend.url)})
-        for check, look in _CHECKS.items():
-            finding = _attempt(check, look, target)
-            yield finding
-            if check == "connection" and finding.level is Level.FAIL:
-                return
-        yield from _consumer_findings(target)
+        yield from _target_findings(target)
+    try:
+        opened.close()
+    except Exception as error:  # noqa: BLE001
+        yield Finding("end", Level.WARN, _reason(error, url), "report it to the authors of the plugin")
 
 
 def check_connection(target: Target) -> Finding:
@@ -95,7 +94,7 @@ def check_settings(target: Target) -> Finding:
     """Look for settings of the server that endanger messages."""
     warnings = target.backend.warnings()
     if warnings:
-        advice = "change them on the server, if the messages matter"
+        advice = "change them, on the server or in the URL, if the messages matter"
         return Finding("settings", Level.WARN, " ".join(warnings), advice, {"warnings": warnings})
     return Finding("settings", Level.OK, "none is known to endanger messages", facts={"warnings": warnings})
 
@@ -153,9 +152,12 @@ def check_round_trip(target: Target) -> Finding:
         queue.write(message)
         read = _run_scratch(queue, store, message_id, result)
         found = store.get(message_id)
-    finally:
-        queue.flush()
-        store.flush()
+    except BaseException:
+        # What failed first is what matters: whoever may not write may not flush either.
+        with suppress(Exception):
+            _flush(queue, store)
+        raise
+    _flush(queue, store)
     milliseconds = (time.monotonic() - began) * 1000
     facts = {"milliseconds": milliseconds, "serializer": serializer.name}
     if read != message or found is EmptyData or serializer.decode(found) != name:
@@ -205,7 +207,12 @@ def describe_consumer(consumer: ConsumerRecord, now: float) -> Finding:
         f"huey-core {consumer.version}, {consumer.threads} threads, runs {consumer.running}, "
         f"seen {age:.0f} s ago; knows {_some(consumer.commands) or 'no command'}"
     )
-    return Finding(f"consumer {consumer.name}", Level.OK, sentence, facts={**asdict(consumer), "seen_seconds_ago": age})
+    check, facts = f"consumer {consumer.name}", {**asdict(consumer), "seen_seconds_ago": age}
+    if consumer.hook_faults:
+        sentence += "".join(f"; {faults}" for faults in consumer.hook_faults)
+        advice = "look for the plugin in the consumer's log, and mend or block it"
+        return Finding(check, Level.WARN, sentence, advice, facts)
+    return Finding(check, Level.OK, sentence, facts=facts)
 
 
 _CHECKS: Final[dict[str, Callable[[Target], Finding]]] = {
@@ -225,11 +232,20 @@ _ADVICE: Final = {
 }
 
 
+def _target_findings(target: Target) -> Iterator[Finding]:
+    for check, look in _CHECKS.items():
+        finding = _attempt(check, look, target)
+        yield finding
+        if check == "connection" and finding.level is Level.FAIL:
+            return
+    yield from _consumer_findings(target)
+
+
 def _attempt(check: str, look: Callable[[Target], Finding], target: Target) -> Finding:
     try:
         return look(target)
     except Exception as error:  # noqa: BLE001 - a driver may raise anything
-        reason = hide_password(_described(error), target.backend.url)
+        reason = _shown(error, target.backend.url)
         return Finding(check, Level.FAIL, reason, _ADVICE.get(check, "look into the log and the rights of the server"))
 
 
@@ -269,6 +285,11 @@ def _run_scratch(queue: BaseQueue, store: BaseDataStore, message_id: str, result
     return deliveries[0].data if settled == [True] else None
 
 
+def _flush(queue: BaseQueue, store: BaseDataStore) -> None:
+    queue.flush()
+    store.flush()
+
+
 def _timed(call: Callable[[], object]) -> float:
     began = time.monotonic()
     call()
@@ -277,13 +298,15 @@ def _timed(call: Callable[[], object]) -> float:
 
 def _reason(error: Exception, url: str) -> str:
     """What an error says, without the password of a URL that may be unreadable."""
+    return str(error) if isinstance(error, QueueException) else _shown(error, BackendURL.parse(url))
+
+
+def _shown(error: Exception, url: BackendURL) -> str:
+    """What an error says, without the URL's password, and what a driver says no longer than is of use."""
     if isinstance(error, QueueException):
-        return str(error)
-    return hide_password(_described(error), BackendURL.parse(url))
-
-
-def _described(error: Exception) -> str:
-    return str(error) if isinstance(error, QueueException) else f"{type(error).__name__}: {error}"
+        return hide_password(str(error), url)
+    reason = hide_password(f"{type(error).__name__}: {error}", url)
+    return reason if len(reason) <= _LONGEST_REASON else f"{reason[:_LONGEST_REASON]}..."
 
 
 def _some(names: Sequence[str]) -> str:

@@ -217,6 +217,8 @@ class Consumer:
         self.lease_keeper.join()
         self.notify("huey_consumer_stop", reason=reason)
         log.info("stopped: %s", self.stats)
+        for faults in self.invoker.plugins.hook_faults():
+            log.warning("%s", faults)
         self._finished = not unfinished
         return self._finished
 

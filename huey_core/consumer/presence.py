@@ -16,13 +16,14 @@ import threading
 import time
 from dataclasses import asdict, dataclass, fields
 from functools import partial
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from huey_core._version import __version__
 from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
 from huey_core.exceptions import Unsupported
 from huey_core.hookspecs import hookimpl
+from huey_core.plugins.hook_faults import HookFaults
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +59,7 @@ class ConsumerRecord:
         commands: The commands that it knows.
         held: Messages under its lease, running ones included.
         running: Messages that run.
+        hook_faults: What its plugins have done amiss as observers since it started.
     """
 
     name: str
@@ -71,6 +73,7 @@ class ConsumerRecord:
     commands: tuple[str, ...] = ()
     held: int = 0
     running: int = 0
+    hook_faults: tuple[HookFaults, ...] = ()
 
     def encode(self) -> bytes:
         """Write the record as JSON."""
@@ -79,10 +82,10 @@ class ConsumerRecord:
     @classmethod
     def decode(cls, data: bytes) -> Self:
         """Read a record back. What a later version has added is left out."""
-        found = json.loads(data)
-        known = {field.name: found[field.name] for field in fields(cls) if field.name in found}
+        known = _known_fields(cls, json.loads(data))
         known |= {name: tuple(known[name]) for name in ("serializers", "commands") if name in known}
-        return cls(**known)
+        faults = [HookFaults(**_known_fields(HookFaults, each)) for each in known.pop("hook_faults", ())]
+        return cls(**known, hook_faults=tuple(faults))
 
 
 def shows_consumers(task_store: BaseDataStore) -> bool:
@@ -229,7 +232,12 @@ class _SignOfLife(threading.Thread):
             commands=tuple(consumer.invoker.registry),
             held=snapshot.held,
             running=len(snapshot.running),
+            hook_faults=tuple(consumer.invoker.plugins.hook_faults()),
         )
+
+
+def _known_fields(cls: type[ConsumerRecord | HookFaults], found: dict[str, Any]) -> dict[str, Any]:
+    return {field.name: found[field.name] for field in fields(cls) if field.name in found}
 
 
 def _record_key(name: str) -> str:

@@ -47,7 +47,11 @@ def _where(consumer: Consumer) -> Iterator[str]:
     yield f"results: {invoker.result_store!r}; state: {invoker.task_store!r}"
     yield f"accepted serializers: {', '.join(sorted(invoker.accepted))}"
     for backend in invoker.backends:
-        details = ", ".join(f"{name} {value}" for name, value in backend.describe().items())
+        # Whoever may use a server need not have the right to ask it about itself.
+        try:
+            details = ", ".join(f"{name} {value}" for name, value in backend.describe().items())
+        except Exception as error:  # noqa: BLE001 - a driver may raise anything
+            details = f"it cannot be described: {type(error).__name__}"
         yield f"backend: {backend.url}" + (f" ({details})" if details else "")
 
 
@@ -72,5 +76,8 @@ def _shortcomings(consumer: Consumer) -> Iterator[str]:
     if invoker.result_store is not None and not invoker.results_expire:
         yield "results are kept until they are read, because the result store cannot forget them"
     for backend in invoker.backends:
-        for warning in backend.warnings():
-            yield f"warning: {warning}"
+        try:
+            warnings = backend.warnings()
+        except Exception as error:  # noqa: BLE001 - as above
+            warnings = [f"the settings of {backend.url} cannot be looked at: {type(error).__name__}; try huey doctor"]
+        yield from (f"warning: {warning}" for warning in warnings)

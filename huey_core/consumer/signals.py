@@ -17,15 +17,13 @@ import signal
 import sys
 import threading
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-    from huey_core.consumer.consumer import Consumer
-
-__all__ = ["end_soon", "run_until_signalled"]
+__all__ = ["Runnable", "end_soon", "run_until_signalled"]
 
 log: Final = logging.getLogger("huey_core.consumer")
 
@@ -36,7 +34,20 @@ LAST_MOMENT: Final = 1.0
 """Seconds within which everything must be given back after a second signal; leases do the rest."""
 
 
-def run_until_signalled(consumer: Consumer, restart: Callable[[], None] | None = None) -> int:
+class Runnable(Protocol):
+    """What runs until a signal comes: a :class:`~huey_core.consumer.consumer.Consumer`, or several that act as one."""
+
+    def start(self) -> None:
+        """Start, and return when it runs."""
+
+    def stop(self, reason: str) -> object:
+        """Stop in an orderly way, and return when it has stopped."""
+
+    def stop_now(self) -> None:
+        """Give everything back at once, also while :meth:`stop` waits in another thread."""
+
+
+def run_until_signalled(consumer: Runnable, restart: Callable[[], None] | None = None) -> int:
     """Start a consumer, run it until a signal comes, and stop it. Must be called in the main thread.
 
     Args:
@@ -83,7 +94,7 @@ def end_soon(code: int, grace: float = 1.0) -> None:
     timer.start()
 
 
-def _stop(consumer: Consumer, asked: int, received: SimpleQueue[int]) -> int | None:
+def _stop(consumer: Runnable, asked: int, received: SimpleQueue[int]) -> int | None:
     """Stop, and return the signal that was obeyed: SIGHUP only if none to end came after it; ``None`` if two did."""
     # In a thread, so that a second signal can cut it short.
     stopping = _in_thread(consumer.stop, signal.Signals(asked).name)

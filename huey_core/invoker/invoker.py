@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from huey_core.backends.base import BaseDataStore, BaseQueue
 from huey_core.backends.capabilities import Capability
-from huey_core.backends.leased import LeasedQueue, Message, Written
+from huey_core.backends.leased import LeasedQueue
 from huey_core.backends.options import COMMON_OPTIONS
 from huey_core.commands.codec import CommandCodec
 from huey_core.commands.registry import CommandRegistry, default_registry
@@ -22,17 +22,20 @@ from huey_core.exceptions import (
     QueueWriteException,
     Unsupported,
 )
+from huey_core.invoker.arguments import check_kind, check_seconds
 from huey_core.invoker.builtin import CoreFeatures
 from huey_core.invoker.eager import run_eagerly
 from huey_core.invoker.opened import OpenedBackends
 from huey_core.invoker.results import AsyncData
 from huey_core.invoker.revocation import Revocations
+from huey_core.invoker.writing import message_of, write
 from huey_core.plugins.serializers import serializer as find_serializer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from huey_core.backends.backend import Backend
+    from huey_core.backends.leased import Message, Written
     from huey_core.commands.base import QueueCommand
     from huey_core.commands.options import CommandOptions
     from huey_core.plugins.manager import PluginManager
@@ -103,9 +106,9 @@ class Invoker:
         registry: CommandRegistry | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
-        _check_kind("queue", queue, BaseQueue, str)
-        _check_kind("result_store", result_store, BaseDataStore, str, type(None))
-        _check_kind("task_store", task_store, BaseDataStore, str, type(None))
+        check_kind("queue", queue, BaseQueue, str)
+        check_kind("result_store", result_store, BaseDataStore, str, type(None))
+        check_kind("task_store", task_store, BaseDataStore, str, type(None))
         self._opened = opened = OpenedBackends()
         self.queue = opened.queue(queue) if isinstance(queue, str) else queue
         self.result_store = opened.result_store(result_store) if isinstance(result_store, str) else result_store
@@ -115,8 +118,9 @@ class Invoker:
         options = opened.at(queue).url.options if isinstance(queue, str) else _DEFAULTS
         self.result_ttl: float | None = options["result_ttl"] if result_ttl is AS_THE_URL_SAYS else result_ttl
         self.lease: float = options["lease"] if lease is None else lease
-        _check_seconds("result_ttl", self.result_ttl, 0.001)
-        _check_seconds("lease", self.lease, 0.001)
+        if self.result_ttl is not None:
+            check_seconds("result_ttl", self.result_ttl, 0.001)
+        check_seconds("lease", self.lease, 0.001)
         self.serializer = find_serializer(options["serializer"] if serializer is None else serializer)
         self.accepted: Mapping[str, Serializer] = {
             one.name: one for one in ([self.serializer] if accept is None else map(find_serializer, accept))
@@ -279,12 +283,12 @@ class Invoker:
             EncodeError: The arguments of one cannot be carried by the serializer.
         """
         self._ask_plugins(commands)
-        return [self._message(command) for command in commands]
+        return [message_of(command, self.codec.encode(command)) for command in commands]
 
     def write_messages(self, commands: Sequence[QueueCommand], messages: Sequence[Message]) -> list[Written]:
         """Write what :meth:`prepare` made of these commands; see :meth:`write_many`."""
         try:
-            written = self._write(messages)
+            written = write(self.queue, messages)
         except QueueException:
             raise
         except Exception as error:
@@ -303,33 +307,6 @@ class Invoker:
                 self._check_delay("eta")
             if before_enqueue:
                 self.hook.huey_before_enqueue(invoker=self, command=command)
-
-    def _message(self, command: QueueCommand) -> Message:
-        options = command.options
-        unique_key, unique_for = command.unique or (command.unique_key(), options.unique_for)
-        return Message(
-            self.codec.encode(command), command.task_id, options.priority, command.eta, unique_key, unique_for
-        )
-
-    def _write(self, messages: Sequence[Message]) -> list[Written]:
-        queue = self.leased_queue
-        if queue is None:
-            for message in messages:
-                self.queue.write(message.data)
-            return [Written(True, message.message_id) for message in messages]
-        if len(messages) > 1:
-            return queue.write_many(messages)
-        return [
-            queue.write(
-                message.data,
-                message_id=message.message_id,
-                priority=message.priority,
-                eta=message.eta,
-                unique_key=message.unique_key,
-                unique_for=message.unique_for,
-            )
-            for message in messages
-        ]
 
     def dequeue(self) -> QueueCommand | None:
         """Read one command and forget it (at-most-once delivery), or return ``None`` when the queue is empty.
@@ -422,19 +399,6 @@ class Invoker:
 
     def __repr__(self) -> str:
         return f"<Invoker of {self.queue!r}>"
-
-
-def _check_kind(name: str, value: object, *kinds: type) -> None:
-    if not isinstance(value, kinds):
-        expected = " or ".join("a URL" if kind is str else kind.__name__ for kind in kinds if kind is not type(None))
-        raise ConfigurationError(f"{name} must be {expected}, not {value!r}")
-
-
-def _check_seconds(name: str, value: object, least: float) -> None:
-    if value is None and name == "result_ttl":
-        return
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
-        raise ConfigurationError(f"{name} must be a number of seconds of at least {least:g}, not {value!r}")
 
 
 def _plugin(thing: BaseQueue | BaseDataStore) -> str:

@@ -7,13 +7,13 @@ from typing import Final
 from huey_core.backends.backend import Backend
 from huey_core.backends.url import BackendURL
 from huey_core.plugins.discovery import BACKENDS
-from huey_core.plugins.known import KNOWN_BACKENDS
+from huey_core.plugins.known import KNOWN_BACKENDS, UNSERVED_SCHEMES
 from huey_core.plugins.registry import LazyRegistry
 
 __all__ = ["backend_class", "backends", "open_backend", "register_backend"]
 
 backends: Final[LazyRegistry[Backend]] = LazyRegistry(
-    BACKENDS, Backend, kind="backend", role="URL scheme", known=KNOWN_BACKENDS
+    BACKENDS, Backend, kind="backend", role="URL scheme", known=KNOWN_BACKENDS, unserved=UNSERVED_SCHEMES
 )
 """The backends by URL scheme."""
 

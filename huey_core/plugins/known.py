@@ -1,20 +1,30 @@
-"""What to install for a URL scheme. An uninstalled plugin cannot speak for itself, so this table speaks for it."""
+"""What to install for a name. An uninstalled plugin cannot speak for itself, so these tables speak for it."""
 
 from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["KNOWN_BACKENDS"]
+__all__ = ["KNOWN_BACKENDS", "KNOWN_SERIALIZERS", "UNSERVED_SCHEMES"]
 
 KNOWN_BACKENDS: Final = {
     "memory": "huey-memory",
     "mongodb": "huey-mongo",
     "mongodb+srv": "huey-mongo",
     "redis": "huey-redis",
-    "redis+cluster": "huey-redis",
-    "redis+sentinel": "huey-redis",
     "redis+unix": "huey-redis",
     "rediss": "huey-redis",
     "sqlite": "huey-sqlite",
 }
 """The distribution to suggest for a URL scheme, sorted by scheme. A plugin works without being listed here."""
+
+UNSERVED_SCHEMES: Final = {
+    "redis+cluster": "huey-redis does not speak to Redis Cluster yet; use the redis:// URL of a server on its own",
+    "redis+sentinel": "huey-redis does not speak to Redis Sentinel yet; use the redis:// URL of the primary",
+}
+"""What to say of a URL scheme that people may expect and that no plugin known here serves, sorted by scheme."""
+
+KNOWN_SERIALIZERS: Final = {
+    "msgpack": "huey-msgpack",
+    "zstd": "huey-zstd",
+}
+"""The distribution to suggest for a serializer's name, sorted by name. A plugin works without being listed here."""

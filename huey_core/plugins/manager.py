@@ -2,16 +2,14 @@
 
 Control hooks are called through :attr:`PluginManager.hook` and are pluggy's own business. Observers are called through
 :meth:`PluginManager.notify`, one by one, because in pluggy an exception in one implementation keeps the others from
-being called.
+being called, and because each is timed by itself.
 """
 
 from __future__ import annotations
 
 import difflib
 import logging
-import threading
 import time
-from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 import pluggy
@@ -30,6 +28,7 @@ from huey_core.exceptions import (
 from huey_core.hookspecs import OBSERVERS, PROJECT
 from huey_core.plugins.discovery import GROUPS, PLUGINS, Entry, entries
 from huey_core.plugins.environment import DISABLE, TRACE, disabled_names, is_named, is_tracing, normalise
+from huey_core.plugins.hook_faults import SLOW_HOOK, HookFaultLog, HookFaults
 from huey_core.plugins.loading import check_api, load, remember
 from huey_core.plugins.selection import select
 
@@ -43,7 +42,6 @@ __all__ = ["PluginManager"]
 logger = logging.getLogger(__name__)
 
 _BLOCK: Final = "no:"
-_REPORT_INTERVAL: Final = 60.0
 _HOOKS: Final = tuple(hookspecs.names())
 
 
@@ -61,11 +59,11 @@ class PluginManager:
             ``HUEY_DISABLE_PLUGINS`` blocks.
         strict: Whether an installed plugin that cannot be loaded is an error. Otherwise it is logged as a warning, and
             the others are used.
-        clock: Returns seconds, for the limit on how often one failing hook is logged.
+        slow_hook: Seconds above which a call of an observer counts as slow.
+        clock: Returns seconds, for the time that an observer takes, and for the limit on how often one is logged.
 
     Attributes:
         hook: Calls the control hooks: ``manager.hook.huey_before_enqueue(invoker=..., command=...)``.
-        hook_errors: How often each observer has failed, by plugin and hook.
 
     Raises:
         UnknownHook: A plugin implements a hook that does not exist.
@@ -80,15 +78,15 @@ class PluginManager:
         *,
         installed: bool = True,
         strict: bool = False,
+        slow_hook: float = SLOW_HOOK,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._pluggy = pluggy.PluginManager(PROJECT)
         self._pluggy.add_hookspecs(hookspecs)
         self.hook: Any = self._pluggy.hook
-        self.hook_errors: Counter[tuple[str, str]] = Counter()
+        self._slow_hook = slow_hook
         self._clock = clock
-        self._lock = threading.Lock()
-        self._last_report: dict[tuple[str, str], float] = {}
+        self._faults = HookFaultLog(clock)
         self._plugins: dict[str, object] = {}
         self._implemented: frozenset[str] = frozenset()
         self._only: dict[str, HookImpl] = {}
@@ -165,9 +163,9 @@ class PluginManager:
     def notify(self, hook_name: str, **arguments: Any) -> None:
         """Call every implementation of an observer by itself, in pluggy's order.
 
-        An exception, ``SystemExit`` included, is logged with the plugin's name, at most once a minute for one plugin
-        and hook, and is counted in :attr:`hook_errors`; the other implementations are called all the same.
-        ``KeyboardInterrupt`` passes through.
+        An exception, ``SystemExit`` included, and a call that takes longer than ``slow_hook`` are logged with the
+        plugin's name, each at most once a minute for one plugin and hook, and are counted for :meth:`hook_faults`; the
+        other implementations are called all the same. ``KeyboardInterrupt`` passes through.
 
         Args:
             hook_name: One of :data:`~huey_core.hookspecs.OBSERVERS`.
@@ -179,21 +177,23 @@ class PluginManager:
         implementations = self._observers[hook_name]
         if self._tracing:
             _trace(hook_name, implementations)
+        clock = self._clock
         for implementation in implementations:
+            began = clock()
             try:
-                implementation.function(*[arguments[name] for name in implementation.argnames])
+                try:
+                    implementation.function(*[arguments[name] for name in implementation.argnames])
+                finally:
+                    # Before a failure is logged, which may take a while and is not the plugin's doing.
+                    seconds = clock() - began
             except (Exception, SystemExit) as error:  # noqa: BLE001 - an observer must not harm the command
-                self._report(implementation.plugin_name, hook_name, error)
+                self._faults.raised(implementation.plugin_name, hook_name, error)
+            if seconds > self._slow_hook:
+                self._faults.delayed(implementation.plugin_name, hook_name, seconds)
 
-    def _report(self, plugin: str, hook_name: str, error: BaseException) -> None:
-        key = (plugin, hook_name)
-        with self._lock:
-            self.hook_errors[key] += 1
-            count, now = self.hook_errors[key], self._clock()
-            if now - self._last_report.get(key, float("-inf")) < _REPORT_INTERVAL:
-                return
-            self._last_report[key] = now
-        logger.error("plugin %s failed in %s, %s so far", plugin, hook_name, _times(count), exc_info=error)
+    def hook_faults(self) -> list[HookFaults]:
+        """What plugins have done amiss as observers so far: which raised and which were slow, by plugin and hook."""
+        return self._faults.all()
 
     def _load_installed(self, blocked: dict[str, str], strict: bool) -> None:
         _warn_of_unknown(blocked | disabled_names())
@@ -279,10 +279,6 @@ def _warn_of_unknown(blocked: dict[str, str]) -> None:
 def _suggest(hook: str) -> str:
     close = difflib.get_close_matches(hook, _HOOKS, n=1)
     return "which is no hook" + (f"; did you mean {close[0]!r}?" if close else "; see huey_core.hookspecs for all")
-
-
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count} times"
 
 
 def _trace(hook_name: str, implementations: Iterable[HookImpl]) -> None:

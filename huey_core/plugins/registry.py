@@ -31,6 +31,7 @@ class LazyRegistry(Generic[T]):
         kind: What a plugin of the group is called in messages.
         role: What its name is called in messages.
         known: Distributions to suggest for names that are not installed.
+        unserved: What to say of names that no known distribution offers, although people may expect it.
         builtin: Entries that are there even when no metadata is, as in a bare checkout of the source.
     """
 
@@ -42,6 +43,7 @@ class LazyRegistry(Generic[T]):
         kind: str,
         role: str,
         known: Mapping[str, str] | None = None,
+        unserved: Mapping[str, str] | None = None,
         builtin: Sequence[Entry] = (),
     ) -> None:
         self.group = group
@@ -49,6 +51,7 @@ class LazyRegistry(Generic[T]):
         self._kind = kind
         self._role = role
         self._known = known or {}
+        self._unserved = unserved or {}
         self._builtin = tuple(builtin)
         self._registered: dict[str, type[T]] = {}
 
@@ -123,6 +126,8 @@ class LazyRegistry(Generic[T]):
         sentences = [f"no {self._kind} is installed for the {self._role} {name!r}"]
         if suggestion is not None:
             sentences.append(f"install it with: pip install {suggestion}")
+        elif name in self._unserved:
+            sentences.append(self._unserved[name])
         else:
             sentences += self._closest(name)
         sources = {entry.label: f"{entry.label} ({entry.source})" for entry in self.entries()}
@@ -133,11 +138,12 @@ class LazyRegistry(Generic[T]):
 
     def _closest(self, name: str) -> list[str]:
         labels = {label.lower(): label for label in [*(entry.label for entry in self.entries()), *self._registered]}
-        close = difflib.get_close_matches(name.lower(), {*labels, *self._known}, n=1)
+        close = difflib.get_close_matches(name.lower(), {*labels, *self._known, *self._unserved}, n=1)
         if not close:
             return []
         if close[0] not in labels:
-            return [f"the closest name is {close[0]!r} (pip install {self._known[close[0]]})"]
+            what_to_do = self._unserved.get(close[0]) or f"pip install {self._known[close[0]]}"
+            return [f"the closest name is {close[0]!r} ({what_to_do})"]
         label = labels[close[0]]
         if label != label.lower():
             return [f"an installed plugin is called {label!r}, which can never be found: names must be lower case"]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import pathlib
 import subprocess
 import sys
 import textwrap
@@ -14,12 +15,14 @@ from click.testing import CliRunner
 from huey_core import CommandRegistry, Invoker, __version__, queue_command
 from huey_core.backends.backend import HUEY_PLUGIN_API, Backend
 from huey_core.backends.leased import State
+from huey_core.backends.url import BackendURL
 from huey_core.cli.group import huey
 from huey_core.consumer import Consumer
+from huey_core.hookspecs import hookimpl
 from huey_core.plugins import discovery
 from huey_core.plugins.backends import register_backend
 from huey_core.plugins.registry import LazyRegistry
-from huey_memory import SYSTEM_CLOCK, MemoryBackend, MemoryDataStore, MemoryQueue
+from huey_memory import MemoryBackend, MemoryDataStore, MemoryQueue
 from huey_redis.testing import RedisServer
 from plain_backend import PlainQueue, PlainStore
 
@@ -146,6 +149,16 @@ class TestPlugins:
         assert len(lines) == 2
         assert all("huey-extra 1." in line and "huey-other 1." in line for line in lines)
 
+    def test_two_claims_on_one_scheme_are_a_failure_that_names_both(self, cli, install):
+        for distribution in ("huey-extra", "huey-other"):
+            install("raise SystemExit", discovery.BACKENDS, distribution)
+
+        lines = cli.run("doctor", "extra://user:s3cret@host/").output.splitlines()
+
+        failed = [line for line in lines if line.startswith(("✗ backend extra", "✗ URL"))]
+        assert len(failed) == 3
+        assert all("huey-extra 1." in line and "huey-other 1." in line for line in failed)
+
     def test_a_blocked_plugin_is_not_imported(self, diagnose, install, monkeypatch):
         monkeypatch.setenv("HUEY_DISABLE_PLUGINS", "extra")
         install("1 / 0")
@@ -204,8 +217,8 @@ class Faulty(MemoryBackend):
     problem = ""
 
     def __init__(self, url):
-        Backend.__init__(self, url)
-        self.space, self.clock = "faulty", SYSTEM_CLOCK
+        super().__init__(BackendURL.parse("memory://faulty/").with_options(()))
+        self.url = url
 
     def ping(self):
         if self.problem == "ping":
@@ -215,8 +228,13 @@ class Faulty(MemoryBackend):
 
     def describe(self):
         if self.problem == "describe":
-            raise PermissionError(f"{self.url.password} may not")
-        return {}
+            raise PermissionError(f"{self.url.password} may not{' at all' * 100}")
+        return {"version": pathlib.PurePath("1.0")} if self.problem == "no text" else {}
+
+    def close(self):
+        super().close()
+        if self.problem == "close":
+            raise OSError(f"{self.url.password} cannot be closed")
 
     def warnings(self):
         return ["Messages are thrown away when memory is full."] if self.problem == "settings" else []
@@ -224,6 +242,8 @@ class Faulty(MemoryBackend):
     def queue(self, name):
         if self.problem == "loses":
             return Forgetful(name)
+        if self.problem == "rights":
+            return ReadOnly(name)
         return Ahead(name) if self.problem == "clock" else super().queue(name)
 
     def data_store(self, name):
@@ -243,6 +263,14 @@ class Forgetful(MemoryQueue):
 
     def claim(self, limit, lease, wait=0.0):
         return []
+
+
+class ReadOnly(MemoryQueue):
+    def write(self, data, **options):
+        raise PermissionError("you may not write")
+
+    def flush(self):
+        raise PermissionError("you may not flush")
 
 
 class ForgetfulStore(MemoryDataStore):
@@ -284,9 +312,12 @@ class TestServer:
         [
             ("ping", "connection", "fail", "OSError: no route to host for faulty://user:***@host"),
             ("describe", "server", "fail", "PermissionError: *** may not"),
+            ("no text", "server", "ok", "version 1.0"),
+            ("close", "end", "warn", "OSError: *** cannot be closed"),
             ("settings", "settings", "warn", "Messages are thrown away when memory is full."),
             ("latency", "latency", "warn", " ms a round trip"),
             ("clock", "clock", "warn", "s ahead of this machine's"),
+            ("rights", "round trip", "fail", "PermissionError: you may not write"),
             ("loses", "round trip", "fail", "the command did not come back"),
             ("results", "round trip", "fail", "its result did not come back"),
         ],
@@ -297,6 +328,11 @@ class TestServer:
         assert (found[check]["level"], sentence in found[check]["sentence"]) == (level, True)
         assert "s3cret" not in json.dumps(found)
         assert ("queue" in found) is (problem != "ping")
+
+    def test_a_driver_is_not_quoted_at_length(self, diagnose, faulty):
+        sentence = diagnose(faulty("describe"))["server"]["sentence"]
+
+        assert (len(sentence) < 400, sentence[-3:]) == (True, "...")
 
     @pytest.mark.parametrize(
         "url", ["redis://user:s3cret@host:port/", "nosuch://user:s3cret@host/", "no url", "memory://?x=1"]
@@ -374,6 +410,21 @@ class TestConsumers:
         assert all("knows mail.read, mail.send" in found[f"consumer {each.name}"]["sentence"] for each in (one, other))
         assert found["commands"]["sentence"] == "every consumer knows the same 2"
 
+    def test_what_plugins_of_a_consumer_do_amiss_is_a_warning(self, cli, diagnose, run_consumer, eventually):
+        class Nuisance:
+            @hookimpl
+            def huey_worker_start(self):
+                raise RuntimeError("I am a nuisance")
+
+        invoker = Invoker.from_url(f"{cli.url}&lease=1", registry=CommandRegistry(), plugins=[Nuisance()])
+        check = f"consumer {run_consumer(invoker, threads=1).name}"
+        eventually(lambda: diagnose(cli.url).get(check, {}).get("level") == "warn")
+
+        found = diagnose(cli.url)[check]
+
+        assert "Nuisance in huey_worker_start raised once" in found["sentence"]
+        assert [faults["errors"] for faults in found["facts"]["hook_faults"]] == [1]
+
     def test_a_command_that_a_consumer_lacks_is_named(self, cli, diagnose, run_consumer, eventually):
         self.start(cli.url, run_consumer, "mail.send", "mail.read")
         old = self.start(cli.url, run_consumer, "mail.read")
@@ -395,7 +446,7 @@ def test_a_real_server_is_left_as_it_was(diagnose, run_consumer, eventually):
             [sys.executable, "-c", KEYS, str(server.port)], capture_output=True, text=True, check=True
         ).stdout
 
-    assert {found[check]["level"] for check in ("connection", "latency", "clock", "round trip")} == {"ok"}
+    assert {found[check]["level"] for check in ("connection", "server", "round trip")} == {"ok"}
     assert "doctor" not in keys
     assert "consumer:" not in keys
 

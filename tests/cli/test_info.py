@@ -93,7 +93,7 @@ def test_an_error_in_the_url_is_one_line_without_a_traceback(cli):
     assert "s3cret" not in result.stderr
 
 
-def test_an_unknown_scheme_says_what_to_install(cli):
-    result = cli.run("info", "redis+cluster://user:s3cret@host/")
+def test_a_scheme_that_nobody_serves_says_what_to_use(cli):
+    result = cli.run("info", "redis+sentinel://user:s3cret@host/")
 
-    assert (result.exit_code, "pip install huey-redis" in result.stderr, "s3cret" in result.stderr) == (1, True, False)
+    assert (result.exit_code, "URL of the primary" in result.stderr, "s3cret" in result.stderr) == (1, True, False)

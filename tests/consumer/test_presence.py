@@ -11,6 +11,8 @@ from huey_core import __version__, queue_command
 from huey_core.backends.base import EmptyData
 from huey_core.consumer.presence import ConsumerRecord, consumers_alive
 from huey_core.exceptions import Unsupported
+from huey_core.hookspecs import hookimpl
+from huey_core.plugins.hook_faults import HookFaults
 from huey_memory import ManualClock, MemoryDataStore
 from plain_backend import PlainStore
 
@@ -61,6 +63,30 @@ def test_a_heartbeat_shows_what_runs_now(make_invoker, run_consumer, eventually)
 
     eventually(lambda: [each.running for each in consumers_alive(invoker.task_store)] == [1])
     going_on.set()
+
+
+class Nuisance:
+    @hookimpl
+    def huey_worker_start(self):
+        raise RuntimeError("I am a nuisance")
+
+
+def test_a_heartbeat_shows_what_plugins_do_amiss(make_invoker, run_consumer, eventually):
+    invoker = make_invoker(lease=1, plugins=[Nuisance()])
+
+    run_consumer(invoker, threads=2)
+
+    eventually(
+        lambda: [faults.errors for each in consumers_alive(invoker.task_store) for faults in each.hook_faults] == [2]
+    )
+
+
+def test_a_consumer_that_stops_logs_what_plugins_did_amiss(make_invoker, run_consumer, caplog):
+    caplog.set_level("INFO")
+
+    run_consumer(make_invoker(plugins=[Nuisance()]), threads=2).stop()
+
+    assert f"plugin {__name__}.Nuisance in huey_worker_start raised 2 times" in caplog.messages
 
 
 def test_a_consumer_that_was_killed_is_not_seen_after_its_lease(make_invoker, run_consumer, eventually):
@@ -149,10 +175,15 @@ def test_a_store_that_does_not_answer_holds_up_neither_leases_nor_the_end(make_i
 
 
 def test_a_record_of_a_later_version_can_be_read():
-    record = ConsumerRecord(name="host:1:a", commands=("mail.send",), running=2)
-    later = json.dumps({**json.loads(record.encode()), "mood": "good"}).encode()
+    record = ConsumerRecord(name="host:1:a", commands=("mail.send",), running=2, hook_faults=(HookFaults("p", "h", 1),))
+    found = json.loads(record.encode())
+    later = json.dumps({**found, "mood": "good", "hook_faults": [{**found["hook_faults"][0], "blame": 1}]}).encode()
 
     assert ConsumerRecord.decode(later) == record
+
+
+def test_a_record_of_an_earlier_version_can_be_read():
+    assert ConsumerRecord.decode(b'{"name": "host:1:a"}') == ConsumerRecord(name="host:1:a")
 
 
 def test_a_consumer_starts_whose_queue_has_no_task_store(run_consumer, make_invoker):

@@ -73,8 +73,8 @@ def test_a_missing_variable_is_named(monkeypatch):
         Invoker.from_env()
 
 
-def test_an_unknown_scheme_says_what_to_install():
-    with pytest.raises(PluginNotFound, match="pip install huey-redis"):
+def test_a_scheme_that_nobody_serves_says_what_to_use():
+    with pytest.raises(PluginNotFound, match="use the redis:// URL of"):
         Invoker.from_url("redis+cluster://localhost/")
 
 

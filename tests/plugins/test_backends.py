@@ -13,6 +13,7 @@ from huey_core.exceptions import (
 )
 from huey_core.plugins.backends import backend_class, backends, open_backend, register_backend
 from huey_core.plugins.discovery import BACKENDS
+from huey_core.plugins.registry import LazyRegistry
 
 
 class Registered(Backend):
@@ -124,13 +125,41 @@ def test_a_registered_backend_goes_before_an_installed_one(alpha):
         backends.unregister("alpha")
 
 
-def test_a_known_scheme_that_is_not_installed_says_what_to_install(site):
-    with pytest.raises(PluginNotFound) as caught:
-        backend_class("redis+cluster")
+@pytest.fixture
+def registry():
+    """A registry that knows of a backend which is not installed."""
+    return LazyRegistry(BACKENDS, Backend, kind="backend", role="URL scheme", known={"gamma": "huey-gamma"})
 
-    assert "no backend is installed for the URL scheme 'redis+cluster'" in str(caught.value)
-    assert "pip install huey-redis" in str(caught.value)
-    assert caught.value.distribution == "huey-redis"
+
+def test_a_known_scheme_that_is_not_installed_says_what_to_install(registry):
+    with pytest.raises(PluginNotFound) as caught:
+        registry.get("gamma")
+
+    assert "no backend is installed for the URL scheme 'gamma'" in str(caught.value)
+    assert "pip install huey-gamma" in str(caught.value)
+    assert caught.value.distribution == "huey-gamma"
+
+
+@pytest.mark.parametrize(
+    ("scheme", "reason"),
+    [
+        ("redis+cluster", "huey-redis does not speak to Redis Cluster yet; use the redis:// URL of"),
+        ("redis+sentinel", "huey-redis does not speak to Redis Sentinel yet; use the redis:// URL of the primary"),
+        ("redis+sentinal", "the closest name is 'redis+sentinel' (huey-redis does not speak to Redis Sentinel yet"),
+    ],
+)
+def test_a_scheme_that_no_known_plugin_serves_says_what_to_use_and_not_what_to_install(scheme, reason):
+    with pytest.raises(PluginNotFound) as caught:
+        backend_class(scheme)
+
+    assert reason in str(caught.value)
+    assert "pip install" not in str(caught.value)
+
+
+def test_a_plugin_may_serve_a_scheme_that_no_known_plugin_serves(site, backend_source):
+    site.install("huey-c", {BACKENDS: {"redis.cluster": "alpha_module:ThisBackend"}}, {"alpha_module": backend_source})
+
+    assert backend_class("redis+cluster").__name__ == "ThisBackend"
 
 
 def test_a_misspelt_scheme_names_the_closest_that_is_installed(alpha):
@@ -138,9 +167,9 @@ def test_a_misspelt_scheme_names_the_closest_that_is_installed(alpha):
         backend_class("alhpa")
 
 
-def test_a_misspelt_scheme_that_is_not_installed_says_what_to_install(site):
-    with pytest.raises(PluginNotFound, match=r"the closest name is 'redis\+cluster' \(pip install huey-redis\)"):
-        backend_class("redis+clustre")
+def test_a_misspelt_scheme_that_is_not_installed_says_what_to_install(registry):
+    with pytest.raises(PluginNotFound, match=r"the closest name is 'gamma' \(pip install huey-gamma\)"):
+        registry.get("gamna")
 
 
 def test_an_unknown_scheme_lists_what_is_installed_and_where_to_look(alpha):

@@ -4,9 +4,11 @@ import ast
 import shutil
 from pathlib import Path
 
+import pytest
+
 import huey_core
 from huey_core.plugins.discovery import BACKENDS, PLUGINS, SERIALIZERS, Entry, entries, refresh
-from huey_core.plugins.known import KNOWN_BACKENDS
+from huey_core.plugins.known import KNOWN_BACKENDS, UNSERVED_SCHEMES
 
 
 def of(*distributions: str, group: str = BACKENDS) -> list[tuple[str, str]]:
@@ -96,5 +98,6 @@ def test_one_module_alone_imports_importlib_metadata():
     assert importers == {"plugins/discovery.py"}
 
 
-def test_the_table_of_known_backends_is_sorted_by_scheme():
-    assert list(KNOWN_BACKENDS) == sorted(KNOWN_BACKENDS)
+@pytest.mark.parametrize("table", [KNOWN_BACKENDS, UNSERVED_SCHEMES])
+def test_a_table_of_known_backends_is_sorted_by_scheme(table):
+    assert list(table) == sorted(table)

@@ -41,18 +41,6 @@ class Recorder:
         self.calls.append(self.name)
 
 
-class First(Recorder):
-    @hookimpl(tryfirst=True)
-    def huey_after_enqueue(self):
-        self.calls.append(self.name)
-
-
-class Last(Recorder):
-    @hookimpl(trylast=True)
-    def huey_after_enqueue(self):
-        self.calls.append(self.name)
-
-
 class Greedy:
     """Has a hook that is as it should be, and one with an argument that does not exist."""
 
@@ -100,15 +88,6 @@ def test_an_observer_gets_the_arguments_it_asks_for(manage):
     assert seen == [(2.0, "c")]
 
 
-def test_observers_are_called_the_last_registered_first_unless_they_ask_otherwise(manage):
-    calls = []
-    plugins = [First("first", calls), Recorder("a", calls), Last("last", calls), Recorder("b", calls)]
-
-    enqueue(manage(*plugins))
-
-    assert calls == ["first", "b", "a", "last"]
-
-
 def test_an_observer_that_raises_does_not_keep_the_others_from_being_called(manage):
     calls = []
 
@@ -127,35 +106,6 @@ def test_an_observer_that_exits_does_not_end_the_worker(manage):
     enqueue(manage(Recorder("a", calls), Exiting()))
 
     assert calls == ["a"]
-
-
-def test_the_exception_of_an_observer_is_logged_with_the_plugin_and_the_hook(manage, caplog):
-    enqueue(manage(Failing()))
-
-    (record,) = caplog.records
-    assert "Failing failed in huey_after_enqueue, once so far" in record.getMessage()
-    assert record.levelno == logging.ERROR
-    assert str(record.exc_info[1]) == "full disk"
-
-
-def test_the_exceptions_of_an_observer_are_counted_by_plugin_and_hook(manage):
-    manager = manage()
-    manager.register(Failing(), "failing")
-
-    for _ in range(3):
-        enqueue(manager)
-
-    assert manager.hook_errors == {("failing", "huey_after_enqueue"): 3}
-
-
-def test_a_failing_observer_is_logged_once_a_minute(manage, caplog):
-    times = iter([0.0, 30.0, 59.9, 60.0])
-    manager = manage(Failing(), clock=lambda: next(times))
-
-    for _ in range(4):
-        enqueue(manager)
-
-    assert [record.getMessage().partition(", ")[2] for record in caplog.records] == ["once so far", "4 times so far"]
 
 
 def test_an_interrupt_in_an_observer_passes_through(manage):
@@ -181,20 +131,6 @@ def test_a_control_hook_may_raise(manage):
 
     with pytest.raises(CommandRejected):
         manage(Veto()).hook.huey_before_enqueue(invoker=None, command="c")
-
-
-def test_a_control_hook_may_be_wrapped(manage):
-    class Core:
-        @hookimpl(trylast=True)
-        def huey_execute(self):
-            return "result"
-
-    class Wrapper:
-        @hookimpl(wrapper=True)
-        def huey_execute(self):
-            return f"wrapped {(yield)}"
-
-    assert manage(Core(), Wrapper()).hook.huey_execute(invoker=None, command=None) == "wrapped result"
 
 
 def test_a_manager_knows_which_hooks_are_implemented(manage):

@@ -1,0 +1,28 @@
+"""What an invoker refuses to be made of, with the argument's name."""
+
+from __future__ import annotations
+
+from huey_core.exceptions import ConfigurationError
+
+__all__ = ["check_kind", "check_seconds"]
+
+
+def check_kind(name: str, value: object, *kinds: type) -> None:
+    """Refuse a value that is of none of these classes; ``str`` among them means a URL.
+
+    Raises:
+        ConfigurationError: It is of none.
+    """
+    if not isinstance(value, kinds):
+        expected = " or ".join("a URL" if kind is str else kind.__name__ for kind in kinds if kind is not type(None))
+        raise ConfigurationError(f"{name} must be {expected}, not {value!r}")
+
+
+def check_seconds(name: str, value: object, least: float) -> None:
+    """Refuse what is not a number of seconds, and fewer than ``least``.
+
+    Raises:
+        ConfigurationError: It cannot be used.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
+        raise ConfigurationError(f"{name} must be a number of seconds of at least {least:g}, not {value!r}")

@@ -1,0 +1,116 @@
+"""What plugins do amiss in observing hooks: they raise, or take long. It is counted, and logged once a minute at most.
+
+The counts are for an operator: a consumer logs them when it stops, and ``huey doctor`` shows those of every consumer
+that is alive.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["SLOW_HOOK", "HookFaultLog", "HookFaults"]
+
+logger = logging.getLogger(__name__)
+
+SLOW_HOOK: Final = 0.1
+"""Seconds above which an observer counts as slow, unless its manager says otherwise."""
+
+_REPORT_INTERVAL: Final = 60.0
+
+_IN_A_WORKER: Final = "a worker could run no command meanwhile"
+_ELSEWHERE: Final = {
+    "huey_command_registered": "the program that defines the command started that much later",
+    "huey_after_enqueue": "whoever enqueued the command had to wait",
+    "huey_consumer_heartbeat": "leases were renewed that much later, and are lost when that takes too long",
+    "huey_consumer_stop": "the consumer ended that much later",
+    "huey_register_commands": "the command line answered that much later",
+}
+
+
+@dataclass(slots=True)
+class HookFaults:
+    """What one plugin has done amiss in one observing hook.
+
+    Attributes:
+        plugin: The plugin's name.
+        hook: The hook's name.
+        errors: How often it raised.
+        delays: How often it took longer than the limit.
+        seconds: What those took together.
+        longest: What the longest of them took, in seconds.
+    """
+
+    plugin: str
+    hook: str
+    errors: int = 0
+    delays: int = 0
+    seconds: float = 0.0
+    longest: float = 0.0
+
+    def __str__(self) -> str:
+        parts = [f"raised {_times(self.errors)}"] if self.errors else []
+        if self.delays:
+            parts.append(f"was slow {_times(self.delays)} ({self.seconds:.3g} s in all, {self.longest:.3g} s at most)")
+        return f"plugin {self.plugin} in {self.hook} {' and '.join(parts)}"
+
+
+class HookFaultLog:
+    """Counts the faults of all plugins, from any thread.
+
+    Args:
+        clock: Returns seconds, for the limit on how often one plugin's fault in one hook is logged.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._faults: dict[tuple[str, str], HookFaults] = {}
+        self._last_reports: dict[tuple[str, str, str], float] = {}
+
+    def raised(self, plugin: str, hook: str, error: BaseException) -> None:
+        """Count an exception, and log it with its traceback."""
+        with self._lock:
+            faults = self._of(plugin, hook)
+            faults.errors += 1
+            count = faults.errors
+            if not self._may_report(plugin, hook, "raised"):
+                return
+        logger.error("plugin %s failed in %s, %s so far", plugin, hook, _times(count), exc_info=error)
+
+    def delayed(self, plugin: str, hook: str, seconds: float) -> None:
+        """Count a call that took long, and log what that means."""
+        with self._lock:
+            faults = self._of(plugin, hook)
+            faults.delays += 1
+            faults.seconds += seconds
+            faults.longest = max(faults.longest, seconds)
+            count = faults.delays
+            if not self._may_report(plugin, hook, "delayed"):
+                return
+        meaning = _ELSEWHERE.get(hook, _IN_A_WORKER)
+        logger.warning("plugin %s took %.3f s in %s, slow %s so far: %s", plugin, seconds, hook, _times(count), meaning)
+
+    def all(self) -> list[HookFaults]:
+        """What was counted so far, by plugin and hook."""
+        with self._lock:
+            return [replace(self._faults[key]) for key in sorted(self._faults)]
+
+    def _of(self, plugin: str, hook: str) -> HookFaults:
+        return self._faults.setdefault((plugin, hook), HookFaults(plugin, hook))
+
+    def _may_report(self, plugin: str, hook: str, kind: str) -> bool:
+        key, now = (plugin, hook, kind), self._clock()
+        if now - self._last_reports.get(key, float("-inf")) < _REPORT_INTERVAL:
+            return False
+        self._last_reports[key] = now
+        return True
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"

@@ -1,0 +1,45 @@
+"""What a consumer says when it starts about a server that does not talk about itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from huey_core import CommandRegistry, Invoker
+from huey_core.backends.url import BackendURL
+from huey_core.plugins.backends import backends, register_backend
+from huey_memory import MemoryBackend
+
+
+class Discreet(MemoryBackend):
+    """A server that lets its user work, and tells it nothing."""
+
+    schemes = ("discreet",)
+
+    def __init__(self, url):
+        super().__init__(BackendURL.parse("memory://discreet/").with_options(()))
+        self.url = url
+
+    def describe(self):
+        raise PermissionError(f"{self.url.password} may not ask")
+
+    def warnings(self):
+        raise PermissionError(f"{self.url.password} may not ask")
+
+
+@pytest.fixture
+def discreet():
+    register_backend(Discreet)
+    invoker = Invoker.from_url("discreet://user:s3cret@host/", registry=CommandRegistry())
+    yield invoker
+    invoker.close()
+    backends.unregister("discreet")
+
+
+def test_a_consumer_starts_and_says_what_it_could_not_learn(discreet, run_consumer, caplog):
+    caplog.set_level("INFO")
+
+    run_consumer(discreet)
+
+    assert "backend: discreet://user:***@host/ (it cannot be described: PermissionError)" in caplog.messages
+    assert "warning: the settings of discreet://user:***@host/ cannot be looked at: PermissionError" in caplog.text
+    assert "s3cret" not in caplog.text

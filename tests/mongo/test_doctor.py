@@ -1,0 +1,175 @@
+"""What ``huey doctor`` says about a real MongoDB: each thing that it promises to look at."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+
+import pytest
+from click.testing import CliRunner
+
+from huey_core import CommandRegistry, Invoker, queue_command
+from huey_core.cli.group import huey
+from huey_mongo.indexes import INDEXES
+from huey_mongo.testing import MongoServer
+
+CHECKS = ("URL", "connection", "server", "settings", "capabilities", "round trip", "queue")
+"""What does not depend on how busy the machine is."""
+
+
+@pytest.fixture
+def diagnose(monkeypatch):
+    """Runs the doctor on a URL and returns its findings by check, after a look at the exit code."""
+    for variable in ("HUEY_URL", "HUEY_DISABLE_PLUGINS", "HUEY_PLUGIN_CHOICE"):
+        monkeypatch.delenv(variable, raising=False)
+
+    def diagnose(url):
+        result = CliRunner().invoke(huey, ["doctor", url, "--json"])
+        shown = json.loads(result.stdout)
+        assert result.exit_code == (0 if shown["healthy"] else 1)
+        return {finding["check"]: finding for finding in shown["checks"]}
+
+    return diagnose
+
+
+@pytest.fixture(scope="module")
+def guarded_server():
+    """A server that knows its users: ``writer`` may make no index, and ``reader`` may only read."""
+    rights = ["find", "insert", "update", "remove", "listIndexes"]
+    with MongoServer(config={"auth": ""}) as server:
+        with closing(server.connect()) as client:
+            client.admin.command("createUser", "root", pwd="root", roles=["root"])
+        with closing(server.connect(username="root", password="root")) as client:
+            everything = {"resource": {"db": "", "collection": "huey"}, "actions": rights}
+            client.admin.command("createRole", "writing", privileges=[everything], roles=[])
+            client.admin.command("createUser", "writer", pwd="s3cret", roles=["writing"])
+            client.admin.command("createUser", "reader", pwd="s3cret", roles=["readAnyDatabase"])
+        yield server
+
+
+def as_user(server: MongoServer, name: str, password: str = "s3cret") -> str:
+    return server.url(name, authSource="admin").replace("//", f"//{name}:{password}@")
+
+
+def levels(found, *checks):
+    return {check: found[check]["level"] for check in checks if check in found}
+
+
+def test_a_standalone_server_passes_every_check(server, diagnose):
+    found = diagnose(server.url("doctor", queue="standalone"))
+
+    assert levels(found, *CHECKS) == dict.fromkeys(CHECKS, "ok")
+    assert found["server"]["facts"]["deployment"] == "standalone server"
+
+
+def test_a_replica_set_passes_every_check_and_its_primary_is_named(replica_set, diagnose):
+    found = diagnose(replica_set.url("doctor", queue="set"))
+
+    assert levels(found, *CHECKS) == dict.fromkeys(CHECKS, "ok")
+    assert found["server"]["facts"]["deployment"] == f"replica set huey of 3, primary {replica_set.primary().address}"
+    assert found["server"]["facts"]["waiting"] == "change stream"
+
+
+def test_the_version_the_durability_and_the_indexes_are_those_of_the_server(server, diagnose):
+    with closing(server.connect()) as client:
+        version = client.server_info()["version"]
+
+    facts = diagnose(server.url("doctor"))["server"]["facts"]
+
+    assert (facts["product"], facts["version"], facts["indexes"]) == ("mongodb", version, "complete")
+    assert facts["write concern"].startswith("w=majority, j=True")
+
+
+def test_latency_and_the_difference_of_the_clocks_are_numbers(server, diagnose):
+    found = diagnose(server.url("doctor"))
+
+    assert 0 < found["latency"]["facts"]["median_ms"] <= found["latency"]["facts"]["longest_ms"]
+    assert abs(found["clock"]["facts"]["ahead_seconds"]) < 30
+
+
+def test_the_round_trip_leaves_nothing_behind(server, diagnose):
+    diagnose(server.url("doctor_traces"))
+
+    with closing(server.connect()) as client:
+        assert list(client["doctor_traces"]["huey"].find()) == []
+
+
+def test_the_messages_of_the_queue_are_counted(server, diagnose, new_backend):
+    url = server.url("doctor", queue="counted")
+    queue = new_backend(url).queue("counted")
+    queue.write(b"one")
+    queue.write(b"two")
+
+    facts = diagnose(url)["queue"]["facts"]
+
+    assert (facts["queue"], facts["ready"]) == ("counted", 2)
+    assert len(queue) == 2
+    queue.flush()
+
+
+def test_a_write_concern_that_a_failover_may_undo_is_a_warning(replica_set, diagnose):
+    settings = diagnose(replica_set.url("doctor", w="1"))["settings"]
+
+    assert settings["level"] == "warn"
+    assert "The write concern is w=1" in settings["sentence"]
+
+
+def test_writes_that_do_not_wait_for_the_journal_are_a_warning(server, diagnose):
+    settings = diagnose(server.url("doctor", journal="false"))["settings"]
+
+    assert settings["level"] == "warn"
+    assert "add journal=true" in settings["sentence"]
+
+
+def test_indexes_that_the_user_may_not_make_are_named_and_the_rest_works(guarded_server, diagnose):
+    found = diagnose(as_user(guarded_server, "writer"))
+
+    assert levels(found, *CHECKS) == {**dict.fromkeys(CHECKS, "ok"), "settings": "warn"}
+    assert all(index.document["name"] in found["settings"]["sentence"] for index in INDEXES)
+    assert found["server"]["facts"]["indexes"].startswith("missing: ")
+
+
+def test_a_user_who_may_not_write_fails_the_round_trip_for_that_reason(guarded_server, diagnose):
+    round_trip = diagnose(as_user(guarded_server, "reader"))["round trip"]
+
+    assert round_trip["level"] == "fail"
+    assert "not authorized on reader to execute command { insert" in round_trip["sentence"]
+
+
+def test_a_wrong_password_is_one_failure_that_does_not_show_it(guarded_server, diagnose):
+    found = diagnose(as_user(guarded_server, "writer", "wrong-word"))
+
+    assert levels(found, *CHECKS) == {"URL": "ok", "connection": "fail"}
+    assert "Authentication failed" in found["connection"]["sentence"]
+    assert "wrong-word" not in json.dumps(found)
+
+
+def test_a_server_that_is_down_is_one_failure(new_server, diagnose):
+    server = new_server()
+    server.stop()
+
+    found = diagnose(server.url(serverSelectionTimeoutMS="200"))
+
+    assert levels(found, *CHECKS) == {"URL": "ok", "connection": "fail"}
+    assert "Connection refused" in found["connection"]["sentence"]
+
+
+@pytest.mark.parametrize("deployment", ["server", "replica_set"])
+def test_consumers_are_seen_with_the_commands_that_each_knows(request, deployment, diagnose, run_consumer, eventually):
+    url = request.getfixturevalue(deployment).url("doctor", queue="consumers")
+    consumers = []
+    for names in (["mail.read", "mail.send"], ["mail.read"]):
+        invoker = Invoker.from_url(url, registry=CommandRegistry())
+        for name in names:
+            queue_command(invoker, name=name)(lambda: None)
+        consumers.append(run_consumer(invoker))
+    checks = [f"consumer {consumer.name}" for consumer in consumers]
+    eventually(lambda: set(checks) <= set(diagnose(url)), "both are seen")
+
+    found = diagnose(url)
+
+    assert [found[check]["facts"]["commands"] for check in checks] == [["mail.read", "mail.send"], ["mail.read"]]
+    assert found["commands"]["facts"]["missing"] == {consumers[1].name: ["mail.send"]}
+    for consumer in consumers:
+        consumer.stop()
+        consumer.invoker.close()
