@@ -94,6 +94,8 @@ class Fetcher(threading.Thread):
 
     def _cycle(self) -> None:
         consumer = self._consumer
+        # Before anything is looked at: a worker that finishes from here on is not waited for below.
+        self._wanted.clear()
         consumer.outbox.flush()
         room, target, buffered = self._room()
         self._low_water = target // 2
@@ -149,7 +151,6 @@ class Fetcher(threading.Thread):
         consumer = self._consumer
         if buffered and not target and self._everyone_is_stuck():
             self._give_back()
-        self._wanted.clear()
         if not len(consumer.outbox):
             self._wanted.wait(STUCK_AFTER / 2)
         if target and buffered > self._low_water:
