@@ -10,8 +10,9 @@ from typing import Final
 from huey_core._version import __version__
 from huey_core.exceptions import ConfigurationError
 from huey_core.plugins.discovery import SERIALIZERS, Entry
+from huey_core.plugins.known import KNOWN_SERIALIZERS
 from huey_core.plugins.registry import LazyRegistry
-from huey_core.serializers.base import Serializer, WrappingSerializer
+from huey_core.serializers.base import Serializer, WrappingSerializer, check_layers
 
 __all__ = ["register_serializer", "serializer", "serializers"]
 
@@ -20,6 +21,7 @@ serializers: Final[LazyRegistry[Serializer]] = LazyRegistry(
     Serializer,
     kind="serializer",
     role="name",
+    known=KNOWN_SERIALIZERS,
     # The same as the entry points in pyproject.toml, for a checkout that was never installed.
     builtin=[
         Entry(SERIALIZERS, "json", "huey_core.serializers.json:JSONSerializer", "huey-core", __version__),
@@ -34,8 +36,8 @@ def serializer(spec: str | Serializer) -> Serializer:
     """Make the serializer of a name, or return the one that is given.
 
     Raises:
-        ConfigurationError: The layers are in a wrong order, or one is empty. Whatever the constructor of a layer
-            raises passes through.
+        ConfigurationError: The layers are in a wrong order, or one is empty, or there twice. Whatever the constructor
+            of a layer raises passes through.
         PluginException: There is no usable serializer for one of the layers.
     """
     if isinstance(spec, Serializer):
@@ -44,15 +46,17 @@ def serializer(spec: str | Serializer) -> Serializer:
     if not all(names):
         raise ConfigurationError(f"the serializer {spec!r} has an empty layer; write a name such as 'json|signed'")
     layers = [(name, serializers.get(name)) for name in names]
-    inner = [name for name, cls in layers if not issubclass(cls, WrappingSerializer)]
-    outer = [name for name, cls in layers if issubclass(cls, WrappingSerializer)]
-    if len(inner) != 1 or names != [*inner, *outer]:
-        raise ConfigurationError(_explain_order(spec, inner, outer))
+    inner = [(name, cls) for name, cls in layers if not issubclass(cls, WrappingSerializer)]
+    outer = [(name, cls) for name, cls in layers if issubclass(cls, WrappingSerializer)]
+    if len(inner) != 1 or layers != [*inner, *outer]:
+        raise ConfigurationError(_explain_order(spec, [name for name, _ in inner], [name for name, _ in outer]))
+    wrapping = [cls for _, cls in outer]
+    # Before any is made: a constructor may refuse for another reason, such as a missing key, and hide this one.
+    check_layers(names[0], wrapping)
 
-    (_, innermost), *wrapping = layers
-    made: Serializer = innermost()
-    for _, cls in wrapping:
-        made = cls(made)  # type: ignore[call-arg]  # these are WrappingSerializers, as checked above
+    made = inner[0][1]()
+    for cls in wrapping:
+        made = cls(made)
     return made
 
 

@@ -19,7 +19,7 @@ from huey_core.exceptions import ConfigurationError
 from huey_core.plugins.backends import backends
 from huey_core.plugins.discovery import BACKENDS, PLUGINS, SERIALIZERS, entries
 from huey_core.plugins.environment import normalise
-from huey_core.plugins.known import KNOWN_BACKENDS
+from huey_core.plugins.known import KNOWN_BACKENDS, KNOWN_SERIALIZERS
 from huey_core.plugins.serializers import serializers
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class NewDistribution:
                 f"the name of a plugin does not begin with 'huey-', which its distribution gets; "
                 f"write {self.name.removeprefix('huey-')!r}"
             )
-        if self.distribution in {"huey-core", *KNOWN_BACKENDS.values()}:
+        if self.distribution in {"huey-core", *KNOWN_BACKENDS.values(), *KNOWN_SERIALIZERS.values()}:
             raise ConfigurationError(f"{self.distribution} is there already; choose another name")
         for entry in _installed(self.kind):
             if normalise(entry.name) == self.name:

@@ -1,6 +1,6 @@
-"""The writing half of the ``json`` serializer: from Python values to what JSON has, with tags where it lacks a type.
+"""The writing half of tagged formats: from Python values to what a format has, with tags where it lacks a type.
 
-The format is described in :mod:`huey_core.serializers.json`.
+The tags are described in :mod:`huey_core.serializers.json`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import enum
 import math
 import reprlib
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -20,12 +21,6 @@ if TYPE_CHECKING:
 
 MAX_DEPTH: Final = 100
 """How deep containers may be nested; low enough for every reader's stack."""
-
-PLAIN: Final[frozenset[type]] = frozenset({str, int, float, bool, type(None)})
-"""The types that go as they are, unless JSON refuses a value."""
-
-ALWAYS_PLAIN: Final[frozenset[type]] = frozenset({bool, type(None)})
-"""The types of which JSON refuses no value."""
 
 _TEXT: Final = frozenset({str})
 
@@ -45,89 +40,102 @@ class Refused(Exception):
         return "value" + "".join(steps if len(steps) <= 10 else [*steps[:10], "..."])
 
 
-def tag(value: Any, plain: frozenset[type], depth: int) -> Any:
-    """Return the value with tags, or the value itself where it needs none.
+class Tagger:
+    """Gives tags to the values that a format has no type for.
 
-    ``plain`` are the types that go as they are. Asking it about all items at once keeps the usual case, a list or a
-    dict of scalars, out of Python's slow loops.
+    Args:
+        plain: The exact types whose values go as they are. Asking for all items at once whether their types are among
+            them keeps the usual case, a list or a dict of scalars, out of Python's slow loops.
+        integers: The integers that the format has, where it has not all of them. Matters only without ``int`` in
+            ``plain``.
     """
-    kind = type(value)
-    if kind in plain:
-        return value
-    if depth >= MAX_DEPTH and kind not in _SCALARS:
-        raise Refused(f"containers nested more than {MAX_DEPTH} deep (or one that contains itself)")
-    if kind is list:
-        return value if plain.issuperset(map(type, value)) else _tag_items(value, plain, depth)
-    if kind is dict:
-        return _tag_dict(value, plain, depth)
-    if kind is tuple or kind is set or kind is frozenset:
-        return {"$": kind.__name__, "v": _tag_items(value, plain, depth)}
-    if kind in _SCALARS:
-        return _SCALARS[kind](value)
-    if kind in registered_names:
-        return _tag_registered(value, plain, depth)
-    raise Refused(_explain(kind))
 
+    def __init__(self, plain: Iterable[type], *, integers: range | None = None) -> None:
+        self._plain = frozenset(plain)
+        self._scalars: dict[type, Callable[[Any], Any]] = (
+            _SCALARS if integers is None else {**_SCALARS, int: partial(_tag_int, integers)}
+        )
 
-def _tag_items(items: Iterable[Any], plain: frozenset[type], depth: int) -> list[Any]:
-    tagged: list[Any] = []
-    try:
-        for item in items:
-            tagged.append(item if type(item) in plain else tag(item, plain, depth + 1))
-    except Refused as refused:
-        refused.steps.append(f"[{len(tagged)}]" if isinstance(items, list | tuple) else "{...}")
-        raise
-    return tagged
+    def tag(self, value: Any, depth: int = 0) -> Any:
+        """Return the value with tags, or the value itself where it needs none.
 
+        Raises:
+            Refused: It cannot be carried.
+        """
+        kind = type(value)
+        if kind in self._plain:
+            return value
+        if depth >= MAX_DEPTH and kind not in self._scalars:
+            raise Refused(f"containers nested more than {MAX_DEPTH} deep (or one that contains itself)")
+        if kind is list:
+            return value if self._plain.issuperset(map(type, value)) else self._tag_items(value, depth)
+        if kind is dict:
+            return self._tag_dict(value, depth)
+        if kind is tuple or kind is set or kind is frozenset:
+            return {"$": kind.__name__, "v": self._tag_items(value, depth)}
+        if kind in self._scalars:
+            return self._scalars[kind](value)
+        if kind in registered_names:
+            return self._tag_registered(value, depth)
+        raise Refused(_explain(kind))
 
-def _tag_dict(value: dict[Any, Any], plain: frozenset[type], depth: int) -> dict[str, Any]:
-    if "$" in value or not _TEXT.issuperset(map(type, value)):
-        keys = _tag_keys(value, plain, depth)
-        return {"$": "dict", "v": list(zip(keys, _tag_values(value, plain, depth).values(), strict=True))}
-    if str not in plain:
-        _tag_keys(value, plain, depth)
-    return _tag_values(value, plain, depth)
-
-
-def _tag_keys(value: dict[Any, Any], plain: frozenset[type], depth: int) -> list[Any]:
-    try:
-        return [tag(key, plain, depth + 1) for key in value]
-    except Refused as refused:
-        refused.steps.append("{key}")
-        raise
-
-
-def _tag_values(value: dict[Any, Any], plain: frozenset[type], depth: int) -> dict[Any, Any]:
-    tagged = value
-    key = None
-    try:
-        for key, item in value.items():
-            if type(item) not in plain and (new := tag(item, plain, depth + 1)) is not item:
-                if tagged is value:
-                    tagged = value.copy()
-                tagged[key] = new
-    except Refused as refused:
-        refused.steps.append(f"[{reprlib.repr(key)}]")
-        raise
-    return tagged
-
-
-def _tag_registered(value: Any, plain: frozenset[type], depth: int) -> dict[str, Any]:
-    name = registered_names[type(value)]
-    if isinstance(value, enum.Flag):
-        return {"$": "enum", "t": name, "v": value.value}
-    if isinstance(value, enum.Enum):
-        return {"$": "enum", "t": name, "v": value.name}
-    fields: dict[str, Any] = {}
-    for field in dataclasses.fields(value):
+    def _tag_items(self, items: Iterable[Any], depth: int) -> list[Any]:
+        plain, tag = self._plain, self.tag
+        tagged: list[Any] = []
         try:
-            fields[field.name] = tag(getattr(value, field.name), plain, depth + 1)
+            for item in items:
+                tagged.append(item if type(item) in plain else tag(item, depth + 1))
         except Refused as refused:
-            refused.steps.append(f".{field.name}")
+            refused.steps.append(f"[{len(tagged)}]" if isinstance(items, list | tuple) else "{...}")
             raise
-        except AttributeError:
-            raise Refused(f"a {name} that has no {field.name!r}") from None
-    return {"$": "dataclass", "t": name, "v": fields}
+        return tagged
+
+    def _tag_dict(self, value: dict[Any, Any], depth: int) -> dict[str, Any]:
+        if "$" in value or not _TEXT.issuperset(map(type, value)):
+            keys = self._tag_keys(value, depth)
+            return {"$": "dict", "v": list(zip(keys, self._tag_values(value, depth).values(), strict=True))}
+        if str not in self._plain:
+            self._tag_keys(value, depth)
+        return self._tag_values(value, depth)
+
+    def _tag_keys(self, value: dict[Any, Any], depth: int) -> list[Any]:
+        try:
+            return [self.tag(key, depth + 1) for key in value]
+        except Refused as refused:
+            refused.steps.append("{key}")
+            raise
+
+    def _tag_values(self, value: dict[Any, Any], depth: int) -> dict[Any, Any]:
+        plain, tag = self._plain, self.tag
+        tagged = value
+        key = None
+        try:
+            for key, item in value.items():
+                if type(item) not in plain and (new := tag(item, depth + 1)) is not item:
+                    if tagged is value:
+                        tagged = value.copy()
+                    tagged[key] = new
+        except Refused as refused:
+            refused.steps.append(f"[{reprlib.repr(key)}]")
+            raise
+        return tagged
+
+    def _tag_registered(self, value: Any, depth: int) -> dict[str, Any]:
+        name = registered_names[type(value)]
+        if isinstance(value, enum.Flag):
+            return {"$": "enum", "t": name, "v": self.tag(value.value, depth)}
+        if isinstance(value, enum.Enum):
+            return {"$": "enum", "t": name, "v": value.name}
+        fields: dict[str, Any] = {}
+        for field in dataclasses.fields(value):
+            try:
+                fields[field.name] = self.tag(getattr(value, field.name), depth + 1)
+            except Refused as refused:
+                refused.steps.append(f".{field.name}")
+                raise
+            except AttributeError:
+                raise Refused(f"a {name} that has no {field.name!r}") from None
+        return {"$": "dataclass", "t": name, "v": fields}
 
 
 def _check_text(text: str) -> str:
@@ -139,11 +147,19 @@ def _check_text(text: str) -> str:
 
 
 def _check_int(number: int) -> int:
+    _digits(number)
+    return number
+
+
+def _tag_int(integers: range, number: int) -> Any:
+    return number if number in integers else {"$": "int", "v": _digits(number)}
+
+
+def _digits(number: int) -> str:
     try:
-        str(number)
+        return str(number)
     except ValueError:
         raise Refused("an integer of so many digits") from None
-    return number
 
 
 def _tag_float(number: float) -> Any:

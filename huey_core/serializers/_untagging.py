@@ -1,4 +1,4 @@
-"""The reading half of the ``json`` serializer: from tagged JSON objects back to Python values.
+"""The reading half of tagged formats: from objects with tags back to Python values.
 
 Whatever a tag holds is checked before it is used: the bytes may come from anyone.
 """
@@ -11,11 +11,11 @@ import datetime as dt
 import enum
 import math
 import reprlib
+from collections import Counter
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import UUID
 
-from huey_core.exceptions import DecodeError
 from huey_core.serializers._tagging import registered_types, type_name
 
 if TYPE_CHECKING:
@@ -23,20 +23,54 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_HOLDING: Final = frozenset({list, dict})
+
+_FEW: Final = 1000
+"""Up to so many items, a set is made in an instant whatever they are."""
+
+_MOST_ALIKE: Final = 100
+"""How many items of a set may have one hash. More than a few never have by chance."""
+
+
+class Unreadable(Exception):
+    """Why a tag, or what it holds, cannot be read."""
+
 
 def untag(value: dict[str, Any]) -> Any:
+    """Return what an object stands for: itself, unless it has a tag. What it holds was untagged before.
+
+    Raises:
+        Unreadable: The tag is unknown, or what it holds is damaged. So may ``ValueError``, ``TypeError``,
+            ``LookupError`` and ``ArithmeticError`` say.
+    """
     if "$" not in value:
         return value
     tag = value["$"]
     read = _READERS.get(tag) if type(tag) is str else None
     if read is None:
-        raise unreadable(f"{reprlib.repr(tag)} is no tag that this version knows")
+        raise Unreadable(f"{reprlib.repr(tag)} is no tag that this version knows")
     return read(value)
 
 
-def unreadable(reason: str) -> DecodeError:
-    """Make the error of damaged bytes; its message is one line, for it becomes the reason of a dead letter."""
-    return DecodeError(f"the bytes cannot be read as json: {' '.join(reason.split())}")
+def untag_all(value: Any) -> Any:
+    """Untag all that a list or an object holds, and then itself, for a format whose reader calls no function for each.
+
+    The containers are changed in place.
+
+    Raises:
+        Unreadable: As :func:`untag` does.
+        RecursionError: It is nested too deep.
+    """
+    if type(value) is list:
+        for index, item in enumerate(value):
+            if type(item) in _HOLDING:
+                value[index] = untag_all(item)
+    elif type(value) is dict:
+        for key, item in value.items():
+            if type(item) in _HOLDING:
+                value[key] = untag_all(item)
+        return untag(value)
+    return value
 
 
 def _expect(kind: type[T], value: Any) -> T:
@@ -53,8 +87,17 @@ def _text(value: dict[str, Any]) -> str:
     return _expect(str, value["v"])
 
 
+def _hashable(items: list[Any]) -> list[Any]:
+    """Return the items, unless they were chosen so that the time to put them into a set is that of their square."""
+    if len(items) > _FEW and max(Counter(map(hash, items)).values()) > _MOST_ALIKE:
+        raise Unreadable(f"of {len(items):,} items of a set or keys of a dict, more than {_MOST_ALIKE} have one hash")
+    return items
+
+
 def _read_dict(value: dict[str, Any]) -> dict[Any, Any]:
-    return dict(_expect(list, pair) for pair in _items(value))
+    pairs = [_expect(list, pair) for pair in _items(value)]
+    _hashable([pair[0] for pair in pairs])
+    return dict(pairs)
 
 
 def _read_float(value: dict[str, Any]) -> float:
@@ -89,13 +132,13 @@ def _zone(value: dict[str, Any]) -> dt.tzinfo:
     try:
         return ZoneInfo(key)
     except (OSError, LookupError) as error:
-        raise unreadable(f"this machine has no data for the time zone {reprlib.repr(key)}") from error
+        raise Unreadable(f"this machine has no data for the time zone {reprlib.repr(key)}") from error
 
 
 def _registered_type(value: dict[str, Any]) -> type:
     name = _expect(str, value["t"])
     if name not in registered_types:
-        raise unreadable(
+        raise Unreadable(
             f"the type {name[:100]!r} is not registered in this process; "
             "apply JSONSerializer.register to it, in a module that this process imports"
         )
@@ -110,7 +153,7 @@ def _read_enum(value: dict[str, Any]) -> enum.Enum:
         return cls(_expect(int, value["v"]))
     name = _text(value)
     if name not in cls.__members__:
-        raise unreadable(f"{type_name(cls)} has no member {reprlib.repr(name)}")
+        raise Unreadable(f"{type_name(cls)} has no member {reprlib.repr(name)}")
     return cls[name]
 
 
@@ -125,16 +168,17 @@ def _read_dataclass(value: dict[str, Any]) -> Any:
                 # A frozen dataclass refuses plain assignment.
                 object.__setattr__(made, name, item)
     except Exception as error:
-        raise unreadable(f"{type_name(cls)} cannot be made from its fields: {error}") from error
+        raise Unreadable(f"{type_name(cls)} cannot be made from its fields: {error}") from error
     return made
 
 
 _READERS: Final[dict[str, Callable[[dict[str, Any]], Any]]] = {
     "tuple": lambda value: tuple(_items(value)),
-    "set": lambda value: set(_items(value)),
-    "frozenset": lambda value: frozenset(_items(value)),
+    "set": lambda value: set(_hashable(_items(value))),
+    "frozenset": lambda value: frozenset(_hashable(_items(value))),
     "dict": _read_dict,
     "bytes": lambda value: base64.b64decode(_text(value), validate=True),
+    "int": lambda value: int(_text(value)),
     "float": _read_float,
     "decimal": lambda value: Decimal(_text(value)),
     "uuid": lambda value: UUID(_text(value)),

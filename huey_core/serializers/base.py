@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-__all__ = ["Serializer", "WrappingSerializer"]
+from huey_core.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Serializer", "WrappingSerializer", "check_layers"]
 
 
 class Serializer(ABC):
@@ -49,15 +54,56 @@ class WrappingSerializer(Serializer):
 
     Args:
         inner: The serializer whose bytes are wrapped.
+
+    Raises:
+        ConfigurationError: This layer would read what no other has verified, although one inside it verifies; or it
+            is there already. The message says the right order.
     """
 
     suffix: str
     """The last part of the name, and the name in the entry-point group ``huey_core.serializers``."""
 
+    authenticates: ClassVar[bool] = False
+    """Whether ``decode`` refuses what was not written by the holder of a secret, before any layer inside reads it."""
+
     def __init__(self, inner: Serializer) -> None:
         self.inner = inner
+        layers: list[WrappingSerializer] = [self]
+        while isinstance(inner, WrappingSerializer):
+            layers.insert(0, inner)
+            inner = inner.inner
+        check_layers(inner.name, layers)
 
     @property
     def name(self) -> str:
         """The inner serializer's name, and this one's behind it."""
         return f"{self.inner.name}|{self.suffix}"
+
+
+def check_layers(innermost: str, layers: Sequence[WrappingSerializer | type[WrappingSerializer]]) -> None:
+    """Refuse layers that are in an unsafe order, or one that is there twice.
+
+    Args:
+        innermost: The name of the serializer inside them all.
+        layers: The layers from the inside out.
+
+    Raises:
+        ConfigurationError: They are; the message says the right order.
+    """
+    suffixes = [layer.suffix for layer in layers]
+    spec = "|".join([innermost, *suffixes])
+    # Sorting keeps the order of those that are alike, and a dict keeps the first of each.
+    right = "|".join([innermost, *dict.fromkeys(layer.suffix for layer in sorted(layers, key=_authenticates))])
+    for place, layer in enumerate(layers):
+        if layer.suffix in suffixes[:place]:
+            raise ConfigurationError(f"the serializer {spec!r} has the layer {layer.suffix!r} twice; write {right!r}")
+        if layer.authenticates and not all(outer.authenticates for outer in layers[place:]):
+            outer = next(outer.suffix for outer in layers[place:] if not outer.authenticates)
+            raise ConfigurationError(
+                f"in the serializer {spec!r}, {outer!r} would read what {layer.suffix!r} has not verified yet, for the "
+                f"outermost layer reads first; write {right!r}"
+            )
+
+
+def _authenticates(layer: WrappingSerializer | type[WrappingSerializer]) -> bool:
+    return layer.authenticates

@@ -49,10 +49,11 @@ class SignedSerializer(WrappingSerializer):
             all of them are accepted. ``None`` takes them from the environment variable ``HUEY_SIGNING_KEYS``.
 
     Raises:
-        ConfigurationError: There is no key, or one is too short.
+        ConfigurationError: There is no key, or one is too short. Or ``inner`` is signed already.
     """
 
     suffix = "signed"
+    authenticates = True
 
     def __init__(self, inner: Serializer, keys: Sequence[bytes | str] | None = None) -> None:
         super().__init__(inner)

@@ -15,7 +15,8 @@ import pytest
 import huey_core
 from huey_core import Invoker
 from huey_core.exceptions import PluginNotFound
-from huey_core.plugins.known import KNOWN_BACKENDS
+from huey_core.plugins.known import KNOWN_BACKENDS, KNOWN_SERIALIZERS
+from huey_core.plugins.serializers import serializer
 
 MODULES = [found.name for found in pkgutil.walk_packages(huey_core.__path__, "huey_core.")]
 
@@ -30,9 +31,11 @@ def test_the_core_is_imported_from_where_it_is_installed():
     assert Path(huey_core.__file__).is_relative_to(sysconfig.get_path("purelib"))
 
 
-@pytest.mark.parametrize(
-    "name", ["huey_memory", "huey_mongo", "huey_redis", "huey_sqlite", "redis", "hiredis", "pymongo"]
-)
+DRIVERS = ["hiredis", "msgspec", "pymongo", "redis"]
+PLUGINS = ["huey_memory", "huey_mongo", "huey_msgpack", "huey_redis", "huey_sqlite", "huey_zstd"]
+
+
+@pytest.mark.parametrize("name", [*PLUGINS, *DRIVERS])
 def test_no_plugin_and_no_driver_comes_with_the_core(name):
     assert importlib.util.find_spec(name) is None
 
@@ -49,6 +52,12 @@ def test_a_url_whose_backend_is_not_installed_says_what_to_install(scheme, sugge
 
     assert repr(scheme) in str(caught.value)
     assert "installed: none" in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "suggested"), KNOWN_SERIALIZERS.items())
+def test_a_serializer_that_is_not_installed_says_what_to_install(name, suggested):
+    with pytest.raises(PluginNotFound, match=rf"pip install {suggested}\b"):
+        serializer(f"json|{name}")
 
 
 def test_an_operator_is_told_what_to_install_without_a_traceback():

@@ -13,9 +13,12 @@ NOT_NEEDED = [
     "hiredis",
     "huey_memory",
     "huey_mongo",
+    "huey_msgpack",
     "huey_redis",
     "huey_sqlite",
+    "huey_zstd",
     "importlib_metadata",
+    "msgspec",
     "pymongo",
     "redis",
 ]

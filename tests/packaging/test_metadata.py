@@ -18,7 +18,9 @@ ENTRY_POINTS = {
     },
     "huey-memory": {"huey_core.backends": {"memory"}},
     "huey-redis": {"huey_core.backends": {"redis", "rediss", "redis.unix"}},
+    "huey-msgpack": {"huey_core.serializers": {"msgpack"}},
     "huey-sqlite": {"huey_core.backends": {"sqlite"}},
+    "huey-zstd": {"huey_core.serializers": {"zstd"}},
     "huey-mongo": {"huey_core.backends": {"mongodb", "mongodb.srv"}},
 }
 

@@ -39,11 +39,17 @@ class Zip(Layer):
 
 class Seal(Layer):
     suffix = "seal"
+    authenticates = True
+
+
+class Notary(Layer):
+    suffix = "notary"
+    authenticates = True
 
 
 @pytest.fixture(autouse=True)
-def four_serializers():
-    classes = {"plain": Plain, "other": Other, "zip": Zip, "seal": Seal}
+def five_serializers():
+    classes = {"plain": Plain, "other": Other, "zip": Zip, "seal": Seal, "notary": Notary}
     for name, cls in classes.items():
         register_serializer(name, cls)
     yield
@@ -86,6 +92,43 @@ def test_layers_in_a_wrong_order_name_the_right_one(spec, hint):
 
     assert repr(spec) in str(caught.value)
     assert hint in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("spec", "right"),
+    [
+        ("plain|seal|zip", "plain|zip|seal"),
+        ("plain|seal|zip|notary", "plain|zip|seal|notary"),
+        ("plain|zip|zip", "plain|zip"),
+        ("plain|seal|zip|seal", "plain|zip|seal"),
+    ],
+)
+def test_a_layer_that_would_read_what_nobody_verified_and_one_that_is_there_twice_are_refused(spec, right):
+    with pytest.raises(ConfigurationError) as caught:
+        serializer(spec)
+
+    assert repr(spec) in str(caught.value)
+    assert str(caught.value).endswith(f"write {right!r}")
+
+
+@pytest.mark.parametrize("spec", ["plain|zip|seal", "plain|seal|notary", "plain|zip|seal|notary"])
+def test_layers_that_verify_are_outside_of_those_that_do_not(spec):
+    assert serializer(spec).name == spec
+
+
+def test_the_order_is_checked_before_a_layer_misses_its_key(monkeypatch):
+    monkeypatch.delenv("HUEY_SIGNING_KEYS", raising=False)
+
+    with pytest.raises(ConfigurationError, match=r"'zip' would read what 'signed' has not verified"):
+        serializer("plain|signed|zip")
+
+
+@pytest.mark.parametrize(("name", "distribution"), [("msgpack", "huey-msgpack"), ("plain|zstd", "huey-zstd")])
+def test_a_known_serializer_that_is_not_installed_says_what_to_install(monkeypatch, name, distribution):
+    monkeypatch.setattr(serializers, "entries", list)
+
+    with pytest.raises(PluginNotFound, match=f"install it with: pip install {distribution};"):
+        serializer(name)
 
 
 def test_an_unknown_serializer_lists_what_is_installed():

@@ -23,6 +23,7 @@ from huey_core import __version__
 from huey_core.backends.base import BaseDataStore
 from huey_core.backends.leased import LeasedQueue
 from huey_core.scaffold.distribution import Kind
+from huey_core.testing.conformance import SerializerConformance
 
 ROOT = Path(__file__).parents[2]
 LONGEST = "abcdefghij-abcdefghij-abcdefgh"
@@ -134,6 +135,16 @@ def test_the_tests_of_an_example_pass(workshop: Workshop, kind: Kind):
     ended = workshop.run("python", "-m", "pytest", "-q", cwd=workshop.project(kind))
 
     assert re.fullmatch(r"\d+ passed in .*", ended.stdout.splitlines()[-1])
+
+
+def test_the_tests_of_a_serializer_are_the_conformance_kit(workshop: Workshop):
+    collected = workshop.run(
+        "python", "-m", "pytest", "-q", "--collect-only", cwd=workshop.project(Kind.SERIALIZER)
+    ).stdout.splitlines()
+
+    kit = "tests/test_conformance.py::TestNewSerializerSerializer::"
+    promises = {line.removeprefix(kit).partition("[")[0] for line in collected if line.startswith(kit)}
+    assert promises == {name for name in dir(SerializerConformance) if name.startswith("test_")}
 
 
 @pytest.fixture(scope="module")

@@ -402,3 +402,26 @@ def test_decimals_and_uuids_keep_their_form() -> None:
     value = [decimal.Decimal("1.10"), uuid.UUID(int=1)]
 
     assert [str(item) for item in round_trip(value)] == ["1.10", "00000000-0000-0000-0000-000000000001"]
+
+
+def test_a_name_that_is_not_unicode_is_refused() -> None:
+    strange = enum.Enum("Strange", {"\ud800": 1}, module=__name__)
+    JSONSerializer.register(strange)
+
+    with pytest.raises(EncodeError, match="surrogates not allowed"):
+        SERIALIZER.encode(list(strange))
+
+
+@pytest.mark.parametrize("tag", ["set", "frozenset", "dict"])
+def test_items_that_were_chosen_for_their_hash_are_refused_before_they_take_their_time(tag: str) -> None:
+    numbers = [number * (2**61 - 1) for number in range(20_000)]
+    data = json.dumps({"$": tag, "v": [[number, 0] for number in numbers] if tag == "dict" else numbers}).encode()
+
+    with pytest.raises(DecodeError, match="of 20,000 items of a set or keys of a dict, more than 100 have one hash"):
+        SERIALIZER.decode(data)
+
+
+def test_many_items_with_hashes_of_their_own_are_read() -> None:
+    value = [set(range(20_000)), {(number, "key"): number for number in range(20_000)}]
+
+    assert round_trip(value) == value

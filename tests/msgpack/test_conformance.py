@@ -1,0 +1,29 @@
+"""huey-msgpack keeps every promise of the contract."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.msgpack import encode
+
+from huey_core.testing.conformance import Carried, SerializerConformance
+from huey_msgpack import MessagePackSerializer
+
+ALIKE = [{"$": "int", "v": str(number * (2**61 - 1))} for number in range(50_000)]
+"""Numbers of one hash, so that a set of them takes the time of their square."""
+
+
+class TestMessagePack(SerializerConformance):
+    carries = frozenset(Carried)
+    hostile = (
+        encode({"$": "set", "v": ALIKE}),
+        encode({"$": "dict", "v": [[number, 0] for number in ALIKE]}),
+        encode({"$": "int", "v": "9" * 1_000_000}),
+        # Containers in each other, of which each says that it holds all the bytes that follow.
+        b"\xdd\x00\x0f\x00\x00" * 100 + bytes(2**20),
+        b"\xdf\x00\x07\x00\x00" * 100 + bytes(2**20),
+        b"\x81\xa1$\xa5tuple\xa1v" * 100_000,
+    )
+
+    @pytest.fixture
+    def make_serializer(self):
+        return MessagePackSerializer

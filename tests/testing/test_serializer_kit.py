@@ -1,0 +1,124 @@
+"""The kit finds what is broken in a serializer, says what a user would suffer, and asks for what is declared."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+# Imported here so that the runs within these tests find it imported, and do not undo the import when they end.
+import importlib_metadata  # noqa: F401
+import pytest
+
+import huey_core.testing.conformance  # noqa: F401
+from huey_core.serializers.base import WrappingSerializer
+
+pytest_plugins = ["pytester"]
+
+HERE = Path(__file__).parent
+
+SERIALIZER = """
+    import pytest
+    from huey_core.testing.conformance import Carried, SerializerConformance
+    from broken_serializers import {cls}
+
+    class TestBroken(SerializerConformance):
+        carries = {{Carried.TUPLE}}
+        deadline = 0.5
+
+        @pytest.fixture
+        def make_serializer(self):
+            return {cls}
+"""
+
+LAYER = """
+    import pytest
+    from huey_core.testing.conformance import WrappingSerializerConformance
+    from broken_serializers import {cls}
+
+    class TestBroken(WrappingSerializerConformance):
+        @pytest.fixture
+        def wrap(self):
+            return {cls}
+"""
+
+
+@pytest.fixture
+def run_kit(pytester, monkeypatch):
+    """Run a module of conformance tests and return pytest's result."""
+    monkeypatch.syspath_prepend(HERE)
+
+    def run(module: str, *arguments: str) -> pytest.RunResult:
+        pytester.makepyfile(module)
+        return pytester.runpytest_inprocess("-p", "no:cacheprovider", "-rs", *arguments)
+
+    return run
+
+
+NAMESPACE = runpy.run_path(str(HERE / "broken_serializers.py"))
+BROKEN = [(name, value) for name, value in NAMESPACE.items() if hasattr(value, "caught_by")]
+
+
+@pytest.mark.parametrize(("name", "cls"), BROKEN, ids=[name for name, _ in BROKEN])
+def test_a_broken_serializer_is_caught_by_its_test(run_kit, name, cls):
+    module = (LAYER if issubclass(cls, WrappingSerializer) else SERIALIZER).format(cls=name)
+
+    result = run_kit(module, "-k", cls.caught_by)
+
+    outcomes = result.parseoutcomes()
+    assert outcomes.get("failed", 0) >= 1
+    assert "errors" not in outcomes
+    result.stdout.re_match_lines([rf".*{cls.caught_by}", ".*Without this, "])
+
+
+@pytest.mark.parametrize(
+    ("cls", "fixture"), [("SerializerConformance", "make_serializer"), ("WrappingSerializerConformance", "wrap")]
+)
+def test_a_subclass_without_its_fixture_is_told_which_one(run_kit, cls, fixture):
+    module = f"""
+        from huey_core.testing.conformance import {cls}
+
+        class TestForgetful({cls}):
+            pass
+    """
+
+    result = run_kit(module, "-k", "test_it_has_one_name")
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"*TestForgetful needs a fixture {fixture}*"])
+
+
+def test_bytes_of_others_are_not_given_to_a_serializer_that_trusts_its_bytes(run_kit):
+    module = """
+        import pytest
+        from huey_core.serializers.pickle import PickleSerializer
+        from huey_core.testing.conformance import SerializerConformance
+
+        class TestTrusting(SerializerConformance):
+            trusts_its_bytes = True
+
+            @pytest.fixture
+            def make_serializer(self):
+                return PickleSerializer
+    """
+
+    result = run_kit(module, "-k", "test_no_code_runs_that_the_bytes_choose")
+
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["*trusts_its_bytes: decoding does whatever the bytes say*"])
+
+
+def test_what_a_serializer_carries_beyond_its_declaration_is_no_fault(run_kit):
+    module = """
+        import pytest
+        from huey_core.serializers.json import JSONSerializer
+        from huey_core.testing.conformance import SerializerConformance
+
+        class TestModest(SerializerConformance):
+            @pytest.fixture
+            def make_serializer(self):
+                return JSONSerializer
+    """
+
+    result = run_kit(module, "-k", "carried or declared")
+
+    result.assert_outcomes(passed=2)
