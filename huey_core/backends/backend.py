@@ -83,7 +83,14 @@ class Backend(ABC):
         return []
 
     def close(self) -> None:
-        """Give back connections. Queues and stores of this backend must not be used afterwards."""
+        """Give back connections, and end what waits for them. Does nothing by default.
+
+        The queues and stores of this backend are of no more use then: every call that needs the connections raises,
+        each watch of a key is called a last time, and a wait for a key or for a message that goes on in another thread
+        ends soon, with that error. Other backends of the same URL are not touched. Closing again does nothing. A
+        backend that holds nothing which could be given back has nothing to override, and its queues and stores go on
+        to work.
+        """
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.url}>"

@@ -69,7 +69,10 @@ class BaseQueue(ABC):
 
     @abstractmethod
     def flush(self) -> None:
-        """Remove every message of this queue, with all that is kept about them, and nothing of any other queue."""
+        """Remove every message of this queue, with all that is kept about them, and nothing of any other queue.
+
+        Messages only: a queue that is paused stays so.
+        """
 
     @abstractmethod
     def __len__(self) -> int:
@@ -83,7 +86,13 @@ class BaseQueue(ABC):
         """End a :meth:`read` that waits in another thread, soon. Does nothing by default: reads are bounded."""
 
     def close(self) -> None:
-        """Give back connections. Does nothing by default."""
+        """Give back the connections that are this queue's own. Does nothing by default.
+
+        A queue without its connections is of no more use: every call that needs them raises, and a claim that waits in
+        another thread ends soon, with that error. One that shares the connections of a backend leaves them open and
+        goes on to work; it ends with :meth:`Backend.close() <huey_core.backends.backend.Backend.close>`. Closing again
+        does nothing.
+        """
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
@@ -172,19 +181,32 @@ class BaseDataStore(ABC):
     def watch(self, key: str, callback: Callable[[], None]) -> Callable[[], None]:
         """Call ``callback`` whenever the key may have been written, and return a function that ends the watch.
 
-        The callback runs in a thread of the store and must not block. It may come without a change (after a
-        reconnection, for example), so the caller looks at the key again. A write that happens after this method
-        returned is never missed.
+        A write that happens after this method returned is never missed. The callback may also come without a change
+        (after a reconnection, for example), and it comes once more when the store is closed, so whoever is told looks
+        at the key again, and gets the error then.
+
+        Args:
+            key: The key to watch.
+            callback: Called in any thread of this process, be it one of the store's, the one that writes the key or
+                the one that closes the store. It must neither block nor call the store: it sets an event, and the
+                thread that waits for that does the rest. What it raises is logged, and harms neither the write nor
+                another watch.
+
+        Returns:
+            A function that ends the watch, from any thread; a call of the callback that has begun is not waited for.
+            Ending a watch twice, or after the store was closed, does nothing.
 
         Raises:
             Unsupported: The store does not have :attr:`Capability.NOTIFY`.
+            Exception: The store is closed, or cannot be reached.
         """
         raise self._unsupported("watch")
 
     def wait(self, key: str, timeout: float | None = None) -> bool:
         """Wait until the key is present, leave it in place, and say whether it came in time.
 
-        A store that can :meth:`watch` is not polled; any other is, with growing, jittered pauses.
+        A store that can :meth:`watch` is not polled, and a wait ends with an error when the store is closed; any other
+        is polled, with growing, jittered pauses.
 
         Args:
             key: The key to wait for.
@@ -222,7 +244,13 @@ class BaseDataStore(ABC):
         return True
 
     def close(self) -> None:
-        """Give back connections. Does nothing by default."""
+        """Give back the connections that are this store's own. Does nothing by default.
+
+        A store without its connections is of no more use: every call that needs them raises. Each watch is called a
+        last time, so that whoever waits looks again and gets that error; a :meth:`wait` so ends. A store that shares
+        the connections of a backend leaves them open and goes on to work; it ends with :meth:`Backend.close()
+        <huey_core.backends.backend.Backend.close>`. Closing again does nothing.
+        """
 
     def _unsupported(self, method: str) -> Unsupported:
         return Unsupported(f"{type(self).__module__}.{type(self).__qualname__} does not offer {method}()")

@@ -1,12 +1,17 @@
-"""Objects that hold connections, locks or threads, and are told when the process forks."""
+"""Objects that hold connections, locks or threads, and are told when the process forks.
+
+A backend whose messages outlive the process must work in the parent and in the child of a fork, although neither a
+connection nor a lock may be shared by the two. It derives from one of these classes whatever holds such a thing.
+"""
 
 from __future__ import annotations
 
 import os
 import threading
 import weakref
+from abc import ABC, abstractmethod
 
-__all__ = ["ForkAware"]
+__all__ = ["ForkAware", "PerProcess"]
 
 _living: weakref.WeakSet[ForkAware] = weakref.WeakSet()
 _lock = threading.Lock()
@@ -28,6 +33,22 @@ class ForkAware:
 
     def after_fork_in_child(self) -> None:
         """Go on without the other threads of the parent, and without the locks that they may have held."""
+
+
+class PerProcess(ForkAware, ABC):
+    """Something that the child of a fork begins anew. A constructor calls this one's when it has what that needs."""
+
+    def __init__(self) -> None:
+        self.start_anew()
+        super().__init__()
+
+    @abstractmethod
+    def start_anew(self) -> None:
+        """Set up the state of this process, and leave that of the parent alone: it is still in use there."""
+
+    def after_fork_in_child(self) -> None:
+        """Begin anew."""
+        self.start_anew()
 
 
 def _before_fork() -> None:

@@ -6,11 +6,22 @@ Every backend of this project implements :class:`LeasedQueue`. The life of a mes
       │         ^                │  │
       │         ├── release <────┘  ├──> scheduled (retry with a delay) ──> ready
       └─> scheduled ──when due──^   ├──> dead (bury) ──requeue──> ready
-                                    └──> ready (the lease expired)
+                                    └──> ready (the lease ended), or dead when that was the last delivery
 
-Time is the server's clock wherever the server has one; durations are in seconds, points in time in seconds since the
-epoch (UTC). Nobody changes a message, a delivery or an outcome after it was made; the classes of which one is made for
-every command are not frozen only because that takes four times as long.
+**Order.** Higher priority first, and within one priority first in, first out. A message gets its place from its first
+write and keeps it for as long as it lives: what is released, retried, requeued, falls due or comes back from a lease
+that ended stands ahead of everything of its priority that was written later, and so at the head as a rule.
+
+**A lease that ended.** Nothing happens at the moment when a lease ends. A later claim, of whichever consumer, brings
+the message back, and by that makes its receipt stale, whether or not it hands the message out. Until then a backend
+goes on to honour the receipt, for :meth:`LeasedQueue.settle` and :meth:`LeasedQueue.extend` alike, or it calls it stale
+at once; all of this project's honour it. A stale receipt changes nothing, ever.
+
+**Time** is the server's clock wherever the server has one; durations are in seconds, points in time in seconds since
+the epoch (UTC).
+
+Nobody changes a message, a delivery or an outcome after it was made; the classes of which one is made for every command
+are not frozen only because that takes four times as long.
 """
 
 from __future__ import annotations
@@ -47,6 +58,7 @@ __all__ = [
     "State",
     "StoredMessage",
     "Written",
+    "abandoned_reason",
     "new_message_id",
 ]
 
@@ -63,6 +75,15 @@ MAX_PRIORITY: Final = 1000
 def new_message_id() -> str:
     """Make an identifier of 128 random bits, as 32 hexadecimal digits."""
     return os.urandom(16).hex()
+
+
+def abandoned_reason(deliveries: int) -> str:
+    """Return the reason with which a claim buries: ``delivered 5 times without an outcome``, or ``delivered once ...``.
+
+    Args:
+        deliveries: The number of the delivery whose lease ended.
+    """
+    return f"delivered {'once' if deliveries == 1 else f'{deliveries} times'} without an outcome"
 
 
 class State(enum.StrEnum):
@@ -119,8 +140,8 @@ class Delivery:
         data: The bytes as written.
         message_id: The id given at the write.
         receipt: Fresh for every claim; whoever settles must show it.
-        attempt: The number of this delivery since the message's last outcome, from 1. It is raised at the claim, so
-            a consumer that was killed counts.
+        attempt: The number of this delivery since the message's last outcome, from 1; a :class:`Retry` with
+            ``keep_attempts`` does not count as one. It is raised at the claim, so a consumer that was killed counts.
         private: Whatever the backend needs to find the message again. Nobody else looks at it.
     """
 
@@ -161,8 +182,10 @@ class Ack:
 class Retry:
     """Replace the message's bytes and deliver it again after ``delay`` seconds.
 
-    Deliveries are counted anew, because this one had an outcome; ``keep_attempts`` counts on, for a message that could
-    not even be read.
+    Deliveries are counted anew, because this one had an outcome. With ``keep_attempts`` the count goes on, for a
+    message that could not even be read. It may so pass the queue's ``max_deliveries``: the claim buries what was
+    abandoned, never what was retried, and whoever retries decides when it is enough. A message whose count has reached
+    the limit is buried the first time that it is abandoned.
     """
 
     delivery: Delivery
@@ -173,7 +196,7 @@ class Retry:
 
 @dataclass(slots=True)
 class Release:
-    """Put the message back at the head of its priority, as if this delivery had not been."""
+    """Put the message back into its old place in the order, as if this delivery had not been: it is not counted."""
 
     delivery: Delivery
 
@@ -240,7 +263,8 @@ class LeasedQueue(BaseQueue):
 
     Args:
         name: The queue's name.
-        max_deliveries: After this many deliveries without an outcome, the claim buries the message.
+        max_deliveries: After this many deliveries without an outcome, the claim buries the message. It is the claiming
+            queue's own setting and is not stored with a message.
         connection: What the backend needs to connect.
     """
 
@@ -285,8 +309,10 @@ class LeasedQueue(BaseQueue):
     def claim(self, limit: int, lease: float, wait: float = 0.0) -> list[Delivery]:
         """Take up to ``limit`` messages under a lease, the most urgent first.
 
-        Delayed messages that are due and messages whose lease has expired come back through this call, in bounded
-        portions; a message past :attr:`max_deliveries` is buried by it.
+        Delayed messages that are due and messages whose lease has ended come back through this call, in bounded
+        portions, and take their old place in the order. A message whose lease has ended on delivery number
+        :attr:`max_deliveries`, or a later one, is buried instead, with the reason of :func:`abandoned_reason`; it keeps
+        its count, and frees a unique key as any burial does.
 
         Args:
             limit: The most messages to take; at least 1.
@@ -295,24 +321,35 @@ class LeasedQueue(BaseQueue):
                 falls due, and when another thread calls :meth:`wake`. A backend may wait for less.
 
         Returns:
-            The deliveries; empty when nothing is there or the queue is paused.
+            The deliveries; empty when nothing is there or the queue is paused. A wait on a paused queue waits for
+            :meth:`resume`.
         """
 
     @abstractmethod
     def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
         """End deliveries, each in one atomic step with its result and its follow-ups.
 
+        A receipt is stale once the delivery was settled, its message deleted or flushed, or its lease ended and a
+        claim brought the message back, whether or not somebody has it now.
+
         Returns:
             One value per outcome, in order: ``True`` when it took effect, ``False`` when the receipt was stale,
-            which then changed nothing at all.
+            which then changed nothing at all: not the message, nor a result, nor follow-ups.
+
+        Raises:
+            Unsupported: A result is for a store that :meth:`settles_into` denies; nothing was settled.
+            MessageTooLarge: New bytes or a follow-up are larger than :attr:`max_message_size`; nothing was settled.
         """
 
     @abstractmethod
     def extend(self, deliveries: Sequence[Delivery], lease: float) -> list[bool]:
-        """Renew leases to last ``lease`` seconds from now.
+        """Renew leases to last ``lease`` seconds from now, be that longer or shorter than what is left.
+
+        A lease that has ended is renewed too, as long as no claim has brought its message back; a backend may refuse
+        that. What :meth:`settle` calls a stale receipt is refused always.
 
         Returns:
-            One value per delivery, in order: ``False`` when it is no longer ours.
+            One value per delivery, in order: ``False`` when it is no longer ours, and nothing was changed.
         """
 
     @abstractmethod
@@ -345,7 +382,7 @@ class LeasedQueue(BaseQueue):
 
     @abstractmethod
     def pause(self) -> None:
-        """Let every claim of every consumer come back empty until :meth:`resume`."""
+        """Let every claim of every consumer come back empty until :meth:`resume`; :meth:`flush` does not end it."""
 
     @abstractmethod
     def resume(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import sys
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
@@ -114,10 +115,14 @@ class ConsumerConfig:
         for name in ("shutdown_timeout", "unreadable_delay", "initial_delay", "max_delay"):
             self._check_number(name, 0)
         self._check_number("backoff", 1)
-        if self.lease is not None and self.lease < 1:
-            raise ConfigurationError(f"LEASE must be at least 1 second, not {self.lease!r}")
-        if isinstance(self.loglevel, str) and self.loglevel.upper() not in logging.getLevelNamesMapping():
+        if self.lease is not None:
+            self._check_number("lease", 1)
+        if not isinstance(self.loglevel, int) and (
+            not isinstance(self.loglevel, str) or self.loglevel.upper() not in logging.getLevelNamesMapping()
+        ):
             raise ConfigurationError(f"LOGLEVEL must be a level such as INFO or DEBUG, not {self.loglevel!r}")
+        if self.logfile is not None and not isinstance(self.logfile, str | os.PathLike):
+            raise ConfigurationError(f"LOGFILE must be the path of a file, not {self.logfile!r}")
 
     @classmethod
     def from_configuration(cls, configuration: type[BaseConfiguration], **overrides: Any) -> Self:

@@ -38,7 +38,9 @@ class OpenedBackends:
             backend = open_backend(url)
             for option in ("queue", "results"):
                 if (backend.url.options[option] or "").startswith(STATE_PREFIX):
-                    raise ConfigurationError(f"{option}= must not begin with {STATE_PREFIX!r}: such names are kept for state")
+                    raise ConfigurationError(
+                        f"{option}= must not begin with {STATE_PREFIX!r}: such names are kept for state"
+                    )
             self._by_url[url] = backend
         return self._by_url[url]
 

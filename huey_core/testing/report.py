@@ -6,6 +6,7 @@ the properties of a test travel with its report.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-__all__ = ["ConformanceReport", "Row", "tag_declared", "tag_promise"]
+__all__ = ["ConformanceReport", "Row", "tag_backend", "tag_declared", "tag_promise"]
 
 FORMAT: Final = 1
 """The version of the JSON."""
@@ -28,6 +29,7 @@ CONTRACT: Final = "contract"
 NEEDS: Final = "huey_needs"
 SENTENCE: Final = "huey_promise"
 DECLARED: Final = "huey_declared"
+BACKEND: Final = "huey_backend"
 
 
 def tag_promise(item: pytest.Item) -> None:
@@ -42,6 +44,11 @@ def tag_promise(item: pytest.Item) -> None:
 def tag_declared(item: pytest.Item, declared: frozenset[Capability]) -> None:
     """Note on a test of the kit which capabilities are declared by what it tests."""
     item.user_properties.append((DECLARED, _join(declared)))
+
+
+def tag_backend(item: pytest.Item, backend: dict[str, str]) -> None:
+    """Note on a test of the kit which backend and which server it ran against."""
+    item.user_properties.append((BACKEND, json.dumps(backend)))
 
 
 def _join(capabilities: frozenset[Capability]) -> str:
@@ -82,6 +89,7 @@ class Row:
     Attributes:
         name: The capability.
         description: What is promised.
+        declared: Whether something that was tested declares it.
         result: ``kept``, ``broken``, ``not declared`` or ``not tested``.
         counts: How many tests passed, failed and were skipped.
         failures: The failed tests, each with what a user would suffer.
@@ -89,6 +97,7 @@ class Row:
 
     name: str
     description: str
+    declared: bool
     result: str
     counts: dict[str, int]
     failures: list[dict[str, str]]
@@ -103,6 +112,7 @@ class ConformanceReport:
 
     def __init__(self, url: str | None) -> None:
         self._url = url
+        self._backend: dict[str, str] | None = None
         self._promises: dict[str, _Promise] = {}
 
     def add(self, report: pytest.TestReport) -> None:
@@ -111,6 +121,8 @@ class ConformanceReport:
         if NEEDS in properties:
             new = _Promise(report.nodeid, properties[SENTENCE], _split(properties[NEEDS]))
             self._promises.setdefault(report.nodeid, new).add(report)
+        if BACKEND in properties:
+            self._backend = json.loads(properties[BACKEND])
 
     def __bool__(self) -> bool:
         return bool(self._promises)
@@ -135,15 +147,27 @@ class ConformanceReport:
             result = "kept"
         else:
             result = "not declared" if promises and not declared else "not tested"
-        return Row(name, description, result, counts, failures)
+        return Row(name, description, declared, result, counts, failures)
 
     def as_json(self) -> dict[str, Any]:
         """The report as plain values; ``docs/testing.md`` says what they are."""
         capabilities = {
-            row.name: {"description": row.description, "result": row.result, **row.counts, "failures": row.failures}
+            row.name: {
+                "description": row.description,
+                "declared": row.declared,
+                "result": row.result,
+                **row.counts,
+                "failures": row.failures,
+            }
             for row in self.rows()
         }
-        return {"format": FORMAT, "huey_core": __version__, "url": self._url, "capabilities": capabilities}
+        return {
+            "format": FORMAT,
+            "huey_core": __version__,
+            "url": self._url,
+            "backend": self._backend,
+            "capabilities": capabilities,
+        }
 
     def lines(self) -> Iterator[tuple[str, str]]:
         """The table as lines of text, each with the result that it tells of; empty for the heading."""

@@ -55,10 +55,13 @@ def test_an_unknown_setting_offers_the_closest():
         ("threads", True),
         ("prefetch", -1),
         ("lease", 0.5),
+        ("lease", "long"),
         ("shutdown_timeout", -1),
         ("backoff", 0.9),
         ("initial_delay", "soon"),
         ("loglevel", "LOUD"),
+        ("loglevel", ["INFO"]),
+        ("logfile", 3),
         ("worker_type", "greenlet"),
     ],
 )

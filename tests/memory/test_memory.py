@@ -13,7 +13,7 @@ import pytest
 import huey_memory
 from huey_core.backends.base import EmptyData
 from huey_core.backends.leased import Ack, Message, ResultWrite, Retry, State
-from huey_core.exceptions import ConfigurationError, MessageTooLarge, Unsupported
+from huey_core.exceptions import ConfigurationError, MessageTooLarge, QueueException, Unsupported
 from huey_core.plugins.backends import open_backend
 from huey_memory import ManualClock, MemoryBackend, MemoryDataStore, MemoryQueue
 
@@ -92,6 +92,34 @@ class TestBackend:
         assert backend.data_store(name).get("key") is EmptyData
 
 
+class TestClosing:
+    def test_what_was_closed_raises_and_leaves_its_messages_and_values_to_others(self, name, clock):
+        queue, store = MemoryQueue(name, clock=clock), MemoryDataStore(name, clock=clock)
+        queue.write(b"x")
+        store.put("key", b"v")
+        for closed in (queue, store):
+            closed.close()
+            closed.close()
+        with pytest.raises(QueueException, match="closed by this program"):
+            queue.claim(1, 60)
+        with pytest.raises(QueueException, match="closed by this program"):
+            store.wait("key", 10)
+        assert MemoryQueue(name, clock=clock).read() == b"x"
+        assert MemoryDataStore(name, clock=clock).get("key") == b"v"
+
+    def test_a_watch_of_a_closed_store_is_not_told_of_writes_by_others(self, name, clock):
+        store, told = MemoryDataStore(name, clock=clock), []
+        store.watch("key", lambda: told.append("told"))
+        store.close()
+        MemoryDataStore(name, clock=clock).put("key", b"v")
+        assert told == ["told"]
+
+    def test_a_closed_queue_can_still_be_woken(self, name, clock):
+        queue = MemoryQueue(name, clock=clock)
+        queue.close()
+        queue.wake()
+
+
 class TestClock:
     def test_it_stands_still_until_it_is_moved(self, clock):
         before = clock()
@@ -137,13 +165,6 @@ class TestSettling:
             assert queue.settle([Ack(queue.claim(1, 60)[0], ResultWrite(store, "key", b"v"))]) == [True]
         assert told == [True]
         assert [record.exc_info[0] for record in caplog.records] == [ZeroDivisionError]
-
-    def test_a_watcher_may_use_the_store(self, name, clock):
-        store = MemoryDataStore(name, clock=clock)
-        seen = []
-        store.watch("key", lambda: seen.append(store.get("key")))
-        store.put("key", b"v")
-        assert seen == [b"v"]
 
     def test_a_limit_holds_for_retries_and_follow_ups_too(self, name, clock):
         queue = MemoryQueue(name, clock=clock)

@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 from hypothesis import settings
 
-from huey_core.testing.conformance import BackendConformance, DataStoreConformance, QueueConformance
+from huey_core.testing.conformance import (
+    BackendConformance,
+    DataStoreConformance,
+    QueueConformance,
+    ServerConformance,
+)
 from huey_mongo import MongoQueue
 
 
@@ -46,3 +51,13 @@ class TestMongoBackend(BackendConformance):
     @pytest.fixture
     def url(self, url):
         return url
+
+
+class TestMongoServer(ServerConformance):
+    @pytest.fixture
+    def server(self, new_server):
+        return new_server()
+
+    @pytest.fixture
+    def url(self, server):
+        return server.url(serverSelectionTimeoutMS="2000", socketTimeoutMS="2000", connectTimeoutMS="2000")

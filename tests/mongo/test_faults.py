@@ -27,59 +27,6 @@ if TYPE_CHECKING:
 MINUTE = 60.0
 
 
-def test_a_restart_between_two_calls_costs_no_message(new_server, new_backend):
-    server = new_server()
-    queue = new_backend(server.url()).queue("q")
-    queue.write(b"before")
-    (running,) = queue.claim(1, MINUTE)
-    server.restart()
-    queue.write(b"after")
-    assert queue.settle([Ack(running)]) == [True]
-    assert queue.read() == b"after"
-
-
-def test_what_was_written_survives_a_crash_of_the_server(new_server, new_backend):
-    server = new_server()
-    backend = new_backend(server.url(serverSelectionTimeoutMS="500"))
-    queue, store = backend.queue("q"), backend.data_store("r")
-    queue.write_many([Message(b"%d" % number) for number in range(3)])
-    first, second = queue.claim(2, MINUTE)
-    queue.settle([Ack(first, ResultWrite(store, "result", b"done"))])
-    server.kill()
-    with pytest.raises(AutoReconnect):
-        queue.write(b"while it is down")
-    server.start()
-    assert store.get("result") == b"done"
-    assert queue.settle([Ack(second)]) == [True]
-    assert queue.read() == b"2"
-
-
-def test_a_consumer_that_waits_gets_an_error_from_a_crash_and_goes_on_afterwards(new_server, new_backend):
-    server = new_server()
-    queue = new_backend(server.url(serverSelectionTimeoutMS="500")).queue("q")
-    assert queue.claim(1, MINUTE, wait=0.01) == []
-    server.kill()
-    with pytest.raises(AutoReconnect):
-        queue.claim(1, MINUTE, wait=10.0)
-    server.start()
-    queue.write(b"x")
-    assert [delivery.data for delivery in queue.claim(1, MINUTE, wait=10.0)] == [b"x"]
-
-
-def test_a_server_that_does_not_answer_is_given_up_in_time(new_server, new_backend):
-    server = new_server()
-    limits = {"socketTimeoutMS": "300", "connectTimeoutMS": "300", "serverSelectionTimeoutMS": "300"}
-    queue = new_backend(server.url(**limits)).queue("q")
-    queue.write(b"x")
-    server.suspend()
-    started = time.monotonic()
-    with pytest.raises(PyMongoError):
-        queue.claim(1, MINUTE, wait=0.1)
-    assert time.monotonic() - started < 3
-    server.resume()
-    assert queue.counts().running + queue.counts().ready == 1
-
-
 def test_a_server_that_is_not_there_is_an_error_in_time(new_backend):
     queue = new_backend("mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=200").queue("q")
     with pytest.raises(ServerSelectionTimeoutError):

@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from huey_core.testing.conformance import BackendConformance, DataStoreConformance, QueueConformance
+from huey_core.testing.conformance import (
+    BackendConformance,
+    DataStoreConformance,
+    QueueConformance,
+    ServerConformance,
+)
 
 if TYPE_CHECKING:
     from huey_redis.testing import RedisServer
@@ -38,3 +43,15 @@ class TestRedisBackend(BackendConformance):
     @pytest.fixture
     def url(self, server: RedisServer) -> str:
         return server.url()
+
+
+class TestRedisServer(ServerConformance):
+    """A server for each test, which syncs its append-only file before it answers."""
+
+    @pytest.fixture
+    def server(self, new_server) -> RedisServer:
+        return new_server(appendonly=True)
+
+    @pytest.fixture
+    def url(self, server: RedisServer) -> str:
+        return server.url(socket_timeout="2", connect_timeout="2")

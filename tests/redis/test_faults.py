@@ -6,7 +6,7 @@ import time
 
 import pytest
 from redis.exceptions import ConnectionError as BrokenConnection
-from redis.exceptions import RedisError, ResponseError, TimeoutError
+from redis.exceptions import ResponseError
 
 from huey_core.backends.leased import Ack, Bury, Message, ResultWrite, Retry
 from huey_redis import RedisDataStore, RedisQueue
@@ -20,43 +20,6 @@ def at(port, **settings):
     return {"host": "127.0.0.1", "port": port, **settings}
 
 
-def test_a_restart_between_two_calls_costs_no_error_and_no_message(new_server):
-    server = new_server(appendonly=True)
-    queue = RedisQueue("q", **at(server.port))
-    queue.write(b"before")
-    (running,) = queue.claim(1, MINUTE)
-    server.restart()
-    queue.write(b"after")
-    assert queue.settle([Ack(running)]) == [True]
-    assert queue.read() == b"after"
-
-
-def test_what_was_written_survives_a_crash_of_the_server(new_server):
-    server = new_server(appendonly=True)
-    queue, store = RedisQueue("q", **at(server.port)), RedisDataStore("r", **at(server.port))
-    queue.write_many([Message(b"%d" % number) for number in range(3)])
-    first, second = queue.claim(2, MINUTE)
-    queue.settle([Ack(first, ResultWrite(store, "result", b"done"))])
-    server.kill()
-    with pytest.raises(RedisError):
-        queue.write(b"while it is down")
-    server.start()
-    assert store.get("result") == b"done"
-    assert queue.settle([Ack(second)]) == [True]
-    assert queue.read() == b"2"
-
-
-def test_a_consumer_that_waits_gets_an_error_from_a_crash_and_goes_on_afterwards(new_server):
-    server = new_server(appendonly=True)
-    queue = RedisQueue("q", **at(server.port))
-    server.kill()
-    with pytest.raises(BrokenConnection):
-        queue.claim(1, MINUTE, wait=10.0)
-    server.start()
-    queue.write(b"x")
-    assert [delivery.data for delivery in queue.claim(1, MINUTE, wait=10.0)] == [b"x"]
-
-
 def test_a_connection_that_the_server_closed_is_noticed_before_it_is_used(new_server):
     server = new_server()
     queue, store = RedisQueue("q", **at(server.port)), RedisDataStore("r", **at(server.port))
@@ -66,20 +29,6 @@ def test_a_connection_that_the_server_closed_is_noticed_before_it_is_used(new_se
     admin.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
     assert queue.read() == b"x"
     assert store.get("k") == b"value"
-
-
-def test_a_server_that_does_not_answer_is_given_up_in_time(new_server):
-    server = new_server()
-    queue = RedisQueue("q", **at(server.port, socket_timeout=0.2, connect_timeout=0.2))
-    queue.write(b"x")
-    server.suspend()
-    started = time.monotonic()
-    with pytest.raises(TimeoutError):
-        queue.claim(1, MINUTE, wait=0.1)
-    assert time.monotonic() - started < 2
-    server.resume()
-    # The claim whose reply came too late holds the message, until its lease is over.
-    assert queue.counts().running + queue.counts().ready == 1
 
 
 def test_a_write_whose_reply_is_lost_is_written_once(server, make_tunnel):

@@ -1,82 +1,19 @@
-"""A process that was forked has connections of its own."""
+"""A process that was forked has connections of its own; the conformance kit shows what that is for."""
 
 from __future__ import annotations
 
-import os
-import threading
-
-import pytest
-
-from huey_core.backends.leased import Ack
-
-pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+from huey_core.testing.conformance._forking import Child
 
 
-def in_child(function):
-    """Run a function in a forked child and return whether it returned something true."""
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            status = 0 if function() else 1
-        finally:
-            os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-
-
-def client_ids(queue):
+def client_id(queue):
     return queue._connections.call("CLIENT", "ID")
 
 
 def test_a_child_talks_over_connections_of_its_own(make_queue):
     queue = make_queue("fork")
-    mine = client_ids(queue)
-    assert in_child(lambda: client_ids(queue) != mine)
-    assert client_ids(queue) == mine
+    mine = client_id(queue)
 
+    with Child(lambda: client_id(queue)) as child:
+        assert child.result(20) != mine
 
-def test_parent_and_child_use_one_queue_side_by_side(make_queue):
-    queue = make_queue("fork")
-    queue.flush()
-    queue.write(b"for the child")
-
-    def child():
-        (delivery,) = queue.claim(1, 60.0, wait=5.0)
-        return delivery.data == b"for the child" and queue.settle([Ack(delivery)]) == [True] and queue.write(b"back")
-
-    assert in_child(child)
-    assert queue.read() == b"back"
-
-
-def test_a_child_watches_on_its_own(make_data_store):
-    store = make_data_store("fork")
-    told = threading.Event()
-    store.watch("k", told.set)
-
-    def child():
-        heard = threading.Event()
-        store.watch("k", heard.set)
-        store.put("k", b"1")
-        return heard.wait(10)
-
-    assert in_child(child)
-    assert told.wait(10)
-
-
-def test_a_child_forked_while_another_thread_waits_can_wait_and_be_woken(make_queue):
-    queue = make_queue("fork and wait")
-    queue.flush()
-    waiter = threading.Thread(target=queue.claim, args=(1, 60.0, 30.0))
-    waiter.start()
-
-    def child():
-        thread = threading.Thread(target=queue.claim, args=(1, 60.0, 30.0))
-        thread.start()
-        queue.wake()
-        thread.join(10)
-        return not thread.is_alive()
-
-    assert in_child(child)
-    queue.wake()
-    waiter.join(10)
-    assert not waiter.is_alive()
+    assert client_id(queue) == mine

@@ -12,9 +12,8 @@ import pytest
 from redis.exceptions import RedisError
 
 from huey_core.backends.base import EmptyData
-from huey_core.backends.url import BackendURL
 from huey_core.exceptions import DataStoreGetException
-from huey_redis import RedisBackend, RedisDataStore
+from huey_redis import RedisDataStore
 from huey_redis.connection import Connections
 from huey_redis.settings import Settings
 from huey_redis.watching import Watcher
@@ -54,22 +53,6 @@ def test_a_watch_survives_a_restart_of_the_server(new_server):
     store.put("k", b"value")
     assert told.wait(10)
     store.close()
-
-
-def test_a_callback_that_raises_keeps_nobody_else_from_being_told(store, caplog):
-    told = threading.Event()
-
-    def broken():
-        raise RuntimeError("a bug of the caller")
-
-    store.watch("k", broken)
-    store.watch("k", told.set)
-    store.put("k", b"1")
-    assert told.wait(10)
-    told.clear()
-    store.put("k", b"2")
-    assert told.wait(10)
-    assert "a callback of a watch raised" in caplog.text
 
 
 def test_an_ended_watch_is_told_nothing_and_the_server_forgets_it(admin, store):
@@ -143,27 +126,6 @@ def test_a_close_of_the_store_ends_a_wait_with_an_error(admin, store):
         store.close()
         with pytest.raises(DataStoreGetException, match="closed"):
             waiting.result(10)
-
-
-def test_a_close_of_the_backend_ends_the_waits_of_its_stores_with_an_error(admin, server):
-    backend = RedisBackend(BackendURL.parse(server.url()).with_options(RedisBackend.options))
-    store = backend.data_store("closed backend")
-    with ThreadPoolExecutor() as pool:
-        waiting = pool.submit(store.wait, "k", 5.0)
-        deadline = time.monotonic() + 10
-        while not watchers(admin, store):
-            assert time.monotonic() < deadline
-        backend.close()
-        with pytest.raises(DataStoreGetException, match="closed"):
-            waiting.result(10)
-
-
-def test_a_close_calls_every_callback(store):
-    told = [threading.Event(), threading.Event()]
-    store.watch("k", told[0].set)
-    store.watch("other", told[1].set)
-    store.close()
-    assert [event.is_set() for event in told] == [True, True]
 
 
 def test_a_watch_on_a_closed_store_is_an_error(store):

@@ -1,4 +1,4 @@
-"""Several processes on one file: nothing is done twice, a kill loses nothing, and one hears of the others."""
+"""Several processes on one file: a kill loses nothing, at whatever moment. The conformance kit shows the rest."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import random
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
 from contextlib import closing
 
@@ -16,17 +15,6 @@ from huey_core.backends.base import EmptyData
 from huey_core.backends.leased import Message, State
 
 MINUTE = 60.0
-
-CLAIM_ALL = """
-import sys
-from huey_core.backends.leased import Ack
-from huey_sqlite import SQLiteQueue
-
-queue = SQLiteQueue("q", path=sys.argv[1])
-while deliveries := queue.claim(3, 60.0):
-    queue.settle([Ack(delivery) for delivery in deliveries])
-    print(*(delivery.data.decode() for delivery in deliveries))
-"""
 
 CHAIN_FOR_EVER = """
 import sys
@@ -82,16 +70,6 @@ def check_integrity(path):
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
-def test_processes_that_claim_together_get_each_message_once(start, make_queue):
-    numbers = {str(number) for number in range(600)}
-    make_queue().write_many([Message(number.encode()) for number in numbers])
-
-    outputs = [process.communicate(timeout=60)[0].split() for process in [start(CLAIM_ALL) for _ in range(3)]]
-
-    assert sorted(number for output in outputs for number in output) == sorted(numbers)
-    assert sum(map(len, outputs)) == len(numbers)
-
-
 def test_a_kill_in_the_middle_of_a_transaction_leaves_no_trace_of_it(start, make_queue, path):
     queue = make_queue()
     queue.write(b"before")
@@ -127,21 +105,3 @@ def test_kills_at_any_moment_split_no_end_of_a_message(start, make_queue, make_d
     for chain, head in heads.items():
         assert store.peek(str(head)) is EmptyData
         assert all(store.peek(str(number)) == b"done" for number in range(chain, head, 4))
-
-
-def test_a_claim_that_waits_hears_of_another_process(start, make_queue):
-    queue = make_queue()
-    arrived = []
-    waiter = threading.Thread(target=lambda: arrived.extend(queue.claim(1, MINUTE, wait=30.0)))
-    waiter.start()
-
-    start("import sys; from huey_sqlite import SQLiteQueue; SQLiteQueue('q', path=sys.argv[1]).write(b'hello')")
-    waiter.join(20)
-
-    assert [delivery.data for delivery in arrived] == [b"hello"]
-
-
-def test_a_wait_for_a_result_hears_of_another_process(start, make_data_store):
-    start("import sys; from huey_sqlite import SQLiteDataStore; SQLiteDataStore('r', path=sys.argv[1]).put('k', b'v')")
-
-    assert make_data_store().wait("k", timeout=20)

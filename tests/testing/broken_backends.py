@@ -6,8 +6,11 @@ They exist to prove the kit: a test that lets one of them pass proves nothing ab
 from __future__ import annotations
 
 import sqlite3
+import time
 from dataclasses import replace
 
+from huey_core.backends.capabilities import Capability
+from huey_core.exceptions import QueueException
 from huey_memory import MemoryBackend, MemoryQueue
 
 
@@ -54,4 +57,71 @@ class FlushesTheStoreWithTheQueue(MemoryBackend):
     def queue(self, name):
         queue = FlushesTheWholeServer(name, space=self.space)
         queue.max_deliveries = self.url.options["max_deliveries"]
+        return queue
+
+
+class GoesOnAfterTheClose(MemoryBackend):
+    caught_by = "test_what_was_closed_is_of_no_more_use"
+
+    def close(self):
+        pass
+
+
+class ClosesTheWholeServer(MemoryBackend):
+    caught_by = "test_a_close_leaves_other_backends_alone"
+
+    def close(self):
+        super().close()
+        self._access.space.clear()
+
+
+class ClosesInSilence(MemoryBackend):
+    caught_by = "test_a_close_calls_every_watch_a_last_time"
+
+    def close(self):
+        self._access._closed = True
+
+
+class LetsAWaitGoOn(ClosesInSilence):
+    caught_by = "test_a_close_ends_a_wait_for_a_key_with_an_error"
+
+
+class LooksOnAfterTheClose(MemoryBackend):
+    caught_by = "test_a_close_ends_a_claim_that_waits_with_an_error"
+
+    def queue(self, name):
+        return TakesAClosedQueueForAnEmptyOne(name, access=self._access)
+
+
+class TakesAClosedQueueForAnEmptyOne(MemoryQueue):
+    def claim(self, limit, lease, wait=0.0):
+        try:
+            return super().claim(limit, lease, wait)
+        except QueueException:
+            time.sleep(0.01)
+            return []
+
+
+class TakesItsMemoryForADisk(MemoryBackend):
+    """What a backend does whose processes do not see each other."""
+
+    caught_by = "test_processes_that_claim_at_once_share_no_message_and_leave_none"
+
+    capabilities = MemoryBackend.capabilities | {Capability.PERSISTENT}
+
+
+class IsDeafToOtherProducers(TakesItsMemoryForADisk):
+    caught_by = "test_a_claim_that_waits_hears_of_another_process"
+
+
+class IsDeafToOtherWriters(TakesItsMemoryForADisk):
+    caught_by = "test_a_wait_for_a_key_hears_of_another_process"
+
+
+class EndsWithAnyPart(MemoryBackend):
+    caught_by = "test_closing_a_part_leaves_the_backend_open"
+
+    def queue(self, name):
+        queue = super().queue(name)
+        queue._owns_access = True
         return queue

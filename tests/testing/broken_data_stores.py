@@ -5,9 +5,12 @@ They exist to prove the kit: a test that lets one of them pass proves nothing ab
 
 from __future__ import annotations
 
+import os
 import time
+from contextlib import suppress
 
 from huey_core.backends.base import EmptyData
+from huey_core.backends.capabilities import Capability
 from huey_memory import MemoryDataStore
 
 
@@ -112,3 +115,51 @@ class PretendsToLock(MemoryDataStore):
     caught_by = "test_what_is_declared_works_and_the_rest_is_refused_by_name"
 
     capabilities = frozenset()
+
+
+class LetsCallbacksRaise(MemoryDataStore):
+    caught_by = "test_a_callback_that_raises_is_logged_and_harms_nobody"
+
+    def put(self, key, value, ttl=None):
+        with self._access:
+            callbacks = self.put_under_lock(key, value, ttl)
+        for callback in callbacks:
+            callback()
+
+
+class HidesWhatCallbacksRaise(MemoryDataStore):
+    caught_by = "test_a_callback_that_raises_is_logged_and_harms_nobody"
+
+    def watch(self, key, callback):
+        def quietly():
+            with suppress(Exception):
+                callback()
+
+        return super().watch(key, quietly)
+
+
+class NeverEndsAWatch(MemoryDataStore):
+    caught_by = "test_a_watch_that_was_ended_is_told_nothing"
+
+    def watch(self, key, callback):
+        super().watch(key, callback)
+        return lambda: None
+
+
+class TakesItsMemoryForADisk(MemoryDataStore):
+    """What a backend does that takes no notice of a fork: a child goes on with what it had, by itself."""
+
+    caught_by = "test_parent_and_children_get_their_own_values"
+
+    capabilities = MemoryDataStore.capabilities | {Capability.PERSISTENT}
+
+
+class WatchesInItsFirstProcessOnly(TakesItsMemoryForADisk):
+    caught_by = "test_a_child_watches_on_its_own"
+
+    def __init__(self, name, **options):
+        super().__init__(name, **options)
+        self.process = os.getpid()
+
+    def watch(self, key, callback):
+        return super().watch(key, callback) if os.getpid() == self.process else lambda: None

@@ -389,3 +389,66 @@ class FlattensDelayedRetries(MemoryQueue):
                 record = self._messages._records[outcome.delivery.message_id]
                 record.rank = (0, record.rank[1])
         return super().settle(outcomes)
+
+
+class EndsThePauseWithAFlush(MemoryQueue):
+    caught_by = "test_a_flush_does_not_end_a_pause"
+
+    def flush(self):
+        super().flush()
+        self.resume()
+
+
+class BuriesWhatWasPutBackTooOften(MemoryQueue):
+    caught_by = "test_a_retry_that_keeps_attempts_may_pass_the_limit"
+
+    state = State.READY
+
+    def claim(self, limit, lease, wait=0.0):
+        for message in self.peek(self.state):
+            if message.attempt >= self.max_deliveries:
+                self._messages._bury(self._messages._records[message.message_id], "too often", "", self.now())
+        return super().claim(limit, lease, wait)
+
+
+class BuriesWhatWaitedTooOften(BuriesWhatWasPutBackTooOften):
+    caught_by = "test_a_delayed_retry_that_keeps_attempts_comes_past_the_limit"
+
+    state = State.SCHEDULED
+
+
+class BuriesAtTheLimitOnly(MemoryQueue):
+    caught_by = "test_a_message_past_the_limit_is_buried_once_it_is_abandoned"
+
+    def claim(self, limit, lease, wait=0.0):
+        for message in self.peek(State.RUNNING):
+            if message.attempt > self.max_deliveries and message.due <= self.now():
+                self._messages._move(self._messages._records[message.message_id], State.READY)
+        return super().claim(limit, lease, wait)
+
+
+class BuriesForAReasonOfItsOwn(MemoryQueue):
+    caught_by = "test_too_many_lost_deliveries_bury_the_message"
+
+    def peek(self, state, offset=0, limit=100):
+        return [replace(message, reason="it crashed") for message in super().peek(state, offset, limit)]
+
+
+class RetriesToTheTail(MemoryQueue):
+    caught_by = "test_a_retried_message_keeps_its_place"
+
+    def settle(self, outcomes):
+        for outcome in outcomes:
+            if isinstance(outcome, Retry):
+                record = self._messages._records[outcome.delivery.message_id]
+                record.rank = (record.rank[0], next(self._messages._serial))
+        return super().settle(outcomes)
+
+
+class RefusesTheLateAndObeysThem(MemoryQueue):
+    caught_by = "test_what_comes_after_the_lease_and_before_another_claim_counts_or_is_refused"
+
+    def settle(self, outcomes):
+        late = {message.message_id for message in self.peek(State.RUNNING) if message.due <= self.now()}
+        settled = super().settle(outcomes)
+        return [ok and o.delivery.message_id not in late for o, ok in zip(outcomes, settled, strict=True)]

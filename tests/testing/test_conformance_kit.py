@@ -10,7 +10,7 @@ from pathlib import Path
 import importlib_metadata  # noqa: F401
 import pytest
 
-import huey_core.testing.conformance  # noqa: F401
+from huey_core.testing.conformance import ServerConformance
 
 pytest_plugins = ["pytester"]
 
@@ -21,7 +21,7 @@ QUEUE = """
     from hypothesis import Phase, settings
     from huey_core.testing.conformance import QueueConformance
     from huey_memory import ManualClock, MemoryDataStore
-    from broken_queues import {cls}
+    from {module} import {cls}
 
     class TestBroken(QueueConformance):
         deadline = 0.5
@@ -73,11 +73,36 @@ BACKEND = """
     from broken_backends import {cls}
 
     class TestBroken(BackendConformance):
+        deadline = 0.5
+
         @pytest.fixture
         def url(self):
             original = backend_class("memory")
             register_backend({cls}, replace=True)
             yield "memory://broken/"
+            register_backend(original, replace=True)
+"""
+
+SERVER = """
+    import pytest
+    from huey_core.plugins.backends import backend_class, register_backend
+    from huey_core.testing.conformance import ServerConformance
+    from huey_redis.testing import RedisServer
+    from broken_servers import {cls}
+
+    class TestBroken(ServerConformance):
+        deadline = 2.0
+
+        @pytest.fixture
+        def server(self):
+            with RedisServer(appendonly=getattr({cls}, "appendonly", True)) as server:
+                yield server
+
+        @pytest.fixture
+        def url(self, server):
+            original = backend_class("redis")
+            register_backend({cls}, replace=True)
+            yield server.url(socket_timeout=getattr({cls}, "timeout", "1"))
             register_backend(original, replace=True)
 """
 
@@ -118,7 +143,12 @@ def broken(kind: str) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("cls", "test"), broken("queues"))
 def test_a_broken_queue_is_caught_by_its_test(run_kit, cls, test):
-    assert_caught(run_kit(QUEUE.format(cls=cls), "-k", test), test)
+    assert_caught(run_kit(QUEUE.format(module="broken_queues", cls=cls), "-k", test), test)
+
+
+@pytest.mark.parametrize(("cls", "test"), broken("queues_that_fork"))
+def test_a_queue_that_takes_no_notice_of_a_fork_is_caught_by_its_test(run_kit, cls, test):
+    assert_caught(run_kit(QUEUE.format(module="broken_queues_that_fork", cls=cls), "-k", test), test)
 
 
 @pytest.mark.parametrize(("cls", "test"), broken("data_stores"))
@@ -129,6 +159,16 @@ def test_a_broken_data_store_is_caught_by_its_test(run_kit, cls, test):
 @pytest.mark.parametrize(("cls", "test"), broken("backends"))
 def test_a_broken_backend_is_caught_by_its_test(run_kit, cls, test):
     assert_caught(run_kit(BACKEND.format(cls=cls), "-k", test), test)
+
+
+@pytest.mark.parametrize(("cls", "test"), broken("servers"))
+def test_a_broken_server_is_caught_by_its_test(run_kit, cls, test):
+    assert_caught(run_kit(SERVER.format(cls=cls), "-k", test), test)
+
+
+def test_every_test_of_a_server_is_seen_to_fail():
+    tests = {name for name in dir(ServerConformance) if name.startswith("test_")}
+    assert {test for _, test in broken("servers")} == tests
 
 
 def assert_caught(result: pytest.RunResult, test: str) -> None:

@@ -137,7 +137,7 @@ class TestReport:
 
         assert found["delay"]["result"] == "broken"
         assert found["pause"]["result"] == "kept"
-        assert found["persistent"]["result"] == "not tested"
+        assert found["persistent"]["result"] == "not declared"
 
     def test_what_is_not_declared_is_told_from_what_was_not_tested(self, pytester, report):
         pytester.makepyfile(PLAIN)

@@ -1,4 +1,4 @@
-"""The conformance kit: every promise that the contract makes for a backend, as tests to subclass.
+"""The conformance kit: every promise that the contract makes for a backend or a serializer, as tests to subclass.
 
 A plugin's test module names the kit's classes and says how its own objects are made. This is all of it::
 
@@ -25,6 +25,34 @@ A plugin's test module names the kit's classes and says how its own objects are 
         def url(self, kite_server):
             return f"kite://127.0.0.1:{kite_server.port}/"
 
+A server that can be started, killed and suspended at will, a
+:class:`~huey_core.testing.server_process.ServerProcess`, lets one test what its faults cost::
+
+    from huey_core.testing.conformance import ServerConformance
+
+    class TestKiteServer(ServerConformance):
+        @pytest.fixture
+        def server(self):
+            with KiteServer() as server:
+                yield server
+
+        @pytest.fixture
+        def url(self, server):
+            return f"{server.url()}?timeout=1"
+
+A serializer says what it carries beyond the plain values of JSON; a layer around another one subclasses
+``WrappingSerializerConformance`` and gives a fixture ``wrap`` instead. The attributes of
+:class:`SerializerConformance` say the rest::
+
+    from huey_core.testing.conformance import Carried, SerializerConformance
+
+    class TestKiteSerializer(SerializerConformance):
+        carries = {Carried.TUPLE, Carried.BYTES}
+
+        @pytest.fixture
+        def make_serializer(self):
+            return KiteSerializer
+
 For a backend that is installed and has a server at hand, no module is needed; pytest does the same for a URL::
 
     pytest -p huey_core.testing.plugin --huey-url kite://127.0.0.1/ --pyargs huey_core.testing.conformance
@@ -39,7 +67,11 @@ fixture                 class                 value
 ``make_data_store``     DataStoreConformance  a callable ``(name)`` that makes a data store
 ``make_data_store``     QueueConformance      the same; only a queue that declares ``ATOMIC_SETTLE`` needs it, and
                                               must be able to settle into the store
-``url``                 BackendConformance    the URL of a backend that is installed, or registered in this process
+``url``                 Backend…, Server…     the URL of a backend that is installed, or registered in this process;
+                                              of a ServerConformance, with time limits well below ``deadline``
+``make_serializer``     Serializer…           a callable without arguments that makes a serializer
+``wrap``                WrappingSerializer…   a callable ``(inner)`` that puts a layer around a serializer
+``server``              ServerConformance     a server of the test's own, which keeps on disk what it has accepted
 ``advance``             Queue…, DataStore…    optional: a callable ``(seconds)`` that moves the backend's clock, for a
                                               backend whose clock can be moved; without it the tests wait in real time
 ======================  ====================  ==========================================================================
@@ -58,8 +90,10 @@ they are for everybody who uses the same server. Names are new for every test, s
 other, and everything the kit writes is flushed afterwards.
 
 A test runs when the queue, store or backend declares the capability that it is about, and is skipped otherwise, with
-what the capability means as the reason; that is the only skip there is. A plain ``BaseQueue`` is thus asked for what
-its four methods promise. A test that fails begins its message with its docstring: what a user would suffer.
+what the capability means as the reason; a serializer that trusts its bytes, or does not authenticate, is not asked for
+what it does not say either. There is no other skip. A plain ``BaseQueue`` is thus asked for what its four methods
+promise. What declares ``PERSISTENT`` is used by forked children of the test's process too. A test that fails begins its
+message with its docstring: what a user would suffer.
 """
 
 from __future__ import annotations
@@ -74,5 +108,18 @@ pytest.register_assert_rewrite(*(f"{__name__}.{module.name}" for module in pkgut
 from huey_core.testing.conformance.backend import BackendConformance  # noqa: E402 - after the line above
 from huey_core.testing.conformance.data_store import DataStoreConformance  # noqa: E402 - after the line above
 from huey_core.testing.conformance.queue import QueueConformance  # noqa: E402 - after the line above
+from huey_core.testing.conformance.serializer import Carried, SerializerConformance  # noqa: E402 - after the line above
+from huey_core.testing.conformance.server import ServerConformance  # noqa: E402 - after the line above
+from huey_core.testing.conformance.wrapping_serializer import (  # noqa: E402 - after the line above
+    WrappingSerializerConformance,
+)
 
-__all__ = ["BackendConformance", "DataStoreConformance", "QueueConformance"]
+__all__ = [
+    "BackendConformance",
+    "Carried",
+    "DataStoreConformance",
+    "QueueConformance",
+    "SerializerConformance",
+    "ServerConformance",
+    "WrappingSerializerConformance",
+]

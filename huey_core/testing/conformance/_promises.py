@@ -18,7 +18,7 @@ from huey_core.testing.report import tag_declared
 if TYPE_CHECKING:
     from huey_core.backends.capabilities import Capability
 
-__all__ = ["Conformance", "Passing", "eventually", "in_threads", "promise", "unique_name", "within"]
+__all__ = ["Conformance", "Passing", "error_of", "eventually", "in_threads", "promise", "unique_name", "within"]
 
 F = TypeVar("F", bound=Callable[..., None])
 T = TypeVar("T")
@@ -100,6 +100,15 @@ def eventually(look: Callable[[], T], what: str, deadline: float) -> T:
         assert time.monotonic() < end, f"{what}: not within {deadline:g} s"
         time.sleep(0.005)
     return seen
+
+
+def error_of(call: Callable[[], object]) -> Exception | None:
+    """Return what a call raises, or ``None``. Which exception it is, is a driver's own affair."""
+    try:
+        call()
+    except Exception as error:  # noqa: BLE001 - the very thing that is asked for
+        return error
+    return None
 
 
 def within(seconds: float, call: Callable[[], T], what: str) -> T:

@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 
 from huey_core.backends.capabilities import Capability
-from huey_core.backends.leased import MAX_PRIORITY, Ack, Message, Release, State, new_message_id
+from huey_core.backends.leased import (
+    MAX_PRIORITY,
+    Ack,
+    Message,
+    Release,
+    Retry,
+    State,
+    abandoned_reason,
+    new_message_id,
+)
 from huey_core.exceptions import MessageTooLarge
 from huey_core.testing.conformance._promises import Passing, promise
 from huey_core.testing.conformance._queue_base import LONG, QueueFactory, QueueFixtures
@@ -172,19 +181,60 @@ class QueueDelivery(QueueFixtures):
         assert queue.extend([], LONG) == []
 
     @promise(Capability.LEASES, Capability.INSPECT)
-    def test_too_many_lost_deliveries_bury_the_message(self, new_queue: QueueFactory, advance: Passing) -> None:
+    @pytest.mark.parametrize("limit", [1, 2])
+    def test_too_many_lost_deliveries_bury_the_message(
+        self, new_queue: QueueFactory, advance: Passing, limit: int
+    ) -> None:
         """Without this, one command that crashes its process would keep every consumer down."""
-        queue = new_queue(max_deliveries=2)
+        queue = new_queue(max_deliveries=limit)
         queue.write(b"killer", message_id="killer")
-        for _ in range(2):
+        for _ in range(limit):
             assert self.claim_one(queue, self.lease).data == b"killer"
             advance(self.beyond(self.lease))
         queue.write(b"neighbour")
         assert self.claim_one(queue).data == b"neighbour"
         assert queue.claim(1, LONG) == []
         (dead,) = queue.peek(State.DEAD)
-        assert (dead.message_id, dead.data, dead.attempt) == ("killer", b"killer", 2)
-        assert dead.reason
+        assert (dead.message_id, dead.data, dead.attempt) == ("killer", b"killer", limit)
+        assert dead.reason == abandoned_reason(limit)
+
+    @promise(Capability.LEASES, Capability.INSPECT)
+    def test_a_retry_that_keeps_attempts_may_pass_the_limit(self, new_queue: QueueFactory) -> None:
+        """Without this, a message that its consumers only put back would be buried as if it had killed them."""
+        queue = new_queue(max_deliveries=2)
+        queue.write(b"unreadable")
+        attempts = []
+        for _ in range(4):
+            delivery = self.claim_one(queue)
+            attempts.append(delivery.attempt)
+            assert queue.settle([Retry(delivery, b"unreadable", keep_attempts=True)]) == [True]
+        assert attempts == [1, 2, 3, 4]
+        assert queue.peek(State.DEAD) == []
+
+    @promise(Capability.LEASES, Capability.DELAY)
+    def test_a_delayed_retry_that_keeps_attempts_comes_past_the_limit(
+        self, new_queue: QueueFactory, advance: Passing
+    ) -> None:
+        """Without this, a message that waits for a consumer of the next version would be buried while it waits."""
+        queue = new_queue(max_deliveries=1)
+        queue.write(b"unreadable")
+        queue.settle([Retry(self.claim_one(queue), b"unreadable", delay=self.lease, keep_attempts=True)])
+        advance(self.beyond(self.lease))
+        assert self.claim_one(queue).attempt == 2
+
+    @promise(Capability.LEASES, Capability.INSPECT)
+    def test_a_message_past_the_limit_is_buried_once_it_is_abandoned(
+        self, new_queue: QueueFactory, advance: Passing
+    ) -> None:
+        """Without this, a command that was put back too often could kill one consumer after another for ever."""
+        queue = new_queue(max_deliveries=2)
+        queue.write(b"killer")
+        for _ in range(2):
+            queue.settle([Retry(self.claim_one(queue), b"killer", keep_attempts=True)])
+        assert self.claim_one(queue, self.lease).attempt == 3
+        advance(self.beyond(self.lease))
+        assert queue.claim(1, LONG) == []
+        assert [(dead.attempt, dead.reason) for dead in queue.peek(State.DEAD)] == [(3, abandoned_reason(3))]
 
     @promise(Capability.LEASES)
     def test_released_deliveries_never_bury(self, new_queue: QueueFactory) -> None:

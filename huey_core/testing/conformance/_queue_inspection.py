@@ -198,6 +198,20 @@ class QueueInspection(QueueFixtures):
         assert self.claim_one(queue).data == b"waiting"
 
     @promise(Capability.LEASES, Capability.PAUSE)
+    def test_a_flush_does_not_end_a_pause(self, queue: Any) -> None:
+        """Without this, clearing a queue during a repair would set every consumer to work in the middle of it."""
+        queue.pause()
+        try:
+            queue.write(b"thrown away")
+            queue.flush()
+            queue.write(b"waiting")
+            assert queue.counts().paused is True
+            assert queue.claim(1, LONG) == []
+        finally:
+            queue.resume()
+        assert self.claim_one(queue).data == b"waiting"
+
+    @promise(Capability.LEASES, Capability.PAUSE)
     def test_a_pause_is_for_every_consumer(self, queue: Any, new_queue: Any) -> None:
         """Without this, a pause would hold only the process in which it was called."""
         other = new_queue(queue.name)

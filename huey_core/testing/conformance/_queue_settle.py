@@ -98,6 +98,14 @@ class QueueSettling(QueueFixtures):
         assert queue.claim(1, LONG) == []
 
     @promise(Capability.LEASES)
+    def test_a_retried_message_keeps_its_place(self, queue: Any) -> None:
+        """Without this, a command that failed once would wait behind the whole backlog."""
+        queue.write(b"first")
+        queue.write(b"second")
+        queue.settle([Retry(self.claim_one(queue), b"first again")])
+        assert [delivery.data for delivery in self.claim_soon(queue, 2)] == [b"first again", b"second"]
+
+    @promise(Capability.LEASES)
     def test_a_retry_counts_attempts_anew(self, queue: Any, advance: Passing) -> None:
         """Without this, a command with many retries would be buried as if it had crashed its consumers."""
         queue.write(b"x")
@@ -170,6 +178,17 @@ class QueueSettling(QueueFixtures):
         queue.write_many([Message(b"bad"), Message(b"good"), Message(b"good too")])
         queue.settle([Bury(self.claim_one(queue), "bad")])
         assert [delivery.data for delivery in self.claim_soon(queue, 2)] == [b"good", b"good too"]
+
+    @promise(Capability.LEASES)
+    def test_what_comes_after_the_lease_and_before_another_claim_counts_or_is_refused(
+        self, queue: Any, advance: Passing
+    ) -> None:
+        """Without this, a consumer that is late by a moment would be told the opposite of what became of its work."""
+        queue.write(b"as it was")
+        delivery = self.claim_one(queue, self.lease)
+        advance(self.beyond(self.lease))
+        (took_effect,) = queue.settle([Retry(delivery, b"changed")])
+        assert self.claim_one(queue).data == (b"changed" if took_effect else b"as it was")
 
     @promise(Capability.LEASES)
     @pytest.mark.parametrize("say", LATE_CALLS.values(), ids=LATE_CALLS.keys())

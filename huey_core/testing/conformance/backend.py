@@ -13,16 +13,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from huey_core.backends.backend import HUEY_PLUGIN_API, Backend
+from huey_core.backends.backend import HUEY_PLUGIN_API
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.leased import Ack, LeasedQueue, Message, State
 from huey_core.backends.url import BackendURL
 from huey_core.exceptions import ConfigurationError
 from huey_core.plugins.backends import open_backend
-from huey_core.testing.conformance._promises import Conformance, eventually, promise, unique_name, within
+from huey_core.testing.conformance._backend_base import BackendFixtures
+from huey_core.testing.conformance._backend_closing import BackendClosing
+from huey_core.testing.conformance._backend_processes import BackendProcesses
+from huey_core.testing.conformance._promises import eventually, promise, unique_name, within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from huey_core.backends.backend import Backend
 
 __all__ = ["BackendConformance"]
 
@@ -32,28 +37,11 @@ CONNECTIONS: Final = frozenset({"socket.connect", "socket.getaddrinfo", "sqlite3
 """The audit events by which Python tells that something connects."""
 
 
-class BackendConformance(Conformance):
-    """Every promise of a backend. Override ``url``; see :mod:`huey_core.testing.conformance`."""
+class _BackendParts(BackendFixtures):
+    """Promises of a backend and its parts."""
 
     killed_lease: float = 2.0
     """Seconds of the lease of a process that is killed while it holds messages."""
-
-    @pytest.fixture
-    def url(self) -> str:
-        """Return the URL of a server that is there. Every subclass overrides this."""
-        raise NotImplementedError(f"{type(self).__name__} needs a fixture url; see huey_core.testing.conformance")
-
-    @pytest.fixture
-    def declared(self, backend: Backend) -> frozenset[Capability]:
-        """The capabilities of the backend."""
-        return backend.capabilities
-
-    @pytest.fixture
-    def backend(self, url: str) -> Iterator[Backend]:
-        """A backend of that URL."""
-        backend = open_backend(url)
-        yield backend
-        backend.close()
 
     @promise()
     def test_it_declares_what_it_is(self, backend: Backend) -> None:
@@ -218,6 +206,10 @@ class BackendConformance(Conformance):
                 )
             finally:
                 process.kill()
+
+
+class BackendConformance(_BackendParts, BackendProcesses, BackendClosing):
+    """Every promise of a backend. Override ``url``; see :mod:`huey_core.testing.conformance`."""
 
 
 def _with_option(url: str, option: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +11,12 @@ import pytest
 
 from huey_core.backends.backend import Backend
 from huey_core.backends.url import BackendURL
-from huey_core.plugins.backends import open_backend
+from huey_core.exceptions import PluginException
+from huey_core.plugins.backends import backends, open_backend
 from huey_core.testing.conformance.backend import BackendConformance
 from huey_core.testing.conformance.data_store import DataStoreConformance
 from huey_core.testing.conformance.queue import QueueConformance
+from huey_core.testing.report import tag_backend
 
 if TYPE_CHECKING:
     from huey_core.testing.conformance._queue_base import QueueFactory, StoreFactory
@@ -34,17 +36,17 @@ class SecretURL(str):
 
 
 @pytest.fixture(scope="module")
-def url(pytestconfig: pytest.Config) -> str:
+def given_url(pytestconfig: pytest.Config) -> str:
     """The URL that was given."""
     return SecretURL(pytestconfig.getoption("huey_url"))
 
 
 @pytest.fixture(scope="module")
-def open_at(url: str) -> Iterator[Opener]:
+def open_at(given_url: str) -> Iterator[Opener]:
     """Open a backend with some options of the URL replaced, once for each set of them."""
     opened: dict[frozenset[tuple[str, Any]], Backend] = {}
-    parsed = BackendURL.parse(url)
-    with ExitStack() as backends:
+    parsed = BackendURL.parse(given_url)
+    with ExitStack() as stack:
 
         def open_with(**options: Any) -> Backend:
             key = frozenset(options.items())
@@ -52,10 +54,30 @@ def open_at(url: str) -> Iterator[Opener]:
                 kept = [pair for pair in parsed.query if pair[0] not in options]
                 given = [(name, str(value)) for name, value in options.items()]
                 backend = open_backend(replace(parsed, query=(*kept, *given)))
-                opened[key] = backends.enter_context(closing(backend))
+                opened[key] = stack.enter_context(closing(backend))
             return opened[key]
 
         yield open_with
+
+
+@pytest.fixture(scope="module")
+def described(given_url: str) -> dict[str, str]:
+    """What is tested: the plugin and its version, and of the server what any backend tells in the same words."""
+    # A backend of its own, so that none of its connections is taken for one that a test made.
+    with closing(open_backend(given_url)) as backend:
+        found = {"scheme": backend.url.scheme, "plugin": type(backend).__qualname__}
+        with suppress(PluginException):
+            found["plugin"] = backends.find(backend.url.scheme).source
+        # A server that is away, or a backend that cannot describe it, is what the tests themselves tell of.
+        with suppress(Exception):
+            server = backend.describe()
+            found |= {name: server[name] for name in ("product", "version") if name in server}
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _say_what_is_tested(request: pytest.FixtureRequest, described: dict[str, str]) -> None:
+    tag_backend(request.node, described)
 
 
 class _Stores:
@@ -82,6 +104,6 @@ class TestBackend(BackendConformance):
     """The backend at the URL."""
 
     @pytest.fixture
-    def url(self, url: str) -> str:
+    def url(self, given_url: str) -> str:
         """The URL that was given."""
-        return url
+        return given_url

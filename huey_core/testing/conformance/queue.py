@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from huey_core.testing.conformance._queue_basics import QueueBasics
 from huey_core.testing.conformance._queue_delivery import QueueDelivery
+from huey_core.testing.conformance._queue_forks import QueueForks
 from huey_core.testing.conformance._queue_inspection import QueueInspection
 from huey_core.testing.conformance._queue_model import QueueHistories
 from huey_core.testing.conformance._queue_settle import QueueSettling
@@ -21,6 +22,7 @@ class QueueConformance(
     QueueInspection,
     QueueWaiting,
     QueueConcurrency,
+    QueueForks,
     QueueHistories,
 ):
     """Every promise of a queue. Override ``make_queue``; see :mod:`huey_core.testing.conformance` for the rest."""

@@ -23,6 +23,7 @@ from huey_core.backends.leased import (
     State,
     StoredMessage,
     Written,
+    abandoned_reason,
 )
 from huey_memory._collections import ExpiringDict, Key, Shelf
 
@@ -92,7 +93,7 @@ class Messages:
                     break
                 record = self._records[first[1]]
                 if state is State.RUNNING and record.attempt >= max_deliveries:
-                    self._bury(record, f"delivered {record.attempt} times without an outcome", "", now)
+                    self._bury(record, abandoned_reason(record.attempt), "", now)
                 else:
                     self._move(record, State.READY)
                 moved += 1
@@ -187,7 +188,10 @@ class Messages:
         return True
 
     def clear(self) -> None:
-        """Forget every message. Receipts go on being fresh, so an old one cannot fit a message written afterwards."""
+        """Forget every message, and no pause.
+
+        Receipts go on being fresh, so an old one cannot fit a message written afterwards.
+        """
         self._records.clear()
         self._holders.clear()
         for shelf in self._shelves.values():

@@ -10,6 +10,7 @@ from huey_core.exceptions import ConfigurationError
 from huey_memory.clock import SYSTEM_CLOCK, Clock
 from huey_memory.data_store import MemoryDataStore
 from huey_memory.queue import MemoryQueue
+from huey_memory.space import Access, Space
 
 if TYPE_CHECKING:
     from huey_core.backends.capabilities import Capability
@@ -37,17 +38,18 @@ class MemoryBackend(Backend):
         super().__init__(url)
         self.space, port = url.hosts[0] if url.hosts else ("", None)
         self.clock = clock
+        self._access = Access(Space.named(self.space, clock))
         if port or len(url.hosts) > 1 or url.path not in {"", "/"} or url.username or url.password:
             raise ConfigurationError("a memory URL is memory:// or memory://space/, with nothing else but options")
 
     def queue(self, name: str) -> MemoryQueue:
         """Return a queue of this space."""
         max_deliveries = self.url.options.get("max_deliveries", DEFAULT_MAX_DELIVERIES)
-        return MemoryQueue(name, max_deliveries=max_deliveries, space=self.space, clock=self.clock)
+        return MemoryQueue(name, max_deliveries=max_deliveries, access=self._access)
 
     def data_store(self, name: str) -> MemoryDataStore:
         """Return a data store of this space."""
-        return MemoryDataStore(name, space=self.space, clock=self.clock)
+        return MemoryDataStore(name, access=self._access)
 
     def ping(self) -> None:
         """Do nothing: the memory of this process is always there."""
@@ -55,3 +57,7 @@ class MemoryBackend(Backend):
     def describe(self) -> dict[str, str]:
         """Say that messages end with the process."""
         return {"product": "memory of this process", "durability": "none: messages end with the process"}
+
+    def close(self) -> None:
+        """Close every queue and store that this backend made. What they hold stays, for others of this process."""
+        self._access.close()

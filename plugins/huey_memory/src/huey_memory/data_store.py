@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from huey_core.backends.base import BaseDataStore, EmptyData
 from huey_core.backends.capabilities import Capability
 from huey_memory.clock import SYSTEM_CLOCK, Clock
-from huey_memory.space import Space, call_watchers
+from huey_memory.space import Access, Space, call_watchers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,18 +26,23 @@ class MemoryDataStore(BaseDataStore):
         name: The store's name.
         space: The name of the space; queues and stores settle atomically within one.
         clock: Decides when a value's time to live is over. How long :meth:`wait` waits stays real time.
+        access: The way into the space, shared with others; by default the store has its own.
     """
 
     capabilities: ClassVar[frozenset[Capability]] = frozenset({Capability.TTL, Capability.NOTIFY, Capability.LOCKS})
 
-    def __init__(self, name: str, *, space: str = "", clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(
+        self, name: str, *, space: str = "", clock: Clock = SYSTEM_CLOCK, access: Access | None = None
+    ) -> None:
         super().__init__(name)
-        self.space: Final = Space.named(space, clock)
+        self._owns_access = access is None
+        self._access = access or Access(Space.named(space, clock))
+        self.space: Final = self._access.space
         self._drawer = self.space.drawer(name)
 
     def put(self, key: str, value: bytes, ttl: float | None = None) -> None:
         """Store a value and tell those who watch the key."""
-        with self.space.lock:
+        with self._access:
             watchers = self.put_under_lock(key, value, ttl)
         call_watchers(watchers)
 
@@ -52,14 +57,14 @@ class MemoryDataStore(BaseDataStore):
 
     def get(self, key: str) -> bytes | EmptyDataType:
         """Remove a value and return it, or :data:`EmptyData`."""
-        with self.space.lock:
+        with self._access:
             value = self._look(key)
             self._drawer.values.discard(key)
         return EmptyData if value is None else value
 
     def peek(self, key: str) -> bytes | EmptyDataType:
         """Return a value and leave it in place, or :data:`EmptyData`."""
-        with self.space.lock:
+        with self._access:
             value = self._look(key)
         return EmptyData if value is None else value
 
@@ -77,7 +82,7 @@ class MemoryDataStore(BaseDataStore):
         Raises:
             ValueError: The value under the key is not a number.
         """
-        with self.space.lock:
+        with self._access:
             value = self._look(key)
             total = amount if value is None else int(value) + amount
             now = self.space.clock()
@@ -87,26 +92,24 @@ class MemoryDataStore(BaseDataStore):
         return total
 
     def watch(self, key: str, callback: Callable[[], None]) -> Callable[[], None]:
-        """Call ``callback`` after every write of the key, in the thread that writes; see the base class."""
-        with self.space.lock:
-            token = self._drawer.watch(key, callback)
-
-        def end_watch() -> None:
-            with self.space.lock:
-                self._drawer.unwatch(key, token)
-
-        return end_watch
+        """Call ``callback`` after every write of the key, in the thread that writes, and at the close."""
+        return self._access.watch(self._drawer, key, callback)
 
     def flush(self) -> None:
         """Remove every key of this store."""
-        with self.space.lock:
+        with self._access:
             self._drawer.values.clear()
+
+    def close(self) -> None:
+        """End the watches, and let every call raise, unless the way into the space is shared. The values stay."""
+        if self._owns_access:
+            self._access.close()
 
     def _look(self, key: str) -> bytes | None:
         return self._drawer.values.get(key, self.space.clock())
 
     def _swap(self, key: str, old: bytes | None, new: bytes, ttl: float | None) -> bool:
-        with self.space.lock:
+        with self._access:
             if self._look(key) != old:
                 return False
             watchers = self.put_under_lock(key, new, ttl)

@@ -25,7 +25,7 @@ from huey_core.backends.leased import (
 from huey_core.exceptions import MessageTooLarge, Unsupported
 from huey_memory.clock import SYSTEM_CLOCK, Clock
 from huey_memory.data_store import MemoryDataStore
-from huey_memory.space import Space, call_watchers
+from huey_memory.space import Access, Space, call_watchers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -46,6 +46,7 @@ class MemoryQueue(LeasedQueue):
         space: The name of the space; queues and stores settle atomically within one.
         clock: Decides due times and leases; pass a :class:`~huey_memory.clock.ManualClock` to move time by hand. How
             long :meth:`claim` waits is the caller's patience and stays real time.
+        access: The way into the space, shared with others; by default the queue has its own.
     """
 
     blocking: ClassVar[bool] = True
@@ -69,12 +70,15 @@ class MemoryQueue(LeasedQueue):
         max_deliveries: int = DEFAULT_MAX_DELIVERIES,
         space: str = "",
         clock: Clock = SYSTEM_CLOCK,
+        access: Access | None = None,
     ) -> None:
         super().__init__(name, max_deliveries=max_deliveries)
-        self.space: Final = Space.named(space, clock)
+        self._owns_access = access is None
+        self._access = access or Access(Space.named(space, clock))
+        self.space: Final = self._access.space
         line = self.space.line(name)
         self._messages = line.messages
-        # The condition wraps the space's lock, so holding it also keeps this space's data stores still.
+        # The condition wraps the space's lock, which the access holds; so this space's data stores are kept still too.
         self._changed = line.changed
         self._wakes_called = 0
         self._wakes_answered = 0
@@ -83,7 +87,7 @@ class MemoryQueue(LeasedQueue):
         """Write under one hold of the lock, so that nobody sees a batch in part."""
         for message in messages:
             self._check_size(message.data)
-        with self._changed:
+        with self._access:
             now = self.now()
             written = [self._messages.write(message, now) for message in messages]
             self._changed.notify_all()
@@ -92,7 +96,7 @@ class MemoryQueue(LeasedQueue):
     def claim(self, limit: int, lease: float, wait: float = 0.0) -> list[Delivery]:
         """Bring back what fell due, lease what is ready, else wait until something changes or falls due."""
         deadline = time.monotonic() + wait
-        with self._changed:
+        with self._access:
             wakes_before = self._wakes_answered
             while True:
                 deliveries = self._take(limit, lease)
@@ -103,6 +107,7 @@ class MemoryQueue(LeasedQueue):
                     self._wakes_answered = self._wakes_called
                     return deliveries
                 self._changed.wait(min(patience, self._until_next_due(), threading.TIMEOUT_MAX))
+                self._access.check_open()
 
     def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
         """End deliveries, each with its result and its follow-ups under one hold of the lock.
@@ -115,7 +120,7 @@ class MemoryQueue(LeasedQueue):
             self._check(outcome)
         settled: list[bool] = []
         watchers: list[Callable[[], None]] = []
-        with self._changed:
+        with self._access:
             now = self.now()
             for outcome in outcomes:
                 settled.append(self._messages.settle(outcome, now))
@@ -129,28 +134,28 @@ class MemoryQueue(LeasedQueue):
 
     def extend(self, deliveries: Sequence[Delivery], lease: float) -> list[bool]:
         """Renew leases whose receipts still fit."""
-        with self._changed:
+        with self._access:
             now = self.now()
             return [self._messages.extend(delivery, lease, now) for delivery in deliveries]
 
     def counts(self) -> Counts:
         """Count the messages in each state; what fell due counts as ready once a claim has brought it back."""
-        with self._changed:
+        with self._access:
             return self._messages.counts()
 
     def peek(self, state: State, offset: int = 0, limit: int = 100) -> list[StoredMessage]:
         """List messages in one state, in the order in which they come."""
-        with self._changed:
+        with self._access:
             return self._messages.peek(state, offset, limit)
 
     def find(self, message_ids: Sequence[str]) -> list[StoredMessage]:
         """Return those of the messages that are live or dead."""
-        with self._changed:
+        with self._access:
             return self._messages.find(message_ids)
 
     def requeue(self, message_ids: Iterable[str]) -> list[str]:
         """Make dead or scheduled messages ready, at the head of their priority."""
-        with self._changed:
+        with self._access:
             now = self.now()
             requeued = [message_id for message_id in message_ids if self._messages.requeue(message_id, now)]
             self._changed.notify_all()
@@ -158,23 +163,23 @@ class MemoryQueue(LeasedQueue):
 
     def delete(self, message_ids: Iterable[str]) -> list[str]:
         """Forget messages in whatever state."""
-        with self._changed:
+        with self._access:
             now = self.now()
             return [message_id for message_id in message_ids if self._messages.delete(message_id, now)]
 
     def flush(self) -> None:
-        """Forget every message; receipts given out before are stale from then on."""
-        with self._changed:
+        """Forget every message; receipts given out before are stale from then on. A pause stays."""
+        with self._access:
             self._messages.clear()
 
     def pause(self) -> None:
         """Let claims come back empty. One that waits goes on to wait, for :meth:`resume`."""
-        with self._changed:
+        with self._access:
             self._messages.paused = True
 
     def resume(self) -> None:
         """End a pause."""
-        with self._changed:
+        with self._access:
             self._messages.paused = False
             self._changed.notify_all()
 
@@ -183,6 +188,11 @@ class MemoryQueue(LeasedQueue):
         with self._changed:
             self._wakes_called += 1
             self._changed.notify_all()
+
+    def close(self) -> None:
+        """End the waits, and let every call raise, unless the way into the space is shared. The messages stay."""
+        if self._owns_access:
+            self._access.close()
 
     def now(self) -> float:
         """The time by the clock of the space, in seconds since the epoch."""

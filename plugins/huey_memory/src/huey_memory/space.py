@@ -1,4 +1,7 @@
-"""A space: what a server is to other backends. Queues and stores of one space see each other, under one lock."""
+"""A space: what a server is to other backends. Queues and stores of one space see each other, under one lock.
+
+An :class:`Access` to it is what a connection is elsewhere, so that a test in memory shows what closing one does.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,16 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Final
 
+from huey_core.exceptions import QueueException
 from huey_memory._collections import ExpiringDict
 from huey_memory._messages import Messages
 from huey_memory.clock import SYSTEM_CLOCK, Clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from types import TracebackType
 
-__all__ = ["Drawer", "Line", "Space", "call_watchers"]
+__all__ = ["Access", "Drawer", "Line", "Space", "call_watchers"]
 
 logger = logging.getLogger(__name__)
 
@@ -38,11 +43,9 @@ class Drawer:
         self.values.set(key, value, now, until)
         return list(self._watchers.get(key, {}).values())
 
-    def watch(self, key: str, callback: Callable[[], None]) -> object:
-        """Begin to watch a key, and return a token that ends it."""
-        token = object()
+    def watch(self, key: str, token: object, callback: Callable[[], None]) -> None:
+        """Begin to watch a key, under a token that ends it."""
         self._watchers.setdefault(key, {})[token] = callback
-        return token
 
     def unwatch(self, key: str, token: object) -> None:
         """End a watch; ending it twice is no error."""
@@ -103,6 +106,65 @@ class Space:
         with self.lock:
             for line in self._lines.values():
                 line.changed.notify_all()
+
+
+class Access:
+    """A way into a space: holding it holds the space's lock, and those who share it are closed together.
+
+    Args:
+        space: The space.
+    """
+
+    def __init__(self, space: Space) -> None:
+        self.space: Final = space
+        self._closed = False
+        self._watches: dict[object, tuple[Drawer, str, Callable[[], None]]] = {}
+
+    def __enter__(self) -> None:
+        self.space.lock.acquire()
+        try:
+            self.check_open()
+        except QueueException:
+            self.space.lock.release()
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.space.lock.release()
+
+    def check_open(self) -> None:
+        """Raise when this was closed, be it by another thread while the holder of the lock waited for a condition.
+
+        Raises:
+            QueueException: It was.
+        """
+        if self._closed:
+            raise QueueException("this way into the memory was closed by this program, and is of no more use")
+
+    def watch(self, drawer: Drawer, key: str, callback: Callable[[], None]) -> Callable[[], None]:
+        """Watch a key until the returned function is called, or until this is closed."""
+        token = object()
+        with self:
+            drawer.watch(key, token, callback)
+            self._watches[token] = (drawer, key, callback)
+
+        def end_watch() -> None:
+            with self.space.lock:
+                drawer.unwatch(key, token)
+                self._watches.pop(token, None)
+
+        return end_watch
+
+    def close(self) -> None:
+        """Let every use raise from now on, end the waits and call every watch a last time."""
+        with self.space.lock:
+            self._closed = True
+            watches, self._watches = self._watches, {}
+            for token, (drawer, key, _) in watches.items():
+                drawer.unwatch(key, token)
+        self.space.look_again()
+        call_watchers(callback for _, _, callback in watches.values())
 
 
 def call_watchers(callbacks: Iterable[Callable[[], None]]) -> None:

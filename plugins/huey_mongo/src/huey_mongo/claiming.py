@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pymongo.errors import AutoReconnect
 from pymongo.read_concern import ReadConcern
 
-from huey_core.backends.leased import Delivery, State
+from huey_core.backends.leased import Delivery, State, abandoned_reason
 from huey_mongo.clock import millis
 from huey_mongo.documents import PAUSED_AT, Document, Held, burial
 from huey_mongo.outbox import dispatch
@@ -142,8 +142,7 @@ class Claims:
         for document in spent:
             by_attempt.setdefault(document["attempt"], []).append(document["_id"])
         for attempt, ids in by_attempt.items():
-            times = "once" if attempt == 1 else f"{attempt} times"
-            fields = burial(self._cluster.micros(), f"delivered {times} without an outcome", "")
+            fields = burial(self._cluster.micros(), abandoned_reason(attempt), "")
             # A key that was taken for a time stays taken.
             keeps = {"$cond": [{"$gt": ["$until", None]}, "$unique", "$$REMOVE"]}
             changes = {name: {"$literal": value} for name, value in fields.items()}

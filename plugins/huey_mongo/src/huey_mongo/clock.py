@@ -14,6 +14,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
+from huey_core.backends.forking import PerProcess
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
@@ -43,15 +45,19 @@ def to_date(value: int) -> datetime:
     return EPOCH + timedelta(milliseconds=value)
 
 
-class ServerClock:
+class ServerClock(PerProcess):
     """The clock of one server or cluster. Everybody in this process who names the same servers shares it."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._last = 0
         self._ahead = 0.0
         self._read_at = float("-inf")
         self._local_ahead = 0.0
+        super().__init__()
+
+    def start_anew(self) -> None:
+        """Begin with nothing that belongs to another process."""
+        self._lock = threading.Lock()
 
     def micros(self, read: Callable[[], datetime], count: int = 1) -> int:
         """Take ``count`` successive numbers, near the server's time in microseconds, and return the first.

@@ -12,10 +12,10 @@ from pymongo.errors import ConfigurationError as DriverConfigurationError
 from pymongo.errors import InvalidURI
 from pymongo.read_concern import ReadConcern
 
-from huey_core.exceptions import ConfigurationError
+from huey_core.backends.forking import PerProcess
+from huey_core.exceptions import ConfigurationError, QueueException
 from huey_mongo._version import __version__
 from huey_mongo.clock import clock_of
-from huey_mongo.forking import ForkAware
 from huey_mongo.hints import Hints
 from huey_mongo.indexes import create_indexes
 
@@ -35,7 +35,7 @@ _of_the_parent: Final[list[Any]] = []
 """Clients that were open at a fork: the child neither uses nor closes them, for their sockets are the parent's."""
 
 
-class Cluster(ForkAware):
+class Cluster(PerProcess):
     """The servers, the collection and the clock.
 
     Args:
@@ -51,9 +51,11 @@ class Cluster(ForkAware):
         self._clock = clock_of(settings.hosts)
         self._client: MongoClient[Document] | None = None
         self._closing: weakref.finalize[..., Any] | None = None
+        self._closed = False
         super().__init__()
 
-    def _start_anew(self) -> None:
+    def start_anew(self) -> None:
+        """Begin with nothing that belongs to another process."""
         if self._closing is not None:
             self._closing.detach()
             _of_the_parent.append(self._client)
@@ -68,8 +70,11 @@ class Cluster(ForkAware):
 
         Raises:
             ConfigurationError: The driver cannot use the settings.
+            QueueException: The connections were closed.
         """
         with self._lock:
+            if self._closed:
+                raise QueueException("the connections to MongoDB were closed by this program, and are of no more use")
             if self._client is None:
                 self._client = self._open()
                 self._closing = weakref.finalize(self, _close, self.hints, self._client)
@@ -116,13 +121,16 @@ class Cluster(ForkAware):
         return self._clock.micros(self._read_clock, count)
 
     def close(self) -> None:
-        """Close the connections. The next use makes new ones."""
+        """Close the connections, and end what waits for them. Every later use raises. May be called more than once."""
         with self._lock:
-            if self._closing is not None:
-                self._closing()
+            self._closed = True
+            closing, self._closing = self._closing, None
             self._client = None
-            self._closing = None
             self._collection = None
+        # Whoever is called by this looks again at once, and must be able to learn that it is closed.
+        self.hints.close()
+        if closing is not None:
+            closing()
 
     def _open(self) -> MongoClient[Document]:
         try:

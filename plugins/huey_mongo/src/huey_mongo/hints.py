@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
-from huey_mongo.forking import ForkAware
+from huey_core.backends.forking import PerProcess
+from huey_core.exceptions import DataStoreGetException
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -78,7 +79,7 @@ PIPELINE: Final[list[dict[str, Any]]] = [
 """What the server sends of a change: whose it is, and none of the bytes."""
 
 
-class Hints(ForkAware):
+class Hints(PerProcess):
     """Tells waiting claims of new messages, and watchers of written keys.
 
     Args:
@@ -87,9 +88,11 @@ class Hints(ForkAware):
 
     def __init__(self, poll: float) -> None:
         self._poll = poll
+        self._closed = False
         super().__init__()
 
-    def _start_anew(self) -> None:
+    def start_anew(self) -> None:
+        """Begin with nothing that belongs to another process."""
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._streams: bool | None = None
@@ -109,7 +112,7 @@ class Hints(ForkAware):
         """Say that a claim is about to wait, so that the stream is opened or kept open."""
         with self._changed:
             self._needed_until = time.monotonic() + LINGER
-            if not self._unsupported:
+            if not self._unsupported and not self._closed:
                 self._run_in_thread(collection)
 
     def seen(self, queue: str) -> int:
@@ -120,12 +123,14 @@ class Hints(ForkAware):
     def wait(self, queue: str, seen: int, woken: Callable[[], bool], timeout: float) -> None:
         """Wait for a hint for a queue after :meth:`seen`, until ``woken`` is true or for ``timeout`` seconds."""
         with self._changed:
-            self._changed.wait_for(lambda: woken() or self._anything + self._arrivals[queue] != seen, timeout)
+            self._changed.wait_for(
+                lambda: self._closed or woken() or self._anything + self._arrivals[queue] != seen, timeout
+            )
 
     def rest(self, woken: Callable[[], bool], timeout: float) -> None:
         """Wait until ``woken`` is true or for ``timeout`` seconds, whatever hints come."""
         with self._changed:
-            self._changed.wait_for(woken, timeout)
+            self._changed.wait_for(lambda: self._closed or woken(), timeout)
 
     def interrupt(self, change: Callable[[], None]) -> None:
         """Change what the ``woken`` of a :meth:`wait` looks at, and let it look."""
@@ -134,15 +139,21 @@ class Hints(ForkAware):
             self._changed.notify_all()
 
     def watch(self, collection: Collection[Document], store: str, key: str, callback: Callback) -> Callback:
-        """Call back when a key may have been written; return what ends that."""
+        """Call back when a key may have been written, and at the close; return what ends that.
+
+        Raises:
+            DataStoreGetException: This was closed.
+        """
         token = object()
         place = (store, key)
         with self._changed:
+            self._check_open()
             self._watches.setdefault(place, {})[token] = callback
             self._new_watch = True
             self._run_in_thread(collection)
             self._changed.notify_all()
-            self._changed.wait_for(lambda: self._streams is not None, OPENING)
+            self._changed.wait_for(lambda: self._closed or self._streams is not None, OPENING)
+            self._check_open()
 
         def end() -> None:
             with self._changed:
@@ -154,13 +165,20 @@ class Hints(ForkAware):
         return end
 
     def close(self) -> None:
-        """End every wait for hints, and the thread."""
+        """End every wait for hints, and the thread, and call every watch a last time. May be called more than once."""
         with self._changed:
+            self._closed = True
+            callbacks = [callback for callbacks in self._watches.values() for callback in callbacks.values()]
             self._watches.clear()
             self._needed_until = 0.0
             self._thread = None
             self._streams = None
             self._changed.notify_all()
+        _call(callbacks)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise DataStoreGetException("the data store was closed, so nothing can be waited for any more")
 
     def _run_in_thread(self, collection: Collection[Document]) -> None:
         """Start the thread, if there is none. The lock is held."""

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from huey_core.backends.capabilities import Capability
+from huey_core.backends.forking import PerProcess
 from huey_core.backends.leased import (
     DEFAULT_MAX_DELIVERIES,
     Ack,
@@ -25,7 +26,6 @@ from huey_core.exceptions import MessageTooLarge
 from huey_mongo.claiming import Claims
 from huey_mongo.data_store import MongoDataStore, own_cluster
 from huey_mongo.documents import MAX_MESSAGE_SIZE, PAUSED_AT
-from huey_mongo.forking import ForkAware
 from huey_mongo.inspection import Inspection
 from huey_mongo.settling import Settlement, extend
 from huey_mongo.writing import write
@@ -57,10 +57,11 @@ def jittered(seconds: float) -> float:
     return seconds * random.uniform(0.75, 1.0)  # noqa: S311 - spreads consumers, keeps no secret
 
 
-class _Wakes(ForkAware):
+class _Wakes(PerProcess):
     """How often :meth:`MongoQueue.wake` was called, and how many of that each thread has noticed."""
 
-    def _start_anew(self) -> None:
+    def start_anew(self) -> None:
+        """Begin with nothing that belongs to another process."""
         self.called = 0
         self._noticed = threading.local()
 

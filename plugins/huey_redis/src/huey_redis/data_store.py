@@ -113,7 +113,12 @@ class RedisDataStore(BaseDataStore):
         return int(self._connections.run(scripts.INCREMENT, [self.server_key(key)], amount, time_to_live(ttl)))
 
     def watch(self, key: str, callback: Callable[[], None]) -> Callable[[], None]:
-        """Call ``callback`` in a thread of the store when the key may have been written; return what ends the watch."""
+        """Call ``callback`` when the key may have been written, in a thread of the store, and at the close.
+
+        Raises:
+            DataStoreGetException: The store is closed.
+            redis.RedisError: The server could not be reached, or did not confirm in time.
+        """
         return self._watcher.watch(self.server_key(key), callback)
 
     def flush(self) -> None:

@@ -107,6 +107,7 @@ class RedisQueue(LeasedQueue):
         named = dict(zip(QUEUE_PARTS, self._keys, strict=True))
         self._plain_keys = (named["msg"], named["ready"], named["seq"], named["bell"])
         self._paused_key = named["paused"]
+        self._flushed_keys = tuple(key for key in self._keys if key != self._paused_key)
         self._bell = Bell(self._connections, named["bell"])
 
     def write(
@@ -229,8 +230,8 @@ class RedisQueue(LeasedQueue):
         return self._run_on_ids(scripts.DELETE, message_ids)
 
     def flush(self) -> None:
-        """Remove every key of this queue."""
-        self._connections.call(b"UNLINK", *self._keys)
+        """Remove every message of this queue, with all that is kept about them. A pause stays."""
+        self._connections.call(b"UNLINK", *self._flushed_keys)
 
     def pause(self) -> None:
         """Let every claim of every consumer come back empty."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from redis.exceptions import NoPermissionError
 
-from huey_redis.forking import ForkAware
+from huey_core.backends.forking import PerProcess
 from huey_redis.interrupt import Interrupt
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ ORPHAN_TIMEOUT: Final = 1.0
 """Seconds after which the server gives up by itself when a client vanished in the middle of a wait."""
 
 
-class Bell(ForkAware):
+class Bell(PerProcess):
     """The bell of one queue, for any number of threads that wait.
 
     Args:
@@ -38,7 +38,8 @@ class Bell(ForkAware):
         self._key = key
         super().__init__()
 
-    def _start_anew(self) -> None:
+    def start_anew(self) -> None:
+        """Begin with nothing that belongs to another process."""
         self._lock = threading.Lock()
         self._waiting: set[Interrupt] = set()
         self._wakes = 0

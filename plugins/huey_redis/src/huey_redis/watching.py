@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Final
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeout
 
+from huey_core.backends.forking import PerProcess
 from huey_core.exceptions import DataStoreGetException
 from huey_redis.connection import Link
-from huey_redis.forking import ForkAware
 from huey_redis.interrupt import Interrupt
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class _Channel:
         self.confirmed: Future[None] = Future()
 
 
-class Watcher(ForkAware):
+class Watcher(PerProcess):
     """Calls back when something is published on a channel.
 
     Args:
@@ -57,7 +57,8 @@ class Watcher(ForkAware):
         self._closed = False
         super().__init__()
 
-    def _start_anew(self) -> None:
+    def start_anew(self) -> None:
+        """Begin with nothing that belongs to another process."""
         self._lock = threading.Lock()
         self._channels: dict[bytes, _Channel] = {}
         self._changed: Interrupt | None = None

@@ -12,6 +12,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from huey_core.exceptions import QueueException
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
@@ -37,6 +39,7 @@ class Changes:
     def __init__(self, look: Callable[[], object], interval: float) -> None:
         self._look = look
         self._interval = interval
+        self._closed = False
         self.forget()
 
     def forget(self) -> None:
@@ -47,7 +50,11 @@ class Changes:
         self._thread: threading.Thread | None = None
 
     def watch(self, topic: Hashable, callback: Callable[[], None]) -> Callable[[], None]:
-        """Call back whenever the topic was signalled or the file has changed, until the returned function is called."""
+        """Call back whenever the topic was signalled or the file has changed, until the returned function is called.
+
+        Raises:
+            QueueException: This was closed.
+        """
         token = object()
 
         def end() -> None:
@@ -58,6 +65,8 @@ class Changes:
                     self._callbacks.pop(topic, None)
 
         with self._condition:
+            if self._closed:
+                raise QueueException("the file was closed by this program, so nothing can be waited for any more")
             self._callbacks.setdefault(topic, {})[token] = callback
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="huey-sqlite-changes", daemon=True)
@@ -77,6 +86,7 @@ class Changes:
     def close(self) -> None:
         """Call everybody a last time, so that who waits looks again and gets an error, and forget them."""
         with self._condition:
+            self._closed = True
             callbacks, self._callbacks = self._callbacks, {}
             self._condition.notify()
         self._call(callbacks)

@@ -105,7 +105,7 @@ class SQLiteDataStore(BaseDataStore):
             yield Values(transaction, self.name, self.database.clock())
 
     def watch(self, key: str, callback: Callable[[], None]) -> Callable[[], None]:
-        """Call back in a thread of this store whenever the key may have been written."""
+        """Call back whenever the key may have been written, in a thread of the store, and at the close."""
         return self.database.changes.watch(self._topic(key), callback)
 
     def tell(self, key: str) -> None:

@@ -14,10 +14,10 @@ import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from huey_core.backends.forking import ForkAware
 from huey_core.exceptions import ConfigurationError
 from huey_sqlite import schema
 from huey_sqlite.changes import Changes
-from huey_sqlite.forking import ForkAware
 from huey_sqlite.pool import Pool
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from huey_core.backends.leased import Counts, Delivery, Message, State, StoredMessage, Written
+from huey_core.backends.leased import Counts, Delivery, Message, State, StoredMessage, Written, abandoned_reason
 
 if TYPE_CHECKING:
     import sqlite3
@@ -88,11 +88,7 @@ class Messages:
         )
         self._execute_many(
             "UPDATE message SET state = 'dead', due = ?, receipt = NULL, reason = ? WHERE seq = ?",
-            [
-                (now, f"delivered {attempt} times without an outcome", seq)
-                for seq, attempt in abandoned
-                if attempt >= max_deliveries
-            ],
+            [(now, abandoned_reason(attempt), seq) for seq, attempt in abandoned if attempt >= max_deliveries],
         )
 
     def claim(self, limit: int, until: float) -> list[Delivery]:

@@ -6,7 +6,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from huey_sqlite.forking import ForkAware
+from huey_core.backends.forking import ForkAware
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

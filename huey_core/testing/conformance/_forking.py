@@ -1,0 +1,81 @@
+"""Children that a test forks, as web servers and worker processes do, and what they tell of what they saw."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import time
+import traceback
+import warnings
+from typing import TYPE_CHECKING, Any, NoReturn, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+__all__ = ["Child"]
+
+
+class Child:
+    """A fork of this process, with all that it holds, that makes one call and ends.
+
+    Used in a ``with`` block, at the end of which it is killed, by its own id, if it is still there.
+
+    Args:
+        call: Called in the child. What it returns must be JSON.
+    """
+
+    def __init__(self, call: Callable[[], Any]) -> None:
+        self._reads, writes = os.pipe()
+        with warnings.catch_warnings():
+            # That other threads run at a fork is what a server does to us, and what is tested here.
+            warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
+            self._pid = os.fork()
+        if self._pid == 0:
+            _be_the_child(call, writes)
+        os.close(writes)
+
+    def result(self, seconds: float) -> Any:
+        """Wait until the child has ended, and return what its call returned.
+
+        Raises:
+            AssertionError: The call raised, with the child's traceback, or it took longer than that.
+        """
+        end = time.monotonic() + seconds
+        told = bytearray()
+        while True:
+            if not select.select([self._reads], [], [], max(0.0, end - time.monotonic()))[0]:
+                raise AssertionError(f"a forked child did not end within {seconds:g} s")
+            part = os.read(self._reads, 65536)
+            if not part:
+                break
+            told += part
+        answer = json.loads(told or b"{}")
+        if "value" not in answer:
+            raise AssertionError(f"in a forked child:\n{answer.get('error', 'it died without a word')}")
+        return answer["value"]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        os.close(self._reads)
+        # Not waited for yet, so the id is still the child's own, even if it has ended.
+        os.kill(self._pid, signal.SIGKILL)
+        os.waitpid(self._pid, 0)
+
+
+def _be_the_child(call: Callable[[], Any], writes: int) -> NoReturn:
+    # Nothing of the parent's test run may go on here: no fixture, no report, no handler for the end of the process.
+    try:
+        try:
+            answer = {"value": call()}
+            told = json.dumps(answer).encode()
+        except BaseException:  # noqa: BLE001 - told to the parent, which raises it
+            told = json.dumps({"error": traceback.format_exc()}).encode()
+        with open(writes, "wb") as pipe:
+            pipe.write(told)
+    finally:
+        os._exit(0)
