@@ -7,13 +7,18 @@ passed to ``Invoker(plugins=[...])``.
 There are two kinds of hooks:
 
 * **Control** hooks steer: what they return or raise matters, and their exceptions propagate to the caller. They may
-  be wrapped (``@hookimpl(wrapper=True)``), which is how timing and tracing are written.
+  be wrapped (``@hookimpl(wrapper=True)``), which is how timing and tracing are written. Of those that return the first
+  result, the first implementation that does not return ``None`` decides, and the rest are not called.
 * **Observer** hooks are told. Each implementation is called by itself; one that raises is logged with its plugin's
   name and counted, the others are still called, and the command is not harmed; so is one that calls ``sys.exit()``.
   They cannot be wrapped.
 
 Where a hook is said to run "in a worker", it runs in the worker thread that runs the command, and what it takes is
 added to the command's time. With ``always_eager`` that is the calling thread.
+
+These docstrings are the reference: ``docs/generate.py`` makes ``docs/plugins/hooks-reference.md`` of them. Each begins
+with a sentence; ``When`` says when the hook is called, ``Thread`` where, and for a control hook ``Errors`` what becomes
+of an exception.
 """
 
 from __future__ import annotations
@@ -45,148 +50,328 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def huey_command_registered(registry: CommandRegistry, command_class: type[QueueCommand]) -> None:
-    """Observe that a command class was registered, usually while its module is imported.
+    """Tell that a command class was registered.
 
-    Thread: the one that decorates. A command that was registered before the plugin was loaded is reported when the
-    plugin is loaded.
+    A command that was registered before the plugin was loaded is reported when the plugin is loaded.
+
+    When: A function is decorated, or a subclass of ``QueueCommand`` is defined: usually while a module is imported.
+    Thread: The one that decorates.
+
+    Args:
+        registry: The registry that has the command now.
+        command_class: The class that was made of the function.
     """
 
 
 @hookspec
 def huey_before_enqueue(invoker: Invoker, command: QueueCommand) -> None:
-    """Control: look at a command before it is serialized, change its headers, ``retries`` or ``eta``, or refuse it.
+    """Look at a command before it is encoded; change its headers, ``retries`` or ``eta``, or refuse it.
 
-    Raise :class:`~huey_core.exceptions.CommandRejected` to refuse; nothing is then written and the caller sees the
-    exception. It is called for every command, ticks of periodic commands included and retries excepted. Thread: the one
-    that enqueues; for a tick, a thread of the consumer.
+    When: Once for each command that is enqueued, calls of ``enqueue_many`` and ticks of periodic commands included. Not
+    for a retry, which is the same message.
+    Thread: The one that enqueues; for a tick, the consumer's thread ``huey-periodic``.
+    Errors: Whoever enqueues gets the exception; raise :class:`~huey_core.exceptions.CommandRejected` to refuse. Nothing
+    is written then, of a batch neither. For a tick it is logged, and the command is left out for that minute.
+
+    Args:
+        invoker: The invoker that enqueues.
+        command: The command. Its ``headers``, a dictionary of texts, travel with the message.
     """
 
 
 @hookspec
 def huey_after_enqueue(invoker: Invoker, command: QueueCommand) -> None:
-    """Observe that a command was written to the queue (and was not a duplicate). Thread: the one that enqueues."""
+    """Tell that a command was written to the queue, and was not a duplicate.
+
+    When: After the write, once for each new message.
+    Thread: The one that enqueues.
+
+    Args:
+        invoker: The invoker that enqueued.
+        command: The command.
+    """
 
 
 @hookspec
 def huey_before_execute(invoker: Invoker, command: QueueCommand) -> None:
-    """Control: keep a command from running by raising, before each attempt, in a worker.
+    """Keep a command from running, by raising.
 
-    Core's implementation raises :class:`~huey_core.exceptions.CommandExpired` for a command past its expiry. That and
-    :class:`~huey_core.exceptions.CommandRevoked` end the command without a run; any other exception counts as a
-    failure of the command.
+    Core's implementation raises :class:`~huey_core.exceptions.CommandExpired` for a command past its expiry.
+
+    When: Before each run of a command, retries and redeliveries included, once it is known not to be revoked.
+    Thread: In a worker.
+    Errors: :class:`~huey_core.exceptions.CommandRevoked` and :class:`~huey_core.exceptions.CommandExpired` end the
+    command without a run, with that as its result. Any other exception counts as a failure of the command, and it may
+    be tried again.
+
+    Args:
+        invoker: The invoker whose command it is.
+        command: The command.
     """
 
 
 @hookspec(firstresult=True)
 def huey_execute(invoker: Invoker, command: QueueCommand) -> Execution | None:
-    """Control: run the command, in a worker. Core's implementation does it, last of all.
+    """Run the command.
 
-    Wrap it to do something around every run. To run commands in another way, return an
-    :class:`~huey_core.invoker.execution.Execution` that holds the result. What the command raises passes through.
+    Core's implementation does it, last of all. Wrap it to do something around every run, which is how timing and
+    tracing are written. To run commands in another way, return an ``Execution`` of one's own.
+
+    When: For each run, after ``huey_before_execute``.
+    Thread: In a worker.
+    Errors: What the command raises passes through, and so does what an implementation raises: the command has failed,
+    and may be tried again.
+
+    Args:
+        invoker: The invoker whose command it is.
+        command: The command.
+
+    Returns:
+        An :class:`~huey_core.invoker.execution.Execution` that holds what the command returned, or ``None`` to leave
+        the run to the next implementation.
     """
 
 
 @hookspec(firstresult=True)
 def huey_retry_delay(invoker: Invoker, command: QueueCommand, error: BaseException) -> float | None:
-    """Control: decide whether a command that raised is tried again, in a worker.
+    """Decide whether a command that raised is tried again, and when.
 
-    Return the delay in seconds, or ``None`` to leave the decision to the next implementation. Core's implementation
-    comes last and follows the command's ``retries``, ``retry_delay``, ``retry_backoff``, ``retry_on`` and
-    ``give_up_on``. Nobody returning a delay means that the command has failed for good.
+    Core's implementation comes last and follows the command's ``retries``, ``retry_delay``, ``retry_backoff``,
+    ``retry_on`` and ``give_up_on``.
+
+    When: After a command raised, unless its result could not be encoded: it has done its work then.
+    Thread: In a worker.
+    Errors: The exception is logged, and the command has failed for good.
+
+    Args:
+        invoker: The invoker whose command it is.
+        command: The command; ``command.retries`` is how many retries it has left.
+        error: What it raised.
+
+    Returns:
+        The pause in seconds before the next run, or ``None`` to leave the decision to the next implementation. When
+        nobody returns a pause, the command has failed for good.
     """
 
 
 @hookspec(firstresult=True)
 def huey_store_result(invoker: Invoker, command: QueueCommand, execution: Execution) -> ResultWrite | None:
-    """Control: decide what is written to the result store together with the ack, in a worker.
+    """Decide what is written to the result store together with the ack.
 
-    ``execution`` holds the value, or the error. Core's implementation comes last and stores values and errors as the
-    invoker and the command are configured; it returns ``None`` to store nothing.
+    Core's implementation comes last and stores values and errors as the invoker and the command are configured.
+
+    When: After a command returned, failed for good, or was dropped without a run.
+    Thread: In a worker.
+    Errors: After a run it counts as a failure of the command. After a failure it is logged, and no result is stored.
+
+    Args:
+        invoker: The invoker whose command it is.
+        command: The command.
+        execution: How it ended: ``value``, or ``error`` when it ended without one; ``dropped`` when it did not run.
+
+    Returns:
+        A :class:`~huey_core.backends.leased.ResultWrite`, or ``None`` to leave the decision to the next implementation.
+        When nobody returns one, nothing is stored.
     """
 
 
 @hookspec
 def huey_command_succeeded(invoker: Invoker, command: QueueCommand, execution: Execution) -> None:
-    """Observe that a command returned, before the ack is written, in a worker."""
+    """Tell that a command returned.
+
+    When: After the run, before the ack is written. A consumer that is killed in between runs the command again.
+    Thread: In a worker.
+
+    Args:
+        invoker: The invoker whose command it was.
+        command: The command.
+        execution: What it returned (``value``), after how many seconds (``duration``).
+    """
 
 
 @hookspec
 def huey_command_failed(invoker: Invoker, command: QueueCommand, error: BaseException) -> None:
-    """Observe that a command raised and will not be tried again, in a worker."""
+    """Tell that a command raised and will not be tried again.
+
+    When: After its last run, before the outcome is written.
+    Thread: In a worker.
+
+    Args:
+        invoker: The invoker whose command it was.
+        command: The command.
+        error: What it raised.
+    """
 
 
 @hookspec
 def huey_command_retried(invoker: Invoker, command: QueueCommand, error: BaseException, delay: float) -> None:
-    """Observe that a command raised and will be tried again after ``delay`` seconds, in a worker."""
+    """Tell that a command raised and will be tried again.
+
+    When: After a run that failed, before the retry is written.
+    Thread: In a worker.
+
+    Args:
+        invoker: The invoker whose command it is.
+        command: The command; ``command.retries`` is how many retries it has left now.
+        error: What it raised.
+        delay: Seconds until the next run.
+    """
 
 
 @hookspec
 def huey_command_revoked(invoker: Invoker, command: QueueCommand) -> None:
-    """Observe that a revoked command was dropped without a run, in a worker."""
+    """Tell that a revoked command was dropped without a run.
+
+    When: In place of the run.
+    Thread: In a worker.
+
+    Args:
+        invoker: The invoker whose command it was.
+        command: The command.
+    """
 
 
 @hookspec
 def huey_command_expired(invoker: Invoker, command: QueueCommand) -> None:
-    """Observe that a command was dropped without a run because it had expired, in a worker."""
+    """Tell that a command was dropped without a run because it had expired.
+
+    When: In place of the run.
+    Thread: In a worker.
+
+    Args:
+        invoker: The invoker whose command it was.
+        command: The command.
+    """
 
 
 @hookspec
 def huey_command_buried(invoker: Invoker, command: QueueCommand | None, message_id: str, reason: str) -> None:
-    """Observe that a message becomes a dead letter, in a worker.
+    """Tell that a message becomes a dead letter.
 
-    ``command`` is ``None`` when the message could not be read. A message that the backend itself buries, because it
-    killed its consumers, is not reported here: nobody is left to report it.
+    What the backend itself buries, because it killed its consumers, is not reported here: nobody is left to report it.
+
+    When: A command has failed for good, unless it has ``keep_failed=False``, or a message could not be read for too
+    often; before it is written.
+    Thread: In a worker.
+
+    Args:
+        invoker: The invoker of the consumer.
+        command: The command, or ``None`` when the message could not be read.
+        message_id: The message's id, under which an operator finds it.
+        reason: Why, in one line.
     """
 
 
 @hookspec
 def huey_consumer_configure(config: ConsumerConfig) -> None:
-    """Control: look at or change the consumer's settings before anything connects. Thread: main. May raise."""
+    """Look at or change the consumer's settings.
+
+    When: A consumer is made, before anything connects. The settings are checked again afterwards.
+    Thread: Main, or whichever makes the consumer.
+    Errors: The consumer is not made, and whoever makes it gets the exception.
+
+    Args:
+        config: The settings, as attributes: ``config.threads``.
+    """
 
 
 @hookspec
 def huey_consumer_report(consumer: Consumer) -> list[str]:
-    """Control: return lines for the report that a consumer logs when it starts. Thread: main.
+    """Add lines to the report that a consumer logs when it starts.
 
     Core's own lines come from an implementation of this hook.
+
+    When: A consumer starts, once the server has answered.
+    Thread: Main, or whichever starts the consumer.
+    Errors: The consumer does not start, and whoever starts it gets the exception.
+
+    Args:
+        consumer: The consumer.
+
+    Returns:
+        Lines of text. Those of all implementations are logged.
     """
     raise NotImplementedError
 
 
 @hookspec
 def huey_consumer_start(consumer: Consumer) -> None:
-    """Control: called before the threads start. Thread: main. Raising keeps the consumer from starting."""
+    """Prepare what a consumer needs, or keep it from starting.
+
+    When: After the report, before the threads start.
+    Thread: Main, or whichever starts the consumer.
+    Errors: The consumer does not start, and whoever starts it gets the exception.
+
+    Args:
+        consumer: The consumer.
+    """
 
 
 @hookspec
 def huey_consumer_heartbeat(consumer: Consumer, snapshot: Snapshot) -> None:
-    """Observe the consumer's state, several times a lease, in its heartbeat thread. Must not block for long."""
+    """Tell the consumer's state, again and again.
+
+    When: Three times a lease, for as long as the consumer runs.
+    Thread: The one that renews the leases. An implementation that blocks for long costs leases.
+
+    Args:
+        consumer: The consumer.
+        snapshot: What it holds (``held``), what runs and for how long (``running``), and what it has done (``stats``).
+    """
 
 
 @hookspec
 def huey_consumer_stop(consumer: Consumer, reason: str) -> None:
-    """Observe that the consumer has stopped: it runs nothing more, and has given back what did not finish in time.
+    """Tell that the consumer has stopped.
 
-    Thread: the one that called ``stop()``; the command line has one for that. After a second signal there is no time
-    left to call this.
+    It claims nothing more, and every lease was given back. A command that did not finish in time may still run.
+
+    When: At the end of a graceful stop. After a second signal there is no time left to call this.
+    Thread: The one that called ``stop()``; the command line has one for that.
+
+    Args:
+        consumer: The consumer.
+        reason: Why, in a few words.
     """
 
 
 @hookspec
 def huey_worker_start(consumer: Consumer, worker: str) -> None:
-    """Observe that a worker begins, in that worker's thread and before its first command."""
+    """Tell that a worker begins.
+
+    When: Before its first command.
+    Thread: That worker's own.
+
+    Args:
+        consumer: The consumer.
+        worker: The worker's name.
+    """
 
 
 @hookspec
 def huey_worker_stop(consumer: Consumer, worker: str) -> None:
-    """Observe that a worker ends, in that worker's thread: the place to close what belongs to the thread."""
+    """Tell that a worker ends: the place to close what belongs to its thread, such as a connection.
+
+    When: After its last command.
+    Thread: That worker's own.
+
+    Args:
+        consumer: The consumer.
+        worker: The worker's name.
+    """
 
 
 @hookspec
 def huey_register_commands(cli: click.Group) -> None:
-    """Observe the making of the ``huey`` command line, and add subcommands. Thread: main. Called once, before parsing.
+    """Add subcommands to the ``huey`` command line.
 
-    An exception is logged with the plugin's name and the rest of the command line goes on to work.
+    A plugin cannot replace a command of core's.
+
+    When: Once, before the command line is parsed.
+    Thread: Main.
+
+    Args:
+        cli: The command line, to which ``@cli.command()`` adds one.
     """
 
 

@@ -2,7 +2,8 @@
 
 A page is a program. Its Python blocks run in order, in one namespace and a process of their own, and the process has to
 end without an error or a warning. A block below a line that ends with the name of a file, as in "Write `main.py`:", is
-that file, for later blocks to import; and a consumer that the page starts with such a file runs meanwhile.
+that file, for later blocks to import, and one below "Add to `main.py`:" is its next part; what is in ``src`` can be
+imported too. A consumer that the page starts with such a file runs meanwhile.
 ``<!-- not run: reason -->`` on the line above keeps a block from running.
 """
 
@@ -26,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 
 _FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _NOT_RUN = re.compile(r"<!-- not run: \S.* -->\n\Z")
-_FILE_NAME = re.compile(r"`(?P<name>\w+\.py)`:\n\n\Z")
+_FILE_NAME = re.compile(r"(?P<add>Add to\s)?`(?P<name>[\w/]+\.py)`:\n\n\Z")
 _CONSUMER = re.compile(r"(?:huey_consumer|huey consumer) (?P<module>\w+)\.(?P<name>\w+)")
 _LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 _CELL_BORDER = re.compile(r"(?<!\\)\|")
@@ -41,7 +42,8 @@ class Block:
         text: What is between the fences.
         line: The number of the line on which the text begins.
         is_run: Whether it is to be run.
-        file_name: The file that it is, if the line above it says so.
+        file_name: The file that it is, or a part of, if the line above it says so.
+        is_added: Whether it is the next part of that file.
     """
 
     language: str
@@ -49,6 +51,7 @@ class Block:
     line: int
     is_run: bool
     file_name: str | None
+    is_added: bool
 
 
 class Page:
@@ -72,7 +75,19 @@ class Page:
             self.text.count("\n", 0, match.start("text")) + 1,
             _NOT_RUN.search(above) is None,
             named["name"] if named else None,
+            bool(named and named["add"]),
         )
+
+    def files(self, end: int | None = None) -> dict[str, str]:
+        """The files that the page writes by their paths; those above line ``end``, or all."""
+        files: dict[str, str] = {}
+        for block in self.blocks("python"):
+            if block.is_run and block.file_name and (end is None or block.line < end):
+                # A method stands one line below the one before it, and what is outside of a class two.
+                gap = "\n" if block.text.startswith(" ") else "\n\n"
+                before = files[block.file_name] + gap if block.is_added else ""
+                files[block.file_name] = before + block.text
+        return files
 
     @property
     def prose(self) -> str:
@@ -85,10 +100,17 @@ class Page:
         headings = re.findall(r"^#+ (.+)$", self.prose, re.MULTILINE)
         return {re.sub(r"[^\w\- ]", "", heading).replace(" ", "-").lower() for heading in headings}
 
-    def rows(self) -> dict[str, list[str]]:
-        """The rows of all tables by their first cell, where that is code: the other cells, as they are written."""
+    def rows(self, heading: str | None = None) -> dict[str, list[str]]:
+        """The rows of all tables by their first cell, where that is code: the other cells, as they are written.
+
+        Args:
+            heading: Only the tables below this heading, up to the next one.
+        """
+        text = self.prose
+        if heading is not None:
+            text = re.split(r"^#+ ", text.split(f"# {heading}\n", 1)[1], maxsplit=1, flags=re.MULTILINE)[0]
         rows = {}
-        for line in self.prose.splitlines():
+        for line in text.splitlines():
             if line.startswith("| `"):
                 first, *others = (cell.strip().replace("\\|", "|") for cell in _CELL_BORDER.split(line)[1:-1])
                 for name in first.split(", "):
@@ -148,14 +170,15 @@ def run_page(tmp_path: Path, local_redis: Callable[[str], str]) -> Callable[[Pag
     """Run a page's Python blocks as a program; fail with its traceback when it does not end well."""
 
     def run(page: Page) -> None:
-        blocks = [block for block in page.blocks("python") if block.is_run]
-        for block in blocks:
-            if block.file_name:
-                (tmp_path / block.file_name).write_text(local_redis(block.text))
+        for name, text in page.files().items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(local_redis(text))
         script = tmp_path / f"{page.path.stem}.py"
-        script.write_text(local_redis(_program([block for block in blocks if not block.file_name])))
+        blocks = [block for block in page.blocks("python") if block.is_run and not block.file_name]
+        script.write_text(local_redis(_program(blocks)))
         environment = {name: value for name, value in os.environ.items() if not name.startswith("HUEY_")}
         environment["HUEY_URL"] = "memory://"
+        environment["PYTHONPATH"] = str(tmp_path / "src")
         python = [sys.executable, "-W", "error"]
         with ExitStack() as stack:
             for started in {found.groups() for found in _CONSUMER.finditer("\n".join(_shell_lines(page)))}:

@@ -20,13 +20,15 @@ import pytest
 import huey_core
 import huey_memory
 import huey_mongo
+import huey_msgpack
 import huey_redis
 import huey_sqlite
+import huey_zstd
 
 
 def public_modules() -> list[str]:
     names = []
-    for package in (huey_core, huey_memory, huey_mongo, huey_redis, huey_sqlite):
+    for package in (huey_core, huey_memory, huey_mongo, huey_msgpack, huey_redis, huey_sqlite, huey_zstd):
         names.append(package.__name__)
         names += [found.name for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")]
     return [name for name in names if not any(part.startswith("_") for part in name.split("."))]

@@ -14,22 +14,31 @@ import pytest
 import huey_core
 import huey_memory
 import huey_mongo
+import huey_msgpack
 import huey_redis
 import huey_sqlite
-from huey_core import AsyncData, exceptions, hookspecs
+import huey_zstd
+from huey_core import AsyncData, exceptions
 from huey_core.backends.backend import Option
-from huey_core.backends.capabilities import Capability
-from huey_core.backends.leased import LeasedQueue
 from huey_core.backends.options import COMMON_OPTIONS
 from huey_core.commands.options import CommandOptions
 from huey_core.consumer import BaseConfiguration
+from huey_core.plugins.backends import backends
 from huey_memory import MemoryBackend
+from huey_mongo import MongoBackend
 from huey_redis import RedisBackend
 from huey_redis.keys import QUEUE_PARTS
+from huey_sqlite import SQLiteBackend
 
 SETTINGS = {name: value for name, value in vars(BaseConfiguration).items() if name.isupper()}
 OPTIONS = {field.name: field.default for field in fields(CommandOptions)}
-URL_OPTIONS = (*COMMON_OPTIONS, *RedisBackend.options, *MemoryBackend.options)
+URL_OPTIONS = {
+    "Every backend": COMMON_OPTIONS,
+    "Redis": RedisBackend.options,
+    "MongoDB": MongoBackend.options,
+    "SQLite": SQLiteBackend.options,
+    "Memory": MemoryBackend.options,
+}
 
 
 def evaluated(cell: str) -> object:
@@ -58,12 +67,27 @@ def test_every_parameter_of_get_is_in_the_page_of_commands_with_its_default(name
     assert evaluated(default) == inspect.signature(AsyncData.get).parameters[name].default
 
 
-@pytest.mark.parametrize("option", URL_OPTIONS, ids=lambda option: option.name)
-def test_every_option_of_a_url_is_in_its_page_with_its_default_and_its_help(option: Option, read_page):
-    default, help_text = read_page("urls.md").rows()[option.name]
+@pytest.mark.parametrize(
+    ("heading", "option"),
+    [(heading, option) for heading, options in URL_OPTIONS.items() for option in options],
+    ids=lambda part: part.name if isinstance(part, Option) else part,
+)
+def test_every_option_of_a_url_is_in_its_page_with_its_default_and_its_help(heading: str, option: Option, read_page):
+    default, help_text = read_page("urls.md").rows(heading)[option.name]
 
     assert (option.parse(default.strip("`")) if default else None) == option.default
     assert help_text.startswith(option.help)
+
+
+@pytest.mark.parametrize("heading", URL_OPTIONS)
+def test_no_option_is_in_the_page_that_does_not_exist(heading: str, read_page):
+    assert set(read_page("urls.md").rows(heading)) == {option.name for option in URL_OPTIONS[heading]}
+
+
+def test_the_options_of_every_backend_are_looked_at():
+    looked_at = {option for options in URL_OPTIONS.values() for option in options}
+
+    assert {option for entry in backends.entries() for option in backends.load(entry).options} <= looked_at
 
 
 @pytest.mark.parametrize("name", exceptions.__all__)
@@ -75,28 +99,6 @@ def test_every_exception_is_in_its_page_under_its_bases(name, read_page):
     assert what_to_do
 
 
-@pytest.mark.parametrize("name", hookspecs.names())
-def test_every_hook_is_in_its_page_with_its_arguments_and_its_kind(name, read_page):
-    arguments = ", ".join(inspect.signature(getattr(hookspecs, name)).parameters)
-    kind = "Observer" if name in hookspecs.OBSERVERS else "Control"
-
-    assert f"### `{name}({arguments})`\n\n{kind}" in read_page("plugins/hooks.md").text
-
-
-def test_no_hook_is_in_the_page_that_does_not_exist(read_page):
-    assert set(re.findall(r"\bhuey_[a-z_]+(?=\()", read_page("plugins/hooks.md").text)) == set(hookspecs.names())
-
-
-@pytest.mark.parametrize("capability", Capability, ids=lambda capability: capability.value)
-def test_every_capability_is_in_the_contract_page(capability: Capability, read_page):
-    assert capability.value in read_page("plugins/backends.md").rows()
-
-
-@pytest.mark.parametrize("name", sorted(LeasedQueue.__abstractmethods__))
-def test_every_method_that_a_backend_must_write_is_in_the_contract_page(name, read_page):
-    assert any(row.startswith((f"{name}(", f"{name}`")) for row in read_page("plugins/backends.md").rows())
-
-
 @pytest.mark.parametrize("part", QUEUE_PARTS)
 def test_every_key_of_a_redis_queue_is_in_the_page_of_operations(part, read_page):
     assert part in read_page("operations.md").rows()
@@ -106,7 +108,7 @@ def environment_variables() -> set[str]:
     """The texts in the code that are nothing but the name of a variable."""
     return {
         node.value
-        for package in (huey_core, huey_memory, huey_mongo, huey_redis, huey_sqlite)
+        for package in (huey_core, huey_memory, huey_mongo, huey_msgpack, huey_redis, huey_sqlite, huey_zstd)
         for path in Path(inspect.getfile(package)).parent.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.fullmatch("HUEY_[A-Z_]+", node.value)
