@@ -186,14 +186,16 @@ class Connections(PerProcess):
         Yields:
             The reply to each call, and whether its exchange was sent twice.
         """
-        for commands in _exchanges(script, calls):
+        packed = (_pack((b"EVALSHA", script.digest, len(keys), *keys, *arguments)) for keys, arguments in calls)
+        for first in packed:
+            exchange = _Exchange([first], packed)
             repeated = False
             try:
-                replies = self._run_packed(script, commands)
+                replies = self._run_packed(script, exchange)
             except BrokenConnection:
                 if not repeat:
                     raise
-                replies = self._run_packed(script, commands)
+                replies = self._run_packed(script, _Exchange(exchange.commands))
                 repeated = True
             for reply in replies:
                 yield _value(reply), repeated
@@ -217,13 +219,16 @@ class Connections(PerProcess):
             link.send_packed(commands)
             return link.receive_many(len(commands))
 
-    def _run_packed(self, script: Script, commands: Sequence[bytes]) -> list[Any]:
+    def _run_packed(self, script: Script, exchange: _Exchange) -> list[Any]:
         """Run packed calls of a script in one exchange, and in a second one where the server lacked the script."""
-        replies = self._exchange_packed(commands)
+        with self.borrow() as link:
+            for command in exchange:
+                link.send_packed((command,))
+            replies = link.receive_many(len(exchange.commands))
         unknown = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
         if unknown:
             load = _pack((b"SCRIPT", b"LOAD", script.source))
-            again = self._exchange_packed([load, *(commands[index] for index in unknown)])[1:]
+            again = self._exchange_packed([load, *(exchange.commands[index] for index in unknown)])[1:]
             for index, reply in zip(unknown, again, strict=True):
                 replies[index] = reply
         return replies
@@ -243,19 +248,31 @@ class Connections(PerProcess):
             link.close()
 
 
-def _exchanges(script: Script, calls: Iterable[tuple[Sequence[bytes], Sequence[Argument]]]) -> Iterator[list[bytes]]:
-    """Pack script calls, and divide them among exchanges."""
-    commands: list[bytes] = []
-    total = 0
-    for keys, arguments in calls:
-        command = _pack((b"EVALSHA", script.digest, len(keys), *keys, *arguments))
-        if commands and total + len(command) > EXCHANGE_BYTES:
-            yield commands
-            commands, total = [], 0
-        commands.append(command)
-        total += len(command)
-    if commands:
-        yield commands
+class _Exchange:
+    """Packed script calls that go out in one exchange. The next is packed while the server works on those before it.
+
+    Args:
+        commands: What is packed already.
+        more: Where further ones are taken from, until there are :data:`EXCHANGE_BYTES`.
+
+    Attributes:
+        commands: What was packed so far.
+    """
+
+    def __init__(self, commands: list[bytes], more: Iterator[bytes] | None = None) -> None:
+        self.commands = commands
+        self._more = more
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self.commands
+        total = sum(map(len, self.commands))
+        while self._more is not None and total < EXCHANGE_BYTES:
+            command = next(self._more, None)
+            if command is None:
+                return
+            self.commands.append(command)
+            total += len(command)
+            yield command
 
 
 def _value(reply: Any) -> Any:

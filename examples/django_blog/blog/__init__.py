@@ -1,0 +1,1 @@
+"""Posts that are published on time, and letters to the editors."""
