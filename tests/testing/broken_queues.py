@@ -9,6 +9,7 @@ import itertools
 import re
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from huey_core.backends.leased import Ack, Bury, Message, Release, Retry, State, Written
 from huey_memory import MemoryQueue
@@ -97,6 +98,13 @@ class DeliversEarly(MemoryQueue):
 
     def write_many(self, messages):
         return super().write_many([replace(message, eta=None) for message in messages])
+
+
+class GoesByLocalTime(MemoryQueue):
+    caught_by = "test_the_clock_does_not_go_by_the_local_time_zone"
+
+    def now(self):
+        return datetime.fromtimestamp(super().now(), UTC).replace(tzinfo=None).timestamp()
 
 
 class DueMessagesQueueUpAgain(MemoryQueue):

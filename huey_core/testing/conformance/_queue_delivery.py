@@ -3,7 +3,8 @@
 # ruff: noqa: S101 - assertions are what a test is made of
 from __future__ import annotations
 
-from typing import Any
+import time
+from typing import Any, Final
 
 import pytest
 
@@ -23,6 +24,9 @@ from huey_core.testing.conformance._promises import Passing, promise
 from huey_core.testing.conformance._queue_base import LONG, QueueFactory, QueueFixtures
 
 __all__ = ["QueueDelivery"]
+
+HOUR: Final = 3600.0
+"""Less than what any two time zones differ by that this is about, and far more than a test takes."""
 
 
 class QueueDelivery(QueueFixtures):
@@ -269,6 +273,19 @@ class QueueDelivery(QueueFixtures):
             advance(self.lease / 2)
         assert queue.now() >= eta
         assert [delivery.data for delivery in claimed] == [b"later"]
+
+    @promise(Capability.LEASES)
+    def test_the_clock_does_not_go_by_the_local_time_zone(self, queue: Any) -> None:
+        """Without this, leases would end and reminders go out hours late wherever local time is not UTC."""
+        here = queue.now()
+        try:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("TZ", "ELSEWHERE-12")
+                time.tzset()
+                elsewhere = queue.now()
+        finally:
+            time.tzset()
+        assert elsewhere == pytest.approx(here, abs=HOUR)
 
     @promise(Capability.LEASES, Capability.DELAY)
     def test_a_message_of_the_past_is_due_at_once(self, queue: Any) -> None:

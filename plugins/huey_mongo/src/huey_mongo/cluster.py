@@ -104,7 +104,8 @@ class Cluster(PerProcess):
 
     def hello(self) -> Document:
         """Ask the primary who it is."""
-        return self.client.admin.command("hello")
+        # A command does not take the client's options by itself, and would tell the time without a time zone.
+        return self.client.admin.command("hello", codec_options=self.client.codec_options)
 
     def now(self) -> float:
         """Ask the server for its time, in seconds since the epoch."""
