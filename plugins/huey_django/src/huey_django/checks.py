@@ -4,7 +4,9 @@
 huey_django.E001   no queue is configured
 huey_django.E002   a setting is unknown, or its value cannot be used
 huey_django.E003   a queue, a store or a serializer cannot be made
-huey_django.E004   a command asks for something that the queue does not do
+huey_django.E004   a command asks for something that the queue does not do, or for a database that is not there
+huey_django.E005   a module with commands declares one that cannot be
+huey_django.E006   an alias of ``TASKS`` has an option that cannot be used
 huey_django.W001   the queue is in the memory of one process (``--deploy``)
 huey_django.W002   commands run at once, in the caller (``--deploy``)
 =================  ==================================================================
@@ -14,20 +16,25 @@ They connect to no server; ``huey doctor`` does.
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.core import checks
 
-from huey_core.backends.capabilities import Capability
-from huey_core.backends.leased import LeasedQueue
+import huey_core
 from huey_core.commands.registry import default_registry
-from huey_core.exceptions import Unsupported
+from huey_core.exceptions import QueueException, Unsupported
 from huey_django.conf import SettingsError
 from huey_django.decorators import PROJECT
-from huey_django.invokers import get_invoker
+from huey_django.discovery import autodiscover
+from huey_django.invokers import is_of_one_process, project_invoker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from huey_django.invoker import DjangoInvoker
 
 __all__ = ["check_deployment", "check_settings", "register_all"]
 
@@ -41,16 +48,30 @@ def register_all() -> None:
 
 
 def check_settings(**_: Any) -> list[checks.CheckMessage]:
-    """Report the first setting that cannot be used, or else every command that the queue cannot honour."""
+    """Report the first setting that cannot be used, or else every command that cannot be honoured.
+
+    Raises:
+        Exception: What a module with commands raised while it was imported, if it is no error of huey-core.
+    """
     try:
-        get_invoker()
+        invoker = project_invoker()
     except SettingsError as error:
         return [checks.Error(error.message, hint=error.hint, id=error.check_id)]
-    return list(_unsupported())
+    try:
+        autodiscover()
+    except QueueException as error:
+        return [checks.Error(f"A command cannot be declared: {error}.", hint=_place(error), id="huey_django.E005")]
+    return [] if invoker is None else list(_unsupported(invoker))
 
 
-def _unsupported() -> Iterator[checks.CheckMessage]:
-    invoker = get_invoker()
+def _place(error: Exception) -> str:
+    """The line of the project that an error comes from: the last one before our own code."""
+    ours = tuple(str(Path(file).parent) for file in (huey_core.__file__, __file__))
+    lines = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(ours)]
+    return f"See {lines[-1].filename}, line {lines[-1].lineno}."
+
+
+def _unsupported(invoker: DjangoInvoker) -> Iterator[checks.CheckMessage]:
     for name in default_registry:
         command_class = default_registry.get(name)
         if vars(command_class).get("invoker") is not PROJECT:
@@ -58,14 +79,22 @@ def _unsupported() -> Iterator[checks.CheckMessage]:
         try:
             invoker.check_options(command_class.defaults)
         except Unsupported as error:
-            yield checks.Error(f"The command {name} cannot be run: {error}.", id="huey_django.E004")
+            hint = "Remove the option, or choose another backend in HUEY."
+            yield checks.Error(f"The command {name} cannot be run: {error}.", hint=hint, id="huey_django.E004")
+        alias = getattr(command_class, "on_commit", None)
+        if isinstance(alias, str) and alias not in settings.DATABASES:
+            hint = f"The aliases are {', '.join(map(repr, settings.DATABASES)) or 'none'}."
+            message = f"The command {name} waits for the database on_commit={alias!r}, which does not exist."
+            yield checks.Error(message, hint=hint, id="huey_django.E004")
 
 
 def check_deployment(**_: Any) -> list[checks.CheckMessage]:
     """Report what is good for development and tests only."""
     try:
-        invoker = get_invoker()
+        invoker = project_invoker()
     except SettingsError:
+        return []
+    if invoker is None:
         return []
     if invoker.always_eager:
         return [
@@ -75,8 +104,7 @@ def check_deployment(**_: Any) -> list[checks.CheckMessage]:
                 id="huey_django.W002",
             )
         ]
-    queue = invoker.queue
-    if isinstance(queue, LeasedQueue) and Capability.PERSISTENT not in queue.capabilities:
+    if is_of_one_process(invoker.queue):
         return [
             checks.Warning(
                 "The queue is in the memory of one process: no other process can run its commands.",

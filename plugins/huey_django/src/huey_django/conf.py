@@ -9,18 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
+from os import PathLike
 from pathlib import Path
 from typing import Any, Final
 
+import django
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
 
 from huey_core.backends.url import BackendURL
 from huey_core.consumer.config import ConsumerConfig
 from huey_core.exceptions import ConfigurationError
 from huey_core.invoker.opened import STATE_PREFIX
 
-__all__ = ["KEYS", "HueySettings", "Place", "SettingsError", "is_url"]
+__all__ = ["KEYS", "HueySettings", "Place", "SettingsError", "TaskAlias", "is_url", "no_queue", "task_aliases"]
 
 CONSUMER_KEYS: Final[Mapping[str, Any]] = {each.name.upper(): each.default for each in fields(ConsumerConfig)}
 
@@ -43,7 +46,22 @@ KEYS: Final[Mapping[str, Any]] = {
 }
 """Every key of ``HUEY_CONFIG``, with its default."""
 
+KINDS: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
+    "QUEUE_NAME": ((str,), "a text"),
+    "RESULT_STORE_NAME": ((str,), "a text"),
+    "QUEUE_CONNECTION": ((Mapping,), "a dictionary"),
+    "RESULT_STORE_CONNECTION": ((Mapping,), "a dictionary"),
+    "TASK_STORE_CONNECTION": ((Mapping,), "a dictionary"),
+    "ACCEPT": ((list, tuple, set, frozenset), "a list of serializers"),
+    "LEASE": ((int, float), "a number of seconds"),
+    "LOGFILE": ((str, PathLike), "a path"),
+    "LOGLEVEL": ((int, str), "the name of a level"),
+}
+"""What else than ``None`` the values of some keys are, in words as well. The others are judged by who takes them."""
+
 EXAMPLE: Final = 'HUEY = "redis://localhost:6379/0"'
+
+NO_QUEUE: Final = "huey_django.E001"
 
 
 class SettingsError(ImproperlyConfigured):
@@ -104,10 +122,10 @@ class HueySettings:
 
     @classmethod
     def load(cls) -> HueySettings:
-        """Read the project's settings.
+        """Read the project's settings. That they name no queue is an error only for who needs one.
 
         Raises:
-            SettingsError: One is missing, unknown or cannot be used.
+            SettingsError: One is unknown or cannot be used.
         """
         given = _given()
         values = {**KEYS, **given}
@@ -128,7 +146,7 @@ class HueySettings:
             always_eager=values["ALWAYS_EAGER"],
             on_commit=values["ON_COMMIT"],
             invoker={argument: given[key] for key, argument in arguments.items() if key in given},
-            consumer={key.lower(): given[key] for key in CONSUMER_KEYS if key in given},
+            consumer={key.lower(): given[key] for key in CONSUMER_KEYS if given.get(key) is not None},
         )
         loaded.consumer_config()
         return loaded
@@ -144,6 +162,48 @@ class HueySettings:
             return ConsumerConfig(**{**self.consumer, **given})
         except ConfigurationError as error:
             raise SettingsError(f"HUEY_CONFIG cannot be used: {error}.") from error
+
+
+@dataclass(frozen=True)
+class TaskAlias:
+    """An alias of Django's setting ``TASKS`` whose backend is ours.
+
+    Attributes:
+        name: The alias.
+        has_place: Whether it says by itself where its queues are; otherwise they are beside the project's queue.
+    """
+
+    name: str
+    has_place: bool
+
+
+def task_aliases() -> list[TaskAlias]:
+    """The aliases in the setting ``TASKS`` that have our backend, or a subclass; none where Django has no tasks."""
+    given = getattr(settings, "TASKS", None)
+    if django.VERSION < (6, 0) or not isinstance(given, Mapping):
+        return []
+    from huey_django.tasks import HueyBackend
+
+    ours = []
+    for name, params in given.items():
+        try:
+            backend = import_string(params["BACKEND"])
+        except (ImportError, KeyError, TypeError):
+            # What is wrong with it, Django says.
+            continue
+        if isinstance(backend, type) and issubclass(backend, HueyBackend):
+            options = params.get("OPTIONS")
+            ours.append(TaskAlias(name, isinstance(options, Mapping) and options.get("URL") is not None))
+    return ours
+
+
+def no_queue() -> SettingsError:
+    """The error of a project that says nowhere where its queue is."""
+    return SettingsError(
+        "No queue is configured: neither HUEY nor HUEY_CONFIG['QUEUE'] is set.",
+        f"Set {EXAMPLE}, or HUEY_CONFIG = {{'ALWAYS_EAGER': True}} to run commands at once.",
+        check_id=NO_QUEUE,
+    )
 
 
 def default_queue_name() -> str:
@@ -166,20 +226,17 @@ def _given() -> dict[str, Any]:
             close = get_close_matches(str(key).upper(), KEYS, n=1)
             hint = f"Did you mean {close[0]!r}?" if close else f"Its keys are {', '.join(KEYS)}."
             raise SettingsError(f"HUEY_CONFIG has an unknown key {key!r}.", hint)
-    for key in ("ALWAYS_EAGER", "STORE_NONE"):
+    for key in ("ALWAYS_EAGER", "STORE_NONE", "PERIODIC", "UTC"):
         if not isinstance(given.get(key, False), bool):
             raise SettingsError(f"HUEY_CONFIG[{key!r}] is True or False, not {given[key]!r}.")
+    for key, (kinds, words) in KINDS.items():
+        if not isinstance(given.get(key), (*kinds, type(None))):
+            raise SettingsError(f"HUEY_CONFIG[{key!r}] is {words}, not a {type(given[key]).__name__}.")
     _check_on_commit(given.get("ON_COMMIT", True))
     if url is not None:
         if "QUEUE" in given:
             raise SettingsError("HUEY and HUEY_CONFIG['QUEUE'] both say where the queue is.", "Remove one of them.")
         given["QUEUE"] = url
-    if given.get("QUEUE") is None and not given.get("ALWAYS_EAGER"):
-        raise SettingsError(
-            "No queue is configured: neither HUEY nor HUEY_CONFIG['QUEUE'] is set.",
-            f"Set {EXAMPLE}, or HUEY_CONFIG = {{'ALWAYS_EAGER': True}} to run commands at once.",
-            check_id="huey_django.E001",
-        )
     return given
 
 
@@ -218,10 +275,16 @@ def _store(key: str, values: Mapping[str, Any], queue_name: str, name: str | Non
 
 
 def _built(key: str, values: Mapping[str, Any], name: str) -> Place:
-    connection = values[f"{key}_CONNECTION"]
-    if connection is not None and not isinstance(connection, Mapping):
-        raise SettingsError(f"HUEY_CONFIG['{key}_CONNECTION'] is a dictionary, not a {type(connection).__name__}.")
-    return Place(key, values[key], name, connection or {})
+    value = values[key]
+    if not isinstance(value, str | type):
+        # Without a queue, another error says more.
+        for unused in (f"{key}_NAME", f"{key}_CONNECTION") if value is not None or key != "QUEUE" else ():
+            if values.get(unused) is not None:
+                raise SettingsError(
+                    f"HUEY_CONFIG[{unused!r}] would not be used, because {key} names no class.",
+                    f"Remove it, or set {key} to the dotted path of a class.",
+                )
+    return Place(key, value, name, values[f"{key}_CONNECTION"] or {})
 
 
 def _parsed(key: str, values: Mapping[str, Any]) -> BackendURL:

@@ -39,6 +39,7 @@ class DjangoCommandFunction(CommandFunction[P, R]):
             ConfigurationError: An option is unknown or its value cannot be used.
             Unsupported: The queue cannot honour it.
         """
+        _check_on_commit(on_commit)
         made = super().using(**options)
         if on_commit is not None:
             made.command_class = _committing(made.command_class, on_commit)
@@ -91,6 +92,7 @@ def queue_command(
         raise ConfigurationError(
             f"queue_command takes a function or keyword options, not {function!r}; the invoker is the project's"
         )
+    _check_on_commit(on_commit)
     decorate = core.queue_command(PROJECT, retries, name=name, **options)
 
     def wrap(function: Callable[P, R]) -> DjangoCommandFunction[P, R]:
@@ -125,12 +127,19 @@ def periodic_command(
         ConfigurationError: An option is unknown or its value cannot be used.
         CommandConflict: Another function is registered under this name.
     """
+    _check_on_commit(on_commit)
     decorate = core.periodic_command(PROJECT, validate_datetime, name=name, missed=missed, **options)
 
     def wrap(function: Callable[[], R]) -> DjangoCommandFunction[[], R]:
         return _for_django(decorate(function), on_commit)
 
     return wrap
+
+
+def _check_on_commit(value: object) -> None:
+    # Whether there is such a database, the settings know, which may not be ready; the system check asks them.
+    if not isinstance(value, bool | str | None):
+        raise ConfigurationError(f"on_commit is True, False or the alias of a database, not {value!r}")
 
 
 def _for_django(made: CommandFunction[P, R], on_commit: bool | str | None) -> DjangoCommandFunction[P, R]:

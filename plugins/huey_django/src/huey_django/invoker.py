@@ -8,11 +8,16 @@ the transaction (``on_commit=False``), and let it check what it finds.
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Any, Final
 
+from asgiref.sync import async_to_sync
 from django.db import DEFAULT_DB_ALIAS, transaction
 
+from huey_core.hookspecs import hookimpl
+from huey_core.invoker.execution import Execution
 from huey_core.invoker.invoker import Invoker
 from huey_core.invoker.results import AsyncData
 
@@ -24,17 +29,47 @@ if TYPE_CHECKING:
 __all__ = ["DjangoInvoker"]
 
 
+class AsyncCommands:
+    """Runs coroutine functions in Django's way: what they ask of a database is done in the thread that runs them.
+
+    It so happens over that thread's connections: in its transaction with ``always_eager``, as in a test, and in the
+    consumer over those that are closed after the command.
+    """
+
+    @hookimpl(trylast=True)
+    def huey_execute(self, invoker: Invoker, command: QueueCommand) -> Execution | None:
+        if not iscoroutinefunction(getattr(command, "function", command.execute)):
+            return None
+
+        async def execute() -> Any:
+            return await command.execute()
+
+        try:
+            return Execution(async_to_sync(execute)())
+        except asyncio.CancelledError as error:
+            # Not an Exception, and nobody but the command itself can have asked for it.
+            raise RuntimeError("the coroutine was cancelled") from error
+
+
+ASYNC_COMMANDS: Final = AsyncCommands()
+
+
 class DjangoInvoker(Invoker):
     """An :class:`~huey_core.Invoker` whose commands wait for the commit of the transaction they are enqueued in.
 
     Args:
         on_commit: For commands that do not say it themselves, in an attribute ``on_commit``: ``True`` waits for a
             transaction of the default database, an alias for one of that database, ``False`` for none.
+        plugins: Hook implementations, as for :class:`~huey_core.Invoker`.
         arguments: Those of :class:`~huey_core.Invoker`.
+        settings: The named ones.
     """
 
-    def __init__(self, *arguments: Any, on_commit: bool | str = True, **settings: Any) -> None:
-        super().__init__(*arguments, **settings)
+    def __init__(
+        self, *arguments: Any, on_commit: bool | str = True, plugins: Iterable[Any] = (), **settings: Any
+    ) -> None:
+        # First of all, so that of those who come last only core comes later.
+        super().__init__(*arguments, plugins=[ASYNC_COMMANDS, *plugins], **settings)
         self.on_commit = on_commit
 
     def enqueue_many(self, commands: Iterable[QueueCommand]) -> list[Any]:

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 from django.utils.module_loading import import_string
 
 from huey_core.backends.base import BaseDataStore, BaseQueue
+from huey_core.backends.capabilities import Capability
+from huey_core.backends.leased import LeasedQueue
+from huey_core.backends.url import BackendURL
 from huey_core.exceptions import QueueException
 from huey_core.invoker.opened import STATE_PREFIX
-from huey_django.conf import HueySettings, SettingsError, is_url
+from huey_django.conf import NO_QUEUE, HueySettings, SettingsError, is_url, no_queue, task_aliases
 from huey_django.eager import EagerQueue
 from huey_django.invoker import DjangoInvoker
 
 if TYPE_CHECKING:
     from huey_django.conf import Place
 
-__all__ = ["DEFAULT_QUEUE", "ProjectInvokers", "get_invoker", "reset"]
-
-T = TypeVar("T", BaseQueue, BaseDataStore)
+__all__ = ["DEFAULT_QUEUE", "ProjectInvokers", "get_invoker", "is_of_one_process", "project_invoker", "reset"]
 
 DEFAULT_QUEUE: Final = "default"
 """The name by which :func:`get_invoker` knows the queue that the settings name."""
@@ -36,13 +38,34 @@ def get_invoker(queue: str = DEFAULT_QUEUE) -> DjangoInvoker:
             store with the default one.
 
     Raises:
-        SettingsError: A setting is missing or cannot be used.
+        SettingsError: A setting is missing or cannot be used; or there can be no other queue beside that of the
+            settings, because they give an object.
     """
     global _project  # noqa: PLW0603 - one for a process, as the settings are
     with _lock:
         if _project is None:
             _project = ProjectInvokers(HueySettings.load())
         return _project.get(queue)
+
+
+def project_invoker() -> DjangoInvoker | None:
+    """The invoker of the queue that the settings name; ``None`` if they name none and every task has another place.
+
+    Raises:
+        SettingsError: As for :func:`get_invoker`.
+    """
+    try:
+        return get_invoker()
+    except SettingsError as error:
+        aliases = task_aliases()
+        if error.check_id == NO_QUEUE and aliases and all(alias.has_place for alias in aliases):
+            return None
+        raise
+
+
+def is_of_one_process(queue: BaseQueue) -> bool:
+    """Whether a queue is in the memory of the process that writes to it. A plain queue does not say."""
+    return isinstance(queue, LeasedQueue) and Capability.PERSISTENT not in queue.capabilities
 
 
 def reset() -> None:
@@ -84,6 +107,8 @@ class ProjectInvokers:
     def _default(self) -> DjangoInvoker:
         settings = self.settings
         queue = _opened(settings.queue, BaseQueue)
+        if queue is None and not settings.always_eager:
+            raise no_queue()
         try:
             return DjangoInvoker(
                 EagerQueue(settings.queue.name) if queue is None else queue,
@@ -97,21 +122,12 @@ class ProjectInvokers:
             raise SettingsError(f"The task queue cannot be used: {error}.", check_id="huey_django.E003") from error
 
     def _named(self, queue: str) -> DjangoInvoker:
-        default = self._invokers[DEFAULT_QUEUE]
+        settings, default = self.settings, self._invokers[DEFAULT_QUEUE]
         name = f"{default.queue.name}:{queue}"
-        its_queue: BaseQueue
-        task_store: BaseDataStore | None = None
-        if is_url(self.settings.queue.value):
-            backend = default.backends[0]
-            its_queue, task_store = backend.queue(name), backend.data_store(STATE_PREFIX + name)
-        else:
-            its_queue = _sibling(default.queue, name)
-            if default.task_store is not None:
-                task_store = _sibling(default.task_store, STATE_PREFIX + name)
         return DjangoInvoker(
-            its_queue,
+            self._beside(settings.queue, name, BaseQueue) or EagerQueue(name),
             default.result_store,
-            task_store,
+            self._beside(settings.task_store, STATE_PREFIX + name, BaseDataStore),
             default.store_none,
             default.always_eager,
             on_commit=default.on_commit,
@@ -121,8 +137,22 @@ class ProjectInvokers:
             lease=default.lease,
         )
 
+    def _beside(self, place: Place, name: str, kind: type[BaseQueue] | type[BaseDataStore]) -> Any:
+        """Another queue or store at the same place; over the same connections, where it is a URL."""
+        if is_url(place.value):
+            url = BackendURL.parse(place.value)
+            backend = next(one for one in self._invokers[DEFAULT_QUEUE].backends if one.url == url)
+            return backend.queue(name) if kind is BaseQueue else backend.data_store(name)
+        if isinstance(place.value, kind):
+            raise SettingsError(
+                f"HUEY_CONFIG[{place.key!r}] is an object, so there is none of another name beside it.",
+                f"Give a URL, or the dotted path of a class and {place.key}_CONNECTION, to have more queues than one.",
+                check_id="huey_django.E003",
+            )
+        return _opened(replace(place, name=name), kind)
 
-def _opened(place: Place, kind: type) -> Any:
+
+def _opened(place: Place, kind: type[BaseQueue] | type[BaseDataStore]) -> Any:
     """The queue or store at a place; a URL is left to the invoker, which lets equal ones share connections."""
     value = place.value
     if value is None or is_url(value) or isinstance(value, kind):
@@ -141,11 +171,6 @@ def _opened(place: Place, kind: type) -> Any:
             check_id="huey_django.E003",
         )
     return made
-
-
-def _sibling(one: T, name: str) -> T:
-    """Another queue or store of the same kind and with the same connection."""
-    return type(one)(name, **one.connection)
 
 
 @receiver(setting_changed)

@@ -1,0 +1,242 @@
+"""A project's queues, of any backend: which there are, what is in them, and what can be done to that.
+
+What a server or a driver raises becomes :class:`ServerTrouble` where it is asked, and a part of the summary in
+:func:`summarise`.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, cast
+
+from huey_core.backends.capabilities import Capability
+from huey_core.backends.leased import Counts, LeasedQueue, State, StoredMessage
+from huey_core.cli.letters import dead_ids
+from huey_core.cli.output import hide_password, printable
+from huey_core.consumer.presence import consumers_alive, shows_consumers
+from huey_django.conf import task_aliases
+from huey_django.eager import EagerQueue
+from huey_django.invokers import DEFAULT_QUEUE, project_invoker
+from huey_django.shown import ShownConsumer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from huey_core.backends.backend import Backend
+    from huey_django.invoker import DjangoInvoker
+    from huey_django.tasks import HueyBackend
+
+__all__ = [
+    "Done",
+    "ProjectQueue",
+    "ServerTrouble",
+    "Summary",
+    "act",
+    "act_on_dead",
+    "asking",
+    "queues",
+    "summarise",
+]
+
+_BATCH: Final = 500
+_LEAST_AGE: Final = 1e-6
+_SECRET: Final = re.compile(r"pass|pwd|secret|token|key|credential", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class ProjectQueue:
+    """A queue of the project.
+
+    Attributes:
+        key: Its name in the project: ``default``, or one that ``TASKS`` names.
+        invoker: Its invoker.
+        backends: What was opened from URLs for it.
+    """
+
+    key: str
+    invoker: DjangoInvoker
+    backends: Sequence[Backend] = ()
+
+    @property
+    def name(self) -> str:
+        """The queue's name on the server."""
+        return self.invoker.queue.name
+
+    @property
+    def backend(self) -> str:
+        """Where it is: the URL without password and options, or else the class of the queue."""
+        if self.backends:
+            return str(replace(self.backends[0].url, query=()))
+        kind = type(self.invoker.queue)
+        return f"{kind.__module__}.{kind.__qualname__}"
+
+    @property
+    def runs_at_once(self) -> bool:
+        """Whether there is no queue, because every command runs where it is called."""
+        return isinstance(self.invoker.queue, EagerQueue)
+
+    @property
+    def leased(self) -> LeasedQueue | None:
+        """The queue, if its messages can be listed."""
+        queue = self.invoker.leased_queue
+        return queue if queue is not None and Capability.INSPECT in queue.capabilities else None
+
+    @property
+    def can_pause(self) -> bool:
+        """Whether it can be paused for all consumers."""
+        return self.invoker.leased_queue is not None and Capability.PAUSE in self.invoker.queue.capabilities
+
+    def explain(self, error: Exception) -> str:
+        """What a driver raised, without a password."""
+        text = f"{type(error).__name__}: {error}"
+        for backend in self.backends:
+            text = hide_password(text, backend.url)
+        for name, value in self.invoker.queue.connection.items():
+            if isinstance(value, str) and value and _SECRET.search(name):
+                text = text.replace(value, "***")
+        return printable(text)
+
+
+class ServerTrouble(Exception):
+    """A queue's server could not be asked, or did not do what was asked of it.
+
+    Attributes:
+        queue: The queue.
+        problem: What its driver said, without a password.
+    """
+
+    def __init__(self, queue: ProjectQueue, problem: str) -> None:
+        super().__init__(queue, problem)
+        self.queue = queue
+        self.problem = problem
+
+
+@contextmanager
+def asking(queue: ProjectQueue) -> Iterator[None]:
+    """Turn whatever a driver raises into something that can be shown.
+
+    Raises:
+        ServerTrouble: The driver raised.
+    """
+    try:
+        yield
+    except Exception as error:
+        raise ServerTrouble(queue, queue.explain(error)) from error
+
+
+def queues() -> list[ProjectQueue]:
+    """The queue that the settings name, and those of ``TASKS``.
+
+    Raises:
+        SettingsError: A setting is missing or cannot be used.
+    """
+    own = project_invoker()
+    # An alias without a place of its own names the project's invokers once more, so the first name of each counts.
+    found = {} if own is None else {own: ProjectQueue(DEFAULT_QUEUE, own, own.backends)}
+    for alias in task_aliases():
+        from django.tasks import task_backends
+
+        tasks = cast("HueyBackend", task_backends[alias.name])
+        for name, invoker in tasks.invokers().items():
+            key = f"{alias.name}:{name}" if alias.has_place else name
+            found.setdefault(invoker, ProjectQueue(key, invoker, tasks.invoker().backends))
+    return list(found.values())
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A queue at a glance.
+
+    Attributes:
+        queue: The queue.
+        counts: How many messages are in each state; ``None`` when the queue cannot tell.
+        waiting: How many messages wait in a queue that cannot tell more; ``None`` otherwise.
+        consumers: The consumers that are alive; ``None`` when they leave no sign of life.
+        problem: What the server or its driver said; empty when all is well.
+    """
+
+    queue: ProjectQueue
+    counts: Counts | None = None
+    waiting: int | None = None
+    consumers: Sequence[ShownConsumer] | None = None
+    problem: str = ""
+
+    @property
+    def waits_in_vain(self) -> bool:
+        """Whether something is ready and nobody is there to run it."""
+        return self.counts is not None and self.counts.ready > 0 and self.consumers is not None and not self.consumers
+
+
+def summarise(queue: ProjectQueue) -> Summary:
+    """Look at a queue. What goes wrong is told in the summary."""
+    if queue.runs_at_once:
+        return Summary(queue)
+    counts = waiting = consumers = None
+    problem = ""
+    try:
+        with asking(queue):
+            if queue.leased is not None:
+                counts = queue.leased.counts()
+            else:
+                waiting = len(queue.invoker.queue)
+            task_store = queue.invoker.task_store
+            if task_store is not None and shows_consumers(task_store):
+                consumers = [ShownConsumer.read(record) for record in consumers_alive(task_store)]
+    except ServerTrouble as trouble:
+        problem = trouble.problem
+    return Summary(queue, counts, waiting, consumers, problem)
+
+
+@dataclass
+class Done:
+    """What became of an action.
+
+    Attributes:
+        count: To how many messages it was done.
+        moved: How many are no longer in the state in which they were to be found.
+        refused: How many the queue left as they are.
+        messages: Those that it was done to, where they were named one by one.
+    """
+
+    count: int = 0
+    moved: int = 0
+    refused: int = 0
+    messages: Sequence[StoredMessage] = ()
+
+    def add(self, more: Done) -> None:
+        """Count what became of more of them."""
+        self.count += more.count
+        self.moved += more.moved
+        self.refused += more.refused
+
+
+def act(
+    queue: LeasedQueue, message_ids: Iterable[str], state: State, action: Callable[[Iterable[str]], list[str]]
+) -> Done:
+    """Requeue or delete messages, unless they have moved on from the state in which a person has seen them.
+
+    Args:
+        queue: The queue.
+        message_ids: The messages.
+        state: That state.
+        action: ``queue.requeue`` or ``queue.delete``.
+    """
+    asked = list(dict.fromkeys(message_ids))
+    found = [message for message in queue.find(asked) if message.state is state]
+    acted = set(action([message.message_id for message in found])) if found else set()
+    messages = [message for message in found if message.message_id in acted]
+    return Done(len(messages), len(asked) - len(found), len(found) - len(messages), messages)
+
+
+def act_on_dead(queue: LeasedQueue, latest: float, action: Callable[[Iterable[str]], list[str]]) -> Iterator[Done]:
+    """Requeue or delete every dead message that was buried at a time or before it, by the queue's clock.
+
+    Returns:
+        What became of one portion after another.
+    """
+    ids = dead_ids(queue, max(queue.now() - latest, _LEAST_AGE))
+    for start in range(0, len(ids), _BATCH):
+        done = act(queue, ids[start : start + _BATCH], State.DEAD, action)
+        yield Done(done.count, done.moved, done.refused)

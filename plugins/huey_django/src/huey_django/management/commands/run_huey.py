@@ -1,0 +1,143 @@
+"""``manage.py run_huey``: the consumer of a Django project."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
+from django.db import connections
+
+from huey_core.consumer.signals import end_soon, run_until_signalled
+from huey_core.exceptions import QueueException
+from huey_django.conf import HueySettings, SettingsError
+from huey_django.consumers import ConsumerGroup, make_consumers
+from huey_django.discovery import autodiscover
+from huey_django.invokers import DEFAULT_QUEUE, reset
+from huey_django.logs import set_up_logs
+from huey_django.reload import CodeWatch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from huey_core.consumer.config import ConsumerConfig
+    from huey_core.consumer.signals import Runnable
+
+EPILOG: Final = """\
+The options go before the settings of the same name in HUEY_CONFIG:
+
+  HUEY = "redis://localhost:6379/0"
+  HUEY_CONFIG = {"THREADS": 8, "UTC": False}
+
+The commands are those in the modules commands and tasks of INSTALLED_APPS, which are imported at the start, and
+whatever those import. Each runs as a request would: with LANGUAGE_CODE and TIME_ZONE as the settings have them, and
+database connections of its own that are closed behind it. Periodic commands go by UTC, or with UTC off by TIME_ZONE.
+
+SIGTERM or SIGINT (Ctrl-C) stops claiming, lets running commands finish for up to the shutdown timeout, gives the
+rest back to other consumers, and exits. A second one gives everything back now. SIGHUP restarts gracefully.
+Nothing is lost when the process is killed: other consumers get its messages when the leases end.
+
+Exit code: 0 after SIGTERM or SIGINT, 1 after a second signal or when the consumer cannot start, 2 for a wrong
+command line.
+"""
+
+LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+class HelpFormatter(DjangoHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Django's formatter, which leaves the lines of the epilog as they are."""
+
+
+class Command(BaseCommand):
+    """Runs the commands of the project's queues until a signal comes."""
+
+    help = "Run the commands of the project's queues. Start as many as you like, on as many machines."
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        """Add the epilog to Django's parser."""
+        kwargs = {"formatter_class": HelpFormatter, "epilog": EPILOG, **kwargs}
+        return super().create_parser(prog_name, subcommand, **kwargs)
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the options."""
+        add = parser.add_argument
+        add(
+            "--queue",
+            action="append",
+            dest="queues",
+            metavar="NAME",
+            help=f"Serve this queue; may be repeated. {DEFAULT_QUEUE!r} is the one that the settings name. By default "
+            "that and every queue in TASKS.",
+        )
+        add("-t", "--threads", type=at_least(1, int), metavar="N", help="How many commands of each queue run at once.")
+        add(
+            "-p",
+            "--periodic",
+            action="store_true",
+            default=None,
+            help="Run periodic commands. It may be on in every consumer: each tick runs once.",
+        )
+        add("-n", "--no-periodic", action="store_false", dest="periodic", help="Run no periodic commands.")
+        add("-l", "--logfile", metavar="FILE", help="Log to this file, rotated, not to stderr.")
+        add(
+            "--loglevel",
+            type=str.upper,
+            choices=LEVELS,
+            help="The least level to log. --verbosity 0 is the same as WARNING here, 2 and 3 are DEBUG.",
+        )
+        add("--lease", type=at_least(1), metavar="SECONDS", help="How long a message is held unrenewed.")
+        add("--prefetch", type=at_least(0, int), metavar="N", help="The most messages to hold ahead of quick workers.")
+        add("--shutdown-timeout", type=at_least(0), metavar="SECONDS", help="How long running commands may finish.")
+        add("--reload", action="store_true", help="Restart gracefully when a file changes. For development.")
+
+    def handle(
+        self, *, queues: Sequence[str] | None, reload: bool, verbosity: int, loglevel: str | None, **options: Any
+    ) -> None:
+        """Run until a signal comes, and exit.
+
+        Raises:
+            CommandError: The consumer cannot start.
+        """
+        loglevel = loglevel or {0: "WARNING", 1: None}.get(verbosity, "DEBUG")
+        given = {name: options[name] for name in ("threads", "logfile", "lease", "prefetch", "shutdown_timeout")}
+        try:
+            settings = HueySettings.load()
+            config = settings.consumer_config(periodic=options["periodic"], loglevel=loglevel, **given)
+            set_up_logs(config, level_is_given=loglevel is not None or "loglevel" in settings.consumer)
+            autodiscover()
+            code = _run(queues or (), config, periodic=options["periodic"], reload=reload)
+        except (QueueException, SettingsError) as error:
+            raise CommandError(str(error)) from error
+        end_soon(code)
+        sys.exit(code)
+
+
+def _run(queues: Sequence[str], config: ConsumerConfig, *, periodic: bool | None, reload: bool) -> int:
+    consumers = make_consumers(queues, config)
+    if periodic and not any(consumer.config.periodic for consumer in consumers):
+        raise CommandError(f"--periodic: periodic commands are those of the queue {DEFAULT_QUEUE!r}, not served here.")
+    members: list[Runnable] = [*consumers]
+    if reload:
+        members.append(CodeWatch())
+    # What the checks and the imports have opened in this thread, which runs no command.
+    connections.close_all()
+    try:
+        return run_until_signalled(ConsumerGroup(members))
+    finally:
+        for consumer in consumers:
+            consumer.invoker.close()
+        reset()
+
+
+def at_least(least: int, kind: type[int] | type[float] = float) -> Callable[[str], float]:
+    """Make the type of an option that is a number and not less than another."""
+
+    def number(text: str) -> float:
+        value = kind(text)
+        if not value >= least:
+            raise argparse.ArgumentTypeError(f"must be at least {least}, not {text}")
+        return value
+
+    number.__name__ = "whole number" if kind is int else "number"
+    return number

@@ -1,0 +1,256 @@
+"""Messages and consumers as people read them. Nothing here raises because of what a message contains.
+
+Whoever can write to a queue decides what is in its messages. Therefore every text is made printable, only serializers
+that the project accepts are used, and a pickle is read only if it is signed: to look at it must not run it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from django.conf import settings
+from django.utils import timezone
+
+from huey_core.cli.output import printable
+from huey_core.commands.base import FunctionCommand
+from huey_core.envelope import unpack
+from huey_core.exceptions import CommandNotFound, DecodeError
+from huey_core.serializers.base import Serializer, WrappingSerializer
+from huey_core.serializers.pickle import PickleSerializer
+from huey_django.models import Command
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from huey_core.backends.leased import StoredMessage
+    from huey_core.consumer.presence import ConsumerRecord
+    from huey_core.invoker.invoker import Invoker
+    from huey_django.inspection import ProjectQueue
+
+__all__ = ["LIST_LIMIT", "PAGE_LIMIT", "ShownConsumer", "ShownMessage", "moment"]
+
+LIST_LIMIT: Final = 16 * 1024
+"""The longest body in bytes that is decoded for a list."""
+
+PAGE_LIMIT: Final = 256 * 1024
+"""The longest body in bytes that is decoded for a page of its own."""
+
+_SHORT: Final = 120
+
+
+@dataclass(frozen=True)
+class ShownConsumer:
+    """A consumer that is alive, as people read it.
+
+    Attributes:
+        name: Host, process and a number.
+        threads: How many commands it runs at once.
+        running: How many it runs.
+        held: How many it holds under a lease, running ones included.
+        started: When it started.
+        seen: When it last gave a sign of life.
+    """
+
+    name: str
+    threads: int
+    running: int
+    held: int
+    started: datetime | None
+    seen: datetime | None
+
+    @classmethod
+    def read(cls, record: ConsumerRecord) -> ShownConsumer:
+        """Read what a consumer says about itself."""
+        return cls(
+            printable(record.name),
+            record.threads,
+            record.running,
+            record.held,
+            moment(record.started),
+            moment(record.seen),
+        )
+
+
+@dataclass(frozen=True)
+class ShownMessage:
+    """A message as people read it. Every text is printable.
+
+    Attributes:
+        queue: Its queue.
+        stored: The message.
+        name: The command; empty when the message cannot be read.
+        problem: Why the message cannot be read; empty when it can.
+        serializer: The serializer of its body.
+        arguments: The arguments as source text, one to a text; ``None`` when they are not shown.
+        hidden: Why the arguments are not shown; empty when they are.
+        enqueued: When it was written; ``None`` when it does not say so.
+        expires: When it expires; ``None`` for never.
+        retries_left: How often it may be tried again.
+        tries: How often it was tried again.
+        fields: Further fields of its header, as texts.
+    """
+
+    queue: ProjectQueue
+    stored: StoredMessage
+    name: str = ""
+    problem: str = ""
+    serializer: str = ""
+    arguments: Sequence[str] | None = None
+    hidden: str = ""
+    enqueued: datetime | None = None
+    expires: datetime | None = None
+    retries_left: int = 0
+    tries: int = 0
+    fields: Sequence[tuple[str, str]] = ()
+
+    @classmethod
+    def read(cls, queue: ProjectQueue, stored: StoredMessage, limit: int | None) -> ShownMessage:
+        """Read a message.
+
+        Args:
+            queue: Its queue.
+            stored: The message.
+            limit: The longest body in bytes that is decoded; ``None`` decodes none.
+        """
+        try:
+            header, context, body = unpack(stored.data)
+        except DecodeError as error:
+            return cls(queue, stored, problem=printable(str(error)))
+        arguments, hidden = None, ""
+        if limit is not None:
+            try:
+                arguments = _arguments(header, context, body, queue.invoker, limit)
+            except _NotShown as reason:
+                hidden = printable(str(reason))
+        known = {"id", "cmd", "ser", "at", "eta", "exp", "retries", "tries", "prio"}
+        return cls(
+            queue,
+            stored,
+            name=printable(str(header.get("cmd", ""))),
+            serializer=printable(str(header.get("ser", ""))),
+            arguments=arguments,
+            hidden=hidden,
+            enqueued=moment(header.get("at")),
+            expires=moment(header.get("exp")),
+            retries_left=_integer(header.get("retries")),
+            tries=_integer(header.get("tries")),
+            fields=[
+                (printable(name), printable(value if isinstance(value, str) else repr(value)))
+                for key, found in header.items()
+                if key not in known
+                for name, value in (found.items() if isinstance(found, dict) else [(key, found)])
+            ],
+        )
+
+    @property
+    def address(self) -> str:
+        """The message's address in the admin."""
+        return Command.address_of(self.queue.key, self.stored.message_id)
+
+    @property
+    def message_id(self) -> str:
+        """The message's id."""
+        return printable(self.stored.message_id)
+
+    @property
+    def due(self) -> datetime | None:
+        """When it becomes ready, when its lease ends, or when it was buried."""
+        return moment(self.stored.due)
+
+    @property
+    def attempts(self) -> int:
+        """How often it was delivered, retries included."""
+        return self.stored.attempt + self.tries
+
+    @property
+    def reason(self) -> str:
+        """Why it was buried."""
+        return printable(self.stored.reason)
+
+    @property
+    def detail(self) -> str:
+        """The traceback, usually."""
+        return printable(self.stored.detail, keep="\n\t")
+
+    @property
+    def size(self) -> int:
+        """The whole message in bytes."""
+        return len(self.stored.data)
+
+    @property
+    def short_arguments(self) -> str:
+        """The arguments in one line of limited length."""
+        text = ", ".join(self.arguments or ())
+        return text if len(text) <= _SHORT else text[: _SHORT - 1] + "…"
+
+    @property
+    def call(self) -> str:
+        """The command with its arguments, as one would write it."""
+        arguments = "".join(f"    {each},\n" for each in self.arguments or ())
+        return f"{self.name}(\n{arguments})" if arguments else f"{self.name}()"
+
+
+class _NotShown(Exception):
+    """Arguments are not shown, for a reason."""
+
+
+def _arguments(header: dict[str, Any], context: bytes, body: bytes, invoker: Invoker, limit: int) -> Sequence[str]:
+    name = header.get("ser")
+    serializer = invoker.accepted.get(name) if isinstance(name, str) else None
+    if serializer is None:
+        raise _NotShown(f"written with the serializer {name!r}, which is not accepted here")
+    if _runs_code(serializer):
+        raise _NotShown("a pickle that nothing signs; to read it would run whatever it carries")
+    if len(body) > limit:
+        raise _NotShown(f"{len(body):,} bytes, too long to be shown here")
+    try:
+        return _as_source(serializer.decode(body, context), header.get("cmd"), invoker)
+    except Exception as error:
+        raise _NotShown(f"cannot be read: {error}") from error
+
+
+def _runs_code(serializer: Serializer) -> bool:
+    """Whether whoever can write to the queue decides what decoding does."""
+    while isinstance(serializer, WrappingSerializer):
+        if serializer.authenticates:
+            return False
+        serializer = serializer.inner
+    return isinstance(serializer, PickleSerializer)
+
+
+def _as_source(payload: Any, name: Any, invoker: Invoker) -> list[str]:
+    try:
+        is_call = issubclass(invoker.registry.get(name), FunctionCommand)
+    except CommandNotFound:
+        # This process need not have imported the commands; most are functions.
+        is_call = True
+    match payload:
+        case [list(arguments), dict(keywords)] if is_call:
+            texts = [repr(each) for each in arguments] + [f"{key}={value!r}" for key, value in keywords.items()]
+        case None:
+            texts = []
+        case _:
+            texts = [repr(payload)]
+    return [printable(text) for text in texts]
+
+
+def _integer(value: Any) -> int:
+    return value if type(value) is int else 0
+
+
+def moment(seconds: Any) -> datetime | None:
+    """A point in time as templates show it: aware where the project uses time zones, and naive in its own otherwise.
+
+    Args:
+        seconds: Since the epoch. A message may claim anything; what is no time gives ``None``.
+    """
+    if type(seconds) not in {int, float}:
+        return None
+    try:
+        aware = datetime.fromtimestamp(seconds, UTC)
+        local = aware.astimezone(timezone.get_current_timezone())
+    except (OverflowError, OSError, ValueError):
+        return None
+    return aware if settings.USE_TZ else local.replace(tzinfo=None)

@@ -1,0 +1,5 @@
+"""The shop has no pages."""
+
+from __future__ import annotations
+
+urlpatterns: list[object] = []

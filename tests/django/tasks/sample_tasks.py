@@ -1,0 +1,86 @@
+"""Tasks for the tests. Some note what they do in lists, for consumers that are threads of the tests' own process."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from django.tasks import task
+
+calls: list[Any] = []
+"""What tasks and functions were called with, in order."""
+
+gate = threading.Event()
+"""What :func:`wait_at_the_gate` waits for."""
+
+
+@task
+def note(value):
+    calls.append(value)
+
+
+@task
+def add(a, b):
+    return a + b
+
+
+@task
+async def add_later(a, b):
+    return a + b
+
+
+@task
+def fail():
+    calls.append("fail")
+    raise ValueError("it went wrong")
+
+
+@task
+def leave():
+    raise SystemExit("enough")
+
+
+@task
+def kill_the_worker():
+    calls.append("killed")
+    raise KeyboardInterrupt
+
+
+@task
+def succeed_the_second_time():
+    calls.append("tried")
+    if len(calls) < 2:
+        raise ValueError("not yet")
+    return "at last"
+
+
+@task
+def return_an_object():
+    return object()
+
+
+@task
+def echo(value):
+    return value
+
+
+@task
+def wait_at_the_gate():
+    assert gate.wait(30)
+
+
+@task(takes_context=True)
+def look_at_context(context, *values):
+    result = context.task_result
+    return [context.attempt, result.id, result.status, list(values)]
+
+
+@task
+async def cancel_itself():
+    import asyncio
+
+    raise asyncio.CancelledError
+
+
+def no_task(*args):
+    calls.append(args)

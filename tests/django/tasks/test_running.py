@@ -1,0 +1,280 @@
+"""What becomes of a task in a consumer, on every kind of server."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+import pytest
+from django.tasks import TaskResultStatus
+from django.tasks.exceptions import TaskResultDoesNotExist
+from django.tasks.signals import task_enqueued, task_finished, task_started
+from tasks import sample_tasks
+from tasks.sample_tasks import (
+    add,
+    add_later,
+    calls,
+    cancel_itself,
+    echo,
+    fail,
+    leave,
+    look_at_context,
+    return_an_object,
+    succeed_the_second_time,
+    wait_at_the_gate,
+)
+
+from huey_core.backends.leased import State
+
+
+def queue_of(backend):
+    return backend.invoker().leased_queue
+
+
+def test_a_task_that_returned_is_successful(backend, consume, finished):
+    consume()
+    result = finished(add.enqueue(1, 2))
+    assert (result.status, result.return_value) == (TaskResultStatus.SUCCESSFUL, 3)
+    assert result.enqueued_at <= result.started_at == result.last_attempted_at <= result.finished_at
+    assert (result.attempts, len(result.worker_ids), result.errors) == (1, 1, [])
+
+
+def test_a_coroutine_function_is_run(backend, consume, finished):
+    consume()
+    assert finished(add_later.enqueue(1, 2)).return_value == 3
+
+
+@pytest.mark.parametrize("value", [None, [], {}, 0, "", [1, {"a": [None]}]])
+def test_a_value_comes_back_as_it_is(backend, consume, finished, value):
+    consume()
+    assert finished(echo.enqueue(value)).return_value == value
+
+
+def test_a_context_tells_the_task_of_its_run(backend, consume, finished):
+    consume()
+    result = finished(look_at_context.enqueue("a", "b"))
+    assert result.return_value == [1, result.id, "RUNNING", ["a", "b"]]
+
+
+def test_every_queue_of_the_backend_has_a_consumer(backend, consume, finished):
+    consume()
+    assert finished(add.using(queue_name="mail").enqueue(1, 2)).return_value == 3
+
+
+def test_a_task_is_running_while_it_runs(backend, consume, finished, eventually):
+    consume()
+    result = wait_at_the_gate.enqueue()
+    eventually(lambda: wait_at_the_gate.get_result(result.id).attempts, "the task runs")
+    running = wait_at_the_gate.get_result(result.id)
+    sample_tasks.gate.set()
+    assert running.status == TaskResultStatus.RUNNING
+    assert running.started_at == running.last_attempted_at >= result.enqueued_at
+    assert (running.finished_at, len(running.worker_ids)) == (None, 1)
+    assert finished(result).worker_ids == running.worker_ids
+
+
+def test_a_task_that_raised_has_failed(backend, consume, finished):
+    consume()
+    result = finished(fail.enqueue())
+    assert (result.status, result.attempts) == (TaskResultStatus.FAILED, 1)
+    assert result.enqueued_at <= result.started_at <= result.finished_at
+    with pytest.raises(ValueError, match="Task failed"):
+        result.return_value  # noqa: B018
+
+
+def test_an_error_is_told_by_its_class_and_a_traceback_that_begins_at_the_task(backend, consume, finished):
+    consume()
+    [error] = finished(fail.enqueue()).errors
+    assert error.exception_class is ValueError
+    first, *_, last = [line for line in error.traceback.splitlines() if not line.startswith("    ")][1:]
+    assert "sample_tasks.py" in first
+    assert last == "ValueError: it went wrong"
+
+
+def test_a_task_that_exits_has_failed(backend, consume, finished):
+    consume()
+    assert finished(leave.enqueue()).errors[0].exception_class is SystemExit
+
+
+def test_a_coroutine_that_was_cancelled_has_failed(backend, consume, finished):
+    consume()
+    assert finished(cancel_itself.enqueue()).errors[0].exception_class is RuntimeError
+
+
+def test_a_value_that_json_does_not_have_is_a_failure(backend, consume, finished):
+    consume()
+    result = finished(return_an_object.enqueue())
+    assert (result.status, result.errors[0].exception_class) == (TaskResultStatus.FAILED, TypeError)
+
+
+def test_arguments_that_do_not_fit_are_a_failure(backend, consume, finished):
+    consume()
+    assert finished(add.enqueue(1)).errors[0].exception_class is TypeError
+
+
+def test_a_task_that_failed_is_a_dead_letter(backend, consume, finished):
+    consume()
+    result = finished(fail.enqueue())
+    [letter] = queue_of(backend).peek(State.DEAD)
+    assert (letter.message_id, letter.reason) == (result.id, "ValueError: it went wrong")
+
+
+def test_a_dead_letter_that_is_replayed_is_ready_again(backend, consume, finished):
+    consume()
+    result = finished(fail.enqueue())
+    queue = queue_of(backend)
+    queue.pause()
+    assert queue.requeue([result.id]) == [result.id]
+    result.refresh()
+    assert (result.status, result.finished_at, result.attempts) == (TaskResultStatus.READY, None, 1)
+    assert len(result.errors) == 1
+
+
+def test_a_dead_letter_that_is_replayed_goes_on_with_its_history(backend, consume, finished, eventually):
+    consume()
+    first = finished(succeed_the_second_time.enqueue())
+    started_at = first.started_at
+    queue_of(backend).requeue([first.id])
+    second = eventually(
+        lambda: (result := succeed_the_second_time.get_result(first.id)).status == "SUCCESSFUL" and result, "success"
+    )
+    assert (second.return_value, second.attempts, second.started_at) == ("at last", 2, started_at)
+    assert second.last_attempted_at > started_at
+    assert [error.exception_class for error in second.errors] == [ValueError]
+
+
+def test_a_retry_adds_an_attempt_and_an_error(backend, consume, finished):
+    consume()
+    result = finished(fail.using(retries=2).enqueue())
+    assert (result.status, result.attempts, len(calls)) == (TaskResultStatus.FAILED, 3, 3)
+    assert [error.exception_class for error in result.errors] == [ValueError] * 3
+    assert result.started_at < result.last_attempted_at
+
+
+def test_a_task_that_will_be_retried_is_ready_and_tells_what_went_wrong(backend, consume, eventually):
+    consume()
+    result = fail.using(retries=1, retry_delay=3600).enqueue()
+    eventually(lambda: queue_of(backend).counts().scheduled, "the retry is scheduled")
+    result.refresh()
+    assert (result.status, result.attempts, result.finished_at) == (TaskResultStatus.READY, 1, None)
+    assert [error.exception_class for error in result.errors] == [ValueError]
+
+
+def test_a_retry_may_succeed(backend, consume, finished):
+    consume()
+    result = finished(succeed_the_second_time.using(retries=1).enqueue())
+    assert (result.status, result.return_value) == (TaskResultStatus.SUCCESSFUL, "at last")
+    assert (result.attempts, len(result.errors)) == (2, 1)
+
+
+def test_the_latest_errors_of_many_attempts_are_kept(backend, consume, finished):
+    consume()
+    result = finished(fail.using(retries=24).enqueue())
+    assert (result.attempts, len(result.errors)) == (25, 20)
+
+
+def test_the_options_of_the_backend_hold_for_tasks_that_do_not_say(new_url, configure, consume, finished):
+    configure(new_url(), RETRIES=2)
+    consume()
+    assert finished(fail.enqueue()).attempts == 3
+    assert finished(fail.using(retries=0).enqueue()).attempts == 1
+
+
+def test_a_result_names_the_task_with_its_options(backend):
+    asked = fail.using(retries=3, retry_on=(ValueError,), expires=timedelta(hours=1), priority=4)
+    result = asked.enqueue()
+    assert fail.get_result(result.id).task == asked
+
+
+def test_a_failed_task_need_not_be_kept_as_a_dead_letter(backend, consume, finished):
+    consume()
+    assert finished(fail.using(keep_failed=False).enqueue()).status == TaskResultStatus.FAILED
+    assert queue_of(backend).counts().dead == 0
+
+
+def test_a_task_that_expired_has_failed_without_a_run(backend, consume, finished, signals):
+    result = add.using(expires=0).enqueue(1, 2)
+    consume()
+    finished(result)
+    assert (result.status, result.attempts, result.started_at) == (TaskResultStatus.FAILED, 0, None)
+    assert result.errors[0].exception_class.__name__ == "CommandExpired"
+    assert [name for name, *_ in signals] == ["enqueued", "finished"]
+
+
+def test_a_task_that_was_revoked_has_failed_without_a_run(backend, consume, finished):
+    result = add.enqueue(1, 2)
+    backend.invoker().revocations.revoke_call(result.id)
+    consume()
+    assert finished(result).errors[0].exception_class.__name__ == "CommandRevoked"
+
+
+def test_a_result_is_gone_after_its_time(new_url, configure, consume, eventually):
+    configure(new_url(result_ttl="50ms"))
+    consume()
+    result = add.enqueue(1, 2)
+
+    def is_gone():
+        try:
+            result.refresh()
+        except TaskResultDoesNotExist:
+            return True
+        return False
+
+    eventually(is_gone, "the result is forgotten")
+
+
+def test_a_dead_letter_is_a_failure_for_longer_than_its_record_is_kept(new_url, configure, consume, eventually):
+    backend = configure(new_url(result_ttl="50ms"))
+    consume()
+    result = fail.enqueue()
+    eventually(lambda: queue_of(backend).counts().dead, "it is buried")
+    store = backend.invoker().result_store
+    eventually(lambda: not store.peek(f"django-task:{result.id}"), "its record is forgotten")
+    result.refresh()
+    assert result.status == TaskResultStatus.FAILED
+    assert "ValueError: it went wrong" in result.errors[0].traceback
+
+
+def test_signals_tell_of_every_step(backend, consume, finished, signals):
+    result = add.enqueue(1, 2)
+    consume()
+    finished(result)
+    assert [(name, sender, result.status) for name, sender, result in signals] == [
+        ("enqueued", type(backend), TaskResultStatus.READY),
+        ("started", type(backend), TaskResultStatus.RUNNING),
+        ("finished", type(backend), TaskResultStatus.SUCCESSFUL),
+    ]
+
+
+def test_a_task_has_finished_when_no_retry_follows(backend, consume, finished, signals):
+    result = fail.using(retries=1).enqueue()
+    consume()
+    finished(result)
+    assert [name for name, *_ in signals] == ["enqueued", "started", "started", "finished"]
+    assert (signals[-1][2].status, len(signals[-1][2].errors)) == (TaskResultStatus.FAILED, 2)
+
+
+def test_a_receiver_that_raises_harms_neither_the_caller_nor_the_task(backend, consume, finished):
+    def refuse(**_):
+        raise LookupError("a receiver")
+
+    consume()
+    every = (task_enqueued, task_started, task_finished)
+    for signal in every:
+        signal.connect(refuse)
+    try:
+        assert finished(add.enqueue(1, 2)).return_value == 3
+    finally:
+        for signal in every:
+            signal.disconnect(refuse)
+
+
+def test_django_logs_a_failure_with_its_traceback(backend, consume, finished, caplog):
+    with caplog.at_level(logging.DEBUG, "django.tasks"):
+        result = fail.enqueue()
+        consume()
+        finished(result)
+    records = [record for record in caplog.records if record.name == "django.tasks"]
+    assert [record.levelname for record in records] == ["DEBUG", "INFO", "ERROR"]
+    assert all(result.id in record.getMessage() for record in records)
+    assert "it went wrong" in str(records[-1].exc_info[1])

@@ -1,0 +1,267 @@
+"""``manage.py check``: what is wrong with the settings or with a command is reported, with what to do about it."""
+
+from __future__ import annotations
+
+import django
+import pytest
+from django.core import checks
+from django.test import override_settings
+from hypothesis import given
+from hypothesis import strategies as st
+
+from huey_core.commands.registry import default_registry
+from huey_django import queue_command
+from huey_django.conf import KEYS
+from huey_memory import MemoryDataStore, MemoryQueue
+from plain_backend import PlainQueue
+
+REDIS = "redis://:correct-horse@127.0.0.1:1/0"
+
+
+def issues(huey=None, *, deploy=False, **config):
+    """What the checks report with these settings."""
+    with override_settings(HUEY=huey, HUEY_CONFIG=config or None):
+        return checks.run_checks(tags=["huey"], include_deployment_checks=deploy)
+
+
+def only_issue(huey=None, *, deploy=False, **config):
+    """The one issue that is reported: its id, and its message and hint as one text."""
+    [issue] = issues(huey, deploy=deploy, **config)
+    assert issue.hint
+    return issue.id, f"{issue.msg} {issue.hint}"
+
+
+@pytest.mark.parametrize("url", [REDIS, "memory://", "sqlite:////tmp/never-made.sqlite3"])
+def test_a_url_is_enough(url):
+    assert issues(url) == []
+
+
+def test_no_setting_at_all():
+    id_, text = only_issue()
+    assert id_ == "huey_django.E001"
+    assert 'Set HUEY = "redis://' in text
+
+
+class Backend:
+    """What is no backend of ours."""
+
+
+@pytest.mark.parametrize(
+    ("places", "is_needed"),
+    [
+        ([{"URL": REDIS}], False),
+        ([{"URL": REDIS}, {"URL": REDIS}], False),
+        ([{"URL": REDIS}, {}], True),
+        ([{"URL": None}], True),
+        ([None], True),
+        ([], True),
+    ],
+)
+def test_no_setting_is_needed_where_every_task_says_its_place(places, is_needed):
+    ours = [{"BACKEND": "huey_django.tasks.HueyBackend", "OPTIONS": options} for options in places]
+    others = [{"BACKEND": f"{__name__}.Backend"}, {"BACKEND": "nowhere.Backend"}, {}, None]
+    with override_settings(TASKS=dict(enumerate(ours + others))):
+        # Before Django 6 the setting TASKS means nothing.
+        assert bool(issues()) == (is_needed or django.VERSION < (6, 0))
+
+
+@pytest.mark.parametrize(
+    ("huey", "config", "words"),
+    [
+        (None, {"QUEU": REDIS}, "unknown key 'QUEU'. Did you mean 'QUEUE'?"),
+        (None, {"QUEUE": REDIS, "threads": 2}, "Did you mean 'THREADS'?"),
+        (REDIS, {"QUEUE": REDIS}, "Remove one of them."),
+        ({"QUEUE": REDIS}, {}, "a dictionary is HUEY_CONFIG"),
+        ("localhost:6379", {}, "HUEY is not a backend URL"),
+    ],
+)
+def test_a_setting_that_is_misplaced(huey, config, words):
+    id_, text = only_issue(huey, **config)
+    assert id_ == "huey_django.E002"
+    assert words in text
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("ALWAYS_EAGER", "no"),
+        ("PERIODIC", "no"),
+        ("UTC", 0),
+        ("STORE_NONE", None),
+        ("QUEUE_NAME", 5),
+        ("QUEUE_CONNECTION", {"host": "elsewhere"}),
+        ("RESULT_STORE_CONNECTION", {"host": "elsewhere"}),
+        ("THREADS", 0),
+        ("LOGLEVEL", "LOUD"),
+        ("BACKOFF", "quick"),
+        ("LEASE", "long"),
+        ("LOGFILE", 5),
+        ("LOGLEVEL", []),
+        ("ACCEPT", "json"),
+        ("ON_COMMIT", "no-such-database"),
+    ],
+)
+def test_a_value_that_cannot_be_used(key, value):
+    [issue] = issues(REDIS, **{key: value})
+    assert issue.id == "huey_django.E002"
+    assert key in issue.msg
+
+
+@pytest.mark.parametrize(
+    ("config", "unused"),
+    [
+        ({"QUEUE": MemoryQueue("a"), "QUEUE_NAME": "b"}, "QUEUE_NAME"),
+        ({"QUEUE": MemoryQueue("a"), "QUEUE_CONNECTION": {}}, "QUEUE_CONNECTION"),
+        ({"QUEUE": MemoryQueue("a"), "RESULT_STORE_CONNECTION": {"host": "a"}}, "RESULT_STORE_CONNECTION"),
+        ({"QUEUE": REDIS, "RESULT_STORE": None, "RESULT_STORE_NAME": "b"}, "RESULT_STORE_NAME"),
+        ({"QUEUE": REDIS, "TASK_STORE": MemoryDataStore("a"), "TASK_STORE_CONNECTION": {}}, "TASK_STORE_CONNECTION"),
+    ],
+)
+def test_a_setting_that_would_not_be_used(config, unused):
+    id_, text = only_issue(**config)
+    assert id_ == "huey_django.E002"
+    assert f"HUEY_CONFIG[{unused!r}] would not be used" in text
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"QUEUE": "nowhere://localhost"}, "nowhere"),
+        ({"QUEUE": "redis://localhost/0?threads=2"}, "no option 'threads'"),
+        ({"QUEUE": "huey_redis.RedisQueu"}, "RedisQueu"),
+        ({"QUEUE": "no_such_package.Queue"}, "no_such_package"),
+        ({"QUEUE": "huey_redis.RedisDataStore"}, "no BaseQueue"),
+        ({"QUEUE": "huey_redis.RedisQueue", "QUEUE_CONNECTION": {"hots": "a"}}, "hots"),
+        ({"QUEUE": 5}, "HUEY_CONFIG['QUEUE']"),
+        ({"QUEUE": MemoryQueue("a"), "RESULT_STORE": MemoryQueue("a")}, "HUEY_CONFIG['RESULT_STORE']"),
+        ({"QUEUE": REDIS, "SERIALIZER": "jsno"}, "jsno"),
+        ({"QUEUE": REDIS, "ACCEPT": ["jsno"]}, "jsno"),
+        ({"QUEUE": REDIS, "RESULT_TTL": "long"}, "result_ttl"),
+    ],
+)
+def test_what_cannot_be_made(config, words):
+    [issue] = issues(**config)
+    assert issue.id == "huey_django.E003"
+    assert words in issue.msg
+
+
+VALUES = (
+    st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.text()) | st.dictionaries(st.text(), st.text())
+)
+
+
+@given(config=st.dictionaries(st.sampled_from(sorted(KEYS)), VALUES), huey=VALUES)
+def test_no_value_of_a_setting_is_an_exception(config, huey):
+    for issue in issues(huey, **config):
+        assert issue.id.startswith("huey_django.")
+
+
+@pytest.mark.parametrize(
+    ("huey", "config"),
+    [
+        ("redis://:correct-horse@127.0.0.1:port/0", {}),
+        ("redis://:correct-horse@127.0.0.1/0?password=correct-horse", {}),
+        (f"{REDIS}?treads=2", {}),
+        (REDIS, {"QUEUE_CONNECTION": {"password": "correct-horse"}}),
+        (None, {"QUEUE": "huey_redis.RedisQueue", "QUEUE_CONNECTION": {"password": "correct-horse", "hots": "a"}}),
+        (None, {"QUEUE": "huey_memory.MemoryQueue", "QUEUE_CONNECTION": {"password": "correct-horse"}}),
+        (REDIS, {"QUEUE": REDIS}),
+    ],
+)
+def test_a_password_is_never_shown(huey, config):
+    reported = issues(huey, **config)
+    assert reported
+    assert "correct-horse" not in str(reported)
+
+
+class TestCommands:
+    @pytest.fixture
+    def urgent(self):
+        """A command that asks for a priority."""
+        queue_command(name="checks.urgent", priority=5)(lambda: None)
+        yield
+        default_registry.unregister("checks.urgent")
+
+    @pytest.mark.usefixtures("urgent")
+    def test_a_command_that_asks_for_what_the_queue_lacks_is_named(self):
+        # Commands of other tests may be among them.
+        [issue] = [each for each in issues(QUEUE=PlainQueue("plain")) if "checks.urgent" in each.msg]
+        assert issue.id == "huey_django.E004"
+        assert "priority=" in issue.msg
+
+    @pytest.mark.usefixtures("urgent")
+    def test_it_is_fine_with_a_queue_that_does_it(self):
+        assert issues("memory://") == []
+
+    @pytest.mark.usefixtures("urgent")
+    def test_it_is_not_judged_while_commands_run_at_once(self):
+        assert issues(ALWAYS_EAGER=True) == []
+
+    def test_one_that_waits_for_a_database_that_is_not_there(self):
+        queue_command(name="checks.lost", on_commit="archive")(lambda: None)
+        try:
+            id_, text = only_issue("memory://")
+        finally:
+            default_registry.unregister("checks.lost")
+        assert id_ == "huey_django.E004"
+        assert "checks.lost waits for the database on_commit='archive'" in text
+
+    def test_one_in_a_module_of_an_application_is_found_by_the_check(self, deploy):
+        shop = deploy()
+        (shop.copy_code() / "tasks.py").write_text(
+            "from huey_django import queue_command\n\n\n@queue_command(result_ttl=5)\ndef short(): ...\n"
+        )
+        shop.settings["HUEY_CONFIG"] = {"RESULT_STORE": None}
+        checked = shop.manage("check")
+        assert checked.returncode == 1
+        assert "huey_django.E004) The command orders.tasks.short cannot be run" in checked.stderr
+
+    def test_one_that_cannot_be_declared_is_reported_with_its_line(self, deploy):
+        shop = deploy()
+        tasks = shop.copy_code() / "tasks.py"
+        tasks.write_text("from huey_django import queue_command\n\n\n@queue_command(retires=5)\ndef short(): ...\n")
+        checked = shop.manage("check")
+        assert checked.returncode == 1
+        assert "huey_django.E005" in checked.stderr
+        assert f"{tasks}, line 4." in checked.stderr
+        assert "Traceback" not in checked.stderr
+
+
+class TestDeployment:
+    def test_a_queue_in_memory(self):
+        id_, text = only_issue("memory://", deploy=True)
+        assert id_ == "huey_django.W001"
+        assert "sqlite:///" in text
+
+    def test_commands_that_run_at_once(self):
+        assert only_issue(REDIS, deploy=True, ALWAYS_EAGER=True)[0] == "huey_django.W002"
+
+    @pytest.mark.parametrize("huey", [REDIS, "sqlite:////tmp/never-made.sqlite3"])
+    def test_a_server_or_a_file_is_fine(self, huey):
+        assert issues(huey, deploy=True) == []
+
+    def test_a_wrong_setting_is_reported_once(self):
+        assert only_issue(deploy=True)[0] == "huey_django.E001"
+
+    @pytest.mark.parametrize("config", [{"QUEUE": MemoryQueue("a"), "RESULT_STORE": MemoryDataStore("a")}])
+    def test_nothing_is_said_of_it_without_deploy(self, config):
+        assert issues(**config) == []
+
+
+class TestManage:
+    def test_a_wrong_setting_is_a_message_and_no_stack_trace(self, deploy):
+        checked = deploy(HUEY_CONFIG={"TREADS": 2}).manage("check")
+        assert checked.returncode == 1
+        assert "(huey_django.E002) HUEY_CONFIG has an unknown key 'TREADS'." in checked.stderr
+        assert "HINT: Did you mean 'THREADS'?" in checked.stderr
+        assert "Traceback" not in checked.stderr
+
+    def test_a_server_that_is_not_there_is_no_matter(self, deploy):
+        assert deploy(REDIS).manage("check").returncode == 0
+
+    def test_an_import_error_in_a_module_with_commands_is_shown(self, deploy):
+        shop = deploy()
+        (shop.copy_code() / "tasks.py").write_text("import nowhere_to_be_found\n")
+        checked = shop.manage("check")
+        assert checked.returncode == 1
+        assert "No module named 'nowhere_to_be_found'" in checked.stderr

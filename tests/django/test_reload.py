@@ -1,0 +1,85 @@
+"""``run_huey --reload``: a changed file restarts the consumer, gracefully, if the project can be loaded."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from deployment import await_condition
+
+EDITION_2 = """
+from huey_django import queue_command
+
+@queue_command(name="shop.edition")
+def edition():
+    return 2
+"""
+
+
+@pytest.fixture
+def shop(deploy):
+    return deploy(DEBUG=True)
+
+
+@pytest.fixture
+def tasks(shop):
+    """A module of the project, to be changed."""
+    return shop.copy_code() / "tasks.py"
+
+
+def await_reaction(consumer, file, text, times=1, timeout=60.0):
+    """Wait until a change of the file has been seen. Nobody says when watching begins, so it is changed many times."""
+
+    def is_seen():
+        os.utime(file)
+        return consumer.log().count(text) >= times
+
+    await_condition(is_seen, f"{text!r} is logged", timeout)
+
+
+def test_a_changed_module_is_loaded_by_the_same_process(shop, tasks):
+    consumer = shop.start("--reload")
+    assert shop.call("edition") == 1
+    tasks.write_text(EDITION_2)
+
+    await_reaction(consumer, tasks, " ready\n", times=2)
+
+    assert shop.call("edition") == 2
+    assert shop.call("look_around")["pid"] == consumer.pid
+
+
+def test_a_running_command_finishes_first(shop, tasks):
+    consumer = shop.start("--reload")
+    handle = shop.enqueue("place_and_wait", "a book", "go")
+    await_condition(lambda: shop.open_databases(consumer), "the command has begun")
+
+    await_reaction(consumer, tasks, "stopping (SIGHUP): 1 commands are running")
+    (shop.folder / "go").touch()
+    consumer.await_ready(times=2)
+
+    assert handle.get() == 1
+    assert not consumer.log_lines("given back")
+
+
+def test_code_that_cannot_be_loaded_is_shown_and_the_consumer_goes_on_until_it_is_mended(shop, tasks):
+    consumer = shop.start("--reload")
+    tasks.write_text("def half_written(\n")
+    await_reaction(consumer, tasks, "going on with what was loaded before")
+    assert consumer.log_lines("SyntaxError")
+    assert shop.call("edition") == 1
+
+    tasks.write_text(EDITION_2)
+    await_reaction(consumer, tasks, " ready\n", times=2)
+
+    assert shop.call("edition") == 2
+
+
+def test_a_line_of_django_that_its_own_handler_shows_is_not_doubled(shop, tasks):
+    consumer = shop.start("--reload")
+    await_reaction(consumer, tasks, "stopping (SIGHUP)")
+    assert len(consumer.log_lines("changed, reloading")) == 1
+
+
+def test_it_ends_as_without(shop, tasks):
+    assert shop.start("--reload").terminate() == 0

@@ -1,0 +1,224 @@
+"""``manage.py run_huey``: what it runs, where it logs, and how it ends, as a process."""
+
+from __future__ import annotations
+
+import signal
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from deployment import await_condition
+
+KOLKATA = timezone(timedelta(hours=5, minutes=30))
+
+
+def test_commands_of_the_modules_commands_and_tasks_are_run(shop):
+    shop.start()
+    assert (shop.call("place", "a book"), shop.call("edition")) == (1, 1)
+
+
+def test_a_queue_in_a_file_needs_no_server(deploy, tmp_path):
+    shop = deploy(f"sqlite:///{tmp_path}/queue.sqlite3?queue=shop")
+    shop.start()
+    assert shop.call("place", "a book") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_a_signal_to_end_lets_the_running_command_finish_and_the_exit_code_is_0(shop, number):
+    consumer = shop.start()
+    handle = shop.enqueue("place_and_wait", "a book", "go")
+    await_condition(lambda: shop.open_databases(consumer), "the command has begun")
+
+    consumer.send(number)
+    await_condition(lambda: consumer.log_lines("stopping"), "the consumer is stopping")
+    (shop.folder / "go").touch()
+
+    assert consumer.exit_code(timeout=30) == 0
+    assert handle.get() == 1
+
+
+def test_a_second_signal_ends_at_once_with_1(shop):
+    consumer = shop.start("--shutdown-timeout", "600")
+    shop.enqueue("place_and_wait", "a book", "never")
+    await_condition(lambda: shop.open_databases(consumer), "the command has begun")
+    consumer.send(signal.SIGTERM)
+    await_condition(lambda: consumer.log_lines("stopping"), "the consumer is stopping")
+
+    consumer.send(signal.SIGTERM)
+
+    assert consumer.exit_code(timeout=30) == 1
+
+
+def test_hangup_starts_the_same_command_line_again_in_the_same_process(shop):
+    consumer = shop.start("--threads", "2")
+
+    consumer.send(signal.SIGHUP)
+    consumer.await_ready(times=2)
+
+    assert len(consumer.log_lines("2 worker threads")) == 2
+    assert shop.call("look_around")["pid"] == consumer.pid
+
+
+def test_options_go_before_settings_and_settings_before_defaults(deploy):
+    shop = deploy(HUEY_CONFIG={"THREADS": 3, "SHUTDOWN_TIMEOUT": 7})
+    consumer = shop.start("--threads", "2")
+    assert consumer.log_lines("2 worker threads", "shutdown within 7 s")
+
+
+def test_a_command_that_was_enqueued_in_a_transaction_finds_its_row(shop):
+    shop.start()
+    ordered = shop.manage("order", "a book")
+    assert ordered.stdout.splitlines()[0] == "0 before the end"
+    assert ordered.stdout.splitlines()[-1] == "a book"
+
+
+def test_a_transaction_that_is_rolled_back_enqueues_nothing(shop):
+    ordered = shop.manage("order", "a book", "--roll-back")
+    assert ordered.stdout.splitlines() == ["0 before the end", "0 after the end"]
+
+
+@pytest.mark.parametrize(("config", "zone"), [({}, UTC), ({"UTC": False}, KOLKATA)], ids=["utc", "time_zone"])
+def test_periodic_commands_go_by_utc_or_by_the_time_zone_of_the_project(deploy, config, zone):
+    shop = deploy(HUEY_CONFIG=config)
+    before = datetime.now(zone)
+    shop.start()
+    await_condition(shop.asked, "the periodic command was asked")
+    after = datetime.now(zone)
+
+    minutes = range(int((after - before).total_seconds()) // 60 + 2)
+    assert shop.asked()[0] in {f"{before + timedelta(minutes=minute):%H:%M}" for minute in minutes}
+
+
+def test_no_periodic_asks_nobody(shop):
+    consumer = shop.start("--no-periodic")
+    assert shop.call("edition") == 1
+    assert consumer.terminate() == 0
+    assert not shop.asked()
+
+
+def test_a_named_queue_has_a_consumer_of_its_own_without_periodic_commands(shop):
+    consumer = shop.start("--queue", "default", "--queue", "mail")
+    consumer.await_ready(times=2)
+    assert consumer.log_lines(f"<RedisQueue '{shop.folder.name}:mail'>")
+    assert len(consumer.log_lines("periodic commands (1)")) == 1
+    assert consumer.terminate() == 0
+    assert len(consumer.log_lines("stopped: ")) == 2
+
+
+def test_a_queue_that_is_not_named_is_not_served(shop):
+    shop.start("--queue", "mail")
+    shop.enqueue("edition")
+    assert shop.call("edition", queue="mail") == 1
+    assert len(shop.invoker.queue) == 1
+
+
+class TestRefusing:
+    """The consumer does not start, and says why in one line."""
+
+    @pytest.fixture
+    def refuse(self, deploy):
+        def refuse(*options, url=None, **settings):
+            ended = deploy(url, **settings).manage("run_huey", *options)
+            assert ended.returncode == 1
+            assert "Traceback" not in ended.stderr
+            return ended.stderr
+
+        return refuse
+
+    def test_a_queue_in_memory(self, refuse):
+        assert "in the memory of one process" in refuse(url="memory://")
+
+    def test_commands_that_run_at_once(self, refuse):
+        assert "ALWAYS_EAGER'] is on" in refuse(HUEY_CONFIG={"ALWAYS_EAGER": True})
+
+    def test_no_queue_at_all(self, refuse):
+        said = refuse(HUEY=None)
+        assert "huey_django.E001" in said
+        assert "HINT: Set HUEY =" in said
+
+    def test_a_wrong_setting(self, refuse):
+        assert "Did you mean 'THREADS'?" in refuse(HUEY_CONFIG={"TREADS": 2})
+
+    def test_a_wrong_setting_whose_check_was_skipped(self, refuse):
+        assert "Did you mean 'THREADS'?" in refuse("--skip-checks", HUEY_CONFIG={"TREADS": 2})
+
+    def test_a_server_that_is_not_there(self, refuse):
+        said = refuse(url="redis://:correct-horse@127.0.0.1:1/0")
+        assert said.startswith("CommandError: ")
+        assert "127.0.0.1:1" in said
+        assert "correct-horse" not in said
+
+    def test_periodic_commands_of_a_queue_that_has_none(self, refuse):
+        assert "those of the queue 'default'" in refuse("--queue", "mail", "--periodic")
+
+    def test_a_log_file_that_cannot_be_written(self, refuse):
+        assert "LOGFILE cannot be written" in refuse("--logfile", "/nowhere/huey.log")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--threads", "0"), ("--lease", "0.5"), ("--lease", "nan"), ("--prefetch", "-1"), ("--loglevel", "LOUD")],
+)
+def test_an_option_that_cannot_be_used_is_a_wrong_command_line(shop, options):
+    ended = shop.manage("run_huey", *options)
+    assert ended.returncode == 2
+    assert options[0] in ended.stderr
+
+
+def test_an_import_error_in_a_module_with_commands_is_shown(shop):
+    (shop.copy_code() / "tasks.py").write_text("import nowhere_to_be_found\n")
+
+    ended = shop.manage("run_huey")
+
+    assert ended.returncode == 1
+    assert "tasks.py" in ended.stderr
+    assert "No module named 'nowhere_to_be_found'" in ended.stderr
+
+
+def test_help_says_where_the_settings_are_and_what_signals_do(shop):
+    said = shop.manage("run_huey", "--help").stdout
+    for word in ("HUEY_CONFIG", "SIGTERM", "--reload", "--queue NAME", "Exit code"):
+        assert word in said
+
+
+class TestLogging:
+    """Every line is logged once."""
+
+    @staticmethod
+    def console(level):
+        """A ``LOGGING`` that shows everything from a level on, with a mark before it."""
+        return {
+            "version": 1,
+            "formatters": {"marked": {"format": "shop: %(message)s"}},
+            "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "marked"}},
+            "root": {"handlers": ["console"], "level": level},
+        }
+
+    def test_lines_go_to_standard_error_without_a_logging_of_the_project(self, shop):
+        consumer = shop.start()
+        assert len(consumer.log_lines(": ready")) == 1
+
+    def test_handlers_of_the_project_are_enough(self, deploy):
+        consumer = deploy(LOGGING=self.console("INFO")).start()
+        assert consumer.log_lines("ready") == ["shop: ready"]
+
+    def test_the_level_that_is_asked_for_goes_before_that_of_the_project(self, deploy):
+        shop = deploy(LOGGING=self.console("ERROR"), HUEY_CONFIG={"LOGLEVEL": "INFO"})
+        assert shop.start().log_lines("ready") == ["shop: ready"]
+
+    def test_a_log_file_of_the_settings_gets_the_lines_and_standard_error_none(self, deploy, tmp_path):
+        shop = deploy(HUEY_CONFIG={"LOGFILE": str(tmp_path / "huey.log")})
+        consumer = shop.launch()
+        await_condition((tmp_path / "huey.log").exists, "the log file is made")
+        await_condition(lambda: ": ready\n" in (tmp_path / "huey.log").read_text(), "the consumer is ready")
+        assert consumer.log() == ""
+
+    def test_verbosity_0_is_quiet(self, shop):
+        consumer = shop.launch("--verbosity", "0")
+        assert shop.call("edition") == 1
+        assert consumer.log() == ""
+
+    def test_verbosity_2_tells_all_that_the_project_logs(self, shop):
+        consumer = shop.start("--verbosity", "2")
+        assert shop.call("edition") == 1
+        assert len(consumer.log_lines("this is edition 1")) == 1

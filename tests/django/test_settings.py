@@ -1,0 +1,223 @@
+"""``HUEY`` and ``HUEY_CONFIG``: every form that they may have, and what the project's invoker is then."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import override_settings
+
+from huey_core.consumer.config import ConsumerConfig
+from huey_django import get_invoker
+from huey_django.conf import KEYS, HueySettings, SettingsError
+from huey_memory import MemoryDataStore, MemoryQueue
+from huey_redis import RedisDataStore, RedisQueue
+
+URL = "redis://127.0.0.1:1/5"
+
+
+@pytest.fixture
+def configure():
+    """Set ``HUEY`` and ``HUEY_CONFIG`` until the end of the test; each replaces what was there."""
+    with override_settings(HUEY=None, HUEY_CONFIG=None):
+
+        def configure(url=None, **config):
+            override = override_settings(HUEY=url, HUEY_CONFIG=config or None)
+            override.enable()
+            overrides.append(override)
+
+        overrides = []
+        yield configure
+        for override in reversed(overrides):
+            override.disable()
+
+
+def names(invoker):
+    return [None if one is None else one.name for one in (invoker.queue, invoker.result_store, invoker.task_store)]
+
+
+class TestPlaces:
+    def test_a_url_alone_is_the_place_of_everything(self, configure):
+        configure("redis://127.0.0.1:1/5?queue=shop")
+        invoker = get_invoker()
+        assert isinstance(invoker.queue, RedisQueue)
+        assert isinstance(invoker.result_store, RedisDataStore)
+        assert names(invoker) == ["shop", "shop", "huey-state:shop"]
+        assert len(invoker.backends) == 1
+
+    def test_a_url_may_be_the_key_of_the_queue_as_well(self, configure):
+        configure(QUEUE="redis://127.0.0.1:1/5?queue=shop")
+        assert names(get_invoker()) == ["shop", "shop", "huey-state:shop"]
+
+    def test_each_store_may_have_a_url_of_its_own(self, configure):
+        configure(QUEUE="memory://a?queue=shop", RESULT_STORE="memory://b", TASK_STORE="memory://c")
+        invoker = get_invoker()
+        assert names(invoker) == ["shop", "shop", "huey-state:shop"]
+        assert [str(backend.url) for backend in invoker.backends] == [
+            "memory://a?queue=shop",
+            "memory://b?queue=shop",
+            "memory://c?queue=shop",
+        ]
+
+    def test_a_dotted_path_names_a_class_that_gets_the_name_and_the_connection(self, configure):
+        configure(
+            QUEUE="huey_redis.RedisQueue",
+            QUEUE_NAME="shop",
+            QUEUE_CONNECTION={"host": "redis.example", "port": 7000},
+            RESULT_STORE="huey_redis.RedisDataStore",
+            RESULT_STORE_NAME="shop-results",
+            RESULT_STORE_CONNECTION={"host": "results.example"},
+            TASK_STORE="huey_redis.RedisDataStore",
+            TASK_STORE_CONNECTION={"host": "state.example"},
+        )
+        invoker = get_invoker()
+        assert names(invoker) == ["shop", "shop-results", "huey-state:shop"]
+        assert invoker.queue.connection == {"host": "redis.example", "port": 7000}
+        assert invoker.result_store.connection == {"host": "results.example"}
+        assert invoker.task_store.connection == {"host": "state.example"}
+
+    def test_a_class_may_be_given_itself(self, configure):
+        configure(QUEUE=MemoryQueue, QUEUE_CONNECTION={"space": "shop"})
+        assert get_invoker().queue.space is MemoryQueue("shop", space="shop").space
+
+    def test_instances_are_taken_as_they_are(self, configure):
+        queue, results, state = MemoryQueue("shop"), MemoryDataStore("results"), MemoryDataStore("state")
+        configure(QUEUE=queue, RESULT_STORE=results, TASK_STORE=state)
+        invoker = get_invoker()
+        assert (invoker.queue, invoker.result_store, invoker.task_store) == (queue, results, state)
+
+    def test_a_class_for_the_queue_alone_means_no_stores(self, configure):
+        configure(QUEUE="huey_memory.MemoryQueue", QUEUE_NAME="shop")
+        assert names(get_invoker()) == ["shop", None, None]
+
+    def test_the_url_of_a_queue_means_no_results_if_that_is_said(self, configure):
+        configure(URL, RESULT_STORE=None)
+        assert get_invoker().result_store is None
+
+    def test_always_eager_alone_needs_no_queue(self, configure):
+        configure(ALWAYS_EAGER=True)
+        assert get_invoker().always_eager
+
+    def test_nothing_connects(self, configure):
+        # Nobody listens there.
+        configure(URL)
+        assert get_invoker().queue.name
+
+
+class TestNames:
+    @pytest.mark.parametrize(
+        ("database", "name"),
+        [("shop", "shop"), ("/var/lib/site/db.sqlite3", "db.sqlite3"), (":memory:", "huey"), ("", "huey")],
+    )
+    def test_the_default_name_of_the_queue_is_that_of_the_database(
+        self, configure, database, name, monkeypatch, settings
+    ):
+        monkeypatch.setitem(settings.DATABASES["default"], "NAME", database)
+        configure(URL)
+        assert names(get_invoker()) == [name, name, f"huey-state:{name}"]
+
+    def test_a_project_without_a_database_has_a_name_as_well(self, configure, monkeypatch, settings):
+        monkeypatch.delitem(settings.DATABASES, "default")
+        configure(URL)
+        assert get_invoker().queue.name == "huey"
+
+    def test_a_name_may_be_given_beside_the_url(self, configure):
+        configure(URL, QUEUE_NAME="shop", RESULT_STORE_NAME="results")
+        assert names(get_invoker()) == ["shop", "results", "huey-state:shop"]
+
+    def test_a_name_of_a_url_that_is_given_twice_is_refused(self, configure):
+        configure(f"{URL}?queue=shop", QUEUE_NAME="store")
+        with pytest.raises(SettingsError, match="Remove one of them"):
+            get_invoker()
+
+
+class TestFurtherQueues:
+    def test_a_queue_of_another_name_is_at_the_same_place_and_shares_the_result_store(self, configure):
+        configure("redis://127.0.0.1:1/5?queue=shop")
+        mail, default = get_invoker("mail"), get_invoker()
+        assert names(mail) == ["shop:mail", "shop", "huey-state:shop:mail"]
+        assert mail.result_store is default.result_store
+        assert mail.queue.settles_into(default.result_store)
+
+    def test_it_is_made_once(self, configure):
+        configure(URL)
+        assert get_invoker("mail") is get_invoker("mail")
+
+    def test_its_state_is_where_the_settings_say(self, configure):
+        configure("memory://a?queue=shop", TASK_STORE="memory://b")
+        assert get_invoker("mail").task_store.space is get_invoker().task_store.space
+
+    def test_of_a_class_it_has_the_same_connection(self, configure):
+        configure(
+            QUEUE="huey_memory.MemoryQueue", QUEUE_NAME="shop", QUEUE_CONNECTION={"space": "s", "max_deliveries": 2}
+        )
+        queue = get_invoker("mail").queue
+        assert (queue.name, queue.max_deliveries) == ("shop:mail", 2)
+        assert queue.space is get_invoker().queue.space
+
+    def test_beside_an_object_there_is_none(self, configure):
+        configure(QUEUE=MemoryQueue("shop", space="s"))
+        with pytest.raises(SettingsError, match="none of another name beside it"):
+            get_invoker("mail")
+
+    def test_it_runs_commands_at_once_as_the_other_does(self, configure):
+        configure(ALWAYS_EAGER=True)
+        assert get_invoker("mail").always_eager
+
+
+class TestOtherKeys:
+    def test_those_of_the_invoker(self, configure):
+        configure(URL, SERIALIZER="pickle", ACCEPT=["json", "pickle"], RESULT_TTL=60, STORE_NONE=True, ON_COMMIT=False)
+        invoker = get_invoker()
+        assert invoker.serializer.name == "pickle"
+        assert set(invoker.accepted) == {"json", "pickle"}
+        assert (invoker.result_ttl, invoker.store_none, invoker.on_commit) == (60, True, False)
+
+    @pytest.mark.parametrize(
+        ("key", "value"),
+        [
+            ("PERIODIC", False),
+            ("THREADS", 9),
+            ("LOGFILE", "huey.log"),
+            ("LOGLEVEL", "DEBUG"),
+            ("BACKOFF", 2.5),
+            ("INITIAL_DELAY", 0.5),
+            ("MAX_DELAY", 20.0),
+            ("UTC", False),
+            ("LEASE", 5.0),
+            ("PREFETCH", 3),
+            ("SHUTDOWN_TIMEOUT", 1.0),
+        ],
+    )
+    def test_those_of_the_consumer(self, configure, key, value):
+        configure(URL, **{key: value})
+        assert getattr(HueySettings.load().consumer_config(), key.lower()) == value
+
+    @pytest.mark.parametrize("config", [{}, {"THREADS": None, "LOGLEVEL": None, "LOGFILE": None}])
+    def test_what_is_not_set_or_none_has_the_defaults_of_the_core(self, configure, config):
+        configure(URL, **config)
+        assert HueySettings.load().consumer_config() == ConsumerConfig()
+
+    def test_an_override_goes_before_the_settings_unless_it_is_none(self, configure):
+        configure(URL, THREADS=9, PREFETCH=3)
+        config = HueySettings.load().consumer_config(threads=2, prefetch=None)
+        assert (config.threads, config.prefetch) == (2, 3)
+
+    def test_every_key_of_the_original_api_is_known(self):
+        original = """QUEUE QUEUE_NAME QUEUE_CONNECTION RESULT_STORE RESULT_STORE_NAME RESULT_STORE_CONNECTION
+            TASK_STORE PERIODIC THREADS LOGFILE LOGLEVEL BACKOFF INITIAL_DELAY MAX_DELAY ALWAYS_EAGER"""
+        assert set(original.split()) <= set(KEYS)
+
+
+def test_changed_settings_are_followed(configure):
+    configure("memory://a?queue=one")
+    before = get_invoker()
+    configure("memory://a?queue=two")
+    assert (before.queue.name, get_invoker().queue.name) == ("one", "two")
+
+
+def test_a_password_is_not_shown_by_the_settings(configure):
+    configure(
+        "redis://user:correct-horse@127.0.0.1/0",
+        RESULT_STORE="huey_redis.RedisDataStore",
+        RESULT_STORE_CONNECTION={"password": "correct-horse"},
+    )
+    assert "correct-horse" not in repr(HueySettings.load())
