@@ -182,8 +182,6 @@ def task_aliases() -> list[TaskAlias]:
     given = getattr(settings, "TASKS", None)
     if django.VERSION < (6, 0) or not isinstance(given, Mapping):
         return []
-    from huey_django.tasks import HueyBackend
-
     ours = []
     for name, params in given.items():
         try:
@@ -191,7 +189,7 @@ def task_aliases() -> list[TaskAlias]:
         except (ImportError, KeyError, TypeError):
             # What is wrong with it, Django says.
             continue
-        if isinstance(backend, type) and issubclass(backend, HueyBackend):
+        if isinstance(backend, type) and getattr(backend, "is_served_by_run_huey", False):
             options = params.get("OPTIONS")
             ours.append(TaskAlias(name, isinstance(options, Mapping) and options.get("URL") is not None))
     return ours

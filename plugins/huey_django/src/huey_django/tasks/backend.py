@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from django.core import checks
 from django.tasks import task_backends
@@ -53,6 +53,9 @@ class HueyBackend(BaseTaskBackend):
 
     task_class = HueyTask
     supports_async_task = True
+
+    is_served_by_run_huey: ClassVar[bool] = True
+    """How the settings tell this backend and its subclasses from others, without knowing them."""
 
     def __init__(self, alias: str, params: dict[str, Any]) -> None:
         super().__init__(alias, params)
