@@ -13,8 +13,8 @@ from huey_core.cli.group import huey
 END_OF_COMMAND = {"|", ">", "&", "&&", ";"}
 
 
-def test_the_python_blocks_of_a_page_run_in_order(page, run_page):
-    run_page(page)
+def test_the_python_blocks_of_a_page_run_in_order(plain_page, run_page):
+    run_page(plain_page)
 
 
 def test_a_block_that_is_not_run_is_a_rare_exception(page):

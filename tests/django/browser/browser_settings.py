@@ -1,10 +1,23 @@
-"""The settings of the other tests, with files for a browser and a second queue."""
+"""The settings of the other tests, with files for a browser and further queues."""
 
 from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
 
 from project.settings import *  # noqa: F403
 from project.settings import INSTALLED_APPS as OTHERS
 
 INSTALLED_APPS = [*OTHERS, "django.contrib.staticfiles"]
-TASKS = {"default": {"BACKEND": "huey_django.tasks.HueyBackend", "QUEUES": ["default", "reports"]}}
+TASKS = {"default": {"BACKEND": "huey_django.tasks.HueyBackend", "QUEUES": ["default", "reports", "archive"]}}
 ROOT_URLCONF = "browser_urls"
+# A database in memory is one connection for all threads of the server, which it takes from those that still answer the
+# browser when a test ends. Of a file, each has its own.
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": ":memory:",
+        "TEST": {"NAME": Path(tempfile.gettempdir()) / f"huey-browser-{os.getpid()}.sqlite3"},
+    }
+}

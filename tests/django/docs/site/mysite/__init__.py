@@ -1,0 +1,1 @@
+"""The project in which the pages are run."""
