@@ -9,6 +9,7 @@ from django.test import override_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
+from huey_core import hookimpl
 from huey_core.commands.registry import default_registry
 from huey_django import queue_command
 from huey_django.conf import KEYS
@@ -123,6 +124,12 @@ def test_a_setting_that_would_not_be_used(config, unused):
     assert f"HUEY_CONFIG[{unused!r}] would not be used" in text
 
 
+class MisspeltHook:
+    @hookimpl
+    def huey_command_suceeded(self):
+        pass
+
+
 @pytest.mark.parametrize(
     ("config", "words"),
     [
@@ -137,6 +144,8 @@ def test_a_setting_that_would_not_be_used(config, unused):
         ({"QUEUE": REDIS, "SERIALIZER": "jsno"}, "jsno"),
         ({"QUEUE": REDIS, "ACCEPT": ["jsno"]}, "jsno"),
         ({"QUEUE": REDIS, "RESULT_TTL": "long"}, "result_ttl"),
+        ({"QUEUE": REDIS, "PLUGINS": ["nowhere.plugin"]}, "nowhere"),
+        ({"QUEUE": REDIS, "PLUGINS": [MisspeltHook()]}, "huey_command_suceeded"),
     ],
 )
 def test_what_cannot_be_made(config, words):

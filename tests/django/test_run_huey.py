@@ -199,12 +199,12 @@ class TestLogging:
         assert len(consumer.log_lines(": ready")) == 1
 
     def test_handlers_of_the_project_are_enough(self, deploy):
-        consumer = deploy(LOGGING=self.console("INFO")).start()
-        assert consumer.log_lines("ready") == ["shop: ready"]
+        shop = deploy(LOGGING=self.console("INFO"))
+        assert shop.start().log_lines("ready") == [f"shop: queue {shop.folder.name!r}: ready"]
 
     def test_the_level_that_is_asked_for_goes_before_that_of_the_project(self, deploy):
         shop = deploy(LOGGING=self.console("ERROR"), HUEY_CONFIG={"LOGLEVEL": "INFO"})
-        assert shop.start().log_lines("ready") == ["shop: ready"]
+        assert shop.start().log_lines("ready") == [f"shop: queue {shop.folder.name!r}: ready"]
 
     def test_a_log_file_of_the_settings_gets_the_lines_and_standard_error_none(self, deploy, tmp_path):
         shop = deploy(HUEY_CONFIG={"LOGFILE": str(tmp_path / "huey.log")})

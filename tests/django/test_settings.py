@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from django.test import override_settings
 
+from huey_core import hookimpl
 from huey_core.consumer.config import ConsumerConfig
-from huey_django import get_invoker
+from huey_core.exceptions import EncodeError
+from huey_django import get_invoker, queue_command
 from huey_django.conf import KEYS, HueySettings, SettingsError
 from huey_memory import MemoryDataStore, MemoryQueue
 from huey_redis import RedisDataStore, RedisQueue
@@ -28,6 +30,11 @@ def configure():
         yield configure
         for override in reversed(overrides):
             override.disable()
+
+
+@queue_command(name="settings.double")
+def double(number):
+    return number * 2
 
 
 def names(invoker):
@@ -96,6 +103,25 @@ class TestPlaces:
         configure(ALWAYS_EAGER=True)
         assert get_invoker().always_eager
 
+    def test_commands_that_run_at_once_need_no_server(self, configure):
+        # Nobody listens there.
+        configure("redis://127.0.0.1:1/0", ALWAYS_EAGER=True)
+        assert double(2).get() == 4
+
+    def test_what_the_serializer_of_the_url_cannot_carry_fails_at_once_too(self, configure):
+        configure("redis://127.0.0.1:1/0", ALWAYS_EAGER=True)
+        with pytest.raises(EncodeError):
+            double(object())
+        configure("redis://127.0.0.1:1/0?serializer=pickle", ALWAYS_EAGER=True)
+        assert double(1j).get() == 2j
+
+    def test_what_is_revoked_at_once_is_forgotten_with_the_settings(self, configure):
+        configure(URL, ALWAYS_EAGER=True)
+        double.revoke()
+        assert double.is_revoked()
+        configure(URL, ALWAYS_EAGER=True, STORE_NONE=True)
+        assert not double.is_revoked()
+
     def test_nothing_connects(self, configure):
         # Nobody listens there.
         configure(URL)
@@ -161,6 +187,40 @@ class TestFurtherQueues:
     def test_it_runs_commands_at_once_as_the_other_does(self, configure):
         configure(ALWAYS_EAGER=True)
         assert get_invoker("mail").always_eager
+
+
+class CountsRuns:
+    """A plugin of the project."""
+
+    def __init__(self):
+        self.count = 0
+
+    @hookimpl
+    def huey_command_succeeded(self):
+        self.count += 1
+
+
+counts_runs = CountsRuns()
+
+
+class TestPlugins:
+    @pytest.mark.parametrize("given", [counts_runs, f"{__name__}.counts_runs"], ids=["an object", "a path"])
+    def test_they_are_told_of_the_commands_of_every_queue(self, configure, given):
+        configure(URL, ALWAYS_EAGER=True, PLUGINS=[given])
+        before = counts_runs.count
+        get_invoker().enqueue(double.command(1))
+        get_invoker("mail").enqueue(double.command(1))
+        assert counts_runs.count == before + 2
+
+    def test_an_installed_one_can_be_blocked(self, configure, caplog):
+        configure(URL, PLUGINS=["no:tracing"])
+        get_invoker().plugins  # noqa: B018
+        assert "'tracing' is blocked" in caplog.text
+
+    def test_a_path_that_leads_nowhere_is_an_error(self, configure):
+        configure(URL, PLUGINS=["nowhere.plugin"])
+        with pytest.raises(SettingsError, match=r"HUEY_CONFIG\['PLUGINS'\] cannot be used"):
+            get_invoker()
 
 
 class TestOtherKeys:

@@ -52,6 +52,12 @@ def test_a_server_that_is_down_makes_a_page_that_says_so(root, nobody_there, pag
     assert "The server cannot be asked: ConnectionError" in text(response)
 
 
+@pytest.mark.parametrize("page", [OVERVIEW, *map(list_url, State)])
+def test_a_project_may_name_the_backend_of_its_tasks_before_its_django_has_tasks(root, queue, page):
+    with override_settings(TASKS={"default": {"BACKEND": "huey_django.tasks.HueyBackend"}}):
+        assert root.get(page).status_code == 200
+
+
 @pytest.mark.parametrize(("page", "data"), ACTIONS)
 def test_a_server_that_is_down_leaves_an_action_in_doubt(root, nobody_there, page, data):
     with override_settings(HUEY=f"redis://{nobody_there}/0?queue=mail"):

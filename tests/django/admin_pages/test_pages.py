@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from datetime import UTC, datetime
 from html import unescape
 
@@ -14,7 +15,14 @@ from django.utils import timezone
 from deployment import await_condition
 from huey_core.backends.leased import State
 from huey_core.consumer import Consumer
-from huey_django import get_invoker
+from huey_core.consumer.presence import ConsumerRecord
+from huey_django import get_invoker, queue_command
+
+
+# The tests run in a transaction that is never committed.
+@queue_command(name="shop.waiting", on_commit=False)
+def waiting():
+    waiting.go_on(30)
 
 
 def text_of(response):
@@ -47,6 +55,38 @@ def test_the_overview_shows_the_consumers_that_are_alive(root, every_queue):
         assert f"{consumer.name} 0 of 3 0 " in text_of(root.get(OVERVIEW))
     finally:
         consumer.stop("the end of the test")
+
+
+def test_the_overview_names_what_a_consumer_runs_with_links(root, every_queue):
+    consumer = Consumer(get_invoker(), threads=3, periodic=False, lease=3.0)
+    going_on = threading.Event()
+    waiting.go_on = going_on.wait
+    ids = {waiting().task_id, waiting().task_id}
+    consumer.start()
+    pages = []
+
+    def both_are_named():
+        pages.append(root.get(OVERVIEW).content.decode())
+        return all(message_url(each) in pages[-1] for each in ids)
+
+    try:
+        await_condition(both_are_named, "both are named")
+    finally:
+        going_on.set()
+        consumer.stop("the end of the test")
+    running = pages[-1].partition('<ul class="huey-runs">')[2].partition("</ul>")[0]
+    assert re.findall(r">([^<]+)</a>", running) == ["shop.waiting"] * 2
+
+
+def test_the_overview_names_nothing_that_has_ended_since_a_consumer_said_so(root, queue):
+    finished = send_mail("anna").task_id
+    record = ConsumerRecord(name="host:1:a", threads=1, running=1, running_ids=(finished, "gone"))
+    store = get_invoker().task_store
+    store.put("consumers", b'{"host:1:a": 1}')
+    store.put("consumer:host:1:a", record.encode())
+    response = root.get(OVERVIEW)
+    assert "host:1:a 1 of 1" in text_of(response)
+    assert "huey-runs" not in response.content.decode()
 
 
 def test_the_overview_warns_when_nobody_runs_what_is_ready(root, every_queue):

@@ -15,6 +15,7 @@ from huey_django import get_invoker, queue_command
 
 mail_server_works = threading.Event()
 sent: list[str] = []
+copied = threading.Event()
 
 
 @queue_command(name="shop.mail.send")
@@ -29,10 +30,29 @@ def report(month):
     pass
 
 
+@queue_command(name="shop.archive.copy_every_order_of_a_year")
+def copy(year):
+    copied.wait(60)
+
+
 @pytest.fixture(autouse=True)
 def broken_mail_server():
     mail_server_works.clear()
     sent.clear()
+
+
+@pytest.fixture
+def copying(start_consumer):
+    """A consumer of a third queue that is busy until the end of the test."""
+    copied.clear()
+    archive = get_invoker("archive")
+    archive.enqueue_many([copy.command(year) for year in (2024, 2025, 2026)])
+    start_consumer("archive", threads=8, lease=3.0)
+    await_condition(
+        lambda: [each.running for each in consumers_alive(archive.task_store)] == [3], "it is busy", timeout=30
+    )
+    yield
+    copied.set()
 
 
 def look_at(browser, name):
@@ -83,6 +103,7 @@ def test_a_dead_command_is_seen_and_retried_and_runs_and_another_is_deleted(brow
     assert dead(invoker) == []
 
 
+@pytest.mark.usefixtures("copying")
 def test_every_page_fits_and_nothing_complains(browser, log_in, site, invoker, server, start_consumer):
     for number in range(60):
         send(f"customer{number}@example.org", "News of this autumn", attachments=["catalogue.pdf"])
@@ -101,6 +122,8 @@ def test_every_page_fits_and_nothing_complains(browser, log_in, site, invoker, s
     browser.open(queues)
     look_at(browser, "overview")
     assert "shop:reports" in browser.text()
+    browser.click("shop.archive.copy_every_order_of_a_year", "a")
+    assert "copy_every_order_of_a_year(" in browser.text()
     for state in State:
         browser.open(f"{queues}queue/default/{state}/")
         look_at(browser, f"list-{state}")

@@ -21,13 +21,12 @@ from django.urls import path, reverse
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from huey_core.backends.leased import State
-from huey_core.cli.output import printable
+from huey_core.inspection.actions import act, dead_ids
+from huey_core.inspection.text import printable
 from huey_django.conf import SettingsError
 from huey_django.inspection import (
     Done,
     ServerTrouble,
-    act,
-    act_on_dead,
     asking,
     queues,
     summarise,
@@ -186,11 +185,9 @@ class CommandAdmin(ModelAdmin):
         done = Done()
         try:
             with asking(listing.queue):
-                if everything:
-                    for part in act_on_dead(listing.leased, latest, method):
-                        done.add(part)
-                else:
-                    done = act(listing.leased, ids, listing.state, method)
+                chosen = dead_ids(listing.leased, latest) if everything else ids
+                for part in act(listing.leased, chosen, listing.state, method):
+                    done.add(part, by_name=not everything)
         finally:
             # A server that fails midway leaves something done.
             self._log_done(request, listing.queue, done, retries=retries)

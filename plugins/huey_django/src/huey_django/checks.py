@@ -3,7 +3,7 @@
 =================  ==================================================================
 huey_django.E001   no queue is configured
 huey_django.E002   a setting is unknown, or its value cannot be used
-huey_django.E003   a queue, a store or a serializer cannot be made
+huey_django.E003   a queue, a store, a serializer or a plugin cannot be made
 huey_django.E004   a command asks for something that the queue does not do, or for a database that is not there
 huey_django.E005   a module with commands declares one that cannot be
 huey_django.E006   an alias of ``TASKS`` has an option that cannot be used
@@ -57,6 +57,12 @@ def check_settings(**_: Any) -> list[checks.CheckMessage]:
         invoker = project_invoker()
     except SettingsError as error:
         return [checks.Error(error.message, hint=error.hint, id=error.check_id)]
+    try:
+        if invoker is not None:
+            # Loaded now, because they may have hooks for what the next line does.
+            invoker.plugins  # noqa: B018
+    except QueueException as error:
+        return [checks.Error(f"A plugin cannot be used: {error}.", id="huey_django.E003")]
     try:
         autodiscover()
     except QueueException as error:

@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from os import PathLike
 from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 
 import django
 from django.conf import settings
@@ -22,6 +23,7 @@ from huey_core.backends.url import BackendURL
 from huey_core.consumer.config import ConsumerConfig
 from huey_core.exceptions import ConfigurationError
 from huey_core.invoker.opened import STATE_PREFIX
+from huey_django.eager import EagerQueue
 
 __all__ = ["KEYS", "HueySettings", "Place", "SettingsError", "TaskAlias", "is_url", "no_queue", "task_aliases"]
 
@@ -40,6 +42,7 @@ KEYS: Final[Mapping[str, Any]] = {
     "SERIALIZER": None,
     "ACCEPT": None,
     "RESULT_TTL": None,
+    "PLUGINS": (),
     "ALWAYS_EAGER": False,
     "ON_COMMIT": True,
     **CONSUMER_KEYS,
@@ -53,6 +56,7 @@ KINDS: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
     "RESULT_STORE_CONNECTION": ((Mapping,), "a dictionary"),
     "TASK_STORE_CONNECTION": ((Mapping,), "a dictionary"),
     "ACCEPT": ((list, tuple, set, frozenset), "a list of serializers"),
+    "PLUGINS": ((list, tuple), "a list of plugins"),
     "LEASE": ((int, float), "a number of seconds"),
     "LOGFILE": ((str, PathLike), "a path"),
     "LOGLEVEL": ((int, str), "the name of a level"),
@@ -145,11 +149,34 @@ class HueySettings:
             task_store=_store("TASK_STORE", values, queue.name, STATE_PREFIX + queue.name),
             always_eager=values["ALWAYS_EAGER"],
             on_commit=values["ON_COMMIT"],
-            invoker={argument: given[key] for key, argument in arguments.items() if key in given},
+            invoker={argument: given[key] for key, argument in arguments.items() if key in given}
+            | {"plugins": [_plugin(each) for each in values["PLUGINS"] or ()]},
             consumer={key.lower(): given[key] for key in CONSUMER_KEYS if given.get(key) is not None},
         )
         loaded.consumer_config()
         return loaded
+
+    def in_memory(self) -> HueySettings:
+        """The same with nothing outside of this process, which is all that commands need that run at once.
+
+        What is stored is this one's alone. The serializer is still the one that the queue's URL says, for what it
+        cannot carry is to fail here as well.
+        """
+        from huey_memory import MemoryDataStore
+
+        said = dict(BackendURL.parse(self.queue.value).query) if is_url(self.queue.value) else {}
+        space = {"space": f"huey_django:{uuid4()}"}
+
+        def kept(place: Place) -> Place:
+            return place if place.value is None else replace(place, value=MemoryDataStore, connection=space)
+
+        return replace(
+            self,
+            queue=replace(self.queue, value=EagerQueue, connection={}),
+            result_store=kept(self.result_store),
+            task_store=kept(self.task_store),
+            invoker={**({"serializer": said["serializer"]} if "serializer" in said else {}), **self.invoker},
+        )
 
     def consumer_config(self, **overrides: Any) -> ConsumerConfig:
         """The consumer's settings; ``overrides`` that are not ``None`` go before the project's.
@@ -236,6 +263,20 @@ def _given() -> dict[str, Any]:
             raise SettingsError("HUEY and HUEY_CONFIG['QUEUE'] both say where the queue is.", "Remove one of them.")
         given["QUEUE"] = url
     return given
+
+
+def _plugin(given: Any) -> Any:
+    """The plugin of a dotted path; one that is blocked (``"no:NAME"``), or is an object already, stays as it is."""
+    if not isinstance(given, str) or given.startswith("no:"):
+        return given
+    try:
+        return import_string(given)
+    except ImportError as error:
+        raise SettingsError(
+            f"HUEY_CONFIG['PLUGINS'] cannot be used: {error}.",
+            "Give the dotted path of a module or an object with hooks, the object itself, or 'no:NAME'.",
+            check_id="huey_django.E003",
+        ) from error
 
 
 def _check_on_commit(value: object) -> None:

@@ -8,23 +8,24 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, cast
 
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.leased import Counts, LeasedQueue, State, StoredMessage
-from huey_core.cli.letters import dead_ids
-from huey_core.cli.output import hide_password, printable
 from huey_core.consumer.presence import consumers_alive, shows_consumers
+from huey_core.inspection.text import hide_password, printable
 from huey_django.conf import task_aliases
 from huey_django.eager import EagerQueue
 from huey_django.invokers import DEFAULT_QUEUE, project_invoker
-from huey_django.shown import ShownConsumer
+from huey_django.shown import ShownConsumer, ShownMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from huey_core.backends.backend import Backend
+    from huey_core.consumer.presence import ConsumerRecord
+    from huey_core.inspection.actions import Acted
     from huey_django.invoker import DjangoInvoker
     from huey_django.tasks import HueyBackend
 
@@ -33,15 +34,14 @@ __all__ = [
     "ProjectQueue",
     "ServerTrouble",
     "Summary",
-    "act",
-    "act_on_dead",
     "asking",
     "queues",
     "summarise",
 ]
 
-_BATCH: Final = 500
-_LEAST_AGE: Final = 1e-6
+_RUNNING_SHOWN: Final = 10
+"""Messages of each consumer that are shown to run."""
+
 _SECRET: Final = re.compile(r"pass|pwd|secret|token|key|credential", re.IGNORECASE)
 
 
@@ -183,10 +183,18 @@ def summarise(queue: ProjectQueue) -> Summary:
                 waiting = len(queue.invoker.queue)
             task_store = queue.invoker.task_store
             if task_store is not None and shows_consumers(task_store):
-                consumers = [ShownConsumer.read(record) for record in consumers_alive(task_store)]
+                consumers = _consumers(queue, consumers_alive(task_store))
     except ServerTrouble as trouble:
         problem = trouble.problem
     return Summary(queue, counts, waiting, consumers, problem)
+
+
+def _consumers(queue: ProjectQueue, records: Sequence[ConsumerRecord]) -> list[ShownConsumer]:
+    ids = [each for record in records for each in record.running_ids[:_RUNNING_SHOWN]]
+    stored = queue.leased.find(ids) if queue.leased is not None and ids else []
+    # What a record names was so some seconds ago.
+    running = {each.message_id: ShownMessage.read(queue, each, None) for each in stored if each.state is State.RUNNING}
+    return [ShownConsumer.read(record, running) for record in records]
 
 
 @dataclass
@@ -203,40 +211,12 @@ class Done:
     count: int = 0
     moved: int = 0
     refused: int = 0
-    messages: Sequence[StoredMessage] = ()
+    messages: list[StoredMessage] = field(default_factory=list)
 
-    def add(self, more: Done) -> None:
-        """Count what became of more of them."""
-        self.count += more.count
-        self.moved += more.moved
-        self.refused += more.refused
-
-
-def act(
-    queue: LeasedQueue, message_ids: Iterable[str], state: State, action: Callable[[Iterable[str]], list[str]]
-) -> Done:
-    """Requeue or delete messages, unless they have moved on from the state in which a person has seen them.
-
-    Args:
-        queue: The queue.
-        message_ids: The messages.
-        state: That state.
-        action: ``queue.requeue`` or ``queue.delete``.
-    """
-    asked = list(dict.fromkeys(message_ids))
-    found = [message for message in queue.find(asked) if message.state is state]
-    acted = set(action([message.message_id for message in found])) if found else set()
-    messages = [message for message in found if message.message_id in acted]
-    return Done(len(messages), len(asked) - len(found), len(found) - len(messages), messages)
-
-
-def act_on_dead(queue: LeasedQueue, latest: float, action: Callable[[Iterable[str]], list[str]]) -> Iterator[Done]:
-    """Requeue or delete every dead message that was buried at a time or before it, by the queue's clock.
-
-    Returns:
-        What became of one portion after another.
-    """
-    ids = dead_ids(queue, max(queue.now() - latest, _LEAST_AGE))
-    for start in range(0, len(ids), _BATCH):
-        done = act(queue, ids[start : start + _BATCH], State.DEAD, action)
-        yield Done(done.count, done.moved, done.refused)
+    def add(self, part: Acted, *, by_name: bool) -> None:
+        """Count what became of a portion, and keep the messages if they were named one by one."""
+        self.count += len(part.done)
+        self.moved += len(part.moved)
+        self.refused += len(part.refused)
+        if by_name:
+            self.messages += part.done

@@ -17,7 +17,6 @@ from huey_core.backends.url import BackendURL
 from huey_core.exceptions import QueueException
 from huey_core.invoker.opened import STATE_PREFIX
 from huey_django.conf import NO_QUEUE, HueySettings, SettingsError, is_url, no_queue, task_aliases
-from huey_django.eager import EagerQueue
 from huey_django.invoker import DjangoInvoker
 
 if TYPE_CHECKING:
@@ -88,7 +87,7 @@ class ProjectInvokers:
     """
 
     def __init__(self, settings: HueySettings) -> None:
-        self.settings = settings
+        self.settings = settings.in_memory() if settings.always_eager else settings
         self._lock = threading.Lock()
         self._invokers: dict[str, DjangoInvoker] = {DEFAULT_QUEUE: self._default()}
 
@@ -107,11 +106,11 @@ class ProjectInvokers:
     def _default(self) -> DjangoInvoker:
         settings = self.settings
         queue = _opened(settings.queue, BaseQueue)
-        if queue is None and not settings.always_eager:
+        if queue is None:
             raise no_queue()
         try:
             return DjangoInvoker(
-                EagerQueue(settings.queue.name) if queue is None else queue,
+                queue,
                 _opened(settings.result_store, BaseDataStore),
                 _opened(settings.task_store, BaseDataStore),
                 always_eager=settings.always_eager,
@@ -125,7 +124,7 @@ class ProjectInvokers:
         settings, default = self.settings, self._invokers[DEFAULT_QUEUE]
         name = f"{default.queue.name}:{queue}"
         return DjangoInvoker(
-            self._beside(settings.queue, name, BaseQueue) or EagerQueue(name),
+            self._beside(settings.queue, name, BaseQueue),
             default.result_store,
             self._beside(settings.task_store, STATE_PREFIX + name, BaseDataStore),
             default.store_none,
@@ -135,6 +134,7 @@ class ProjectInvokers:
             accept=default.accepted.values(),
             result_ttl=default.result_ttl,
             lease=default.lease,
+            plugins=settings.invoker["plugins"],
         )
 
     def _beside(self, place: Place, name: str, kind: type[BaseQueue] | type[BaseDataStore]) -> Any:

@@ -1,7 +1,7 @@
-"""Messages and consumers as people read them. Nothing here raises because of what a message contains.
+"""Messages and consumers as people read them: every text is printable, and times are those of the project.
 
-Whoever can write to a queue decides what is in its messages. Therefore every text is made printable, only serializers
-that the project accepts are used, and a pickle is read only if it is signed: to look at it must not run it.
+What a message says is read by :mod:`huey_core.inspection.messages`, which neither raises because of what a message
+contains nor runs any of it.
 """
 
 from __future__ import annotations
@@ -13,20 +13,15 @@ from typing import TYPE_CHECKING, Any, Final
 from django.conf import settings
 from django.utils import timezone
 
-from huey_core.cli.output import printable
-from huey_core.commands.base import FunctionCommand
-from huey_core.envelope import unpack
-from huey_core.exceptions import CommandNotFound, DecodeError
-from huey_core.serializers.base import Serializer, WrappingSerializer
-from huey_core.serializers.pickle import PickleSerializer
+from huey_core.inspection.messages import MessageFacts
+from huey_core.inspection.text import printable
 from huey_django.models import Command
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from huey_core.backends.leased import StoredMessage
     from huey_core.consumer.presence import ConsumerRecord
-    from huey_core.invoker.invoker import Invoker
     from huey_django.inspection import ProjectQueue
 
 __all__ = ["LIST_LIMIT", "PAGE_LIMIT", "ShownConsumer", "ShownMessage", "moment"]
@@ -48,6 +43,7 @@ class ShownConsumer:
         name: Host, process and a number.
         threads: How many commands it runs at once.
         running: How many it runs.
+        shown: What it runs, the longest first, as far as its queue can tell.
         held: How many it holds under a lease, running ones included.
         started: When it started.
         seen: When it last gave a sign of life.
@@ -56,17 +52,24 @@ class ShownConsumer:
     name: str
     threads: int
     running: int
+    shown: Sequence[ShownMessage]
     held: int
     started: datetime | None
     seen: datetime | None
 
     @classmethod
-    def read(cls, record: ConsumerRecord) -> ShownConsumer:
-        """Read what a consumer says about itself."""
+    def read(cls, record: ConsumerRecord, running: Mapping[str, ShownMessage]) -> ShownConsumer:
+        """Read what a consumer says about itself.
+
+        Args:
+            record: What it says.
+            running: Messages that run, by their ids.
+        """
         return cls(
             printable(record.name),
             record.threads,
             record.running,
+            [running[each] for each in record.running_ids if each in running],
             record.held,
             moment(record.started),
             moment(record.seen),
@@ -114,24 +117,19 @@ class ShownMessage:
             stored: The message.
             limit: The longest body in bytes that is decoded; ``None`` decodes none.
         """
-        try:
-            header, context, body = unpack(stored.data)
-        except DecodeError as error:
-            return cls(queue, stored, problem=printable(str(error)))
-        arguments, hidden = None, ""
-        if limit is not None:
-            try:
-                arguments = _arguments(header, context, body, queue.invoker, limit)
-            except _NotShown as reason:
-                hidden = printable(str(reason))
+        facts = MessageFacts.read(stored)
+        if facts.problem:
+            return cls(queue, stored, problem=printable(facts.problem))
+        header = facts.header
+        arguments = None if limit is None else facts.arguments(queue.invoker, limit)
         known = {"id", "cmd", "ser", "at", "eta", "exp", "retries", "tries", "prio"}
         return cls(
             queue,
             stored,
-            name=printable(str(header.get("cmd", ""))),
+            name=printable(facts.command),
             serializer=printable(str(header.get("ser", ""))),
-            arguments=arguments,
-            hidden=hidden,
+            arguments=None if arguments is None or arguments.hidden else arguments.texts,
+            hidden="" if arguments is None else arguments.hidden,
             enqueued=moment(header.get("at")),
             expires=moment(header.get("exp")),
             retries_left=_integer(header.get("retries")),
@@ -190,50 +188,6 @@ class ShownMessage:
         """The command with its arguments, as one would write it."""
         arguments = "".join(f"    {each},\n" for each in self.arguments or ())
         return f"{self.name}(\n{arguments})" if arguments else f"{self.name}()"
-
-
-class _NotShown(Exception):
-    """Arguments are not shown, for a reason."""
-
-
-def _arguments(header: dict[str, Any], context: bytes, body: bytes, invoker: Invoker, limit: int) -> Sequence[str]:
-    name = header.get("ser")
-    serializer = invoker.accepted.get(name) if isinstance(name, str) else None
-    if serializer is None:
-        raise _NotShown(f"written with the serializer {name!r}, which is not accepted here")
-    if _runs_code(serializer):
-        raise _NotShown("a pickle that nothing signs; to read it would run whatever it carries")
-    if len(body) > limit:
-        raise _NotShown(f"{len(body):,} bytes, too long to be shown here")
-    try:
-        return _as_source(serializer.decode(body, context), header.get("cmd"), invoker)
-    except Exception as error:
-        raise _NotShown(f"cannot be read: {error}") from error
-
-
-def _runs_code(serializer: Serializer) -> bool:
-    """Whether whoever can write to the queue decides what decoding does."""
-    while isinstance(serializer, WrappingSerializer):
-        if serializer.authenticates:
-            return False
-        serializer = serializer.inner
-    return isinstance(serializer, PickleSerializer)
-
-
-def _as_source(payload: Any, name: Any, invoker: Invoker) -> list[str]:
-    try:
-        is_call = issubclass(invoker.registry.get(name), FunctionCommand)
-    except CommandNotFound:
-        # This process need not have imported the commands; most are functions.
-        is_call = True
-    match payload:
-        case [list(arguments), dict(keywords)] if is_call:
-            texts = [repr(each) for each in arguments] + [f"{key}={value!r}" for key, value in keywords.items()]
-        case None:
-            texts = []
-        case _:
-            texts = [repr(payload)]
-    return [printable(text) for text in texts]
 
 
 def _integer(value: Any) -> int:
