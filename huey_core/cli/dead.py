@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,9 +11,10 @@ from huey_core.backends.capabilities import Capability
 from huey_core.backends.leased import State
 from huey_core.backends.options import parse_seconds
 from huey_core.cli.letters import as_json as letter_as_json
-from huey_core.cli.letters import command_name, dead_ids, echo_letter
+from huey_core.cli.letters import command_name, echo_letter
 from huey_core.cli.output import echo_json, echo_table, timestamp
 from huey_core.cli.target import json_option, open_leased_queue, queue_option, split_url, url_argument
+from huey_core.inspection.actions import act, dead_ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from huey_core.backends.leased import LeasedQueue
 
 __all__ = ["dead"]
-
-_BATCH: Final = 500
 
 words_argument = click.argument("words", nargs=-1, metavar="[URL] [ID]...")
 all_option = click.option("--all", "every", is_flag=True, help="Take every dead letter of the queue.")
@@ -159,7 +158,7 @@ def delete(
     _require_one_choice(ids, "--all" if every else None, None if older_than is None else "--older-than")
     with open_leased_queue(url, queue_name, Capability.INSPECT) as queue:
         if not ids:
-            ids = dead_ids(queue, older_than or 0.0)
+            ids = dead_ids(queue, queue.now() - older_than if older_than else None)
             _confirm(f"Delete {len(ids)} dead letters of queue {queue.name!r}?", skip=yes or not ids)
         done, refused = _apply(queue, ids, queue.delete, "it is gone")
     _report("deleted", done, refused, as_json)
@@ -181,20 +180,14 @@ def _confirm(question: str, skip: bool) -> None:
 def _apply(
     queue: LeasedQueue, ids: list[str], action: Callable[[Iterable[str]], list[str]], otherwise: str
 ) -> tuple[list[str], dict[str, str]]:
-    """Do something to dead letters, portion by portion; say which it was done to, and why not to the others."""
+    """Do something to dead letters; say which it was done to, and why not to the others."""
     done: list[str] = []
     refused: dict[str, str] = {}
-    for start in range(0, len(ids), _BATCH):
-        batch = ids[start : start + _BATCH]
-        states = {message.message_id: message.state for message in queue.find(batch)}
-        letters = [each for each in batch if states.get(each) is State.DEAD]
-        acted = set(action(letters)) if letters else set()
-        done += [each for each in letters if each in acted]
-        refused |= {each: otherwise for each in letters if each not in acted}
+    for part in act(queue, ids, State.DEAD, action):
+        done += [message.message_id for message in part.done]
+        refused |= {message.message_id: otherwise for message in part.refused}
         refused |= {
-            each: f"it is {states[each]}, not dead" if each in states else "there is no such message"
-            for each in batch
-            if each not in letters
+            each: f"it is {now}, not dead" if now else "there is no such message" for each, now in part.moved.items()
         }
     return done, refused
 

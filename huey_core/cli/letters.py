@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from huey_core.backends.leased import State
-from huey_core.cli.output import echo_pairs, printable, timestamp
-from huey_core.envelope import unpack
-from huey_core.exceptions import DecodeError
+from huey_core.cli.output import echo_pairs, timestamp
+from huey_core.inspection.messages import MessageFacts
+from huey_core.inspection.text import printable
 
 if TYPE_CHECKING:
-    from huey_core.backends.leased import LeasedQueue, StoredMessage
+    from huey_core.backends.leased import StoredMessage
 
-__all__ = ["as_json", "command_name", "dead_ids", "echo_letter"]
+__all__ = ["as_json", "command_name", "echo_letter"]
 
-_PAGE: Final = 500
 _TIMES: Final = frozenset({"at", "eta", "exp"})
 _LABELS: Final = {
     "id": "id",
@@ -34,22 +33,8 @@ _LABELS: Final = {
 
 def command_name(message: StoredMessage) -> str:
     """The name of the command that a message asks for, or that it cannot be read."""
-    try:
-        header, _, _ = unpack(message.data)
-    except DecodeError:
-        return "(unreadable)"
-    return str(header.get("cmd", "(none)"))
-
-
-def dead_ids(queue: LeasedQueue, older_than: float = 0.0) -> list[str]:
-    """Collect the ids of all dead letters, or of those that were buried some seconds ago or earlier."""
-    latest = queue.now() - older_than
-    ids: dict[str, None] = {}
-    offset = 0
-    while page := queue.peek(State.DEAD, offset, _PAGE):
-        ids |= {message.message_id: None for message in page if not older_than or (message.due or 0.0) <= latest}
-        offset += len(page)
-    return list(ids)
+    facts = MessageFacts.read(message)
+    return "(unreadable)" if facts.problem else facts.command or "(none)"
 
 
 def as_json(message: StoredMessage, details: bool = False) -> dict[str, Any]:
@@ -62,12 +47,11 @@ def as_json(message: StoredMessage, details: bool = False) -> dict[str, Any]:
         "reason": message.reason,
         "size": len(message.data),
     }
-    try:
-        header, _, _ = unpack(message.data)
-    except DecodeError as error:
-        return shown | {"unreadable": str(error)} | ({"detail": message.detail} if details else {})
-    shown["command"] = header.get("cmd")
-    return shown | ({"header": header, "detail": message.detail} if details else {})
+    facts = MessageFacts.read(message)
+    if facts.problem:
+        return shown | {"unreadable": facts.problem} | ({"detail": message.detail} if details else {})
+    shown["command"] = facts.header.get("cmd")
+    return shown | ({"header": facts.header, "detail": message.detail} if details else {})
 
 
 def echo_letter(message: StoredMessage) -> None:
@@ -75,13 +59,12 @@ def echo_letter(message: StoredMessage) -> None:
     pairs = [("message", message.message_id), ("state", message.state.value)]
     if message.state is State.DEAD:
         pairs += [("buried", timestamp(message.due)), ("reason", message.reason)]
-    try:
-        header, _, body = unpack(message.data)
-    except DecodeError as error:
-        pairs.append(("unreadable", f"{error} ({len(message.data):,} bytes)"))
+    facts = MessageFacts.read(message)
+    if facts.problem:
+        pairs.append(("unreadable", f"{facts.problem} ({len(message.data):,} bytes)"))
     else:
-        pairs += [(_LABELS.get(key, key), _field(key, value)) for key, value in header.items()]
-        pairs.append(("arguments", f"{len(body):,} bytes, not decoded"))
+        pairs += [(_LABELS.get(key, key), _field(key, value)) for key, value in facts.header.items()]
+        pairs.append(("arguments", f"{len(facts.body):,} bytes, not decoded"))
     echo_pairs(pairs)
     if message.detail:
         click.echo()

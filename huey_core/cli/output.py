@@ -10,24 +10,20 @@ import contextlib
 import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import click
 
 from huey_core.exceptions import QueueException
+from huey_core.inspection.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    from huey_core.backends.url import BackendURL
 
 __all__ = [
     "echo_json",
     "echo_pairs",
     "echo_table",
-    "hide_password",
     "one_line_errors",
-    "printable",
     "timestamp",
 ]
 
@@ -65,13 +61,6 @@ def echo_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def printable(text: str, keep: str = "") -> str:
-    """Write characters that do not print as escapes, except those to keep."""
-    return "".join(
-        char if char.isprintable() or char in keep else char.encode("unicode_escape").decode("ascii") for char in text
-    )
-
-
 def timestamp(seconds: float | None) -> str:
     """Write seconds since the epoch as ISO 8601 in UTC, to the second; ``None`` as nothing."""
     if seconds is None:
@@ -81,11 +70,3 @@ def timestamp(seconds: float | None) -> str:
     except (OverflowError, OSError, ValueError):
         # A message may claim any number, also one that is no date.
         return str(seconds)
-
-
-def hide_password(text: str, url: BackendURL) -> str:
-    """Take a URL's password out of a text that a driver wrote."""
-    for secret in {url.password, quote(url.password or "", safe="")}:
-        if secret:
-            text = text.replace(secret, "***")
-    return text

@@ -10,6 +10,7 @@ import statistics
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.base import EmptyData
@@ -17,10 +18,11 @@ from huey_core.backends.capabilities import Capability
 from huey_core.backends.leased import Ack, LeasedQueue, ResultWrite, new_message_id
 from huey_core.backends.url import BackendURL
 from huey_core.cli.diagnosis import Finding, Level
-from huey_core.cli.output import hide_password
 from huey_core.consumer.presence import ConsumerRecord, consumers_alive, shows_consumers
 from huey_core.envelope import encode_header, join
 from huey_core.exceptions import QueueException
+from huey_core.inspection.messages import MessageFacts
+from huey_core.inspection.text import hide_password
 from huey_core.invoker.opened import OpenedBackends
 from huey_core.invoker.stored_result import write_result
 from huey_core.plugins.serializers import serializer as find_serializer
@@ -40,6 +42,7 @@ _PATIENCE: Final = 5.0
 _SCRATCH_LEASE: Final = 60.0
 _SCRATCH_COMMAND: Final = "huey.doctor"
 _LISTED: Final = 10
+_RUNNING_LISTED: Final = 3
 _LONGEST_REASON: Final = 300
 
 
@@ -200,11 +203,13 @@ def check_commands(alive: Sequence[ConsumerRecord]) -> Finding:
     return Finding("commands", Level.OK, f"every consumer knows the same {len(known)}", facts=facts)
 
 
-def describe_consumer(consumer: ConsumerRecord, now: float) -> Finding:
+def describe_consumer(consumer: ConsumerRecord, target: Target) -> Finding:
     """Say what one consumer is and does."""
+    now = target.queue.now() if isinstance(target.queue, LeasedQueue) else time.time()
     age = max(now - consumer.seen, 0.0)
+    running = f"{consumer.running}" + (f" ({_what_runs(consumer, target.queue)})" if consumer.running_ids else "")
     sentence = (
-        f"huey-core {consumer.version}, {consumer.threads} threads, runs {consumer.running}, "
+        f"huey-core {consumer.version}, {consumer.threads} threads, runs {running}, "
         f"seen {age:.0f} s ago; knows {_some(consumer.commands) or 'no command'}"
     )
     check, facts = f"consumer {consumer.name}", {**asdict(consumer), "seen_seconds_ago": age}
@@ -260,9 +265,9 @@ def _consumer_findings(target: Target) -> Iterator[Finding]:
         return check_consumers(target, alive)
 
     yield _attempt("consumers", look, target)
+    for consumer in alive:
+        yield _attempt(f"consumer {consumer.name}", partial(describe_consumer, consumer), target)
     if alive:
-        now = target.queue.now() if isinstance(target.queue, LeasedQueue) else time.time()
-        yield from (describe_consumer(consumer, now) for consumer in alive)
         yield check_commands(alive)
 
 
@@ -309,6 +314,19 @@ def _shown(error: Exception, url: BackendURL) -> str:
     return reason if len(reason) <= _LONGEST_REASON else f"{reason[:_LONGEST_REASON]}..."
 
 
+def _what_runs(consumer: ConsumerRecord, queue: BaseQueue) -> str:
+    """The ids of the messages that have run the longest, each with its command where the queue can tell."""
+    shown = consumer.running_ids[:_RUNNING_LISTED]
+    commands: dict[str, str] = {}
+    if isinstance(queue, LeasedQueue) and Capability.INSPECT in queue.capabilities:
+        commands = {each.message_id: MessageFacts.read(each).command for each in queue.find(shown)}
+    return _and_more([f"{commands.get(each, '')} {each}".strip() for each in shown], consumer.running)
+
+
 def _some(names: Sequence[str]) -> str:
-    more = len(names) - _LISTED
-    return ", ".join(names[:_LISTED]) + (f" and {more} more" if more > 0 else "")
+    return _and_more(names[:_LISTED], len(names))
+
+
+def _and_more(names: Sequence[str], total: int) -> str:
+    more = total - len(names)
+    return ", ".join(names) + (f" and {more} more" if more > 0 else "")

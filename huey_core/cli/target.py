@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from huey_core.backends.leased import LeasedQueue
-from huey_core.cli.output import hide_password, printable
 from huey_core.exceptions import QueueException, Unsupported
+from huey_core.inspection.text import hide_password, printable
 from huey_core.plugins.backends import open_backend
 
 if TYPE_CHECKING:

@@ -140,7 +140,7 @@ class Consumer:
         self.source: Source = invoker.leased_queue or self._plain_source()
         self.stats = Stats()
         self._finished: bool | None = None
-        self.outage = Outage("the queue", log)
+        self.outage = Outage(f"the queue {invoker.queue.name!r}", log)
         self.held = HeldDeliveries()
         self.buffer = WorkBuffer()
         self.outbox = Outbox(self)
@@ -180,7 +180,7 @@ class Consumer:
             thread.start()
         if self.periodic is not None:
             self.periodic.start()
-        log.info("ready")
+        log.info("queue %r: ready", self.invoker.queue.name)
 
     def stop(self, reason: str = "stopped", timeout: float | None = None) -> bool:
         """Stop claiming, let running commands finish, give back the rest at once, and wait for all that.
@@ -197,7 +197,8 @@ class Consumer:
         if self._finished is not None:
             return self._finished
         timeout = self.config.shutdown_timeout if timeout is None else timeout
-        log.info("stopping (%s): %d commands are running", reason, len(self.snapshot().running))
+        running = len(self.snapshot().running)
+        log.info("queue %r: stopping (%s): %d commands are running", self.invoker.queue.name, reason, running)
         deadline = time.monotonic() + timeout
         if self.periodic is not None:
             self.periodic.stop()
@@ -216,7 +217,7 @@ class Consumer:
         self.lease_keeper.stop()
         self.lease_keeper.join()
         self.notify("huey_consumer_stop", reason=reason)
-        log.info("stopped: %s", self.stats)
+        log.info("queue %r: stopped: %s", self.invoker.queue.name, self.stats)
         for faults in self.invoker.plugins.hook_faults():
             log.warning("%s", faults)
         self._finished = not unfinished

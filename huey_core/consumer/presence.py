@@ -16,6 +16,7 @@ import threading
 import time
 from dataclasses import asdict, dataclass, fields
 from functools import partial
+from heapq import nlargest
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from huey_core._version import __version__
@@ -31,9 +32,12 @@ if TYPE_CHECKING:
     from huey_core.backends.base import BaseDataStore
     from huey_core.consumer.consumer import Consumer, Snapshot
 
-__all__ = ["PRESENCE", "ConsumerRecord", "Presence", "consumers_alive", "shows_consumers"]
+__all__ = ["MOST_IDS", "PRESENCE", "ConsumerRecord", "Presence", "consumers_alive", "shows_consumers"]
 
 log: Final = logging.getLogger("huey_core.consumer")
+
+MOST_IDS: Final = 100
+"""Messages that a record names, so that it stays small however many threads a consumer has."""
 
 _INDEX: Final = "consumers"
 _NEEDED: Final = frozenset({Capability.TTL, Capability.LOCKS})
@@ -59,6 +63,7 @@ class ConsumerRecord:
         commands: The commands that it knows.
         held: Messages under its lease, running ones included.
         running: Messages that run.
+        running_ids: The ids of those that have run the longest, :data:`MOST_IDS` at the most.
         hook_faults: What its plugins have done amiss as observers since it started.
     """
 
@@ -73,6 +78,7 @@ class ConsumerRecord:
     commands: tuple[str, ...] = ()
     held: int = 0
     running: int = 0
+    running_ids: tuple[str, ...] = ()
     hook_faults: tuple[HookFaults, ...] = ()
 
     def encode(self) -> bytes:
@@ -83,7 +89,7 @@ class ConsumerRecord:
     def decode(cls, data: bytes) -> Self:
         """Read a record back. What a later version has added is left out."""
         known = _known_fields(cls, json.loads(data))
-        known |= {name: tuple(known[name]) for name in ("serializers", "commands") if name in known}
+        known |= {name: tuple(known[name]) for name in ("serializers", "commands", "running_ids") if name in known}
         faults = [HookFaults(**_known_fields(HookFaults, each)) for each in known.pop("hook_faults", ())]
         return cls(**known, hook_faults=tuple(faults))
 
@@ -232,6 +238,7 @@ class _SignOfLife(threading.Thread):
             commands=tuple(consumer.invoker.registry),
             held=snapshot.held,
             running=len(snapshot.running),
+            running_ids=tuple(nlargest(MOST_IDS, snapshot.running, snapshot.running.__getitem__)),
             hook_faults=tuple(consumer.invoker.plugins.hook_faults()),
         )
 

@@ -73,6 +73,12 @@ def _shortcomings(consumer: Consumer) -> Iterator[str]:
         if Capability.LEASES in lacks or (consumer.config.periodic and Capability.UNIQUE in lacks):
             yield "the task store has no locks: run one consumer only, or periodic commands and the schedule double"
         yield "commands cannot be revoked: that needs a task store with locks"
+    unsafe = sorted(name for name, serializer in invoker.accepted.items() if serializer.runs_code)
+    if unsafe:
+        yield (
+            f"warning: whoever can write to this server can run code here: decoding {', '.join(unsafe)} runs what a "
+            f"message carries; sign it ({unsafe[0]}|signed)"
+        )
     if invoker.result_store is not None and not invoker.results_expire:
         yield "results are kept until they are read, because the result store cannot forget them"
     for backend in invoker.backends:

@@ -25,6 +25,15 @@ class Serializer(ABC):
     def name(self) -> str:
         """The name in the message header, and in the entry-point group ``huey_core.serializers``."""
 
+    @property
+    def runs_code(self) -> bool:
+        """Whether :meth:`decode` may run code that the bytes choose, as pickle does.
+
+        One that does says so with ``runs_code = True`` in its class. Its messages are not decoded only to be looked at,
+        and a consumer that accepts it warns when it starts. The conformance kit holds every other one to its word.
+        """
+        return False
+
     @abstractmethod
     def encode(self, value: Any, context: bytes = b"") -> bytes:
         """Turn a value into bytes.
@@ -78,6 +87,11 @@ class WrappingSerializer(Serializer):
     def name(self) -> str:
         """The inner serializer's name, and this one's behind it."""
         return f"{self.inner.name}|{self.suffix}"
+
+    @property
+    def runs_code(self) -> bool:
+        """Whether the inner one may, unless this layer keeps from it what the holder of a secret has not written."""
+        return self.inner.runs_code and not self.authenticates
 
 
 def check_layers(innermost: str, layers: Sequence[WrappingSerializer | type[WrappingSerializer]]) -> None:

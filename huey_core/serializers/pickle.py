@@ -21,6 +21,8 @@ _PROTOCOL: Final = 5
 class PickleSerializer(Serializer):
     """Carries whatever pickle carries. **Decoding runs code that the sender chose**; see the module."""
 
+    runs_code = True
+
     @property
     def name(self) -> str:
         """``pickle``."""

@@ -6,6 +6,7 @@ import pathlib
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from typing import Any
 
@@ -409,6 +410,24 @@ class TestConsumers:
 
         assert all("knows mail.read, mail.send" in found[f"consumer {each.name}"]["sentence"] for each in (one, other))
         assert found["commands"]["sentence"] == "every consumer knows the same 2"
+
+    def test_what_a_consumer_runs_is_named(self, cli, diagnose, run_consumer, eventually):
+        invoker = Invoker.from_url(f"{cli.url}&lease=3", registry=CommandRegistry())
+        going_on = threading.Event()
+        wait = queue_command(invoker, name="mail.wait")(lambda: going_on.wait(60))
+        check = f"consumer {run_consumer(invoker, threads=5).name}"
+        ids = {wait().task_id for _ in range(5)}
+        found = {}
+
+        def all_are_named():
+            found.update(diagnose(cli.url).get(check, {"facts": {"running_ids": []}}))
+            return set(found["facts"]["running_ids"]) == ids
+
+        eventually(all_are_named)
+        going_on.set()
+
+        named = ", ".join(f"mail.wait {each}" for each in found["facts"]["running_ids"][:3])
+        assert f"runs 5 ({named} and 2 more), seen" in found["sentence"]
 
     def test_what_plugins_of_a_consumer_do_amiss_is_a_warning(self, cli, diagnose, run_consumer, eventually):
         class Nuisance:

@@ -59,10 +59,42 @@ def test_a_heartbeat_shows_what_runs_now(make_invoker, run_consumer, eventually)
         going_on.wait(10)
 
     run_consumer(invoker)
-    wait()
+    handle = wait()
 
-    eventually(lambda: [each.running for each in consumers_alive(invoker.task_store)] == [1])
+    eventually(
+        lambda: (
+            [(each.running, each.running_ids) for each in consumers_alive(invoker.task_store)]
+            == [(1, (handle.task_id,))]
+        )
+    )
     going_on.set()
+
+
+def test_a_record_names_a_hundred_messages_at_the_most_and_the_one_that_has_run_the_longest_first(
+    make_invoker, run_consumer, eventually
+):
+    invoker = make_invoker(lease=3)
+    going_on = threading.Event()
+    records = []
+
+    @queue_command(invoker)
+    def wait():
+        going_on.wait(60)
+
+    def so_many_run(number):
+        records[:] = consumers_alive(invoker.task_store)
+        return [each.running for each in records] == [number]
+
+    run_consumer(invoker, threads=110)
+    first = wait().task_id
+    eventually(lambda: so_many_run(1))
+    for _ in range(109):
+        wait()
+    eventually(lambda: so_many_run(110))
+    going_on.set()
+
+    named = records[0].running_ids
+    assert (named[0], len(named), len(set(named))) == (first, 100, 100)
 
 
 class Nuisance:
@@ -175,7 +207,9 @@ def test_a_store_that_does_not_answer_holds_up_neither_leases_nor_the_end(make_i
 
 
 def test_a_record_of_a_later_version_can_be_read():
-    record = ConsumerRecord(name="host:1:a", commands=("mail.send",), running=2, hook_faults=(HookFaults("p", "h", 1),))
+    record = ConsumerRecord(
+        name="host:1:a", commands=("mail.send",), running_ids=("1",), hook_faults=(HookFaults("p", "h", 1),)
+    )
     found = json.loads(record.encode())
     later = json.dumps({**found, "mood": "good", "hook_faults": [{**found["hook_faults"][0], "blame": 1}]}).encode()
 

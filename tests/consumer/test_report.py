@@ -43,3 +43,15 @@ def test_a_consumer_starts_and_says_what_it_could_not_learn(discreet, run_consum
     assert "backend: discreet://user:***@host/ (it cannot be described: PermissionError)" in caplog.messages
     assert "warning: the settings of discreet://user:***@host/ cannot be looked at: PermissionError" in caplog.text
     assert "s3cret" not in caplog.text
+
+
+@pytest.mark.parametrize(("accepted", "warns"), [("json", False), ("pickle", True), ("pickle|signed", False)])
+def test_a_consumer_warns_of_a_serializer_that_runs_what_a_message_carries(
+    make_invoker, run_consumer, caplog, monkeypatch, accepted, warns
+):
+    monkeypatch.setenv("HUEY_SIGNING_KEYS", "the key of the report's tests")
+    caplog.set_level("INFO")
+
+    run_consumer(make_invoker(accept=[accepted]))
+
+    assert any("decoding pickle runs what a message carries" in line for line in caplog.messages) is warns

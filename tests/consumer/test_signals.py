@@ -14,14 +14,14 @@ from huey_core.consumer.signals import run_until_signalled
 
 @pytest.fixture
 def signal_at(caplog):
-    """Send this process a signal at the moment at which the consumer logs a text."""
+    """Send this process a signal at the moment at which the consumer logs a text, be it of its queue."""
     caplog.set_level(logging.INFO, "huey_core.consumer")
     logger = logging.getLogger("huey_core.consumer")
     at: dict[str, int] = {}
 
     class Sender(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            number = at.pop(record.getMessage(), None)
+            number = at.pop(record.getMessage().rpartition(": ")[2], None)
             if number is not None:
                 os.kill(os.getpid(), number)
 

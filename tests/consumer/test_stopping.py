@@ -109,3 +109,17 @@ def test_nothing_is_claimed_after_a_stop(invoker, run_consumer, slow):
     slow()
 
     assert invoker.queue.counts().ready == 1
+
+
+def test_start_and_stop_are_logged_with_the_queue_since_a_process_may_serve_several(invoker, run_consumer, caplog):
+    caplog.set_level("INFO")
+    queue = f"queue {invoker.queue.name!r}"
+
+    run_consumer(invoker, threads=1).stop("the test is over")
+
+    lines = [line for line in caplog.messages if line.startswith(f"{queue}: ")]
+    assert lines == [
+        f"{queue}: ready",
+        f"{queue}: stopping (the test is over): 0 commands are running",
+        f"{queue}: stopped: Stats(claimed=0, done=0, retried=0, released=0, buried=0, lost=0)",
+    ]

@@ -34,15 +34,19 @@ def diagnose(monkeypatch):
 
 @pytest.fixture(scope="module")
 def guarded_server():
-    """A server that knows its users: ``writer`` may make no index, and ``reader`` may only read."""
-    rights = ["find", "insert", "update", "remove", "listIndexes"]
+    """A server that knows its users.
+
+    ``writer`` may make no index, ``stranger`` may not even list them, and ``reader`` may only read.
+    """
+    rights = ["find", "insert", "update", "remove"]
     with MongoServer(config={"auth": ""}) as server:
         with closing(server.connect()) as client:
             client.admin.command("createUser", "root", pwd="root", roles=["root"])
         with closing(server.connect(username="root", password="root")) as client:
-            everything = {"resource": {"db": "", "collection": "huey"}, "actions": rights}
-            client.admin.command("createRole", "writing", privileges=[everything], roles=[])
-            client.admin.command("createUser", "writer", pwd="s3cret", roles=["writing"])
+            for name, more in (("writer", ["listIndexes"]), ("stranger", [])):
+                privilege = {"resource": {"db": "", "collection": "huey"}, "actions": rights + more}
+                client.admin.command("createRole", f"{name}s", privileges=[privilege], roles=[])
+                client.admin.command("createUser", name, pwd="s3cret", roles=[f"{name}s"])
             client.admin.command("createUser", "reader", pwd="s3cret", roles=["readAnyDatabase"])
         yield server
 
@@ -127,6 +131,13 @@ def test_indexes_that_the_user_may_not_make_are_named_and_the_rest_works(guarded
     assert levels(found, *CHECKS) == {**dict.fromkeys(CHECKS, "ok"), "settings": "warn"}
     assert all(index.document["name"] in found["settings"]["sentence"] for index in INDEXES)
     assert found["server"]["facts"]["indexes"].startswith("missing: ")
+
+
+def test_indexes_that_the_user_may_not_list_are_unknown_and_nothing_fails(guarded_server, diagnose):
+    found = diagnose(as_user(guarded_server, "stranger"))
+
+    assert levels(found, *CHECKS) == dict.fromkeys(CHECKS, "ok")
+    assert found["server"]["facts"]["indexes"] == "unknown: this user may not list them"
 
 
 def test_a_user_who_may_not_write_fails_the_round_trip_for_that_reason(guarded_server, diagnose):

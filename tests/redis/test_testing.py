@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from huey_core.plugins.backends import open_backend
 from huey_redis.testing import BINARY_VARIABLE, RedisServer, ServerNotFound, find_binary
 
 
@@ -14,6 +15,28 @@ def test_a_server_that_cannot_start_shows_its_log(binary, tmp_path):
     server = RedisServer(binary, parent=tmp_path, config={"no-such-setting": "1"})
     with pytest.raises(RuntimeError, match="no-such-setting"):
         server.start()
+
+
+def test_a_server_whose_folder_is_too_deep_for_a_socket_has_one_all_the_same(binary, tmp_path):
+    deep = tmp_path / ("x" * 100)
+    deep.mkdir()
+
+    with RedisServer(binary, parent=deep) as server:
+        assert server.folder.parent == deep
+        backend = open_backend(f"redis+unix://{server.socket_path}")
+        backend.ping()
+        backend.close()
+        server.restart()
+        socket_path = server.socket_path
+        assert socket_path.is_socket()
+
+    assert not socket_path.parent.exists()
+    assert list(deep.iterdir()) == []
+
+
+def test_a_socket_is_in_the_folder_of_the_server_where_its_path_is_short_enough(binary):
+    with RedisServer(binary, parent="/tmp") as server:
+        assert server.socket_path.parent == server.folder
 
 
 def test_the_named_server_is_used(monkeypatch, binary):

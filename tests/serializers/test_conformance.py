@@ -33,7 +33,6 @@ class TestJSON(SerializerConformance):
 
 class TestPickle(SerializerConformance):
     carries = frozenset(Carried)
-    trusts_its_bytes = True
 
     @pytest.fixture
     def make_serializer(self):

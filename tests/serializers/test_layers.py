@@ -68,3 +68,20 @@ def test_a_layer_around_one_that_authenticates_is_refused_however_deep_that_is()
 def test_the_same_layer_twice_is_refused(layer):
     with pytest.raises(ConfigurationError, match=r"has the layer '(\w+)' twice; write 'json\|\1'"):
         layer(layer(JSONSerializer()))
+
+
+@pytest.mark.parametrize(
+    ("serializer", "runs_code"),
+    [
+        (JSONSerializer(), False),
+        (PickleSerializer(), True),
+        (Zip(JSONSerializer()), False),
+        (Zip(PickleSerializer()), True),
+        (signed(PickleSerializer()), False),
+        (signed(Zip(PickleSerializer())), False),
+        (Lock(signed(PickleSerializer())), False),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_a_pickle_may_run_code_until_a_layer_authenticates_it(serializer, runs_code):
+    assert serializer.runs_code is runs_code

@@ -283,6 +283,11 @@ class HidesTheReason(Layer):
             raise DecodeError("it failed") from error
 
 
+class SaysNothingOfWhatIsInside(Layer):
+    caught_by = "test_it_says_whether_what_is_inside_may_run_code"
+    runs_code = False
+
+
 class DoesNotAskForTheOrder(Layer):
     caught_by = "test_an_unsafe_order_of_layers_is_refused"
 

@@ -87,15 +87,13 @@ def test_a_subclass_without_its_fixture_is_told_which_one(run_kit, cls, fixture)
     result.stdout.fnmatch_lines([f"*TestForgetful needs a fixture {fixture}*"])
 
 
-def test_bytes_of_others_are_not_given_to_a_serializer_that_trusts_its_bytes(run_kit):
+def test_bytes_of_others_are_not_given_to_a_serializer_that_says_that_it_runs_code(run_kit):
     module = """
         import pytest
         from huey_core.serializers.pickle import PickleSerializer
         from huey_core.testing.conformance import SerializerConformance
 
         class TestTrusting(SerializerConformance):
-            trusts_its_bytes = True
-
             @pytest.fixture
             def make_serializer(self):
                 return PickleSerializer
@@ -104,7 +102,7 @@ def test_bytes_of_others_are_not_given_to_a_serializer_that_trusts_its_bytes(run
     result = run_kit(module, "-k", "test_no_code_runs_that_the_bytes_choose")
 
     result.assert_outcomes(skipped=1)
-    result.stdout.fnmatch_lines(["*trusts_its_bytes: decoding does whatever the bytes say*"])
+    result.stdout.fnmatch_lines(["*runs_code is True: decoding does whatever the bytes say*"])
 
 
 def test_what_a_serializer_carries_beyond_its_declaration_is_no_fault(run_kit):

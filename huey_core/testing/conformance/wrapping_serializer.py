@@ -30,6 +30,11 @@ class _Probe(Serializer):
         self.encoded: list[tuple[bytes, bytes]] = []
         self.decoded: list[tuple[bytes, bytes]] = []
         self.fails = False
+        self.is_unsafe = False
+
+    @property
+    def runs_code(self) -> bool:
+        return self.is_unsafe
 
     def encode(self, value: Any, context: bytes = b"") -> bytes:
         if self.fails:
@@ -135,6 +140,14 @@ class WrappingSerializerConformance(SerializerConformance):
                 wrap(_Seal(probe))
         with pytest.raises(ConfigurationError, match="twice"):
             wrap(layer)
+
+    @serializer_promise
+    def test_it_says_whether_what_is_inside_may_run_code(self, layer: WrappingSerializer, probe: _Probe) -> None:
+        """Without this, whoever only looks at a message would run what it carries, or could not look at any."""
+        probe.is_unsafe = True
+        assert layer.runs_code is not layer.authenticates, (
+            f"runs_code is {layer.runs_code} around one that runs code, and authenticates is {layer.authenticates}"
+        )
 
     @serializer_promise
     def test_nothing_that_was_changed_reaches_the_inner_one(self, sealing: WrappingSerializer, probe: _Probe) -> None:

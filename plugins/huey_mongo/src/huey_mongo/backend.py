@@ -72,14 +72,13 @@ class MongoBackend(Backend):
     def describe(self) -> dict[str, str]:
         """Return the server's version and deployment, the durability of a write, and whether indexes are missing."""
         hello = self._cluster.hello()
-        missing = missing_indexes(self._cluster.collection)
         return {
             "product": "mongodb",
             "version": self._version(),
             "deployment": _deployment(hello),
             "write concern": _described(self._cluster.client.write_concern),
             "collection": f"{self.settings.database}.{self.settings.collection}",
-            "indexes": f"missing: {', '.join(missing)}" if missing else "complete",
+            "indexes": _completeness(missing_indexes(self._cluster.collection)),
             "waiting": "change stream" if _has_streams(hello) else f"looks, up to {self.settings.poll:g} s apart",
         }
 
@@ -132,6 +131,12 @@ def _deployment(hello: Document) -> str:
     if "setName" in hello:
         return f"replica set {hello['setName']} of {len(hello.get('hosts', ()))}, primary {hello.get('primary', '?')}"
     return "standalone server"
+
+
+def _completeness(missing: list[str] | None) -> str:
+    if missing is None:
+        return "unknown: this user may not list them"
+    return f"missing: {', '.join(missing)}" if missing else "complete"
 
 
 def _described(concern: WriteConcern) -> str:

@@ -1,8 +1,8 @@
 """A private server for tests, demos and benchmarks: real, on the loopback address, gone when its block ends.
 
-The server listens on a free port of 127.0.0.1 and on a Unix socket in its own temporary folder; what it shares with
-servers of other kinds is in :mod:`huey_core.testing.server_process`. Importing ``huey_redis`` does not import this
-module.
+The server listens on a free port of 127.0.0.1 and on a Unix socket. The socket is in the server's own temporary folder,
+or in another one where that lies too deep for a socket. What it shares with servers of other kinds is in
+:mod:`huey_core.testing.server_process`. Importing ``huey_redis`` does not import this module.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import importlib
 import os
 import shutil
 import socket
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 __all__ = ["RedisServer", "ServerNotFound", "find_binaries", "find_binary"]
 
 BINARY_VARIABLE: Final = "HUEY_TEST_REDIS_SERVER"
+
+LONGEST_SOCKET_PATH: Final = 103
+"""Bytes of the path of a Unix socket that every system takes: Linux takes 107, others 103."""
+
+SHORT_FOLDER: Final = "/tmp"  # noqa: S108 - a folder with a name of its own, for this user alone, is made in it
 
 
 class ServerNotFound(RuntimeError):
@@ -88,11 +94,12 @@ class RedisServer(ServerProcess):
         super().__init__(binary if binary is not None else find_binary(), parent=parent)
         self._appendonly = appendonly
         self._config = dict(config or {})
+        self._socket_folder: Path | None = None
 
     @property
     def socket_path(self) -> Path:
         """The path of the server's Unix socket."""
-        return self.folder / "redis.sock"
+        return (self._socket_folder or self.folder) / "redis.sock"
 
     def url(self, database: int = 0, **options: str) -> str:
         """Return the ``redis://`` URL of one of the server's databases, with query options."""
@@ -104,7 +111,9 @@ class RedisServer(ServerProcess):
         return [str(self.folder / "server.conf")]
 
     def prepare(self) -> None:
-        """Write the configuration file."""
+        """Write the configuration file, and see to a folder in which a socket can be."""
+        if len(os.fsencode(self.socket_path)) > LONGEST_SOCKET_PATH:
+            self._socket_folder = Path(tempfile.mkdtemp(prefix="huey-", dir=SHORT_FOLDER))
         settings = {
             "bind": self.host,
             "port": str(self.port),
@@ -116,6 +125,13 @@ class RedisServer(ServerProcess):
         }
         lines = [f"{name} {value}\n" for name, value in (settings | self._config).items()]
         (self.folder / "server.conf").write_text("".join(lines))
+
+    def close(self) -> None:
+        """Stop the server and remove its folders."""
+        super().close()
+        if self._socket_folder is not None:
+            shutil.rmtree(self._socket_folder, ignore_errors=True)
+            self._socket_folder = None
 
     def answers(self) -> bool:
         """Whether it answers a ping, be it by asking for a password."""

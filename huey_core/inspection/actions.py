@@ -1,0 +1,82 @@
+"""Requeueing and deleting stored messages, in portions, by the state in which somebody has seen them.
+
+Between the look at a message and the action others go on to work: a message may have been run, requeued or deleted
+meanwhile. What is no longer in the state in which it was seen is left alone, and said to be.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from huey_core.backends.leased import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from huey_core.backends.leased import LeasedQueue, StoredMessage
+
+__all__ = ["Acted", "act", "dead_ids"]
+
+_PORTION: Final = 500
+"""Messages that are held in memory at a time, and named in one call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """What became of a portion of messages. Together the three name each message once.
+
+    Attributes:
+        done: Those that it was done to, as they were before.
+        refused: Those that the queue left as they are: requeueing leaves one whose unique key another live message has
+            taken, and deleting one that went while it was asked.
+        moved: The ids of those that were not in the state any more, with the one in which they are; ``None`` for a
+            message that is not there.
+    """
+
+    done: Sequence[StoredMessage]
+    refused: Sequence[StoredMessage]
+    moved: Mapping[str, State | None]
+
+
+def dead_ids(queue: LeasedQueue, until: float | None = None) -> list[str]:
+    """Collect the ids of the dead messages, the last buried first.
+
+    Args:
+        queue: The queue.
+        until: Only of those that were buried then or earlier, in seconds since the epoch by the queue's clock.
+    """
+    ids: dict[str, None] = {}
+    offset = 0
+    while page := queue.peek(State.DEAD, offset, _PORTION):
+        ids |= {each.message_id: None for each in page if until is None or (each.due or 0.0) <= until}
+        offset += len(page)
+    return list(ids)
+
+
+def act(
+    queue: LeasedQueue, message_ids: Iterable[str], state: State, action: Callable[[Iterable[str]], list[str]]
+) -> Iterator[Acted]:
+    """Requeue or delete messages, unless they have moved on from the state in which somebody has seen them.
+
+    Args:
+        queue: The queue.
+        message_ids: The messages. An id that is there twice counts once.
+        state: That state.
+        action: ``queue.requeue`` or ``queue.delete``.
+
+    Returns:
+        What became of one portion after another. Each is acted on when it is asked for.
+    """
+    ids = list(dict.fromkeys(message_ids))
+    for start in range(0, len(ids), _PORTION):
+        asked = ids[start : start + _PORTION]
+        found = {message.message_id: message for message in queue.find(asked)}
+        states = {each: found[each].state if each in found else None for each in asked}
+        seen = [found[each] for each in asked if states[each] is state]
+        acted = set(action([message.message_id for message in seen])) if seen else set()
+        yield Acted(
+            done=[message for message in seen if message.message_id in acted],
+            refused=[message for message in seen if message.message_id not in acted],
+            moved={each: now for each, now in states.items() if now is not state},
+        )

@@ -1,0 +1,113 @@
+"""A stored message as facts. Nothing here raises because of what a message contains, and nothing of it is run.
+
+Whoever can write to a queue decides what is in its messages. Reading the header decodes nothing else. The body is
+decoded only for its arguments, by a serializer that the application accepts, and by none that would run code that the
+bytes choose: to look at a message must not run it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from huey_core.commands.base import FunctionCommand
+from huey_core.envelope import unpack
+from huey_core.exceptions import CommandNotFound, DecodeError
+from huey_core.inspection.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from huey_core.backends.leased import StoredMessage
+    from huey_core.invoker.invoker import Invoker
+
+__all__ = ["Arguments", "MessageFacts"]
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """The arguments of a command, or why they are not shown. Both are printable.
+
+    Attributes:
+        texts: The arguments as source text, one to a text: ``'anna'``, ``copies=2``.
+        hidden: Why they are not shown; empty when they are.
+    """
+
+    texts: tuple[str, ...] = ()
+    hidden: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageFacts:
+    """What a stored message says about itself, as it says it; a front end makes printable what it shows of that.
+
+    Attributes:
+        stored: The message, with the reason and the traceback of a dead one.
+        problem: Why it cannot be read; empty when it can.
+        header: Its header, as JSON; empty when it cannot be read.
+        context: The bytes before the body.
+        body: The bytes of its arguments.
+    """
+
+    stored: StoredMessage
+    problem: str = ""
+    header: Mapping[str, Any] = field(default_factory=dict)
+    context: bytes = b""
+    body: bytes = b""
+
+    @classmethod
+    def read(cls, stored: StoredMessage) -> MessageFacts:
+        """Read a message; its body is not decoded."""
+        try:
+            header, context, body = unpack(stored.data)
+        except DecodeError as error:
+            return cls(stored, str(error))
+        return cls(stored, "", header, context, body)
+
+    @property
+    def command(self) -> str:
+        """The name of the command; empty when the message names none."""
+        return str(self.header.get("cmd", ""))
+
+    def arguments(self, invoker: Invoker, limit: int) -> Arguments:
+        """Decode the body.
+
+        Args:
+            invoker: Whose serializers and commands are used. Commands that it does not know are taken for functions.
+            limit: The longest body in bytes that is decoded.
+        """
+        if self.problem:
+            return Arguments(hidden=printable(self.problem))
+        name = self.header.get("ser")
+        serializer = invoker.accepted.get(name) if isinstance(name, str) else None
+        if serializer is None:
+            return _hidden(f"written with the serializer {name!r}, which is not accepted here")
+        if serializer.runs_code:
+            return _hidden(f"written with {name!r}, which nothing signs; to read it would run whatever it carries")
+        if len(self.body) > limit:
+            return _hidden(f"{len(self.body):,} bytes, too long to be shown here")
+        try:
+            payload = serializer.decode(self.body, self.context)
+            return Arguments(tuple(map(printable, _as_source(payload, self.header.get("cmd"), invoker))))
+        # Whatever a serializer, or the repr() of a value, makes of bytes that anybody may have written.
+        except Exception as error:  # noqa: BLE001
+            return _hidden(f"cannot be read: {error}")
+
+
+def _hidden(reason: str) -> Arguments:
+    return Arguments(hidden=printable(reason))
+
+
+def _as_source(payload: Any, name: Any, invoker: Invoker) -> list[str]:
+    try:
+        is_call = issubclass(invoker.registry.get(name), FunctionCommand)
+    except CommandNotFound:
+        # This process need not have imported the commands; most are functions.
+        is_call = True
+    match payload:
+        case [list(arguments), dict(keywords)] if is_call:
+            return [repr(each) for each in arguments] + [f"{key}={value!r}" for key, value in keywords.items()]
+        case None:
+            return []
+        case _:
+            return [repr(payload)]
