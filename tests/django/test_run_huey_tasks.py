@@ -68,3 +68,34 @@ def test_without_a_queue_in_the_settings_those_of_the_tasks_are_served(shop):
     shop.start()
     ran = shop.manage("shell", "--verbosity", "0", "--command", ENQUEUE.format(name="far"))
     assert (ran.stdout, ran.stderr) == ("far away\n", "")
+
+
+@pytest.mark.parametrize("words", [["check"], ["check", "--tag", "huey"], ["run_huey"]], ids=" ".join)
+def test_an_option_that_does_not_exist_is_told_before_anything_runs(deploy, words):
+    shop = deploy(TASKS={"mail": {"BACKEND": BACKEND, "OPTIONS": {"RETRYS": 1}}})
+    ran = shop.manage(*words)
+    assert ran.returncode == 1
+    assert "huey_django.E006" in ran.stderr
+    assert "TASKS['mail']: OPTIONS has an unknown key 'RETRYS'" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_a_task_for_a_queue_that_is_not_listed_is_told_with_its_line(deploy):
+    shop = deploy(TASKS={"default": {"BACKEND": BACKEND, "QUEUES": ["default"]}})
+    (shop.copy_code() / "tasks.py").write_text("""
+from django.tasks import task
+
+@task(queue_name="mail")
+def send(): ...
+""")
+    ran = shop.manage("check")
+    assert ran.returncode == 1
+    assert "huey_django.E005" in ran.stderr
+    assert "tasks.py, line 4" in ran.stderr
+
+
+def test_a_queue_in_memory_that_only_tasks_have_is_refused_for_a_deployment(deploy):
+    shop = deploy(HUEY=None, TASKS={"default": {"BACKEND": BACKEND, "OPTIONS": {"URL": "memory://"}}})
+    ran = shop.manage("check", "--deploy", "--tag", "huey", "--fail-level", "WARNING")
+    assert ran.returncode == 1
+    assert "huey_django.W001" in ran.stderr

@@ -20,6 +20,7 @@ ENTRY_POINTS = {
     "huey-redis": {"huey_core.backends": {"redis", "rediss", "redis.unix"}},
     "huey-msgpack": {"huey_core.serializers": {"msgpack"}},
     "huey-sqlite": {"huey_core.backends": {"sqlite"}},
+    "huey-django": {},
     "huey-zstd": {"huey_core.serializers": {"zstd"}},
     "huey-mongo": {"huey_core.backends": {"mongodb", "mongodb.srv"}},
 }

@@ -7,7 +7,7 @@ huey_django.E003   a queue, a store, a serializer or a plugin cannot be made
 huey_django.E004   a command asks for something that the queue does not do, or for a database that is not there
 huey_django.E005   a module with commands declares one that cannot be
 huey_django.E006   an alias of ``TASKS`` has an option that cannot be used
-huey_django.W001   the queue is in the memory of one process (``--deploy``)
+huey_django.W001   a queue is in the memory of one process (``--deploy``)
 huey_django.W002   commands run at once, in the caller (``--deploy``)
 =================  ==================================================================
 
@@ -20,6 +20,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import django
 from django.conf import settings
 from django.core import checks
 
@@ -27,6 +28,7 @@ import huey_core
 from huey_core.commands.registry import default_registry
 from huey_core.exceptions import QueueException, Unsupported
 from huey_django.conf import SettingsError
+from huey_django.consumers import invokers_to_serve
 from huey_django.decorators import PROJECT
 from huey_django.discovery import autodiscover
 from huey_django.invokers import is_of_one_process, project_invoker
@@ -45,6 +47,12 @@ def register_all() -> None:
     """Let ``manage.py check`` run these checks."""
     checks.register(check_settings, TAG)
     checks.register(check_deployment, TAG, deploy=True)
+    if django.VERSION >= (6, 0):
+        # Django registers its own check of TASKS when a module with tasks is imported. That may be in the middle of the
+        # checks, when it is too late for this one.
+        from django.tasks.checks import check_tasks
+
+        checks.register(check_tasks, TAG)
 
 
 def check_settings(**_: Any) -> list[checks.CheckMessage]:
@@ -62,18 +70,31 @@ def check_settings(**_: Any) -> list[checks.CheckMessage]:
             # Loaded now, because they may have hooks for what the next line does.
             invoker.plugins  # noqa: B018
     except QueueException as error:
-        return [checks.Error(f"A plugin cannot be used: {error}.", id="huey_django.E003")]
+        hint = (
+            "Correct it, or block it: HUEY_CONFIG = {'PLUGINS': ['no:NAME']}. 'huey plugins' lists what is installed."
+        )
+        return [checks.Error(f"A plugin cannot be used: {error}.", hint=hint, id="huey_django.E003")]
     try:
         autodiscover()
-    except QueueException as error:
+    except _declaration_errors() as error:
         return [checks.Error(f"A command cannot be declared: {error}.", hint=_place(error), id="huey_django.E005")]
     return [] if invoker is None else list(_unsupported(invoker))
 
 
+def _declaration_errors() -> tuple[type[Exception], ...]:
+    """What is raised at the import of a module by a command, or a task, that cannot be."""
+    if django.VERSION < (6, 0):
+        return (QueueException,)
+    from django.tasks.exceptions import InvalidTask
+
+    return (QueueException, InvalidTask)
+
+
 def _place(error: Exception) -> str:
-    """The line of the project that an error comes from: the last one before our own code."""
-    ours = tuple(str(Path(file).parent) for file in (huey_core.__file__, __file__))
-    lines = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(ours)]
+    """The line of the project that an error comes from: the last one before our own code and Django's."""
+    # A dataclass has methods from no file.
+    others = ("<", *(str(Path(file).parent) for file in (huey_core.__file__, django.__file__, __file__)))
+    lines = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(others)]
     return f"See {lines[-1].filename}, line {lines[-1].lineno}."
 
 
@@ -97,12 +118,10 @@ def _unsupported(invoker: DjangoInvoker) -> Iterator[checks.CheckMessage]:
 def check_deployment(**_: Any) -> list[checks.CheckMessage]:
     """Report what is good for development and tests only."""
     try:
-        invoker = project_invoker()
+        invokers = invokers_to_serve()
     except SettingsError:
         return []
-    if invoker is None:
-        return []
-    if invoker.always_eager:
+    if any(invoker.always_eager for invoker in invokers):
         return [
             checks.Warning(
                 "HUEY_CONFIG['ALWAYS_EAGER'] is on: commands run at once, in the request that calls them.",
@@ -110,11 +129,11 @@ def check_deployment(**_: Any) -> list[checks.CheckMessage]:
                 id="huey_django.W002",
             )
         ]
-    if is_of_one_process(invoker.queue):
+    if any(is_of_one_process(invoker.queue) for invoker in invokers):
         return [
             checks.Warning(
-                "The queue is in the memory of one process: no other process can run its commands.",
-                hint="Set HUEY to the URL of a server, or of a file: sqlite:////var/lib/site/queue.sqlite3.",
+                "A queue is in the memory of one process: no other process can run its commands.",
+                hint="Set HUEY, or the URL in TASKS, to the URL of a server, or of a file: sqlite:////var/lib/site/queue.sqlite3.",
                 id="huey_django.W001",
             )
         ]

@@ -65,6 +65,8 @@ KINDS: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
 
 EXAMPLE: Final = 'HUEY = "redis://localhost:6379/0"'
 
+LEAVE_OUT: Final = "Correct the value, or leave the key out for its default."
+
 NO_QUEUE: Final = "huey_django.E001"
 
 
@@ -188,7 +190,7 @@ class HueySettings:
         try:
             return ConsumerConfig(**{**self.consumer, **given})
         except ConfigurationError as error:
-            raise SettingsError(f"HUEY_CONFIG cannot be used: {error}.") from error
+            raise SettingsError(f"HUEY_CONFIG cannot be used: {error}.", LEAVE_OUT) from error
 
 
 @dataclass(frozen=True)
@@ -253,10 +255,10 @@ def _given() -> dict[str, Any]:
             raise SettingsError(f"HUEY_CONFIG has an unknown key {key!r}.", hint)
     for key in ("ALWAYS_EAGER", "STORE_NONE", "PERIODIC", "UTC"):
         if not isinstance(given.get(key, False), bool):
-            raise SettingsError(f"HUEY_CONFIG[{key!r}] is True or False, not {given[key]!r}.")
+            raise SettingsError(f"HUEY_CONFIG[{key!r}] is True or False, not {given[key]!r}.", LEAVE_OUT)
     for key, (kinds, words) in KINDS.items():
         if not isinstance(given.get(key), (*kinds, type(None))):
-            raise SettingsError(f"HUEY_CONFIG[{key!r}] is {words}, not a {type(given[key]).__name__}.")
+            raise SettingsError(f"HUEY_CONFIG[{key!r}] is {words}, not a {type(given[key]).__name__}.", LEAVE_OUT)
     _check_on_commit(given.get("ON_COMMIT", True))
     if url is not None:
         if "QUEUE" in given:
@@ -332,7 +334,8 @@ def _parsed(key: str, values: Mapping[str, Any]) -> BackendURL:
     try:
         return BackendURL.parse(values[key])
     except ConfigurationError as error:
-        raise SettingsError(f"{key} cannot be used: {error}.") from error
+        setting = "HUEY" if key == "QUEUE" and getattr(settings, "HUEY", None) is not None else f"HUEY_CONFIG[{key!r}]"
+        raise SettingsError(f"{setting} cannot be used: {error}.", f"Write for example {EXAMPLE}.") from error
 
 
 def _with_option(key: str, url: BackendURL, option: str, value: str) -> BackendURL:

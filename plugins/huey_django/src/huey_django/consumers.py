@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from huey_core.consumer.consumer import Consumer
 from huey_core.consumer.periodic import PeriodicScheduler, TickWriter
 from huey_core.exceptions import ConfigurationError
-from huey_django.conf import task_aliases
+from huey_django.conf import SettingsError, task_aliases
 from huey_django.eager import EagerQueue
 from huey_django.hooks import DJANGO_HOOKS, as_in_a_request
 from huey_django.invokers import DEFAULT_QUEUE, get_invoker, is_of_one_process, project_invoker
@@ -121,7 +121,10 @@ def invokers_to_serve(queues: Sequence[str] = ()) -> list[DjangoInvoker]:
     for alias in task_aliases():
         from huey_django.tasks import invokers_of
 
-        known.extend(invokers_of(alias.name).items())
+        try:
+            known.extend(invokers_of(alias.name).items())
+        except SettingsError as error:
+            raise SettingsError(f"TASKS[{alias.name!r}]: {error.message}", error.hint, error.check_id) from error
     wanted = [invoker for name, invoker in known if not queues or name in queues]
     wanted.extend(get_invoker(name) for name in queues if name not in dict(known))
     # An alias without a place of its own names the project's invokers once more.

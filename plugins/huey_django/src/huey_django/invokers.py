@@ -118,7 +118,11 @@ class ProjectInvokers:
                 **settings.invoker,
             )
         except QueueException as error:
-            raise SettingsError(f"The task queue cannot be used: {error}.", check_id="huey_django.E003") from error
+            raise SettingsError(
+                f"The task queue cannot be used: {error}.",
+                "'huey plugins' lists what is installed.",
+                check_id="huey_django.E003",
+            ) from error
 
     def _named(self, queue: str) -> DjangoInvoker:
         settings, default = self.settings, self._invokers[DEFAULT_QUEUE]
@@ -179,5 +183,6 @@ def _follow(*, setting: str, **_: Any) -> None:
         reset()
 
 
-_lock = threading.Lock()
+# A plugin that the settings name may ask for the invoker while it is imported, in the same thread.
+_lock = threading.RLock()
 _project: ProjectInvokers | None = None

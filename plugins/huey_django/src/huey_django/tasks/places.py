@@ -123,5 +123,5 @@ def _follow(*, setting: str, **_: Any) -> None:
         _by_url.clear()
 
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 _by_url: dict[str, ProjectInvokers] = {}
