@@ -19,7 +19,7 @@ _spaces = itertools.count(1)
 def eventually() -> Callable[..., None]:
     """Wait until a condition holds, and fail when it does not within a deadline."""
 
-    def wait(condition: Callable[[], Any], what: str = "the condition", timeout: float = 10.0) -> None:
+    def wait(condition: Callable[[], Any], what: str = "the condition", timeout: float = 60.0) -> None:
         deadline = time.monotonic() + timeout
         while not condition():
             assert time.monotonic() < deadline, f"{what} did not hold within {timeout} s"

@@ -104,7 +104,9 @@ def check_plugin(row: PluginStatus) -> Finding:
     if row.status is Status.BLOCKED:
         return Finding(check, Level.WARN, f"{source} is blocked: {row.detail}", "unblock it if it is needed", facts)
     if row.status is not Status.OK:
-        return Finding(check, Level.FAIL, f"{source}: {row.detail}", _remedy(entry), facts)
+        # A conflict's own sentence says how to choose.
+        advice = "" if row.status is Status.CONFLICT else _remedy(entry)
+        return Finding(check, Level.FAIL, f"{source}: {row.detail}", advice, facts)
     try:
         return _look(check, source, entry, facts)
     # Foreign code may fail in any way while it is imported and looked at, and may even call sys.exit().

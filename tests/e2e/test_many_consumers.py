@@ -52,16 +52,16 @@ def test_a_delayed_command_does_not_run_late_on_a_consumer_whose_clock_is_behind
     enqueued = time.monotonic()
     result = deployment.main.add.schedule((1, 2), delay=0.7)
 
-    assert deployment.await_started(result.task_id).at - enqueued < 2.0
+    assert deployment.await_started(result.task_id).at - enqueued < 15.0
 
 
 def test_a_consumer_whose_clock_is_ahead_does_not_take_what_another_one_holds(deploy):
-    deployment = deploy(lease=1)
+    deployment = deploy(lease=3)
     holder = deployment.start()
     result = deployment.main.wait_for_file("go")
     started = deployment.await_started(result.task_id)
     deployment.start(clock_offset=30.0)
-    await_condition(lambda: time.monotonic() - started.at > 1.5, "the lease would have ended unrenewed")
+    await_condition(lambda: time.monotonic() - started.at > 4.5, "the lease would have ended unrenewed")
 
     deployment.let_go("go")
 
@@ -70,12 +70,12 @@ def test_a_consumer_whose_clock_is_ahead_does_not_take_what_another_one_holds(de
 
 
 def test_a_consumer_whose_clock_is_behind_holds_what_it_claimed(deploy):
-    deployment = deploy(lease=1)
+    deployment = deploy(lease=3)
     holder = deployment.start(clock_offset=-30.0)
     result = deployment.main.wait_for_file("go")
     started = deployment.await_started(result.task_id)
     deployment.start()
-    await_condition(lambda: time.monotonic() - started.at > 1.5, "the lease would have ended unrenewed")
+    await_condition(lambda: time.monotonic() - started.at > 4.5, "the lease would have ended unrenewed")
 
     deployment.let_go("go")
 

@@ -116,7 +116,7 @@ def test_a_consumer_outlasts_a_server_that_crashed_and_says_so_once(new_server, 
 
 def test_what_finishes_while_the_server_does_not_answer_is_settled_afterwards(new_server, deploy):
     server = new_server()
-    deployment = deploy(server, lease=10, socket_timeout=0.3, connect_timeout=0.3)
+    deployment = deploy(server, lease=60, socket_timeout=1.5, connect_timeout=1.5)
     consumer = deployment.start("--threads", "21")
     results = [deployment.main.wait_for_file("go") for _ in range(20)]
     for result in results:
@@ -130,8 +130,8 @@ def test_what_finishes_while_the_server_does_not_answer_is_settled_afterwards(ne
 
     server.resume()
 
-    assert {result.get(blocking=True, timeout=5) for result in results} == {consumer.pid}
-    assert deployment.main.add(1, 2).get(blocking=True, timeout=5) == 3
+    assert {result.get(blocking=True, timeout=30) for result in results} == {consumer.pid}
+    assert deployment.main.add(1, 2).get(blocking=True, timeout=30) == 3
     assert outages(consumer) == ["away", "back"]
     assert len(deployment.journal("started", "wait_for_file")) == 20
 
@@ -147,7 +147,7 @@ def test_a_consumer_goes_on_after_everything_was_flushed(new_server, deploy, ask
     ask(server, "SCRIPT", "FLUSH")
     deployment.let_go("go")
 
-    assert deployment.main.add(1, 2).get(blocking=True, timeout=5) == 3
+    assert deployment.main.add(1, 2).get(blocking=True, timeout=30) == 3
     await_condition(lambda: consumer.log_lines(f"the lease of message {flushed.task_id}"), "the loss is logged")
     assert flushed.get() is None
     assert outages(consumer) == []
@@ -156,7 +156,7 @@ def test_a_consumer_goes_on_after_everything_was_flushed(new_server, deploy, ask
 
 def test_a_full_server_refuses_producers_and_the_consumer_goes_on_with_what_it_has(new_server, deploy, ask):
     server = new_server()
-    deployment = deploy(server, lease=1)
+    deployment = deploy(server, lease=5)
     deployment.start("--threads", "1")
     running = deployment.main.wait_for_file("go")
     deployment.await_started(running.task_id)
@@ -166,9 +166,9 @@ def test_a_full_server_refuses_producers_and_the_consumer_goes_on_with_what_it_h
     with pytest.raises(QueueWriteException, match="maxmemory"):
         deployment.main.add(3, 4)
     deployment.let_go("go")
-    assert running.get(blocking=True, timeout=5)
-    assert waiting.get(blocking=True, timeout=5) == 3
+    assert running.get(blocking=True, timeout=30)
+    assert waiting.get(blocking=True, timeout=30) == 3
 
     ask(server, "CONFIG", "SET", "maxmemory", "0")
-    assert deployment.main.add(3, 4).get(blocking=True, timeout=5) == 7
+    assert deployment.main.add(3, 4).get(blocking=True, timeout=30) == 7
     assert len(deployment.journal("started", "wait_for_file")) == 1

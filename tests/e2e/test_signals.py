@@ -19,6 +19,8 @@ def states(deployment):
 
 @both_signals
 def test_a_running_command_finishes_and_what_waited_behind_it_is_given_back_at_once(deployment, number):
+    # Otherwise it would give them back by itself while its worker is busy.
+    deployment.environment["E2E_STUCK_AFTER"] = "600"
     consumer = deployment.start("--threads", "1")
     quick = deployment.invoker.enqueue_many([deployment.main.add.command(1, 2) for _ in range(50)])
     quick[-1].get(blocking=True, timeout=15)
@@ -30,7 +32,7 @@ def test_a_running_command_finishes_and_what_waited_behind_it_is_given_back_at_o
 
     consumer.send(number)
 
-    await_condition(lambda: states(deployment) == {"ready": 10, "running": 1}, "what waited is given back", timeout=1)
+    await_condition(lambda: states(deployment) == {"ready": 10, "running": 1}, "what waited is given back")
     deployment.let_go("go")
     assert consumer.exit_code() == 0
     assert result.get() == consumer.pid
@@ -46,7 +48,7 @@ def test_a_command_that_takes_longer_than_the_timeout_is_given_back_and_the_exit
 
     consumer.send(number)
 
-    assert consumer.exit_code(timeout=3) == 0
+    assert consumer.exit_code(timeout=15) == 0
     assert states(deployment) == {"ready": 1, "running": 0}
     [delivery] = deployment.queue.claim(1, 60)
     assert (delivery.message_id, delivery.attempt) == (result.task_id, 1)
@@ -63,7 +65,7 @@ def test_a_second_signal_gives_everything_back_now(deploy, number):
 
     consumer.send(number)
 
-    assert consumer.exit_code(timeout=3) == 1
+    assert consumer.exit_code(timeout=15) == 1
     assert states(deployment) == {"ready": 1, "running": 0}
 
 
@@ -72,7 +74,7 @@ def test_an_idle_consumer_ends_at_once(deployment):
     asked = time.monotonic()
 
     assert consumer.terminate() == 0
-    assert time.monotonic() - asked < 1.5
+    assert time.monotonic() - asked < 4
 
 
 def test_hangup_starts_the_consumer_again_in_the_same_process_after_what_runs_has_finished(deployment):
@@ -143,7 +145,7 @@ def test_a_second_signal_ends_a_consumer_that_waits_for_its_server(new_server, d
 
     consumer.send(signal.SIGTERM)
 
-    assert consumer.exit_code(timeout=5) == 1
+    assert consumer.exit_code(timeout=15) == 1
 
 
 def test_threads_that_a_command_left_running_do_not_keep_the_process_from_ending(deployment):

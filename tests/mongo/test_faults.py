@@ -153,7 +153,7 @@ def test_what_has_ended_is_removed_by_the_server(new_server, new_backend, eventu
     first, second = queue.claim(2, MINUTE)
     queue.settle([Ack(first), Ack(second, ResultWrite(store, "result", b"v", ttl=0.1))])
     documents = backend._cluster.collection
-    eventually(lambda: documents.count_documents({}) == 0, "the removal of everything", timeout=20.0)
+    eventually(lambda: documents.count_documents({}) == 0, "the removal of everything")
     assert store.get("value") is EmptyData
 
 

@@ -25,6 +25,9 @@ from huey_core.backends.leased import LeasedQueue
 from huey_core.scaffold.distribution import Kind
 from huey_core.testing.conformance import SerializerConformance
 
+# Packages are installed from an index.
+pytestmark = pytest.mark.timeout(900)
+
 ROOT = Path(__file__).parents[2]
 LONGEST = "abcdefghij-abcdefghij-abcdefgh"
 CONFUSING = ("HUEY_", "PYTHON", "PYTEST_", "TOX_", "VIRTUAL_ENV")
@@ -57,7 +60,7 @@ class Workshop:
             env={name: value for name, value in os.environ.items() if not name.startswith(CONFUSING)},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
             check=False,
         )
         assert expected in (None, ended.returncode), ended.stdout + ended.stderr

@@ -111,7 +111,7 @@ class TestLocks:
             with pytest.raises(sqlite3.OperationalError, match=r"database is locked; .*busy_timeout, 0\.2 seconds"):
                 call()
 
-        assert 0.4 <= time.monotonic() - started < 2
+        assert time.monotonic() - started >= 0.4
         raw.execute("ROLLBACK")
         assert queue.read() == b"first"
         assert queue.read() is None

@@ -210,17 +210,6 @@ class TestUniqueForATime:
         assert queue.requeue(["first"]) == []
 
 
-def test_a_flush_leaves_a_pause(make_queue):
-    queue = make_queue()
-    queue.pause()
-    queue.write(b"x")
-
-    queue.flush()
-
-    assert queue.counts().paused
-    assert len(queue) == 0
-
-
 def test_a_wake_ends_every_claim_that_waits_and_no_later_one(make_queue, eventually):
     queue = make_queue()
     waiters = [threading.Thread(target=queue.claim, args=(1, MINUTE, 30.0)) for _ in range(2)]

@@ -26,7 +26,7 @@ APP = Path(__file__).parent.parent / "e2e" / "app"
 SHIFTED_CLOCK = APP.parent / "shifted_clock"
 
 
-def await_condition(condition: Callable[[], Any], what: str, timeout: float = 15.0) -> None:
+def await_condition(condition: Callable[[], Any], what: str, timeout: float = 60.0) -> None:
     """Wait until a condition holds.
 
     Raises:
@@ -95,7 +95,7 @@ class ConsumerProcess:
         self.send(signal.SIGTERM)
         return self.exit_code()
 
-    def exit_code(self, timeout: float = 15.0) -> int:
+    def exit_code(self, timeout: float = 60.0) -> int:
         """Wait until it has ended by itself, and return its exit code; negative for the signal that ended it."""
         return self._process.wait(timeout)
 
@@ -196,7 +196,7 @@ class Deployment:
             minutes.setdefault(int(pid), set()).add(minute)
         return minutes
 
-    def await_started(self, task_id: str, attempt: int = 1, timeout: float = 15.0) -> Entry:
+    def await_started(self, task_id: str, attempt: int = 1, timeout: float = 60.0) -> Entry:
         """Wait until an attempt of a command has started, and return what it noted."""
 
         def starts() -> list[Entry]:

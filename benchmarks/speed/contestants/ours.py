@@ -11,9 +11,11 @@ from huey_redis.keys import queue_keys
 from .base import Contestant, database_url
 
 DATABASE: Final = 11
+STATE_DATABASE: Final = 13
 QUEUE_KEYS: Final = queue_keys("huey")
 
-invoker = Invoker.from_url(database_url(DATABASE))
+# The consumer's own state lies elsewhere, because results are counted by counting keys.
+invoker = Invoker(database_url(DATABASE), database_url(DATABASE), database_url(STATE_DATABASE))
 
 
 @queue_command(invoker)

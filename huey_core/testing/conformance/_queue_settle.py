@@ -165,7 +165,8 @@ class QueueSettling(QueueFixtures):
         """Without this, a command that cannot be run would vanish or come back, with nothing to see."""
         message_id = queue.write(b"\x00broken\xff").message_id
         delivery = self.claim_one(queue, self.lease)
-        assert queue.settle([Bury(delivery, "cannot be decoded", "Traceback: \N{GREEK SMALL LETTER ALPHA}\n  line 1")])
+        bury = Bury(delivery, "cannot be decoded", "Traceback: \N{GREEK SMALL LETTER ALPHA}\n  line 1")
+        assert queue.settle([bury]) == [True]
         advance(self.beyond(self.lease))
         assert queue.claim(1, LONG) == []
         (dead,) = queue.peek(State.DEAD)

@@ -40,7 +40,7 @@ CONNECTIONS: Final = frozenset({"socket.connect", "socket.getaddrinfo", "sqlite3
 class _BackendParts(BackendFixtures):
     """Promises of a backend and its parts."""
 
-    killed_lease: float = 2.0
+    killed_lease: float = 4.0
     """Seconds of the lease of a process that is killed while it holds messages."""
 
     @promise()

@@ -112,7 +112,8 @@ def test_the_last_buried_comes_first_and_the_next_to_run_does(root, every_queue)
 def test_what_is_scheduled_is_listed_with_the_time_when_it_is_due(root, every_queue):
     eta = datetime(2099, 7, 14, 12, 30, 15, tzinfo=UTC)
     send_mail.schedule(args=("anna",), eta=eta)
-    assert "14 Jul 2099, 14:30:15 in 72 years" in text_of(root.get(list_url("scheduled"))).replace("\xa0", " ")
+    shown = text_of(root.get(list_url("scheduled"))).replace("\xa0", " ")
+    assert re.search(r"14 Jul 2099, 14:30:15 in \d+ years", shown)
 
 
 def test_times_are_those_of_the_current_time_zone(root, queue):

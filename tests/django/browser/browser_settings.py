@@ -18,6 +18,7 @@ DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": ":memory:",
+        "OPTIONS": {"timeout": 60},
         "TEST": {"NAME": Path(tempfile.gettempdir()) / f"huey-browser-{os.getpid()}.sqlite3"},
     }
 }

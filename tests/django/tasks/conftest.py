@@ -1,5 +1,8 @@
 """The servers on which every test of tasks runs, and how one waits for what a consumer does.
 
+What Django's own tests check of the backends that come with it, such as the state of a result, these check of ours:
+they are tests of our own, and none is copied.
+
 Django has tasks from 6.0 on. On an older one nothing here can be imported, so nothing is collected;
 ``tests/django/test_tasks_collected.py`` fails if that happens on a newer one.
 """
@@ -101,7 +104,7 @@ def consume() -> Iterator[Callable[..., None]]:
 def eventually() -> Callable[..., Any]:
     """Wait until a condition holds, and return what it returned."""
 
-    def eventually(condition: Callable[[], Any], what: str = "the condition", timeout: float = 20.0) -> Any:
+    def eventually(condition: Callable[[], Any], what: str = "the condition", timeout: float = 60.0) -> Any:
         deadline = time.monotonic() + timeout
         while not (found := condition()):
             assert time.monotonic() < deadline, f"{what} did not hold within {timeout} s"

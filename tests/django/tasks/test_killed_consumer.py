@@ -39,11 +39,11 @@ def other_consumer(tmp_path):
 def test_a_task_whose_consumer_was_killed_has_two_attempts(
     server, configure, other_consumer, consume, eventually, finished
 ):
-    url = server.url(queue="killed", lease="1")
+    url = server.url(queue="killed", lease="5")
     configure(url, queues=["default"])
     victim = other_consumer(url)
     result = wait_at_the_gate.enqueue()
-    eventually(lambda: wait_at_the_gate.get_result(result.id).attempts == 1, "the first attempt", 30)
+    eventually(lambda: wait_at_the_gate.get_result(result.id).attempts == 1, "the first attempt")
     victim.kill()
     victim.wait()
     sample_tasks.gate.set()

@@ -12,9 +12,12 @@ from pathlib import Path
 
 from huey_core import CommandRegistry, Invoker, QueueCommand, hookimpl, periodic_command, queue_command
 from huey_core.bin.config import BaseConfiguration
+from huey_core.consumer import fetcher
 from huey_core.invoker.execution import Execution
 
 FOLDER = Path(os.environ["E2E_FOLDER"])
+
+fetcher.STUCK_AFTER = float(os.environ.get("E2E_STUCK_AFTER", fetcher.STUCK_AFTER))
 
 
 class Journal:
