@@ -119,8 +119,9 @@ class Fetcher(threading.Thread):
             consumer.stats.claimed += len(deliveries)
             consumer.claim_ahead.weigh(max(len(one.data) for one in deliveries))
             consumer.buffer.put(self._prepare(deliveries))
-        elif buffered:
-            self._wait_for_workers(buffered, target)
+        elif left := len(consumer.buffer):
+            # Counted again: a worker may have taken all of it meanwhile, and then the next claim waits in the server.
+            self._wait_for_workers(left, target)
 
     def _prepare(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
         """Return what of a claim may run now. When the server keeps that from being found out, all is given back."""
