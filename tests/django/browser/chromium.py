@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
@@ -99,17 +99,11 @@ class Chromium:
 
     def leave_by(self, action: Callable[[], Any]) -> None:
         """Do something that leads to another page, and wait until this one is gone."""
-        page = self.driver.find_element(By.TAG_NAME, "html")
+        page, url = self._page(), self.driver.current_url
         action()
-
-        def is_gone(_: Any) -> bool:
-            try:
-                page.is_enabled()
-            except StaleElementReferenceException:
-                return True
-            return False
-
-        self._wait(is_gone, f"{self.driver.current_url} was not left")
+        # While a page goes away the driver may answer with any error, so only an answer of the next one counts.
+        wait = WebDriverWait(self.driver, PATIENCE, ignored_exceptions=[WebDriverException])
+        wait.until(lambda _: self._page() != page, f"{url} was not left")
 
     def fill(self, name: str, text: str) -> WebElement:
         """Type into a field."""
@@ -146,6 +140,10 @@ class Chromium:
     def close(self) -> None:
         """End the browser."""
         self.driver.quit()
+
+    def _page(self) -> float:
+        """What tells a page from every other, and from itself after it was loaded anew: when its loading began."""
+        return float(self.driver.execute_script("return performance.timeOrigin"))
 
     def _wait(self, condition: Callable[[Any], Any], otherwise: str) -> Any:
         return WebDriverWait(self.driver, PATIENCE).until(condition, otherwise)
