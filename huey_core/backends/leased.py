@@ -33,6 +33,7 @@ from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from huey_core._unicode import escape_surrogates
 from huey_core.backends.base import BaseQueue
 from huey_core.exceptions import ConfigurationError
 
@@ -203,12 +204,19 @@ class Release:
 
 @dataclass(slots=True)
 class Bury:
-    """Keep the message aside as a dead letter, with a reason in one line and the details, for an operator to see."""
+    """Keep the message aside as a dead letter, with a reason in one line and the details, for an operator to see.
+
+    What is no valid Unicode in either is escaped, so that every server takes it.
+    """
 
     delivery: Delivery
     reason: str
     detail: str = ""
     result: ResultWrite | None = None
+
+    def __post_init__(self) -> None:
+        self.reason = escape_surrogates(self.reason)
+        self.detail = escape_surrogates(self.detail)
 
 
 Outcome: TypeAlias = Ack | Retry | Release | Bury

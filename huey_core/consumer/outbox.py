@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from huey_core.backends.leased import Ack, Bury, Outcome, Retry
+from huey_core.backends.leased import Ack, Bury, Outcome, Release
 from huey_core.consumer.trouble import Trouble
 from huey_core.exceptions import DataStorePutException
 from huey_core.invoker.stored_result import encode_error, write_result
@@ -133,8 +133,9 @@ class Outbox:
         return None
 
     def _without_what_was_refused(self, outcome: Outcome, error: Exception) -> Outcome:
-        if not isinstance(outcome, Ack | Retry | Bury) or (isinstance(outcome, Bury) and outcome.result is None):
-            return outcome
+        match outcome:
+            case Release() | Bury(detail="", result=None):
+                return outcome
         reason = f"its outcome could not be written: {type(error).__name__}: {error}"[:500]
         log.error("message %s is buried: %s", _id(outcome), reason)
         result = None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, Release, ResultWrite, Retry
 from huey_core.exceptions import CommandExpired, CommandNotFound, CommandRevoked, EncodeError, SerializationError
 from huey_core.invoker.execution import Execution
-from huey_core.invoker.stored_result import format_error, traceback_of_command
+from huey_core.invoker.stored_result import error_text, format_error, traceback_of_command
 
 if TYPE_CHECKING:
     from huey_core.commands.base import QueueCommand
@@ -115,7 +115,7 @@ class CommandRunner:
         result = self._result_of(command, execution)
         if not command.options.keep_failed:
             return Ack(delivery, result), execution
-        reason = f"{type(error).__name__}: {error}".split("\n", 1)[0][:500]
+        reason = f"{type(error).__name__}: {error_text(error)}".split("\n", 1)[0][:500]
         return self._bury(command, delivery, reason, error, result), execution
 
     def _retry_delay(self, command: QueueCommand, error: Exception | SystemExit) -> float | None:

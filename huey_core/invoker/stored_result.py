@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from typing import TYPE_CHECKING, Any
 
+from huey_core._unicode import escape_surrogates
 from huey_core.commands.options import dotted_name
 from huey_core.envelope import encode_header, join, unpack
 from huey_core.exceptions import (
@@ -28,6 +29,7 @@ __all__ = [
     "encode_dropped",
     "encode_error",
     "encode_value",
+    "error_text",
     "format_error",
     "traceback_of_command",
     "write_result",
@@ -48,7 +50,7 @@ def encode_error(serializer: Serializer, task_id: str, error: BaseException) -> 
     """Encode what a command raised: the type's name, the message and the traceback, as texts."""
     details = {
         "type": dotted_name(type(error)),
-        "message": str(error),
+        "message": error_text(error),
         "traceback": format_error(error),
     }
     return _encode_details(serializer, task_id, "error", details)
@@ -72,6 +74,14 @@ def _is_internal(frame: TracebackType) -> bool:
     return frame.tb_frame.f_globals.get("__name__", "").partition(".")[0] in {"huey_core", "pluggy"}
 
 
+def error_text(error: BaseException) -> str:
+    """What an error says of itself, also when it cannot say it."""
+    try:
+        return str(error)
+    except Exception as failure:  # noqa: BLE001 - it is the command's own code
+        return f"it has no text, because that of {type(error).__name__} raised {type(failure).__name__}"
+
+
 def format_error(error: BaseException) -> str:
     """The traceback of an error, and of those that caused it, as text."""
     return "".join(traceback.format_exception(type(error), error, traceback_of_command(error)))
@@ -79,7 +89,8 @@ def format_error(error: BaseException) -> str:
 
 def _encode_details(serializer: Serializer, task_id: str, state: str, details: dict[str, str]) -> bytes:
     header = encode_header({"id": task_id, "state": state, "ser": serializer.name})
-    return join(header, serializer.encode(details, header))
+    texts = {name: escape_surrogates(text) for name, text in details.items()}
+    return join(header, serializer.encode(texts, header))
 
 
 def decode_result(accepted: Mapping[str, Serializer], task_id: str, data: bytes) -> Any:

@@ -173,6 +173,33 @@ def test_a_result_that_cannot_be_carried_fails_the_command_without_a_retry(invok
     assert len(runs) == 1
 
 
+class Unspeakable(Exception):
+    def __str__(self):
+        raise RuntimeError("there are no words for it")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        pytest.param(FileNotFoundError("no caf\udce9.txt"), r"no caf\udce9.txt", id="no-unicode"),
+        pytest.param(Unspeakable(), "Unspeakable", id="no-text"),
+    ],
+)
+def test_an_error_that_cannot_be_told_as_it_is_reaches_its_caller_all_the_same(
+    invoker, run_consumer, eventually, error, told
+):
+    @queue_command(invoker)
+    def fail():
+        raise error
+
+    run_consumer(invoker)
+
+    with pytest.raises(CommandError) as caught:
+        fail().get(blocking=True, timeout=10)
+    assert told in str(caught.value)
+    eventually(lambda: [told in letter.reason for letter in invoker.queue.peek("dead")] == [True])
+
+
 @pytest.mark.parametrize(
     ("message", "reason"),
     [

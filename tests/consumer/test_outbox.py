@@ -20,13 +20,14 @@ class Echo(QueueCommand, declare=False):
 
 
 class FlakyQueue(MemoryQueue):
-    """Refuses to settle while ``down``, and always refuses a result that holds ``poison``."""
+    """Refuses to settle while ``down``, and always refuses a result or a reason that is ``poison``."""
 
     down = False
 
     def settle(self, outcomes):
         results = [outcome.result for outcome in outcomes if isinstance(outcome, Ack | Bury) and outcome.result]
-        if self.down or any(b"poison" in result.value for result in results):
+        details = [outcome.detail for outcome in outcomes if isinstance(outcome, Bury)]
+        if self.down or any(b"poison" in result.value for result in results) or "poison" in details:
             raise ConnectionError("refused")
         return super().settle(outcomes)
 
@@ -122,6 +123,20 @@ def test_an_outcome_that_the_server_refuses_does_not_hold_up_the_others(consumer
     assert "could not be written" in dead.reason
     with pytest.raises(CommandError, match="refused"):
         consumer.invoker.result(poisoned.message_id).get()
+
+
+def test_a_burial_whose_details_the_server_refuses_is_made_without_them(consumer):
+    first, poisoned = claim(consumer, 2)
+    consumer.outbox.add(ack(consumer, first))
+    consumer.outbox.add(Bury(poisoned, "it failed", "poison"))
+
+    with pytest.raises(ConnectionError):
+        consumer.outbox.flush()
+    consumer.outbox.flush()
+
+    [dead] = consumer.invoker.queue.peek("dead")
+    assert dead.message_id == poisoned.message_id
+    assert "could not be written" in dead.reason
 
 
 def test_an_outcome_whose_lease_was_lost_is_not_even_sent(consumer):
