@@ -149,7 +149,7 @@ class ConsumerConfig:
 
     def _check_number(self, name: str, least: float) -> None:
         value = getattr(self, name)
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value >= least:
             raise ConfigurationError(f"{name.upper()} must be a number of at least {least}, not {value!r}")
 
 

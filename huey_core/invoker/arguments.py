@@ -24,5 +24,5 @@ def check_seconds(name: str, value: object, least: float) -> None:
     Raises:
         ConfigurationError: It cannot be used.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < least:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= least:
         raise ConfigurationError(f"{name} must be a number of seconds of at least {least:g}, not {value!r}")

@@ -1,14 +1,15 @@
 """From a delivery to its outcome: read the command, run it, and decide how the delivery ends.
 
-Whatever goes wrong inside ends as an outcome, ``sys.exit()`` included. Only ``KeyboardInterrupt`` and its like pass
-through, and then the delivery has no outcome: its lease will bring it back.
+Whatever goes wrong inside ends as an outcome, what is no :class:`Exception` included: ``sys.exit()``, the
+``CancelledError`` of asyncio. Only ``KeyboardInterrupt`` passes through, and then the delivery has no outcome: its
+lease will bring it back.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, Release, ResultWrite, Retry
 from huey_core.exceptions import CommandExpired, CommandNotFound, CommandRevoked, EncodeError, SerializationError
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["CommandRunner"]
 
 log: Final = logging.getLogger("huey_core.runner")
+
+T = TypeVar("T")
 
 
 class CommandRunner:
@@ -74,13 +77,17 @@ class CommandRunner:
             call("huey_before_execute", invoker=invoker, command=command)
         except (CommandRevoked, CommandExpired) as error:
             return self._dropped(command, delivery, error)
-        except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a plugin may raise anything
             return self._raised(command, delivery, error, 0.0)
         try:
             execution = call("huey_execute", invoker=invoker, command=command)
             execution.duration = time.perf_counter() - started
-            result = call("huey_store_result", invoker=invoker, command=command, execution=execution)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a command may raise anything, and exit as well
+            result = self._result_of(command, execution)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a command may raise anything
             return self._raised(command, delivery, error, time.perf_counter() - started)
         invoker.notify("huey_command_succeeded", command=command, execution=execution)
         return Ack(delivery, result), execution
@@ -92,10 +99,10 @@ class CommandRunner:
         kind = "huey_command_revoked" if isinstance(error, CommandRevoked) else "huey_command_expired"
         self._invoker.notify(kind, command=command)
         execution = Execution(error=error, dropped=True)
-        return Ack(delivery, self._result_of(command, execution)), execution
+        return Ack(delivery, self._result_in_any_case(command, execution)), execution
 
     def _raised(
-        self, command: QueueCommand, delivery: Delivery, error: Exception | SystemExit, duration: float
+        self, command: QueueCommand, delivery: Delivery, error: BaseException, duration: float
     ) -> tuple[Outcome, Execution]:
         execution = Execution(error=error, duration=duration)
         delay = self._retry_delay(command, error)
@@ -112,24 +119,22 @@ class CommandRunner:
                 return Retry(delivery, data, delay), execution
         log.error("%s failed", command, exc_info=(type(error), error, traceback_of_command(error)))
         self._invoker.notify("huey_command_failed", command=command, error=error)
-        result = self._result_of(command, execution)
+        result = self._result_in_any_case(command, execution)
         if not command.options.keep_failed:
             return Ack(delivery, result), execution
         reason = f"{type(error).__name__}: {error_text(error)}".split("\n", 1)[0][:500]
         return self._bury(command, delivery, reason, error, result), execution
 
-    def _retry_delay(self, command: QueueCommand, error: Exception | SystemExit) -> float | None:
+    def _retry_delay(self, command: QueueCommand, error: BaseException) -> float | None:
         if isinstance(error, EncodeError):
             # The command has done its work; its result will be no easier to write next time.
             return None
         try:
-            delay: float | None = self._invoker.hook.huey_retry_delay(
-                invoker=self._invoker, command=command, error=error
-            )
+            delay = self._invoker.hook.huey_retry_delay(invoker=self._invoker, command=command, error=error)
+            return _checked("huey_retry_delay", delay, float, int)
         except Exception:
             log.exception("no retry of %s could be decided", command)
             return None
-        return delay
 
     def _unreadable(self, delivery: Delivery, error: Exception) -> tuple[Outcome, Execution]:
         execution = Execution(error=error)
@@ -152,11 +157,20 @@ class CommandRunner:
         return Bury(delivery, reason, format_error(error), result)
 
     def _result_of(self, command: QueueCommand, execution: Execution) -> ResultWrite | None:
+        result = self._invoker.plugins.call(
+            "huey_store_result", invoker=self._invoker, command=command, execution=execution
+        )
+        return _checked("huey_store_result", result, ResultWrite)
+
+    def _result_in_any_case(self, command: QueueCommand, execution: Execution) -> ResultWrite | None:
         try:
-            written: ResultWrite | None = self._invoker.hook.huey_store_result(
-                invoker=self._invoker, command=command, execution=execution
-            )
+            return self._result_of(command, execution)
         except Exception:
             log.exception("the end of %s could not be turned into a result", command)
             return None
-        return written
+
+
+def _checked(hook: str, answer: Any, *kinds: type[T]) -> T | None:
+    if answer is None or isinstance(answer, kinds):
+        return answer
+    raise TypeError(f"a plugin's {hook} returned {answer!r}, which is not {kinds[0].__name__} or None")

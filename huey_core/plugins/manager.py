@@ -163,9 +163,9 @@ class PluginManager:
     def notify(self, hook_name: str, **arguments: Any) -> None:
         """Call every implementation of an observer by itself, in pluggy's order.
 
-        An exception, ``SystemExit`` included, and a call that takes longer than ``slow_hook`` are logged with the
-        plugin's name, each at most once a minute for one plugin and hook, and are counted for :meth:`hook_faults`; the
-        other implementations are called all the same. ``KeyboardInterrupt`` passes through.
+        An exception of whatever kind, ``SystemExit`` included, and a call that takes longer than ``slow_hook`` are
+        logged with the plugin's name, each at most once a minute for one plugin and hook, and are counted for
+        :meth:`hook_faults`; the other implementations are called all the same. ``KeyboardInterrupt`` passes through.
 
         Args:
             hook_name: One of :data:`~huey_core.hookspecs.OBSERVERS`.
@@ -186,7 +186,9 @@ class PluginManager:
                 finally:
                     # Before a failure is logged, which may take a while and is not the plugin's doing.
                     seconds = clock() - began
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - an observer must not harm the command
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 - an observer must not harm the command
                 self._faults.raised(implementation.plugin_name, hook_name, error)
             if seconds > self._slow_hook:
                 self._faults.delayed(implementation.plugin_name, hook_name, seconds)

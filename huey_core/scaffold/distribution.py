@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 from huey_core._version import __version__
 from huey_core.backends.backend import HUEY_PLUGIN_API
+from huey_core.backends.base import BaseQueue
+from huey_core.backends.leased import LeasedQueue
 from huey_core.exceptions import ConfigurationError
 from huey_core.plugins.backends import backends
 from huey_core.plugins.discovery import BACKENDS, PLUGINS, SERIALIZERS, entries
@@ -34,6 +36,8 @@ __all__ = ["Kind", "NewDistribution"]
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LONGEST: Final = 30
 """The most characters of a name, so that no line of the templates becomes longer than the linter allows."""
+
+_TAKEN: Final = {cls.__name__.removesuffix("Queue").lower(): cls.__name__ for cls in (BaseQueue, LeasedQueue)}
 
 _SUFFIX: Final = ".template"
 
@@ -82,6 +86,11 @@ class NewDistribution:
             )
         if self.distribution in {"huey-core", *KNOWN_BACKENDS.values(), *KNOWN_SERIALIZERS.values()}:
             raise ConfigurationError(f"{self.distribution} is there already; choose another name")
+        if self.name in _TAKEN:
+            raise ConfigurationError(
+                f"the queue of {self.name!r} would be called {_TAKEN[self.name]}, like a class of huey-core; "
+                "choose another name"
+            )
         for entry in _installed(self.kind):
             if normalise(entry.name) == self.name:
                 raise ConfigurationError(

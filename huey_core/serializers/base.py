@@ -10,7 +10,7 @@ from huey_core.exceptions import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Serializer", "WrappingSerializer", "check_layers"]
+__all__ = ["Serializer", "WrappingSerializer", "check_layers", "safe_order"]
 
 
 class Serializer(ABC):
@@ -106,8 +106,7 @@ def check_layers(innermost: str, layers: Sequence[WrappingSerializer | type[Wrap
     """
     suffixes = [layer.suffix for layer in layers]
     spec = "|".join([innermost, *suffixes])
-    # Sorting keeps the order of those that are alike, and a dict keeps the first of each.
-    right = "|".join([innermost, *dict.fromkeys(layer.suffix for layer in sorted(layers, key=_authenticates))])
+    right = "|".join([innermost, *safe_order(layers)])
     for place, layer in enumerate(layers):
         if layer.suffix in suffixes[:place]:
             raise ConfigurationError(f"the serializer {spec!r} has the layer {layer.suffix!r} twice; write {right!r}")
@@ -117,6 +116,12 @@ def check_layers(innermost: str, layers: Sequence[WrappingSerializer | type[Wrap
                 f"in the serializer {spec!r}, {outer!r} would read what {layer.suffix!r} has not verified yet, for the "
                 f"outermost layer reads first; write {right!r}"
             )
+
+
+def safe_order(layers: Sequence[WrappingSerializer | type[WrappingSerializer]]) -> list[str]:
+    """The suffixes of layers, each once, with those that authenticate outside of all others."""
+    # Sorting keeps the order of those that are alike, and a dict keeps the first of each.
+    return list(dict.fromkeys(layer.suffix for layer in sorted(layers, key=_authenticates)))
 
 
 def _authenticates(layer: WrappingSerializer | type[WrappingSerializer]) -> bool:

@@ -48,6 +48,8 @@ def test_nothing_is_overwritten(cli, tmp_path):
         ("core", "huey-core is there already"),
         ("sqlite", "huey-sqlite is there already"),
         ("msgpack", "huey-msgpack is there already"),
+        ("leased", "LeasedQueue"),
+        ("base", "BaseQueue"),
     ],
 )
 def test_a_name_that_cannot_be_used_is_refused_with_a_better_one(cli, tmp_path, name, hint):

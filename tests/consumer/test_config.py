@@ -56,6 +56,7 @@ def test_an_unknown_setting_offers_the_closest():
         ("prefetch", -1),
         ("lease", 0.5),
         ("lease", "long"),
+        ("lease", float("nan")),
         ("shutdown_timeout", -1),
         ("backoff", 0.9),
         ("initial_delay", "soon"),

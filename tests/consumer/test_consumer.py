@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import threading
 import time
+from datetime import timedelta
 
 import pytest
 
@@ -141,10 +143,15 @@ def test_a_failed_command_is_not_kept_when_it_asks_not_to_be(invoker, run_consum
     assert invoker.queue.counts().dead == 0
 
 
-def test_a_command_that_exits_fails_and_its_worker_goes_on(invoker, run_consumer):
+class Fatal(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), asyncio.CancelledError(), Fatal()])
+def test_a_command_that_raises_what_is_no_exception_fails_and_its_worker_goes_on(invoker, run_consumer, error):
     @queue_command(invoker)
     def leave():
-        sys.exit(3)
+        raise error
 
     @queue_command(invoker)
     def stay():
@@ -154,7 +161,7 @@ def test_a_command_that_exits_fails_and_its_worker_goes_on(invoker, run_consumer
     result = leave()
 
     assert stay().get(blocking=True, timeout=10) == "here"
-    with pytest.raises(CommandError, match="SystemExit"):
+    with pytest.raises(CommandError, match=type(error).__name__):
         result.get(blocking=True, timeout=10)
 
 
@@ -527,6 +534,48 @@ def test_a_plugin_can_decide_about_retries(make_invoker, run_consumer):
     run_consumer(invoker)
 
     assert fragile().get(blocking=True, timeout=10) == 3
+
+
+class DelaysByTimedelta:
+    @hookimpl
+    def huey_retry_delay(self):
+        return timedelta(seconds=1)
+
+
+class StoresText:
+    @hookimpl(wrapper=True)
+    def huey_store_result(self, execution):
+        result = yield
+        return result if execution.error else "a text"
+
+
+class ExitsBefore:
+    @hookimpl
+    def huey_before_execute(self):
+        sys.exit("out of order")
+
+
+@pytest.mark.parametrize(
+    ("plugin", "told"),
+    [
+        (DelaysByTimedelta(), "the command's own error"),
+        (StoresText(), "huey_store_result"),
+        (ExitsBefore(), "out of order"),
+    ],
+)
+def test_a_plugin_that_answers_wrongly_fails_the_command_at_once(make_invoker, run_consumer, eventually, plugin, told):
+    invoker = make_invoker(plugins=[plugin])
+
+    @queue_command(invoker)
+    def work(fails):
+        if fails:
+            raise ValueError("the command's own error")
+
+    run_consumer(invoker)
+
+    with pytest.raises(CommandError, match=told):
+        work(isinstance(plugin, DelaysByTimedelta)).get(blocking=True, timeout=10)
+    eventually(lambda: invoker.queue.counts().dead == 1)
 
 
 def test_a_follow_up_written_with_the_ack_runs_too(invoker, run_consumer, eventually):

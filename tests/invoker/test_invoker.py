@@ -253,6 +253,9 @@ def test_messages_may_be_signed_and_foreign_ones_are_refused(make_invoker, run_c
         ({"queue": "memory://", "lease": -5}, "lease"),
         ({"queue": "memory://", "lease": "60"}, "lease"),
         ({"queue": "memory://", "result_ttl": -1}, "result_ttl"),
+        ({"queue": "memory://", "result_ttl": float("nan")}, "result_ttl"),
+        ({"queue": "memory://", "serializer": 5}, "serializer"),
+        ({"queue": "memory://", "accept": ["json", None]}, "serializer"),
     ],
 )
 def test_an_argument_that_cannot_be_used_is_named(arguments, named):

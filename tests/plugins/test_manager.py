@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import logging
 
 import pytest
@@ -96,11 +97,12 @@ def test_an_observer_that_raises_does_not_keep_the_others_from_being_called(mana
     assert calls == ["b", "a"]
 
 
-def test_an_observer_that_exits_does_not_end_the_worker(manage):
+@pytest.mark.parametrize("error", [SystemExit(3), asyncio.CancelledError()])
+def test_an_observer_that_raises_what_is_no_exception_does_not_end_the_worker(manage, error):
     class Exiting:
         @hookimpl
         def huey_after_enqueue(self):
-            raise SystemExit(3)
+            raise error
 
     calls = []
     enqueue(manage(Recorder("a", calls), Exiting()))

@@ -79,6 +79,7 @@ def test_layers_are_built_from_the_inside_out():
     [
         ("zip|plain", "'plain|zip'"),
         ("zip|plain|seal", "'plain|zip|seal'"),
+        ("seal|zip", "'json|zip|seal'"),
         ("zip", "'json|zip'"),
         ("plain|other", "2 innermost layers (plain, other); keep one"),
         ("plain|zip|other", "2 innermost layers (plain, other); keep one"),

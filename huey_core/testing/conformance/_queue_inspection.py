@@ -61,6 +61,13 @@ class QueueInspection(QueueFixtures):
 
     @promise(Capability.LEASES, Capability.INSPECT, Capability.DELAY)
     @pytest.mark.parametrize("state", State)
+    def test_a_state_may_be_given_as_text(self, queue: Any, state: State) -> None:
+        """Without this, who writes peek("ready") would see nothing where there is something, or wrong times."""
+        self.put_into(queue, state)
+        assert queue.peek(state.value) == queue.peek(state) != []
+
+    @promise(Capability.LEASES, Capability.INSPECT, Capability.DELAY)
+    @pytest.mark.parametrize("state", State)
     def test_looking_changes_nothing(self, queue: Any, state: State) -> None:
         """Without this, looking at a queue would lose, move or delay its commands."""
         (message_id,) = self.put_into(queue, state)

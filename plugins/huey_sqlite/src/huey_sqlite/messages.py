@@ -206,7 +206,7 @@ class Messages:
     def peek(self, state: State, offset: int, limit: int) -> list[StoredMessage]:
         """List the messages in a state."""
         # Only in these words does SQLite see that a partial index has every message that is asked for.
-        which = "state = 'ready'" if state is State.READY else f"state = '{state}' AND due IS NOT NULL"
+        which = "state = 'ready'" if state == State.READY else f"state = '{state}' AND due IS NOT NULL"
         rows = self._execute(
             f"{_STORED} AND {which} ORDER BY {_ORDER[state]} LIMIT ? OFFSET ?", (self._queue, limit, offset)
         )
