@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, Release, ResultWrite, Retry
 from huey_core.exceptions import CommandExpired, CommandNotFound, CommandRevoked, EncodeError, SerializationError
 from huey_core.invoker.execution import Execution
-from huey_core.invoker.stored_result import error_text, format_error, traceback_of_command
+from huey_core.invoker.stored_result import encode_error, error_text, format_error, traceback_of_command
 
 if TYPE_CHECKING:
     from huey_core.commands.base import QueueCommand
@@ -89,6 +89,7 @@ class CommandRunner:
             raise
         except BaseException as error:  # noqa: BLE001 - a command may raise anything
             return self._raised(command, delivery, error, time.perf_counter() - started)
+        log.debug("%s returned after %.3f s", command, execution.duration)
         invoker.notify("huey_command_succeeded", command=command, execution=execution)
         return Ack(delivery, result), execution
 
@@ -143,7 +144,7 @@ class CommandRunner:
             log.warning("message %s is put back for %g s: %s", delivery.message_id, self._unreadable_delay, reason)
             return Retry(delivery, delivery.data, self._unreadable_delay, keep_attempts=True), execution
         log.error("message %s is buried: %s", delivery.message_id, reason)
-        return self._bury(None, delivery, reason, error, None), execution
+        return self._bury(None, delivery, reason, error, self._error_result(delivery.message_id, error)), execution
 
     def _bury(
         self,
@@ -155,6 +156,14 @@ class CommandRunner:
     ) -> Bury:
         self._invoker.notify("huey_command_buried", command=command, message_id=delivery.message_id, reason=reason)
         return Bury(delivery, reason, format_error(error), result)
+
+    def _error_result(self, task_id: str, error: Exception) -> ResultWrite | None:
+        """Tell whoever waits for a command that cannot be read, and so has no options, that there is no result."""
+        invoker = self._invoker
+        if invoker.result_store is None:
+            return None
+        value = encode_error(invoker.serializer, task_id, error)
+        return ResultWrite(invoker.result_store, task_id, value, invoker.result_ttl if invoker.results_expire else None)
 
     def _result_of(self, command: QueueCommand, execution: Execution) -> ResultWrite | None:
         result = self._invoker.plugins.call(

@@ -27,6 +27,18 @@ def test_a_command_runs_and_its_result_arrives(invoker, run_consumer):
     assert add(1, b=2).get(blocking=True, timeout=10) == 3
 
 
+def test_a_run_can_be_followed_in_the_log(invoker, run_consumer, eventually, caplog):
+    @queue_command(invoker, name="shop.add")
+    def add(a, b):
+        return a + b
+
+    caplog.set_level("DEBUG", "huey_core.runner")
+    run_consumer(invoker)
+    add(1, 2).get(blocking=True, timeout=10)
+
+    eventually(lambda: any("shop.add" in line and "returned after" in line for line in caplog.messages))
+
+
 def test_a_consumer_can_run_in_a_block(invoker):
     @queue_command(invoker)
     def add(a, b):
@@ -224,7 +236,7 @@ def test_a_message_that_cannot_be_read_is_buried_and_the_consumer_goes_on(
     def add(a, b):
         return a + b
 
-    invoker.queue.write(message)
+    unreadable = invoker.queue.write(message).message_id
     results = [add(number, 1) for number in range(10)]
     run_consumer(invoker, threads=1, unreadable_delay=0.01)
 
@@ -233,6 +245,8 @@ def test_a_message_that_cannot_be_read_is_buried_and_the_consumer_goes_on(
     [dead] = invoker.queue.peek("dead")
     assert dead.data == message
     assert reason in dead.reason
+    with pytest.raises(CommandError, match=reason):
+        invoker.result(unreadable).get(blocking=True, timeout=10)
 
 
 def test_an_unknown_command_waits_for_a_consumer_that_knows_it(invoker, make_invoker, run_consumer, eventually):
