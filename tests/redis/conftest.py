@@ -92,12 +92,13 @@ class Tunnel:
     """A loopback port that forwards to a server: with TLS on the client's side, slowly, or with replies that get lost.
 
     Args:
-        port: The port of the server.
+        port: The port of the server; see :attr:`target`.
         tls: With it, clients talk TLS to the tunnel.
     """
 
     def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
-        self._target = port
+        self.target = port
+        """The port of the server to which new connections lead; those that are there stay where they are."""
         self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -123,7 +124,7 @@ class Tunnel:
             threading.Thread(target=self._forward, args=(client,), daemon=True).start()
 
     def _forward(self, client: socket.socket) -> None:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", self._target)) as server:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.target)) as server:
             if self._tls is not None:
                 client = self._tls.wrap_socket(client, server_side=True)
             with client, selectors.DefaultSelector() as selector:

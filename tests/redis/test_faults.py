@@ -8,7 +8,7 @@ import pytest
 from redis.exceptions import ConnectionError as BrokenConnection
 from redis.exceptions import ResponseError
 
-from huey_core.backends.leased import Ack, Bury, Message, ResultWrite, Retry
+from huey_core.backends.leased import Ack, Bury, Message, Release, ResultWrite, Retry, State
 from huey_redis import RedisDataStore, RedisQueue
 from huey_redis.connection import Connections, Link
 from huey_redis.settings import Settings
@@ -94,6 +94,50 @@ def test_a_refused_client_id_is_asked_for_once(new_server):
     admin.close()
 
 
+@pytest.fixture
+def silenced(new_server):
+    """A queue, a store, and the same store for another user, where the first user may not publish."""
+    server = new_server()
+    admin = Connections(Settings(**at(server.port)))
+    rules = ("reset", "resetchannels", "on", ">secret", "+@all", "-@dangerous", "~huey:*")
+    admin.call("ACL", "SETUSER", "worker", *rules)
+    admin.close()
+    login = at(server.port, username="worker", password="secret")
+    parts = RedisQueue("q", **login), RedisDataStore("s", **login), RedisDataStore("s", **at(server.port))
+    yield parts
+    for part in parts:
+        part.close()
+
+
+def test_a_batch_is_settled_whole_although_nobody_may_be_told(silenced):
+    queue, store, _ = silenced
+    queue.write_many([Message(b"%d" % number, str(number)) for number in range(4)])
+    first, second, third, fourth = queue.claim(4, MINUTE)
+
+    settled = queue.settle(
+        [
+            Ack(first, ResultWrite(store, "first", b"result", MINUTE), (Message(b"next", "next"),)),
+            Retry(second, b"again"),
+            Release(third),
+            Bury(fourth, "bad", result=ResultWrite(store, "fourth", b"error")),
+        ]
+    )
+
+    assert settled == [True] * 4
+    assert [store.peek("first"), store.peek("fourth")] == [b"result", b"error"]
+    assert [message.data for message in queue.peek(State.READY)] == [b"again", b"2", b"next"]
+    assert queue.counts().dead == 1
+
+
+def test_a_value_is_stored_although_nobody_may_be_told(silenced):
+    _, store, other = silenced
+    store.put("put", b"1")
+    assert store.put_if_absent("absent", b"2")
+    assert store.replace_if_equal("put", b"1", b"3")
+    assert store.increment("counter", ttl=MINUTE) == 1
+    assert other.peek_many(["put", "absent", "counter"]) == [b"3", b"2", b"1"]
+
+
 def test_a_connection_that_breaks_twice_is_an_error(server, make_tunnel):
     tunnel = make_tunnel(server.port)
     queue = RedisQueue("lost replies", **at(tunnel.port))
@@ -127,3 +171,57 @@ def test_a_full_server_refuses_writes_and_lets_consumers_go_on(new_server):
     assert queue.read() == b"again"
     assert [delivery.data for delivery in queue.claim(1, MINUTE, wait=10.0)] == [b"later"]
     assert admin.call("EXISTS", "huey:{q}:unique") == 0
+
+
+@pytest.fixture
+def forgetful(new_server):
+    """A queue whose server has thrown away what was kept about its messages, beside the messages themselves."""
+    server = new_server()
+    queue = RedisQueue("q", **at(server.port))
+    admin = Connections(Settings(**at(server.port)))
+
+    def forget():
+        admin.call("DEL", "huey:{q}:run")
+
+    yield queue, forget
+    admin.close()
+    queue.close()
+
+
+def test_messages_that_fall_due_survive_the_loss_of_their_ranks(forgetful):
+    queue, forget = forgetful
+    queue.write_many([Message(b"later", str(number), eta=queue.now() + 0.05) for number in range(3)])
+    forget()
+
+    taken = queue.claim(3, MINUTE, wait=30.0)
+
+    assert {(delivery.message_id, delivery.attempt) for delivery in taken} == {("0", 1), ("1", 1), ("2", 1)}
+
+
+def test_an_ended_lease_brings_back_a_message_whose_receipt_is_lost(forgetful):
+    queue, forget = forgetful
+    queue.write(b"x")
+    (lost,) = queue.claim(1, 0.001)
+    forget()
+
+    (again,) = queue.claim(1, MINUTE, wait=30.0)
+
+    assert (again.data, again.attempt) == (b"x", 1)
+    assert queue.settle([Ack(lost)]) == [False]
+
+
+def test_messages_whose_ranks_are_lost_are_shown_and_requeued(forgetful):
+    queue, forget = forgetful
+    queue.write_many([Message(b"%d" % number, str(number)) for number in range(3)])
+    queue.settle([Bury(delivery, "bad") for delivery in queue.claim(3, MINUTE)])
+    forget()
+
+    shown = queue.peek(State.DEAD)
+
+    assert {(message.message_id, message.priority, message.attempt) for message in shown} == {
+        ("0", 0, 0),
+        ("1", 0, 0),
+        ("2", 0, 0),
+    }
+    assert queue.requeue(["0", "1", "2"]) == ["0", "1", "2"]
+    assert len(queue) == 3

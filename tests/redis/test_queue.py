@@ -157,10 +157,10 @@ class TestMessages:
         queue.write(data)
         assert queue.read() == data
 
-    def test_a_detail_that_is_not_unicode_text_is_kept(self, queue):
+    def test_a_detail_of_any_characters_is_kept(self, queue):
         queue.write(b"x")
         (delivery,) = queue.claim(1, MINUTE)
-        detail = "File '/srv/caf\udce9.py', line 1 \N{PARTY POPPER}"
+        detail = "File '/srv/caf\N{LATIN SMALL LETTER E WITH ACUTE}.py', line 1 \N{PARTY POPPER}\0\n\"\\"
         queue.settle([Bury(delivery, "bad", detail)])
         assert queue.find([delivery.message_id])[0].detail == detail
 

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from huey_core.backends.url import BackendURL
 from huey_core.exceptions import ConfigurationError
-from huey_redis import RedisBackend
+from huey_redis import RedisBackend, RedisQueue
 from huey_redis.keys import QUEUE_PARTS, queue_keys, store_prefix
 
 
@@ -58,11 +58,17 @@ class TestParts:
             ("redis+unix://", "socket"),
             ("redis+unix:///run/redis.sock?db=one", "'db'"),
             ("redis://localhost?socket_timeout=0", "'socket_timeout'"),
+            ("redis://localhost?max_message_size=0", "'max_message_size'.*at least 1 byte"),
         ],
     )
     def test_a_part_that_cannot_be_used_is_named(self, url, part):
         with pytest.raises(ConfigurationError, match=part):
             backend(url)
+
+    @pytest.mark.parametrize("size", [0, -1])
+    def test_a_queue_that_would_take_no_message_at_all_is_refused(self, size):
+        with pytest.raises(ConfigurationError, match=f"max_message_size must be at least 1 byte, not {size}"):
+            RedisQueue("q", max_message_size=size)
 
     def test_options_reach_the_queue(self):
         queue = backend("redis://localhost?max_deliveries=3&max_message_size=1MiB").queue("q")
@@ -152,6 +158,36 @@ class TestReports:
         eviction, persistence = backend(new_server(config={"maxmemory-policy": "allkeys-lru"}).url()).warnings()
         assert "allkeys-lru" in eviction
         assert "nothing on disk" in persistence
+
+    @pytest.mark.parametrize(
+        ("rules", "forbidden"),
+        [
+            (["resetchannels"], "publish or subscribe"),
+            (["resetchannels", "&huey:{other}:*"], "publish or subscribe"),
+            (["-publish"], "publish"),
+            (["-subscribe", "-info"], "subscribe"),
+        ],
+    )
+    def test_a_user_without_a_right_to_tell_of_results_gets_a_sentence_with_the_rule(
+        self, new_server, rules, forbidden
+    ):
+        server = new_server(appendonly=True)
+        admin = backend(server.url())
+        admin._connections.call("ACL", "SETUSER", "worker", "on", ">secret", "+@all", "~huey:*", "allchannels", *rules)
+
+        (warning,) = backend(f"redis://worker:secret@127.0.0.1:{server.port}").warnings()
+
+        assert f"'worker' may not {forbidden} " in warning
+        assert "&huey:*" in warning
+        assert "secret" not in warning
+
+    def test_the_rights_for_the_results_of_this_queue_are_enough(self, new_server):
+        server = new_server(appendonly=True)
+        admin = backend(server.url())
+        admin._connections.call(
+            "ACL", "SETUSER", "worker", "on", ">secret", "+@all", "~huey:*", "resetchannels", "&huey:{mail}:*"
+        )
+        assert backend(f"redis://worker:secret@127.0.0.1:{server.port}?queue=mail").warnings() == []
 
     @pytest.mark.parametrize(
         ("hidden", "known"), [("-config", {"product", "version", "maxmemory-policy"}), ("-info", set())]

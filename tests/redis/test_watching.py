@@ -170,3 +170,18 @@ def test_an_unexpected_error_is_logged_once_and_ends_no_watch(server, caplog):
     end()
     watcher.close()
     connections.close()
+
+
+def test_a_watch_that_begins_while_the_connection_is_made_anew_misses_nothing(server):
+    settings = Settings(host="127.0.0.1", port=server.port)
+    watcher, connections = Watcher(settings), Connections(settings)
+    watcher.watch(b"first", lambda: None)
+    for _ in range(50):
+        watcher.renew()
+        told = threading.Event()
+        end = watcher.watch(b"k", told.set)
+        connections.call("PUBLISH", "k", "")
+        assert told.wait(10)
+        end()
+    watcher.close()
+    connections.close()

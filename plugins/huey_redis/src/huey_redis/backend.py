@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from redis.exceptions import NoPermissionError, ResponseError
@@ -11,8 +12,9 @@ from huey_core.backends.backend import Backend, Option
 from huey_core.backends.leased import DEFAULT_MAX_DELIVERIES
 from huey_core.backends.options import parse_bool, parse_positive_seconds, parse_size, parse_text
 from huey_core.exceptions import ConfigurationError
-from huey_redis.connection import Connections
+from huey_redis.connection import Connections, Link
 from huey_redis.data_store import RedisDataStore
+from huey_redis.keys import store_prefix
 from huey_redis.queue import MAX_MESSAGE_SIZE, RedisQueue
 from huey_redis.settings import DEFAULT_TIMEOUT, Settings
 from huey_redis.watching import Watcher
@@ -38,6 +40,18 @@ def parse_database(text: str) -> int:
     return int(text)
 
 
+def parse_message_size(text: str) -> int:
+    """Read a size as :func:`~huey_core.backends.options.parse_size` does, and refuse zero.
+
+    Raises:
+        ValueError: It is zero, or not a size.
+    """
+    size = parse_size(text)
+    if size < 1:
+        raise ValueError("expected at least 1 byte")
+    return size
+
+
 class RedisBackend(Backend):
     """A database of a Redis (6.2 or newer) or Valkey server; its queues and stores share one pool of connections.
 
@@ -57,7 +71,7 @@ class RedisBackend(Backend):
         Option("socket_timeout", parse_positive_seconds, DEFAULT_TIMEOUT, "seconds to wait for a reply of the server"),
         Option("connect_timeout", parse_positive_seconds, DEFAULT_TIMEOUT, "seconds to wait for a connection"),
         Option("client_name", parse_text, None, "a name to be seen in the server's CLIENT LIST"),
-        Option("max_message_size", parse_size, MAX_MESSAGE_SIZE, "the largest message accepted, in bytes"),
+        Option("max_message_size", parse_message_size, MAX_MESSAGE_SIZE, "the largest message accepted, in bytes"),
         Option("tls_ca", parse_text, None, "a PEM file of the authorities to trust; by default the system's"),
         Option("tls_cert", parse_text, None, "a PEM file with this client's own certificate"),
         Option("tls_key", parse_text, None, "a PEM file with the private key of tls_cert"),
@@ -70,6 +84,7 @@ class RedisBackend(Backend):
         self.settings = _settings(url)
         self._connections = Connections(self.settings)
         self._watcher = Watcher(self.settings)
+        self._connections.when_moved(self._watcher.renew)
 
     def queue(self, name: str) -> RedisQueue:
         """Return a queue of this name."""
@@ -108,13 +123,20 @@ class RedisBackend(Backend):
         return description
 
     def warnings(self) -> list[str]:
-        """Return a sentence for each setting that endangers messages, as far as the user may know them."""
+        """Return a sentence for each setting that endangers messages or results, as far as the user may know them."""
         warnings = []
         if self.settings.tls and not self.settings.tls_verify:
             warnings.append(
                 "The server's certificate is not verified, so anyone on the way to it can read and change messages."
             )
         info = self._info()
+        forbidden = self._forbidden()
+        if forbidden:
+            user = self.settings.username or "default"
+            warnings.append(
+                f"The user {user!r} may not {' or '.join(forbidden)} where results are announced, so whoever waits for "
+                "a result is not told of it; add '+publish +subscribe +unsubscribe &huey:*' to the user's ACL rules."
+            )
         if not info:
             return warnings
         version = info["redis_version"]
@@ -137,6 +159,15 @@ class RedisBackend(Backend):
         """Close the connections."""
         self._watcher.close()
         self._connections.close()
+
+    def _forbidden(self) -> list[str]:
+        """Name those of the commands that announce results which the user may not give for the store of the URL."""
+        options = self.url.options
+        channel = store_prefix(options.get("results") or options.get("queue", ""))
+        with closing(Link(self.settings)) as link:
+            link.send((b"PUBLISH", channel, b""), (b"SUBSCRIBE", channel))
+            replies = dict(zip(("publish", "subscribe"), link.receive_many(2), strict=True))
+        return [command for command, reply in replies.items() if isinstance(reply, NoPermissionError)]
 
     def _info(self) -> dict[str, str]:
         """Read what the server says of itself: nothing when the user may not ask."""

@@ -8,6 +8,8 @@ does the job, because the driver's own client takes longer over a command than t
   two commands costs nobody an error, and nothing is ever sent twice for it;
 * one that breaks is dropped, and its commands are repeated only for a caller who says that they may be: the server may
   have carried them out;
+* a server that says that it takes no writes is left: after a failover behind one address it keeps its connections open,
+  so all of them are closed, and the next command goes to wherever the address leads now;
 * a pool that was closed stays closed, and a connection that is in use at that moment is closed when it comes back;
 * many commands go out in exchanges of bounded size, because the driver's time limit is for all that is sent at once.
 
@@ -22,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import hiredis
 from redis.exceptions import ConnectionError as BrokenConnection
-from redis.exceptions import NoPermissionError, NoScriptError, ResponseError
+from redis.exceptions import MasterDownError, NoPermissionError, NoScriptError, ReadOnlyError, ResponseError
 
 from huey_core.backends.forking import PerProcess
 from huey_core.exceptions import QueueException
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from huey_redis.scripts import Script
     from huey_redis.settings import Settings
 
-__all__ = ["EXCHANGE_BYTES", "Argument", "Connections", "Link"]
+__all__ = ["EXCHANGE_BYTES", "Argument", "Connections", "Link", "value_of"]
 
 EXCHANGE_BYTES: Final = 2**20
 """The bytes of script calls after which an exchange takes no more of them: little enough to be carried out well within
@@ -47,7 +49,11 @@ _pack: Callable[[tuple[Argument, ...]], bytes] = hiredis.pack_command  # type: i
 
 
 class Link:
-    """One connection to the server, used by one thread at a time. Making one connects."""
+    """One connection to the server, used by one thread at a time. Making one connects.
+
+    Attributes:
+        is_demoted: Whether the server has answered that it is a replica.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._connection = settings.connection()
@@ -58,6 +64,7 @@ class Link:
         self._poll.register(self._socket, select.POLLIN)
         self._client_id: int | None = None
         self._has_asked_for_id = False
+        self.is_demoted = False
 
     def send(self, *commands: tuple[Argument, ...]) -> None:
         """Send commands, to be answered in their order."""
@@ -69,14 +76,19 @@ class Link:
 
     def receive(self) -> Any:
         """Read one reply, and raise it if it is an error."""
-        return self._connection.read_response()
+        try:
+            return self._connection.read_response()
+        except ResponseError as error:
+            if _tells_of_demotion(error):
+                self.is_demoted = True
+            raise
 
     def receive_many(self, count: int) -> list[Any]:
         """Read several replies; errors of single commands are among them and are not raised."""
         replies: list[Any] = []
         for _ in range(count):
             try:
-                replies.append(self._connection.read_response())
+                replies.append(self.receive())
             except ResponseError as error:
                 replies.append(error)
         return replies
@@ -121,6 +133,8 @@ class Connections(PerProcess):
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._closed = False
+        self._when_moved: list[Callable[[], None]] = []
+        self._met_replica = False
         super().__init__()
 
     def start_anew(self) -> None:
@@ -134,11 +148,25 @@ class Connections(PerProcess):
         try:
             yield link
         except BaseException:
-            link.close()
+            self._drop(link)
             raise
+        if link.is_demoted:
+            self._drop(link)
+            return
         self._idle.append(link)
+        if self._met_replica:
+            self._met_replica = False
+            self._tell_of_move()
         if self._closed:
             self._close_idle()
+
+    def when_moved(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` whenever the address may lead to another server than before.
+
+        That is when the server turns out to be a replica, and when it has answered like a primary again: the address
+        can take its time to follow. It is called in the thread that got the answer.
+        """
+        self._when_moved.append(callback)
 
     def exchange(self, *commands: tuple[Argument, ...]) -> list[Any]:
         """Send commands in one round trip; errors of single commands are among the replies and are not raised."""
@@ -154,7 +182,7 @@ class Connections(PerProcess):
 
     def call_many(self, *commands: tuple[Argument, ...]) -> list[Any]:
         """Send commands in one round trip and return their replies; see :meth:`call`."""
-        return [_value(reply) for reply in self.exchange(*commands)]
+        return [value_of(reply) for reply in self.exchange(*commands)]
 
     def run(self, script: Script, keys: Sequence[bytes], *arguments: Argument) -> Any:
         """Run a script and return its reply, whether or not the server has the script; see :meth:`call`."""
@@ -162,7 +190,7 @@ class Connections(PerProcess):
         [reply] = self.exchange((b"EVALSHA", script.digest, *call))
         if isinstance(reply, NoScriptError):
             [reply] = self.exchange((b"EVAL", script.source, *call))
-        return _value(reply)
+        return value_of(reply)
 
     def run_many(self, script: Script, calls: Sequence[tuple[Sequence[bytes], Sequence[Argument]]]) -> list[Any]:
         """Run a script several times, each time with keys and arguments, in as few exchanges as their size allows.
@@ -198,7 +226,7 @@ class Connections(PerProcess):
                 replies = self._run_packed(script, _Exchange(exchange.commands))
                 repeated = True
             for reply in replies:
-                yield _value(reply), repeated
+                yield value_of(reply), repeated
 
     def close(self) -> None:
         """Close the connections: those in use when they come back. Every later command raises.
@@ -207,6 +235,17 @@ class Connections(PerProcess):
         """
         self._closed = True
         self._close_idle()
+
+    def _drop(self, link: Link) -> None:
+        link.close()
+        if link.is_demoted:
+            self._met_replica = True
+            self._close_idle()
+            self._tell_of_move()
+
+    def _tell_of_move(self) -> None:
+        for callback in self._when_moved:
+            callback()
 
     def _close_idle(self) -> None:
         # Several threads may be at it.
@@ -275,7 +314,16 @@ class _Exchange:
             yield command
 
 
-def _value(reply: Any) -> Any:
+def value_of(reply: Any) -> Any:
+    """Return a reply of :meth:`Connections.exchange`, or raise it if it is an error."""
     if isinstance(reply, ResponseError):
         raise reply
     return reply
+
+
+def _tells_of_demotion(error: ResponseError) -> bool:
+    if isinstance(error, (ReadOnlyError, MasterDownError)):
+        return True
+    text = str(error)
+    # What Redis 6.2 says of a script, and what any server says to a client that it had kept waiting.
+    return "-READONLY " in text or text.startswith("UNBLOCKED ")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from huey_core.backends.base import BaseDataStore, EmptyData
 from huey_core.backends.capabilities import Capability
 from huey_redis import scripts
-from huey_redis.connection import Argument, Connections
-from huey_redis.durations import time_to_live
+from huey_redis.connection import Argument, Connections, value_of
+from huey_redis.durations import FOR_EVER, time_to_live
 from huey_redis.keys import store_prefix
 from huey_redis.settings import Settings
 from huey_redis.watching import Watcher
@@ -58,6 +58,8 @@ class RedisDataStore(BaseDataStore):
         self._connections = connections or Connections(Settings.of(**connection))
         self._watcher = watcher or Watcher(self._connections.settings)
         self._owns_watcher = watcher is None
+        if self._owns_watcher:
+            self._connections.when_moved(self._watcher.renew)
         self._prefix = store_prefix(name)
 
     @property
@@ -71,11 +73,20 @@ class RedisDataStore(BaseDataStore):
 
     def put(self, key: str, value: bytes, ttl: float | None = None) -> None:
         """Store a value, and tell those who watch the key."""
-        self._set(key, value, ttl)
+        name = self.server_key(key)
+        lifetime = time_to_live(ttl)
+        if lifetime == 0:
+            self._write(name, b"UNLINK", name)
+        else:
+            self._write(name, b"SET", name, value, *_expiry(lifetime))
 
     def put_if_absent(self, key: str, value: bytes, ttl: float | None = None) -> bool:
         """Store a value only if the key is absent, and say whether it was stored."""
-        return self._set(key, value, ttl, b"NX") is not None
+        name = self.server_key(key)
+        lifetime = time_to_live(ttl)
+        if lifetime == 0:
+            return not self._connections.call(b"EXISTS", name)
+        return self._write(name, b"SET", name, value, *_expiry(lifetime), b"NX") is not None
 
     def get(self, key: str) -> bytes | EmptyDataType:
         """Remove a value and return it, or return ``EmptyData``.
@@ -139,11 +150,15 @@ class RedisDataStore(BaseDataStore):
         if self._owns_connections:
             self._connections.close()
 
-    def _set(self, key: str, value: bytes, ttl: float | None, *conditions: bytes) -> Any:
-        name = self.server_key(key)
-        lifetime: tuple[Argument, ...] = () if ttl is None else (b"PX", time_to_live(ttl))
-        stored, _ = self._connections.call_many((b"SET", name, value, *lifetime, *conditions), (b"PUBLISH", name, b""))
-        return stored
+    def _write(self, name: bytes, *command: Argument) -> Any:
+        """Change a value, tell those who watch the key, and return the reply to the change."""
+        # A user may lack the right to publish; the value is there all the same.
+        written, _ = self._connections.exchange(command, (b"PUBLISH", name, b""))
+        return value_of(written)
+
+
+def _expiry(lifetime: int) -> tuple[Argument, ...]:
+    return () if lifetime == FOR_EVER else (b"PX", lifetime)
 
 
 def _or_empty(value: bytes | None) -> bytes | EmptyDataType:

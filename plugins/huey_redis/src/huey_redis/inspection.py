@@ -20,7 +20,6 @@ def attempt_of(receipt: str) -> int:
 
 def describe_death(reason: str, detail: str) -> str:
     """Write what the server keeps about a dead message."""
-    # In ASCII, because a traceback can contain what cannot be encoded: file names with bytes that are not UTF-8.
     return json.dumps({"reason": reason, "detail": detail})
 
 
@@ -28,7 +27,9 @@ def stored_message(row: list[bytes]) -> StoredMessage:
     """Read a row: id, state, score, data, run, why. See ``lua/prelude.lua``."""
     message_id, state_name, score, data, run, why = row
     state = State(state_name.decode())
-    _, attempt, rank = run.decode().split(":", 2) if run else ("", "0", score.decode())
+    # What is ready is kept under its rank. Another message can lack one where the server evicts keys.
+    unknown = ("", "0", score.decode() if state is State.READY else "0")
+    _, attempt, rank = run.decode().split(":", 2) if run else unknown
     death = json.loads(why) if why else {}
     return StoredMessage(
         message_id=message_id.decode(),
@@ -36,7 +37,7 @@ def stored_message(row: list[bytes]) -> StoredMessage:
         state=state,
         priority=-(int(rank) // PRIORITY_SPAN),
         attempt=int(attempt),
-        due=None if state is State.READY else float(score) / 1000,
+        due=None if state == State.READY else float(score) / 1000,
         reason=death.get("reason", ""),
         detail=death.get("detail", ""),
     )

@@ -25,11 +25,11 @@ from huey_core.backends.leased import (
     Written,
     new_message_id,
 )
-from huey_core.exceptions import MessageTooLarge, Unsupported
+from huey_core.exceptions import ConfigurationError, MessageTooLarge, Unsupported
 from huey_redis import scripts
 from huey_redis.connection import Argument, Connections
 from huey_redis.data_store import RedisDataStore
-from huey_redis.durations import milliseconds, time_to_live
+from huey_redis.durations import FOR_EVER, milliseconds, time_to_live
 from huey_redis.inspection import attempt_of, describe_death, stored_message
 from huey_redis.keys import QUEUE_PARTS, queue_keys
 from huey_redis.settings import Settings
@@ -72,7 +72,7 @@ class RedisQueue(LeasedQueue):
             ``password``, ...
 
     Raises:
-        ConfigurationError: ``connection`` names a setting that does not exist.
+        ConfigurationError: ``connection`` names a setting that does not exist, or a limit is less than 1.
     """
 
     blocking: ClassVar[bool] = True
@@ -100,6 +100,8 @@ class RedisQueue(LeasedQueue):
         **connection: Any,
     ) -> None:
         super().__init__(name, max_deliveries=max_deliveries, **connection)
+        if max_message_size < 1:
+            raise ConfigurationError(f"max_message_size must be at least 1 byte, not {max_message_size}")
         self.max_message_size: int = min(max_message_size, MAX_MESSAGE_SIZE)
         self._owns_connections = connections is None
         self._connections = connections or Connections(Settings.of(**connection))
@@ -306,7 +308,7 @@ class RedisQueue(LeasedQueue):
     def _result_arguments(self, result: ResultWrite | None, keys: list[bytes]) -> tuple[Argument, ...]:
         """Return what ``put`` in ``settle.lua`` takes, and add the result's key to those of the script."""
         if result is None:
-            return (0, b"", 0)
+            return (0, b"", FOR_EVER)
         if not isinstance(result.store, RedisDataStore) or not self.settles_into(result.store):
             raise Unsupported(f"huey-redis cannot write a result into {result.store!r} together with an outcome")
         keys.append(result.store.server_key(result.key))

@@ -1,7 +1,11 @@
 """The Lua scripts: each is one atomic, bounded step on the server.
 
 A script is a file of ``lua/``. Those that work on a whole queue begin with ``prelude.lua``, which names the keys and
-defines what they share.
+defines what they share; those that store values begin with ``put.lua``.
+
+The server undoes nothing when a script fails in the middle. So no command of a script can fail once another has
+written, but for what fails the first that writes as well: arguments are made so that the server takes them, and what
+is a hint only is called so that its failure does not matter.
 """
 
 from __future__ import annotations
@@ -49,7 +53,7 @@ def _read(*names: str) -> Script:
 WRITE_PLAIN: Final = _read("write_plain")
 WRITE: Final = _read("prelude", "write")
 CLAIM: Final = _read("prelude", "claim")
-SETTLE: Final = _read("prelude", "settle")
+SETTLE: Final = _read("prelude", "put", "settle")
 EXTEND: Final = _read("prelude", "extend")
 COUNTS: Final = _read("prelude", "counts")
 PEEK: Final = _read("prelude", "peek")
@@ -57,5 +61,5 @@ FIND: Final = _read("prelude", "find")
 REQUEUE: Final = _read("prelude", "requeue")
 DELETE: Final = _read("prelude", "delete")
 RESUME: Final = _read("prelude", "resume")
-REPLACE: Final = _read("replace")
-INCREMENT: Final = _read("increment")
+REPLACE: Final = _read("put", "replace")
+INCREMENT: Final = _read("put", "increment")

@@ -1,8 +1,9 @@
 """How a caller that waits for a key is told: one subscribed connection for each process, shared by every watch.
 
 One thread does all the talking. It subscribes to what is watched, calls the callbacks, and when the connection is lost
-makes a new one, subscribes again and calls every callback once, because a write may have gone by unseen. No error ends
-the thread. When the watcher is closed, every callback is called a last time: whoever waits looks again, and is told.
+makes a new one, subscribes again and calls every callback once, because a write may have gone by unseen. It does the
+same when it is told that the address of the server may lead to another one by now. No error ends the thread. When the
+watcher is closed, every callback is called a last time: whoever waits looks again, and is told.
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ class Watcher(PerProcess):
         self._lock = threading.Lock()
         self._channels: dict[bytes, _Channel] = {}
         self._changed: Interrupt | None = None
+        self._is_misled = False
 
     def watch(self, name: bytes, callback: Callback) -> Callable[[], None]:
         """Watch a channel; the watch is active when this returns.
@@ -97,6 +99,13 @@ class Watcher(PerProcess):
             end()
             raise
         return end
+
+    def renew(self) -> None:
+        """Make the connection anew, because the address of the server may lead to another one by now."""
+        with self._lock:
+            if self._changed is not None:
+                self._is_misled = True
+                self._changed.set()
 
     def check_open(self) -> None:
         """Raise when the watcher is closed.
@@ -140,9 +149,12 @@ class Watcher(PerProcess):
         was_surprised = False
         while self._wanted(changed) is not None:
             subscriptions = None
+            self._is_misled = False
             try:
                 subscriptions = _Subscriptions(self._settings)
                 self._listen(subscriptions, changed, was_lost)
+                was_lost = True
+                self._doubt()
             except Exception as error:
                 if not isinstance(error, (RedisError, OSError)):
                     # Once, because it may come back with every attempt.
@@ -162,7 +174,7 @@ class Watcher(PerProcess):
         changed.close()
 
     def _listen(self, subscriptions: _Subscriptions, changed: Interrupt, was_lost: bool) -> None:
-        while (wanted := self._wanted(changed)) is not None:
+        while not self._is_misled and (wanted := self._wanted(changed)) is not None:
             subscriptions.become(wanted)
             self._confirm(wanted & subscriptions.active)
             while not changed.is_set():
@@ -197,6 +209,13 @@ class Watcher(PerProcess):
                 if not channel.confirmed.done():
                     channel.confirmed.set_exception(error)
                 channel.confirmed = Future()
+
+    def _doubt(self) -> None:
+        """Let whoever begins to watch wait for a new confirmation."""
+        with self._lock:
+            for channel in self._channels.values():
+                if channel.confirmed.done():
+                    channel.confirmed = Future()
 
 
 class _Subscriptions:

@@ -82,7 +82,7 @@ local deliveries, leases, receipts = {0}, {}, {}
 for i, id in ipairs(ids) do
   -- Only a server that evicts keys against our advice can have lost the data.
   if data[i] then
-    local attempt = runs[i] and parse(runs[i]) or 0
+    local attempt = parse(runs[i])
     local receipt = claim .. ':' .. attempt + 1 .. ':' .. popped[2 * i]
     local n = #leases
     leases[n + 1], leases[n + 2] = ends, id

@@ -20,7 +20,13 @@ local function ring()
   rung = true
 end
 
+-- Returns the attempt and the rank. A message that was only written and is ready has no entry: its rank is its score.
+-- Any other's can be missing only on a server that evicts keys against our advice; the message then counts as never
+-- delivered, and comes before all others of priority 0.
 local function parse(run)
+  if not run then
+    return '0', '0'
+  end
   return string.match(run, '^[^:]+:(%d+):(.+)$')
 end
 

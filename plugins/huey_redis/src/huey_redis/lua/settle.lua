@@ -1,5 +1,5 @@
 -- KEYS 14 and on: the keys of results. ARGV: n; then n ops, n ids, n receipts; then what each op takes, in order:
---   ack:     result (see put), number of follow-ups, six for each as in write.lua
+--   ack:     result (see put_result), number of follow-ups, six for each as in write.lua
 --   retry:   data, delay (ms), 1 to keep the number of attempts
 --   release: nothing
 --   bury:    why (JSON), result
@@ -43,18 +43,11 @@ local function take(count)
   return unpack(ARGV, cursor - count + 1, cursor)
 end
 
--- A result is the index of its key among the results (0: none), the value and the time to live (ms; 0: for ever).
-local function put(index, value, ttl)
-  if index == '0' then
-    return
+-- A result is the index of its key among the results (0: none), the value and the time to live as in put.lua.
+local function put_result(index, value, ttl)
+  if index ~= '0' then
+    put(KEYS[13 + index], value, ttl)
   end
-  local key = KEYS[13 + index]
-  if ttl == '0' then
-    redis.call('SET', key, value)
-  else
-    redis.call('SET', key, value, 'PX', ttl)
-  end
-  redis.call('PUBLISH', key, '')
 end
 
 for i = 1, n do
@@ -63,7 +56,7 @@ for i = 1, n do
   if op == 'ack' then
     local index, value, ttl, follow_ups = take(4)
     if effective then
-      put(index, value, ttl)
+      put_result(index, value, ttl)
     end
     for _ = 1, follow_ups do
       if effective then
@@ -97,7 +90,7 @@ for i = 1, n do
     if effective then
       local attempt, rank = parse(receipt)
       bury(at, id, attempt, rank, why)
-      put(index, value, ttl)
+      put_result(index, value, ttl)
     end
   end
 end
