@@ -1,6 +1,7 @@
 """Lets programs of the original API run unchanged: ``import huey`` then finds this package.
 
-Every module has one copy, whichever name it was imported by: ``huey.queue`` is ``huey_core.queue``.
+Every module has one copy, whichever name it was imported by: ``huey.queue`` is ``huey_core.queue``. The original's Redis
+backend is a plugin now, and found under its old name where that is installed.
 """
 
 from __future__ import annotations
@@ -38,10 +39,12 @@ class _Aliases(MetaPathFinder, Loader):
 
 
 _ALIASES: Final = _Aliases()
+_ELSEWHERE: Final = {"huey.backends.redis_backend": "huey_redis"}
+"""Modules of the original API that have become distributions of their own."""
 
 
 def _real_name(alias: str) -> str:
-    return alias.replace("huey", "huey_core", 1)
+    return _ELSEWHERE.get(alias) or alias.replace("huey", "huey_core", 1)
 
 
 def install_as_huey() -> None:

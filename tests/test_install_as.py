@@ -33,6 +33,16 @@ def test_each_module_of_the_original_api_is_importable(run, name):
     assert done.returncode == 0, done.stderr
 
 
+def test_the_redis_backend_is_found_where_it_was(run):
+    done = run(
+        f"{INSTALL}from huey.backends.redis_backend import RedisDataStore, RedisQueue\n"
+        "import huey_redis\n"
+        "assert (RedisDataStore, RedisQueue) == (huey_redis.RedisDataStore, huey_redis.RedisQueue)\n"
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_module_under_both_names_is_one(run):
     done = run(
         f"{INSTALL}import sys, huey.commands.registry\n"
