@@ -7,7 +7,7 @@ plugin's own options may use these readers or any other function of that kind::
 
     options = (
         Option("socket_timeout", parse_positive_seconds, 5.0, "seconds to wait for a reply of the server"),
-        Option("max_message", parse_size, 16 * 2**20, "the largest message accepted, in bytes"),
+        Option("max_message", parse_positive_size, 16 * 2**20, "the largest message accepted, in bytes"),
     )
 """
 
@@ -31,6 +31,7 @@ __all__ = [
     "parse_int",
     "parse_positive_int",
     "parse_positive_seconds",
+    "parse_positive_size",
     "parse_seconds",
     "parse_size",
     "parse_text",
@@ -145,6 +146,18 @@ def parse_size(text: str) -> int:
     if size != size.to_integral_value():
         raise ValueError("expected a whole number of bytes, or with a unit: 65536, 64KiB, 16MiB, 1GB")
     return int(size)
+
+
+def parse_positive_size(text: str) -> int:
+    """Read a number of bytes as :func:`parse_size` does, and refuse zero.
+
+    Raises:
+        ValueError: It is zero, or not a size.
+    """
+    size = parse_size(text)
+    if size == 0:
+        raise ValueError("expected a size of at least 1 byte")
+    return size
 
 
 def optional(parse: Callable[[str], T]) -> Callable[[str], T | None]:

@@ -10,7 +10,7 @@ from redis.exceptions import NoPermissionError, ResponseError
 
 from huey_core.backends.backend import Backend, Option
 from huey_core.backends.leased import DEFAULT_MAX_DELIVERIES
-from huey_core.backends.options import parse_bool, parse_positive_seconds, parse_size, parse_text
+from huey_core.backends.options import parse_bool, parse_positive_seconds, parse_positive_size, parse_text
 from huey_core.exceptions import ConfigurationError
 from huey_redis.connection import Connections, Link
 from huey_redis.data_store import RedisDataStore
@@ -40,18 +40,6 @@ def parse_database(text: str) -> int:
     return int(text)
 
 
-def parse_message_size(text: str) -> int:
-    """Read a size as :func:`~huey_core.backends.options.parse_size` does, and refuse zero.
-
-    Raises:
-        ValueError: It is zero, or not a size.
-    """
-    size = parse_size(text)
-    if size < 1:
-        raise ValueError("expected at least 1 byte")
-    return size
-
-
 class RedisBackend(Backend):
     """A database of a Redis (6.2 or newer) or Valkey server; its queues and stores share one pool of connections.
 
@@ -71,7 +59,7 @@ class RedisBackend(Backend):
         Option("socket_timeout", parse_positive_seconds, DEFAULT_TIMEOUT, "seconds to wait for a reply of the server"),
         Option("connect_timeout", parse_positive_seconds, DEFAULT_TIMEOUT, "seconds to wait for a connection"),
         Option("client_name", parse_text, None, "a name to be seen in the server's CLIENT LIST"),
-        Option("max_message_size", parse_message_size, MAX_MESSAGE_SIZE, "the largest message accepted, in bytes"),
+        Option("max_message_size", parse_positive_size, MAX_MESSAGE_SIZE, "the largest message accepted, in bytes"),
         Option("tls_ca", parse_text, None, "a PEM file of the authorities to trust; by default the system's"),
         Option("tls_cert", parse_text, None, "a PEM file with this client's own certificate"),
         Option("tls_key", parse_text, None, "a PEM file with the private key of tls_cert"),

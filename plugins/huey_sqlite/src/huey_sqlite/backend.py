@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from huey_core.backends.backend import Backend, Option
 from huey_core.backends.leased import DEFAULT_MAX_DELIVERIES
-from huey_core.backends.options import parse_positive_seconds, parse_seconds, parse_size
+from huey_core.backends.options import parse_positive_seconds, parse_positive_size, parse_seconds
 from huey_core.exceptions import ConfigurationError
 from huey_sqlite.data_store import SQLiteDataStore
 from huey_sqlite.database import Database
@@ -53,7 +53,9 @@ class SQLiteBackend(Backend):
             Settings.poll_interval,
             "seconds between two looks for what other processes wrote, while somebody waits",
         ),
-        Option("max_message_size", parse_size, Settings.max_message_size, "the largest message accepted, in bytes"),
+        Option(
+            "max_message_size", parse_positive_size, Settings.max_message_size, "the largest message accepted, in bytes"
+        ),
     )
     capabilities: ClassVar[frozenset[Capability]] = SQLiteQueue.capabilities | SQLiteDataStore.capabilities
 

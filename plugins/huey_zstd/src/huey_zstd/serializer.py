@@ -19,7 +19,7 @@ import os
 import sys
 from typing import Any, Final
 
-from huey_core.backends.options import parse_size
+from huey_core.backends.options import parse_positive_size
 from huey_core.exceptions import ConfigurationError, DecodeError, EncodeError
 from huey_core.serializers.base import Serializer, WrappingSerializer
 
@@ -125,6 +125,6 @@ class ZstdSerializer(WrappingSerializer):
 def _size_from_environment() -> int:
     text = os.environ.get(MAX_SIZE_VARIABLE, "").strip()
     try:
-        return parse_size(text) if text else DEFAULT_MAX_SIZE
+        return parse_positive_size(text) if text else DEFAULT_MAX_SIZE
     except ValueError as error:
         raise ConfigurationError(f"{MAX_SIZE_VARIABLE} is {text!r}: {error}") from error
