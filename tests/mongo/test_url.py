@@ -45,7 +45,12 @@ class TestParts:
             ("mongodb://localhost/a.b", "'a.b'"),
             ("mongodb://localhost/a/b", "'a/b'"),
             ("mongodb://localhost/?w=0", "w=0"),
+            ("mongodb://localhost/?w=00", "w=0"),
+            ("mongodb://localhost/?w=-0", "w=0"),
+            ("mongodb://localhost/?w=%2B0", "w=0"),
+            ("mongodb://localhost/?w=", "w="),
             ("mongodb://localhost/?w=-1", "'w'"),
+            ("mongodb://localhost/?max_message_size=0", "'max_message_size'"),
             ("mongodb://localhost/?socketTimeoutMS=soon", "'socketTimeoutMS'"),
             ("mongodb://localhost/?tls=perhaps", "'tls'"),
             ("mongodb://localhost/?poll=0", "'poll'"),
@@ -113,6 +118,11 @@ class TestParts:
     def test_another_setting_than_the_url_is_refused_by_name(self):
         with pytest.raises(ConfigurationError, match="'host'"):
             MongoQueue("q", host="localhost")
+
+    @pytest.mark.parametrize("size", [0, -1])
+    def test_a_limit_that_no_message_can_keep_is_refused(self, size):
+        with pytest.raises(ConfigurationError, match="max_message_size must be at least 1 byte"):
+            MongoQueue("q", max_message_size=size)
 
     @pytest.mark.parametrize("show", [repr, str])
     def test_the_password_is_never_shown(self, show):

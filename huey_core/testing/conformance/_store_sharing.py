@@ -123,6 +123,13 @@ class StoreSharing(StoreFixtures):
         assert store.increment("key") == 1
 
     @promise(Capability.LOCKS)
+    def test_digits_that_were_put_count_on(self, store: Any) -> None:
+        """Without this, a counter that was set to a number could not be counted up from there."""
+        store.put("key", b"5")
+        assert [store.increment("key"), store.increment("key", -7)] == [6, -1]
+        assert store.get("key") == b"-1"
+
+    @promise(Capability.LOCKS)
     def test_no_increment_is_lost(self, new_store: Callable[..., Any]) -> None:
         """Without this, a group of commands would never be seen as complete."""
 

@@ -2,7 +2,11 @@
 
 A claim reads the identifiers of the most urgent messages, takes them all in one update under a token of its own, and
 reads back what it got. When several consumers claim at the same time, one of them wins and the others come away with
-little; who lost then chooses at random among more messages than it wants, so that all get some the next time.
+little; who lost then chooses at random among more messages of the same priority than it wants, so that all get some the
+next time. It does so less and less as soon as it gets what it chose.
+
+What was taken but could not be read, or could not be written as safely as was asked for, nobody receives. It is given
+back as if it had not been taken, at once or else by the next claim, so that its deliveries are not counted.
 """
 
 from __future__ import annotations
@@ -11,13 +15,13 @@ import random
 import secrets
 from typing import TYPE_CHECKING, Any, Final
 
-from pymongo.errors import AutoReconnect
-from pymongo.read_concern import ReadConcern
+from pymongo.errors import AutoReconnect, PyMongoError
+from pymongo.write_concern import WriteConcern
 
 from huey_core.backends.leased import Delivery, State, abandoned_reason
 from huey_mongo.clock import millis
-from huey_mongo.documents import PAUSED_AT, Document, Held, burial
-from huey_mongo.outbox import dispatch
+from huey_mongo.documents import PAUSED_AT, Document, Held, burial, priority_of
+from huey_mongo.outbox import clear
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -52,21 +56,34 @@ class Claims:
         self._queue = queue
         self._max_deliveries = max_deliveries
         self._spread = 1
+        self._unreceived: dict[str, Sequence[Any]] = {}
 
     def claim(self, limit: int, lease: float) -> list[Delivery]:
-        """Take up to ``limit`` messages for ``lease`` seconds, or none when none is there or the queue is paused."""
+        """Take up to ``limit`` messages for ``lease`` seconds, or none when none is there or the queue is paused.
+
+        Raises:
+            pymongo.errors.PyMongoError: The server could not be reached, or the write concern was not fulfilled.
+        """
+        self._give_back()
         upper = int(self._cluster.estimate() * 1000)
         for _ in range(ATTEMPTS):
             found = self._most_urgent(limit * self._spread, upper)
             if found and found[0]["at"] > PAUSED_AT:
-                self._bring_back(upper)
+                if not self._bring_back(upper):
+                    return []
                 upper = PAUSED_AT
                 found = self._most_urgent(limit * self._spread, upper)
             if not found or found[0]["at"] == PAUSED_AT:
                 return []
-            ids = [document["_id"] for document in found]
-            chosen = ids if len(ids) <= limit else random.sample(ids, limit) if self._spread > 1 else ids[:limit]
-            deliveries = self._take(chosen, lease)
+            chosen = self._choose(found, limit)
+            try:
+                deliveries = self._take(chosen, lease)
+            except PyMongoError as error:
+                self._give_back()
+                if not isinstance(error, AutoReconnect):
+                    raise
+                # The driver does not repeat an update of many.
+                continue
             self._learn(len(deliveries), len(chosen))
             if deliveries:
                 return deliveries
@@ -91,6 +108,15 @@ class Claims:
         wanted = {"queue": self._queue, "at": {"$lte": upper}}
         return list(self._cluster.collection.find(wanted, {"at": 1}).sort("at", -1).limit(limit))
 
+    def _choose(self, found: Sequence[Document], limit: int) -> list[Any]:
+        """Choose the most urgent documents; while others claim too, by chance among those of the lowest priority."""
+        if len(found) <= limit:
+            return [document["_id"] for document in found]
+        lowest = priority_of(found[limit - 1]["at"])
+        urgent = [document["_id"] for document in found[:limit] if priority_of(document["at"]) > lowest]
+        alike = [document["_id"] for document in found if priority_of(document["at"]) == lowest]
+        return urgent + random.sample(alike, limit - len(urgent))
+
     def _take(self, ids: Sequence[Any], lease: float) -> list[Delivery]:
         token = secrets.token_hex(8)
         update = {
@@ -102,25 +128,44 @@ class Claims:
         collection = self._cluster.collection
         try:
             taken = collection.update_many({"_id": {"$in": ids}, "at": {"$lt": PAUSED_AT}}, [{"$set": update}])
-            if not taken.modified_count:
-                return []
-        except AutoReconnect:
-            # The driver does not repeat an update of many. If this one arrived and will last, the token tells.
-            collection = collection.with_options(read_concern=ReadConcern("majority"))
-        documents = list(collection.find({"_id": {"$in": ids}, "token": token}))
+            documents = list(collection.find({"_id": {"$in": ids}, "token": token})) if taken.modified_count else []
+        except PyMongoError:
+            self._unreceived[token] = ids
+            raise
         documents.sort(key=lambda document: -document["rank"])
         return [_delivery(document, token) for document in documents]
 
-    def _learn(self, won: int, wanted: int) -> None:
-        if won < wanted:
-            self._spread = min(self._spread * 2, WIDEST)
-        elif self._spread > 1 and random.random() < 0.1:  # noqa: S311 - a guess, not a secret
-            self._spread -= 1
+    def _give_back(self) -> None:
+        """Make ready what was taken for nobody, as if that had not been.
 
-    def _bring_back(self, upper: int) -> None:
-        """Make a portion of the messages ready that are due or whose lease has ended, and finish what was left over."""
-        due = {"queue": self._queue, "at": {"$gt": PAUSED_AT, "$lte": upper}}
-        found = list(self._cluster.collection.find(due, {"state": 1, "attempt": 1}).sort("at", 1).limit(PORTION))
+        This needs no more members than the primary: if it is lost in a failover, the lease ends later.
+        """
+        returned = {
+            "state": State.READY.value,
+            "at": "$rank",
+            "token": "$$REMOVE",
+            "attempt": {"$subtract": ["$attempt", 1]},
+        }
+        for token, ids in list(self._unreceived.items()):
+            collection = self._cluster.collection.with_options(write_concern=WriteConcern(w=1))
+            collection.update_many({"_id": {"$in": ids}, "token": token}, [{"$set": returned}])
+            self._unreceived.pop(token, None)
+
+    def _learn(self, won: int, wanted: int) -> None:
+        self._spread = min(self._spread * 2, WIDEST) if won < wanted else max(self._spread // 2, 1)
+
+    def _bring_back(self, upper: int) -> bool:
+        """Make a portion of the messages ready that are due or whose lease has ended, and finish what was left over.
+
+        Returns:
+            Whether it was done: nothing is in a paused queue.
+        """
+        due = {"queue": self._queue, "at": {"$gte": PAUSED_AT, "$lte": upper}}
+        found = list(
+            self._cluster.collection.find(due, {"at": 1, "state": 1, "attempt": 1}).sort("at", 1).limit(PORTION)
+        )
+        if found and found[0]["at"] == PAUSED_AT:
+            return False
         ready, spent, outboxes = [], [], []
         for document in found:
             if document["state"] not in {State.SCHEDULED, State.RUNNING}:
@@ -135,7 +180,8 @@ class Claims:
             changes = {"state": State.READY.value, "at": "$rank", "token": "$$REMOVE"}
             self._cluster.collection.update_many(_really_due(ready), [{"$set": changes}])
         if outboxes:
-            dispatch(self._cluster, self._queue, outboxes)
+            clear(self._cluster, self._queue, outboxes)
+        return True
 
     def _bury(self, spent: Iterable[Document]) -> None:
         by_attempt: dict[int, list[Any]] = {}

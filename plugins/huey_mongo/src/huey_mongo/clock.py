@@ -29,10 +29,16 @@ SUSPECT: Final = 0.5
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
+LONGEST: Final = (datetime.max.replace(tzinfo=UTC) - EPOCH) // timedelta(milliseconds=1) - 2**52 // 1000
+"""The largest number of milliseconds that is stored, some 7,900 years.
+
+Added to the server's time by the server itself, until the year 2112 when ranks end too, it is still a date.
+"""
+
 
 def millis(seconds: float) -> int:
-    """Convert seconds to whole milliseconds, rounded up so that nothing happens early."""
-    return -int(-seconds * 1000 // 1)
+    """Convert seconds to whole milliseconds, rounded up so that nothing happens early, and at most :data:`LONGEST`."""
+    return min(-int(-min(seconds, LONGEST / 1000) * 1000 // 1), LONGEST)
 
 
 def from_millis(value: int) -> float:

@@ -86,6 +86,7 @@ class Cluster(PerProcess):
 
         Raises:
             ConfigurationError: An index cannot be made.
+            QueueException: The indexes are not known to be made.
             pymongo.errors.PyMongoError: No server could be reached.
         """
         if self._collection is None:

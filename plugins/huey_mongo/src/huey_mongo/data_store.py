@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["MongoDataStore"]
 
-TYPE_MISMATCH: Final = 14
+NOT_A_NUMBER: Final = frozenset({14, 16554})
+"""What a server answers when ``$add`` meets bytes; which of the two depends on its version."""
+
 PORTION: Final = 1000
 """The most values that one query reads."""
 
@@ -138,7 +140,7 @@ class MongoDataStore(BaseDataStore):
                 # Two began the counter at the same moment; it is there now.
                 continue
             except OperationFailure as error:
-                if error.code != TYPE_MISMATCH:
+                if error.code not in NOT_A_NUMBER:
                     raise
                 self._make_counter(key)
 

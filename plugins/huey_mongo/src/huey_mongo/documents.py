@@ -19,7 +19,7 @@ field          meaning
 ``holder``     the id of the message that took it
 ``until``      when a key taken for a time is free again (a date)
 ``buried``     when the message was buried, in microseconds; with ``reason`` and ``detail``
-``next``       follow-up messages that are to be written: the outbox, with ``outcome``
+``next``       documents of follow-up messages that are to be written: the outbox, with ``outcome``
 ``outcome``    a result that is to be written to its store
 ``mark``       of the settlement that changed the document last
 ``store``      the data store's name; only in values, with ``name`` (the key) and ``value`` (bytes, or a counter)
@@ -40,13 +40,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bson import Int64, ObjectId
 
-from huey_core.backends.leased import Message, State, StoredMessage
+from huey_core.backends.leased import State, StoredMessage
 from huey_mongo.clock import from_millis, millis, to_date
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from huey_core.backends.leased import Delivery
+    from huey_core.backends.leased import Delivery, Message
 
 __all__ = [
     "DONE",
@@ -58,9 +58,8 @@ __all__ = [
     "held",
     "message_document",
     "new_value",
-    "packed",
+    "priority_of",
     "stored_message",
-    "unpacked",
     "value_bytes",
 ]
 
@@ -116,6 +115,11 @@ def first_rank(priority: int, micros: int) -> Int64:
     return Int64(-(((TOP_PRIORITY - priority) << MICROS_BITS) + micros))
 
 
+def priority_of(rank: int) -> int:
+    """Return the priority that a rank was made of."""
+    return TOP_PRIORITY - (-rank >> MICROS_BITS)
+
+
 def message_document(queue: str, message: Message, micros: int, now: float) -> Document:
     """Make the document of a new message.
 
@@ -147,38 +151,19 @@ def message_document(queue: str, message: Message, micros: int, now: float) -> D
     return document
 
 
-def packed(message: Message) -> Document:
-    """Write a message as it stands in an outbox."""
-    return {
-        "data": message.data,
-        "id": message.message_id,
-        "priority": message.priority,
-        "eta": message.eta,
-        "key": message.unique_key,
-        "for": message.unique_for,
-    }
-
-
-def unpacked(document: Document) -> Message:
-    """Read a message that stands in an outbox."""
-    names = ("data", "id", "priority", "eta", "key", "for")
-    return Message(*(document[name] for name in names))
-
-
 def stored_message(document: Document) -> StoredMessage:
     """Read a message as an operator sees it."""
     state = State(document["state"])
-    rank = -document["rank"]
     due: float | None = None
-    if state is State.DEAD:
+    if state == State.DEAD:
         due = document["buried"] / 1e6
-    elif state is not State.READY:
+    elif state != State.READY:
         due = from_millis(document["at"])
     return StoredMessage(
         message_id=document["id"],
         data=document["data"],
         state=state,
-        priority=TOP_PRIORITY - (rank >> MICROS_BITS),
+        priority=priority_of(document["rank"]),
         attempt=document["attempt"],
         due=due,
         reason=document.get("reason", ""),

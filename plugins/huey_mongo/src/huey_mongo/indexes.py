@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import OperationFailure
 
-from huey_core.exceptions import ConfigurationError
+from huey_core.exceptions import ConfigurationError, QueueException
 
 if TYPE_CHECKING:
     from pymongo.collection import Collection
@@ -45,6 +45,7 @@ def create_indexes(collection: Collection[Document]) -> None:
     Raises:
         ConfigurationError: An index cannot be made: one of its name or of its fields is there and different, or the
             collection is sharded.
+        QueueException: The server did not make them for another reason, which may pass.
     """
     try:
         collection.create_indexes(list(INDEXES))
@@ -70,7 +71,7 @@ def _names() -> list[str]:
     return [index.document["name"] for index in INDEXES]
 
 
-def _explained(collection: Collection[Document], error: OperationFailure) -> ConfigurationError:
+def _explained(collection: Collection[Document], error: OperationFailure) -> QueueException:
     where = f"{collection.database.name}.{collection.name}"
     said = str((error.details or {}).get("errmsg", error))
     if error.code in CONFLICTS:
@@ -85,7 +86,7 @@ def _explained(collection: Collection[Document], error: OperationFailure) -> Con
             f"{where} is sharded, and then neither message ids nor unique keys can be kept unique; "
             "use a collection that is not sharded (?collection=...), in a sharded cluster too"
         )
-    return ConfigurationError(f"an index of {where} cannot be made: {said}")
+    return QueueException(f"the indexes of {where} are not known to be made: {said}")
 
 
 def _is_sharded(collection: Collection[Document]) -> bool:

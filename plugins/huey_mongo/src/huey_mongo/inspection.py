@@ -13,7 +13,7 @@ from huey_mongo.documents import DONE, PAUSED_AT, Document, stored_message
 from huey_mongo.writing import DUPLICATE_KEY, free_ended_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from huey_mongo.cluster import Cluster
 
@@ -23,6 +23,9 @@ PORTION: Final = 1000
 """The most messages of one query by id."""
 
 PAUSED: Final = "paused"
+
+CONTENT: Final = ("id", "at", "rank", "data", "attempt", "token", "key", "buried", "reason", "detail")
+"""What only a live or dead message has."""
 
 WAITING: Final = (State.DEAD.value, State.SCHEDULED.value)
 """The states from which a message can be requeued."""
@@ -60,13 +63,13 @@ class Inspection:
 
     def peek(self, state: State, offset: int, limit: int) -> list[StoredMessage]:
         """List messages in one state, the next to come first (the last buried, for dead)."""
-        match state:
+        match State(state):
             case State.READY:
                 wanted, order = self._ready, ("at", -1)
             case State.DEAD:
                 wanted, order = {**self._mine, "buried": {"$exists": True}}, ("buried", -1)
             case _:
-                wanted, order = self._at_work(state), ("at", 1)
+                wanted, order = self._at_work(State(state)), ("at", 1)
         if limit <= 0:
             return []
         found = self._cluster.collection.find(wanted).sort([order]).skip(offset).limit(limit)
@@ -89,16 +92,8 @@ class Inspection:
 
     def delete(self, message_ids: Sequence[str]) -> list[str]:
         """Forget messages in whatever state; a unique key that was taken for a time stays taken."""
-        found = list(self._by_id(message_ids, {"id": 1, "until": 1, "unique": 1}))
-        keeping = [each["_id"] for each in found if "until" in each and "unique" in each]
-        forgotten = [each["_id"] for each in found if each["_id"] not in set(keeping)]
-        if forgotten:
-            self._cluster.collection.delete_many({"_id": {"$in": forgotten}})
-        if keeping:
-            removed = ("id", "at", "rank", "data", "attempt", "token", "key", "buried", "reason", "detail", "outcome")
-            changes: list[Document] = [{"$set": {"state": DONE, "expires": "$until"}}, {"$unset": list(removed)}]
-            self._cluster.collection.update_many({"_id": {"$in": keeping}}, changes)
-        deleted = {each["id"] for each in found}
+        found = {each["_id"]: each["id"] for each in self._by_id(message_ids, {"id": 1})}
+        deleted = self._forget(found) if found else set()
         return [message_id for message_id in dict.fromkeys(message_ids) if message_id in deleted]
 
     def flush(self) -> None:
@@ -131,6 +126,36 @@ class Inspection:
         for start in range(0, len(message_ids), PORTION):
             portion = list(message_ids[start : start + PORTION])
             yield from self._cluster.collection.find({**self._mine, "id": {"$in": portion}}, projection)
+
+    def _forget(self, found: Mapping[ObjectId, str]) -> set[str]:
+        """Forget messages, and return the ids of those that were messages until then, and not settled meanwhile.
+
+        Args:
+            found: The ids of the messages by the ``_id`` of their documents.
+        """
+        collection, mark = self._cluster.collection, ObjectId()
+        # What was acked has no id any more: it is a result, or has follow-ups to be written. Nor is a dead letter's
+        # result, which is still to be stored for some seconds, thrown away with it.
+        still = {"id": {"$exists": True}, "outcome": {"$exists": False}}
+        changes: list[Document] = [
+            {
+                "$set": {
+                    "state": DONE,
+                    "mark": mark,
+                    "unique": {"$cond": [{"$gt": ["$until", None]}, "$unique", "$$REMOVE"]},
+                    # The server removes them, should this process be killed before it does.
+                    "expires": {"$ifNull": ["$until", "$$NOW"]},
+                }
+            },
+            {"$unset": list(CONTENT)},
+        ]
+        changed = collection.update_many({"_id": {"$in": list(found)}, **still}, changes).modified_count
+        marked = {"_id": {"$in": list(found)}, "mark": mark}
+        forgotten = (
+            set(found) if changed == len(found) else {each["_id"] for each in collection.find(marked, {"_id": 1})}
+        )
+        collection.delete_many({**marked, "unique": {"$exists": False}})
+        return {found[each] for each in forgotten}
 
     def _make_ready(self, documents: Sequence[Document]) -> tuple[set[str], list[Document]]:
         """Make messages ready; return the ids of those that are, and the documents whose unique key is taken."""

@@ -14,7 +14,7 @@ from pymongo.errors import InvalidURI
 from pymongo.uri_parser import split_options
 
 from huey_core.backends.backend import Option
-from huey_core.backends.options import parse_positive_seconds, parse_size, parse_text
+from huey_core.backends.options import parse_positive_seconds, parse_positive_size, parse_text
 from huey_mongo.documents import MAX_MESSAGE_SIZE
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ DRIVER_OPTIONS: Final = tuple(
 
 OPTIONS: Final = (
     Option("collection", parse_text, DEFAULT_COLLECTION, "the collection that holds the queues and data stores"),
-    Option("max_message_size", parse_size, MAX_MESSAGE_SIZE, "the largest message accepted, in bytes"),
+    Option("max_message_size", parse_positive_size, MAX_MESSAGE_SIZE, "the largest message accepted, in bytes"),
     Option(
         "poll",
         parse_positive_seconds,

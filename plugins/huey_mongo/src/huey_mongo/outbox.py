@@ -1,30 +1,37 @@
 """What a settlement left to be done: follow-up messages to write and results to store, kept in the message's document.
 
 They are put there in the one update that settles the message, so a crash loses none of them. Who settled does the rest
-at once; when it cannot, the document falls due like a message, and the next claim does it.
+at once; when it cannot, the document falls due like a message, and a later claim does it.
 """
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from pymongo import DeleteOne, ReplaceOne, UpdateOne
-from pymongo.errors import BulkWriteError
+from pymongo.errors import BulkWriteError, ConnectionFailure, InvalidOperation, WriteConcernError
 
 from huey_core.backends.leased import State
-from huey_mongo.documents import Document, unpacked
-from huey_mongo.writing import DUPLICATE_KEY, write
+from huey_core.exceptions import QueueException
+from huey_mongo.clock import millis
+from huey_mongo.writing import DUPLICATE_KEY, insert
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from huey_mongo.cluster import Cluster
+    from huey_mongo.documents import Document
 
-__all__ = ["PATIENCE", "dispatch"]
+__all__ = ["PATIENCE", "clear", "dispatch"]
+
+logger = logging.getLogger(__name__)
 
 PATIENCE: Final = 10.0
 """Seconds after which another consumer takes care of an outbox."""
 
+LONG_PATIENCE: Final = 60.0
+"""Seconds after which an outbox that could not be cleared is tried again."""
 
 HAS_OUTBOX: Final[Document] = {"$or": [{"next": {"$exists": True}}, {"outcome": {"$exists": True}}]}
 
@@ -38,16 +45,59 @@ def dispatch(cluster: Cluster, queue: str, documents: Sequence[Any]) -> None:
     Args:
         cluster: The connection.
         queue: The queue's name.
-        documents: The ``_id`` of the settled messages; those without an outbox are passed over.
+        documents: The ``_id`` of the settled messages in the order of their settlement; those without an outbox are
+            passed over.
     """
-    found = list(cluster.collection.find({"_id": {"$in": list(documents)}, **HAS_OUTBOX}))
+    by_id = {each["_id"]: each for each in cluster.collection.find({"_id": {"$in": list(documents)}, **HAS_OUTBOX})}
+    found = [by_id[each] for each in dict.fromkeys(documents) if each in by_id]
     if not found:
         return
-    write(cluster, queue, [unpacked(message) for document in found for message in document.get("next", ())])
-    results = [document["outcome"] for document in found if "outcome" in document]
+    follow_ups = [follow_up for document in found for follow_up in document.get("next", ())]
+    if follow_ups:
+        insert(cluster.collection, queue, follow_ups)
+    # Of several results for one key the last one stands.
+    results = {(each["store"], each["name"]): each for each in (one["outcome"] for one in found if "outcome" in one)}
     if results:
-        _store(cluster, results)
+        _store(cluster, list(results.values()))
     cluster.collection.bulk_write([_ending(document) for document in found], ordered=False)
+
+
+def clear(cluster: Cluster, queue: str, documents: Sequence[Any]) -> None:
+    """Dispatch what others left; what cannot be written is put off, so that it does not keep a claim from messages.
+
+    Args:
+        cluster: The connection.
+        queue: The queue's name.
+        documents: As for :func:`dispatch`.
+
+    Raises:
+        pymongo.errors.PyMongoError: The server could not be reached, or the write concern was not fulfilled.
+    """
+    try:
+        dispatch(cluster, queue, documents)
+    except Exception as error:
+        if _is_the_servers_trouble(error):
+            raise
+        if len(documents) > 1:
+            for document in documents:
+                clear(cluster, queue, [document])
+            return
+        later = millis(cluster.estimate() + LONG_PATIENCE)
+        cluster.collection.update_one({"_id": documents[0], **HAS_OUTBOX}, {"$set": {"at": later}})
+        # The driver's text repeats the whole document, which may be large.
+        logger.error(
+            "follow-ups or a result of %r could not be written, and are tried again in %g s: %.300s",
+            queue,
+            LONG_PATIENCE,
+            error,
+        )
+
+
+def _is_the_servers_trouble(error: Exception) -> bool:
+    if isinstance(error, BulkWriteError):
+        return bool(error.details["writeConcernErrors"])
+    # The two others are what a closed connection raises.
+    return isinstance(error, ConnectionFailure | WriteConcernError | InvalidOperation | QueueException)
 
 
 def _store(cluster: Cluster, results: Sequence[Document]) -> None:
@@ -55,10 +105,11 @@ def _store(cluster: Cluster, results: Sequence[Document]) -> None:
     try:
         cluster.collection.bulk_write(puts, ordered=False)
     except BulkWriteError as error:
-        if any(each["code"] != DUPLICATE_KEY for each in error.details["writeErrors"]):
+        details = error.details
+        if details["writeConcernErrors"] or any(each["code"] != DUPLICATE_KEY for each in details["writeErrors"]):
             raise
         # Two put a new key at the same moment; there is something to replace now.
-        again = [puts[each["index"]] for each in error.details["writeErrors"]]
+        again = [puts[each["index"]] for each in details["writeErrors"]]
         cluster.collection.bulk_write(again, ordered=False)
 
 

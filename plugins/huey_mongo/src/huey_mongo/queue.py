@@ -22,7 +22,7 @@ from huey_core.backends.leased import (
     StoredMessage,
     Written,
 )
-from huey_core.exceptions import MessageTooLarge
+from huey_core.exceptions import ConfigurationError, MessageTooLarge
 from huey_mongo.claiming import Claims
 from huey_mongo.data_store import MongoDataStore, own_cluster
 from huey_mongo.documents import MAX_MESSAGE_SIZE, PAUSED_AT
@@ -88,7 +88,8 @@ class MongoQueue(LeasedQueue):
         connection: ``url``, a ``mongodb://`` or ``mongodb+srv://`` URL.
 
     Raises:
-        ConfigurationError: ``connection`` has another name, or a URL that cannot be used.
+        ConfigurationError: ``connection`` has another name, or a URL that cannot be used; or no message could be small
+            enough.
     """
 
     blocking: ClassVar[bool] = True
@@ -116,6 +117,8 @@ class MongoQueue(LeasedQueue):
         **connection: Any,
     ) -> None:
         super().__init__(name, max_deliveries=max_deliveries)
+        if max_message_size < 1:
+            raise ConfigurationError(f"max_message_size must be at least 1 byte, not {max_message_size}")
         self.max_message_size: int = min(max_message_size, MAX_MESSAGE_SIZE)
         self._owns_cluster = cluster is None
         self._cluster = cluster or own_cluster(**connection)

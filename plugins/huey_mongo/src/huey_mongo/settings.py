@@ -94,9 +94,19 @@ def _with_defaults(options: Mapping[str, str]) -> dict[str, str]:
         complete["w"] = "majority"
         if "journal" not in given:
             complete["journal"] = "true"
-    elif options["w"] == "0":
+    elif not options["w"].strip():
+        raise ConfigurationError("w= names no write concern; leave it out for majority")
+    elif _is_zero(options["w"]):
         raise ConfigurationError("w=0 asks for no answer, so no message would ever be known to be written; use w=1")
     return complete | {name: text for name, text in DRIVER_DEFAULTS.items() if name.lower() not in given}
+
+
+def _is_zero(text: str) -> bool:
+    # As the driver reads a number: 00 and -0 are others.
+    try:
+        return int(text) == 0
+    except ValueError:
+        return False
 
 
 def _host(host: str, port: int | None) -> str:

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from bson import Int64, ObjectId
 from pymongo import DeleteOne, UpdateOne
-from pymongo.errors import BulkWriteError, PyMongoError
+from pymongo.errors import BulkWriteError
 
 from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, Release, ResultWrite, Retry, State
 from huey_core.exceptions import MessageTooLarge, Unsupported
 from huey_mongo.claiming import SERVER_MILLIS
 from huey_mongo.clock import millis
 from huey_mongo.data_store import MongoDataStore
-from huey_mongo.documents import DONE, MAX_MESSAGE_SIZE, Document, Held, burial, held, packed
+from huey_mongo.documents import DONE, MAX_MESSAGE_SIZE, Document, Held, burial, held
 from huey_mongo.outbox import PATIENCE, dispatch
-from huey_mongo.writing import DUPLICATE_KEY
+from huey_mongo.writing import DUPLICATE_KEY, new_documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,6 +37,12 @@ PLACE: Final = dict.fromkeys(("queue", "state", "at", "rank"), "")
 FOLLOW_UP_OVERHEAD: Final = 1024
 """Bytes that a follow-up takes in an outbox beside its data, at most, with ordinary ids and keys."""
 
+UNFULFILLED: Final = frozenset({64, 79, 100})
+"""WriteConcernFailed (too few members have it in time), UnknownReplWriteConcern and UnsatisfiableWriteConcern.
+
+The primary has made the change and goes on to be the primary.
+"""
+
 Change = UpdateOne | DeleteOne
 
 
@@ -52,7 +58,8 @@ class Settlement:
     cluster: Cluster
     queue: str
     _mark: ObjectId = field(default_factory=ObjectId)
-    _outboxes: list[ObjectId] = field(default_factory=list)
+    _outboxes: set[ObjectId] = field(default_factory=set)
+    _stored_later: set[tuple[str, str]] = field(default_factory=set)
 
     def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
         """End deliveries; see :meth:`huey_core.backends.leased.LeasedQueue.settle`.
@@ -68,15 +75,16 @@ class Settlement:
             changes = {index: each for index, each in changes.items() if held(outcomes[index].delivery) in current}
         settled = self._apply(outcomes, changes)
         if self._outboxes:
-            self._dispatch()
+            in_order = [held(outcome.delivery).document for outcome in outcomes]
+            self._dispatch([document for document in in_order if document in self._outboxes])
         return [index in settled for index in range(len(outcomes))]
 
-    def _dispatch(self) -> None:
+    def _dispatch(self, documents: Sequence[ObjectId]) -> None:
         try:
-            dispatch(self.cluster, self.queue, self._outboxes)
-        except PyMongoError as error:
+            dispatch(self.cluster, self.queue, documents)
+        except Exception as error:  # noqa: BLE001 - an error would say that nothing is settled
             # The deliveries are settled, and what is left of them will fall due for another claim.
-            logger.warning("follow-ups and results of %r are written later: %s", self.queue, error)
+            logger.warning("follow-ups and results of %r are written later: %.300s", self.queue, error)
 
     @staticmethod
     def _first_of_each(outcomes: Sequence[Outcome]) -> Iterable[tuple[int, Outcome]]:
@@ -119,13 +127,25 @@ class Settlement:
         return {index for index, document in zip(order, ids, strict=True) if document in marked}
 
     def _write(self, changes: Sequence[Change]) -> tuple[int, list[int]]:
-        """Return how many documents were changed, and the places of results whose key was there before."""
+        """Return how many documents were changed, and the places of results whose key was there before.
+
+        A change that the primary has made counts, though too few members have it: the caller can do no more for it, and
+        would be told that its receipt is stale if it tried again. When a failover undoes it, the message is running
+        again, its lease ends, and it is delivered once more.
+        """
         try:
             result = self.cluster.collection.bulk_write(changes, ordered=False)
         except BulkWriteError as error:
             details = error.details
-            if details["writeConcernErrors"] or any(each["code"] != DUPLICATE_KEY for each in details["writeErrors"]):
+            unfulfilled = details["writeConcernErrors"]
+            if any(each["code"] not in UNFULFILLED for each in unfulfilled):
                 raise
+            if any(each["code"] != DUPLICATE_KEY for each in details["writeErrors"]):
+                raise
+            if unfulfilled:
+                logger.warning(
+                    "outcomes of %r are written, but a failover may undo them: %s", self.queue, unfulfilled[0]["errmsg"]
+                )
             return details["nMatched"] + details["nRemoved"], [each["index"] for each in details["writeErrors"]]
         return result.matched_count + result.deleted_count, []
 
@@ -135,6 +155,9 @@ class Settlement:
             case Ack(follow_ups=()) if receipt.until is None:
                 if outcome.result is None:
                     return DeleteOne(_mine(receipt))
+                if (outcome.result.store.name, outcome.result.key) in self._stored_later:
+                    # A result of an outcome before this one would otherwise come after it.
+                    return self._through_outbox(outcome)
                 value = self._value(outcome.result)
                 return self._update(receipt, value, {**CONTENT, **KEY, **PLACE})
             case Ack(follow_ups=(), result=None):
@@ -167,25 +190,32 @@ class Settlement:
         removed = {"token": ""} | (KEY if receipt.until is None else {})
         if outcome.result is None:
             return self._update(receipt, changes, {**removed, "at": ""})
-        value = self._value(outcome.result, beside=len(outcome.delivery.data))
+        value = self._value_later(outcome.result, beside=len(outcome.delivery.data))
         return self._update(receipt, {**changes, **self._outbox(receipt), "outcome": value}, removed)
 
     def _through_outbox(self, outcome: Outcome) -> Change:
         """Settle an ack whose result or follow-ups need documents of their own."""
         assert isinstance(outcome, Ack)  # noqa: S101 - nothing else has follow-ups, or becomes a value
         receipt = held(outcome.delivery)
-        follow_ups = [packed(message) for message in outcome.follow_ups]
         size = sum(len(message.data) + FOLLOW_UP_OVERHEAD for message in outcome.follow_ups)
         if size > MAX_MESSAGE_SIZE:
             raise MessageTooLarge(size, MAX_MESSAGE_SIZE, "huey-mongo")
-        changes: Document = {"state": DONE, **self._outbox(receipt), "next": follow_ups}
+        changes: Document = {
+            "state": DONE,
+            **self._outbox(receipt),
+            "next": new_documents(self.cluster, self.queue, outcome.follow_ups),
+        }
         if outcome.result is not None:
-            changes["outcome"] = self._value(outcome.result, beside=size)
+            changes["outcome"] = self._value_later(outcome.result, beside=size)
         return self._update(receipt, changes, {**CONTENT, **(KEY if receipt.until is None else {})})
 
     def _outbox(self, receipt: Held) -> Document:
-        self._outboxes.append(receipt.document)
+        self._outboxes.add(receipt.document)
         return {"at": Int64(millis(self.cluster.estimate() + PATIENCE))}
+
+    def _value_later(self, result: ResultWrite, beside: int) -> Document:
+        self._stored_later.add((result.store.name, result.key))
+        return self._value(result, beside)
 
     def _value(self, result: ResultWrite, beside: int = 0) -> Document:
         if not isinstance(result.store, MongoDataStore) or result.store.settings.place != self.cluster.settings.place:

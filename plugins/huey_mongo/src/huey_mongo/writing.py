@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from huey_core.backends.leased import Message
     from huey_mongo.cluster import Cluster
 
-__all__ = ["free_ended_keys", "write"]
+__all__ = ["free_ended_keys", "insert", "new_documents", "write"]
 
 DUPLICATE_KEY: Final = 11000
 ATTEMPTS: Final = 20
@@ -27,35 +27,48 @@ ATTEMPTS: Final = 20
 def write(cluster: Cluster, queue: str, messages: Sequence[Message]) -> list[Written]:
     """Write messages in their order; see :meth:`huey_core.backends.leased.LeasedQueue.write_many`.
 
-    When the connection breaks before the reply, the same documents are inserted once more: their ``_id`` tells those
-    that had arrived.
-
     Raises:
         pymongo.errors.PyMongoError: The server could not be reached, or refused a write.
     """
     if not messages:
         return []
+    return insert(cluster.collection, queue, new_documents(cluster, queue, messages))
+
+
+def new_documents(cluster: Cluster, queue: str, messages: Sequence[Message]) -> list[Document]:
+    """Make the documents of new messages, which take their places in the order by that."""
     now = cluster.estimate()
     first = cluster.micros(len(messages))
-    documents = [message_document(queue, message, first + n, now) for n, message in enumerate(messages)]
+    return [message_document(queue, message, first + n, now) for n, message in enumerate(messages)]
+
+
+def insert(collection: Collection[Document], queue: str, documents: Sequence[Document]) -> list[Written]:
+    """Insert documents of new messages, and say what became of each.
+
+    When the connection breaks before the reply, they are inserted once more: their ``_id`` tells those that had
+    arrived.
+
+    Raises:
+        pymongo.errors.PyMongoError: The server could not be reached, or refused a write.
+    """
     written: dict[int, Written] = {}
-    left = list(range(len(messages)))
+    left = list(range(len(documents)))
     for _ in range(ATTEMPTS):
-        refused = _insert(cluster.collection, [documents[index] for index in left])
+        refused = _insert(collection, [documents[index] for index in left])
         written |= {
-            index: Written(True, messages[index].message_id) for place, index in enumerate(left) if place not in refused
+            index: Written(True, documents[index]["id"]) for place, index in enumerate(left) if place not in refused
         }
         left = [left[place] for place in sorted(refused)]
         if not left:
             break
-        written |= _explain(cluster.collection, queue, documents, left)
+        written |= _explain(collection, queue, documents, left)
         left = [index for index in left if index not in written]
         if not left:
             break
-        free_ended_keys(cluster.collection, queue, [documents[index]["unique"] for index in left])
+        free_ended_keys(collection, queue, [documents[index]["unique"] for index in left])
     else:
         raise RuntimeError(f"the unique keys of {len(left)} messages changed hands at every one of {ATTEMPTS} attempts")
-    return [written[index] for index in range(len(messages))]
+    return [written[index] for index in range(len(documents))]
 
 
 def free_ended_keys(collection: Collection[Document], queue: str, keys: Sequence[str]) -> None:
