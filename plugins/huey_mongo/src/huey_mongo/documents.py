@@ -190,11 +190,6 @@ def burial(micros: int, reason: str, detail: str) -> Document:
     return {
         "state": State.DEAD.value,
         "buried": Int64(micros),
-        "reason": _storable(reason),
-        "detail": _storable(detail),
+        "reason": reason[-DETAIL_LIMIT:],
+        "detail": detail[-DETAIL_LIMIT:],
     }
-
-
-def _storable(text: str) -> str:
-    # A traceback can contain what UTF-8 cannot: file names with bytes of another encoding.
-    return text[-DETAIL_LIMIT:].encode("utf-8", "backslashreplace").decode()
