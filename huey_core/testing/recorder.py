@@ -65,11 +65,12 @@ class Recorder:
 
     def find(self, what: What, *args: Any, within: float | None = None, **kwargs: Any) -> list[QueueCommand]:
         """The commands that fit; the arguments are those of :meth:`assert_enqueued`."""
+        name = _class_of(what).command_name
         expected = _expected(what, args, kwargs)
         return [
             command
             for command in self.commands
-            if command.command_name == _class_of(what).command_name
+            if command.command_name == name
             and (expected is None or _have_same_data(expected, command))
             and (within is None or _delay(command) <= within)
         ]
@@ -107,7 +108,10 @@ def read_command(codec: CommandCodec, data: bytes) -> QueueCommand | None:
 def _class_of(what: What) -> type[QueueCommand]:
     if isinstance(what, CommandFunction):
         return what.command_class
-    return what if isinstance(what, type) else type(what)
+    found = what if isinstance(what, type) else type(what)
+    if not issubclass(found, QueueCommand):
+        raise TypeError(f"look for a decorated function, a class of commands or a command, not for {what!r}")
+    return found
 
 
 def _expected(what: What, args: tuple[Any, ...], kwargs: dict[str, Any]) -> QueueCommand | None:

@@ -9,7 +9,7 @@ from django.test import override_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from huey_core import hookimpl
+from huey_core import QueueCommand, hookimpl
 from huey_core.commands.registry import default_registry
 from huey_django import queue_command
 from huey_django.checks import check_settings
@@ -18,6 +18,7 @@ from huey_memory import MemoryDataStore, MemoryQueue
 from plain_backend import PlainQueue
 
 REDIS = "redis://:correct-horse@127.0.0.1:1/0"
+USERS = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
 
 
 def issues(huey=None, *, deploy=False, **config):
@@ -64,7 +65,9 @@ def test_no_setting_is_needed_where_every_task_says_its_place(places, is_needed)
     others = [{"BACKEND": f"{__name__}.Backend"}, {"BACKEND": "nowhere.Backend"}, {}, None]
     with override_settings(HUEY=None, HUEY_CONFIG=None, TASKS=dict(enumerate(ours + others))):
         # Before Django 6 the setting TASKS means nothing. What is wrong with it otherwise, Django's own check says.
-        assert bool(check_settings()) == (is_needed or django.VERSION < (6, 0))
+        # Commands of other tests have no queue here, which is another matter.
+        found = [each for each in check_settings() if "No queue is configured:" in each.msg]
+        assert bool(found) == (is_needed or django.VERSION < (6, 0))
 
 
 @pytest.mark.parametrize(
@@ -100,6 +103,8 @@ def test_a_setting_that_is_misplaced(huey, config, words):
         ("LOGFILE", 5),
         ("LOGLEVEL", []),
         ("ACCEPT", "json"),
+        ("ACCEPT", []),
+        ("ACCEPT", ["pickle"]),
         ("ON_COMMIT", "no-such-database"),
     ],
 )
@@ -147,6 +152,11 @@ class MisspeltHook:
         ({"QUEUE": REDIS, "RESULT_TTL": "long"}, "result_ttl"),
         ({"QUEUE": REDIS, "PLUGINS": ["nowhere.plugin"]}, "nowhere"),
         ({"QUEUE": REDIS, "PLUGINS": [MisspeltHook()]}, "huey_command_suceeded"),
+        ({"QUEUE": REDIS, "PLUGINS": [MisspeltHook]}, "is a class"),
+        ({"QUEUE": REDIS, "PLUGINS": [5]}, "an object of type int has no hooks"),
+        ({"QUEUE": REDIS, "PLUGINS": ["os.path"]}, "os.path has no hooks"),
+        ({"QUEUE": REDIS, "PLUGINS": ["huey_core.hookspecs.huey_execute"]}, "huey_execute has no hooks"),
+        ({"QUEUE": REDIS, "PLUGINS": [".plugin"]}, "HUEY_CONFIG['PLUGINS']"),
     ],
 )
 def test_what_cannot_be_made(config, words):
@@ -216,6 +226,18 @@ class TestCommands:
         assert id_ == "huey_django.E004"
         assert "checks.lost waits for the database on_commit='archive'" in text
 
+    def test_a_class_of_commands_that_waits_for_a_database_that_is_not_there(self):
+        class Lost(QueueCommand):
+            command_name = "checks.lost"
+            on_commit = "archive"
+
+        try:
+            id_, text = only_issue("memory://")
+        finally:
+            default_registry.unregister("checks.lost")
+        assert id_ == "huey_django.E004"
+        assert "checks.lost waits for the database on_commit='archive'" in text
+
     def test_one_in_a_module_of_an_application_is_found_by_the_check(self, deploy):
         shop = deploy()
         (shop.copy_code() / "tasks.py").write_text(
@@ -234,6 +256,7 @@ class TestCommands:
         assert checked.returncode == 1
         assert "huey_django.E005" in checked.stderr
         assert f"{tasks}, line 4." in checked.stderr
+        assert ".." not in checked.stderr
         assert "Traceback" not in checked.stderr
 
 
@@ -256,6 +279,24 @@ class TestDeployment:
     @pytest.mark.parametrize("config", [{"QUEUE": MemoryQueue("a"), "RESULT_STORE": MemoryDataStore("a")}])
     def test_nothing_is_said_of_it_without_deploy(self, config):
         assert issues(**config) == []
+
+
+class TestDatabases:
+    """A project without a default database, as Django allows it."""
+
+    def test_commands_that_would_wait_for_no_database_are_told(self, deploy):
+        checked = deploy(DATABASES={"default": {}, "users": USERS}).manage("check")
+        assert checked.returncode == 0
+        assert "(huey_django.W003) Commands wait for the commit of the database 'default'" in checked.stderr
+        assert "HUEY_CONFIG['ON_COMMIT'] to one of 'users'" in checked.stderr
+
+    @pytest.mark.parametrize("on_commit", ["users", False])
+    def test_they_may_wait_for_another_or_for_none(self, deploy, on_commit):
+        shop = deploy(DATABASES={"default": {}, "users": USERS}, HUEY_CONFIG={"ON_COMMIT": on_commit})
+        assert shop.manage("check").stderr == ""
+
+    def test_a_project_without_a_database_has_nothing_to_wait_for(self, deploy):
+        assert deploy(DATABASES={}).manage("check").stderr == ""
 
 
 class TestManage:

@@ -75,6 +75,32 @@ def test_code_that_cannot_be_loaded_is_shown_and_the_consumer_goes_on_until_it_i
     assert shop.call("edition") == 2
 
 
+def test_a_setting_that_is_misspelt_is_shown_and_the_consumer_goes_on_until_it_is_mended(shop, tasks):
+    consumer = shop.start("--reload")
+    settings = shop.root / "settings.py"
+    right = settings.read_text()
+    settings.write_text(f"{right}\nHUEY_CONFIG = {{'TREADS': 2}}\n")
+    await_reaction(consumer, settings, "going on with what was loaded before")
+    assert consumer.log_lines("Did you mean 'THREADS'?")
+    assert shop.call("edition") == 1
+
+    settings.write_text(right)
+    await_reaction(consumer, settings, " ready\n", times=2)
+
+    assert shop.call("edition") == 1
+
+
+def test_a_start_without_checks_is_tried_without_them(shop, tasks):
+    settings = shop.root / "settings.py"
+    settings.write_text(f"{settings.read_text()}\nROOT_URLCONF = 'nowhere'\n")
+    consumer = shop.start("--reload", "--skip-checks")
+    tasks.write_text(EDITION_2)
+
+    await_reaction(consumer, tasks, " ready\n", times=2)
+
+    assert shop.call("edition") == 2
+
+
 def test_a_line_of_django_that_its_own_handler_shows_is_not_doubled(shop, tasks):
     consumer = shop.start("--reload")
     await_reaction(consumer, tasks, "stopping (SIGHUP)")

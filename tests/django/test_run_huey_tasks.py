@@ -62,12 +62,22 @@ def test_a_queue_that_only_another_place_has_can_be_named(shop):
 def test_without_a_queue_in_the_settings_those_of_the_tasks_are_served(shop):
     del shop.settings["TASKS"]["default"]
     shop.settings["HUEY"] = None
+    (shop.root / "orders" / "commands.py").write_text("")
     (shop.root / "orders" / "tasks.py").write_text(
         'from django.tasks import task\n\n\n@task(backend="far")\ndef far():\n    return "far away"\n'
     )
     shop.start()
     ran = shop.manage("shell", "--verbosity", "0", "--command", ENQUEUE.format(name="far"))
     assert (ran.stdout, ran.stderr) == ("far away\n", "")
+
+
+def test_a_queue_that_tasks_name_by_its_url_once_more_is_served_once(shop):
+    shop.settings["TASKS"]["default"]["OPTIONS"] = {"URL": shop.url}
+    consumer = shop.start()
+    consumer.await_ready(times=3)
+    assert len(consumer.log_lines(f"queue: <RedisQueue '{shop.folder.name}'>")) == 1
+    ran = shop.manage("shell", "--verbosity", "0", "--command", ENQUEUE.format(name="here"))
+    assert (ran.stdout, ran.stderr) == ("here\n", "")
 
 
 @pytest.mark.parametrize("words", [["check"], ["check", "--tag", "huey"], ["run_huey"]], ids=" ".join)
@@ -92,10 +102,14 @@ def send(): ...
     assert ran.returncode == 1
     assert "huey_django.E005" in ran.stderr
     assert "tasks.py, line 4" in ran.stderr
+    assert ".." not in ran.stderr
 
 
 def test_a_queue_in_memory_that_only_tasks_have_is_refused_for_a_deployment(deploy):
     shop = deploy(HUEY=None, TASKS={"default": {"BACKEND": BACKEND, "OPTIONS": {"URL": "memory://"}}})
+    application = shop.copy_code()
+    (application / "commands.py").write_text("")
+    (application / "tasks.py").write_text("")
     ran = shop.manage("check", "--deploy", "--tag", "huey", "--fail-level", "WARNING")
     assert ran.returncode == 1
     assert "huey_django.W001" in ran.stderr

@@ -8,6 +8,7 @@ from django.test import override_settings
 from huey_core import hookimpl
 from huey_core.consumer.config import ConsumerConfig
 from huey_core.exceptions import EncodeError
+from huey_core.testing.rehearsal import Rehearsal
 from huey_django import get_invoker, queue_command
 from huey_django.conf import KEYS, HueySettings, SettingsError
 from huey_memory import MemoryDataStore, MemoryQueue
@@ -187,6 +188,18 @@ class TestFurtherQueues:
     def test_it_runs_commands_at_once_as_the_other_does(self, configure):
         configure(ALWAYS_EAGER=True)
         assert get_invoker("mail").always_eager
+
+    def test_one_that_is_first_used_while_the_default_is_redirected_outlives_that(self, configure):
+        configure("memory://a?queue=shop")
+        with Rehearsal() as rehearsal, rehearsal.redirect(get_invoker()):
+            get_invoker("mail")
+        assert get_invoker("mail").result_store is get_invoker().result_store
+
+    def test_so_does_one_that_runs_commands_at_once(self, configure):
+        configure(ALWAYS_EAGER=True)
+        with Rehearsal() as rehearsal, rehearsal.redirect(get_invoker()):
+            get_invoker("mail")
+        assert get_invoker("mail").enqueue(double.command(2)) == 4
 
 
 class CountsRuns:

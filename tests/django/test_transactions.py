@@ -6,6 +6,7 @@ import pytest
 from django.db import transaction
 from django.test import override_settings
 
+from huey_core import QueueCommand
 from huey_core.exceptions import EncodeError
 from huey_django import get_invoker, queue_command
 
@@ -77,6 +78,17 @@ def test_the_setting_decides_for_commands_that_do_not():
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_class_of_commands_that_leaves_it_open_waits_as_the_setting_says():
+    class Open(QueueCommand, declare=False):
+        command_name = "transactions.open"
+        on_commit = None
+
+    with transaction.atomic():
+        get_invoker().enqueue(Open({}))
+        assert length() == 0
+
+
+@pytest.mark.django_db(transaction=True)
 def test_what_cannot_be_carried_is_told_at_the_call():
     with transaction.atomic(), pytest.raises(EncodeError):
         add(object(), 2)
@@ -98,6 +110,24 @@ def test_several_commands_come_back_as_handles_in_their_order():
         handles = get_invoker().enqueue_many([first, second, third])
         assert length() == 1
     assert [handle.task_id for handle in handles] == [first.task_id, second.task_id, third.task_id]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_after_the_commit_the_handle_of_a_duplicate_is_that_of_the_live_command():
+    live = add.using(unique_key="sum")(1, 2)
+    with transaction.atomic():
+        handle = add.using(unique_key="sum")(1, 2)
+        assert handle.task_id != live.task_id
+    assert handle.task_id == live.task_id
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_several_commands_each_handle_follows_its_own():
+    live = add.using(unique_key="sum")(1, 2)
+    first, last = add.command(1, 1), at_once.command()
+    with transaction.atomic():
+        handles = get_invoker().enqueue_many([last, add.using(unique_key="sum").command(1, 2), first])
+    assert [handle.task_id for handle in handles] == [last.task_id, live.task_id, first.task_id]
 
 
 def test_outside_of_a_transaction_a_command_is_written_at_once():

@@ -435,6 +435,11 @@ class TestRecorder:
         with pytest.raises(TypeError, match="has its data already"):
             rehearsal.recorder.assert_enqueued(send.command("ann"), "ann")
 
+    @pytest.mark.parametrize("what", ["send_mail", print, int])
+    def test_what_is_no_command_is_not_looked_for(self, rehearsal, what):
+        with pytest.raises(TypeError, match="look for a decorated function"):
+            rehearsal.recorder.assert_not_enqueued(what, "ann")
+
     def test_a_duplicate_is_not_recorded(self, rehearsal, send):
         unique = send.using(unique_key="{to}")
         unique("ann")

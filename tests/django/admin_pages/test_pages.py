@@ -16,7 +16,7 @@ from deployment import await_condition
 from huey_core.backends.leased import State
 from huey_core.consumer import Consumer
 from huey_core.consumer.presence import ConsumerRecord
-from huey_django import get_invoker, queue_command
+from huey_django import admin, get_invoker, queue_command
 
 
 # The tests run in a transaction that is never committed.
@@ -137,6 +137,16 @@ def test_a_long_list_has_pages(root, every_queue):
     last = root.get(list_url("ready") + "?page=3")
     assert ids_on(last) == expected[100:]
     assert "101 to 120 of 120" in text_of(last)
+
+
+def test_the_numbers_of_pages_are_read_back_whatever_separates_their_thousands(root, queue, monkeypatch):
+    monkeypatch.setattr(admin, "PAGE_SIZE", 1)
+    get_invoker().enqueue_many([send_mail.command(str(number)) for number in range(1002)])
+    with override_settings(USE_THOUSAND_SEPARATOR=True):
+        page = root.get(f"{list_url('ready')}?page=1001").content.decode()
+    assert 'name="page" value="1001"' in page
+    assert {"1000", "1001", "1002"} <= set(re.findall(r'href="\?page=([^"&]*)', page))
+    assert not re.findall(r'\?page=\d+[^\d"&]', page)
 
 
 @pytest.mark.parametrize("page", ["0", "-1", "99", "x", ""])

@@ -8,6 +8,15 @@ from huey_django.tasks import HueyBackend
 from huey_django.tasks.task import COMMAND_OPTIONS
 
 
+def test_the_tests_of_the_page_pass(site, read_page):
+    site.write(read_page("tasks.md"))
+
+    site.run(
+        *("-m", "pytest", "-p", "no:valkey", "-p", "no:cacheprovider", "-p", "huey_core.testing.plugin"),
+        *("--ds", "mysite.settings", "shop/test_tasks.py"),
+    )
+
+
 def test_every_option_is_in_the_page_and_no_other(read_page):
     expected = {"URL", "ON_COMMIT", *(name.upper() for name in COMMAND_OPTIONS)}
 

@@ -56,7 +56,28 @@ def succeed_the_second_time():
 
 @task
 def return_an_object():
+    calls.append("returned")
     return object()
+
+
+@task
+def return_itself():
+    calls.append("returned")
+    value = []
+    value.append(value)
+    return value
+
+
+@task
+def return_half_a_pair():
+    # Half of a surrogate pair, which JSON can write and UTF-8 cannot.
+    calls.append("returned")
+    return "\ud800"
+
+
+@task
+def raise_a_type_error():
+    raise TypeError("not this")
 
 
 @task

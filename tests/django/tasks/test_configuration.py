@@ -56,6 +56,8 @@ def test_the_place_of_the_project_is_the_default(configure):
         ({"RETRIES": "three"}, "retries must be a whole number"),
         ({"RETRY_DELAY": -1}, "retry_delay must be"),
         ({"ON_COMMIT": "reporting"}, "'reporting'"),
+        ({"ON_COMMIT": ["default"]}, "['default']"),
+        ({"ON_COMMIT": 1}, "not 1"),
     ],
 )
 def test_a_wrong_option_is_told_by_the_check(configure, options, message):

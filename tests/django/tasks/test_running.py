@@ -19,7 +19,10 @@ from tasks.sample_tasks import (
     fail,
     leave,
     look_at_context,
+    raise_a_type_error,
     return_an_object,
+    return_half_a_pair,
+    return_itself,
     succeed_the_second_time,
     wait_at_the_gate,
 )
@@ -105,6 +108,21 @@ def test_a_value_that_json_does_not_have_is_a_failure(backend, consume, finished
     consume()
     result = finished(return_an_object.enqueue())
     assert (result.status, result.errors[0].exception_class) == (TaskResultStatus.FAILED, TypeError)
+
+
+@pytest.mark.parametrize("task", [return_an_object, return_itself, return_half_a_pair])
+def test_a_task_whose_value_cannot_be_kept_has_done_its_work_and_is_not_run_again(backend, consume, finished, task):
+    consume()
+    result = finished(task.using(retries=2).enqueue())
+    assert (result.status, result.attempts, len(result.errors)) == (TaskResultStatus.FAILED, 1, 1)
+    assert len(calls) == 1
+    [letter] = queue_of(backend).peek(State.DEAD)
+    assert letter.reason.startswith("EncodeError: ")
+
+
+def test_a_task_that_raises_the_same_itself_is_run_again(backend, consume, finished):
+    consume()
+    assert finished(raise_a_type_error.using(retries=2).enqueue()).attempts == 3
 
 
 def test_arguments_that_do_not_fit_are_a_failure(backend, consume, finished):

@@ -1,14 +1,15 @@
 """System checks: what is wrong with the settings, and which commands the project's queue cannot honour.
 
 =================  ==================================================================
-huey_django.E001   no queue is configured
+huey_django.E001   no queue is configured, or none for a command
 huey_django.E002   a setting is unknown, or its value cannot be used
 huey_django.E003   a queue, a store, a serializer or a plugin cannot be made
 huey_django.E004   a command asks for something that the queue does not do, or for a database that is not there
 huey_django.E005   a module with commands declares one that cannot be
-huey_django.E006   an alias of ``TASKS`` has an option that cannot be used
+huey_django.E006   an alias of ``TASKS`` has an option that cannot be used, or queues that cannot be made
 huey_django.W001   a queue is in the memory of one process (``--deploy``)
 huey_django.W002   commands run at once, in the caller (``--deploy``)
+huey_django.W003   commands wait for the database ``default``, and the project has only others
 =================  ==================================================================
 
 They connect to no server; ``huey doctor`` does.
@@ -16,18 +17,20 @@ They connect to no server; ``huey doctor`` does.
 
 from __future__ import annotations
 
+import inspect
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import django
 from django.conf import settings
 from django.core import checks
+from django.db import DEFAULT_DB_ALIAS
 
 import huey_core
 from huey_core.commands.registry import default_registry
 from huey_core.exceptions import QueueException, Unsupported
-from huey_django.conf import SettingsError
+from huey_django.conf import HueySettings, SettingsError, is_on_commit, no_queue, sentence
 from huey_django.consumers import invokers_to_serve
 from huey_django.decorators import PROJECT
 from huey_django.discovery import autodiscover
@@ -36,11 +39,15 @@ from huey_django.invokers import is_of_one_process, project_invoker
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from huey_core.commands.base import QueueCommand
     from huey_django.invoker import DjangoInvoker
 
 __all__ = ["check_deployment", "check_settings", "register_all"]
 
-TAG = "huey"
+TAG: Final = "huey"
+
+DUMMY: Final = "django.db.backends.dummy"
+"""What Django makes of a database without settings."""
 
 
 def register_all() -> None:
@@ -64,21 +71,21 @@ def check_settings(**_: Any) -> list[checks.CheckMessage]:
     try:
         invoker = project_invoker()
     except SettingsError as error:
-        return [checks.Error(error.message, hint=error.hint, id=error.check_id)]
-    try:
-        if invoker is not None:
-            # Loaded now, because they may have hooks for what the next line does.
-            invoker.plugins  # noqa: B018
-    except QueueException as error:
-        hint = (
-            "Correct it, or block it: HUEY_CONFIG = {'PLUGINS': ['no:NAME']}. 'huey plugins' lists what is installed."
-        )
-        return [checks.Error(f"A plugin cannot be used: {error}.", hint=hint, id="huey_django.E003")]
+        return [_told(error)]
+    if invoker is not None:
+        # Loaded now, because they may have hooks for what the next line does.
+        invoker.plugins  # noqa: B018
     try:
         autodiscover()
     except _declaration_errors() as error:
-        return [checks.Error(f"A command cannot be declared: {error}.", hint=_place(error), id="huey_django.E005")]
-    return [] if invoker is None else list(_unsupported(invoker))
+        message = sentence(f"A command cannot be declared: {error}")
+        return [checks.Error(message, hint=_place(error), id="huey_django.E005")]
+    found = _without_queue() if invoker is None else _unsupported(invoker)
+    return [*found, *_without_database(), *_without_default_database()]
+
+
+def _told(error: SettingsError) -> checks.CheckMessage:
+    return checks.Error(error.message, hint=error.hint, id=error.check_id)
 
 
 def _declaration_errors() -> tuple[type[Exception], ...]:
@@ -98,21 +105,54 @@ def _place(error: Exception) -> str:
     return f"See {lines[-1].filename}, line {lines[-1].lineno}."
 
 
+def _invoker_of(command_class: type[QueueCommand]) -> object:
+    """What a class has as its invoker, without asking a deferred one for the invoker that it stands for."""
+    return inspect.getattr_static(command_class, "invoker")
+
+
+def _without_queue() -> Iterator[checks.CheckMessage]:
+    """One error for all commands that would need the project's queue, where it has none."""
+    # A class of periodic commands belongs to no queue, and run_huey leaves those to the project's own.
+    periodic = [each for each in default_registry.periodic() if _invoker_of(each) is None]
+    decorated = [each for each in map(default_registry.get, default_registry) if _invoker_of(each) is PROJECT]
+    for command_class in [*decorated, *periodic][:1]:
+        yield _told(no_queue(command_class.command_name))
+
+
 def _unsupported(invoker: DjangoInvoker) -> Iterator[checks.CheckMessage]:
     for name in default_registry:
         command_class = default_registry.get(name)
-        if vars(command_class).get("invoker") is not PROJECT:
+        if _invoker_of(command_class) is not PROJECT:
             continue
         try:
             invoker.check_options(command_class.defaults)
         except Unsupported as error:
+            message = sentence(f"The command {name} cannot be run: {error}")
             hint = "Remove the option, or choose another backend in HUEY."
-            yield checks.Error(f"The command {name} cannot be run: {error}.", hint=hint, id="huey_django.E004")
-        alias = getattr(command_class, "on_commit", None)
-        if isinstance(alias, str) and alias not in settings.DATABASES:
-            hint = f"The aliases are {', '.join(map(repr, settings.DATABASES)) or 'none'}."
-            message = f"The command {name} waits for the database on_commit={alias!r}, which does not exist."
             yield checks.Error(message, hint=hint, id="huey_django.E004")
+
+
+def _without_database() -> Iterator[checks.CheckMessage]:
+    for name in default_registry:
+        # A class of commands says it in its body, and belongs to no queue before it is enqueued.
+        on_commit = getattr(default_registry.get(name), "on_commit", None)
+        if on_commit is not None and not is_on_commit(on_commit):
+            hint = f"The aliases are {', '.join(map(repr, settings.DATABASES)) or 'none'}."
+            message = f"The command {name} waits for the database on_commit={on_commit!r}, which does not exist."
+            yield checks.Error(message, hint=hint, id="huey_django.E004")
+
+
+def _without_default_database() -> Iterator[checks.CheckMessage]:
+    """A warning where every transaction is one that no command waits for."""
+    loaded = HueySettings.load()
+    used = [alias for alias, database in settings.DATABASES.items() if database.get("ENGINE", DUMMY) != DUMMY]
+    if loaded.on_commit is True and not loaded.always_eager and used and DEFAULT_DB_ALIAS not in used:
+        yield checks.Warning(
+            f"Commands wait for the commit of the database {DEFAULT_DB_ALIAS!r}, which is empty, so they are written "
+            "at once in the transactions of all others.",
+            hint=f"Set HUEY_CONFIG['ON_COMMIT'] to one of {', '.join(map(repr, used))}, or to False.",
+            id="huey_django.W003",
+        )
 
 
 def check_deployment(**_: Any) -> list[checks.CheckMessage]:

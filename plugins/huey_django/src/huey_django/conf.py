@@ -19,13 +19,25 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
+from huey_core import hookspecs
 from huey_core.backends.url import BackendURL
 from huey_core.consumer.config import ConsumerConfig
-from huey_core.exceptions import ConfigurationError
+from huey_core.exceptions import ConfigurationError, QueueException
 from huey_core.invoker.opened import STATE_PREFIX
 from huey_django.eager import EagerQueue
 
-__all__ = ["KEYS", "HueySettings", "Place", "SettingsError", "TaskAlias", "is_url", "no_queue", "task_aliases"]
+__all__ = [
+    "KEYS",
+    "HueySettings",
+    "Place",
+    "SettingsError",
+    "TaskAlias",
+    "is_on_commit",
+    "is_url",
+    "no_queue",
+    "sentence",
+    "task_aliases",
+]
 
 CONSUMER_KEYS: Final[Mapping[str, Any]] = {each.name.upper(): each.default for each in fields(ConsumerConfig)}
 
@@ -190,7 +202,7 @@ class HueySettings:
         try:
             return ConsumerConfig(**{**self.consumer, **given})
         except ConfigurationError as error:
-            raise SettingsError(f"HUEY_CONFIG cannot be used: {error}.", LEAVE_OUT) from error
+            raise SettingsError(sentence(f"HUEY_CONFIG cannot be used: {error}"), LEAVE_OUT) from error
 
 
 @dataclass(frozen=True)
@@ -224,10 +236,15 @@ def task_aliases() -> list[TaskAlias]:
     return ours
 
 
-def no_queue() -> SettingsError:
-    """The error of a project that says nowhere where its queue is."""
+def no_queue(command: str | None = None) -> SettingsError:
+    """The error of a project that says nowhere where its queue is.
+
+    Args:
+        command: The name of a command that would need one, where others do not.
+    """
+    needed = "" if command is None else f" for the command {command}"
     return SettingsError(
-        "No queue is configured: neither HUEY nor HUEY_CONFIG['QUEUE'] is set.",
+        f"No queue is configured{needed}: neither HUEY nor HUEY_CONFIG['QUEUE'] is set.",
         f"Set {EXAMPLE}, or HUEY_CONFIG = {{'ALWAYS_EAGER': True}} to run commands at once.",
         check_id=NO_QUEUE,
     )
@@ -259,7 +276,11 @@ def _given() -> dict[str, Any]:
     for key, (kinds, words) in KINDS.items():
         if not isinstance(given.get(key), (*kinds, type(None))):
             raise SettingsError(f"HUEY_CONFIG[{key!r}] is {words}, not a {type(given[key]).__name__}.", LEAVE_OUT)
-    _check_on_commit(given.get("ON_COMMIT", True))
+    if not is_on_commit(given.get("ON_COMMIT", True)):
+        raise SettingsError(
+            f"HUEY_CONFIG['ON_COMMIT'] is True, False or the alias of a database, not {given['ON_COMMIT']!r}.",
+            f"The aliases are {', '.join(map(repr, settings.DATABASES)) or 'none'}.",
+        )
     if url is not None:
         if "QUEUE" in given:
             raise SettingsError("HUEY and HUEY_CONFIG['QUEUE'] both say where the queue is.", "Remove one of them.")
@@ -268,28 +289,29 @@ def _given() -> dict[str, Any]:
 
 
 def _plugin(given: Any) -> Any:
-    """The plugin of a dotted path; one that is blocked (``"no:NAME"``), or is an object already, stays as it is."""
-    if not isinstance(given, str) or given.startswith("no:"):
+    """The plugin of a dotted path, or a plugin that is an object already; a name to block (``"no:NAME"``) stays one."""
+    from huey_core.plugins.manager import PluginManager
+
+    if isinstance(given, str) and given.startswith("no:"):
         return given
     try:
-        return import_string(given)
-    except ImportError as error:
+        plugin = import_string(given) if isinstance(given, str) else given
+        alone = PluginManager([plugin], installed=False)
+        if not any(map(alone.has, hookspecs.names())):
+            what = given if isinstance(given, str) else f"an object of type {type(given).__name__}"
+            raise ConfigurationError(f"{what} has no hooks")
+    except (ImportError, TypeError, ValueError, QueueException) as error:
         raise SettingsError(
-            f"HUEY_CONFIG['PLUGINS'] cannot be used: {error}.",
+            sentence(f"HUEY_CONFIG['PLUGINS'] cannot be used: {error}"),
             "Give the dotted path of a module or an object with hooks, the object itself, or 'no:NAME'.",
             check_id="huey_django.E003",
         ) from error
+    return plugin
 
 
-def _check_on_commit(value: object) -> None:
-    if isinstance(value, bool):
-        return
-    if not isinstance(value, str) or value not in settings.DATABASES:
-        aliases = ", ".join(map(repr, settings.DATABASES)) or "none"
-        raise SettingsError(
-            f"HUEY_CONFIG['ON_COMMIT'] is True, False or the alias of a database, not {value!r}.",
-            f"The aliases are {aliases}.",
-        )
+def is_on_commit(value: object) -> bool:
+    """Whether a value says which transaction to wait for: ``True``, ``False``, or the alias of a database."""
+    return isinstance(value, bool) or (isinstance(value, str) and value in settings.DATABASES)
 
 
 def _queue(values: Mapping[str, Any]) -> Place:
@@ -335,13 +357,18 @@ def _parsed(key: str, values: Mapping[str, Any]) -> BackendURL:
         return BackendURL.parse(values[key])
     except ConfigurationError as error:
         setting = "HUEY" if key == "QUEUE" and getattr(settings, "HUEY", None) is not None else f"HUEY_CONFIG[{key!r}]"
-        raise SettingsError(f"{setting} cannot be used: {error}.", f"Write for example {EXAMPLE}.") from error
+        raise SettingsError(sentence(f"{setting} cannot be used: {error}"), f"Write for example {EXAMPLE}.") from error
 
 
 def _with_option(key: str, url: BackendURL, option: str, value: str) -> BackendURL:
     if option in dict(url.query):
         raise SettingsError(f"The URL of {key} has {option}=, and {key}_NAME is set, too.", "Remove one of them.")
     return replace(url, query=(*url.query, (option, value)))
+
+
+def sentence(text: str) -> str:
+    """The text with a full stop behind it: an error of somebody else may bring its own."""
+    return f"{text.rstrip('.')}."
 
 
 def is_url(value: object) -> bool:

@@ -100,6 +100,11 @@ def make_consumers(queues: Sequence[str], config: ConsumerConfig) -> list[Django
         raise ConfigurationError("there is no queue to serve: TASKS lists none; name one with --queue")
     for invoker in invokers:
         check_that_others_can_write(invoker.queue, invoker.always_eager)
+    if task_aliases():
+        # All of them: a queue may be that of an alias by another spelling of its URL, or once have been.
+        from huey_django.tasks.running import with_task_hooks
+
+        invokers = [with_task_hooks(invoker) for invoker in invokers]
     own = project_invoker()
     return [
         DjangoConsumer(invoker, replace(config, periodic=config.periodic and invoker is own)) for invoker in invokers

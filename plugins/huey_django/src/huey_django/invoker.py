@@ -22,8 +22,9 @@ from huey_core.invoker.invoker import Invoker
 from huey_core.invoker.results import AsyncData
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    from huey_core.backends.leased import Message
     from huey_core.commands.base import QueueCommand
 
 __all__ = ["DjangoInvoker"]
@@ -76,7 +77,8 @@ class DjangoInvoker(Invoker):
         """Write commands now, or when the transaction that they belong to is committed.
 
         What is wrong with a command is told now in either case, and its arguments are taken as they are now. A handle
-        of a command that waits has the command's own id, which is not the live one if it proves to be a duplicate.
+        of a command that waits has the command's own id, until it is written and proves to be a duplicate: from then on
+        the handle is that of the live command.
 
         With ``always_eager`` commands run at once, whatever the transaction.
 
@@ -87,23 +89,27 @@ class DjangoInvoker(Invoker):
         transactions = [None if self.always_eager else self._transaction_of(command) for command in batch]
         if not any(transactions):
             return super().enqueue_many(batch)
-        messages = self.prepare(batch)
-        ids = [command.task_id for command in batch]
+        handles: list[Any] = [AsyncData(self, command.task_id) for command in batch]
+        calls = list(zip(batch, self.prepare(batch), handles, strict=True))
         for alias in dict.fromkeys(transactions):
-            these = [index for index, each in enumerate(transactions) if each == alias]
-            write = partial(
-                self.write_messages, [batch[index] for index in these], [messages[index] for index in these]
-            )
-            if alias is not None:
+            these = [call for call, each in zip(calls, transactions, strict=True) if each == alias]
+            write = partial(self._write, these)
+            if alias is None:
+                write()
+            else:
                 transaction.on_commit(write, using=alias)
-                continue
-            for index, written in zip(these, write(), strict=True):
-                ids[index] = written.message_id
-        return [None if self.result_store is None else AsyncData(self, task_id) for task_id in ids]
+        return [None] * len(batch) if self.result_store is None else handles
+
+    def _write(self, calls: Sequence[tuple[QueueCommand, Message, AsyncData[Any]]]) -> None:
+        commands, messages, handles = zip(*calls, strict=True)
+        for handle, written in zip(handles, self.write_messages(commands, messages), strict=True):
+            handle.task_id = written.message_id
 
     def _transaction_of(self, command: QueueCommand) -> str | None:
         """The database whose open transaction a command waits for; ``None`` when it is written at once."""
-        on_commit = getattr(command, "on_commit", self.on_commit)
+        on_commit = getattr(command, "on_commit", None)
+        if on_commit is None:
+            on_commit = self.on_commit
         alias = DEFAULT_DB_ALIAS if on_commit is True else on_commit
         return alias if alias and _is_open(alias) else None
 

@@ -16,13 +16,21 @@ from huey_core.backends.leased import LeasedQueue
 from huey_core.backends.url import BackendURL
 from huey_core.exceptions import QueueException
 from huey_core.invoker.opened import STATE_PREFIX
-from huey_django.conf import NO_QUEUE, HueySettings, SettingsError, is_url, no_queue, task_aliases
+from huey_django.conf import NO_QUEUE, HueySettings, SettingsError, is_url, no_queue, sentence, task_aliases
 from huey_django.invoker import DjangoInvoker
 
 if TYPE_CHECKING:
     from huey_django.conf import Place
 
-__all__ = ["DEFAULT_QUEUE", "ProjectInvokers", "get_invoker", "is_of_one_process", "project_invoker", "reset"]
+__all__ = [
+    "DEFAULT_QUEUE",
+    "ProjectInvokers",
+    "get_invoker",
+    "is_of_one_process",
+    "project_invoker",
+    "project_invokers",
+    "reset",
+]
 
 DEFAULT_QUEUE: Final = "default"
 """The name by which :func:`get_invoker` knows the queue that the settings name."""
@@ -40,11 +48,20 @@ def get_invoker(queue: str = DEFAULT_QUEUE) -> DjangoInvoker:
         SettingsError: A setting is missing or cannot be used; or there can be no other queue beside that of the
             settings, because they give an object.
     """
+    return project_invokers().get(queue)
+
+
+def project_invokers() -> ProjectInvokers:
+    """The invokers of the queue that the settings name, and of those beside it.
+
+    Raises:
+        SettingsError: A setting is missing or cannot be used.
+    """
     global _project  # noqa: PLW0603 - one for a process, as the settings are
     with _lock:
         if _project is None:
             _project = ProjectInvokers(HueySettings.load())
-        return _project.get(queue)
+        return _project
 
 
 def project_invoker() -> DjangoInvoker | None:
@@ -89,7 +106,10 @@ class ProjectInvokers:
     def __init__(self, settings: HueySettings) -> None:
         self.settings = settings.in_memory() if settings.always_eager else settings
         self._lock = threading.Lock()
-        self._invokers: dict[str, DjangoInvoker] = {DEFAULT_QUEUE: self._default()}
+        default = self._default()
+        # Kept, because a test may have replaced that of the default invoker when another one is made.
+        self._result_store = default.result_store
+        self._invokers: dict[str, DjangoInvoker] = {DEFAULT_QUEUE: default}
 
     def get(self, queue: str = DEFAULT_QUEUE) -> DjangoInvoker:
         """The invoker of a queue; see :func:`get_invoker`."""
@@ -109,7 +129,7 @@ class ProjectInvokers:
         if queue is None:
             raise no_queue()
         try:
-            return DjangoInvoker(
+            invoker = DjangoInvoker(
                 queue,
                 _opened(settings.result_store, BaseDataStore),
                 _opened(settings.task_store, BaseDataStore),
@@ -119,20 +139,27 @@ class ProjectInvokers:
             )
         except QueueException as error:
             raise SettingsError(
-                f"The task queue cannot be used: {error}.",
+                sentence(f"The task queue cannot be used: {error}"),
                 "'huey plugins' lists what is installed.",
                 check_id="huey_django.E003",
             ) from error
+        if invoker.serializer.name not in invoker.accepted:
+            raise SettingsError(
+                f"HUEY_CONFIG['ACCEPT'] lacks {invoker.serializer.name!r}, which this project writes with, so it could "
+                "read none of its own messages.",
+                "Add it, or leave the key out to accept that one only.",
+            )
+        return invoker
 
     def _named(self, queue: str) -> DjangoInvoker:
         settings, default = self.settings, self._invokers[DEFAULT_QUEUE]
         name = f"{default.queue.name}:{queue}"
         return DjangoInvoker(
             self._beside(settings.queue, name, BaseQueue),
-            default.result_store,
+            self._result_store,
             self._beside(settings.task_store, STATE_PREFIX + name, BaseDataStore),
             default.store_none,
-            default.always_eager,
+            settings.always_eager,
             on_commit=default.on_commit,
             serializer=default.serializer,
             accept=default.accepted.values(),
@@ -165,7 +192,7 @@ def _opened(place: Place, kind: type[BaseQueue] | type[BaseDataStore]) -> Any:
         made = (import_string(value) if isinstance(value, str) else value)(place.name, **place.connection)
     except (ImportError, TypeError, ValueError, QueueException) as error:
         raise SettingsError(
-            f"HUEY_CONFIG[{place.key!r}] cannot be used: {error}.",
+            sentence(f"HUEY_CONFIG[{place.key!r}] cannot be used: {error}"),
             "Give a URL, the dotted path of a class, or an instance.",
             check_id="huey_django.E003",
         ) from error

@@ -1,8 +1,9 @@
 """``run_huey --reload``: Django's reloader watches the files, and a change is a SIGHUP to this process.
 
 Django's own ``run_with_reloader`` ends the process wherever it is, which would cut running commands off. A SIGHUP lets
-them finish and starts the same command line again. Code that cannot be loaded, such as a file that is half written, is
-tried in another process first, and until it is mended the consumer goes on with what it has.
+them finish and starts the same command line again. What could not start, such as a file that is half written or a
+setting that is misspelt, is tried in another process first, and until it is mended the consumer goes on with what it
+has.
 """
 
 from __future__ import annotations
@@ -25,11 +26,29 @@ __all__ = ["CodeWatch"]
 
 log: Final = logging.getLogger("huey_django")
 
-TRIAL: Final = "import django; django.setup(); from huey_django.discovery import autodiscover; autodiscover()"
+SETUP: Final = "import django; django.setup(); "
+
+CHECK: Final = (
+    SETUP + "from django.core.management import execute_from_command_line as run; run(['manage.py', 'check'])"
+)
+"""What a start does before it runs anything: the checks, among which ours import the commands."""
+
+LOAD: Final = SETUP + (
+    "from huey_django.consumers import invokers_to_serve; from huey_django.discovery import autodiscover; "
+    "invokers_to_serve(); autodiscover()"
+)
+"""What it does without checks."""
 
 
 class CodeWatch:
-    """Restarts this process gracefully when its code has changed. Starts and stops with the consumers."""
+    """Restarts this process gracefully when its code has changed. Starts and stops with the consumers.
+
+    Args:
+        checks: Whether a start runs the system checks, as it does without ``--skip-checks``.
+    """
+
+    def __init__(self, *, checks: bool = True) -> None:
+        self._trial = CHECK if checks else LOAD
 
     def start(self) -> None:
         """Begin to watch, in a thread."""
@@ -56,13 +75,13 @@ class CodeWatch:
 
     def _keep_what_works(self, *, file_path: Path, **_: Any) -> bool:
         """Told of a changed file, say whether that was enough: Django does not reload what somebody has dealt with."""
-        if file_path.suffix != ".py" or loads():
+        if file_path.suffix != ".py" or self._would_start():
             return False
         log.error("%s has changed, and the project cannot be loaded; going on with what was loaded before", file_path)
         return True
 
-
-def loads() -> bool:
-    """Whether the project and its commands can be imported as they are now; what is wrong goes to standard error."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    return subprocess.run([sys.executable, "-P", "-c", TRIAL], env=environment, check=False).returncode == 0  # noqa: S603
+    def _would_start(self) -> bool:
+        """Whether the project could start as it is now; what is wrong goes to standard error."""
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        command = [sys.executable, "-P", "-c", self._trial]
+        return subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False).returncode == 0  # noqa: S603

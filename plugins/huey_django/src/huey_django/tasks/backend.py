@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django.core import checks
 from django.tasks import task_backends
@@ -14,12 +13,12 @@ from django.tasks.exceptions import InvalidTask, TaskResultDoesNotExist
 from huey_core.backends.capabilities import Capability
 from huey_core.commands.options import CommandOptions
 from huey_core.exceptions import Unsupported
-from huey_django.conf import SettingsError
-from huey_django.invokers import DEFAULT_QUEUE, get_invoker
+from huey_django.conf import SettingsError, sentence
+from huey_django.invokers import DEFAULT_QUEUE, get_invoker, project_invoker
 from huey_django.tasks.command import TaskCommand
 from huey_django.tasks.places import CHECK_ID, BackendOptions, invokers_at
 from huey_django.tasks.records import Records
-from huey_django.tasks.running import TASK_HOOKS, run_now
+from huey_django.tasks.running import run_now, with_task_hooks
 from huey_django.tasks.task import HueyTask, options_of
 
 if TYPE_CHECKING:
@@ -106,7 +105,7 @@ class HueyBackend(BaseTaskBackend):
         Raises:
             SettingsError: The settings cannot be used.
         """
-        return {name: _with_hooks(self.invoker(name)) for name in sorted(self.queues or {DEFAULT_QUEUE})}
+        return {name: with_task_hooks(self.invoker(name)) for name in sorted(self.queues or {DEFAULT_QUEUE})}
 
     def validate_task(self, task: AnyTask) -> None:
         """Refuse a task that this backend cannot run as it is.
@@ -136,7 +135,7 @@ class HueyBackend(BaseTaskBackend):
             QueueWriteException: The queue could not be written.
         """
         self.validate_task(task)
-        invoker = _with_hooks(self.invoker(task.queue_name))
+        invoker = with_task_hooks(self.invoker(task.queue_name))
         command = TaskCommand.of(task, args, kwargs, self.alias, self.backend_options.for_tasks)
         if invoker.always_eager:
             return cast("TaskResult[P, R]", run_now(invoker, command))
@@ -160,15 +159,20 @@ class HueyBackend(BaseTaskBackend):
         return result
 
     def check(self, **_: Any) -> list[checks.CheckMessage]:
-        """Report what is wrong with the settings; see :mod:`huey_django.checks` for the identifiers."""
+        """Report what is wrong with this alias; see :mod:`huey_django.checks` for the identifiers, and for the rest."""
         try:
             if isinstance(self._given_queues, str) or not all(isinstance(name, str) for name in self.queues):
                 raise SettingsError("QUEUES is a list of names.", check_id=CHECK_ID)
-            self.invoker().check_options(CommandOptions.build(**self.backend_options.command))
+            options = CommandOptions.build(**self.backend_options.command)
+            if _project_is_wrong():
+                return []
+            self.invoker().check_options(options)
+            for name in self.queues:
+                self.invoker(name)
         except SettingsError as error:
             return [checks.Error(f"TASKS[{self.alias!r}]: {error.message}", hint=error.hint, id=CHECK_ID)]
         except Unsupported as error:
-            return [checks.Error(f"TASKS[{self.alias!r}]: OPTIONS cannot be used: {error}.", id=CHECK_ID)]
+            return [checks.Error(sentence(f"TASKS[{self.alias!r}]: OPTIONS cannot be used: {error}"), id=CHECK_ID)]
         return []
 
     def _plain_invoker(self) -> DjangoInvoker | None:
@@ -193,10 +197,10 @@ def invokers_of(alias: str) -> dict[str, DjangoInvoker]:
     return backend.invokers() if isinstance(backend, HueyBackend) else {}
 
 
-def _with_hooks(invoker: DjangoInvoker) -> DjangoInvoker:
-    with _lock:
-        invoker.plugins.register(TASK_HOOKS, "huey_django.tasks")
-    return invoker
-
-
-_lock: Final = threading.Lock()
+def _project_is_wrong() -> bool:
+    """Whether the project's own settings cannot be used, which their own check reports."""
+    try:
+        project_invoker()
+    except SettingsError:
+        return True
+    return False

@@ -1,7 +1,8 @@
 """What ``OPTIONS`` in the setting ``TASKS`` says: where the queues of a backend are, and how its tasks are run.
 
 ============== ===============================================================================================
-``URL``        where the queues and the results are; the project's queue and its neighbours where it is left out
+``URL``        where the queues and the results are; the project's queue and its neighbours where it is left out, or
+               where this is that queue's own URL
 ``ON_COMMIT``  as in ``HUEY_CONFIG``, and from there where it is left out
 ``RETRIES``    and the other options of a :class:`~huey_django.tasks.task.HueyTask`, in upper case: what holds for
                every task that does not say otherwise
@@ -16,15 +17,14 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any, Final
 
-from django.conf import settings
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 
 from huey_core.backends.url import BackendURL
 from huey_core.commands.options import CommandOptions
 from huey_core.exceptions import ConfigurationError
-from huey_django.conf import HueySettings, Place, SettingsError, default_queue_name, is_url
-from huey_django.invokers import ProjectInvokers
+from huey_django.conf import HueySettings, Place, SettingsError, default_queue_name, is_on_commit, is_url, sentence
+from huey_django.invokers import ProjectInvokers, project_invokers
 from huey_django.tasks.task import COMMAND_OPTIONS
 
 __all__ = ["BackendOptions", "invokers_at"]
@@ -67,13 +67,13 @@ class BackendOptions:
         if url is not None and not is_url(url):
             # It is not repeated: it may be a password that is in the wrong place.
             raise _error("OPTIONS['URL'] is not a backend URL.", "Write for example 'redis://localhost:6379/0'.")
-        if not isinstance(on_commit, bool | None) and on_commit not in settings.DATABASES:
+        if on_commit is not None and not is_on_commit(on_commit):
             raise _error(f"OPTIONS['ON_COMMIT'] is True, False or the alias of a database, not {on_commit!r}.")
         command = {_NAMES[key]: value for key, value in given.items() if key in _NAMES}
         try:
             CommandOptions.build(**command)
         except ConfigurationError as error:
-            raise _error(f"OPTIONS cannot be used: {error}.") from error
+            raise _error(sentence(f"OPTIONS cannot be used: {error}")) from error
         return cls(url, on_commit, command)
 
     @property
@@ -85,6 +85,9 @@ class BackendOptions:
 def invokers_at(url: str) -> ProjectInvokers:
     """The invokers of the queues at a URL. All else is as the project's settings say.
 
+    At the URL of the project's own queue they are the project's: were there two invokers of one queue, it would have
+    two consumers in one process, and be in the admin twice. Results are then where the project keeps them.
+
     Django makes a backend for every thread; these are the process's.
 
     Raises:
@@ -92,21 +95,33 @@ def invokers_at(url: str) -> ProjectInvokers:
     """
     with _lock:
         if url not in _by_url:
-            _by_url[url] = ProjectInvokers(_settings_at(url))
-        return _by_url[url]
+            settings, place = HueySettings.load(), _place_of(url)
+            its_own = replace(settings, queue=place, result_store=place, task_store=place)
+            _by_url[url] = None if _are_same(place, settings.queue) else ProjectInvokers(its_own)
+        found = _by_url[url]
+    return project_invokers() if found is None else found
 
 
-def _settings_at(url: str) -> HueySettings:
+def _place_of(url: str) -> Place:
     try:
         parsed = BackendURL.parse(url)
     except ConfigurationError as error:
-        raise _error(f"OPTIONS['URL'] cannot be used: {error}.") from error
+        raise _error(sentence(f"OPTIONS['URL'] cannot be used: {error}")) from error
     name = dict(parsed.query).get("queue")
     if name is None:
         name = default_queue_name()
         parsed = replace(parsed, query=(*parsed.query, ("queue", name)))
-    place = Place("OPTIONS['URL']", parsed.render(hide_password=False), name)
-    return replace(HueySettings.load(), queue=place, result_store=place, task_store=place)
+    return Place("OPTIONS['URL']", parsed.render(hide_password=False), name)
+
+
+def _are_same(place: Place, other: Place) -> bool:
+    """Whether two places have the same URL, in whatever order its options are written."""
+    return is_url(other.value) and _unordered(place.value) == _unordered(other.value)
+
+
+def _unordered(url: str) -> BackendURL:
+    parsed = BackendURL.parse(url)
+    return replace(parsed, query=tuple(sorted(parsed.query)))
 
 
 def _error(message: str, hint: str | None = None) -> SettingsError:
@@ -119,9 +134,11 @@ def _follow(*, setting: str, **_: Any) -> None:
         return
     with _lock:
         for invokers in _by_url.values():
-            invokers.close()
+            if invokers is not None:
+                invokers.close()
         _by_url.clear()
 
 
 _lock = threading.RLock()
-_by_url: dict[str, ProjectInvokers] = {}
+_by_url: dict[str, ProjectInvokers | None] = {}
+"""``None`` stands for the project's, which the settings may replace."""

@@ -11,6 +11,7 @@ Django's signals are sent here. What a receiver raises is logged, and harms neit
 from __future__ import annotations
 
 import logging
+import threading
 from asyncio import CancelledError
 from traceback import format_exception
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +21,7 @@ from django.tasks.signals import task_enqueued, task_finished, task_started
 
 from huey_core.backends.leased import Ack, Bury, Delivery, Retry
 from huey_core.commands.options import dotted_name
+from huey_core.exceptions import EncodeError
 from huey_core.hookspecs import hookimpl
 from huey_core.invoker.execution import Execution
 from huey_core.invoker.runner import CommandRunner
@@ -34,9 +36,10 @@ if TYPE_CHECKING:
     from huey_core.backends.leased import ResultWrite
     from huey_core.commands.base import QueueCommand
     from huey_core.invoker.invoker import Invoker
+    from huey_django.invoker import DjangoInvoker
     from huey_django.tasks.state import AnyResult
 
-__all__ = ["TASK_HOOKS", "TaskHooks", "run_now"]
+__all__ = ["TASK_HOOKS", "TaskHooks", "run_now", "with_task_hooks"]
 
 log: Final = logging.getLogger("huey_django.tasks")
 
@@ -67,10 +70,11 @@ class TaskHooks:
             return Execution()
         _send(task_started, result)
         try:
-            value = as_json(_call(result))
+            returned = _call(result)
         except CancelledError as error:
             # Not an Exception, and nobody but the task itself can have asked for it.
             raise RuntimeError("the coroutine was cancelled") from error
+        value = _carried(command, returned)
         change(result, status=TaskResultStatus.SUCCESSFUL, finished_at=moment(invoker.now()), _return_value=value)
         return Execution(value)
 
@@ -105,6 +109,19 @@ class TaskHooks:
 
 TASK_HOOKS: Final = TaskHooks()
 
+_registering: Final = threading.Lock()
+
+
+def with_task_hooks(invoker: DjangoInvoker) -> DjangoInvoker:
+    """Let the consumers of an invoker run tasks, and return it.
+
+    Raises:
+        QueueException: One of its other plugins cannot be used.
+    """
+    with _registering:
+        invoker.plugins.register(TASK_HOOKS, "huey_django.tasks")
+    return invoker
+
 
 def run_now(invoker: Invoker, command: TaskCommand) -> AnyResult:
     """Run a task in the caller, as ``ALWAYS_EAGER`` asks; delays are not waited for.
@@ -134,12 +151,29 @@ def _call(result: AnyResult) -> Any:
     return result.task.call(*context, *result.args, **result.kwargs)
 
 
-def _note(command: TaskCommand, error: BaseException) -> None:
+def _carried(command: TaskCommand, returned: Any) -> Any:
+    """What a task returned, as JSON has it.
+
+    Raises:
+        EncodeError: JSON does not have it. The task has done its work, and nobody tries again what raises this. The
+            result tells what Django's own backends tell, which is the error behind it.
+    """
+    try:
+        return as_json(returned)
+    except (TypeError, ValueError, RecursionError) as error:
+        refused = EncodeError(f"JSON cannot carry what the task returned: {error}")
+        _note(command, refused, shown=error)
+        raise refused from error
+
+
+def _note(command: TaskCommand, error: BaseException, shown: BaseException | None = None) -> None:
+    """Add an error to the result's list, unless it is the last there; ``shown`` is what stands there in its place."""
     if command.noted is error:
         return
     command.noted = error
-    traceback = _traceback(command.data, error)
-    errors = [*command.data.errors, TaskError(exception_class_path=dotted_name(type(error)), traceback=traceback)]
+    shown = shown or error
+    traceback = _traceback(command.data, shown)
+    errors = [*command.data.errors, TaskError(exception_class_path=dotted_name(type(shown)), traceback=traceback)]
     change(command.data, errors=errors[-KEPT_ERRORS:])
 
 

@@ -106,20 +106,21 @@ class Command(BaseCommand):
             config = settings.consumer_config(periodic=options["periodic"], loglevel=loglevel, **given)
             set_up_logs(config, level_is_given=loglevel is not None or "loglevel" in settings.consumer)
             autodiscover()
-            code = _run(queues or (), config, periodic=options["periodic"], reload=reload)
+            watch = CodeWatch(checks=not options["skip_checks"]) if reload else None
+            code = _run(queues or (), config, watch, periodic=options["periodic"])
         except (QueueException, SettingsError) as error:
             raise CommandError(str(error)) from error
         end_soon(code)
         sys.exit(code)
 
 
-def _run(queues: Sequence[str], config: ConsumerConfig, *, periodic: bool | None, reload: bool) -> int:
+def _run(queues: Sequence[str], config: ConsumerConfig, watch: CodeWatch | None, *, periodic: bool | None) -> int:
     consumers = make_consumers(queues, config)
     if periodic and not any(consumer.config.periodic for consumer in consumers):
         raise CommandError(f"--periodic: periodic commands are those of the queue {DEFAULT_QUEUE!r}, not served here.")
     members: list[Runnable] = [*consumers]
-    if reload:
-        members.append(CodeWatch())
+    if watch is not None:
+        members.append(watch)
     # What the checks and the imports have opened in this thread, which runs no command.
     connections.close_all()
     try:
