@@ -23,7 +23,7 @@ from huey_core.exceptions import (
 from huey_core.testing.rehearsal import Rehearsal
 
 
-class PowerCut(BaseException):
+class PowerCut(KeyboardInterrupt):
     """Ends a process, and is no error of the command."""
 
 
