@@ -33,7 +33,7 @@ from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from huey_core._unicode import escape_surrogates
+from huey_core.unicode import escape_surrogates
 from huey_core.backends.base import BaseQueue
 from huey_core.exceptions import ConfigurationError
 

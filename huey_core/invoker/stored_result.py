@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from huey_core._unicode import escape_surrogates
+from huey_core.unicode import escape_surrogates
 from huey_core.commands.options import dotted_name
 from huey_core.envelope import encode_header, join, unpack
 from huey_core.exceptions import (

@@ -76,6 +76,11 @@ def return_half_a_pair():
 
 
 @task
+def miss_a_file():
+    raise FileNotFoundError("no caf\udce9.txt")
+
+
+@task
 def raise_a_type_error():
     raise TypeError("not this")
 

@@ -19,6 +19,7 @@ from tasks.sample_tasks import (
     fail,
     leave,
     look_at_context,
+    miss_a_file,
     raise_a_type_error,
     return_an_object,
     return_half_a_pair,
@@ -45,6 +46,13 @@ def test_a_task_that_returned_is_successful(backend, consume, finished):
 def test_a_coroutine_function_is_run(backend, consume, finished):
     consume()
     assert finished(add_later.enqueue(1, 2)).return_value == 3
+
+
+def test_an_error_about_a_file_whose_name_is_no_unicode_is_told(backend, consume, finished):
+    consume()
+    result = finished(miss_a_file.enqueue())
+    assert result.status == TaskResultStatus.FAILED
+    assert "no caf\\udce9.txt" in result.errors[0].traceback
 
 
 @pytest.mark.parametrize("value", [None, [], {}, 0, "", [1, {"a": [None]}]])

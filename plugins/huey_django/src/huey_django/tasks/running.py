@@ -25,6 +25,7 @@ from huey_core.exceptions import EncodeError
 from huey_core.hookspecs import hookimpl
 from huey_core.invoker.execution import Execution
 from huey_core.invoker.runner import CommandRunner
+from huey_core.unicode import escape_surrogates
 from huey_core.invoker.stored_result import write_result
 from huey_django.tasks.command import TaskCommand
 from huey_django.tasks.records import Records
@@ -190,7 +191,7 @@ def _traceback(result: AnyResult, error: BaseException) -> str:
     frame = error.__traceback__
     while frame is not None and frame.tb_frame.f_code is not code:
         frame = frame.tb_next
-    return "".join(format_exception(type(error), error, frame or error.__traceback__))
+    return escape_surrogates("".join(format_exception(type(error), error, frame or error.__traceback__)))
 
 
 def _send(signal: Signal, result: AnyResult) -> None:
