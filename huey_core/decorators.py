@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import functools
 import types
-from datetime import datetime, timedelta
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar
 
 from huey_core.commands.base import FunctionCommand, PeriodicQueueCommand
 from huey_core.commands.crontab import crontab
 from huey_core.commands.local_time import to_epoch
-from huey_core.commands.options import CommandOptions, dotted_name
+from huey_core.commands.options import MAX_SECONDS, CommandOptions, names_in_key, seconds
 from huey_core.commands.registry import CommandRegistry, default_registry
 from huey_core.exceptions import ConfigurationError
 from huey_core.invoker.deferred import DeferredInvoker
 from huey_core.invoker.invoker import Invoker
+from huey_core.names import dotted_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime, timedelta
 
 
 __all__ = ["CommandFunction", "crontab", "periodic_command", "queue_command"]
@@ -111,6 +113,7 @@ class CommandFunction(Generic[P, R]):
             What a call returns.
 
         Raises:
+            ConfigurationError: The time or the arguments cannot be used.
             Unsupported: The queue cannot delay messages and there is no task store to schedule them in.
         """
         if isinstance(args, str | bytes):
@@ -121,8 +124,7 @@ class CommandFunction(Generic[P, R]):
         if eta is not None:
             command.eta = to_epoch(eta, convert_utc)
         elif delay is not None:
-            seconds = delay.total_seconds() if isinstance(delay, timedelta) else float(delay)
-            command.eta = self.invoker.now() + seconds
+            command.eta = self.invoker.now() + seconds("delay", delay, least=-MAX_SECONDS)
         return self.invoker.enqueue(command)
 
     def using(self, **options: Any) -> Self:
@@ -132,11 +134,14 @@ class CommandFunction(Generic[P, R]):
             options: Any options of :class:`~huey_core.commands.options.CommandOptions`.
 
         Raises:
-            ConfigurationError: An option is unknown or its value cannot be used.
+            ConfigurationError: An option is unknown, its value cannot be used, or it contradicts another.
             Unsupported: The queue cannot honour it.
         """
         overrides = {**self._overrides, **options}
-        self.invoker.check_options(self.command_class.defaults.override(**overrides))
+        together = self.command_class.defaults.override(**overrides)
+        together.check_together()
+        _check_unique_key(self.function, together)
+        self.invoker.check_options(together)
         return type(self)(self._source, self.function, self.command_class, overrides)
 
     def revoke(self, revoke_until: datetime | None = None, revoke_once: bool = False) -> None:
@@ -188,7 +193,7 @@ def queue_command(
         A decorator that makes a :class:`CommandFunction`.
 
     Raises:
-        ConfigurationError: An option is unknown or its value cannot be used.
+        ConfigurationError: An option is unknown, its value cannot be used, or two contradict each other.
         Unsupported: The queue cannot honour an option.
         CommandConflict: Another function is registered under this name.
     """
@@ -196,7 +201,6 @@ def queue_command(
     body = _bound("queue_command", invoker, defaults)
 
     def decorate(function: Callable[P, R]) -> CommandFunction[P, R]:
-        _check_unique_key(function, defaults)
         command_class = _command_class(FunctionCommand, function, name, body)
         _registry(invoker).register(command_class)
         return CommandFunction(invoker, function, command_class)
@@ -273,19 +277,20 @@ def _check_unique_key(function: Callable[..., Any], options: CommandOptions) -> 
     if not isinstance(key, str) or "{" not in key:
         return
     import inspect
-    from string import Formatter
 
-    try:
-        named = {field.partition(".")[0].partition("[")[0] for _, field, _, _ in Formatter().parse(key) if field}
-    except ValueError as error:
-        raise ConfigurationError(f"unique_key={key!r} cannot be read: {error}") from error
-    for name in named - set(inspect.signature(function).parameters):
-        raise ConfigurationError(f"unique_key={key!r} names {name!r}, which is no parameter of {function.__name__}()")
+    parameters = list(inspect.signature(function).parameters)
+    for name in sorted(names_in_key(key).difference(parameters)):
+        close = get_close_matches(name, parameters, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise ConfigurationError(
+            f"unique_key={key!r} names {name!r}, which is no parameter of {function.__name__}(){hint}"
+        )
 
 
 def _command_class(
     base: type[FunctionCommand], function: Callable[..., Any], name: str | None, body: dict[str, Any]
 ) -> type[FunctionCommand]:
+    _check_unique_key(function, body["defaults"])
     attributes = {
         "__doc__": function.__doc__,
         "__module__": function.__module__,

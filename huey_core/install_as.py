@@ -1,7 +1,7 @@
 """Lets programs of the original API run unchanged: ``import huey`` then finds this package.
 
-Every module has one copy, whichever name it was imported by: ``huey.queue`` is ``huey_core.queue``. The original's Redis
-backend is a plugin now, and found under its old name where that is installed.
+Every module has one copy, whichever name it was imported by: ``huey.queue`` is ``huey_core.queue``. The original's
+Redis backend is a plugin now, and found under its old name where that is installed.
 """
 
 from __future__ import annotations

@@ -237,3 +237,74 @@ def test_a_text_is_not_taken_for_a_list_of_arguments(invoker):
 
     with pytest.raises(ConfigurationError, match="as a sequence"):
         show.schedule("ab")
+
+
+def test_a_unique_key_of_one_call_is_checked_too(invoker):
+    @queue_command(invoker)
+    def greet(user_id): ...
+
+    with pytest.raises(
+        ConfigurationError, match=r"'userid', which is no parameter of greet\(\); did you mean 'user_id'"
+    ):
+        greet.using(unique_key="{userid}")
+
+
+@pytest.mark.parametrize("key", ["{usr:{width}}", "{user:{wdth}}", "{usr.name}", "{usr[0]}"])
+def test_every_name_in_a_unique_key_must_be_a_parameter(invoker, key):
+    with pytest.raises(ConfigurationError, match="no parameter of greet"):
+
+        @queue_command(invoker, unique_key=key)
+        def greet(user, width): ...
+
+
+def test_a_unique_key_that_a_call_cannot_fill_is_named(invoker):
+    @queue_command(invoker, unique_key="{day:%Y}-{user[id]}")
+    def greet(day, user): ...
+
+    with pytest.raises(ConfigurationError, match=r"unique_key='\{day:%Y\}-\{user\[id\]\}' cannot be made .* KeyError"):
+        greet(datetime(2030, 1, 1), {})
+
+
+def test_delays_that_contradict_each_other_are_refused_for_one_call_too(invoker):
+    @queue_command(invoker, retries=3, retry_max_delay=60)
+    def fragile(): ...
+
+    with pytest.raises(ConfigurationError, match="retry_delay is 100 s and retry_max_delay is 60 s"):
+        fragile.using(retry_delay=100)
+
+
+def test_a_message_whose_delays_contradict_those_in_the_code_can_be_read(invoker):
+    before = queue_command(invoker, retries=3, name="fragile")(lambda: None)
+    command = before.using(retry_delay=100).command()
+    message = invoker.codec.encode(command)
+
+    invoker.registry.unregister("fragile")
+    queue_command(invoker, retries=3, retry_max_delay=60, name="fragile")(lambda: None)
+
+    assert invoker.codec.decode(message).options.delay_before_retry(0) == 60
+
+
+@pytest.mark.parametrize("delay", [float("nan"), float("inf"), 1e12, timedelta.max, "5", True])
+def test_a_delay_that_is_none_is_refused(invoker, delay):
+    @queue_command(invoker)
+    def later(): ...
+
+    with pytest.raises(ConfigurationError, match="delay"):
+        later.schedule(delay=delay)
+
+
+@pytest.mark.parametrize("delay", [0, -5, timedelta(hours=-1)])
+def test_a_delay_that_is_over_runs_at_once(invoker, delay):
+    @queue_command(invoker)
+    def late(): ...
+
+    late.schedule(delay=delay)
+
+    assert invoker.queue.counts().ready == 1
+
+
+def test_the_unique_key_of_a_periodic_command_is_checked_too(invoker):
+    with pytest.raises(ConfigurationError, match="no parameter of tidy"):
+
+        @periodic_command(invoker, crontab(), unique_key="{day}")
+        def tidy(): ...

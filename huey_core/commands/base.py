@@ -6,9 +6,10 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from huey_core.backends.leased import new_message_id
-from huey_core.commands.options import CommandOptions, dotted_name
+from huey_core.commands.options import CommandOptions
 from huey_core.commands.registry import default_registry
 from huey_core.exceptions import ConfigurationError
+from huey_core.names import dotted_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,12 +51,16 @@ class QueueCommand:
         retried: How many retries there have been.
         attempt: While it runs: the number of this delivery since the last outcome, from 1.
         enqueued_at: When it was written, in seconds since the epoch; ``None`` before that.
+        received: The message that it was read from and the data that were in it; ``None`` where it was made here.
         unique: Goes before the options' ``unique_key`` and ``unique_for``, where it is set.
         expires_at: When it expires, in seconds since the epoch; ``None`` never.
     """
 
     command_name: ClassVar[str] = ""
     defaults: ClassVar[CommandOptions] = CommandOptions()
+    keeps_changes: ClassVar[bool] = True
+    """Whether a retry carries the data as a run has left them. Otherwise it carries those that the message had."""
+
     invoker: Invoker | None = None
 
     def __init_subclass__(cls, declare: bool = True, **kwargs: Any) -> None:
@@ -86,6 +91,7 @@ class QueueCommand:
         self.expires_at: float | None = None
         self.unique: tuple[str, float | None] | None = None
         self.received_header: dict[str, Any] = {}
+        self.received: tuple[bytes, Any] | None = None
 
     def execute(self) -> Any:
         """Do the work, and return the result."""
@@ -96,7 +102,7 @@ class QueueCommand:
         return self.data
 
     def set_data(self, data: Any) -> None:
-        """Replace what the command works on."""
+        """Replace what the command works on; a retry carries the new data."""
         self.data = data
 
     def revoke(self) -> None:
@@ -133,16 +139,27 @@ class QueueCommand:
         return payload
 
     def unique_key(self) -> str | None:
-        """The key that keeps a second command like this one from being written, or ``None``."""
+        """The key that keeps a second command like this one from being written, or ``None``.
+
+        Raises:
+            ConfigurationError: A text cannot be filled with the arguments of this call.
+        """
         key = self.options.unique_key
         if callable(key):
             made = self._call_with_arguments(key)
             return None if made is None else f"{self.command_name}:{made}"
         if key is not None:
-            return f"{self.command_name}:{key.format_map(self._arguments_by_name())}"
+            arguments = self._arguments_by_name()
+            try:
+                return f"{self.command_name}:{key.format_map(arguments)}"
+            except (LookupError, AttributeError, TypeError, ValueError) as error:
+                raise ConfigurationError(
+                    f"unique_key={key!r} cannot be made of the arguments {', '.join(arguments) or '(none)'}: "
+                    f"{type(error).__name__}: {error}"
+                ) from error
         if self.options.unique_for is not None:
-            arguments = repr(sorted(self._arguments_by_name().items()))
-            return f"{self.command_name}:{sha256(arguments.encode()).hexdigest()}"
+            text = repr(sorted(self._arguments_by_name().items()))
+            return f"{self.command_name}:{sha256(text.encode()).hexdigest()}"
         return None
 
     def _call_with_arguments(self, function: Callable[..., Any]) -> Any:
@@ -179,7 +196,12 @@ class PeriodicQueueCommand(QueueCommand, declare=False):
 
 
 class FunctionCommand(QueueCommand, declare=False):
-    """A call of a decorated function; :attr:`data` is the pair of its arguments and keyword arguments."""
+    """A call of a decorated function; :attr:`data` is the pair of its arguments and keyword arguments.
+
+    A function may use up its arguments, so a retry carries those of the call, just as a redelivery after a crash does.
+    """
+
+    keeps_changes = False
 
     function: ClassVar[Callable[..., Any]]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from huey_core.commands.options import TRAVELLING
 from huey_core.envelope import PlainHeaders, encode_header, join, unpack
-from huey_core.exceptions import ConfigurationError, DecodeError
+from huey_core.exceptions import ConfigurationError, DecodeError, EncodeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -61,7 +61,8 @@ class CommandCodec:
         """Turn a command into a message.
 
         Raises:
-            EncodeError: The command's data cannot be carried by the serializer.
+            EncodeError: The command's data cannot be carried by the serializer, or those of a message that is written
+                again cannot be read a second time.
         """
         enqueued_at = command.enqueued_at
         if enqueued_at is None:
@@ -69,7 +70,18 @@ class CommandCodec:
             if command.options.expires is not None:
                 command.expires_at = (command.eta or enqueued_at) + command.options.expires
         encoded = self._plain_header(command, enqueued_at) or encode_header(self._header(command))
-        return join(encoded, self._serializer.encode(command.to_payload(), encoded))
+        return join(encoded, self._serializer.encode(self._payload(command), encoded))
+
+    def _payload(self, command: QueueCommand) -> Any:
+        received = command.received
+        if received is None or command.keeps_changes or command.data is not received[1]:
+            return command.to_payload()
+        # Decoded anew: to keep a copy of the arguments would cost every command what only a retry needs.
+        header, encoded, body = unpack(received[0])
+        try:
+            return self._accepted[header["ser"]].decode(body, encoded)
+        except DecodeError as error:
+            raise EncodeError(f"the arguments of {command!r} cannot be read a second time: {error}") from error
 
     def _plain_header(self, command: QueueCommand, enqueued_at: float) -> bytes | None:
         """The header of a command that says no more than every command does; ``None`` if this one does."""
@@ -151,4 +163,5 @@ class CommandCodec:
         command.expires_at = header.get("exp")
         command.headers = header.get("hdr") or {}
         command.received_header = header
+        command.received = (data, command.data)
         return command

@@ -8,49 +8,66 @@ deployment can change them for messages that wait already.
 from __future__ import annotations
 
 import random
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from difflib import get_close_matches
-from pathlib import Path
+from string import Formatter
 from typing import Any, Final, Self
 
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.leased import MAX_PRIORITY
 from huey_core.exceptions import ConfigurationError
+from huey_core.names import dotted_name
 
-__all__ = ["CommandOptions", "dotted_name"]
+__all__ = ["MAX_SECONDS", "CommandOptions", "dotted_name", "names_in_key", "seconds"]
 
 Seconds = float | int | timedelta
 UniqueKey = str | Callable[..., str]
 
+MAX_SECONDS: Final = 36525 * 86400
+"""The longest duration, a hundred years in seconds: what every clock and every server can add to a time."""
 
-def dotted_name(thing: type | Callable[..., Any]) -> str:
-    """The module and the qualified name of a class or function, joined by a dot.
+_DEFAULT_RETRY_MAX_DELAY: Final = 3600.0
 
-    What is defined in the script that was started gets the name it has when it is imported, because that is how the
-    consumer will find it: ``python shop/mail.py`` and ``import mail`` agree on ``mail.send``.
+
+def seconds(name: str, value: Any, *, least: float = 0) -> float:
+    """Read a duration as a user writes it, and return it in seconds.
+
+    Args:
+        name: What to call it in an error.
+        value: A number of seconds, or a timedelta.
+        least: The shortest that can be used, in seconds.
+
+    Raises:
+        ConfigurationError: It is no duration, or is not from ``least`` to :data:`MAX_SECONDS`.
     """
-    module = thing.__module__
-    return f"{_name_of_script() if module == '__main__' else module}.{thing.__qualname__}"
+    given = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(given, bool) or not isinstance(given, int | float) or not least <= given <= MAX_SECONDS:
+        raise ConfigurationError(
+            f"{name} must be a number of seconds or a timedelta, at least {least:.12g} and at most {MAX_SECONDS} (a "
+            f"hundred years), not {value!r}"
+        )
+    return float(given)
 
 
-def _name_of_script() -> str:
-    main = sys.modules["__main__"]
-    spec = getattr(main, "__spec__", None)
-    if spec is not None:
-        return str(spec.name).removesuffix(".__main__")
-    file = getattr(main, "__file__", None)
-    return "__main__" if file is None else Path(file).stem
+def names_in_key(key: str) -> set[str]:
+    """The arguments that a text for ``unique_key`` names.
 
-
-def _seconds(name: str, value: Any) -> float:
-    if isinstance(value, timedelta):
-        value = value.total_seconds()
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-        raise ConfigurationError(f"{name} must be a number of seconds or a timedelta, 0 or more, not {value!r}")
-    return float(value)
+    Raises:
+        ConfigurationError: It cannot be read, or has braces without a name.
+    """
+    try:
+        fields = [(field, spec or "") for _, field, spec, _ in Formatter().parse(key) if field is not None]
+    except ValueError as error:
+        raise ConfigurationError(f"unique_key={key!r} cannot be read: {error}") from error
+    names = set()
+    for field, spec in fields:
+        name = field.partition(".")[0].partition("[")[0]
+        if not name or name.isdecimal():
+            raise ConfigurationError(f"unique_key={key!r} must name an argument in each pair of braces")
+        names |= {name} | names_in_key(spec)
+    return names
 
 
 def _exception_names(name: str, value: Any) -> tuple[str, ...]:
@@ -75,9 +92,11 @@ class CommandOptions:
         retries: How many more times a command that raised is tried.
         retry_delay: Seconds before the first retry.
         retry_backoff: Each further delay is the one before, times this; 1 keeps the delay constant.
-        retry_max_delay: No delay is longer than this, jitter included.
+        retry_max_delay: No delay is longer than this, jitter included; ``None``: than an hour, or than ``retry_delay``
+            if that is longer.
         retry_jitter: Spreads each delay at random by this fraction to either side, between 0 and 1.
-        retry_on: Only exceptions of these types (or a subclass) are retried; empty means any ``Exception``.
+        retry_on: Only exceptions of these types (or a subclass) are retried; empty means any ``Exception``,
+            which ``SystemExit`` is not.
         give_up_on: Exceptions of these types (or a subclass) are never retried.
         priority: Higher runs first, from -1000 to 1000.
         expires: Seconds after the call, or after the time for which it is scheduled, at which a command that has not
@@ -96,7 +115,7 @@ class CommandOptions:
     retries: int = 0
     retry_delay: float = 0.0
     retry_backoff: float = 1.0
-    retry_max_delay: float = 3600.0
+    retry_max_delay: float | None = None
     retry_jitter: float = 0.0
     retry_on: tuple[str, ...] = ()
     give_up_on: tuple[str, ...] = ()
@@ -113,13 +132,32 @@ class CommandOptions:
         """Check and normalize options as a user writes them.
 
         Raises:
-            ConfigurationError: An option is unknown (the closest name is offered) or its value cannot be used.
+            ConfigurationError: An option is unknown (the closest name is offered), its value cannot be used, or two
+                contradict each other.
         """
-        return cls(**cls._checked(given))
+        built = cls(**cls._checked(given))
+        built.check_together()
+        return built
 
     def override(self, **given: Any) -> Self:
-        """A copy with some options replaced; see :meth:`build`."""
+        """A copy with some options replaced; see :meth:`build`.
+
+        Whether the options fit together is for :meth:`check_together` to say: what waits in a queue must be readable
+        after a deployment, too, that has changed the others.
+        """
         return replace(self, **self._checked(given))
+
+    def check_together(self) -> None:
+        """Refuse options that contradict each other.
+
+        Raises:
+            ConfigurationError: The message names both.
+        """
+        if self.retry_max_delay is not None and self.retry_delay > self.retry_max_delay:
+            raise ConfigurationError(
+                f"retry_delay is {self.retry_delay:g} s and retry_max_delay is {self.retry_max_delay:g} s, but no "
+                "delay may be longer than that"
+            )
 
     @classmethod
     def _checked(cls, given: dict[str, Any]) -> dict[str, Any]:
@@ -151,17 +189,24 @@ class CommandOptions:
 
     def delay_before_retry(self, done: int, uniform: Callable[[float, float], float] = random.uniform) -> float:
         """Seconds to wait before the next retry, after ``done`` earlier ones."""
+        longest = self.retry_max_delay
+        if longest is None:
+            longest = max(self.retry_delay, _DEFAULT_RETRY_MAX_DELAY)
         try:
-            delay = min(self.retry_delay * self.retry_backoff**done, self.retry_max_delay)
+            delay = min(self.retry_delay * self.retry_backoff**done, longest)
         except OverflowError:
-            delay = self.retry_max_delay if self.retry_delay else 0.0
+            delay = longest if self.retry_delay else 0.0
         if self.retry_jitter:
             delay *= uniform(1 - self.retry_jitter, 1 + self.retry_jitter)
-        return min(delay, self.retry_max_delay)
+        return min(delay, longest)
 
 
 def _optional(check: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
     return lambda name, value: None if value is None else check(name, value)
+
+
+def _lasting(name: str, value: Any) -> float:
+    return seconds(name, value, least=0.001)
 
 
 def _whole(name: str, value: Any) -> int:
@@ -195,24 +240,26 @@ def _flag(name: str, value: Any) -> bool:
 
 
 def _unique_key(name: str, value: Any) -> UniqueKey:
-    if not callable(value) and not (isinstance(value, str) and value):
+    if isinstance(value, str) and value:
+        names_in_key(value)
+    elif not callable(value):
         raise ConfigurationError(f"{name} must be a text or a function that returns one, not {value!r}")
     return value  # type: ignore[no-any-return]
 
 
 _CHECKS: Final[dict[str, Callable[[str, Any], Any]]] = {
     "retries": _whole,
-    "retry_delay": _seconds,
+    "retry_delay": seconds,
     "retry_backoff": _backoff,
-    "retry_max_delay": _seconds,
+    "retry_max_delay": _optional(seconds),
     "retry_jitter": _fraction,
     "retry_on": _exception_names,
     "give_up_on": _exception_names,
     "priority": _priority,
-    "expires": _optional(_seconds),
+    "expires": _optional(seconds),
     "unique_key": _optional(_unique_key),
-    "unique_for": _optional(_seconds),
-    "result_ttl": _optional(_seconds),
+    "unique_for": _optional(_lasting),
+    "result_ttl": _optional(_lasting),
     "store_result": _optional(_flag),
     "keep_failed": _flag,
 }

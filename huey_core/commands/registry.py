@@ -6,6 +6,8 @@ imported is found by every invoker. An invoker that must not share it is given a
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
@@ -49,7 +51,8 @@ class CommandRegistry:
                 "give one of them another name with name='...'"
             )
         self._classes[name] = command_class
-        for callback in self.on_register:
+        # A copy, because one may leave meanwhile.
+        for callback in tuple(self.on_register):
             callback(command_class)
 
     def unregister(self, name: str) -> None:
@@ -98,18 +101,45 @@ class CommandRegistry:
 def _same_command(one: type[QueueCommand], other: type[QueueCommand]) -> bool:
     if one is other:
         return True
-    place = _place(one)
-    if place is None:
+    if _place(one) is None and "<locals>" in one.command_name:
         # A class made inside a function is made afresh by every call of that function.
-        return "<locals>" in one.command_name
+        return True
     # One function may be decorated for several invokers, and a script is often imported a second time by its name.
-    return place == _place(other) and one.defaults == other.defaults and _queue_of(one) == _queue_of(other)
+    return _same_source(one, other) and _options_of(one) == _options_of(other) and _queue_of(one) == _queue_of(other)
+
+
+def _same_source(one: type[QueueCommand], other: type[QueueCommand]) -> bool:
+    place = _place(one)
+    if place is not None or _place(other) is not None:
+        return place == _place(other)
+    # Python does not say on which line a class was written, but within one module a second one is another one.
+    file = _file_of(one)
+    return (
+        one.__module__ != other.__module__
+        and one.__qualname__ == other.__qualname__
+        and file is not None
+        and file == _file_of(other)
+    )
 
 
 def _place(command_class: type[QueueCommand]) -> tuple[str, int, str] | None:
     """Where the function of a command was written; ``None`` for a command that was written as a class."""
-    code = getattr(getattr(command_class, "function", None), "__code__", None)
+    return _place_of_code(getattr(command_class, "function", None))
+
+
+def _place_of_code(function: object) -> tuple[str, int, str] | None:
+    code = getattr(function, "__code__", None)
     return None if code is None else (code.co_filename, code.co_firstlineno, code.co_qualname)
+
+
+def _file_of(command_class: type[QueueCommand]) -> str | None:
+    return getattr(sys.modules.get(command_class.__module__), "__file__", None)
+
+
+def _options_of(command_class: type[QueueCommand]) -> object:
+    options = command_class.defaults
+    # A function that is imported twice is two functions.
+    return replace(options, unique_key=None), _place_of_code(options.unique_key) or options.unique_key
 
 
 def _queue_of(command_class: type[QueueCommand]) -> str | None:

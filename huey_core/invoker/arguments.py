@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from huey_core.commands.options import MAX_SECONDS
 from huey_core.exceptions import ConfigurationError
 
 __all__ = ["check_kind", "check_seconds"]
@@ -18,11 +19,14 @@ def check_kind(name: str, value: object, *kinds: type) -> None:
         raise ConfigurationError(f"{name} must be {expected}, not {value!r}")
 
 
-def check_seconds(name: str, value: object, least: float) -> None:
-    """Refuse what is not a number of seconds, and fewer than ``least``.
+def check_seconds(name: str, value: object, least: float, most: float = MAX_SECONDS) -> None:
+    """Refuse what is not a number of seconds from ``least`` to ``most``, and in any case more than a hundred years.
 
     Raises:
         ConfigurationError: It cannot be used.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= least:
-        raise ConfigurationError(f"{name} must be a number of seconds of at least {least:g}, not {value!r}")
+    most = min(most, MAX_SECONDS)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise ConfigurationError(
+            f"{name} must be a number of seconds, at least {least:g} and at most {most:.0f}, not {value!r}"
+        )

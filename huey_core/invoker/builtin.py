@@ -6,7 +6,7 @@ They go through the same hooks as anybody's plugin, so whatever a plugin may wan
 from __future__ import annotations
 
 from types import CoroutineType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from huey_core.backends.leased import ResultWrite
 from huey_core.exceptions import CommandExpired, CommandRevoked
@@ -15,6 +15,8 @@ from huey_core.invoker.execution import Execution
 from huey_core.invoker.stored_result import encode_dropped, encode_error, encode_value
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from huey_core.commands.base import QueueCommand
     from huey_core.invoker.invoker import Invoker
 
@@ -32,16 +34,7 @@ class CoreFeatures:
     @hookimpl(trylast=True)
     def huey_execute(self, invoker: Invoker, command: QueueCommand) -> Execution:
         value = command.execute()
-        if isinstance(value, CoroutineType):
-            # Most programs that enqueue never need it, and it takes longer to import than all of this package.
-            import asyncio
-
-            try:
-                value = asyncio.run(value)
-            except asyncio.CancelledError as error:
-                # Not an Exception, and nobody but the command itself can have asked for it.
-                raise RuntimeError("the coroutine was cancelled") from error
-        return Execution(value)
+        return Execution(_run_coroutine(value) if isinstance(value, CoroutineType) else value)
 
     @hookimpl(trylast=True)
     def huey_retry_delay(self, invoker: Invoker, command: QueueCommand, error: BaseException) -> float | None:
@@ -67,3 +60,36 @@ class CoreFeatures:
             value = encode_error(invoker.serializer, command.task_id, error)
         ttl = invoker.result_ttl if options.result_ttl is None else options.result_ttl
         return ResultWrite(store, command.task_id, value, ttl if invoker.results_expire else None)
+
+
+def _run_coroutine(coroutine: CoroutineType[Any, Any, Any]) -> Any:
+    """Run a coroutine to its end, in an event loop of its own."""
+    # Most programs that enqueue never need it, and it takes longer to import than all of this package.
+    import asyncio
+
+    # A command that is run at once may be called in a coroutine, and a thread has room for one running loop.
+    run: Callable[[CoroutineType[Any, Any, Any]], Any] = _run_in_thread if _is_in_loop() else asyncio.run
+    try:
+        return run(coroutine)
+    except asyncio.CancelledError as error:
+        # Not an Exception, and nobody but the command itself can have asked for it.
+        raise RuntimeError("the coroutine was cancelled") from error
+
+
+def _is_in_loop() -> bool:
+    import asyncio
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _run_in_thread(coroutine: CoroutineType[Any, Any, Any]) -> Any:
+    import asyncio
+    from concurrent.futures import ThreadPoolExecutor
+    from contextvars import copy_context
+
+    with ThreadPoolExecutor(1, "huey-eager") as thread:
+        return thread.submit(copy_context().run, asyncio.run, coroutine).result()

@@ -35,9 +35,12 @@ def run_eagerly(invoker: Invoker, command: QueueCommand) -> Any:
         CommandNotFound: The command is not registered.
     """
     runner = CommandRunner(invoker)
-    outcome, execution = _run(invoker, runner, command.task_id, invoker.codec.encode(command))
-    while isinstance(outcome, Retry):
-        outcome, execution = _run(invoker, runner, command.task_id, outcome.data)
+    data = invoker.codec.encode(command)
+    outcome, execution = _run(invoker, runner, command.task_id, data)
+    # What goes back as it came was not run at all, and would not be the next time.
+    while isinstance(outcome, Retry) and outcome.data != data:
+        data = outcome.data
+        outcome, execution = _run(invoker, runner, command.task_id, data)
     if invoker.result_store is None or not isinstance(outcome, Ack | Bury):
         if execution.error is not None:
             raise execution.error

@@ -28,6 +28,7 @@ from huey_core.invoker.eager import run_eagerly
 from huey_core.invoker.opened import OpenedBackends
 from huey_core.invoker.results import AsyncData
 from huey_core.invoker.revocation import Revocations
+from huey_core.invoker.telling import tell_of_commands
 from huey_core.invoker.writing import message_of, write
 from huey_core.plugins.serializers import serializer as find_serializer
 
@@ -120,7 +121,7 @@ class Invoker:
         self.lease: float = options["lease"] if lease is None else lease
         if self.result_ttl is not None:
             check_seconds("result_ttl", self.result_ttl, 0.001)
-        check_seconds("lease", self.lease, 0.001)
+        check_seconds("lease", self.lease, 0.001, threading.TIMEOUT_MAX)
         self.serializer = find_serializer(options["serializer"] if serializer is None else serializer)
         self.accepted: Mapping[str, Serializer] = {
             one.name: one for one in ([self.serializer] if accept is None else map(find_serializer, accept))
@@ -131,6 +132,7 @@ class Invoker:
         self._clock = clock
         self.clock_offset = 0.0
         self._plugins_lock = threading.Lock()
+        self._end_telling: Callable[[], object] | None = None
 
     @classmethod
     def from_url(cls, url: str, **settings: Any) -> Self:
@@ -193,14 +195,9 @@ class Invoker:
                 manager = PluginManager(self._plugin_arguments)
                 # Registered last, so that of several implementations with trylast core's own is the last.
                 manager.register(CoreFeatures(), "huey_core")
-
-                def tell(command_class: type[QueueCommand]) -> None:
-                    manager.notify("huey_command_registered", registry=self.registry, command_class=command_class)
-
-                for name in self.registry:
-                    tell(self.registry.get(name))
-                self.registry.on_register.append(tell)
+                # Before anybody is told of a command: an observer may ask for the plugins.
                 self.__dict__["plugins"] = manager
+                self._end_telling = tell_of_commands(self, manager)
             return self.__dict__["plugins"]  # type: ignore[no-any-return]
 
     @cached_property
@@ -388,7 +385,9 @@ class Invoker:
             state.update(before)
 
     def close(self) -> None:
-        """Give back the connections of what this invoker opened from URLs."""
+        """Give back the connections of what this invoker opened from URLs, and tell plugins of no further command."""
+        if self._end_telling is not None:
+            self._end_telling()
         self._opened.close()
 
     def _check_delay(self, option: str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
+from huey_core.commands.options import MAX_SECONDS
 from huey_core.exceptions import DataStoreGetException, DataStoreTimeout, QueueException
 from huey_core.invoker.stored_result import decode_result
 
@@ -140,7 +141,8 @@ class AsyncData(Generic[R]):
             raise DataStoreGetException(f"the result of {self.task_id} could not be read: {error}") from error
 
     def _wait(self, timeout: float | None, backoff: float, max_delay: float, remove: bool | None) -> None:
-        deadline = None if timeout is None else time.monotonic() + timeout
+        # No lock can wait for as long as float("inf"), so what is as good as for ever is for ever.
+        deadline = None if timeout is None or timeout > MAX_SECONDS else time.monotonic() + timeout
         pause = 0.01
         while not self._look(remove):
             remaining = None if deadline is None else deadline - time.monotonic()

@@ -9,16 +9,22 @@ and a revocation that was meant for one call never drops two. Three rules see to
 * The revocations of commands are one value under one key, changed only by compare-and-swap.
 * A revocation that was meant for one call is taken by writing down which. What was taken leaves that value only after
   the call has a revocation of its own; whoever comes by, after a crash, finishes this.
+
+What another version has written is kept as it is when the value is changed, and of an entry only those fields are read
+that are known here. An entry that cannot be read is nobody's business but that of the command that it names: whether
+that one may run is not known, so it neither runs nor is dropped, until a consumer reads the entry or somebody restores
+the command.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Final
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
+from huey_core.exceptions import DataStoreGetException
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,13 +42,24 @@ _CALLS_MARGIN: Final = 86400.0
 _COMMANDS: Final = "revoked-commands"
 _NO_COMMANDS: Final = b"{}"
 
+_TYPES: Final[dict[str, set[type]]] = {
+    "until": {int, float, type(None)},
+    "once": {bool},
+    "taken_by": {str, type(None)},
+}
+"""The fields of an entry that are known here, with their exact types: to ``isinstance`` a bool is an int."""
+
+
+Commands = dict[str, Any]
+"""The revocations of commands as they are stored: for each name an object of the fields of :class:`_Revoked`."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Revoked:
     """How a command is revoked: until a time (seconds since the epoch), for one call, and which call took it."""
 
-    until: float | None
-    once: bool
+    until: float | None = None
+    once: bool = False
     taken_by: str | None = None
 
     def holds(self, now: float) -> bool:
@@ -71,7 +88,7 @@ class Revocations:
 
     def revoke_command(self, command_name: str, until: float | None, once: bool) -> None:
         """Keep every call of a command from running: until a time, or only the next one, or until restored."""
-        self._edit(lambda commands: {**commands, command_name: _Revoked(until, once)})
+        self._edit(lambda commands: {**commands, command_name: asdict(_Revoked(until, once))})
 
     def restore_call(self, task_id: str) -> bool:
         """Forget the revocation of a call, and say whether there was one."""
@@ -80,16 +97,20 @@ class Revocations:
     def restore_command(self, command_name: str) -> bool:
         """Forget the revocation of a command, and say whether there was one."""
         before = self._edit(lambda commands: {name: one for name, one in commands.items() if name != command_name})
-        return command_name in before and before[command_name].taken_by is None
+        return command_name in before and _taken_by(before[command_name]) is None
 
     def is_call_revoked(self, task_id: str) -> bool:
         """Whether this call was revoked by itself; it stays so after it was dropped."""
         return self._store.peek(_call_key(task_id)) is not EmptyData
 
     def is_command_revoked(self, command_name: str, now: float) -> bool:
-        """Whether every call of this command is revoked at ``now`` (seconds since the epoch)."""
-        revoked = _read(self._store.peek(_COMMANDS)).get(command_name)
-        return revoked is not None and revoked.holds(now)
+        """Whether every call of this command is revoked at ``now`` (seconds since the epoch).
+
+        Raises:
+            DataStoreGetException: What is stored cannot be read.
+        """
+        commands = _read(self._store.peek(_COMMANDS))
+        return command_name in commands and _revoked(command_name, commands[command_name]).holds(now)
 
     def any(self) -> bool:
         """Whether there may be a revocation at all: one look, for a whole batch of commands."""
@@ -101,6 +122,9 @@ class Revocations:
 
         A revocation that was meant for one call becomes this call's own by that: the answer is the same when the call
         comes again, and no other call gets it.
+
+        Raises:
+            DataStoreGetException: What is stored of its command cannot be read.
         """
         task_id, name = command.task_id, command.command_name
         while True:
@@ -109,14 +133,16 @@ class Revocations:
             if for_call is not EmptyData:
                 return True
             commands = _read(stored)
-            if not all(revoked.holds(now) for revoked in commands.values()):
+            if any(_is_over(entry, now) for entry in commands.values()):
                 self._tidy(now)
-            revoked = commands.get(name)
-            if revoked is None or not revoked.holds(now):
-                return revoked is not None and revoked.taken_by == task_id
+            if name not in commands:
+                return False
+            revoked = _revoked(name, commands[name])
+            if not revoked.holds(now):
+                return revoked.taken_by == task_id
             if not revoked.once:
                 return True
-            if self._swap(stored, {**commands, name: replace(revoked, taken_by=task_id)}):
+            if self._swap(stored, {**commands, name: {**commands[name], "taken_by": task_id}}):
                 self._tidy(now)
                 return True
 
@@ -127,22 +153,23 @@ class Revocations:
             self._store.put(key, b"1")
 
     def _tidy(self, now: float) -> None:
-        self._edit(lambda commands: {name: revoked for name, revoked in commands.items() if revoked.holds(now)})
+        self._edit(lambda commands: {name: entry for name, entry in commands.items() if not _is_over(entry, now)})
 
-    def _edit(self, change: Callable[[dict[str, _Revoked]], dict[str, _Revoked]]) -> dict[str, _Revoked]:
+    def _edit(self, change: Callable[[Commands], Commands]) -> Commands:
         """Change the revocations of commands, and return what they were before."""
         while True:
             stored = self._store.peek(_COMMANDS)
             before = _read(stored)
             after = change(before)
-            for name, revoked in before.items():
-                if revoked.taken_by is not None and after.get(name) != revoked:
-                    self.revoke_call(revoked.taken_by)
+            for name, entry in before.items():
+                taken_by = _taken_by(entry)
+                if taken_by is not None and after.get(name) != entry:
+                    self.revoke_call(taken_by)
             if after == before or self._swap(stored, after):
                 return before
 
-    def _swap(self, stored: bytes | EmptyDataType, after: dict[str, _Revoked]) -> bool:
-        encoded = json.dumps({name: asdict(revoked) for name, revoked in after.items()}).encode()
+    def _swap(self, stored: bytes | EmptyDataType, after: Commands) -> bool:
+        encoded = json.dumps(after).encode()
         if stored is EmptyData:
             return self._store.put_if_absent(_COMMANDS, encoded)
         return self._store.replace_if_equal(_COMMANDS, stored, encoded)
@@ -152,7 +179,43 @@ def _call_key(task_id: str) -> str:
     return f"revoked-call:{task_id}"
 
 
-def _read(stored: bytes | EmptyDataType) -> dict[str, _Revoked]:
+def _read(stored: bytes | EmptyDataType) -> Commands:
     if stored is EmptyData:
         return {}
-    return {name: _Revoked(**fields) for name, fields in json.loads(stored).items()}
+    try:
+        commands = json.loads(stored)
+    except ValueError as error:
+        raise _unreadable() from error
+    if not isinstance(commands, dict):
+        raise _unreadable()
+    return commands
+
+
+def _unreadable() -> DataStoreGetException:
+    return DataStoreGetException(
+        f"the value {_COMMANDS!r} in the task store, which says what is revoked, cannot be read"
+    )
+
+
+def _revoked(name: str, entry: Any) -> _Revoked:
+    revoked = _known_part(entry)
+    if revoked is None:
+        raise DataStoreGetException(f"the revocation of {name!r} cannot be read here; restore() forgets it")
+    return revoked
+
+
+def _is_over(entry: Any, now: float) -> bool:
+    revoked = _known_part(entry)
+    return revoked is not None and not revoked.holds(now)
+
+
+def _taken_by(entry: Any) -> str | None:
+    revoked = _known_part(entry)
+    return None if revoked is None else revoked.taken_by
+
+
+def _known_part(entry: Any) -> _Revoked | None:
+    if not isinstance(entry, dict):
+        return None
+    known = {name: entry[name] for name in _TYPES if name in entry}
+    return _Revoked(**known) if all(type(value) in _TYPES[name] for name, value in known.items()) else None

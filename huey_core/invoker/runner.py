@@ -11,7 +11,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, Release, ResultWrite, Retry
+from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, ResultWrite, Retry
 from huey_core.exceptions import CommandExpired, CommandNotFound, CommandRevoked, EncodeError, SerializationError
 from huey_core.invoker.execution import Execution
 from huey_core.invoker.stored_result import encode_error, error_text, format_error, traceback_of_command
@@ -69,8 +69,9 @@ class CommandRunner:
         try:
             revoked = revocable and invoker.take_revocation(command)
         except Exception as error:
-            log.exception("%s is given back, because it is not known whether it was revoked", command)
-            return Release(delivery), Execution(error=error)
+            delay = self._unreadable_delay
+            log.exception("%s waits %g s, because it is not known whether it was revoked", command, delay)
+            return Retry(delivery, delivery.data, delay), Execution(error=error)
         try:
             if revoked:
                 raise CommandRevoked(f"{command.command_name} {command.task_id} was revoked before it could start")

@@ -16,6 +16,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
+from huey_core.names import dotted_name
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -202,7 +204,7 @@ _CARRIED: Final = (bool, int, float, str, bytes, list, dict, tuple, set, frozens
 
 
 def type_name(kind: type) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
+    return dotted_name(kind).removeprefix("builtins.")
 
 
 def _explain(kind: type) -> str:

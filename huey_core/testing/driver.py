@@ -38,7 +38,7 @@ class Run:
         attempt: The number of this delivery since the message's last outcome, from 1.
         value: What it returned.
         error: What it raised, or why it did not run.
-        outcome: How the delivery ended: ``Ack``, ``Retry``, ``Release`` or ``Bury``.
+        outcome: How the delivery ended: ``Ack``, ``Retry`` or ``Bury``.
         settled: Whether the outcome took effect; ``False`` when the lease had ended.
     """
 

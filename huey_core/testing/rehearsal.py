@@ -88,9 +88,7 @@ class Rehearsal:
     def run_until_idle(self, *, over: float | timedelta = 0.0, raises: bool = True, limit: int = 1000) -> list[Run]:
         """Run what is due, and what that enqueues, in this thread and one after another, until nothing is due.
 
-        What an installed plugin does in the life of a consumer, such as ``huey_worker_start``, is not done. A command
-        that is a coroutine function gets an event loop of its own, which a thread has one of at a time: in a test that
-        is a coroutine itself, write ``await asyncio.to_thread(rehearsal.run_until_idle)``.
+        What an installed plugin does in the life of a consumer, such as ``huey_worker_start``, is not done.
 
         Args:
             over: Let so much time pass meanwhile, in seconds or as a timedelta, and run everything when it falls due.

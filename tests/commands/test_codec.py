@@ -9,15 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from huey_core import CommandRegistry, QueueCommand
+from huey_core.commands.base import FunctionCommand
 from huey_core.commands.codec import CommandCodec
 from huey_core.envelope import encode_header, join, unpack
 from huey_core.exceptions import CommandNotFound, DecodeError, EncodeError, SerializationError
 from huey_core.serializers.json import JSONSerializer
 from huey_core.serializers.pickle import PickleSerializer
+from huey_core.serializers.signed import SignedSerializer
 
 
 class Note(QueueCommand, declare=False):
     command_name = "tests.note"
+
+
+class Call(FunctionCommand, declare=False):
+    command_name = "tests.call"
 
 
 @pytest.fixture
@@ -28,6 +34,7 @@ def codec() -> CommandCodec:
 def codec_for(serializer, accept) -> CommandCodec:
     registry = CommandRegistry()
     registry.register(Note)
+    registry.register(Call)
     return CommandCodec(registry, serializer, accept, clock=lambda: 1000.0)
 
 
@@ -86,6 +93,70 @@ def test_what_a_later_version_put_into_the_header_survives_a_retry(codec):
     again, _, _ = unpack(codec.encode(command))
 
     assert again["from_the_future"] == [1]
+
+
+def test_a_call_of_a_function_is_written_again_with_the_arguments_that_it_came_with(codec):
+    message = codec.encode(Call((([1, 2],), {"seen": {}})))
+    command = codec.decode(message)
+
+    (numbers,), kwargs = command.data
+    numbers.clear(), kwargs["seen"].update(x=1), kwargs.update(more=object())
+
+    assert unpack(codec.encode(command))[2] == unpack(message)[2]
+
+
+def test_a_call_whose_data_were_replaced_is_written_again_with_the_new_ones(codec):
+    command = codec.decode(codec.encode(Call(((1,), {}))))
+
+    command.set_data(((2,), {}))
+
+    assert codec.decode(codec.encode(command)).data == ([2], {})
+
+
+def test_a_command_that_was_written_as_a_class_is_written_again_as_it_has_become(codec):
+    command = codec.decode(codec.encode(Note({"done": []})))
+
+    command.data["done"].append("a")
+
+    assert codec.decode(codec.encode(command)).data == {"done": ["a"]}
+
+
+def test_the_arguments_of_a_signed_call_are_signed_anew_with_the_new_header():
+    signed = SignedSerializer(JSONSerializer(), keys=["a key of sufficient length"])
+    codec = codec_for(signed, [signed])
+    command = codec.decode(codec.encode(Call((([1, 2],), {}))))
+
+    command.data[0][0].clear()
+    command.retries, command.retried = 4, 1
+
+    again = codec.decode(codec.encode(command))
+    assert (again.data, again.retries, again.retried) == (([[1, 2]], {}), 4, 1)
+
+
+def test_a_call_is_written_again_with_the_serializer_of_the_writer(codec):
+    message = codec_for(PickleSerializer(), [PickleSerializer()]).encode(Call(((1,), {})))
+    both = codec_for(JSONSerializer(), [JSONSerializer(), PickleSerializer()])
+
+    header, _, body = unpack(both.encode(both.decode(message)))
+
+    assert (header["ser"], body) == ("json", b"[[1],{}]")
+
+
+def test_arguments_that_cannot_be_read_a_second_time_cannot_be_written_again():
+    class Forgetful(JSONSerializer):
+        reads = 0
+
+        def decode(self, data, context=b""):
+            self.reads += 1
+            if self.reads > 1:
+                raise DecodeError("forgotten")
+            return super().decode(data, context)
+
+    codec = codec_for(JSONSerializer(), [Forgetful()])
+    command = codec.decode(codec.encode(Call(((1,), {}))))
+
+    with pytest.raises(EncodeError, match="a second time: forgotten"):
+        codec.encode(command)
 
 
 def test_a_message_cannot_choose_a_serializer_that_is_not_accepted(codec):

@@ -36,7 +36,20 @@ def test_an_unknown_option_is_refused_with_the_closest_name():
         ("priority", 1001),
         ("priority", 0.5),
         ("expires", -5),
+        ("expires", float("nan")),
+        ("expires", timedelta.max),
+        ("retry_max_delay", 1e300),
         ("unique_key", ""),
+        ("unique_key", "{"),
+        ("unique_key", "{}"),
+        ("unique_key", "{0}"),
+        ("unique_key", "{day:{}}"),
+        ("unique_for", 0),
+        ("unique_for", 1e-7),
+        ("unique_for", timedelta.max),
+        ("result_ttl", 0),
+        ("result_ttl", 1e-7),
+        ("result_ttl", timedelta.max),
         ("store_result", "yes"),
         ("keep_failed", None),
     ],
@@ -63,11 +76,36 @@ def test_delays_grow_by_the_backoff_up_to_the_longest():
     st.integers(1, 100_000),
 )
 def test_a_delay_is_never_negative_nor_longer_than_the_longest(retries, delay, backoff, longest, jitter, left):
-    options = CommandOptions.build(
+    options = CommandOptions().override(
         retries=retries, retry_delay=delay, retry_backoff=backoff, retry_max_delay=longest, retry_jitter=jitter
     )
 
     assert 0 <= options.delay_before_retry(left) <= longest
+
+
+def test_delays_grow_to_an_hour_where_no_longest_is_given():
+    options = CommandOptions.build(retries=9, retry_delay=1000, retry_backoff=2)
+
+    assert [options.delay_before_retry(done) for done in range(4)] == [1000, 2000, 3600, 3600]
+
+
+def test_a_delay_of_more_than_an_hour_is_kept():
+    options = CommandOptions.build(retries=3, retry_delay=timedelta(days=1), retry_backoff=2)
+
+    assert [options.delay_before_retry(done) for done in (0, 5, 5000)] == [86400, 86400, 86400]
+
+
+def test_a_first_delay_that_is_longer_than_the_longest_is_refused():
+    with pytest.raises(ConfigurationError, match=r"retry_delay is 100 s and retry_max_delay is 60 s"):
+        CommandOptions.build(retries=3, retry_delay=100, retry_max_delay=60)
+
+
+def test_a_duration_of_a_hundred_years_is_the_longest():
+    century = timedelta(days=36525)
+
+    assert CommandOptions.build(result_ttl=century).result_ttl == century.total_seconds()
+    with pytest.raises(ConfigurationError, match="at most 3155760000"):
+        CommandOptions.build(result_ttl=century + timedelta(seconds=1))
 
 
 def test_only_the_listed_exceptions_and_their_subclasses_are_retried():

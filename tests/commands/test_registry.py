@@ -120,22 +120,66 @@ def test_two_functions_of_one_name_inside_a_function_conflict(invoker):
             return "other"
 
 
-def test_a_script_that_is_imported_again_by_its_name_does_not_conflict_with_itself(tmp_path):
+@pytest.mark.parametrize(
+    "definition",
+    [
+        "@queue_command(invoker)\ndef Pay(): ...",
+        "@queue_command(invoker, unique_key=lambda: 'all')\ndef Pay(): ...",
+        "class Pay(QueueCommand): ...",
+        "class Pay(QueueCommand):\n    defaults = CommandOptions.build(unique_key=lambda data: 'all')",
+    ],
+)
+def test_a_script_that_is_imported_again_by_its_name_does_not_conflict_with_itself(tmp_path, definition):
+    before = """
+        from huey_core import Invoker, QueueCommand, queue_command
+        from huey_core.commands.options import CommandOptions
+        from huey_core.commands.registry import default_registry
+        invoker = Invoker("memory://")
+    """
+    (tmp_path / "shop.py").write_text(
+        f"{textwrap.dedent(before)}\n{definition}\nimport shop\nprint(*default_registry)\n"
+    )
+
+    ran = subprocess.run([sys.executable, "shop.py"], check=False, capture_output=True, text=True, cwd=tmp_path)
+
+    assert (ran.returncode, ran.stdout.split()) == (0, ["shop.Pay", "shop.Pay"]), ran.stderr
+
+
+def test_a_class_that_is_defined_twice_in_one_module_conflicts(tmp_path):
     (tmp_path / "shop.py").write_text(
         textwrap.dedent(
             """
-            from huey_core import Invoker, queue_command
-            @queue_command(Invoker("memory://"))
-            def pay(): ...
-            import shop
-            print(pay.command_class.command_name)
+            from huey_core import QueueCommand
+            class Pay(QueueCommand): ...
+            class Pay(QueueCommand): ...
             """
         )
     )
 
     ran = subprocess.run([sys.executable, "shop.py"], check=False, capture_output=True, text=True, cwd=tmp_path)
 
-    assert (ran.returncode, ran.stdout.split()) == (0, ["shop.pay", "shop.pay"]), ran.stderr
+    assert "CommandConflict: two commands are called 'shop.Pay'" in ran.stderr
+
+
+def test_two_functions_for_the_key_of_one_function_conflict(invoker, pay):
+    queue_command(invoker, unique_key=lambda: "one")(pay)
+
+    with pytest.raises(CommandConflict):
+        queue_command(invoker, unique_key=lambda: "other")(pay)
+
+
+def test_a_callback_may_leave_while_it_is_called():
+    registry = CommandRegistry()
+    told = []
+
+    def leave(command_class):
+        registry.on_register.remove(leave)
+
+    registry.on_register += [leave, told.append]
+    made = command_called("shop.pay")
+    registry.register(made)
+
+    assert told == [made]
 
 
 def test_an_unknown_name_is_an_error_that_offers_the_closest():

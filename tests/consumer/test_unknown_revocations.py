@@ -60,3 +60,22 @@ def test_the_outage_is_logged_once(invoker, store, run_consumer, eventually, cap
     eventually(lambda: consumer.stats.claimed > 3)
 
     assert caplog.text.count("does not answer") == 1
+
+
+def test_a_revocation_that_cannot_be_read_holds_up_its_own_command_only(invoker, store, run_consumer, eventually):
+    @queue_command(invoker, name="tests.held")
+    def held():
+        return "ran"
+
+    @queue_command(invoker, name="tests.free")
+    def free():
+        return "ran"
+
+    store.down = False
+    store.put("revoked-commands", b'{"tests.held": "in a way of next year"}')
+    run_consumer(invoker, unreadable_delay=3600.0)
+
+    waiting = held()
+    assert free().get(blocking=True, timeout=10) == "ran"
+    eventually(lambda: invoker.queue.counts().scheduled == 1)
+    assert waiting.get() is None

@@ -157,7 +157,14 @@ class TestRefusing:
 
 @pytest.mark.parametrize(
     "options",
-    [("--threads", "0"), ("--lease", "0.5"), ("--lease", "nan"), ("--prefetch", "-1"), ("--loglevel", "LOUD")],
+    [
+        ("--threads", "0"),
+        ("--lease", "0.5"),
+        ("--lease", "nan"),
+        ("--lease", "inf"),
+        ("--prefetch", "-1"),
+        ("--loglevel", "LOUD"),
+    ],
 )
 def test_an_option_that_cannot_be_used_is_a_wrong_command_line(shop, options):
     ended = shop.manage("run_huey", *options)

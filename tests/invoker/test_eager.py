@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
 from datetime import datetime, timedelta
 
 import pytest
@@ -131,3 +133,104 @@ def test_a_call_of_which_nothing_is_known_is_an_error_in_the_caller(make_invoker
 
     with pytest.raises(ConnectionError, match="cable"):
         double(4)
+
+
+def run_inside_a_loop(function):
+    async def call():
+        return function()
+
+    return asyncio.run(call())
+
+
+def test_a_coroutine_function_runs_outside_of_a_loop(make_invoker):
+    invoker = make_invoker(results=False, always_eager=True)
+
+    @queue_command(invoker)
+    async def double(num):
+        await asyncio.sleep(0)
+        return 2 * num
+
+    assert double(4) == 8
+
+
+def test_a_coroutine_function_runs_inside_a_loop_too(make_invoker):
+    invoker = make_invoker(always_eager=True)
+
+    @queue_command(invoker)
+    async def double(num):
+        await asyncio.sleep(0)
+        return 2 * num
+
+    async def call():
+        return await double(4)
+
+    assert asyncio.run(call()) == 8
+
+
+def test_an_error_of_a_coroutine_inside_a_loop_is_raised_in_the_caller(make_invoker):
+    invoker = make_invoker(results=False, always_eager=True)
+
+    @queue_command(invoker)
+    async def fail():
+        raise LookupError("gone")
+
+    with pytest.raises(LookupError, match="gone"):
+        run_inside_a_loop(fail)
+
+
+def test_a_coroutine_that_is_cancelled_inside_a_loop_is_an_error_of_the_command(make_invoker):
+    invoker = make_invoker(results=False, always_eager=True)
+
+    @queue_command(invoker)
+    async def give_up():
+        raise asyncio.CancelledError
+
+    with pytest.raises(RuntimeError, match="the coroutine was cancelled"):
+        run_inside_a_loop(give_up)
+
+
+def test_a_coroutine_sees_the_context_of_its_caller_inside_a_loop(make_invoker):
+    invoker = make_invoker(results=False, always_eager=True)
+    tenant = contextvars.ContextVar("tenant")
+
+    @queue_command(invoker)
+    async def who():
+        return tenant.get()
+
+    def call():
+        tenant.set("ann")
+        return who()
+
+    assert run_inside_a_loop(call) == "ann"
+
+
+def test_a_retry_sees_the_arguments_of_the_call(make_invoker):
+    invoker = make_invoker(results=False, always_eager=True)
+    seen = []
+
+    @queue_command(invoker, retries=1)
+    def use_up(addresses, *, notes):
+        seen.append((list(addresses), dict(notes)))
+        addresses.clear()
+        notes["tried"] = True
+        if len(seen) == 1:
+            raise ConnectionError
+
+    use_up(["ann", "bob"], notes={})
+
+    assert seen == [(["ann", "bob"], {})] * 2
+
+
+def test_a_retry_of_a_class_sees_what_the_run_has_left(make_invoker):
+    invoker = make_invoker(results=False, always_eager=True)
+
+    class Count(QueueCommand, declare=False):
+        def execute(self):
+            self.data["runs"] += 1
+            if self.data["runs"] < 3:
+                raise ConnectionError
+            return self.data["runs"]
+
+    invoker.registry.register(Count)
+
+    assert invoker.enqueue(Count({"runs": 0}, overrides={"retries": 5})) == 3

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import threading
+import weakref
+
 import pytest
 
 from huey_core import CommandRegistry, Invoker, QueueCommand, hookimpl, queue_command
@@ -254,6 +258,10 @@ def test_messages_may_be_signed_and_foreign_ones_are_refused(make_invoker, run_c
         ({"queue": "memory://", "lease": "60"}, "lease"),
         ({"queue": "memory://", "result_ttl": -1}, "result_ttl"),
         ({"queue": "memory://", "result_ttl": float("nan")}, "result_ttl"),
+        ({"queue": "memory://", "result_ttl": float("inf")}, "result_ttl"),
+        ({"queue": "memory://?result_ttl=999999999999d"}, "result_ttl"),
+        ({"queue": "memory://", "lease": float("inf")}, "lease"),
+        ({"queue": "memory://?lease=999999999999d"}, "lease"),
         ({"queue": "memory://", "serializer": 5}, "serializer"),
         ({"queue": "memory://", "accept": ["json", None]}, "serializer"),
     ],
@@ -269,3 +277,71 @@ def test_a_unique_key_that_cannot_be_made_is_no_trouble_with_the_queue(invoker):
 
     with pytest.raises(KeyError):
         ship({})
+
+
+def test_an_item_that_a_unique_key_names_and_the_data_lack_is_named():
+    invoker = Invoker.from_url("memory://lacking/")
+
+    with pytest.raises(ConfigurationError, match=r"unique_key='\{user\}' cannot be made .* KeyError: 'user'"):
+        invoker.enqueue(Echo({"usr": "ann"}, overrides={"unique_key": "{user}"}))
+
+
+class Watcher:
+    """Is told of commands, and of nothing after it was forgotten."""
+
+    def __init__(self):
+        self.seen = []
+
+    @hookimpl
+    def huey_command_registered(self, command_class):
+        self.seen.append(command_class.command_name)
+
+
+def test_a_closed_invoker_is_told_of_no_further_command(make_invoker):
+    watcher = Watcher()
+    invoker = make_invoker(plugins=[watcher])
+    queue_command(invoker, name="before")(lambda: None)
+    invoker.plugins.names()
+
+    invoker.close()
+    queue_command(invoker, name="after")(lambda: None)
+
+    assert watcher.seen == ["before"]
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_nothing_keeps_an_invoker_that_nobody_uses(closed):
+    registry = CommandRegistry()
+    watcher = Watcher()
+    invoker = Invoker.from_url("memory://unused/", registry=registry, plugins=[watcher])
+    invoker.enqueue(Echo())
+    if closed:
+        invoker.close()
+    gone = weakref.ref(invoker)
+
+    del invoker
+    gc.collect()
+
+    assert gone() is None
+    assert registry.on_register == []
+
+
+def test_a_plugin_may_ask_for_the_plugins_while_it_is_told_of_a_command(make_invoker):
+    class Curious:
+        def __init__(self):
+            self.names = []
+
+        @hookimpl
+        def huey_command_registered(self, command_class):
+            self.names.append(command_class.invoker.plugins.names())
+
+    curious = Curious()
+    invoker = make_invoker(plugins=[curious])
+    queue_command(invoker, name="before")(lambda: None)
+    asking = threading.Thread(target=lambda: invoker.plugins, daemon=True)
+
+    asking.start()
+    asking.join(30)
+
+    assert not asking.is_alive()
+    assert curious.names == [invoker.plugins.names()]

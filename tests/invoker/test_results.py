@@ -103,6 +103,26 @@ def test_waiting_ends_with_a_timeout(invoker):
         AsyncData(invoker, "x").get(blocking=True, timeout=0.01)
 
 
+@pytest.mark.parametrize("timeout", [float("inf"), 1e300])
+def test_a_wait_without_an_end_may_be_written_as_a_very_long_one(invoker, run_consumer, monkeypatch, timeout):
+    waited = threading.Event()
+    wait = invoker.results.wait
+
+    def wait_and_tell(key, timeout):
+        waited.set()
+        return wait(key, timeout)
+
+    monkeypatch.setattr(invoker.results, "wait", wait_and_tell)
+
+    @queue_command(invoker)
+    def be_late():
+        return waited.wait(60)
+
+    run_consumer(invoker)
+
+    assert be_late().get(blocking=True, timeout=timeout)
+
+
 def test_a_timeout_is_also_the_builtin_one(invoker):
     with pytest.raises(TimeoutError):
         AsyncData(invoker, "x").get(blocking=True, timeout=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from datetime import datetime, timedelta
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from huey_core import QueueCommand, queue_command
 from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
-from huey_core.exceptions import CommandRevoked, ConfigurationError, Unsupported
+from huey_core.exceptions import CommandRevoked, ConfigurationError, DataStoreGetException, Unsupported
 from huey_core.invoker.revocation import CALL_TTL, Revocations
 from huey_memory import ManualClock, MemoryDataStore
 
@@ -79,6 +80,10 @@ def space(request):
 
 def a_call(task_id=ID):
     return QueueCommand(task_id=task_id)
+
+
+class AnotherCommand(QueueCommand, declare=False):
+    pass
 
 
 @pytest.fixture
@@ -327,3 +332,93 @@ def test_revoking_without_a_task_store_is_a_clear_error(invoker, double):
 
     with pytest.raises(Unsupported, match="task store"):
         double.revoke()
+
+
+COMMANDS = "revoked-commands"
+
+
+@pytest.fixture
+def store(space):
+    return MemoryDataStore("state", space=space)
+
+
+def write_commands(store, commands):
+    store.put(COMMANDS, json.dumps(commands).encode())
+
+
+def read_commands(store):
+    return json.loads(store.peek(COMMANDS))
+
+
+def test_what_a_later_version_says_of_a_revocation_is_no_reason_not_to_heed_it(store):
+    write_commands(store, {NAME: {"until": None, "once": False, "taken_by": None, "by_whom": "ops"}})
+
+    assert Revocations(store).take(a_call(), 0.0)
+
+
+def test_what_a_later_version_says_of_a_revocation_stays_when_another_is_written(store):
+    entry = {"until": 100.0, "once": False, "taken_by": None, "by_whom": "ops"}
+    write_commands(store, {"later": entry})
+
+    Revocations(store).revoke_command(NAME, None, once=False)
+
+    assert read_commands(store)["later"] == entry
+
+
+UNREADABLE = [5, None, [], "soon", {"until": "soon"}, {"until": True}, {"once": 1}, {"taken_by": 7}]
+
+
+@pytest.mark.parametrize("entry", UNREADABLE)
+def test_a_revocation_that_cannot_be_read_is_that_of_its_command_only(store, entry):
+    write_commands(store, {"broken": entry})
+
+    assert not Revocations(store).take(a_call(), 0.0)
+
+
+@pytest.mark.parametrize("entry", UNREADABLE)
+def test_a_command_whose_revocation_cannot_be_read_neither_runs_nor_is_dropped(store, entry):
+    write_commands(store, {NAME: entry})
+    revocations = Revocations(store)
+
+    with pytest.raises(DataStoreGetException, match=r"cannot be read here; restore\(\) forgets it"):
+        revocations.take(a_call(), 0.0)
+    with pytest.raises(DataStoreGetException, match="cannot be read here"):
+        revocations.is_command_revoked(NAME, 0.0)
+
+
+@pytest.mark.parametrize("entry", UNREADABLE)
+def test_a_revocation_that_cannot_be_read_stays_until_it_is_restored(store, entry):
+    write_commands(store, {NAME: entry, "over": {"until": 1.0, "once": False, "taken_by": None}})
+    revocations = Revocations(store)
+
+    revocations.take(AnotherCommand(), 2.0)
+
+    assert read_commands(store) == {NAME: entry}
+    assert revocations.restore_command(NAME)
+    assert not revocations.take(a_call(), 0.0)
+
+
+@pytest.mark.parametrize("stored", [b"", b"{", b"[]", b"null", b"\xff"])
+def test_what_holds_no_revocations_is_an_error_that_names_the_key(store, stored):
+    store.put(COMMANDS, stored)
+
+    with pytest.raises(DataStoreGetException, match=f"{COMMANDS}' .* cannot be read"):
+        Revocations(store).take(a_call(), 0.0)
+
+
+@pytest.mark.parametrize("entry", UNREADABLE)
+def test_a_call_that_was_revoked_by_itself_is_dropped_whatever_is_said_of_its_command(store, entry):
+    write_commands(store, {NAME: entry})
+    revocations = Revocations(store)
+    revocations.revoke_call(ID)
+
+    assert revocations.take(a_call(), 0.0)
+
+
+def test_other_commands_run_while_a_revocation_cannot_be_read(invoker, double, run_consumer):
+    write_commands(invoker.task_store, {"broken": 5})
+
+    result = double(4)
+    run_consumer(invoker)
+
+    assert result.get(blocking=True, timeout=60) == 8

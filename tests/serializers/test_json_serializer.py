@@ -8,8 +8,12 @@ import decimal
 import enum
 import json
 import math
+import subprocess
+import sys
+import textwrap
 import uuid
 from dataclasses import dataclass, field, make_dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -425,3 +429,27 @@ def test_many_items_with_hashes_of_their_own_are_read() -> None:
     value = [set(range(20_000)), {(number, "key"): number for number in range(20_000)}]
 
     assert round_trip(value) == value
+
+
+def test_a_type_of_the_started_script_is_carried_to_those_who_import_it(tmp_path: Path) -> None:
+    (tmp_path / "paints.py").write_text(
+        textwrap.dedent(
+            """
+            import enum, sys
+            from huey_core.serializers.json import JSONSerializer
+            @JSONSerializer.register
+            class Colour(enum.Enum):
+                RED = "red"
+            if __name__ == "__main__":
+                sys.stdout.buffer.write(JSONSerializer().encode(Colour.RED))
+            """
+        )
+    )
+    read = "import sys, paints; print(paints.JSONSerializer().decode(sys.stdin.buffer.read()) is paints.Colour.RED)"
+
+    written = subprocess.run([sys.executable, "paints.py"], capture_output=True, check=True, cwd=tmp_path)
+    ran = subprocess.run(
+        [sys.executable, "-c", read], input=written.stdout, capture_output=True, check=False, cwd=tmp_path
+    )
+
+    assert (json.loads(written.stdout)["t"], ran.stdout.split()) == ("paints.Colour", [b"True"]), ran.stderr

@@ -536,6 +536,8 @@ class TestFaults:
         rehearsal.faults.fail_next("state.peek")
 
         rehearsal.run_until_idle()
+        assert result.get() is None
+        rehearsal.run_until_idle(over=10)
 
         with pytest.raises(CommandRevoked):
             result.get()

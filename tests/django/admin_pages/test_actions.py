@@ -136,6 +136,16 @@ def test_a_command_whose_unique_key_is_taken_is_left_alone(root, every_queue):
     assert said(response) == ["1 command was left alone, because another one with its unique key is in the queue."]
 
 
+def test_a_command_that_has_expired_is_left_alone(root, every_queue):
+    message_id = send_mail.using(expires=0.0)("anna").task_id
+    every_queue.settle([Bury(every_queue.claim(1, 60.0)[0], "no")])
+    response = post(root, list_url("dead"), "retry", message_id)
+    assert ids_in(every_queue, State.DEAD) == [message_id]
+    assert said(response) == [
+        "1 command was left alone, because it has expired and would not run: call it again or delete it."
+    ]
+
+
 def test_nothing_selected_is_nothing_done(root, every_queue):
     message_id = bury()
     response = post(root, list_url("dead"), "retry")

@@ -76,6 +76,14 @@ def return_half_a_pair():
 
 
 @task
+def take_from_the_list(items):
+    calls.append(items.pop())
+    if len(calls) < 2:
+        raise ValueError("not yet")
+    return items
+
+
+@task
 def miss_a_file():
     raise FileNotFoundError("no caf\udce9.txt")
 

@@ -25,6 +25,7 @@ from tasks.sample_tasks import (
     return_half_a_pair,
     return_itself,
     succeed_the_second_time,
+    take_from_the_list,
     wait_at_the_gate,
 )
 
@@ -167,6 +168,12 @@ def test_a_dead_letter_that_is_replayed_goes_on_with_its_history(backend, consum
     assert (second.return_value, second.attempts, second.started_at) == ("at last", 2, started_at)
     assert second.last_attempted_at > started_at
     assert [error.exception_class for error in second.errors] == [ValueError]
+
+
+def test_a_retry_begins_with_what_was_passed(backend, consume, finished):
+    consume()
+    result = finished(take_from_the_list.using(retries=1).enqueue(["a", "b"]))
+    assert (result.return_value, result.args, calls) == (["a"], [["a", "b"]], ["b", "b"])
 
 
 def test_a_retry_adds_an_attempt_and_an_error(backend, consume, finished):

@@ -21,7 +21,7 @@ from django.urls import path, reverse
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from huey_core.backends.leased import State
-from huey_core.inspection.actions import act, dead_ids
+from huey_core.inspection.actions import act, dead_ids, retry
 from huey_core.inspection.text import printable
 from huey_django.conf import SettingsError
 from huey_django.inspection import (
@@ -180,13 +180,17 @@ class CommandAdmin(ModelAdmin):
             return self._back_to(request, listing)
         if (everything or not retries) and "confirmed" not in request.POST:
             return self._confirm(request, listing, action, ids)
-        method = listing.leased.requeue if retries else listing.leased.delete
         latest = _seconds(request.POST.get("latest")) if everything else 0.0
         done = Done()
         try:
             with asking(listing.queue):
                 chosen = dead_ids(listing.leased, latest) if everything else ids
-                for part in act(listing.leased, chosen, listing.state, method):
+                parts = (
+                    retry(listing.leased, chosen, listing.state)
+                    if retries
+                    else act(listing.leased, chosen, listing.state, listing.leased.delete)
+                )
+                for part in parts:
                     done.add(part, by_name=not everything)
         finally:
             # A server that fails midway leaves something done.
@@ -376,5 +380,12 @@ def _tell(request: HttpRequest, done: Done, state: State, *, retries: bool) -> N
     elif done.refused:
         said = ngettext("%d command was gone already.", "%d commands were gone already.", done.refused)
         messages.warning(request, said % done.refused)
-    if not (done.count or done.moved or done.refused):
+    if done.expired:
+        said = ngettext(
+            "%d command was left alone, because it has expired and would not run: call it again or delete it.",
+            "%d commands were left alone, because they have expired and would not run: call them again or delete them.",
+            done.expired,
+        )
+        messages.warning(request, said % done.expired)
+    if not (done.count or done.moved or done.refused or done.expired):
         messages.info(request, gettext("There was nothing left to do that to."))

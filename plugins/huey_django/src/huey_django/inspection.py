@@ -205,12 +205,14 @@ class Done:
         count: To how many messages it was done.
         moved: How many are no longer in the state in which they were to be found.
         refused: How many the queue left as they are.
+        expired: How many were not tried again because they have expired.
         messages: Those that it was done to, where they were named one by one.
     """
 
     count: int = 0
     moved: int = 0
     refused: int = 0
+    expired: int = 0
     messages: list[StoredMessage] = field(default_factory=list)
 
     def add(self, part: Acted, *, by_name: bool) -> None:
@@ -218,5 +220,6 @@ class Done:
         self.count += len(part.done)
         self.moved += len(part.moved)
         self.refused += len(part.refused)
+        self.expired += len(part.expired)
         if by_name:
             self.messages += part.done

@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import threading
 from asyncio import CancelledError
+from copy import deepcopy
 from traceback import format_exception
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,8 +26,8 @@ from huey_core.exceptions import EncodeError
 from huey_core.hookspecs import hookimpl
 from huey_core.invoker.execution import Execution
 from huey_core.invoker.runner import CommandRunner
-from huey_core.unicode import escape_surrogates
 from huey_core.invoker.stored_result import write_result
+from huey_core.unicode import escape_surrogates
 from huey_django.tasks.command import TaskCommand
 from huey_django.tasks.records import Records
 from huey_django.tasks.state import as_json, change, moment
@@ -138,7 +139,8 @@ def run_now(invoker: Invoker, command: TaskCommand) -> AnyResult:
         ran = invoker.codec.decode(data)
         ran.attempt = 1
         outcome, _ = runner.run_command(ran, Delivery(data, ran.task_id, "eager", 1))
-        if not isinstance(outcome, Retry):
+        # What goes back as it came was not run at all, and would not be the next time.
+        if not isinstance(outcome, Retry) or outcome.data == data:
             break
         data = outcome.data
     if isinstance(outcome, Ack | Bury) and outcome.result is not None:
@@ -149,7 +151,8 @@ def run_now(invoker: Invoker, command: TaskCommand) -> AnyResult:
 
 def _call(result: AnyResult) -> Any:
     context = [TaskContext(task_result=result)] if result.task.takes_context else []
-    return result.task.call(*context, *result.args, **result.kwargs)
+    # Copies, because the next try begins with what was passed, whatever this one does to it.
+    return result.task.call(*context, *deepcopy(result.args), **deepcopy(result.kwargs))
 
 
 def _carried(command: TaskCommand, returned: Any) -> Any:

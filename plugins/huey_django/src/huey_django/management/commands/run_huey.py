@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
@@ -132,12 +133,14 @@ def _run(queues: Sequence[str], config: ConsumerConfig, watch: CodeWatch | None,
 
 
 def at_least(least: int, kind: type[int] | type[float] = float) -> Callable[[str], float]:
-    """Make the type of an option that is a number and not less than another."""
+    """Make the type of an option that is a number and not less than another, nor more than a thread can wait."""
 
     def number(text: str) -> float:
         value = kind(text)
-        if not value >= least:
-            raise argparse.ArgumentTypeError(f"must be at least {least}, not {text}")
+        if not least <= value <= threading.TIMEOUT_MAX:
+            raise argparse.ArgumentTypeError(
+                f"must be at least {least} and at most {threading.TIMEOUT_MAX:g}, not {text}"
+            )
         return value
 
     number.__name__ = "whole number" if kind is int else "number"
