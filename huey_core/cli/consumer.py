@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from threading import TIMEOUT_MAX
 from typing import Any
 
 import click
@@ -28,8 +29,19 @@ _EPILOG = """
     rest back to other consumers, and exits. A second one gives everything back now. SIGHUP restarts gracefully.
     Nothing is lost when the process is killed: other consumers get its messages when the leases end.
 
-    Exit code: 0 after SIGTERM, SIGINT or SIGHUP, 1 after a second signal or when the consumer cannot start.
+    Exit code: 0 after SIGTERM, SIGINT or SIGHUP, 1 after a second signal or when the consumer cannot start or stop.
 """
+
+
+class _Seconds(click.FloatRange):
+    """Seconds for which a thread can wait."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        seconds: float = super().convert(value, param, ctx)
+        # "Not a number" is not less than the least either.
+        if not seconds <= TIMEOUT_MAX:
+            self.fail(f"{value} is not a time for which a thread can wait.", param, ctx)
+        return seconds
 
 
 @click.command(epilog=_EPILOG)
@@ -49,10 +61,10 @@ _EPILOG = """
 )
 @click.option("-v", "--verbose", is_flag=True, help="The same as --loglevel DEBUG.")
 @click.option("-q", "--quiet", is_flag=True, help="The same as --loglevel WARNING.")
-@click.option("--lease", type=click.FloatRange(min=1), metavar="SECONDS", help="How long a message is held unrenewed.")
+@click.option("--lease", type=_Seconds(min=1), metavar="SECONDS", help="How long a message is held unrenewed.")
 @click.option("--prefetch", type=click.IntRange(min=0), help="The most messages to hold ahead of quick workers.")
 @click.option(
-    "--shutdown-timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="How long running commands may finish."
+    "--shutdown-timeout", type=_Seconds(min=0), metavar="SECONDS", help="How long running commands may finish."
 )
 def consumer(configuration: str, verbose: bool, quiet: bool, loglevel: str | None, **settings: Any) -> None:
     """Run the commands of a queue.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -15,13 +16,16 @@ from huey_core.cli.letters import command_name, echo_letter
 from huey_core.cli.output import echo_json, echo_table, timestamp
 from huey_core.cli.target import json_option, open_leased_queue, queue_option, split_url, url_argument
 from huey_core.inspection.actions import act, dead_ids
+from huey_core.inspection.actions import retry as retry_messages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
-    from huey_core.backends.leased import LeasedQueue
+    from huey_core.inspection.actions import Acted
 
 __all__ = ["dead"]
+
+_EXPIRED: Final = "expired, and would be dropped without a run; call the command again, or delete the letter"
 
 words_argument = click.argument("words", nargs=-1, metavar="[URL] [ID]...")
 all_option = click.option("--all", "every", is_flag=True, help="Take every dead letter of the queue.")
@@ -110,7 +114,7 @@ def show(words: tuple[str, ...], queue_name: str | None, as_json: bool) -> None:
     \b
     Examples:   huey dead retry redis://localhost:6379/0 9f86d081884c7d659a2feaa0c55ad015
                 huey dead retry redis://localhost:6379/0 --all
-    Exit code:  0  all were put back
+    Exit code:  0  all were put back; with --all, all that have not expired
                 1  some were not, or the server cannot be reached; or you said no
                 2  the command line is wrong
     """,
@@ -121,15 +125,18 @@ def show(words: tuple[str, ...], queue_name: str | None, as_json: bool) -> None:
 @yes_option
 @json_option
 def retry(*, words: tuple[str, ...], queue_name: str | None, every: bool, yes: bool, as_json: bool) -> None:
-    """Put dead letters back into the queue, to be run again as soon as a worker is free."""
+    """Put dead letters back into the queue, to be run again as soon as a worker is free.
+
+    Those that have expired stay where they are: a consumer would drop them without a run.
+    """
     url, ids = split_url(words)
     _require_one_choice(ids, "--all" if every else None)
     with open_leased_queue(url, queue_name, Capability.INSPECT) as queue:
         if every:
             ids = dead_ids(queue)
             _confirm(f"Retry {len(ids)} dead letters of queue {queue.name!r}?", skip=yes or not ids)
-        done, refused = _apply(queue, ids, queue.requeue, "another live message has its unique key")
-    _report("retried", done, refused, as_json)
+        done = _Done.collect(retry_messages(queue, ids), "another live message has its unique key")
+    done.report("retried", as_json, passing_over_expired=every)
 
 
 @dead.command(
@@ -160,8 +167,8 @@ def delete(
         if not ids:
             ids = dead_ids(queue, queue.now() - older_than if older_than else None)
             _confirm(f"Delete {len(ids)} dead letters of queue {queue.name!r}?", skip=yes or not ids)
-        done, refused = _apply(queue, ids, queue.delete, "it is gone")
-    _report("deleted", done, refused, as_json)
+        done = _Done.collect(act(queue, ids, State.DEAD, queue.delete), "it is gone")
+    done.report("deleted", as_json)
 
 
 def _require_one_choice(ids: list[str], *options: str | None) -> None:
@@ -177,26 +184,37 @@ def _confirm(question: str, skip: bool) -> None:
         click.confirm(question, abort=True, err=True)
 
 
-def _apply(
-    queue: LeasedQueue, ids: list[str], action: Callable[[Iterable[str]], list[str]], otherwise: str
-) -> tuple[list[str], dict[str, str]]:
-    """Do something to dead letters; say which it was done to, and why not to the others."""
-    done: list[str] = []
-    refused: dict[str, str] = {}
-    for part in act(queue, ids, State.DEAD, action):
-        done += [message.message_id for message in part.done]
-        refused |= {message.message_id: otherwise for message in part.refused}
-        refused |= {
-            each: f"it is {now}, not dead" if now else "there is no such message" for each, now in part.moved.items()
-        }
-    return done, refused
+@dataclass
+class _Done:
+    """To which dead letters something was done, and why not to the others."""
 
+    ids: list[str] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+    expired: dict[str, str] = field(default_factory=dict)
 
-def _report(verb: str, done: list[str], refused: dict[str, str], as_json: bool) -> None:
-    if as_json:
-        echo_json({verb: done, "refused": refused})
-    else:
-        click.echo(f"{verb} {len(done)} of {len(done) + len(refused)}")
-        for message_id, reason in refused.items():
-            click.echo(f"{message_id}: {reason}", err=True)
-    sys.exit(1 if refused else 0)
+    @classmethod
+    def collect(cls, parts: Iterable[Acted], otherwise: str) -> _Done:
+        """Do it, portion by portion; ``otherwise`` is why the queue refuses a letter."""
+        done = cls()
+        for part in parts:
+            done.ids += [message.message_id for message in part.done]
+            done.expired |= {message.message_id: f"it has {_EXPIRED}" for message in part.expired}
+            done.refused |= {message.message_id: otherwise for message in part.refused}
+            done.refused |= {
+                each: f"it is {now}, not dead" if now else "there is no such message"
+                for each, now in part.moved.items()
+            }
+        return done
+
+    def report(self, verb: str, as_json: bool, passing_over_expired: bool = False) -> None:
+        """Print it and exit. Letters that have expired are an error unless they are to be passed over."""
+        refused = self.refused | self.expired
+        if as_json:
+            echo_json({verb: self.ids, "refused": refused})
+        else:
+            click.echo(f"{verb} {len(self.ids)} of {len(self.ids) + len(refused)}")
+            for message_id, reason in (self.refused if passing_over_expired else refused).items():
+                click.echo(f"{message_id}: {reason}", err=True)
+            if passing_over_expired and self.expired:
+                click.echo(f"{len(self.expired)} have {_EXPIRED}", err=True)
+        sys.exit(1 if self.refused or (self.expired and not passing_over_expired) else 0)

@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
+from threading import TIMEOUT_MAX
 from typing import Any, ClassVar, Final, Self
 
 from huey_core.exceptions import ConfigurationError
@@ -52,7 +53,7 @@ class BaseConfiguration:
         LOGFILE: A file to log to; ``None`` logs to standard error.
         LOGLEVEL: The level, as a number or a name.
         LOG_MAX_BYTES: The size in bytes at which the log file is rotated; 0 never does.
-        LOG_BACKUPS: How many rotated log files are kept.
+        LOG_BACKUPS: How many rotated log files are kept, 1 or more unless ``LOG_MAX_BYTES`` is 0.
     """
 
     INVOKER: ClassVar[Invoker | None] = None
@@ -112,6 +113,11 @@ class ConsumerConfig:
         self._check_whole("prefetch", 0)
         self._check_whole("log_max_bytes", 0)
         self._check_whole("log_backups", 0)
+        if self.log_max_bytes and not self.log_backups:
+            # RotatingFileHandler would let the file grow for ever.
+            raise ConfigurationError(
+                "LOG_BACKUPS must be at least 1 for a log file that is rotated; LOG_MAX_BYTES = 0 turns rotation off"
+            )
         for name in ("shutdown_timeout", "unreadable_delay", "initial_delay", "max_delay"):
             self._check_number(name, 0)
         self._check_number("backoff", 1)
@@ -149,8 +155,11 @@ class ConsumerConfig:
 
     def _check_number(self, name: str, least: float) -> None:
         value = getattr(self, name)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value >= least:
-            raise ConfigurationError(f"{name.upper()} must be a number of at least {least}, not {value!r}")
+        # No thread can wait any longer. Written so that "not a number" is refused too.
+        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= TIMEOUT_MAX:
+            raise ConfigurationError(
+                f"{name.upper()} must be a number of at least {least} and at most {TIMEOUT_MAX:.0f}, not {value!r}"
+            )
 
 
 def load_configuration(path: str) -> tuple[type[BaseConfiguration], Invoker]:

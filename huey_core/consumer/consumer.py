@@ -21,13 +21,15 @@ from huey_core.consumer.periodic import PeriodicScheduler, TickWriter
 from huey_core.consumer.plain import PlainSource
 from huey_core.consumer.presence import PRESENCE
 from huey_core.consumer.report import CORE_REPORT
-from huey_core.consumer.trouble import Outage
+from huey_core.consumer.trouble import Outage, Trouble
 from huey_core.consumer.worker import WorkBuffer, Worker
-from huey_core.exceptions import QueueException, QueueReadException
+from huey_core.envelope import unpack
+from huey_core.exceptions import DecodeError, QueueException, QueueReadException
 from huey_core.invoker.runner import CommandRunner
 from huey_core.invoker.schedule import CommandSchedule
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterator, Sequence
 
     from huey_core.backends.base import BaseDataStore
@@ -36,6 +38,12 @@ if TYPE_CHECKING:
 __all__ = ["Consumer", "Snapshot", "Source", "Stats"]
 
 log: Final = logging.getLogger("huey_core.consumer")
+
+GLANCE: Final = 0.05
+"""Seconds between two looks, while a consumer stops, at what has still to be written."""
+
+LAST_STEPS: Final = 2.0
+"""Seconds that the consumer's own threads have to end in any case, so that what one has just claimed is given back."""
 
 
 class Source(Protocol):
@@ -124,9 +132,12 @@ class Consumer:
 
     Raises:
         ConfigurationError: A setting cannot be used.
+        TypeError: There is no such setting, or there is a ``config`` beside it.
     """
 
     def __init__(self, invoker: Invoker, config: ConsumerConfig | None = None, **settings: Any) -> None:
+        if config is not None and settings:
+            raise TypeError(f"settings are given in config or singly, not both: {', '.join(settings)}")
         self.invoker = invoker
         self.config = config or ConsumerConfig(**settings)
         plugins = invoker.plugins
@@ -145,7 +156,7 @@ class Consumer:
         self.buffer = WorkBuffer()
         self.outbox = Outbox(self)
         self.last_delivery = LastDelivery(
-            invoker.leased_queue.max_deliveries if invoker.leased_queue else 1, self.held, patience=self.lease
+            invoker.leased_queue.max_deliveries if invoker.leased_queue else 1, self.held, self._is_run_here, self.lease
         )
         self.claim_ahead = ClaimAhead(self.config.threads, self.config.prefetch if invoker.leased_queue else 0)
         self.runner = CommandRunner(
@@ -185,14 +196,16 @@ class Consumer:
     def stop(self, reason: str = "stopped", timeout: float | None = None) -> bool:
         """Stop claiming, let running commands finish, give back the rest at once, and wait for all that.
 
+        While the server is away, what has to be written is tried again and again until the time is up.
+
         Args:
             reason: Why, for the log and the plugins.
-            timeout: Seconds that running commands have; ``None`` takes the setting.
+            timeout: Seconds that running commands have, and their outcomes; ``None`` takes the setting.
 
         Returns:
-            Whether every running command finished in time; a second call returns what the first one did. A command
-            that did not finish goes on in its thread until the process ends, but its message was given back and its
-            outcome will change nothing.
+            Whether every running command finished in time and its outcome was written; a second call returns what the
+            first one did. A command that did not finish goes on in its thread until the process ends, but its message
+            was given back and its outcome will change nothing.
         """
         if self._finished is not None:
             return self._finished
@@ -203,30 +216,34 @@ class Consumer:
         if self.periodic is not None:
             self.periodic.stop()
         self.fetcher.stop()
-        self.fetcher.join()
+        self._join(self.fetcher, deadline)
         if self.periodic is not None and self.periodic.is_alive():
             self.periodic.join(max(deadline - time.monotonic(), 0.0))
         self._release(self.buffer.drain())
         self.buffer.end_workers(len(self.workers))
-        for worker in self.workers:
-            worker.join(max(deadline - time.monotonic(), 0.0))
+        self._finish(deadline)
         unfinished = [delivery for worker in self.workers if (delivery := worker.running) is not None]
         if unfinished:
             log.warning("%d commands did not finish in %g s and are given back", len(unfinished), timeout)
         self._release(unfinished)
+        self._write_what_waits()
+        unwritten = self._report_what_is_left()
         self.lease_keeper.stop()
-        self.lease_keeper.join()
+        self._join(self.lease_keeper, deadline)
         self.notify("huey_consumer_stop", reason=reason)
         log.info("queue %r: stopped: %s", self.invoker.queue.name, self.stats)
         for faults in self.invoker.plugins.hook_faults():
             log.warning("%s", faults)
-        self._finished = not unfinished
+        self._finished = not unfinished and not unwritten
         return self._finished
 
     def stop_now(self) -> None:
         """Give back everything at once, running commands included. For a process that ends right after it."""
         self.fetcher.stop()
-        self._release(self.held.all())
+        over = {outcome.delivery.receipt for outcome in self.outbox.left()}
+        self._release([delivery for delivery in self.held.all() if delivery.receipt not in over])
+        self._write_what_waits()
+        self._report_what_is_left()
 
     @contextmanager
     def running(self) -> Iterator[Consumer]:
@@ -266,10 +283,69 @@ class Consumer:
     def _release(self, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
             self.outbox.add(Release(delivery))
+
+    def _finish(self, deadline: float) -> None:
+        """Wait until the workers have ended and everything is written, or until the time is up."""
+        trouble = Trouble(self.outage, "stopping", self.config)
+        next_try = 0.0
+        while (now := time.monotonic()) < deadline:
+            working = next((worker for worker in self.workers if worker.is_alive()), None)
+            waits = bool(self.outbox.left()) or self._unplaced()
+            if waits and now >= next_try:
+                error = self._write_what_waits()
+                if error is None:
+                    trouble.over()
+                next_try = now + (GLANCE if error is None else trouble.failed(error))
+            elif working is not None:
+                working.join(min(GLANCE, deadline - now))
+            elif waits:
+                time.sleep(min(next_try, deadline) - now)
+            else:
+                break
+
+    def _write_what_waits(self) -> Exception | None:
+        """Try once to write outcomes and what could not be placed; return what went wrong."""
+        steps = [self.outbox.flush]
+        if isinstance(self.source, PlainSource):
+            steps.append(self.source.put_back)
+        failed = None
+        for write in steps:
+            try:
+                write()
+            except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
+                failed = error
+        return failed
+
+    def _unplaced(self) -> int:
+        return self.source.unplaced if isinstance(self.source, PlainSource) else 0
+
+    def _report_what_is_left(self) -> bool:
+        """Say in the log what could not be written, and return whether there are outcomes of commands among it."""
+        left = self.outbox.left()
+        outcomes = sum(not isinstance(outcome, Release) for outcome in left)
+        messages = len(left) - outcomes + self._unplaced()
+        is_leased = self.invoker.leased_queue is not None
+        if outcomes:
+            fate = "their commands will run again" if is_leased else "they are lost"
+            log.error("%d outcomes could not be written; %s", outcomes, fate)
+        if messages:
+            fate = "the end of their leases will bring them back" if is_leased else "they are lost"
+            log.error("%d messages could not be given back; %s", messages, fate)
+        return outcomes > 0
+
+    def _join(self, thread: threading.Thread, deadline: float) -> None:
+        """Wait for a thread that was told to end, which a server or a plugin may keep from it for long."""
+        thread.join(max(deadline - time.monotonic(), LAST_STEPS))
+        if thread.is_alive():
+            log.warning("the thread %s has not ended in time and is left behind", thread.name)
+
+    def _is_run_here(self, delivery: Delivery) -> bool:
+        """Whether the command of a message would be run, as far as its header says; the body is not looked at."""
         try:
-            self.outbox.flush()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the leases bring the messages back
-            log.error("%d messages could not be given back; their leases will: %r", len(self.held), error)
+            header, _, _ = unpack(delivery.data)
+        except DecodeError:
+            return False
+        return str(header.get("cmd")) in self.invoker.registry and str(header.get("ser")) in self.invoker.accepted
 
     def _plain_source(self) -> PlainSource:
         config = self.config

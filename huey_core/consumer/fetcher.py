@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.leased import Release
+from huey_core.consumer.guard import run_guarded
 from huey_core.consumer.trouble import Trouble
 
 if TYPE_CHECKING:
@@ -56,6 +57,11 @@ class Fetcher(threading.Thread):
 
     def run(self) -> None:
         """Claim and settle until told to stop."""
+        run_guarded(self._fetch, "the fetch loop", self._stopping.wait)
+        # From here on nobody else flushes, so the workers do.
+        self._waiting_in_server = True
+
+    def _fetch(self) -> None:
         while not self._stopping.is_set():
             try:
                 self._cycle()
@@ -63,8 +69,6 @@ class Fetcher(threading.Thread):
                 self._stopping.wait(self._trouble.failed(error))
             else:
                 self._trouble.over()
-        # From here on nobody else flushes, so the workers do.
-        self._waiting_in_server = True
 
     def stop(self) -> None:
         """End the loop soon, a wait in the server included."""
@@ -97,10 +101,11 @@ class Fetcher(threading.Thread):
         # Before anything is looked at: a worker that finishes from here on is not waited for below.
         self._wanted.clear()
         consumer.outbox.flush()
-        room, target, buffered = self._room()
+        room, target, ahead = self._room()
+        room = consumer.last_delivery.limit(room)
         self._low_water = target // 2
-        if room <= 0 or buffered > self._low_water or consumer.last_delivery.is_held():
-            self._wait_for_workers(buffered, target)
+        if room <= 0 or ahead > self._low_water or consumer.outbox.is_full():
+            self._wait_for_workers(ahead, target)
             return
         # The flag goes up before the outbox is looked at, and workers add before they look at the flag: whatever
         # the order, one of the two sees the other.
@@ -110,7 +115,7 @@ class Fetcher(threading.Thread):
                 return
             # While something waits here, every worker is busy, and what they finish is settled by this loop alone.
             # And the first success after an outage is not kept waiting, so that it ends in the log when it does here.
-            wait = 0.0 if buffered or self._trouble.seconds else LONGEST_WAIT
+            wait = 0.0 if ahead or self._trouble.seconds else min(LONGEST_WAIT, consumer.outbox.due_in())
             deliveries = consumer.source.claim(min(room, CLAIM_AT_ONCE), consumer.lease, wait)
         finally:
             self._waiting_in_server = False
@@ -119,21 +124,22 @@ class Fetcher(threading.Thread):
             consumer.stats.claimed += len(deliveries)
             consumer.claim_ahead.weigh(max(len(one.data) for one in deliveries))
             consumer.buffer.put(self._prepare(deliveries))
-        elif left := len(consumer.buffer):
+        elif left := self._room()[2]:
             # Counted again: a worker may have taken all of it meanwhile, and then the next claim waits in the server.
             self._wait_for_workers(left, target)
 
     def _prepare(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
-        """Return what of a claim may run now. When the server keeps that from being found out, all is given back."""
+        """Return what of a claim may run now. When that cannot be found out, all is given back."""
         consumer = self._consumer
-        kept, apart = consumer.last_delivery.divide(deliveries)
-        self._release(apart)
+        kept = deliveries
         try:
+            kept, apart = consumer.last_delivery.divide(deliveries)
+            self._release(apart)
             if apart:
                 # Before the one on its last delivery starts, because it may end this process at once.
                 consumer.outbox.flush()
             self.revocable = consumer.invoker.revokes and consumer.invoker.revocations.any()
-        except Exception:
+        except BaseException:
             self._release(kept)
             raise
         return kept
@@ -145,19 +151,21 @@ class Fetcher(threading.Thread):
         target = consumer.claim_ahead.target(max(worker.busy_for(now) for worker in consumer.workers))
         # Counted by what is held and has no outcome yet, because a worker that has just taken a message from the
         # buffer does not look busy at once.
-        unfinished = len(consumer.held) - len(consumer.outbox)
-        return len(consumer.workers) + target - unfinished, target, len(consumer.buffer)
+        unfinished = len(consumer.held) - len(consumer.outbox) - consumer.outbox.aside
+        # What an idle worker is about to take from the buffer is not held ahead.
+        ahead = max(min(unfinished - len(consumer.workers), len(consumer.buffer)), 0)
+        return len(consumer.workers) + target - unfinished, target, ahead
 
-    def _wait_for_workers(self, buffered: int, target: int) -> None:
+    def _wait_for_workers(self, ahead: int, target: int) -> None:
         consumer = self._consumer
-        if buffered and not target and self._everyone_is_stuck():
+        if ahead and not target and self._everyone_is_stuck():
             self._give_back()
         if not len(consumer.outbox):
             self._wanted.wait(STUCK_AFTER / 2)
-        if target and buffered > self._low_water:
+        if target and ahead > self._low_water:
             self._running_low.clear()
             self._running_low.wait(LINGER)
-        elif target and buffered:
+        elif target and ahead:
             self._stopping.wait(LINGER)
 
     def _everyone_is_stuck(self) -> bool:

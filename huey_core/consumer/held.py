@@ -7,6 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
+from huey_core.consumer.guard import run_guarded
 from huey_core.consumer.trouble import Trouble
 
 if TYPE_CHECKING:
@@ -63,6 +64,10 @@ class LeaseKeeper(threading.Thread):
 
     def run(self) -> None:
         """Renew until told to stop."""
+        # It begins with a pause of its own, and no lease may wait for a longer one.
+        run_guarded(self._renew_and_beat, "the renewal of leases", lambda seconds: None)
+
+    def _renew_and_beat(self) -> None:
         pause = self._consumer.lease / 3
         while not self._stopping.wait(pause):
             began = time.monotonic()

@@ -3,12 +3,16 @@
 Every message that a killed consumer held has used up one of its deliveries, the innocent ones included. A message on
 its last delivery is therefore held without any other redelivered one beside it: if it is the guilty one, nobody else
 reaches the end of its deliveries by its fault, and if it is not, the guilty one is not there to bring it down.
+
+What this costs is kept small. Where one such message came, others follow as a rule, and they are claimed singly instead
+of being claimed and given back. Most commands end within a moment, so for a moment nothing is claimed beside it; after
+that, what was never delivered before may join it.
 """
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,6 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = ["LastDelivery"]
 
+MOMENT: Final = 1.0
+"""Seconds for which nothing is claimed beside a message on its last delivery, and between two claims that bring what
+may not be beside it."""
+
 
 class LastDelivery:
     """Lets one message on its last delivery through at a time.
@@ -25,8 +33,9 @@ class LastDelivery:
     Args:
         max_deliveries: The number of the last delivery. With 1, every delivery is the last and nothing is set apart.
         held: The deliveries of this consumer.
-        patience: Seconds for which nothing more is claimed beside it. A command that takes longer than that is likely
-            to be long, not deadly, and the other workers are not to idle for its sake.
+        may_kill: Whether a delivery could end this process at all, which takes that it is run here.
+        patience: Seconds for which no redelivered message is held beside it. A command that takes longer than that is
+            likely to be long, not deadly, and the others are not to wait for its sake.
         clock: A monotonic time in seconds.
     """
 
@@ -34,30 +43,56 @@ class LastDelivery:
         self,
         max_deliveries: int,
         held: HeldDeliveries,
+        may_kill: Callable[[Delivery], bool] = lambda delivery: True,
         patience: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._max_deliveries = max_deliveries
         self._held = held
+        self._may_kill = may_kill
         self._patience = patience
         self._clock = clock
         self._suspect: Delivery | None = None
         self._since = 0.0
+        self._not_before = float("-inf")
+        self._singly = False
 
-    def is_held(self) -> bool:
-        """Whether a message on its last delivery is held, so that nothing more should be claimed for now."""
-        if self._suspect is None:
-            return False
-        if self._suspect not in self._held or self._clock() - self._since > self._patience:
-            self._suspect = None
-        return self._suspect is not None
+    def limit(self, room: int) -> int:
+        """How many messages may be claimed now, of the ``room`` that there is for them."""
+        if self._held_suspect() is not None:
+            return room if self._clock() > max(self._since + MOMENT, self._not_before) else 0
+        return min(room, 1) if self._singly else room
 
     def divide(self, deliveries: Sequence[Delivery]) -> tuple[Sequence[Delivery], Sequence[Delivery]]:
         """Divide what was just claimed into what may be held together, and what must be given back before that runs."""
-        suspects = [one for one in deliveries if one.attempt >= self._max_deliveries]
-        if self._max_deliveries == 1 or not suspects:
+        if self._max_deliveries == 1:
             return deliveries, []
-        self._suspect = suspects[0]
-        self._since = self._clock()
-        kept = [one for one in deliveries if one.attempt == 1 or one is self._suspect]
-        return kept, [one for one in deliveries if one.attempt > 1 and one is not self._suspect]
+        suspect = self._held_suspect()
+        if suspect is None:
+            last = (one for one in deliveries if one.attempt >= self._max_deliveries and self._may_kill(one))
+            suspect = next(last, None)
+            self._singly = suspect is not None
+            if suspect is None:
+                return deliveries, []
+            self._suspect = suspect
+            self._since = self._clock()
+        kept: list[Delivery] = []
+        apart: list[Delivery] = []
+        for one in deliveries:
+            joins = one.attempt == 1 or one is suspect or not self._may_kill(one)
+            (kept if joins else apart).append(one)
+        if apart:
+            self._not_before = self._clock() + MOMENT
+        return kept, apart
+
+    def has_run(self, delivery: Delivery) -> None:
+        """Say that a delivery is over, though it may be held for a while until its outcome is written."""
+        if delivery is self._suspect:
+            self._suspect = None
+
+    def _held_suspect(self) -> Delivery | None:
+        suspect = self._suspect
+        if suspect is None or suspect not in self._held or self._clock() - self._since > self._patience:
+            self._suspect = None
+            return None
+        return suspect

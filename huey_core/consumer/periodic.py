@@ -11,10 +11,11 @@ import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.options import COMMON_OPTIONS
 from huey_core.commands.base import FunctionCommand
+from huey_core.consumer.guard import run_guarded
+from huey_core.consumer.last_ticks import LastTicks
 from huey_core.consumer.trouble import Trouble
 from huey_core.exceptions import CommandRejected, DataStoreException, MessageTooLarge, QueueWriteException
 
@@ -37,7 +38,6 @@ LONGEST_CATCH_UP: Final = 24 * 60
 TICK_REMEMBERED: Final = 3600.0
 """Seconds for which a tick that was written keeps others from writing it again."""
 
-_LAST_TICK: Final = "last-tick"
 _COMMON: Final = frozenset(option.name for option in COMMON_OPTIONS)
 
 
@@ -53,6 +53,7 @@ class TickWriter:
         self._invoker = invoker
         self._utc = utc
         self._last: int | None = None
+        self._last_ticks = LastTicks(_locking(invoker.task_store))
         self._claimed: set[str] = set()
 
     def commands(self) -> list[type[PeriodicQueueCommand]]:
@@ -79,24 +80,29 @@ class TickWriter:
         commands = self.commands()
         if not commands:
             return 0
-        last = self._last_tick()
-        missed = range(max(last + 1, minute - LONGEST_CATCH_UP), minute) if last is not None else range(0)
+        made_up_for = [one.command_name for one in commands if one.missed != "skip"]
+        last_ticks = self._last_ticks.read(made_up_for)
         written = 0
         outage: Exception | None = None
         for command_class in commands:
-            for each in self._due(command_class, minute, missed):
+            for each in self._due(command_class, minute, last_ticks.get(command_class.command_name)):
                 try:
                     written += self._write_tick(command_class, each)
                 except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
                     outage = error
         if outage is not None:
             raise outage
-        self._remember(minute)
+        self._last = minute
+        self._claimed.clear()
+        self._last_ticks.note(made_up_for, minute)
         return written
 
-    def _due(self, command_class: type[PeriodicQueueCommand], minute: int, missed: range) -> Iterator[int]:
-        made_up = [each for each in missed if command_class.missed != "skip" and self._matches(command_class, each)]
-        yield from made_up[-1:] if command_class.missed == "once" else made_up
+    def _due(self, command_class: type[PeriodicQueueCommand], minute: int, last_tick: int | None) -> Iterator[int]:
+        if command_class.missed != "skip":
+            last = max((each for each in (last_tick, self._last) if each is not None), default=minute)
+            missed = range(max(last + 1, minute - LONGEST_CATCH_UP), minute)
+            made_up = [each for each in missed if self._matches(command_class, each)]
+            yield from made_up[-1:] if command_class.missed == "once" else made_up
         if self._matches(command_class, minute):
             yield minute
 
@@ -104,7 +110,9 @@ class TickWriter:
         at = datetime.fromtimestamp(minute * MINUTE, UTC if self._utc else None).replace(tzinfo=None)
         try:
             return command_class().validate_datetime(at)
-        except Exception:
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
             log.exception("%s could not say whether to run at %s", command_class.command_name, at)
             return False
 
@@ -121,7 +129,9 @@ class TickWriter:
         except CommandRejected as error:
             log.info("%s is refused by a plugin: %s", tick, error)
             created = False
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             if isinstance(error, QueueWriteException | DataStoreException) and not isinstance(error, MessageTooLarge):
                 raise
             log.exception("%s could not be written", tick)
@@ -139,21 +149,6 @@ class TickWriter:
         # Until it is written, so that the claim does not stand in the way of trying again.
         self._claimed.add(tick)
         return True
-
-    def _last_tick(self) -> int | None:
-        """The last minute that any consumer has dealt with, as far as can be known."""
-        store = _locking(self._invoker.task_store)
-        stored = EmptyData if store is None else store.peek(_LAST_TICK)
-        if stored is EmptyData:
-            return self._last
-        return int(stored) if self._last is None else max(int(stored), self._last)
-
-    def _remember(self, minute: int) -> None:
-        self._last = minute
-        self._claimed.clear()
-        store = _locking(self._invoker.task_store)
-        if store is not None:
-            store.put(_LAST_TICK, str(minute).encode())
 
 
 def _share_queue(one: Invoker, other: Invoker) -> bool:
@@ -195,17 +190,25 @@ class PeriodicScheduler(threading.Thread):
 
     def run(self) -> None:
         """Write ticks until told to stop."""
+        run_guarded(self._write_ticks, "the writing of ticks", self._wait)
+
+    def _write_ticks(self) -> None:
         pause = 0.0
         while not self._wait(pause):
             try:
-                now = self._consumer.source.now()
-                self._writer.write(now)
+                pause = self._write()
             except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
                 pause = self._trouble.failed(error)
             else:
                 self._trouble.over()
-                # A little past the minute, so that rounding never lands before it.
-                pause = MINUTE - now % MINUTE + 0.01
+
+    def _write(self) -> float:
+        """Write the ticks of this minute, and return how many seconds are left until the next one."""
+        now = self._consumer.source.now()
+        self._writer.write(now)
+        # A little past the minute, so that rounding never lands before it.
+        following = now - now % MINUTE + MINUTE + 0.01
+        return min(max(following - self._consumer.source.now(), 0.0), MINUTE)
 
     def stop(self) -> None:
         """End the thread soon."""

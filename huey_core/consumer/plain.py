@@ -119,6 +119,21 @@ class PlainSource:
         self._woken.set()
         self._queue.wake()
 
+    def put_back(self) -> None:
+        """Write to the queue what was read and could be placed nowhere, for the next consumer.
+
+        Raises:
+            Exception: The queue did not answer. What it has not taken is :attr:`unplaced` still.
+        """
+        while self._unplaced:
+            self._queue.write(self._unplaced[-1])
+            self._unplaced.pop()
+
+    @property
+    def unplaced(self) -> int:
+        """How many messages were read and are nowhere but in this process, because nothing took them."""
+        return len(self._unplaced)
+
     def _carry_out(self, outcome: Outcome, progress: _Progress) -> None:
         self._attempts.pop(outcome.delivery.message_id, None)
         match outcome:

@@ -7,17 +7,24 @@ a second one       give everything back now, exit with 1
 SIGHUP             the same as the first SIGTERM, then start again with the same arguments in the same process, unless
                    a signal to end comes in the meantime
 =================  =========================================================================================
+
+All this is so in the consumer's own process alone: one that a command forks obeys signals as it would without a
+consumer.
 """
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import signal
 import sys
 import threading
+import time
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final, Protocol
+
+from huey_core.backends.forking import ForkAware
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +39,12 @@ SIGNALS: Final = (*TO_END, signal.SIGHUP)
 
 LAST_MOMENT: Final = 1.0
 """Seconds within which everything must be given back after a second signal; leases do the rest."""
+
+THREADS_HAVE: Final = 5.0
+"""Seconds that threads which commands have left behind may hold up an orderly exit."""
+
+EXIT_HANDLERS_HAVE: Final = 30.0
+"""Seconds that the exit handlers of the application and its libraries have then: some send what they have collected."""
 
 
 class Runnable(Protocol):
@@ -55,16 +68,10 @@ def run_until_signalled(consumer: Runnable, restart: Callable[[], None] | None =
         restart: Starts the program again after SIGHUP, and does not return.
 
     Returns:
-        The exit code: 0 after an orderly end, 1 after a second signal.
+        The exit code: 0 after an orderly end, 1 after a second signal, or when the consumer could not stop.
     """
-    # A handler runs between any two bytecodes of this thread, even inside a lock of an Event; putting into a
-    # SimpleQueue is safe there.
     received: SimpleQueue[int] = SimpleQueue()
-
-    def note(number: int, frame: FrameType | None) -> None:
-        received.put(number)
-
-    previous = {number: signal.signal(number, note) for number in SIGNALS}
+    handlers = _Handlers(received)
     try:
         consumer.start()
         asked = _stop(consumer, received.get(), received)
@@ -79,25 +86,76 @@ def run_until_signalled(consumer: Runnable, restart: Callable[[], None] | None =
             if asked == signal.SIGHUP:
                 (restart or _execute_again)()
     finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        handlers.put_back()
     return 1 if asked is None else 0
 
 
-def end_soon(code: int, grace: float = 1.0) -> None:
-    """Make sure that this process ends with ``code`` within ``grace`` seconds.
+def end_soon(code: int) -> None:
+    """Make sure that this process, which is about to exit with ``code``, does end.
 
-    An ordinary exit waits for every thread that a command has left behind, and there may be no end to that.
+    An ordinary exit waits for every thread that a command has left behind, and there may be no end to that: they have
+    :data:`THREADS_HAVE` seconds. Then it runs the exit handlers, which have :data:`EXIT_HANDLERS_HAVE`. When ``code``
+    is not 0, both together have :data:`LAST_MOMENT`.
     """
-    timer = threading.Timer(grace, os._exit, (code,))
-    timer.daemon = True
-    timer.start()
+    threads_ended = threading.Event()
+    # What is registered last is run first.
+    atexit.register(threads_ended.set)
+
+    def end() -> None:
+        if code:
+            time.sleep(LAST_MOMENT)
+        elif threads_ended.wait(THREADS_HAVE):
+            time.sleep(EXIT_HANDLERS_HAVE)
+        else:
+            log.warning("threads that commands have left behind do not end: this process ends without exit handlers")
+        os._exit(code)
+
+    threading.Thread(target=end, name="huey-end", daemon=True).start()
+
+
+class _Handlers(ForkAware):
+    """Notes signals instead of obeying them, from now until the handlers from before are put back.
+
+    Args:
+        received: Where the numbers of signals are noted.
+    """
+
+    def __init__(self, received: SimpleQueue[int]) -> None:
+        # A handler runs between any two bytecodes of the main thread, even inside a lock of an Event; putting into a
+        # SimpleQueue is safe there.
+        def note(number: int, frame: FrameType | None) -> None:
+            received.put(number)
+
+        # One that was not installed from Python is None, and cannot be put back.
+        self._previous = {number: signal.signal(number, note) or signal.SIG_DFL for number in SIGNALS}
+        self._held_back: set[signal.Signals] = set()
+        super().__init__()
+
+    def put_back(self) -> None:
+        """Let signals do what they did before."""
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous.clear()
+
+    def before_fork(self) -> None:
+        """Hold signals back, because a child that has not put the handlers back yet would lose one that it gets."""
+        self._held_back = set(SIGNALS) - signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+
+    def after_fork_in_parent(self) -> None:
+        """Let signals through again."""
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, self._held_back)
+
+    def after_fork_in_child(self) -> None:
+        """Obey signals here, where nobody reads what is noted."""
+        self.put_back()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, self._held_back)
 
 
 def _stop(consumer: Runnable, asked: int, received: SimpleQueue[int]) -> int | None:
-    """Stop, and return the signal that was obeyed: SIGHUP only if none to end came after it; ``None`` if two did."""
+    """Stop, and return the signal that was obeyed: SIGHUP only if none to end came after it; ``None`` after trouble."""
     # In a thread, so that a second signal can cut it short.
-    stopping = _in_thread(consumer.stop, signal.Signals(asked).name)
+    stopping = _Stopping(consumer, signal.Signals(asked).name)
+    stopping.start()
     while stopping.is_alive():
         stopping.join(0.05)
         while not received.empty():
@@ -106,10 +164,42 @@ def _stop(consumer: Runnable, asked: int, received: SimpleQueue[int]) -> int | N
                 continue
             if asked != signal.SIGHUP:
                 log.warning("a second signal: giving everything back now")
-                _in_thread(consumer.stop_now).join(LAST_MOMENT)
+                _give_back(consumer)
                 return None
             asked = _give_up_restart(number)
+    if stopping.failed:
+        _give_back(consumer)
+        return asked if asked == signal.SIGHUP else None
     return asked
+
+
+class _Stopping(threading.Thread):
+    """Stops a consumer.
+
+    Attributes:
+        failed: Whether that raised an exception, which was logged.
+    """
+
+    def __init__(self, consumer: Runnable, reason: str) -> None:
+        super().__init__(name="huey-stop", daemon=True)
+        self.failed = False
+        self._consumer = consumer
+        self._reason = reason
+
+    def run(self) -> None:
+        """Stop it."""
+        try:
+            self._consumer.stop(self._reason)
+        except BaseException:
+            # Whatever it is, the process must not end as if all had gone well.
+            log.critical("the consumer could not stop as it should: giving everything back now", exc_info=True)
+            self.failed = True
+
+
+def _give_back(consumer: Runnable) -> None:
+    thread = threading.Thread(target=consumer.stop_now, name="huey-stop-now", daemon=True)
+    thread.start()
+    thread.join(LAST_MOMENT)
 
 
 def _last_word(received: SimpleQueue[int]) -> int:
@@ -124,12 +214,6 @@ def _last_word(received: SimpleQueue[int]) -> int:
 def _give_up_restart(number: int) -> int:
     log.info("%s: the consumer will not start again", signal.Signals(number).name)
     return number
-
-
-def _in_thread(function: Callable[..., object], *arguments: str) -> threading.Thread:
-    thread = threading.Thread(target=function, args=arguments, name="huey-stop", daemon=True)
-    thread.start()
-    return thread
 
 
 def _execute_again() -> None:

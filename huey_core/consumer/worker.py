@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
+
+from huey_core.consumer.guard import run_guarded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,10 +40,12 @@ class WorkBuffer:
     def drain(self) -> list[Delivery]:
         """Remove and return everything, in order."""
         drained = []
-        while not self._queue.empty():
-            delivery = self._queue.get()
-            if delivery is not None:
-                drained.append(delivery)
+        # Not "while there is something": a worker may be the one to take it, and get() would wait for the next.
+        with suppress(Empty):
+            while True:
+                delivery = self._queue.get_nowait()
+                if delivery is not None:
+                    drained.append(delivery)
         return drained
 
     def end_workers(self, count: int) -> None:
@@ -76,16 +81,18 @@ class Worker(threading.Thread):
         """Run deliveries until told to end."""
         consumer = self._consumer
         consumer.notify("huey_worker_start", worker=self.worker_name)
-        try:
-            while (delivery := consumer.buffer.take()) is not None:
-                self.started = time.monotonic()
-                self.running = delivery
-                self._run_one(delivery)
-                consumer.claim_ahead.observe(time.monotonic() - self.started)
-                self.running = None
-                consumer.fetcher.finished_one()
-        finally:
-            consumer.notify("huey_worker_stop", worker=self.worker_name)
+        run_guarded(self._work, f"worker {self.worker_name!r}")
+        consumer.notify("huey_worker_stop", worker=self.worker_name)
+
+    def _work(self) -> None:
+        consumer = self._consumer
+        while (delivery := consumer.buffer.take()) is not None:
+            self.started = time.monotonic()
+            self.running = delivery
+            self._run_one(delivery)
+            consumer.claim_ahead.observe(time.monotonic() - self.started)
+            self.running = None
+            consumer.fetcher.finished_one()
 
     def _run_one(self, delivery: Delivery) -> None:
         consumer = self._consumer

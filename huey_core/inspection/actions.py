@@ -1,7 +1,8 @@
 """Requeueing and deleting stored messages, in portions, by the state in which somebody has seen them.
 
 Between the look at a message and the action others go on to work: a message may have been run, requeued or deleted
-meanwhile. What is no longer in the state in which it was seen is left alone, and said to be.
+meanwhile. What is no longer in the state in which it was seen is left alone, and said to be. So is what is to be tried
+again and has expired: a consumer would drop it without a run, and nothing of it would be left.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.leased import State
+from huey_core.inspection.messages import MessageFacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from huey_core.backends.leased import LeasedQueue, StoredMessage
 
-__all__ = ["Acted", "act", "dead_ids"]
+__all__ = ["Acted", "act", "dead_ids", "retry"]
 
 _PORTION: Final = 500
 """Messages that are held in memory at a time, and named in one call."""
@@ -32,11 +34,13 @@ class Acted:
             taken, and deleting one that went while it was asked.
         moved: The ids of those that were not in the state any more, with the one in which they are; ``None`` for a
             message that is not there.
+        expired: Those that were to be tried again, and were left as they are because they have expired.
     """
 
     done: Sequence[StoredMessage]
     refused: Sequence[StoredMessage]
     moved: Mapping[str, State | None]
+    expired: Sequence[StoredMessage] = ()
 
 
 def dead_ids(queue: LeasedQueue, until: float | None = None) -> list[str]:
@@ -68,15 +72,48 @@ def act(
     Returns:
         What became of one portion after another. Each is acted on when it is asked for.
     """
+    return _act(queue, message_ids, state, action, spare_expired=False)
+
+
+def retry(queue: LeasedQueue, message_ids: Iterable[str], state: State = State.DEAD) -> Iterator[Acted]:
+    """Requeue messages as :func:`act` does, except those that have expired.
+
+    Args:
+        queue: The queue.
+        message_ids: The messages. An id that is there twice counts once.
+        state: The state in which somebody has seen them, dead or scheduled.
+
+    Returns:
+        What became of one portion after another. Each is acted on when it is asked for.
+    """
+    return _act(queue, message_ids, state, queue.requeue, spare_expired=True)
+
+
+def _act(
+    queue: LeasedQueue,
+    message_ids: Iterable[str],
+    state: State,
+    action: Callable[[Iterable[str]], list[str]],
+    *,
+    spare_expired: bool,
+) -> Iterator[Acted]:
     ids = list(dict.fromkeys(message_ids))
     for start in range(0, len(ids), _PORTION):
         asked = ids[start : start + _PORTION]
         found = {message.message_id: message for message in queue.find(asked)}
         states = {each: found[each].state if each in found else None for each in asked}
         seen = [found[each] for each in asked if states[each] is state]
-        acted = set(action([message.message_id for message in seen])) if seen else set()
+        expired = _expired(seen, queue.now()) if spare_expired and seen else []
+        spared = {message.message_id for message in expired}
+        meant = [message for message in seen if message.message_id not in spared]
+        acted = set(action([message.message_id for message in meant])) if meant else set()
         yield Acted(
-            done=[message for message in seen if message.message_id in acted],
-            refused=[message for message in seen if message.message_id not in acted],
+            done=[message for message in meant if message.message_id in acted],
+            refused=[message for message in meant if message.message_id not in acted],
             moved={each: now for each, now in states.items() if now is not state},
+            expired=expired,
         )
+
+
+def _expired(messages: Sequence[StoredMessage], now: float) -> list[StoredMessage]:
+    return [message for message in messages if MessageFacts.read(message).has_expired(now)]

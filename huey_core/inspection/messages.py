@@ -69,6 +69,11 @@ class MessageFacts:
         """The name of the command; empty when the message names none."""
         return str(self.header.get("cmd", ""))
 
+    def has_expired(self, now: float) -> bool:
+        """Whether a consumer would drop it at ``now`` (seconds since the epoch by the queue's clock), without a run."""
+        expires = self.header.get("exp")
+        return isinstance(expires, int | float) and now > expires
+
     def arguments(self, invoker: Invoker, limit: int) -> Arguments:
         """Decode the body.
 

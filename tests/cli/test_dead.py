@@ -8,6 +8,7 @@ import pytest
 from huey_core.backends.backend import Backend
 from huey_core.backends.base import BaseQueue
 from huey_core.backends.leased import Bury, Message, State
+from huey_core.envelope import pack
 from huey_core.plugins.backends import backends
 
 
@@ -154,6 +155,55 @@ def test_retry_all_takes_more_letters_than_one_look_shows(cli):
     cli.queue.settle([Bury(delivery, "garbage") for delivery in cli.queue.claim(2000, 60)])
 
     assert cli.run("dead", "retry", cli.url, "--all", "--yes").output == "retried 1203 of 1203\n"
+
+
+@pytest.fixture
+def bury_expired(cli):
+    def bury(message_id: str) -> None:
+        header = {"id": message_id, "cmd": "mail.send", "ser": "json", "at": 1_700_000_000.0, "exp": 1_700_000_060.0}
+        cli.bury(message_id, pack(header, b"[[1],{}]"))
+
+    return bury
+
+
+def test_retry_refuses_what_has_expired_and_says_what_can_be_done(cli, bury_expired):
+    bury_expired("stale")
+    cli.bury("fresh")
+
+    result = cli.run("dead", "retry", cli.url, "stale", "fresh")
+
+    assert (result.exit_code, result.stdout) == (1, "retried 1 of 2\n")
+    assert "stale: it has expired, and would be dropped without a run; call the command again" in result.stderr
+    assert dead(cli) == ["stale"]
+
+
+def test_retry_all_leaves_what_has_expired_and_counts_it(cli, bury_expired):
+    bury_expired("stale")
+    bury_expired("staler")
+    cli.bury("fresh")
+
+    result = cli.run("dead", "retry", cli.url, "--all", "--yes")
+
+    assert (result.exit_code, result.stdout) == (0, "retried 1 of 3\n")
+    assert result.stderr.startswith("2 have expired, and would be dropped without a run; ")
+    assert sorted(dead(cli)) == ["stale", "staler"]
+
+
+@pytest.mark.parametrize(("choice", "exit_code"), [("stale", 1), ("--all", 0)])
+def test_retry_as_json_names_what_has_expired(cli, bury_expired, choice, exit_code):
+    bury_expired("stale")
+
+    result = cli.run("dead", "retry", cli.url, choice, "--json", *(["--yes"] if choice == "--all" else []))
+
+    shown = json.loads(result.stdout)
+    assert (result.exit_code, shown["retried"], list(shown["refused"])) == (exit_code, [], ["stale"])
+    assert shown["refused"]["stale"].startswith("it has expired")
+
+
+def test_delete_takes_what_has_expired(cli, bury_expired):
+    bury_expired("stale")
+
+    assert cli.run("dead", "delete", cli.url, "stale").output == "deleted 1 of 1\n"
 
 
 def test_retry_as_json_names_the_ids(cli):

@@ -1,4 +1,4 @@
-"""The fetch loop waits for workers only while there is something that they have yet to do."""
+"""What the fetch loop waits for, and what it does not wait for."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import threading
 import pytest
 
 from huey_core import CommandRegistry, Invoker, queue_command
-from huey_core.consumer import Consumer, fetcher
+from huey_core.backends.leased import Ack
+from huey_core.consumer import Consumer, fetcher, outbox
 from huey_memory import MemoryDataStore, MemoryQueue
+from plain_backend import PlainStore
 
 PATIENCE = 30.0
 
@@ -60,3 +62,92 @@ def test_a_command_that_ends_during_a_claim_is_not_waited_for_after_it(queue, mo
         assert queue.answered.wait(PATIENCE)
 
         assert add(3, 4).get(blocking=True, timeout=PATIENCE) == 7
+
+
+def test_no_command_waits_while_a_worker_is_idle(monkeypatch, run_consumer):
+    monkeypatch.setattr(fetcher, "STUCK_AFTER", 2 * 3600.0)
+    invoker = Invoker(MemoryQueue("pairs"), MemoryDataStore("results"), registry=CommandRegistry())
+    both = threading.Barrier(2)
+
+    @queue_command(invoker)
+    def meet():
+        both.wait(PATIENCE)
+        return "met"
+
+    run_consumer(invoker, threads=2, prefetch=0)
+
+    for _ in range(30):
+        pair = [meet(), meet()]
+        assert [result.get(blocking=True, timeout=PATIENCE) for result in pair] == ["met", "met"]
+
+
+class Refusing(MemoryQueue):
+    """A queue that refuses every result that holds the word ``poison``, alone or among others."""
+
+    def __init__(self, name):
+        super().__init__(name)
+        self.refused = threading.Event()
+
+    def settle(self, outcomes):
+        if any(
+            isinstance(outcome, Ack) and outcome.result and b"poison" in outcome.result.value for outcome in outcomes
+        ):
+            self.refused.set()
+            raise ConnectionError("too large")
+        return super().settle(outcomes)
+
+
+def test_other_commands_run_while_an_outcome_is_refused(monkeypatch, run_consumer):
+    monkeypatch.setattr(outbox, "SECOND_TRY", 2 * 3600.0)
+    queue = Refusing("refusing")
+    invoker = Invoker(queue, MemoryDataStore("refusing"), registry=CommandRegistry())
+
+    @queue_command(invoker)
+    def echo(value):
+        return value
+
+    run_consumer(invoker, threads=1, shutdown_timeout=0.1)
+    echo("poison")
+    assert queue.refused.wait(PATIENCE)
+
+    assert [echo(number).get(blocking=True, timeout=PATIENCE) for number in range(3)] == [0, 1, 2]
+
+
+class AwayStore(PlainStore):
+    """A result store on another server, which does not answer while ``away``."""
+
+    away = True
+
+    def put(self, key, value):
+        if self.away:
+            raise ConnectionError("the cable is out")
+        super().put(key, value)
+
+
+def test_no_more_is_claimed_than_may_wait_for_a_result_store_that_is_away(monkeypatch, run_consumer, eventually):
+    monkeypatch.setattr(outbox, "MOST_ASIDE", 3)
+    monkeypatch.setattr(outbox, "SECOND_TRY", 0.01)
+    queue, store = MemoryQueue("bounded", space="bounded"), AwayStore()
+    invoker = Invoker(queue, store, registry=CommandRegistry())
+
+    @queue_command(invoker)
+    def echo(value):
+        return value
+
+    for number in range(50):
+        echo(number)
+    claim_really, held = queue.claim, []
+
+    def claim(*arguments):
+        deliveries = claim_really(*arguments)
+        held.append(queue.counts().running)
+        return deliveries
+
+    monkeypatch.setattr(queue, "claim", claim)
+    consumer = run_consumer(invoker, threads=1, prefetch=0, max_delay=0.05)
+    eventually(consumer.outbox.is_full)
+    held_while_away = max(held)
+    store.away = False
+    eventually(lambda: len(store.values) == 50)
+
+    assert held_while_away == 3

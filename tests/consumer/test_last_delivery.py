@@ -9,6 +9,7 @@ from huey_core.backends.leased import Delivery
 from huey_core.consumer import Consumer
 from huey_core.consumer.held import HeldDeliveries
 from huey_core.consumer.last_delivery import LastDelivery
+from huey_core.envelope import pack
 
 
 @pytest.fixture
@@ -35,28 +36,91 @@ def test_messages_before_their_last_delivery_are_held_together(held):
     assert LastDelivery(3, held).divide(claimed) == (claimed, [])
 
 
-def test_a_message_on_its_last_delivery_is_known_for_as_long_as_it_is_held(held):
-    last_delivery = LastDelivery(3, held)
-    [claimed] = deliveries(3)
-    held.add([claimed])
-    last_delivery.divide([claimed])
-    assert last_delivery.is_held()
+class Clock:
+    """A clock that a test moves."""
 
-    held.discard(claimed)
-
-    assert not last_delivery.is_held()
-
-
-def test_a_long_command_on_its_last_delivery_does_not_idle_the_other_workers_for_ever(held):
     now = 0.0
-    last_delivery = LastDelivery(3, held, patience=60.0, clock=lambda: now)
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def last_delivery(held, clock):
+    """One that has let a message on its last delivery through, which is held."""
+    last_delivery = LastDelivery(3, held, patience=60.0, clock=clock)
     [claimed] = deliveries(3)
     held.add([claimed])
     last_delivery.divide([claimed])
+    return last_delivery
 
-    now = 61.0
 
-    assert not last_delivery.is_held()
+def test_nothing_is_claimed_beside_a_message_on_its_last_delivery_for_a_moment(last_delivery, clock):
+    assert last_delivery.limit(8) == 0
+
+    clock.now = 1.1
+
+    assert last_delivery.limit(8) == 8
+
+
+def test_what_was_never_delivered_may_join_a_long_command_on_its_last_delivery_and_nothing_else(last_delivery, clock):
+    clock.now = 30.0
+    _, fresh, redelivered = claimed = deliveries(3, 1, 2)
+
+    kept, apart = last_delivery.divide(claimed[1:])
+
+    assert (kept, apart) == ([fresh], [redelivered])
+
+
+def test_what_may_not_join_is_not_claimed_again_at_once(last_delivery, clock):
+    clock.now = 30.0
+    last_delivery.divide(deliveries(2))
+
+    assert last_delivery.limit(8) == 0
+    clock.now = 31.1
+    assert last_delivery.limit(8) == 8
+
+
+def test_messages_are_claimed_singly_until_one_comes_that_is_not_on_its_last_delivery(last_delivery, held):
+    held.discard(held.all()[0])
+    assert last_delivery.limit(8) == 1
+
+    last_delivery.divide(deliveries(1))
+
+    assert last_delivery.limit(8) == 8
+
+
+def test_a_claim_is_not_enlarged_when_there_is_no_room(last_delivery, held):
+    held.discard(held.all()[0])
+
+    assert last_delivery.limit(-3) == -3
+
+
+def test_a_command_that_has_run_is_not_waited_for_until_its_outcome_is_written(last_delivery, held):
+    last_delivery.has_run(held.all()[0])
+
+    assert last_delivery.limit(8) == 1
+
+
+def test_a_long_command_on_its_last_delivery_does_not_keep_the_others_waiting_for_ever(last_delivery, clock):
+    clock.now = 61.0
+    claimed = deliveries(2, 2)
+
+    assert last_delivery.limit(8) == 1
+    assert last_delivery.divide(claimed) == (claimed, [])
+
+
+def test_what_is_not_run_here_is_neither_taken_for_guilty_nor_set_apart(held):
+    claimed = deliveries(3, 3, 2, 1)
+    last_delivery = LastDelivery(3, held, may_kill=lambda delivery: delivery is not claimed[0])
+
+    assert last_delivery.divide(claimed[:1]) == (claimed[:1], [])
+    assert last_delivery.divide(claimed) == ([claimed[0], claimed[1], claimed[3]], [claimed[2]])
 
 
 def test_nothing_is_set_apart_when_every_delivery_is_the_last(held):
@@ -65,7 +129,7 @@ def test_nothing_is_set_apart_when_every_delivery_is_the_last(held):
     held.add(claimed)
 
     assert last_delivery.divide(claimed) == (claimed, [])
-    assert not last_delivery.is_held()
+    assert last_delivery.limit(8) == 8
 
 
 def test_what_must_wait_has_been_given_back_before_the_last_delivery_can_start(invoker, monkeypatch):
@@ -91,3 +155,41 @@ def test_what_must_wait_has_been_given_back_before_the_last_delivery_can_start(i
         assert [result.get(blocking=True, timeout=10) for result in results] == [True] * 4
 
     assert running == [1, 1, 1, 1]
+
+
+def test_many_on_their_last_delivery_are_not_claimed_and_given_back_again_and_again(invoker, run_consumer):
+    @queue_command(invoker)
+    def suspicious():
+        return True
+
+    queue = invoker.queue
+    results = [suspicious() for _ in range(50)]
+    for _ in range(queue.max_deliveries - 1):
+        assert len(queue.claim(50, 0.001, wait=5.0)) == 50
+
+    consumer = run_consumer(invoker, threads=8)
+
+    assert [result.get(blocking=True, timeout=30) for result in results] == [True] * 50
+    assert consumer.stats.released < 8
+
+
+@pytest.mark.parametrize("data", [b"garbage", pack({"id": "1", "cmd": "unknown", "ser": "json"}, b"")])
+def test_a_message_that_is_not_run_here_cannot_be_the_guilty_one(invoker, data):
+    consumer = Consumer(invoker)
+
+    [delivery] = claimed = [Delivery(data, "1", "receipt", invoker.queue.max_deliveries)]
+
+    assert consumer.last_delivery.divide(claimed) == ([delivery], [])
+    assert consumer.last_delivery.limit(8) == 8
+
+
+def test_a_message_in_a_serializer_that_is_not_accepted_cannot_be_the_guilty_one(invoker):
+    @queue_command(invoker, name="known")
+    def known():
+        """Never run."""
+
+    claimed = [Delivery(pack({"id": "1", "cmd": "known", "ser": "pickle"}, b""), "1", "receipt", 5)]
+    consumer = Consumer(invoker)
+
+    assert consumer.last_delivery.divide(claimed) == (claimed, [])
+    assert consumer.last_delivery.limit(8) == 8

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from huey_core import Invoker, QueueCommand
-from huey_core.backends.leased import Ack, Bury, ResultWrite
+from huey_core import CommandRegistry, Invoker, QueueCommand
+from huey_core.backends.leased import Ack, Bury, Release, ResultWrite, Retry
 from huey_core.consumer import Consumer
-from huey_core.exceptions import CommandError, DataStorePutException
+from huey_core.consumer import outbox as outbox_module
+from huey_core.exceptions import CommandError
 from huey_memory import MemoryDataStore, MemoryQueue
-from plain_backend import PlainStore
+from plain_backend import PlainQueue, PlainStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Echo(QueueCommand, declare=False):
@@ -20,14 +26,26 @@ class Echo(QueueCommand, declare=False):
 
 
 class FlakyQueue(MemoryQueue):
-    """Refuses to settle while ``down``, and always refuses a result or a reason that is ``poison``."""
+    """Does not answer while ``down``, writes nothing while ``read_only``, and never settles what is ``poison``."""
 
     down = False
+    read_only = False
+
+    def now(self):
+        if self.down:
+            raise ConnectionError("the cable is out")
+        return super().now()
+
+    def extend(self, deliveries, lease):
+        if self.down or self.read_only:
+            raise ConnectionError("read only")
+        return super().extend(deliveries, lease)
 
     def settle(self, outcomes):
         results = [outcome.result for outcome in outcomes if isinstance(outcome, Ack | Bury) and outcome.result]
         details = [outcome.detail for outcome in outcomes if isinstance(outcome, Bury)]
-        if self.down or any(b"poison" in result.value for result in results) or "poison" in details:
+        poison = any(b"poison" in result.value for result in results) or "poison" in details
+        if self.down or self.read_only or poison:
             raise ConnectionError("refused")
         return super().settle(outcomes)
 
@@ -37,7 +55,30 @@ def consumer(request) -> Consumer:
     """A consumer that does not run: the test claims and settles in its place."""
     space = request.node.name
     queue = FlakyQueue("q", space=space)
-    return Consumer(Invoker(queue, MemoryDataStore("q", space=space)), lease=10.0)
+    return Consumer(Invoker(queue, MemoryDataStore("q", space=space)), lease=10.0, max_delay=1.0)
+
+
+@pytest.fixture
+def pass_time_of() -> Callable[[Consumer], Callable[[float], None]]:
+    """Take the clock by which a consumer tries again in hand; what comes back lets seconds pass on it."""
+
+    def take(consumer: Consumer) -> Callable[[float], None]:
+        now = 0.0
+        consumer.outage.clock = lambda: now
+
+        def advance(seconds: float) -> None:
+            nonlocal now
+            now += seconds
+
+        return advance
+
+    return take
+
+
+@pytest.fixture
+def pass_time(consumer, pass_time_of) -> Callable[[float], None]:
+    """Let seconds pass for the consumer."""
+    return pass_time_of(consumer)
 
 
 def claim(consumer: Consumer, count: int):
@@ -62,8 +103,8 @@ def test_a_server_that_does_not_answer_is_not_asked_for_each_outcome(consumer, m
 
     for delivery in claim(consumer, 3):
         consumer.outbox.add(ack(consumer, delivery))
-    monkeypatch.setattr(consumer.source, "settle", time_out)
-    monkeypatch.setattr(consumer.source, "now", time_out)
+    for method in ("settle", "now", "extend"):
+        monkeypatch.setattr(consumer.source, method, time_out)
 
     with pytest.raises(TimeoutError):
         consumer.outbox.flush()
@@ -113,11 +154,20 @@ def test_an_outcome_that_the_server_refuses_does_not_hold_up_the_others(consumer
     consumer.outbox.add(ack(consumer, poisoned, b"poison"))
     consumer.outbox.add(ack(consumer, last))
 
-    with pytest.raises(ConnectionError):
-        consumer.outbox.flush()
     consumer.outbox.flush()
 
-    assert (consumer.stats.done, consumer.stats.buried) == (2, 1)
+    assert (consumer.stats.done, len(consumer.outbox), consumer.outbox.aside) == (2, 0, 1)
+
+
+def test_an_outcome_that_is_refused_twice_is_buried_with_an_error_for_its_caller(consumer, pass_time):
+    [poisoned] = claim(consumer, 1)
+    consumer.outbox.add(ack(consumer, poisoned, b"poison"))
+
+    consumer.outbox.flush()
+    pass_time(1.0)
+    consumer.outbox.flush()
+
+    assert (consumer.stats.buried, consumer.outbox.aside) == (1, 0)
     [dead] = consumer.invoker.queue.peek("dead")
     assert dead.message_id == poisoned.message_id
     assert "could not be written" in dead.reason
@@ -125,13 +175,12 @@ def test_an_outcome_that_the_server_refuses_does_not_hold_up_the_others(consumer
         consumer.invoker.result(poisoned.message_id).get()
 
 
-def test_a_burial_whose_details_the_server_refuses_is_made_without_them(consumer):
-    first, poisoned = claim(consumer, 2)
-    consumer.outbox.add(ack(consumer, first))
+def test_a_burial_whose_details_the_server_refuses_is_made_without_them(consumer, pass_time):
+    [poisoned] = claim(consumer, 1)
     consumer.outbox.add(Bury(poisoned, "it failed", "poison"))
 
-    with pytest.raises(ConnectionError):
-        consumer.outbox.flush()
+    consumer.outbox.flush()
+    pass_time(1.0)
     consumer.outbox.flush()
 
     [dead] = consumer.invoker.queue.peek("dead")
@@ -190,22 +239,124 @@ class AwayStore(PlainStore):
         super().put(key, value)
 
 
-def test_an_outage_of_the_result_store_alone_makes_no_dead_letters(consumer):
+@pytest.fixture
+def away(consumer) -> AwayStore:
+    """The result store of the consumer, on a server that is away."""
     consumer.invoker.result_store = store = AwayStore()
+    return store
+
+
+def finish(consumer: Consumer, delivery, value: bytes = b"fine") -> None:
+    consumer.outbox.add(Ack(delivery, ResultWrite(consumer.invoker.result_store, delivery.message_id, value)))
+
+
+def test_an_outage_of_the_result_store_alone_makes_no_dead_letters(consumer, away, pass_time):
     with_result, without = claim(consumer, 2)
-    consumer.outbox.add(Ack(with_result, ResultWrite(store, with_result.message_id, b"fine")))
+    finish(consumer, with_result)
     consumer.outbox.add(Ack(without))
 
-    with pytest.raises(DataStorePutException):
+    consumer.outbox.flush()
+    assert consumer.stats.done == 1
+    for _ in range(100):
+        pass_time(1.0)
         consumer.outbox.flush()
-    store.away = False
+    away.away = False
+    pass_time(1.0)
     consumer.outbox.flush()
 
-    assert (consumer.stats.done, consumer.stats.buried) == (2, 0)
-    assert store.values == {with_result.message_id: b"fine"}
+    assert (consumer.stats.done, consumer.stats.buried, consumer.stats.lost) == (2, 0, 0)
+    assert away.values == {with_result.message_id: b"fine"}
 
 
-def test_what_failed_before_the_server_came_back_is_not_taken_for_refused(consumer):
+def test_a_result_store_that_is_away_is_not_asked_for_each_result(consumer, away):
+    asked = []
+    put_really = away.put
+    away.put = lambda key, value: (asked.append(key), put_really(key, value))
+    for delivery in claim(consumer, 20):
+        finish(consumer, delivery)
+
+    consumer.outbox.flush()
+    consumer.outbox.flush()
+
+    assert (len(asked), consumer.outbox.aside) == (2, 20)
+
+
+def test_an_outage_of_the_result_store_is_logged_as_one_of_the_result_store(consumer, away, pass_time, caplog):
+    caplog.set_level("INFO")
+    for delivery in claim(consumer, 20):
+        finish(consumer, delivery)
+    for _ in range(10):
+        consumer.outbox.flush()
+        pass_time(1.0)
+    away.away = False
+    pass_time(1.0)
+    consumer.outbox.flush()
+
+    errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert len(errors) == 1
+    assert "the result store <MemoryDataStore 'q'> does not answer" in errors[0]
+    assert caplog.messages[-1].startswith("the result store <MemoryDataStore 'q'> answers again")
+
+
+def test_what_waits_for_the_result_store_is_let_go_when_its_lease_is_lost(consumer, away, pass_time):
+    [delivery] = claim(consumer, 1)
+    finish(consumer, delivery)
+    consumer.outbox.flush()
+
+    consumer.held.discard(delivery)
+    pass_time(1.0)
+    consumer.outbox.flush()
+
+    assert (consumer.outbox.aside, consumer.outbox.left()) == (0, [])
+
+
+def test_a_result_that_its_store_refuses_while_it_takes_others_ends_in_a_dead_letter(consumer, away, pass_time):
+    put_really = away.put
+
+    def put(key, value):
+        if value == b"poison":
+            raise ValueError("too large")
+        put_really(key, value)
+
+    away.away = False
+    away.put = put
+    poisoned, fine = claim(consumer, 2)
+    finish(consumer, poisoned, b"poison")
+    finish(consumer, fine)
+    consumer.outbox.flush()
+    assert (consumer.stats.done, consumer.stats.buried) == (1, 0)
+
+    pass_time(1.0)
+    consumer.outbox.flush()
+
+    assert (consumer.stats.done, consumer.stats.buried) == (1, 1)
+    with pytest.raises(CommandError, match="too large"):
+        consumer.invoker.result(poisoned.message_id).get()
+
+
+def test_no_result_waits_for_ever_behind_those_that_are_refused_for_good(consumer, away, pass_time):
+    put_really = away.put
+
+    def put(key, value):
+        if value == b"poison":
+            raise ValueError("too large")
+        put_really(key, value)
+
+    away.put = put
+    deliveries = claim(consumer, 4)
+    for delivery, value in zip(deliveries, (b"poison", b"poison", b"fine", b"fine"), strict=True):
+        finish(consumer, delivery, value)
+    consumer.outbox.flush()
+    away.away = False
+
+    for _ in range(4):
+        pass_time(1.0)
+        consumer.outbox.flush()
+
+    assert consumer.stats.done == 2
+
+
+def test_what_failed_before_the_server_came_back_is_not_taken_for_refused(consumer, pass_time):
     queue = consumer.invoker.queue
     deliveries = claim(consumer, 3)
     for delivery in deliveries:
@@ -218,26 +369,114 @@ def test_what_failed_before_the_server_came_back_is_not_taken_for_refused(consum
         return settle_really(outcomes)
 
     queue.settle = settle
-    with pytest.raises(ConnectionError):
-        consumer.outbox.flush()
+    consumer.outbox.flush()
+    pass_time(1.0)
     consumer.outbox.flush()
 
     assert (consumer.stats.done, consumer.stats.buried) == (3, 0)
 
 
-def test_a_lone_outcome_that_is_refused_for_a_lease_long_is_buried_with_an_error_for_its_caller(consumer):
+def test_what_is_tried_again_at_once_is_not_refused_for_good(consumer, pass_time):
     [poisoned] = claim(consumer, 1)
     consumer.outbox.add(ack(consumer, poisoned, b"poison"))
-    now = 0.0
-    consumer.outage.clock = lambda: now
 
-    with pytest.raises(ConnectionError):
+    for _ in range(5):
         consumer.outbox.flush()
-    now = 11.0
-    with pytest.raises(ConnectionError):
-        consumer.outbox.flush()
+    pass_time(0.5)
     consumer.outbox.flush()
 
-    assert consumer.stats.buried == 1
-    with pytest.raises(CommandError, match="refused"):
-        consumer.invoker.result(poisoned.message_id).get()
+    assert (consumer.stats.buried, consumer.outbox.aside) == (0, 1)
+
+
+def test_a_server_that_writes_nothing_at_all_refuses_nothing_for_good(consumer, pass_time):
+    queue = consumer.invoker.queue
+    [delivery] = claim(consumer, 1)
+    consumer.outbox.add(ack(consumer, delivery))
+    queue.read_only = True
+
+    for _ in range(100):
+        consumer.outbox.flush()
+        pass_time(1.0)
+    queue.read_only = False
+    consumer.outbox.flush()
+
+    assert (consumer.stats.done, consumer.stats.buried) == (1, 0)
+
+
+def test_a_refusal_is_not_logged_as_an_outage(consumer, pass_time, caplog):
+    [poisoned] = claim(consumer, 1)
+    consumer.outbox.add(ack(consumer, poisoned, b"poison"))
+
+    consumer.outbox.flush()
+    pass_time(1.0)
+    consumer.outbox.flush()
+
+    assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR"]
+    assert "was not taken, and is tried again" in caplog.messages[0]
+    assert "is buried" in caplog.messages[1]
+
+
+def test_an_outcome_waits_for_longer_than_a_lease_while_the_lease_is_still_ours(consumer, pass_time):
+    [delivery] = claim(consumer, 1)
+    consumer.outbox.add(ack(consumer, delivery))
+    consumer.invoker.queue.down = True
+    for _ in range(3):
+        with pytest.raises(ConnectionError):
+            consumer.outbox.flush()
+        pass_time(10.0)
+
+    consumer.invoker.queue.down = False
+    consumer.outbox.flush()
+
+    assert consumer.stats.done == 1
+
+
+def fail(*arguments):
+    raise ConnectionError("the cable is out")
+
+
+@pytest.mark.parametrize("bound", ["MOST_ASIDE", "MEMORY_ASIDE"])
+def test_an_outbox_is_full_when_as_much_is_set_aside_as_may_be(consumer, away, monkeypatch, bound):
+    monkeypatch.setattr(outbox_module, bound, 2)
+    first, second = claim(consumer, 2)
+    assert not consumer.outbox.is_full()
+
+    for delivery in (first, second):
+        finish(consumer, delivery)
+    consumer.outbox.flush()
+
+    assert consumer.outbox.is_full()
+
+
+def test_what_a_plain_queue_does_not_take_is_never_made_a_dead_letter(pass_time_of):
+    queue, state = PlainQueue(), PlainStore()
+    consumer = Consumer(Invoker(queue, None, state, registry=CommandRegistry()))
+    pass_time = pass_time_of(consumer)
+    queue.write(b"data")
+    [delivery] = consumer.source.claim(1, 10.0)
+    consumer.held.add([delivery])
+    consumer.outbox.add(Retry(delivery, b"again"))
+    write_really, queue.write = queue.write, fail
+    for _ in range(10):
+        consumer.outbox.flush()
+        pass_time(1.0)
+
+    queue.write = write_really
+    consumer.outbox.flush()
+
+    assert (queue.messages, state.values) == ([b"again"], {})
+
+
+def test_what_waits_is_not_lost_when_a_flush_is_cut_off(consumer, monkeypatch):
+    [delivery] = claim(consumer, 1)
+    consumer.outbox.add(Release(delivery))
+
+    def exit_():
+        raise SystemExit
+
+    monkeypatch.setattr(consumer.source, "settle", lambda outcomes: exit_())
+
+    with pytest.raises(SystemExit):
+        consumer.outbox.flush()
+
+    assert len(consumer.outbox) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import threading
 from datetime import UTC, datetime
@@ -135,9 +136,10 @@ def test_local_time_can_be_asked_for(invoker, monkeypatch):
         time.tzset()
 
 
-def test_a_schedule_that_raises_does_not_keep_the_others_from_running(invoker, every_minute):
+@pytest.mark.parametrize("error", [RuntimeError("what time is it?"), SystemExit(1), asyncio.CancelledError()])
+def test_a_schedule_that_raises_does_not_keep_the_others_from_running(invoker, every_minute, error):
     def confused(dt):
-        raise RuntimeError("what time is it?")
+        raise error
 
     @periodic_command(invoker, confused)
     def never(): ...
@@ -242,7 +244,10 @@ def spoiled(make_invoker):
     return make
 
 
-@pytest.mark.parametrize("error", [CommandRejected("no"), RuntimeError("a defect"), ConnectionError("not our server")])
+@pytest.mark.parametrize(
+    "error",
+    [CommandRejected("no"), RuntimeError("a defect"), ConnectionError("not our server"), SystemExit(1)],
+)
 def test_a_plugin_that_raises_for_one_command_does_not_keep_the_others_from_running(spoiled, error):
     invoker, _ = spoiled(error)
 

@@ -356,3 +356,70 @@ def test_every_delivery_of_a_message_has_a_receipt_of_its_own():
     [second] = source.claim(1, 60)
 
     assert first.receipt != second.receipt
+
+
+class ClosedQueue(PlainQueue):
+    """Takes nothing until the consumer that reads it is told to stop, or never if ``for_good``."""
+
+    def __init__(self, for_good=False):
+        super().__init__()
+        self.is_open, self.for_good = True, for_good
+
+    def write(self, data):
+        if not self.is_open:
+            raise ConnectionError("the server is full")
+        super().write(data)
+
+    def wake(self):
+        self.is_open = not self.for_good
+
+
+class ClosedStore(MemoryDataStore):
+    """Takes nothing."""
+
+    def put_if_absent(self, key, value, ttl=None):
+        raise ConnectionError("the server is full")
+
+
+def hold_unplaced(run_consumer, eventually, queue):
+    """Start a consumer that has read a delayed message, and can neither keep it nor put it back."""
+    invoker = Invoker(queue, None, ClosedStore("closed"), registry=CommandRegistry())
+    queue.write(message("later", eta=invoker.now() + 3600))
+    queue.is_open = False
+    consumer = run(run_consumer, invoker)
+    eventually(lambda: consumer.source.unplaced)
+    return consumer
+
+
+def test_what_nothing_has_taken_goes_back_to_the_queue_when_the_consumer_stops(run_consumer, eventually):
+    queue = ClosedQueue()
+    consumer = hold_unplaced(run_consumer, eventually, queue)
+
+    consumer.stop()
+
+    assert len(queue.messages) == 1
+    assert consumer.source.unplaced == 0
+
+
+def test_what_nothing_takes_to_the_end_is_said_to_be_lost(run_consumer, eventually, caplog):
+    consumer = hold_unplaced(run_consumer, eventually, ClosedQueue(for_good=True))
+
+    consumer.stop(timeout=0.1)
+
+    assert "1 messages could not be given back; they are lost" in caplog.messages
+
+
+def test_what_could_not_be_put_back_may_be_put_back_later(fragile_store):
+    queue = FragileQueue(bad_writes=[2, 3])
+    later = message("later", eta=NOW + 10)
+    queue.write(later)
+    source = source_of(queue, fragile_store)
+    fragile_store.failures = 1
+    for attempt in (lambda: source.claim(10, 60), source.put_back):
+        with pytest.raises(ConnectionError):
+            attempt()
+    assert source.unplaced == 1
+
+    source.put_back()
+
+    assert (queue.messages, source.unplaced) == ([later], 0)

@@ -1,10 +1,13 @@
-"""A signal to end is obeyed at whatever moment of a restart it comes."""
+"""A signal to end is obeyed at whatever moment of a restart it comes, and by what a command forks too."""
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -78,3 +81,204 @@ def test_the_handlers_of_the_program_are_its_own_again_afterwards(invoker, signa
     run_until_signalled(Consumer(invoker, periodic=False), restart=lambda: None)
 
     assert {number: signal.getsignal(number) for number in before} == before
+
+
+def test_a_handler_that_was_not_installed_from_python_does_not_stand_in_the_way(invoker, signal_at, monkeypatch):
+    install = signal.signal
+    monkeypatch.setattr(signal, "signal", lambda number, handler: install(number, handler) and None)
+    signal_at("ready", signal.SIGTERM)
+
+    assert run_until_signalled(Consumer(invoker, periodic=False)) == 0
+
+
+class Clumsy:
+    """Gets a signal as soon as it starts, and raises when it is to stop."""
+
+    def __init__(self, number):
+        self.number = number
+        self.gave_back = False
+
+    def start(self):
+        os.kill(os.getpid(), self.number)
+
+    def stop(self, reason):
+        raise OverflowError("a defect")
+
+    def stop_now(self):
+        self.gave_back = True
+
+
+def test_a_consumer_that_cannot_stop_gives_everything_back_and_ends_with_an_error(caplog):
+    clumsy = Clumsy(signal.SIGTERM)
+
+    assert run_until_signalled(clumsy) == 1
+    assert clumsy.gave_back
+    assert "OverflowError: a defect" in caplog.text
+
+
+def test_a_consumer_that_cannot_stop_starts_again_all_the_same():
+    restarts = []
+
+    run_until_signalled(Clumsy(signal.SIGHUP), restart=lambda: restarts.append("once"))
+
+    assert restarts == ["once"]
+
+
+HEAD = """
+import json, multiprocessing, os, signal, time
+from huey_core import CommandRegistry, Invoker, queue_command
+from huey_core.bin.config import BaseConfiguration
+
+invoker = Invoker("memory://", registry=CommandRegistry())
+forking = multiprocessing.get_context("fork")
+
+class Configuration(BaseConfiguration):
+    INVOKER = invoker
+    PERIODIC = False
+    SHUTDOWN_TIMEOUT = 1
+
+def report(value):
+    with open("unfinished", "w") as file:
+        json.dump(value, file)
+    os.rename("unfinished", "report")
+
+"""
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start a consumer in a process of its own, with an application that is written behind ``HEAD``."""
+    processes = []
+
+    def run(text: str) -> subprocess.Popen[bytes]:
+        (tmp_path / "main.py").write_text(HEAD + text)
+        command = [sys.executable, "-m", "huey_core", "consumer", "main.Configuration"]
+        with (tmp_path / "log").open("wb") as log:
+            # A session of its own, so that nothing that it forks outlives the test.
+            process = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log, start_new_session=True)
+        processes.append(process)
+        return process
+
+    yield run
+    for process in processes:
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+        finally:
+            process.wait()
+
+
+@pytest.fixture
+def await_report(tmp_path, eventually):
+    """Wait for what a command or an exit handler has to report, and return it."""
+
+    def wait():
+        eventually((tmp_path / "report").exists, "the report")
+        return json.loads((tmp_path / "report").read_text())
+
+    return wait
+
+
+def test_a_command_may_use_pools_of_forked_processes(start, await_report):
+    start(
+        """
+def square(number):
+    return number * number
+
+@queue_command(invoker)
+def run():
+    squares = []
+    for _ in range(10):
+        # Its end terminates the processes.
+        with forking.Pool(2) as pool:
+            squares += pool.map(square, range(2))
+    report(squares)
+
+run()
+"""
+    )
+
+    assert await_report() == [0, 1] * 10
+
+
+def test_a_command_can_end_what_it_has_just_forked(start, await_report):
+    start(
+        """
+@queue_command(invoker)
+def run():
+    children = [forking.Process(target=time.sleep, args=(600,)) for _ in range(20)]
+    for child in children:
+        child.start()
+        child.terminate()
+    for child in children:
+        child.join(20)
+    report([child.exitcode for child in children])
+
+run()
+"""
+    )
+
+    assert await_report() == [-signal.SIGTERM] * 20
+
+
+def test_what_a_command_forks_has_the_handlers_of_the_program_and_holds_no_signal_back(start, await_report):
+    start(
+        """
+signals = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
+before = [signal.getsignal(number) for number in signals]
+
+def look():
+    now = [signal.getsignal(number) for number in signals]
+    held_back = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    report([now == before, sorted(held_back)])
+
+@queue_command(invoker)
+def run():
+    forking.Process(target=look).start()
+
+run()
+"""
+    )
+
+    assert await_report() == [True, []]
+
+
+def test_a_consumer_whose_command_has_forked_still_stops_in_order(start, await_report):
+    process = start(
+        """
+@queue_command(invoker)
+def run():
+    child = forking.Process(target=int)
+    child.start()
+    child.join()
+    report(child.exitcode)
+
+run()
+"""
+    )
+    await_report()
+
+    process.terminate()
+
+    assert process.wait(60) == 0
+
+
+def test_exit_handlers_have_the_time_that_they_need(start, tmp_path, eventually):
+    process = start(
+        """
+import atexit
+
+@atexit.register
+def flush():
+    # Longer than threads are waited for.
+    time.sleep(6)
+    report("flushed")
+"""
+    )
+    eventually(lambda: "ready" in (tmp_path / "log").read_text(), "the consumer is ready")
+
+    process.terminate()
+
+    assert process.wait(60) == 0
+    assert json.loads((tmp_path / "report").read_text()) == "flushed"

@@ -6,23 +6,41 @@ import threading
 
 import pytest
 
-from huey_core import queue_command
+from huey_core import CommandRegistry, Invoker, queue_command
+from huey_core.consumer import Consumer, ConsumerConfig
+from huey_core.consumer import consumer as consumer_module
+from huey_core.hookspecs import hookimpl
+from huey_memory import MemoryDataStore, MemoryQueue
+
+PATIENCE = 30.0
 
 
 @pytest.fixture
-def slow(invoker):
+def slow_on():
+    """Make a command of an invoker that runs until the test lets it end."""
+    made = []
+
+    def make(invoker):
+        @queue_command(invoker)
+        def slow():
+            slow.started.release()
+            slow.release.wait(20)
+            return "finished"
+
+        slow.started = threading.Semaphore(0)
+        slow.release = threading.Event()
+        made.append(slow)
+        return slow
+
+    yield make
+    for slow in made:
+        slow.release.set()
+
+
+@pytest.fixture
+def slow(invoker, slow_on):
     """A command that runs until the test lets it end."""
-
-    @queue_command(invoker)
-    def slow():
-        slow.started.release()
-        slow.release.wait(20)
-        return "finished"
-
-    slow.started = threading.Semaphore(0)
-    slow.release = threading.Event()
-    yield slow
-    slow.release.set()
+    return slow_on(invoker)
 
 
 def test_a_running_command_may_finish(invoker, run_consumer, slow):
@@ -123,3 +141,139 @@ def test_start_and_stop_are_logged_with_the_queue_since_a_process_may_serve_seve
         f"{queue}: stopping (the test is over): 0 commands are running",
         f"{queue}: stopped: Stats(claimed=0, done=0, retried=0, released=0, buried=0, lost=0)",
     ]
+
+
+class CutOffQueue(MemoryQueue):
+    """A queue whose server does not answer after ``cut_off()``, until it was asked so many times to settle."""
+
+    def __init__(self, name, space):
+        super().__init__(name, space=space)
+        self._left = 0
+
+    def cut_off(self, tries):
+        self._left = tries
+
+    def now(self):
+        if self._left:
+            raise ConnectionError("the cable is out")
+        return super().now()
+
+    def settle(self, outcomes):
+        if self._left:
+            self._left -= 1
+            raise ConnectionError("the cable is out")
+        return super().settle(outcomes)
+
+
+@pytest.fixture
+def cut_off(request):
+    """An invoker whose queue can be cut off."""
+    space = request.node.name
+    return Invoker(CutOffQueue("q", space), MemoryDataStore("q", space=space), registry=CommandRegistry())
+
+
+def finish_while_cut_off(invoker, run_consumer, tries, **settings):
+    """Run a command to its end while the server does not answer, and return the consumer and the result."""
+
+    @queue_command(invoker)
+    def work():
+        invoker.queue.cut_off(tries)
+        return "finished"
+
+    consumer = run_consumer(invoker, threads=1, initial_delay=0.001, **settings)
+    result = work()
+    return consumer, result
+
+
+def test_what_a_command_did_is_written_when_the_server_comes_back_during_the_stop(cut_off, run_consumer, eventually):
+    consumer, result = finish_while_cut_off(cut_off, run_consumer, tries=10**9, shutdown_timeout=PATIENCE)
+    eventually(consumer.outbox.left)
+    cut_off.queue.cut_off(tries=5)
+
+    assert consumer.stop()
+
+    assert result.get() == "finished"
+    assert cut_off.queue.counts().running == 0
+
+
+def test_what_could_not_be_written_in_time_is_said_and_counts_as_unfinished(cut_off, run_consumer, eventually, caplog):
+    consumer, _ = finish_while_cut_off(cut_off, run_consumer, tries=10**9)
+    eventually(consumer.outbox.left)
+
+    assert not consumer.stop(timeout=0.1)
+
+    assert "1 outcomes could not be written; their commands will run again" in caplog.messages
+    assert "could not be given back" not in caplog.text
+
+
+def test_a_message_that_could_not_be_given_back_is_said(cut_off, run_consumer, slow_on, caplog):
+    slow = slow_on(cut_off)
+    consumer = run_consumer(cut_off, threads=1)
+    slow()
+    slow.started.acquire(timeout=PATIENCE)
+    cut_off.queue.cut_off(tries=10**9)
+
+    assert not consumer.stop(timeout=0.1)
+
+    assert "1 messages could not be given back; the end of their leases will bring them back" in caplog.messages
+    assert "outcomes could not be written" not in caplog.text
+
+
+def test_giving_everything_back_at_once_leaves_alone_what_has_an_outcome(cut_off, run_consumer, eventually, caplog):
+    consumer, result = finish_while_cut_off(cut_off, run_consumer, tries=10**9)
+    eventually(consumer.outbox.left)
+    consumer.fetcher.stop()
+    consumer.fetcher.join(PATIENCE)
+    cut_off.queue.cut_off(tries=0)
+
+    consumer.stop_now()
+
+    assert result.get() == "finished"
+    assert (consumer.stats.released, consumer.stats.lost) == (0, 0)
+
+
+def test_a_plugin_that_blocks_in_the_heartbeat_does_not_hold_up_the_stop(make_invoker, run_consumer, monkeypatch):
+    monkeypatch.setattr(consumer_module, "LAST_STEPS", 0.01)
+    began, end = threading.Event(), threading.Event()
+
+    class Blocking:
+        @hookimpl
+        def huey_consumer_heartbeat(self, consumer, snapshot):
+            began.set()
+            end.wait(10 * PATIENCE)
+
+    consumer = run_consumer(make_invoker(plugins=[Blocking()]), lease=1.0)
+    assert began.wait(PATIENCE)
+    stopped = threading.Thread(target=consumer.stop, kwargs={"timeout": 0.0}, daemon=True)
+
+    stopped.start()
+    stopped.join(PATIENCE)
+
+    assert not stopped.is_alive()
+    end.set()
+
+
+def test_a_claim_that_hangs_does_not_hold_up_the_stop(cut_off, run_consumer, monkeypatch):
+    monkeypatch.setattr(consumer_module, "LAST_STEPS", 0.01)
+    began, end = threading.Event(), threading.Event()
+
+    def claim(*arguments):
+        began.set()
+        end.wait(10 * PATIENCE)
+        return []
+
+    monkeypatch.setattr(cut_off.queue, "claim", claim)
+    consumer = run_consumer(cut_off)
+    assert began.wait(PATIENCE)
+    stopped = threading.Thread(target=consumer.stop, kwargs={"timeout": 0.0}, daemon=True)
+
+    stopped.start()
+    stopped.join(PATIENCE)
+
+    assert not stopped.is_alive()
+    end.set()
+
+
+def test_settings_beside_a_config_are_refused(invoker):
+    with pytest.raises(TypeError, match="threads"):
+        Consumer(invoker, ConsumerConfig(), threads=2)

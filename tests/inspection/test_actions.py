@@ -8,7 +8,8 @@ from contextlib import closing
 import pytest
 
 from huey_core.backends.leased import Bury, Message, State
-from huey_core.inspection.actions import act, dead_ids
+from huey_core.envelope import pack
+from huey_core.inspection.actions import act, dead_ids, retry
 from huey_memory import ManualClock, MemoryQueue
 
 _spaces = itertools.count()
@@ -25,8 +26,8 @@ def queue(clock):
         yield queue
 
 
-def bury(queue, *ids, **fields):
-    queue.write_many([Message(b"x", each, **fields) for each in ids])
+def bury(queue, *ids, data=b"x", **fields):
+    queue.write_many([Message(data, each, **fields) for each in ids])
     queue.settle([Bury(delivery, "no") for delivery in queue.claim(len(ids), 60.0)])
 
 
@@ -115,3 +116,38 @@ def test_many_are_taken_in_portions_so_that_what_was_done_before_an_error_is_kno
     assert 0 < len(first.done) < len(many)
     assert queue.counts().dead == len(many) - len(first.done)
     assert len(first.done) + sum(len(part.done) for part in parts) == len(many)
+
+
+def until(seconds):
+    """A message that expires at a time."""
+    return pack({"id": "any", "cmd": "mail.send", "ser": "json", "exp": seconds}, b"[[],{}]")
+
+
+def test_what_is_retried_runs_again_unless_it_has_expired(queue, clock):
+    bury(queue, "fresh", data=until(queue.now() + 60))
+    bury(queue, "stale", data=until(queue.now() + 1))
+    bury(queue, "timeless", "garbage")
+    clock.advance(2)
+
+    [part] = retry(queue, ["fresh", "stale", "timeless", "garbage", "absent"])
+
+    assert (ids(part.done), ids(part.expired)) == (["fresh", "timeless", "garbage"], ["stale"])
+    assert (part.refused, part.moved) == ([], {"absent": None})
+    assert (dead_ids(queue), queue.counts().ready) == (["stale"], 3)
+
+
+def test_what_is_retried_may_be_asked_for_by_another_state(queue):
+    queue.write(b"x", message_id="later", eta=queue.now() + 60)
+    bury(queue, "dead")
+
+    [part] = retry(queue, ["later", "dead"], State.SCHEDULED)
+
+    assert (ids(part.done), part.moved) == (["later"], {"dead": State.DEAD})
+
+
+def test_deleting_does_not_ask_whether_a_message_has_expired(queue, clock):
+    bury(queue, "stale", data=until(queue.now() - 1))
+
+    [part] = act(queue, ["stale"], State.DEAD, queue.delete)
+
+    assert (ids(part.done), part.expired) == (["stale"], [])

@@ -51,6 +51,18 @@ def test_why_it_is_dead_is_with_the_message():
     assert (facts.stored.reason, facts.stored.detail) == ("ValueError: no", "Traceback")
 
 
+@pytest.mark.parametrize(
+    ("fields", "has_expired"),
+    [({"exp": 99.5}, True), ({"exp": 100}, False), ({"exp": 101.0}, False), ({}, False), ({"exp": "soon"}, False)],
+)
+def test_a_message_has_expired_when_a_consumer_would_drop_it(fields, has_expired):
+    assert facts_of(message(**fields)).has_expired(100.0) is has_expired
+
+
+def test_what_cannot_be_read_has_not_expired():
+    assert facts_of(b"garbage").has_expired(100.0) is False
+
+
 def test_the_arguments_of_a_function_are_shown_as_one_would_write_them(invoker):
     facts = facts_of(message(b'[["anna", 2], {"copies": [1]}]'))
 

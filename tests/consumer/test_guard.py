@@ -1,0 +1,100 @@
+"""No thread of a consumer dies unnoticed, whatever is raised in it."""
+
+from __future__ import annotations
+
+import pytest
+
+from huey_core import CommandRegistry, Invoker, queue_command
+from huey_core.consumer import guard
+from huey_core.consumer.guard import run_guarded
+from huey_memory import MemoryDataStore, MemoryQueue
+
+PATIENCE = 30.0
+
+
+class FailsOnce:
+    """Calls a function, but raises ``SystemExit`` the first time."""
+
+    def __init__(self, function=lambda: None):
+        self.function = function
+        self.calls = 0
+
+    def __call__(self, *arguments, **named):
+        self.calls += 1
+        if self.calls == 1:
+            raise SystemExit
+        return self.function(*arguments, **named)
+
+
+@pytest.fixture
+def no_pause(monkeypatch):
+    monkeypatch.setattr(guard, "PAUSE", 0.001)
+
+
+@pytest.fixture
+def invoker(request):
+    space = request.node.name
+    return Invoker(MemoryQueue("q", space=space), MemoryDataStore("q", space=space), registry=CommandRegistry())
+
+
+@pytest.fixture
+def add(invoker):
+    @queue_command(invoker)
+    def add(a, b):
+        return a + b
+
+    return add
+
+
+def test_a_loop_that_raises_is_begun_again_after_a_pause_and_the_log_says_so(caplog):
+    pauses = []
+    loop = FailsOnce()
+
+    run_guarded(loop, "the loop", pauses.append)
+
+    assert (loop.calls, pauses) == (2, [guard.PAUSE])
+    assert [record.levelname for record in caplog.records] == ["CRITICAL"]
+    assert "the loop has failed" in caplog.text
+    assert "SystemExit" in caplog.text
+
+
+def test_a_loop_that_returns_is_over():
+    loop = FailsOnce()
+    loop.calls = 1
+
+    run_guarded(loop, "the loop")
+
+    assert loop.calls == 2
+
+
+@pytest.mark.usefixtures("no_pause")
+def test_the_fetch_loop_goes_on_after_anything(invoker, add, run_consumer, monkeypatch):
+    monkeypatch.setattr(invoker.queue, "claim", FailsOnce(invoker.queue.claim))
+    run_consumer(invoker)
+
+    assert add(1, 2).get(blocking=True, timeout=PATIENCE) == 3
+
+
+@pytest.mark.usefixtures("no_pause")
+def test_what_was_claimed_when_the_fetch_loop_failed_is_given_back_and_runs(invoker, add, run_consumer, monkeypatch):
+    consumer = run_consumer(invoker)
+    monkeypatch.setattr(consumer.last_delivery, "divide", FailsOnce(consumer.last_delivery.divide))
+
+    assert add(1, 2).get(blocking=True, timeout=PATIENCE) == 3
+
+
+@pytest.mark.usefixtures("no_pause")
+def test_a_worker_goes_on_after_anything(invoker, add, run_consumer, monkeypatch):
+    consumer = run_consumer(invoker, threads=1)
+    monkeypatch.setattr(consumer.claim_ahead, "observe", FailsOnce(consumer.claim_ahead.observe))
+
+    assert add(1, 2).get(blocking=True, timeout=PATIENCE) == 3
+    assert add(3, 4).get(blocking=True, timeout=PATIENCE) == 7
+
+
+@pytest.mark.usefixtures("no_pause")
+def test_leases_are_renewed_after_anything(invoker, run_consumer, eventually, monkeypatch):
+    consumer = run_consumer(invoker, lease=1.0)
+    monkeypatch.setattr(consumer, "beat", beat := FailsOnce(consumer.beat))
+
+    eventually(lambda: beat.calls > 1)
