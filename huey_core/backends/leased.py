@@ -33,9 +33,9 @@ from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from huey_core.unicode import escape_surrogates
 from huey_core.backends.base import BaseQueue
 from huey_core.exceptions import ConfigurationError
+from huey_core.unicode import escape_surrogates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
