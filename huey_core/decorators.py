@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import functools
 import types
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, Self, TypeVar
 
 from huey_core.commands.base import FunctionCommand, PeriodicQueueCommand
 from huey_core.commands.crontab import crontab
 from huey_core.commands.local_time import to_epoch
-from huey_core.commands.options import MAX_SECONDS, CommandOptions, names_in_key, seconds
+from huey_core.commands.options import MAX_SECONDS, CommandOptions, find_exceptions, names_in_key, seconds
 from huey_core.commands.registry import CommandRegistry, default_registry
 from huey_core.exceptions import ConfigurationError
 from huey_core.invoker.deferred import DeferredInvoker
@@ -21,11 +22,15 @@ from huey_core.invoker.invoker import Invoker
 from huey_core.names import dotted_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable
     from datetime import datetime, timedelta
 
 
 __all__ = ["CommandFunction", "crontab", "periodic_command", "queue_command"]
+
+# Of inspect, which costs as much to import as everything else here.
+_GENERATES: Final = 0x20 | 0x200
+"""The flags of a code object that make its function a generator function or an asynchronous one."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -116,7 +121,7 @@ class CommandFunction(Generic[P, R]):
             ConfigurationError: The time or the arguments cannot be used.
             Unsupported: The queue cannot delay messages and there is no task store to schedule them in.
         """
-        if isinstance(args, str | bytes):
+        if args is not None and (isinstance(args, str | bytes | Mapping) or not isinstance(args, Iterable)):
             raise ConfigurationError(f"schedule() takes the arguments as a sequence: args=({args!r},)")
         command = self.command_class((tuple(args or ()), dict(kwargs or {})), overrides=self._overrides)
         if eta is not None and delay is not None:
@@ -137,7 +142,7 @@ class CommandFunction(Generic[P, R]):
             ConfigurationError: An option is unknown, its value cannot be used, or it contradicts another.
             Unsupported: The queue cannot honour it.
         """
-        overrides = {**self._overrides, **options}
+        overrides = {**self._overrides, **find_exceptions(options)}
         together = self.command_class.defaults.override(**overrides)
         together.check_together()
         _check_unique_key(self.function, together)
@@ -193,7 +198,8 @@ def queue_command(
         A decorator that makes a :class:`CommandFunction`.
 
     Raises:
-        ConfigurationError: An option is unknown, its value cannot be used, or two contradict each other.
+        ConfigurationError: An option is unknown, its value cannot be used, two contradict each other, or what is
+            decorated is no function, a generator function, or a command already.
         Unsupported: The queue cannot honour an option.
         CommandConflict: Another function is registered under this name.
     """
@@ -201,6 +207,7 @@ def queue_command(
     body = _bound("queue_command", invoker, defaults)
 
     def decorate(function: Callable[P, R]) -> CommandFunction[P, R]:
+        _check_function("queue_command", function)
         command_class = _command_class(FunctionCommand, function, name, body)
         _registry(invoker).register(command_class)
         return CommandFunction(invoker, function, command_class)
@@ -235,6 +242,9 @@ def periodic_command(
 
     Returns:
         A decorator that makes a :class:`CommandFunction`; calling the function enqueues it at once.
+
+    Raises:
+        ConfigurationError: As for :func:`queue_command`, or the function needs an argument.
     """
     bound = _bound("periodic_command", invoker, CommandOptions.build(**options))
     if not callable(validate_datetime):
@@ -247,6 +257,12 @@ def periodic_command(
     }
 
     def decorate(function: Callable[[], R]) -> CommandFunction[[], R]:
+        _check_function("periodic_command", function)
+        needed = _needed_parameters(function)
+        if needed:
+            raise ConfigurationError(
+                f"nobody calls a periodic command with arguments, but {function.__name__}() needs {', '.join(needed)}"
+            )
         command_class = _command_class(PeriodicFunctionCommand, function, name, body)
         _registry(invoker).register(command_class)
         return CommandFunction(invoker, function, command_class)
@@ -265,6 +281,31 @@ def _bound(decorator: str, invoker: Any, options: CommandOptions) -> dict[str, A
     elif not isinstance(invoker, DeferredInvoker):
         raise ConfigurationError(f"{decorator} takes the invoker first, as in @{decorator}(invoker), not {invoker!r}")
     return {"defaults": options, "invoker": invoker}
+
+
+def _check_function(decorator: str, function: object) -> None:
+    """Refuse what is no function, or one whose call only makes something that no serializer carries."""
+    if isinstance(function, CommandFunction):
+        raise ConfigurationError(f"{function.command_class.command_name} is a command already; decorate its .function")
+    if isinstance(function, type) or not callable(function) or not hasattr(function, "__qualname__"):
+        raise ConfigurationError(f"{decorator} decorates a function, not {function!r}")
+    code = getattr(function, "__code__", None)
+    if code is not None and code.co_flags & _GENERATES:
+        raise ConfigurationError(
+            f"{function.__qualname__}() is a generator, and a call of it runs nothing: let it return what it yields"
+        )
+
+
+def _needed_parameters(function: object) -> list[str]:
+    """The parameters without a default. Those of a wrapper are its own, because it may fill in what is inside."""
+    if not isinstance(function, types.FunctionType):
+        return []
+    code, defaults = function.__code__, function.__defaults__ or ()
+    by_name = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+    return [
+        *code.co_varnames[: code.co_argcount - len(defaults)],
+        *(name for name in by_name if name not in (function.__kwdefaults__ or {})),
+    ]
 
 
 def _registry(invoker: Invoker | DeferredInvoker) -> CommandRegistry:

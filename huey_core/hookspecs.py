@@ -289,7 +289,8 @@ def huey_consumer_report(consumer: Consumer) -> list[str]:
         consumer: The consumer.
 
     Returns:
-        Lines of text. Those of all implementations are logged.
+        Lines of text. Those of all implementations are logged; one that begins with ``warning: `` as a warning, without
+        that word.
     """
     raise NotImplementedError
 

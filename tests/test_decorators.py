@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import textwrap
 from datetime import UTC, datetime, timedelta
+from functools import partial, wraps
 
 import pytest
 
@@ -231,12 +233,86 @@ def test_a_decorator_without_its_invoker_says_how_it_is_written():
         def forgotten(): ...
 
 
-def test_a_text_is_not_taken_for_a_list_of_arguments(invoker):
+@pytest.mark.parametrize("given", ["ab", b"ab", 5, {"text": "ab"}])
+def test_what_is_no_list_of_arguments_is_not_taken_for_one(invoker, given):
     @queue_command(invoker)
     def show(text): ...
 
     with pytest.raises(ConfigurationError, match="as a sequence"):
-        show.schedule("ab")
+        show.schedule(given)
+
+
+def generate():
+    yield 1
+
+
+async def generate_asynchronously():
+    yield 1
+
+
+class Callee:
+    def __call__(self): ...
+
+
+@pytest.mark.parametrize("decorate", [queue_command, lambda invoker: periodic_command(invoker, crontab())])
+@pytest.mark.parametrize("function", [generate, generate_asynchronously])
+def test_a_generator_function_is_refused(invoker, decorate, function):
+    with pytest.raises(ConfigurationError, match=rf"{function.__name__}\(\) is a generator"):
+        decorate(invoker)(function)
+
+
+@pytest.mark.parametrize("decorate", [queue_command, lambda invoker: periodic_command(invoker, crontab())])
+@pytest.mark.parametrize("given", [Callee, Callee(), partial(print, 1), None])
+def test_what_is_no_function_is_refused(invoker, decorate, given):
+    with pytest.raises(ConfigurationError, match="_command decorates a function, not"):
+        decorate(invoker)(given)
+
+
+@pytest.mark.parametrize("decorate", [queue_command, lambda invoker: periodic_command(invoker, crontab())])
+def test_a_command_is_not_made_a_command_again(invoker, decorate):
+    pay = queue_command(invoker, name="pay")(lambda: None)
+
+    with pytest.raises(ConfigurationError, match="pay is a command already"):
+        decorate(invoker)(pay)
+
+
+@pytest.mark.parametrize(
+    ("function", "needed"), [(lambda shop, day=1: None, "shop"), (lambda *rest, day, hour=1, **more: None, "day")]
+)
+def test_a_periodic_command_that_needs_arguments_is_refused(invoker, function, needed):
+    with pytest.raises(ConfigurationError, match=rf"needs {needed}$"):
+        periodic_command(invoker, crontab())(function)
+
+
+def test_a_periodic_command_may_have_parameters_that_need_no_argument(invoker):
+    def with_shop(function):
+        @wraps(function)
+        def wrapper(*args, days=1, **kwargs):
+            return function("shop", *args, **kwargs)
+
+        return wrapper
+
+    @periodic_command(invoker, crontab())
+    @with_shop
+    def tidy(shop, depth=1):
+        return shop
+
+    assert tidy.call_local() == "shop"
+
+
+def test_the_name_of_an_exception_is_looked_up_for_one_call_too(invoker):
+    fragile = queue_command(invoker, retries=1, name="fragile")(lambda: None)
+
+    assert fragile.using(retry_on="json.JSONDecodeError").command().options.may_retry(json.JSONDecodeError("", "", 0))
+    with pytest.raises(ConfigurationError, match=r"did you mean 'builtins\.OSError'"):
+        fragile.using(give_up_on="OSError")
+
+
+def test_a_message_that_names_an_exception_that_is_gone_can_be_read(invoker):
+    fragile = queue_command(invoker, retries=1, name="fragile")(lambda: None)
+    command = fragile.command_class(((), {}), overrides={"retry_on": ("json.Gone", "Gone")})
+
+    assert invoker.codec.decode(invoker.codec.encode(command)).options.retry_on == ("json.Gone", "Gone")
 
 
 def test_a_unique_key_of_one_call_is_checked_too(invoker):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from threading import TIMEOUT_MAX
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +13,13 @@ from huey_core.consumer.config import ConsumerConfig, load_configuration
 from huey_core.consumer.consumer import Consumer
 from huey_core.consumer.logs import set_up_logging
 from huey_core.consumer.signals import end_soon, run_until_signalled
+from huey_core.exceptions import QueueException
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from huey_core.consumer.config import BaseConfiguration
+    from huey_core.invoker.invoker import Invoker
 
 __all__ = ["consumer"]
 
@@ -74,7 +82,7 @@ def consumer(configuration: str, verbose: bool, quiet: bool, loglevel: str | Non
     current directory first, and it must import every module that defines commands.
     """
     loglevel = "DEBUG" if verbose else "WARNING" if quiet else loglevel
-    configuration_class, invoker = load_configuration(configuration)
+    configuration_class, invoker = _load(configuration)
     config = ConsumerConfig.from_configuration(configuration_class, loglevel=loglevel, **settings)
     set_up_logging(config)
     try:
@@ -83,3 +91,33 @@ def consumer(configuration: str, verbose: bool, quiet: bool, loglevel: str | Non
         sys.exit(code)
     finally:
         invoker.close()
+
+
+def _load(path: str) -> tuple[type[BaseConfiguration], Invoker]:
+    """Import the configuration. When the application's modules fail at that, print where they do, and exit."""
+    try:
+        return load_configuration(path)
+    except QueueException:
+        raise
+    except Exception as error:  # noqa: BLE001 - the modules may raise anything
+        traceback.print_exception(type(error), error, _inside_the_import(error.__traceback__))
+        sys.exit(1)
+
+
+def _inside_the_import(whole: TracebackType | None) -> TracebackType | None:
+    """The part of a traceback that begins in the module that was imported: nothing for a mistake in its syntax.
+
+    When nothing was being imported, it is the whole.
+    """
+    part = whole
+    while part is not None and not _is_importing(part):
+        part = part.tb_next
+    if part is None:
+        return whole
+    while part is not None and _is_importing(part):
+        part = part.tb_next
+    return part
+
+
+def _is_importing(frame: TracebackType) -> bool:
+    return str(frame.tb_frame.f_globals.get("__name__")).partition(".")[0] == "importlib"

@@ -17,6 +17,7 @@ from huey_core.cli.output import echo_json, echo_table, timestamp
 from huey_core.cli.target import json_option, open_leased_queue, queue_option, split_url, url_argument
 from huey_core.inspection.actions import act, dead_ids
 from huey_core.inspection.actions import retry as retry_messages
+from huey_core.invoker.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -68,6 +69,7 @@ def list_(url: str | None, queue_name: str | None, limit: int, offset: int, as_j
     """List dead letters, the last one buried first."""
     with open_leased_queue(url, queue_name, Capability.INSPECT) as queue:
         letters = queue.peek(State.DEAD, offset, limit)
+        total = queue.counts().dead
     if as_json:
         echo_json([letter_as_json(letter) for letter in letters])
     elif letters:
@@ -75,6 +77,8 @@ def list_(url: str | None, queue_name: str | None, limit: int, offset: int, as_j
             ("id", "command", "buried", "reason"),
             [(each.message_id, command_name(each), timestamp(each.due), each.reason) for each in letters],
         )
+        if len(letters) < total:
+            click.echo(f"{len(letters)} of {total}; --limit and --offset show others", err=True)
     else:
         click.echo(f"queue {queue.name!r} has no dead letters" + (f" after the first {offset}" if offset else ""))
 
@@ -134,7 +138,7 @@ def retry(*, words: tuple[str, ...], queue_name: str | None, every: bool, yes: b
     with open_leased_queue(url, queue_name, Capability.INSPECT) as queue:
         if every:
             ids = dead_ids(queue)
-            _confirm(f"Retry {len(ids)} dead letters of queue {queue.name!r}?", skip=yes or not ids)
+            _confirm(f"Retry {counted(len(ids), 'dead letter')} of queue {queue.name!r}?", skip=yes or not ids)
         done = _Done.collect(retry_messages(queue, ids), "another live message has its unique key")
     done.report("retried", as_json, passing_over_expired=every)
 
@@ -166,7 +170,7 @@ def delete(
     with open_leased_queue(url, queue_name, Capability.INSPECT) as queue:
         if not ids:
             ids = dead_ids(queue, queue.now() - older_than if older_than else None)
-            _confirm(f"Delete {len(ids)} dead letters of queue {queue.name!r}?", skip=yes or not ids)
+            _confirm(f"Delete {counted(len(ids), 'dead letter')} of queue {queue.name!r}?", skip=yes or not ids)
         done = _Done.collect(act(queue, ids, State.DEAD, queue.delete), "it is gone")
     done.report("deleted", as_json)
 
@@ -216,5 +220,5 @@ class _Done:
             for message_id, reason in (self.refused if passing_over_expired else refused).items():
                 click.echo(f"{message_id}: {reason}", err=True)
             if passing_over_expired and self.expired:
-                click.echo(f"{len(self.expired)} have {_EXPIRED}", err=True)
+                click.echo(f"{counted(len(self.expired), 'letter')} had {_EXPIRED}", err=True)
         sys.exit(1 if self.refused or (self.expired and not passing_over_expired) else 0)

@@ -20,11 +20,12 @@ from huey_core.backends.url import BackendURL
 from huey_core.cli.diagnosis import Finding, Level
 from huey_core.consumer.presence import ConsumerRecord, consumers_alive, shows_consumers
 from huey_core.envelope import encode_header, join
-from huey_core.exceptions import QueueException
+from huey_core.exceptions import ConfigurationError, PluginException, QueueException
 from huey_core.inspection.messages import MessageFacts
 from huey_core.inspection.text import hide_password
 from huey_core.invoker.opened import OpenedBackends
 from huey_core.invoker.stored_result import write_result
+from huey_core.invoker.wording import counted
 from huey_core.plugins.serializers import serializer as find_serializer
 
 if TYPE_CHECKING:
@@ -209,7 +210,7 @@ def describe_consumer(consumer: ConsumerRecord, target: Target) -> Finding:
     age = max(now - consumer.seen, 0.0)
     running = f"{consumer.running}" + (f" ({_what_runs(consumer, target.queue)})" if consumer.running_ids else "")
     sentence = (
-        f"huey-core {consumer.version}, {consumer.threads} threads, runs {running}, "
+        f"huey-core {consumer.version}, {counted(consumer.threads, 'thread')}, runs {running}, "
         f"seen {age:.0f} s ago; knows {_some(consumer.commands) or 'no command'}"
     )
     check, facts = f"consumer {consumer.name}", {**asdict(consumer), "seen_seconds_ago": age}
@@ -249,6 +250,9 @@ def _target_findings(target: Target) -> Iterator[Finding]:
 def _attempt(check: str, look: Callable[[Target], Finding], target: Target) -> Finding:
     try:
         return look(target)
+    except (ConfigurationError, PluginException) as error:
+        advice = "no server is at fault: mend what it names, in the URL, the environment or what is installed"
+        return Finding(check, Level.FAIL, _shown(error, target.backend.url), advice)
     except Exception as error:  # noqa: BLE001 - a driver may raise anything
         reason = _shown(error, target.backend.url)
         return Finding(check, Level.FAIL, reason, _ADVICE.get(check, "look into the log and the rights of the server"))

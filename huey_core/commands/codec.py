@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from huey_core.commands.base import FunctionCommand
 from huey_core.commands.options import TRAVELLING
 from huey_core.envelope import PlainHeaders, encode_header, join, unpack
 from huey_core.exceptions import ConfigurationError, DecodeError, EncodeError
@@ -61,8 +62,8 @@ class CommandCodec:
         """Turn a command into a message.
 
         Raises:
-            EncodeError: The command's data cannot be carried by the serializer, or those of a message that is written
-                again cannot be read a second time.
+            EncodeError: The command's data cannot be carried by the serializer, and the message names the command; or
+                those of a message that is written again cannot be read a second time.
         """
         enqueued_at = command.enqueued_at
         if enqueued_at is None:
@@ -70,7 +71,26 @@ class CommandCodec:
             if command.options.expires is not None:
                 command.expires_at = (command.eta or enqueued_at) + command.options.expires
         encoded = self._plain_header(command, enqueued_at) or encode_header(self._header(command))
-        return join(encoded, self._serializer.encode(self._payload(command), encoded))
+        payload = self._payload(command)
+        try:
+            return join(encoded, self._serializer.encode(payload, encoded))
+        except EncodeError as error:
+            raise self._with_place(command, encoded, error) from error
+
+    def _with_place(self, command: QueueCommand, encoded: bytes, error: EncodeError) -> EncodeError:
+        """Say whose data could not be carried, and of a function's arguments which."""
+        name = command.command_name
+        if not isinstance(command, FunctionCommand):
+            return EncodeError(f"the data of {name}: {error}")
+        args, kwargs = command.data
+        places = {f"args[{index}]": value for index, value in enumerate(args)}
+        places |= {f"kwargs[{key!r}]": value for key, value in kwargs.items()}
+        for place, value in places.items():
+            try:
+                self._serializer.encode(value, encoded)
+            except EncodeError as refused:
+                return EncodeError(f"{place} of {name}: {refused}")
+        return EncodeError(f"the arguments of {name}: {error}")
 
     def _payload(self, command: QueueCommand) -> Any:
         received = command.received

@@ -7,20 +7,25 @@ deployment can change them for messages that wait already.
 
 from __future__ import annotations
 
+import builtins
 import random
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from difflib import get_close_matches
 from string import Formatter
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.leased import MAX_PRIORITY
 from huey_core.exceptions import ConfigurationError
 from huey_core.names import dotted_name
 
-__all__ = ["MAX_SECONDS", "CommandOptions", "dotted_name", "names_in_key", "seconds"]
+if TYPE_CHECKING:
+    from types import ModuleType
+
+__all__ = ["MAX_SECONDS", "CommandOptions", "dotted_name", "find_exceptions", "names_in_key", "seconds"]
 
 Seconds = float | int | timedelta
 UniqueKey = str | Callable[..., str]
@@ -70,11 +75,65 @@ def names_in_key(key: str) -> set[str]:
     return names
 
 
+def find_exceptions(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace each name of an exception by that under which its class was defined, which is what a retry compares.
+
+    A name whose module is not imported stays as it is: it may be there for the consumer alone.
+
+    Args:
+        given: Options as a user writes them.
+
+    Raises:
+        ConfigurationError: A name has no module, or its module is imported and has no such exception.
+    """
+    return {
+        option: [_find_exception(option, item) if isinstance(item, str) else item for item in _several(value)]
+        if option in {"retry_on", "give_up_on"}
+        else value
+        for option, value in given.items()
+    }
+
+
+def _find_exception(option: str, name: str) -> str:
+    parts = name.split(".")
+    if len(parts) == 1:
+        hint = f"; did you mean 'builtins.{name}'?" if _is_exception(getattr(builtins, name, None)) else ""
+        raise ConfigurationError(f"{option} takes exception types or their dotted names, not {name!r}{hint}")
+    for length in range(len(parts) - 1, 0, -1):
+        module = sys.modules.get(".".join(parts[:length]))
+        if module is not None:
+            return _find_in_module(option, name, module, parts[length:])
+    return name
+
+
+def _find_in_module(option: str, name: str, module: ModuleType, path: list[str]) -> str:
+    found: Any = module
+    for part in path:
+        found = getattr(found, part, None)
+    if _is_exception(found):
+        return dotted_name(found)
+    # Of a longer path the first part may be a module that is not imported yet.
+    if found is None and (len(path) > 1 or _is_being_imported(module)):
+        return name
+    raise ConfigurationError(f"{option} names {name!r}, but its module has no exception of that name")
+
+
+def _is_being_imported(module: ModuleType) -> bool:
+    # Python has no public way to ask, and what is written below a decorator is not there yet when it is applied.
+    return getattr(getattr(module, "__spec__", None), "_initializing", False)
+
+
+def _is_exception(found: object) -> bool:
+    return isinstance(found, type) and issubclass(found, BaseException)
+
+
+def _several(value: Any) -> Iterable[Any]:
+    return value if isinstance(value, Iterable) and not isinstance(value, str) else (value,)
+
+
 def _exception_names(name: str, value: Any) -> tuple[str, ...]:
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        value = (value,)
     names = []
-    for item in value:
+    for item in _several(value):
         if isinstance(item, type) and issubclass(item, BaseException):
             names.append(dotted_name(item))
         elif isinstance(item, str) and item:
@@ -135,7 +194,7 @@ class CommandOptions:
             ConfigurationError: An option is unknown (the closest name is offered), its value cannot be used, or two
                 contradict each other.
         """
-        built = cls(**cls._checked(given))
+        built = cls(**cls._checked(find_exceptions(given)))
         built.check_together()
         return built
 

@@ -19,6 +19,8 @@ __all__ = ["BaseConfiguration", "ConsumerConfig", "load_configuration"]
 
 WORKER_TYPES: Final = ("thread",)
 
+_INSTEAD_OF_INVOKER: Final = ("QUEUE", "RESULT_STORE", "TASK_STORE", "SERIALIZER")
+
 
 class BaseConfiguration:
     """What a consumer is started with: ``huey_consumer main.Configuration``. Subclass it.
@@ -31,7 +33,7 @@ class BaseConfiguration:
 
     Attributes:
         INVOKER: The application's invoker. Instead of it, as in the original API, ``QUEUE`` and the stores can be
-            given; commands are then found in the process's default registry.
+            given, but not beside it; commands are then found in the process's default registry.
         QUEUE: A queue, or a backend URL.
         RESULT_STORE: A data store for results, a backend URL, or ``None``.
         TASK_STORE: A data store for the consumer's own state, a backend URL, or ``None``.
@@ -193,19 +195,47 @@ def load_configuration(path: str) -> tuple[type[BaseConfiguration], Invoker]:
             if isinstance(value, type) and issubclass(value, BaseConfiguration) and value is not BaseConfiguration
         ]
         hint = f"; it has {', '.join(found)}" if found else ""
-        raise ConfigurationError(f"{module_name} has no configuration class {class_name!r}{hint}")
+        if not hasattr(module, class_name):
+            raise ConfigurationError(f"{module_name} has no configuration class {class_name!r}{hint}")
+        if isinstance(configuration, Invoker) and not found:
+            hint = f"; write one with INVOKER = {class_name}"
+        kind = "a class" if isinstance(configuration, type) else f"an object of type {type(configuration).__name__}"
+        raise ConfigurationError(f"{path} is {kind}, not a subclass of BaseConfiguration{hint}")
     return configuration, invoker_of(configuration)
 
 
 def invoker_of(configuration: type[BaseConfiguration]) -> Invoker:
-    """The invoker that a configuration names, or a new one over the queue and the stores that it names."""
-    if configuration.INVOKER is not None:
-        return configuration.INVOKER
+    """The invoker that a configuration names, or a new one over the queue and the stores that it names.
+
+    Raises:
+        ConfigurationError: It names neither, or both, or what cannot be used.
+    """
+    invoker = configuration.INVOKER
+    if invoker is not None:
+        # Typed, but written by hand. The value is not repeated, for it may be a URL with a password.
+        if not isinstance(invoker, Invoker):
+            raise ConfigurationError(
+                "INVOKER must be an Invoker, such as Invoker.from_url('redis://localhost/0'), "
+                f"not an object of type {type(invoker).__name__}"
+            )
+        ignored = [name for name in _INSTEAD_OF_INVOKER if getattr(configuration, name) is not None]
+        if ignored:
+            raise ConfigurationError(
+                f"{configuration.__name__} sets INVOKER, which has its own queue, stores and serializer, so remove "
+                f"{', '.join(ignored)}"
+            )
+        return invoker
     if configuration.QUEUE is None:
         raise ConfigurationError(f"{configuration.__name__} sets neither INVOKER nor QUEUE")
-    return Invoker(
+    invoker = Invoker(
         configuration.QUEUE,
         configuration.RESULT_STORE,
         configuration.TASK_STORE,
         serializer=configuration.SERIALIZER,
     )
+    if invoker.result_store is None and any(backend.url.options["results"] for backend in invoker.backends):
+        raise ConfigurationError(
+            "the URL has the option results=, but without RESULT_STORE no results are kept; set RESULT_STORE to the "
+            "URL as well, or give INVOKER = Invoker.from_url(...), which opens the queue and all stores of a URL"
+        )
+    return invoker

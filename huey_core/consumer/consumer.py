@@ -20,13 +20,14 @@ from huey_core.consumer.outbox import Outbox
 from huey_core.consumer.periodic import PeriodicScheduler, TickWriter
 from huey_core.consumer.plain import PlainSource
 from huey_core.consumer.presence import PRESENCE
-from huey_core.consumer.report import CORE_REPORT
+from huey_core.consumer.report import CORE_REPORT, WARNING
 from huey_core.consumer.trouble import Outage, Trouble
 from huey_core.consumer.worker import WorkBuffer, Worker
 from huey_core.envelope import unpack
 from huey_core.exceptions import DecodeError, QueueException, QueueReadException
 from huey_core.invoker.runner import CommandRunner
 from huey_core.invoker.schedule import CommandSchedule
+from huey_core.invoker.wording import counted, error_line
 
 if TYPE_CHECKING:
     import threading
@@ -173,25 +174,29 @@ class Consumer:
         """Check that the server answers, log the start-up report, and start the threads.
 
         Raises:
-            QueueReadException: The server does not answer, or refuses the connection.
+            QueueReadException: The server does not answer, or refuses.
             Exception: What a plugin raised to keep the consumer from starting.
         """
         try:
-            len(self.invoker.queue)
+            is_paused = self._is_paused()
             self.measure_clock()
         except QueueException:
             raise
         except Exception as error:
-            raise QueueReadException(f"{self.invoker.queue!r} does not answer: {error}") from error
+            raise QueueReadException(f"{self.invoker.queue!r} cannot be used: {error_line(error)}") from error
         for lines in self.invoker.hook.huey_consumer_report(consumer=self):
             for line in lines:
-                log.info("%s", line)
+                text = line.removeprefix(WARNING)
+                log.log(logging.INFO if text == line else logging.WARNING, "%s", text)
         self.invoker.hook.huey_consumer_start(consumer=self)
         for thread in (*self.workers, self.lease_keeper, self.fetcher):
             thread.start()
         if self.periodic is not None:
             self.periodic.start()
-        log.info("queue %r: ready", self.invoker.queue.name)
+        if is_paused:
+            log.warning("queue %r: ready, but it is paused; 'huey resume' lets it go on", self.invoker.queue.name)
+        else:
+            log.info("queue %r: ready", self.invoker.queue.name)
 
     def stop(self, reason: str = "stopped", timeout: float | None = None) -> bool:
         """Stop claiming, let running commands finish, give back the rest at once, and wait for all that.
@@ -210,8 +215,8 @@ class Consumer:
         if self._finished is not None:
             return self._finished
         timeout = self.config.shutdown_timeout if timeout is None else timeout
-        running = len(self.snapshot().running)
-        log.info("queue %r: stopping (%s): %d commands are running", self.invoker.queue.name, reason, running)
+        running = counted(len(self.snapshot().running), "command")
+        log.info("queue %r: stopping (%s): %s running", self.invoker.queue.name, reason, running)
         deadline = time.monotonic() + timeout
         if self.periodic is not None:
             self.periodic.stop()
@@ -224,7 +229,8 @@ class Consumer:
         self._finish(deadline)
         unfinished = [delivery for worker in self.workers if (delivery := worker.running) is not None]
         if unfinished:
-            log.warning("%d commands did not finish in %g s and are given back", len(unfinished), timeout)
+            late = counted(len(unfinished), "command")
+            log.warning("giving back %s that did not finish in %g s", late, timeout)
         self._release(unfinished)
         self._write_what_waits()
         unwritten = self._report_what_is_left()
@@ -326,11 +332,11 @@ class Consumer:
         messages = len(left) - outcomes + self._unplaced()
         is_leased = self.invoker.leased_queue is not None
         if outcomes:
-            fate = "their commands will run again" if is_leased else "they are lost"
-            log.error("%d outcomes could not be written; %s", outcomes, fate)
+            fate = "the work will be done again" if is_leased else "lost for good"
+            log.error("%s could not be written; %s", counted(outcomes, "outcome"), fate)
         if messages:
-            fate = "the end of their leases will bring them back" if is_leased else "they are lost"
-            log.error("%d messages could not be given back; %s", messages, fate)
+            fate = "redelivery follows when the lease ends" if is_leased else "lost for good"
+            log.error("%s could not be given back; %s", counted(messages, "message"), fate)
         return outcomes > 0
 
     def _join(self, thread: threading.Thread, deadline: float) -> None:
@@ -338,6 +344,14 @@ class Consumer:
         thread.join(max(deadline - time.monotonic(), LAST_STEPS))
         if thread.is_alive():
             log.warning("the thread %s has not ended in time and is left behind", thread.name)
+
+    def _is_paused(self) -> bool:
+        """Whether the queue is paused. To ask shows whether the server answers, a plain queue's too."""
+        queue = self.invoker.leased_queue
+        if queue is not None:
+            return queue.counts().paused
+        len(self.invoker.queue)
+        return False
 
     def _is_run_here(self, delivery: Delivery) -> bool:
         """Whether the command of a message would be run, as far as its header says; the body is not looked at."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from huey_core.backends.leased import Release
 from huey_core.consumer.guard import run_guarded
 from huey_core.consumer.trouble import Trouble
+from huey_core.invoker.wording import counted, error_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,7 +94,7 @@ class Fetcher(threading.Thread):
             self._consumer.outbox.flush()
         except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
             # The outcomes went back into the outbox, and the fetch loop is woken to try again and again.
-            log.debug("a worker could not settle: %r", error)
+            log.debug("a worker could not settle: %s", error_line(error))
             self._consumer.source.wake()
 
     def _cycle(self) -> None:
@@ -175,7 +176,7 @@ class Fetcher(threading.Thread):
     def _give_back(self) -> None:
         """Release what was claimed in the belief that commands are quick, for another consumer to run."""
         drained = self._consumer.buffer.drain()
-        log.debug("%d messages are given back, because every worker is busy", len(drained))
+        log.debug("giving back %s, because every worker is busy", counted(len(drained), "message"))
         self._release(drained)
         self._consumer.outbox.flush()
 

@@ -30,8 +30,13 @@ def set_up_logging(config: ConsumerConfig) -> logging.Handler:
         handler = logging.StreamHandler()
     else:
         try:
+            # What no encoding has, such as a name of a file in another one, is escaped, as on standard error.
             handler = RotatingFileHandler(
-                config.logfile, maxBytes=config.log_max_bytes, backupCount=config.log_backups, encoding="utf-8"
+                config.logfile,
+                maxBytes=config.log_max_bytes,
+                backupCount=config.log_backups,
+                encoding="utf-8",
+                errors="backslashreplace",
             )
         except OSError as error:
             raise ConfigurationError(f"LOGFILE cannot be written: {error}") from error

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 from huey_core.backends.leased import Ack, Bury, Outcome, Release
 from huey_core.consumer.trouble import Outage, Trouble
 from huey_core.invoker.stored_result import encode_error, write_result
+from huey_core.invoker.wording import error_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -211,7 +212,7 @@ class Outbox:
             self._consumer.source.now()
         except Exception as failure:  # noqa: BLE001 - a driver may raise anything while its server is away
             # Singly, each outcome of the batch would wait for the driver's time limit.
-            log.debug("the server does not answer: %r", failure)
+            log.debug("the server does not answer: %s", error_line(failure))
             self._trouble.failed(error)
             return False
         return True
@@ -221,7 +222,8 @@ class Outbox:
         if not self._aside:
             self._again_at = self._clock() + SECOND_TRY
             if one.tries == 1 and self._clock() >= self._store_spared_until:
-                log.warning("the outcome of message %s was not taken, and is tried again: %r", _id(one.outcome), error)
+                message_id, reason = _id(one.outcome), error_line(error)
+                log.warning("the outcome of message %s was not taken, and is tried again: %s", message_id, reason)
         self._keep(one)
 
     def _keep(self, one: _Refused) -> None:
@@ -265,7 +267,7 @@ class Outbox:
             # A server that writes this, for the same message, would write an outcome too.
             return consumer.source.extend([one.outcome.delivery], consumer.lease) == [True]
         except Exception as error:  # noqa: BLE001 - as above
-            log.debug("the server writes nothing at all: %r", error)
+            log.debug("the server writes nothing at all: %s", error_line(error))
             return False
 
     def _give_up(self, one: _Refused, error: Exception) -> None:
@@ -279,7 +281,7 @@ class Outbox:
         match outcome:
             case Release() | Bury(detail="", result=None):
                 return outcome
-        reason = f"its outcome could not be written: {type(error).__name__}: {error}"[:500]
+        reason = f"its outcome could not be written: {error_line(error)}"[:500]
         log.error("message %s is buried: %s", _id(outcome), reason)
         result = None
         if isinstance(outcome, Ack) and outcome.result is not None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, Release, Retry, new_message_id
 from huey_core.envelope import unpack
 from huey_core.exceptions import DecodeError
+from huey_core.invoker.wording import counted, error_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -170,7 +171,7 @@ class PlainSource:
             if not due:
                 raise
             # What was read is nowhere else any more. If the trouble lasts, the next call raises it.
-            log.debug("reading stopped after %d messages: %r", len(due), error)
+            log.debug("reading stopped after %s: %s", counted(len(due), "message"), error_line(error))
         return due
 
     def _deliver_or_schedule(self, data: bytes) -> Delivery | None:
@@ -194,7 +195,8 @@ class PlainSource:
         try:
             self._queue.write(data)
         except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
-            log.debug("a message is kept in this process until it can be put into the schedule: %r", error)
+            reason = error_line(error)
+            log.debug("a message is kept in this process until it can be put into the schedule: %s", reason)
             self._unplaced.append(data)
 
     def _keep_dead(self, delivery: Delivery, reason: str) -> None:

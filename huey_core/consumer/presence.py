@@ -24,6 +24,7 @@ from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
 from huey_core.exceptions import Unsupported
 from huey_core.hookspecs import hookimpl
+from huey_core.invoker.wording import error_line
 from huey_core.plugins.hook_faults import HookFaults
 
 if TYPE_CHECKING:
@@ -190,7 +191,7 @@ class _SignOfLife(threading.Thread):
             step()
         except Exception as error:  # noqa: BLE001 - whatever a driver raises, the next heartbeat tries again
             if not self._is_failing:
-                log.info("the sign of life of this consumer cannot be written: %r", error)
+                log.info("the sign of life of this consumer cannot be written: %s", error_line(error))
             self._is_failing = True
         else:
             self._is_failing = False

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Final
 from huey_core._version import __version__
 from huey_core.backends.capabilities import Capability
 from huey_core.hookspecs import hookimpl
+from huey_core.invoker.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from huey_core.consumer.consumer import Consumer
 
-__all__ = ["CORE_REPORT", "CoreReport"]
+__all__ = ["CORE_REPORT", "WARNING", "CoreReport"]
+
+WARNING: Final = "warning: "
+"""What a line begins with that is to be logged as a warning; the rest of the line is what the log shows."""
 
 
 class CoreReport:
@@ -30,10 +34,13 @@ CORE_REPORT: Final = CoreReport()
 def _what_runs(consumer: Consumer) -> Iterator[str]:
     config, registry = consumer.config, consumer.invoker.registry
     yield (
-        f"huey-core {__version__}, consumer {consumer.name}: {config.threads} worker threads, "
+        f"huey-core {__version__}, consumer {consumer.name}: {counted(config.threads, 'worker thread')}, "
         f"lease {consumer.lease:g} s, shutdown within {config.shutdown_timeout:g} s"
     )
-    yield f"commands ({len(registry)}): {', '.join(registry) or 'none; is the module that defines them imported?'}"
+    if len(registry):
+        yield f"commands ({len(registry)}): {', '.join(registry)}"
+    else:
+        yield f"{WARNING}commands (0): none; is the module that defines them imported?"
     if config.periodic:
         periodic = [one.command_name for one in registry.periodic()]
         yield f"periodic commands ({len(periodic)}): {', '.join(periodic) or 'none'}"
@@ -76,7 +83,7 @@ def _shortcomings(consumer: Consumer) -> Iterator[str]:
     unsafe = sorted(name for name, serializer in invoker.accepted.items() if serializer.runs_code)
     if unsafe:
         yield (
-            f"warning: whoever can write to this server can run code here: decoding {', '.join(unsafe)} runs what a "
+            f"{WARNING}whoever can write to this server can run code here: decoding {', '.join(unsafe)} runs what a "
             f"message carries; sign it ({unsafe[0]}|signed)"
         )
     if invoker.result_store is not None and not invoker.results_expire:
@@ -86,4 +93,4 @@ def _shortcomings(consumer: Consumer) -> Iterator[str]:
             warnings = backend.warnings()
         except Exception as error:  # noqa: BLE001 - as above
             warnings = [f"the settings of {backend.url} cannot be looked at: {type(error).__name__}; try huey doctor"]
-        yield from (f"warning: {warning}" for warning in warnings)
+        yield from (f"{WARNING}{warning}" for warning in warnings)

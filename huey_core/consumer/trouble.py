@@ -7,6 +7,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
+from huey_core.invoker.wording import counted, error_line
+
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable
@@ -25,7 +27,7 @@ class Outage:
     An outage begins when the first of them fails, and is over when each that failed has succeeded again.
 
     Args:
-        what: What it is that may not answer, for the log.
+        what: What it is that may fail or refuse, for the log.
         log: Where the changes of state are logged.
         clock: A monotonic time in seconds.
     """
@@ -52,7 +54,9 @@ class Outage:
             self._tries += 1
             if not self._is_logged and now - self._ended > CALM:
                 self._is_logged = True
-                self._log.error("%s does not answer (%s), trying again until it does: %r", self._what, doing, error)
+                self._log.error(
+                    "%s cannot be used (%s), trying again until it can: %s", self._what, doing, error_line(error)
+                )
 
     def left_by(self, trouble: Trouble) -> None:
         """Note that somebody who failed has succeeded."""
@@ -61,9 +65,8 @@ class Outage:
             if self._is_logged and not self._failing:
                 self._is_logged = False
                 self._ended = self.clock()
-                self._log.info(
-                    "%s answers again after %.1f s and %d tries", self._what, self._ended - self._began, self._tries
-                )
+                seconds, tries = self._ended - self._began, counted(self._tries, "try", "tries")
+                self._log.info("%s can be used again after %.1f s and %s", self._what, seconds, tries)
 
 
 class Trouble:

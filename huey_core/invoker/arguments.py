@@ -1,11 +1,25 @@
-"""What an invoker refuses to be made of, with the argument's name."""
+"""What an invoker refuses to be made of, with the argument's name, and what it refuses to enqueue."""
 
 from __future__ import annotations
 
+from huey_core.commands.base import QueueCommand
 from huey_core.commands.options import MAX_SECONDS
 from huey_core.exceptions import ConfigurationError
 
-__all__ = ["check_kind", "check_seconds"]
+__all__ = ["check_command", "check_kind", "check_seconds"]
+
+
+def check_command(value: object) -> None:
+    """Refuse to enqueue what is no command.
+
+    Raises:
+        TypeError: The message says how a command is made.
+    """
+    if not isinstance(value, QueueCommand):
+        raise TypeError(
+            f"a {type(value).__name__} cannot be enqueued; call a decorated function, which enqueues it, or give "
+            "enqueue() the command of a call: function.command(...)"
+        )
 
 
 def check_kind(name: str, value: object, *kinds: type) -> None:

@@ -22,7 +22,7 @@ from huey_core.exceptions import (
     QueueWriteException,
     Unsupported,
 )
-from huey_core.invoker.arguments import check_kind, check_seconds
+from huey_core.invoker.arguments import check_command, check_kind, check_seconds
 from huey_core.invoker.builtin import CoreFeatures
 from huey_core.invoker.eager import run_eagerly
 from huey_core.invoker.opened import OpenedBackends
@@ -239,6 +239,7 @@ class Invoker:
             function's own result is returned where there is no result store.
 
         Raises:
+            TypeError: It is no command.
             CommandRejected: A plugin refused it.
             EncodeError: Its arguments cannot be carried by the serializer.
             QueueWriteException: The queue could not be written; it is safe to try again with the same command.
@@ -299,6 +300,7 @@ class Invoker:
     def _ask_plugins(self, commands: Sequence[QueueCommand]) -> None:
         before_enqueue = self.plugins.has("huey_before_enqueue")
         for command in commands:
+            check_command(command)
             command.invoker = self
             if command.eta is not None:
                 self._check_delay("eta")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, overload
 
 from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["AsyncData"]
 
 R = TypeVar("R")
+
+_NONE_HINT: Final = " (a result of None is stored only with store_none=True or store_result=True)"
 
 
 class AsyncData(Generic[R]):
@@ -43,7 +46,7 @@ class AsyncData(Generic[R]):
     def get(
         self,
         blocking: Literal[True],
-        timeout: float | None = None,
+        timeout: float | timedelta | None = None,
         backoff: float = 1.15,
         max_delay: float = 1.0,
         remove: bool | None = None,
@@ -53,7 +56,7 @@ class AsyncData(Generic[R]):
     def get(
         self,
         blocking: bool = False,
-        timeout: float | None = None,
+        timeout: float | timedelta | None = None,
         backoff: float = 1.15,
         max_delay: float = 1.0,
         remove: bool | None = None,
@@ -62,18 +65,18 @@ class AsyncData(Generic[R]):
     def get(
         self,
         blocking: bool = False,
-        timeout: float | None = None,
+        timeout: float | timedelta | None = None,
         backoff: float = 1.15,
         max_delay: float = 1.0,
         remove: bool | None = None,
     ) -> R | None:
         """Return the result, or ``None`` when it is not there yet.
 
-        Once it was returned, the handle remembers it.
+        Once it was returned, the handle remembers it, be it removed from the store or not.
 
         Args:
             blocking: Wait for the result. Where the store can tell when it arrives, it is not polled.
-            timeout: The longest wait in seconds; ``None`` waits without an end.
+            timeout: The longest wait, in seconds or as a timedelta; ``None`` waits without an end.
             backoff: Where the store must be polled, each pause is the one before, times this.
             max_delay: Where the store must be polled, the longest pause in seconds.
             remove: Whether reading removes the result from the store. By default it does in a store that keeps
@@ -83,15 +86,18 @@ class AsyncData(Generic[R]):
             CommandError: The command raised and will not be tried again.
             CommandRevoked: The command was revoked before it ran.
             CommandExpired: The command had expired before it ran.
-            DataStoreTimeout: ``timeout`` seconds went by.
+            DataStoreTimeout: There was none within ``timeout``.
             DataStoreGetException: The store could not be read.
             DecodeError: What is stored is damaged, or written with a serializer that is not accepted.
         """
-        if self._value is EmptyData:
-            if blocking:
-                self._wait(timeout, backoff, max_delay, remove)
-            else:
-                self._look(remove)
+        if self._value is not EmptyData:
+            if remove:
+                with self._store_errors():
+                    self.invoker.results.delete(self.task_id)
+        elif blocking:
+            self._wait(timeout, backoff, max_delay, remove)
+        else:
+            self._look(remove)
         if self._value is EmptyData:
             return None
         return self._open()
@@ -118,6 +124,10 @@ class AsyncData(Generic[R]):
         """Whether this call was revoked; it stays so after it was dropped."""
         return self.invoker.revocations.is_call_revoked(self.task_id)
 
+    # Not __repr__, which the original API's document shows as Python has it.
+    def __str__(self) -> str:
+        return f"<AsyncData {self.task_id}>"
+
     def _open(self) -> R:
         value: R = decode_result(self.invoker.accepted, self.task_id, self._value)
         return value
@@ -140,14 +150,17 @@ class AsyncData(Generic[R]):
         except Exception as error:
             raise DataStoreGetException(f"the result of {self.task_id} could not be read: {error}") from error
 
-    def _wait(self, timeout: float | None, backoff: float, max_delay: float, remove: bool | None) -> None:
+    def _wait(self, timeout: float | timedelta | None, backoff: float, max_delay: float, remove: bool | None) -> None:
+        if isinstance(timeout, timedelta):
+            timeout = timeout.total_seconds()
         # No lock can wait for as long as float("inf"), so what is as good as for ever is for ever.
         deadline = None if timeout is None or timeout > MAX_SECONDS else time.monotonic() + timeout
         pause = 0.01
         while not self._look(remove):
             remaining = None if deadline is None else deadline - time.monotonic()
             if remaining is not None and remaining <= 0:
-                raise DataStoreTimeout(f"no result of {self.task_id} within {timeout} s")
+                hint = "" if self.invoker.store_none else _NONE_HINT
+                raise DataStoreTimeout(f"no result of {self.task_id} within {timeout} s{hint}")
             store = self.invoker.results
             if Capability.NOTIFY in store.capabilities:
                 with self._store_errors():

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, ResultWrite, Retry
 from huey_core.exceptions import CommandExpired, CommandNotFound, CommandRevoked, EncodeError, SerializationError
 from huey_core.invoker.execution import Execution
-from huey_core.invoker.stored_result import encode_error, error_text, format_error, traceback_of_command
+from huey_core.invoker.stored_result import encode_error, format_error, traceback_of_command
+from huey_core.invoker.wording import error_line
 
 if TYPE_CHECKING:
     from huey_core.commands.base import QueueCommand
@@ -34,7 +35,8 @@ class CommandRunner:
         invoker: The invoker whose commands they are.
         unreadable_delay: Seconds until a message that cannot be read is looked at again, by this consumer or by one
             that knows the command already.
-        unreadable_deliveries: The number of looks after which such a message is buried.
+        unreadable_deliveries: The number of deliveries after which such a message is buried; the queue buries one that
+            kills its consumers after as many.
     """
 
     def __init__(self, invoker: Invoker, unreadable_delay: float = 10.0, unreadable_deliveries: int = 5) -> None:
@@ -57,6 +59,15 @@ class CommandRunner:
             log.exception("message %s could not be read", delivery.message_id)
             return self._unreadable(delivery, error)
         command.attempt = delivery.attempt
+        if delivery.attempt > 1:
+            # In the log before the command runs: if it is what kills its consumers, there is no later moment.
+            log.warning(
+                "%s runs in delivery %d, since none before had an outcome: its consumer was killed, lost the lease, or "
+                "could not read it; after %d such deliveries it becomes a dead letter",
+                command,
+                delivery.attempt,
+                self._unreadable_deliveries,
+            )
         return self.run_command(command, delivery, revocable)
 
     def run_command(
@@ -116,7 +127,7 @@ class CommandRunner:
             except EncodeError:
                 log.exception("%s changed its data into something that cannot be written again", command)
             else:
-                log.info("%s raised %r and is tried again in %.3g s", command, error, delay)
+                log.info("%s raised %s and is tried again in %.3g s", command, error_line(error), delay)
                 self._invoker.notify("huey_command_retried", command=command, error=error, delay=delay)
                 return Retry(delivery, data, delay), execution
         log.error("%s failed", command, exc_info=(type(error), error, traceback_of_command(error)))
@@ -124,8 +135,7 @@ class CommandRunner:
         result = self._result_in_any_case(command, execution)
         if not command.options.keep_failed:
             return Ack(delivery, result), execution
-        reason = f"{type(error).__name__}: {error_text(error)}".split("\n", 1)[0][:500]
-        return self._bury(command, delivery, reason, error, result), execution
+        return self._bury(command, delivery, error_line(error), error, result), execution
 
     def _retry_delay(self, command: QueueCommand, error: BaseException) -> float | None:
         if isinstance(error, EncodeError):

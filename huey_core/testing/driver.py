@@ -10,6 +10,7 @@ from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, State
 from huey_core.consumer.periodic import TickWriter
 from huey_core.exceptions import CommandExpired, CommandRevoked
 from huey_core.invoker.runner import CommandRunner
+from huey_core.invoker.wording import error_line
 from huey_core.testing.recorder import read_command
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class Driver:
             try:
                 self._queue.extend(self._running, self._invoker.lease)
             except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
-                log.info("a lease is not renewed: %r", error)
+                log.info("a lease is not renewed: %s", error_line(error))
 
 
 def _insist(call: Callable[[], T]) -> T:
@@ -125,5 +126,5 @@ def _insist(call: Callable[[], T]) -> T:
         try:
             return call()
         except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
-            log.info("trying again after %r", error)
+            log.info("trying again after %s", error_line(error))
     return call()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 
@@ -23,3 +25,36 @@ def test_a_value_that_cannot_be_used_is_a_wrong_command_line(cli, words):
 
     assert (result.exit_code, result.stdout) == (2, "")
     assert words[0] in result.stderr
+
+
+@pytest.fixture
+def write_module(tmp_path, monkeypatch):
+    """Write a module that the consumer finds in the current directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "modules", {**sys.modules})
+    return lambda name, text: (tmp_path / f"{name}.py").write_text(text)
+
+
+def test_an_application_that_cannot_be_imported_is_shown_from_its_own_first_line(cli, write_module):
+    write_module("shop_of_errors", "import shop_of_commands\n")
+    write_module("shop_of_commands", "1 / 0\n")
+
+    result = cli.run("consumer", "shop_of_errors.Configuration")
+
+    first, *_, last = [line for line in result.stderr.splitlines() if not line.startswith("    ")]
+    assert (result.exit_code, first) == (1, "Traceback (most recent call last):")
+    assert last == "ZeroDivisionError: division by zero"
+    frames = [line for line in result.stderr.splitlines() if line.startswith("  File ")]
+    assert ["shop_of_errors.py" in frames[0], "shop_of_commands.py" in frames[1], len(frames)] == [True, True, 2]
+
+
+def test_a_mistake_in_the_syntax_of_an_application_is_shown_without_the_way_to_it(cli, write_module):
+    write_module("shop_of_riddles", "def\n")
+
+    result = cli.run("consumer", "shop_of_riddles.Configuration")
+
+    assert result.exit_code == 1
+    assert result.stderr.lstrip().startswith('File "')
+    assert "shop_of_riddles.py" in result.stderr.splitlines()[0]
+    assert "importlib" not in result.stderr

@@ -48,6 +48,24 @@ def test_list_takes_a_portion(cli):
     assert [letter["id"] for letter in shown] == ["two"]
 
 
+def test_list_says_that_there_are_others(cli):
+    for name in ("one", "two", "three"):
+        cli.bury(name)
+
+    result = cli.run("dead", "list", cli.url, "--limit", "2")
+
+    assert result.stderr == "2 of 3; --limit and --offset show others\n"
+
+
+@pytest.mark.parametrize("words", [(), ("--limit", "1", "--json")])
+def test_list_says_no_more_than_the_letters_when_there_are_no_others_or_a_program_reads_it(cli, words):
+    cli.bury("one")
+    if words:
+        cli.bury("two")
+
+    assert cli.run("dead", "list", cli.url, *words).stderr == ""
+
+
 def test_list_as_json_says_when_it_was_buried(cli):
     cli.bury("one")
 
@@ -137,7 +155,7 @@ def test_retry_all_asks_first(cli):
     result = cli.run("dead", "retry", cli.url, "--all", stdin="n\n")
 
     assert (result.exit_code, dead(cli)) == (1, ["one"])
-    assert "Retry 1 dead letters" in result.stderr
+    assert "Retry 1 dead letter of" in result.stderr
 
 
 @pytest.mark.parametrize(("options", "stdin"), [(["--yes"], None), ([], "y\n")])
@@ -185,7 +203,7 @@ def test_retry_all_leaves_what_has_expired_and_counts_it(cli, bury_expired):
     result = cli.run("dead", "retry", cli.url, "--all", "--yes")
 
     assert (result.exit_code, result.stdout) == (0, "retried 1 of 3\n")
-    assert result.stderr.startswith("2 have expired, and would be dropped without a run; ")
+    assert result.stderr.startswith("2 letters had expired, and would be dropped without a run; ")
     assert sorted(dead(cli)) == ["stale", "staler"]
 
 

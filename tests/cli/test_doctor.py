@@ -347,7 +347,16 @@ class TestServer:
     def test_a_serializer_that_cannot_be_made_is_found(self, diagnose, monkeypatch):
         monkeypatch.delenv("HUEY_SIGNING_KEYS", raising=False)
 
-        assert diagnose("memory://?serializer=json|signed")["round trip"]["level"] == "fail"
+        found = diagnose("memory://?serializer=json|signed")["round trip"]
+
+        assert (found["level"], "HUEY_SIGNING_KEYS" in found["sentence"]) == ("fail", True)
+        assert found["advice"].startswith("no server is at fault")
+
+    @pytest.mark.parametrize("serializer", ["signed|json", "nosuch"])
+    def test_a_serializer_that_does_not_exist_is_not_blamed_on_the_server(self, diagnose, serializer):
+        found = diagnose(f"memory://?serializer={serializer}")["round trip"]
+
+        assert (found["level"], found["advice"].startswith("no server is at fault")) == ("fail", True)
 
     def test_dead_letters_and_a_pause_are_warnings(self, cli, diagnose):
         cli.bury("one")

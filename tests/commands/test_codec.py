@@ -159,6 +159,20 @@ def test_arguments_that_cannot_be_read_a_second_time_cannot_be_written_again():
         codec.encode(command)
 
 
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (Call(((1, [object()]), {})), r"^args\[1\] of tests\.call: json cannot .* found at value\[0\]$"),
+        (Call(((1,), {"to": object()})), r"^kwargs\['to'\] of tests\.call: json cannot .* found at value$"),
+        (Call(((1,), {"\ud800": 1})), r"^the arguments of tests\.call: json cannot "),
+        (Note({"to": object()}), r"^the data of tests\.note: json cannot .* found at value\['to'\]$"),
+    ],
+)
+def test_what_cannot_be_carried_is_named_with_its_command(codec, command, message):
+    with pytest.raises(EncodeError, match=message):
+        codec.encode(command)
+
+
 def test_a_message_cannot_choose_a_serializer_that_is_not_accepted(codec):
     message = codec_for(PickleSerializer(), [PickleSerializer()]).encode(Note("x"))
 

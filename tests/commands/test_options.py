@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 from datetime import timedelta
 
 import pytest
@@ -10,6 +12,10 @@ from hypothesis import strategies as st
 
 from huey_core.commands.options import CommandOptions
 from huey_core.exceptions import ConfigurationError
+
+
+class Shop:
+    class Closed(Exception): ...
 
 
 def test_a_timedelta_is_a_number_of_seconds():
@@ -123,6 +129,46 @@ def test_an_exception_to_give_up_on_is_not_retried_though_its_base_is():
 
 def test_exceptions_may_be_given_by_their_dotted_names():
     assert CommandOptions.build(retry_on="builtins.OSError").may_retry(TimeoutError())
+
+
+@pytest.mark.parametrize("option", ["retry_on", "give_up_on"])
+def test_the_name_of_an_exception_without_its_module_is_refused(option):
+    with pytest.raises(ConfigurationError, match=rf"{option} .* did you mean 'builtins\.ConnectionError'"):
+        CommandOptions.build(**{option: ["ConnectionError"]})
+
+
+def test_an_exception_may_be_named_by_a_module_that_only_passes_it_on():
+    assert CommandOptions.build(retry_on=f"{json.__name__}.JSONDecodeError").retry_on == (
+        "json.decoder.JSONDecodeError",
+    )
+
+
+@pytest.mark.parametrize("name", ["builtins.ConectionError", "builtins.len", "huey_core.exceptions.Gone"])
+def test_an_exception_that_its_imported_module_lacks_is_refused(name):
+    with pytest.raises(ConfigurationError, match=f"retry_on names '{name}'"):
+        CommandOptions.build(retry_on=[name])
+
+
+@pytest.mark.parametrize("name", ["nosuch.Error", "huey_core.nosuch.Error", "shop.pay.<locals>.Error"])
+def test_an_exception_of_a_module_that_is_not_imported_may_be_named(name):
+    assert CommandOptions.build(retry_on=name).retry_on == (name,)
+
+
+def test_an_exception_may_be_named_above_its_definition(tmp_path, monkeypatch):
+    (tmp_path / "shop_errors.py").write_text(
+        "from huey_core.commands.options import CommandOptions\n"
+        "options = CommandOptions.build(retry_on='shop_errors.Closed')\n"
+        "class Closed(Exception): ...\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+
+    shop = importlib.import_module("shop_errors")
+
+    assert shop.options.may_retry(shop.Closed())
+
+
+def test_an_exception_may_be_a_class_inside_another():
+    assert CommandOptions.build(retry_on=f"{__name__}.Shop.Closed").may_retry(Shop.Closed())
 
 
 def test_exiting_is_retried_only_when_asked_for():

@@ -11,7 +11,7 @@ import pytest
 from huey_core import Invoker
 from huey_core.bin.config import BaseConfiguration
 from huey_core.consumer import ConsumerConfig
-from huey_core.consumer.config import load_configuration
+from huey_core.consumer.config import invoker_of, load_configuration
 from huey_core.consumer.logs import set_up_logging
 from huey_core.exceptions import ConfigurationError
 
@@ -158,6 +158,56 @@ def test_a_path_that_leads_nowhere_says_so(write_module, path, message):
         load_configuration(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("invoker", "settings_beside.invoker is an object of type Invoker, not a subclass of BaseConfiguration"),
+        ("invoker", "write one with INVOKER = invoker"),
+        ("Other", "is a class, not a subclass of BaseConfiguration"),
+    ],
+)
+def test_a_path_to_something_else_says_what_it_is(write_module, name, message):
+    write_module("settings_beside", "from huey_core import Invoker\ninvoker = Invoker('memory://')\nclass Other: ...\n")
+
+    with pytest.raises(ConfigurationError, match=message):
+        load_configuration(f"settings_beside.{name}")
+
+
+@pytest.mark.parametrize("name", ["QUEUE", "RESULT_STORE", "TASK_STORE", "SERIALIZER"])
+def test_what_an_invoker_has_already_is_not_set_beside_it(name):
+    class Configuration(BaseConfiguration):
+        INVOKER = Invoker("memory://")
+
+    setattr(Configuration, name, "json" if name == "SERIALIZER" else "memory://")
+
+    with pytest.raises(ConfigurationError, match=f"sets INVOKER, .* so remove {name}$"):
+        invoker_of(Configuration)
+
+
+def test_an_invoker_is_no_url_and_a_password_in_it_is_not_shown():
+    class Configuration(BaseConfiguration):
+        INVOKER = "redis://:s3cret@localhost/0"
+
+    with pytest.raises(ConfigurationError, match=r"must be an Invoker, such as Invoker\.from_url\(") as caught:
+        invoker_of(Configuration)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_store_for_results_that_would_be_ignored_is_refused():
+    class Configuration(BaseConfiguration):
+        QUEUE = "memory://?queue=mail&results=answers"
+
+    with pytest.raises(ConfigurationError, match="results=, but without RESULT_STORE"):
+        invoker_of(Configuration)
+
+
+def test_a_store_for_results_may_be_named_in_the_url_that_queue_and_results_share():
+    class Configuration(BaseConfiguration):
+        QUEUE = RESULT_STORE = "memory://?queue=mail&results=answers"
+
+    assert invoker_of(Configuration).result_store is not None
+
+
 def test_what_is_missing_inside_the_module_is_not_blamed_on_the_module(write_module):
     write_module("broken_settings", "import something_that_is_not_installed\n")
 
@@ -187,6 +237,16 @@ def test_the_log_file_is_rotated(tmp_path, root_logger):
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == ["huey.log", "huey.log.1", "huey.log.2"]
     assert "line 99" in logfile.read_text()
+
+
+def test_the_log_file_takes_what_no_encoding_has(tmp_path, root_logger, capsys):
+    logfile = tmp_path / "huey.log"
+    set_up_logging(ConsumerConfig(logfile=str(logfile)))
+
+    logging.getLogger("huey_core").warning("the file %s is missing", "caf\udce9 é")
+
+    assert logfile.read_text("utf-8").endswith("the file caf\\udce9 é is missing\n")
+    assert capsys.readouterr().err == ""
 
 
 def test_a_log_file_that_cannot_be_written_is_a_clear_error(tmp_path, root_logger):

@@ -39,6 +39,42 @@ def test_a_run_can_be_followed_in_the_log(invoker, run_consumer, eventually, cap
     eventually(lambda: any("shop.add" in line and "returned after" in line for line in caplog.messages))
 
 
+def test_a_consumer_of_a_paused_queue_says_so(invoker, run_consumer, caplog):
+    invoker.queue.pause()
+
+    run_consumer(invoker)
+
+    assert f"queue {invoker.queue.name!r}: ready, but it is paused; 'huey resume' lets it go on" in caplog.messages
+
+
+def test_a_message_whose_earlier_delivery_had_no_outcome_is_in_the_log(invoker, run_consumer, caplog):
+    @queue_command(invoker, name="shop.add")
+    def add(a, b):
+        return a + b
+
+    result = add(1, 2)
+    invoker.queue.claim(1, lease=0.01)
+    run_consumer(invoker)
+    assert result.get(blocking=True, timeout=60) == 3
+
+    (line,) = [message for message in caplog.messages if "runs in delivery" in message]
+    assert ("shop.add" in line, "runs in delivery 2," in line, "after 5 such deliveries" in line) == (True, True, True)
+
+
+def test_a_message_that_is_tried_again_is_not_taken_for_one_without_an_outcome(invoker, run_consumer, caplog):
+    @queue_command(invoker, retries=1)
+    def fail():
+        raise LookupError("gone")
+
+    caplog.set_level("INFO")
+    run_consumer(invoker)
+    with pytest.raises(CommandError):
+        fail().get(blocking=True, timeout=60)
+
+    assert any("raised LookupError: gone and is tried again" in message for message in caplog.messages)
+    assert "runs in delivery" not in caplog.text
+
+
 def test_a_consumer_can_run_in_a_block(invoker):
     @queue_command(invoker)
     def add(a, b):

@@ -294,8 +294,8 @@ def test_an_outage_of_the_result_store_is_logged_as_one_of_the_result_store(cons
 
     errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
     assert len(errors) == 1
-    assert "the result store <MemoryDataStore 'q'> does not answer" in errors[0]
-    assert caplog.messages[-1].startswith("the result store <MemoryDataStore 'q'> answers again")
+    assert "the result store <MemoryDataStore 'q'> cannot be used" in errors[0]
+    assert caplog.messages[-1].startswith("the result store <MemoryDataStore 'q'> can be used again")
 
 
 def test_what_waits_for_the_result_store_is_let_go_when_its_lease_is_lost(consumer, away, pass_time):

@@ -406,7 +406,7 @@ def test_what_nothing_takes_to_the_end_is_said_to_be_lost(run_consumer, eventual
 
     consumer.stop(timeout=0.1)
 
-    assert "1 messages could not be given back; they are lost" in caplog.messages
+    assert "1 message could not be given back; lost for good" in caplog.messages
 
 
 def test_what_could_not_be_put_back_may_be_put_back_later(fragile_store):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from huey_core import CommandRegistry, Invoker
+from huey_core import CommandRegistry, Invoker, hookimpl
 from huey_core.backends.url import BackendURL
 from huey_core.plugins.backends import backends, register_backend
 from huey_memory import MemoryBackend
@@ -41,8 +41,40 @@ def test_a_consumer_starts_and_says_what_it_could_not_learn(discreet, run_consum
     run_consumer(discreet)
 
     assert "backend: discreet://user:***@host/ (it cannot be described: PermissionError)" in caplog.messages
-    assert "warning: the settings of discreet://user:***@host/ cannot be looked at: PermissionError" in caplog.text
+    assert "the settings of discreet://user:***@host/ cannot be looked at: PermissionError" in caplog.text
     assert "s3cret" not in caplog.text
+
+
+class Warner:
+    @hookimpl
+    def huey_consumer_report(self):
+        return ["the weather is fine", "warning: rain is on its way"]
+
+
+def test_a_line_that_warns_is_logged_as_a_warning_and_the_others_are_not(make_invoker, run_consumer, caplog):
+    caplog.set_level("INFO")
+
+    run_consumer(make_invoker(plugins=[Warner()]))
+
+    levels = {record.getMessage(): record.levelname for record in caplog.records}
+    assert (levels["the weather is fine"], levels["rain is on its way"]) == ("INFO", "WARNING")
+
+
+def test_a_quiet_consumer_warns_that_it_knows_no_command(invoker, run_consumer, caplog):
+    caplog.set_level("WARNING")
+
+    run_consumer(invoker)
+
+    assert caplog.messages == ["commands (0): none; is the module that defines them imported?"]
+
+
+@pytest.mark.parametrize(("threads", "words"), [(1, " 1 worker thread,"), (2, " 2 worker threads,")])
+def test_threads_are_counted(invoker, run_consumer, caplog, threads, words):
+    caplog.set_level("INFO")
+
+    run_consumer(invoker, threads=threads)
+
+    assert words in caplog.text
 
 
 @pytest.mark.parametrize(("accepted", "warns"), [("json", False), ("pickle", True), ("pickle|signed", False)])
@@ -54,4 +86,5 @@ def test_a_consumer_warns_of_a_serializer_that_runs_what_a_message_carries(
 
     run_consumer(make_invoker(accept=[accepted]))
 
-    assert any("decoding pickle runs what a message carries" in line for line in caplog.messages) is warns
+    levels = [one.levelname for one in caplog.records if "decoding pickle runs what a message" in one.getMessage()]
+    assert levels == ["WARNING"] * warns

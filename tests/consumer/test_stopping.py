@@ -138,7 +138,7 @@ def test_start_and_stop_are_logged_with_the_queue_since_a_process_may_serve_seve
     lines = [line for line in caplog.messages if line.startswith(f"{queue}: ")]
     assert lines == [
         f"{queue}: ready",
-        f"{queue}: stopping (the test is over): 0 commands are running",
+        f"{queue}: stopping (the test is over): 0 commands running",
         f"{queue}: stopped: Stats(claimed=0, done=0, retried=0, released=0, buried=0, lost=0)",
     ]
 
@@ -202,7 +202,7 @@ def test_what_could_not_be_written_in_time_is_said_and_counts_as_unfinished(cut_
 
     assert not consumer.stop(timeout=0.1)
 
-    assert "1 outcomes could not be written; their commands will run again" in caplog.messages
+    assert "1 outcome could not be written; the work will be done again" in caplog.messages
     assert "could not be given back" not in caplog.text
 
 
@@ -215,8 +215,8 @@ def test_a_message_that_could_not_be_given_back_is_said(cut_off, run_consumer, s
 
     assert not consumer.stop(timeout=0.1)
 
-    assert "1 messages could not be given back; the end of their leases will bring them back" in caplog.messages
-    assert "outcomes could not be written" not in caplog.text
+    assert "1 message could not be given back; redelivery follows when the lease ends" in caplog.messages
+    assert "could not be written" not in caplog.text
 
 
 def test_giving_everything_back_at_once_leaves_alone_what_has_an_outcome(cut_off, run_consumer, eventually, caplog):

@@ -58,6 +58,21 @@ def test_each_change_of_state_is_logged_once(trouble, caplog):
     assert "3 tries" in caplog.text
 
 
+class CategorisedError(Exception):
+    """As of a driver whose errors say a category in their ``repr``, and the reason in their text alone."""
+
+    def __repr__(self):
+        return "network:CategorisedError"
+
+
+def test_the_log_says_why_also_when_the_repr_of_an_error_does_not(trouble, caplog):
+    trouble.failed(CategorisedError("connection refused\nby the host"))
+
+    assert caplog.messages == [
+        "the queue cannot be used (claiming), trying again until it can: CategorisedError: connection refused"
+    ]
+
+
 def test_an_outage_that_several_threads_see_is_logged_once(caplog):
     caplog.set_level(logging.INFO)
     outage = Outage("the queue", logging.getLogger("test"))
@@ -84,8 +99,8 @@ def test_a_new_outage_is_timed_from_its_own_beginning(caplog):
         now = ended
         trouble.over()
 
-    assert "after 1.0 s and 1 tries" in caplog.messages[1]
-    assert "after 3.0 s and 1 tries" in caplog.messages[3]
+    assert "after 1.0 s and 1 try" in caplog.messages[1]
+    assert "after 3.0 s and 1 try" in caplog.messages[3]
 
 
 def test_a_late_failure_is_not_another_outage(caplog):

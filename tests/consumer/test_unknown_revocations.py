@@ -59,7 +59,7 @@ def test_the_outage_is_logged_once(invoker, store, run_consumer, eventually, cap
 
     eventually(lambda: consumer.stats.claimed > 3)
 
-    assert caplog.text.count("does not answer") == 1
+    assert caplog.text.count("cannot be used") == 1
 
 
 def test_a_revocation_that_cannot_be_read_holds_up_its_own_command_only(invoker, store, run_consumer, eventually):

@@ -54,7 +54,7 @@ def test_a_running_command_finishes_first(shop, tasks):
     handle = shop.enqueue("place_and_wait", "a book", "go")
     await_condition(lambda: shop.open_databases(consumer), "the command has begun")
 
-    await_reaction(consumer, tasks, "stopping (SIGHUP): 1 commands are running")
+    await_reaction(consumer, tasks, "stopping (SIGHUP): 1 command running")
     (shop.folder / "go").touch()
     consumer.await_ready(times=2)
 

@@ -126,7 +126,7 @@ def test_a_consumer_ends_in_time_while_its_server_does_not_answer(new_server, de
     server = new_server()
     consumer = deploy(server).start("--shutdown-timeout", "1")
     server.suspend()
-    await_condition(lambda: consumer.log_lines("does not answer"), "the outage is noticed")
+    await_condition(lambda: consumer.log_lines("cannot be used"), "the outage is noticed")
     asked = time.monotonic()
 
     assert consumer.terminate() == 0

@@ -104,6 +104,17 @@ def test_a_command_written_as_a_class_can_be_unique(invoker, overrides):
     assert invoker.queue.counts().ready == 2
 
 
+@pytest.mark.parametrize("always_eager", [False, True])
+@pytest.mark.parametrize("kind", ["CommandFunction", "AsyncData", "dict"])
+def test_what_is_no_command_is_not_enqueued(make_invoker, kind, always_eager):
+    invoker = make_invoker(always_eager=always_eager)
+    add = queue_command(invoker, name="add")(lambda: 1)
+    given = {"CommandFunction": add, "AsyncData": add(), "dict": {}}[kind]
+
+    with pytest.raises(TypeError, match=rf"^a {kind} cannot be enqueued; .* function\.command"):
+        invoker.enqueue(given)
+
+
 def test_many_commands_are_written_in_order(invoker):
     @queue_command(invoker)
     def count(num): ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from datetime import timedelta
 
 import pytest
 
@@ -83,6 +84,15 @@ def test_a_result_can_be_removed_on_purpose(invoker):
     assert AsyncData(invoker, "x").get() is None
 
 
+def test_a_result_that_was_read_already_can_be_removed_on_purpose(invoker):
+    store(invoker, "x", 5)
+    result = AsyncData(invoker, "x")
+    result.get()
+
+    assert result.get(remove=True) == 5
+    assert AsyncData(invoker, "x").get() is None
+
+
 def test_a_result_is_removed_from_a_store_that_never_forgets(plain):
     store(plain, "x", 5)
     result = AsyncData(plain, "x")
@@ -101,6 +111,23 @@ def test_a_handle_remembers_what_it_has_read(plain):
 def test_waiting_ends_with_a_timeout(invoker):
     with pytest.raises(DataStoreTimeout, match="x within"):
         AsyncData(invoker, "x").get(blocking=True, timeout=0.01)
+
+
+def test_the_longest_wait_may_be_a_timedelta(invoker):
+    with pytest.raises(DataStoreTimeout, match=r"within 0\.01 s"):
+        AsyncData(invoker, "x").get(blocking=True, timeout=timedelta(milliseconds=10))
+
+
+@pytest.mark.parametrize(("store_none", "said"), [(False, True), (True, False)])
+def test_a_timeout_says_that_no_none_is_stored_where_that_is_so(make_invoker, store_none, said):
+    with pytest.raises(DataStoreTimeout) as caught:
+        AsyncData(make_invoker(store_none=store_none), "x").get(blocking=True, timeout=0)
+
+    assert ("a result of None is stored only with" in str(caught.value)) is said
+
+
+def test_a_handle_that_is_printed_shows_the_identifier_of_its_call(invoker):
+    assert str(AsyncData(invoker, "5f3a")) == "<AsyncData 5f3a>"
 
 
 @pytest.mark.parametrize("timeout", [float("inf"), 1e300])
