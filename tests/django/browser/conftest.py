@@ -105,4 +105,5 @@ def start_consumer(invoker: DjangoInvoker) -> Iterator[Callable[..., Consumer]]:
 
     yield start
     for consumer in consumers:
-        consumer.stop("the end of the test")
+        # Outcomes are not waited for: a test may have killed the server.
+        consumer.stop("the end of the test", timeout=1.0)
