@@ -25,7 +25,7 @@ from huey_core.names import dotted_name
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["MAX_SECONDS", "CommandOptions", "dotted_name", "find_exceptions", "names_in_key", "seconds"]
+__all__ = ["MAX_SECONDS", "CommandOptions", "find_exceptions", "names_in_key", "seconds"]
 
 Seconds = float | int | timedelta
 UniqueKey = str | Callable[..., str]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from huey_core.commands.options import dotted_name
 from huey_core.envelope import encode_header, join, unpack
 from huey_core.exceptions import (
     CommandError,
@@ -15,6 +14,7 @@ from huey_core.exceptions import (
     DecodeError,
     QueueException,
 )
+from huey_core.names import dotted_name
 from huey_core.unicode import escape_surrogates
 
 if TYPE_CHECKING:

@@ -24,9 +24,9 @@ from django.tasks.base import TaskError, TaskResultStatus
 from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.leased import ResultWrite, State
-from huey_core.commands.options import dotted_name
 from huey_core.exceptions import CommandError, CommandException, DataStoreGetException, QueueException
 from huey_core.invoker.stored_result import decode_result, encode_value
+from huey_core.names import dotted_name
 from huey_django.tasks.command import TaskCommand
 from huey_django.tasks.state import change, dump, load, moment
 
