@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from deployment import ConsumerProcess
+from deployment import ConsumerProcess, whole_lines
 from huey_core import CommandRegistry, Invoker, queue_command
 
 __all__ = ["SHOP", "Shop"]
@@ -107,8 +107,7 @@ class Shop:
 
     def asked(self) -> list[str]:
         """The minutes, such as ``"12:05"``, for which the periodic command was asked whether it is due."""
-        path = self.folder / "asked"
-        return path.read_text().splitlines() if path.exists() else []
+        return whole_lines(self.folder / "asked")
 
     def open_databases(self, consumer: ConsumerProcess) -> int:
         """How often a process has the database open."""

@@ -19,6 +19,14 @@ def lose_to_others(queue):
     queue._claims._spread = WIDEST_SPREAD
 
 
+def reaches_its_server(queue):
+    try:
+        queue.now()
+    except AutoReconnect:
+        return False
+    return True
+
+
 def drained(queue, limit):
     """Claim and ack until nothing is left, and return the bytes of each claim."""
     claims = []
@@ -68,7 +76,7 @@ class TestPause:
 
 class TestLostConnections:
     def test_what_nobody_received_is_given_back_by_the_next_claim_and_does_not_count(
-        self, server, make_tunnel, new_backend, queue
+        self, server, make_tunnel, new_backend, queue, eventually
     ):
         tunnel = make_tunnel(server.port)
         backend = new_backend(f"mongodb://127.0.0.1:{tunnel.port}/huey?serverSelectionTimeoutMS=500&max_deliveries=1")
@@ -80,6 +88,7 @@ class TestLostConnections:
             claimer.claim(1, MINUTE)
         assert queue.counts().running == 1
         tunnel.stop_refusing()
+        eventually(lambda: reaches_its_server(claimer))
         assert [(each.data, each.attempt) for each in claimer.claim(1, MINUTE)] == [(b"x", 1)]
 
 

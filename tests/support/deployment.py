@@ -20,7 +20,7 @@ import pytest
 
 from huey_redis.testing import RedisServer
 
-__all__ = ["APP", "ConsumerProcess", "Deployment", "Entry", "await_condition"]
+__all__ = ["APP", "ConsumerProcess", "Deployment", "Entry", "await_condition", "whole_lines"]
 
 APP = Path(__file__).parent.parent / "e2e" / "app"
 SHIFTED_CLOCK = APP.parent / "shifted_clock"
@@ -36,6 +36,14 @@ def await_condition(condition: Callable[[], Any], what: str, timeout: float = 60
     while not condition():
         assert time.monotonic() < deadline, f"{what}: not within {timeout} s"
         time.sleep(0.01)
+
+
+def whole_lines(path: Path) -> list[str]:
+    """The lines of a file that other processes append to, if it is there.
+
+    A reader can see a part of what one call writes, so what does not end with a line's end is still being written.
+    """
+    return path.read_text().rpartition("\n")[0].splitlines() if path.exists() else []
 
 
 @dataclass(frozen=True)
@@ -183,15 +191,13 @@ class Deployment:
 
     def journal(self, event: str | None = None, command: str | None = None) -> list[Entry]:
         """What commands have noted so far, of one event or of one command where it is given."""
-        path = self.folder / "journal"
-        entries = [Entry(**json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
+        entries = [Entry(**json.loads(line)) for line in whole_lines(self.folder / "journal")]
         return [one for one in entries if event in {None, one.event} and command in {None, one.command}]
 
     def asked(self) -> dict[int, set[str]]:
         """The minutes, such as ``"12:05"``, for which each process was asked whether to run the periodic command."""
-        path = self.folder / "asked"
         minutes: dict[int, set[str]] = {}
-        for line in path.read_text().splitlines() if path.exists() else []:
+        for line in whole_lines(self.folder / "asked"):
             pid, minute = line.split()
             minutes.setdefault(int(pid), set()).add(minute)
         return minutes
