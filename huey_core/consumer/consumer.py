@@ -227,7 +227,8 @@ class Consumer:
         self._release(self.buffer.drain())
         self.buffer.end_workers(len(self.workers))
         self._finish(deadline)
-        unfinished = [delivery for worker in self.workers if (delivery := worker.running) is not None]
+        running_still = [delivery for worker in self.workers if (delivery := worker.running) is not None]
+        unfinished = self._without_outcome(running_still)
         if unfinished:
             late = counted(len(unfinished), "command")
             log.warning("giving back %s that did not finish in %g s", late, timeout)
@@ -246,8 +247,7 @@ class Consumer:
     def stop_now(self) -> None:
         """Give back everything at once, running commands included. For a process that ends right after it."""
         self.fetcher.stop()
-        over = {outcome.delivery.receipt for outcome in self.outbox.left()}
-        self._release([delivery for delivery in self.held.all() if delivery.receipt not in over])
+        self._release(self._without_outcome(self.held.all()))
         self._write_what_waits()
         self._report_what_is_left()
 
@@ -277,10 +277,14 @@ class Consumer:
             plugins.notify(hook_name, consumer=self, **arguments)
 
     def measure_clock(self) -> None:
-        """Compare the clock of this process with the one that decides about leases and delays."""
+        """Compare the clock of this process with the one that decides about leases and delays.
+
+        An answer tells as much as it was quick: what was known before is only changed as far as it contradicts it.
+        """
         before = time.time()
         now = self.source.now()
-        self.invoker.clock_offset = now - (before + time.time()) / 2
+        least, most = now - time.time(), now - before
+        self.invoker.clock_offset = min(max(self.invoker.clock_offset, least), most)
 
     def beat(self) -> None:
         """Tell plugins that the consumer lives; called by the thread that renews the leases."""
@@ -289,6 +293,11 @@ class Consumer:
     def _release(self, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
             self.outbox.add(Release(delivery))
+
+    def _without_outcome(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """Leave out what has run, though its worker may not have come round to saying so."""
+        over = {outcome.delivery.receipt for outcome in self.outbox.left()}
+        return [delivery for delivery in deliveries if delivery.receipt not in over]
 
     def _finish(self, deadline: float) -> None:
         """Wait until the workers have ended and everything is written, or until the time is up."""

@@ -7,14 +7,18 @@ import sys
 import threading
 import time
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
 from huey_core import CommandRegistry, Invoker, QueueCommand, hookimpl, queue_command
 from huey_core.backends.leased import Ack
 from huey_core.consumer import Consumer
+from huey_core.consumer import consumer as consumer_module
 from huey_core.exceptions import CommandError, CommandExpired, ConfigurationError, QueueReadException
 from huey_memory import ManualClock, MemoryDataStore, MemoryQueue
+
+PATIENCE = 30.0
 
 
 def test_a_command_runs_and_its_result_arrives(invoker, run_consumer):
@@ -24,7 +28,7 @@ def test_a_command_runs_and_its_result_arrives(invoker, run_consumer):
 
     run_consumer(invoker)
 
-    assert add(1, b=2).get(blocking=True, timeout=10) == 3
+    assert add(1, b=2).get(blocking=True, timeout=PATIENCE) == 3
 
 
 def test_a_run_can_be_followed_in_the_log(invoker, run_consumer, eventually, caplog):
@@ -34,7 +38,7 @@ def test_a_run_can_be_followed_in_the_log(invoker, run_consumer, eventually, cap
 
     caplog.set_level("DEBUG", "huey_core.runner")
     run_consumer(invoker)
-    add(1, 2).get(blocking=True, timeout=10)
+    add(1, 2).get(blocking=True, timeout=PATIENCE)
 
     eventually(lambda: any("shop.add" in line and "returned after" in line for line in caplog.messages))
 
@@ -81,7 +85,7 @@ def test_a_consumer_can_run_in_a_block(invoker):
         return a + b
 
     with Consumer(invoker, periodic=False).running():
-        assert add(1, 2).get(blocking=True, timeout=10) == 3
+        assert add(1, 2).get(blocking=True, timeout=PATIENCE) == 3
 
 
 def test_a_scheduled_command_does_not_run_early(invoker, run_consumer):
@@ -92,7 +96,7 @@ def test_a_scheduled_command_does_not_run_early(invoker, run_consumer):
     run_consumer(invoker)
     not_before = time.time() + 0.2
 
-    assert when.schedule(delay=0.2).get(blocking=True, timeout=10) >= not_before
+    assert when.schedule(delay=0.2).get(blocking=True, timeout=PATIENCE) >= not_before
 
 
 def test_an_async_function_is_awaited(invoker, run_consumer):
@@ -102,7 +106,7 @@ def test_an_async_function_is_awaited(invoker, run_consumer):
 
     run_consumer(invoker)
 
-    assert answer().get(blocking=True, timeout=10) == 42
+    assert answer().get(blocking=True, timeout=PATIENCE) == 42
 
 
 def test_a_command_that_raised_is_tried_again(invoker, run_consumer):
@@ -117,7 +121,7 @@ def test_a_command_that_raised_is_tried_again(invoker, run_consumer):
 
     run_consumer(invoker)
 
-    assert fragile().get(blocking=True, timeout=10) == 3
+    assert fragile().get(blocking=True, timeout=PATIENCE) == 3
 
 
 def test_a_retry_waits_for_its_delay(invoker, run_consumer):
@@ -131,7 +135,7 @@ def test_a_retry_waits_for_its_delay(invoker, run_consumer):
         return True
 
     run_consumer(invoker)
-    fragile().get(blocking=True, timeout=10)
+    fragile().get(blocking=True, timeout=PATIENCE)
 
     assert times[1] - times[0] >= 0.2
 
@@ -150,7 +154,7 @@ def test_a_command_that_failed_for_good_becomes_a_dead_letter_with_its_traceback
     assert dead.reason == "LookupError: gone"
     assert "in fail" in dead.detail
     with pytest.raises(CommandError):
-        result.get(blocking=True, timeout=10)
+        result.get(blocking=True, timeout=PATIENCE)
 
 
 def test_a_dead_letter_runs_again_when_it_is_requeued(invoker, run_consumer, eventually):
@@ -208,9 +212,9 @@ def test_a_command_that_raises_what_is_no_exception_fails_and_its_worker_goes_on
     run_consumer(invoker, threads=1)
     result = leave()
 
-    assert stay().get(blocking=True, timeout=10) == "here"
+    assert stay().get(blocking=True, timeout=PATIENCE) == "here"
     with pytest.raises(CommandError, match=type(error).__name__):
-        result.get(blocking=True, timeout=10)
+        result.get(blocking=True, timeout=PATIENCE)
 
 
 def test_a_result_that_cannot_be_carried_fails_the_command_without_a_retry(invoker, run_consumer):
@@ -224,7 +228,7 @@ def test_a_result_that_cannot_be_carried_fails_the_command_without_a_retry(invok
     run_consumer(invoker)
 
     with pytest.raises(CommandError, match="EncodeError"):
-        answer().get(blocking=True, timeout=10)
+        answer().get(blocking=True, timeout=PATIENCE)
     assert len(runs) == 1
 
 
@@ -250,7 +254,7 @@ def test_an_error_that_cannot_be_told_as_it_is_reaches_its_caller_all_the_same(
     run_consumer(invoker)
 
     with pytest.raises(CommandError) as caught:
-        fail().get(blocking=True, timeout=10)
+        fail().get(blocking=True, timeout=PATIENCE)
     assert told in str(caught.value)
     eventually(lambda: [told in letter.reason for letter in invoker.queue.peek("dead")] == [True])
 
@@ -276,13 +280,13 @@ def test_a_message_that_cannot_be_read_is_buried_and_the_consumer_goes_on(
     results = [add(number, 1) for number in range(10)]
     run_consumer(invoker, threads=1, unreadable_delay=0.01)
 
-    assert [result.get(blocking=True, timeout=10) for result in results] == list(range(1, 11))
+    assert [result.get(blocking=True, timeout=PATIENCE) for result in results] == list(range(1, 11))
     eventually(lambda: invoker.queue.counts().dead == 1)
     [dead] = invoker.queue.peek("dead")
     assert dead.data == message
     assert reason in dead.reason
     with pytest.raises(CommandError, match=reason):
-        invoker.result(unreadable).get(blocking=True, timeout=10)
+        invoker.result(unreadable).get(blocking=True, timeout=PATIENCE)
 
 
 def test_an_unknown_command_waits_for_a_consumer_that_knows_it(invoker, make_invoker, run_consumer, eventually):
@@ -293,11 +297,13 @@ def test_an_unknown_command_waits_for_a_consumer_that_knows_it(invoker, make_inv
         return "known"
 
     result = added()
+    # It would be buried before long, and this test must not have to be quick.
+    invoker.queue.max_deliveries = 10**6
     old = run_consumer(invoker, unreadable_delay=0.05)
     eventually(lambda: old.stats.retried >= 1)
     invoker.registry.register(added.command_class)
 
-    assert result.get(blocking=True, timeout=10) == "known"
+    assert result.get(blocking=True, timeout=PATIENCE) == "known"
 
 
 def test_a_consumer_does_not_start_when_the_server_does_not_answer(make_invoker):
@@ -322,7 +328,7 @@ def test_slow_commands_are_not_claimed_ahead(invoker, run_consumer, eventually):
 
     @queue_command(invoker)
     def slow():
-        release.wait(10)
+        release.wait(PATIENCE)
 
     consumer = run_consumer(invoker, threads=2)
     for _ in range(10):
@@ -343,7 +349,7 @@ def test_messages_claimed_ahead_are_given_back_when_every_worker_is_stuck(invoke
 
     @queue_command(invoker)
     def slow():
-        release.wait(30)
+        release.wait(2 * PATIENCE)
 
     invoker.enqueue_many([quick.command() for _ in range(500)])
     invoker.enqueue_many([slow.command() for _ in range(50)])
@@ -360,7 +366,7 @@ def test_a_settled_command_is_not_held_up_by_a_slow_neighbour(invoker, run_consu
 
     @queue_command(invoker)
     def slow():
-        release.wait(10)
+        release.wait(2 * PATIENCE)
 
     @queue_command(invoker)
     def quick():
@@ -369,7 +375,7 @@ def test_a_settled_command_is_not_held_up_by_a_slow_neighbour(invoker, run_consu
     run_consumer(invoker, threads=2)
     slow()
 
-    assert quick().get(blocking=True, timeout=15) == "done"
+    assert quick().get(blocking=True, timeout=PATIENCE) == "done"
     release.set()
 
 
@@ -382,17 +388,17 @@ def test_quick_results_behind_slow_neighbours_are_not_held_up(invoker, run_consu
 
     @queue_command(invoker)
     def slow():
-        release.wait(60)
+        release.wait(3 * PATIENCE)
 
     consumer = run_consumer(invoker, threads=2)
     invoker.enqueue_many([quick.command(number) for number in range(300)])
     eventually(lambda: consumer.stats.done == 300)
     first, *_, last = invoker.enqueue_many([quick.command(1), slow.command(), slow.command(), quick.command(2)])
 
-    assert first.get(blocking=True, timeout=20) == 1
-    eventually(lambda: invoker.queue.counts().ready == 1, "what waits behind the slow ones is given back", timeout=20)
+    assert first.get(blocking=True, timeout=PATIENCE) == 1
+    eventually(lambda: invoker.queue.counts().ready == 1, "what waits behind the slow ones is given back", PATIENCE)
     release.set()
-    assert last.get(blocking=True, timeout=10) == 2
+    assert last.get(blocking=True, timeout=PATIENCE) == 2
 
 
 def test_an_error_that_a_child_left_behind_is_a_failure_of_the_command(invoker, run_consumer, eventually):
@@ -406,7 +412,7 @@ def test_an_error_that_a_child_left_behind_is_a_failure_of_the_command(invoker, 
     run_consumer(invoker)
 
     with pytest.raises(CommandError, match="the child had expired"):
-        parent().get(blocking=True, timeout=10)
+        parent().get(blocking=True, timeout=PATIENCE)
     assert len(runs) == 2
 
 
@@ -420,7 +426,7 @@ def test_a_coroutine_that_was_cancelled_fails(invoker, run_consumer):
     run_consumer(invoker)
 
     with pytest.raises(CommandError, match="cancelled"):
-        cancelled().get(blocking=True, timeout=10)
+        cancelled().get(blocking=True, timeout=PATIENCE)
 
 
 def test_a_priority_of_one_call_survives_a_retry(invoker, run_consumer, eventually):
@@ -442,12 +448,12 @@ def test_a_lost_lease_is_noticed_and_the_outcome_changes_nothing(invoker, run_co
     @queue_command(invoker)
     def slow():
         started.set()
-        release.wait(10)
+        release.wait(PATIENCE)
         return "late"
 
     consumer = run_consumer(invoker, threads=1)
     result = slow()
-    started.wait(10)
+    assert started.wait(PATIENCE)
     invoker.queue.delete([result.task_id])
     consumer.lease_keeper.renew()
     release.set()
@@ -457,19 +463,24 @@ def test_a_lost_lease_is_noticed_and_the_outcome_changes_nothing(invoker, run_co
     assert result.get() is None
 
 
-def test_a_running_command_keeps_its_lease(make_invoker, run_consumer, eventually):
-    invoker = make_invoker(lease=3.0)
-    runs = []
+def test_a_running_command_keeps_its_lease(run_consumer, eventually, pass_two_leases):
+    clock = ManualClock()
+    invoker = Invoker(MemoryQueue("q", clock=clock), MemoryDataStore("q", clock=clock), registry=CommandRegistry())
+    runs, release = [], threading.Event()
 
     @queue_command(invoker)
     def slow():
         runs.append(1)
-        time.sleep(4.5)
+        release.wait(PATIENCE)
         return "once"
 
-    run_consumer(invoker, threads=2)
+    consumer = run_consumer(invoker, threads=2, lease=1.0)
+    result = slow()
+    eventually(lambda: runs)
+    pass_two_leases(consumer, clock)
+    release.set()
 
-    assert slow().get(blocking=True, timeout=10) == "once"
+    assert result.get(blocking=True, timeout=PATIENCE) == "once"
     assert len(runs) == 1
 
 
@@ -485,7 +496,26 @@ def test_a_command_expires_by_the_clock_of_the_queue(run_consumer):
     command.enqueued_at, command.expires_at = clock(), clock() + 60
     run_consumer(invoker)
 
-    assert invoker.enqueue(command).get(blocking=True, timeout=10) == "in time"
+    assert invoker.enqueue(command).get(blocking=True, timeout=PATIENCE) == "in time"
+
+
+@pytest.mark.parametrize(
+    ("known", "asked", "said", "answered", "least", "most"),
+    [
+        pytest.param(0.0, 100.0, 100.0, 103.0, 0.0, 0.0, id="a late answer that contradicts nothing"),
+        pytest.param(0.0, 100.0, 130.5, 101.0, 29.5, 30.5, id="another clock"),
+        pytest.param(30.0, 100.0, 100.1, 100.2, -0.1, 0.1, id="a clock that was set right"),
+    ],
+)
+def test_a_clock_is_known_as_well_as_the_answers_allow(invoker, monkeypatch, known, asked, said, answered, least, most):
+    consumer = Consumer(invoker)
+    invoker.clock_offset = known
+    monkeypatch.setattr(consumer.source, "now", lambda: said)
+    monkeypatch.setattr(consumer_module, "time", SimpleNamespace(time=iter([asked, answered]).__next__))
+
+    consumer.measure_clock()
+
+    assert least - 1e-6 <= invoker.clock_offset <= most + 1e-6
 
 
 def test_hooks_follow_a_command_and_a_worker(make_invoker, run_consumer, eventually):
@@ -523,7 +553,7 @@ def test_hooks_follow_a_command_and_a_worker(make_invoker, run_consumer, eventua
     consumer = run_consumer(invoker, threads=1)
     divide(4, 2), divide(1, 0)
     eventually(lambda: consumer.stats.done + consumer.stats.buried == 2)
-    consumer.stop("enough")
+    consumer.stop("enough", PATIENCE)
 
     assert recorder.seen == ["start", 2.0, "division by zero", "stop", "enough"]
 
@@ -542,7 +572,7 @@ def test_an_observer_that_raises_harms_nobody(make_invoker, run_consumer):
 
     run_consumer(invoker)
 
-    assert add(1, 2).get(blocking=True, timeout=10) == 3
+    assert add(1, 2).get(blocking=True, timeout=PATIENCE) == 3
     assert [faults.errors for faults in invoker.plugins.hook_faults() if faults.errors] == [1]
 
 
@@ -562,7 +592,7 @@ def test_a_wrapper_surrounds_every_run(make_invoker, run_consumer):
 
     run_consumer(invoker)
 
-    assert three().get(blocking=True, timeout=10) == 6
+    assert three().get(blocking=True, timeout=PATIENCE) == 6
 
 
 def test_a_plugin_can_decide_about_retries(make_invoker, run_consumer):
@@ -583,7 +613,7 @@ def test_a_plugin_can_decide_about_retries(make_invoker, run_consumer):
 
     run_consumer(invoker)
 
-    assert fragile().get(blocking=True, timeout=10) == 3
+    assert fragile().get(blocking=True, timeout=PATIENCE) == 3
 
 
 class DelaysByTimedelta:
@@ -624,7 +654,7 @@ def test_a_plugin_that_answers_wrongly_fails_the_command_at_once(make_invoker, r
     run_consumer(invoker)
 
     with pytest.raises(CommandError, match=told):
-        work(isinstance(plugin, DelaysByTimedelta)).get(blocking=True, timeout=10)
+        work(isinstance(plugin, DelaysByTimedelta)).get(blocking=True, timeout=PATIENCE)
     eventually(lambda: invoker.queue.counts().dead == 1)
 
 
@@ -644,4 +674,4 @@ def test_a_follow_up_written_with_the_ack_runs_too(invoker, run_consumer, eventu
     invoker.queue.settle([Ack(delivery, None, (Message(invoker.codec.encode(follow_up), follow_up.task_id),))])
     run_consumer(invoker)
 
-    assert invoker.result(follow_up.task_id).get(blocking=True, timeout=10) == "after"
+    assert invoker.result(follow_up.task_id).get(blocking=True, timeout=PATIENCE) == "after"

@@ -7,8 +7,9 @@ import threading
 import pytest
 
 from huey_core import CommandRegistry, Invoker, queue_command
-from huey_core.consumer import Consumer, ConsumerConfig
+from huey_core.consumer import Consumer, ConsumerConfig, fetcher
 from huey_core.consumer import consumer as consumer_module
+from huey_core.consumer.claim_ahead import ClaimAhead
 from huey_core.hookspecs import hookimpl
 from huey_memory import MemoryDataStore, MemoryQueue
 
@@ -24,7 +25,7 @@ def slow_on():
         @queue_command(invoker)
         def slow():
             slow.started.release()
-            slow.release.wait(20)
+            slow.release.wait(10 * PATIENCE)
             return "finished"
 
         slow.started = threading.Semaphore(0)
@@ -46,10 +47,10 @@ def slow(invoker, slow_on):
 def test_a_running_command_may_finish(invoker, run_consumer, slow):
     consumer = run_consumer(invoker, threads=1)
     result = slow()
-    slow.started.acquire(timeout=10)
+    assert slow.started.acquire(timeout=PATIENCE)
     threading.Timer(0.1, slow.release.set).start()
 
-    finished = consumer.stop()
+    finished = consumer.stop(timeout=PATIENCE)
 
     assert finished
     assert result.get() == "finished"
@@ -58,7 +59,7 @@ def test_a_running_command_may_finish(invoker, run_consumer, slow):
 def test_a_command_that_takes_too_long_is_given_back_at_once(invoker, run_consumer, slow):
     consumer = run_consumer(invoker, threads=1)
     slow()
-    slow.started.acquire(timeout=10)
+    assert slow.started.acquire(timeout=PATIENCE)
 
     finished = consumer.stop(timeout=0.05)
 
@@ -70,7 +71,7 @@ def test_a_command_that_takes_too_long_is_given_back_at_once(invoker, run_consum
 def test_giving_back_does_not_count_as_a_delivery(invoker, run_consumer, slow):
     consumer = run_consumer(invoker, threads=1)
     slow()
-    slow.started.acquire(timeout=10)
+    assert slow.started.acquire(timeout=PATIENCE)
     consumer.stop(timeout=0)
 
     [delivery] = invoker.queue.claim(1, 60)
@@ -81,7 +82,7 @@ def test_giving_back_does_not_count_as_a_delivery(invoker, run_consumer, slow):
 def test_the_late_outcome_of_a_command_that_was_given_back_changes_nothing(invoker, run_consumer, slow, eventually):
     consumer = run_consumer(invoker, threads=1)
     result = slow()
-    slow.started.acquire(timeout=10)
+    assert slow.started.acquire(timeout=PATIENCE)
     consumer.stop(timeout=0)
     slow.release.set()
     eventually(lambda: not consumer.workers[0].is_alive())
@@ -93,12 +94,12 @@ def test_the_late_outcome_of_a_command_that_was_given_back_changes_nothing(invok
 def test_another_consumer_takes_over_what_was_given_back(invoker, run_consumer, slow):
     first = run_consumer(invoker, threads=1)
     result = slow()
-    slow.started.acquire(timeout=10)
+    assert slow.started.acquire(timeout=PATIENCE)
     first.stop(timeout=0)
     slow.release.set()
     run_consumer(invoker, threads=1)
 
-    assert result.get(blocking=True, timeout=10) == "finished"
+    assert result.get(blocking=True, timeout=PATIENCE) == "finished"
 
 
 def test_no_lease_is_left_behind(invoker, run_consumer, slow):
@@ -106,19 +107,19 @@ def test_no_lease_is_left_behind(invoker, run_consumer, slow):
     for _ in range(20):
         slow()
     for _ in range(3):
-        slow.started.acquire(timeout=10)
+        assert slow.started.acquire(timeout=PATIENCE)
     consumer.stop(timeout=0)
 
     assert invoker.queue.counts().running == 0
 
 
-def test_an_idle_consumer_stops_at_once(invoker, run_consumer):
+def test_an_idle_consumer_stops_without_waiting_for_its_claim_to_end(invoker, run_consumer, monkeypatch):
+    monkeypatch.setattr(fetcher, "LONGEST_WAIT", 10 * PATIENCE)
     consumer = run_consumer(invoker)
-    stopped = threading.Thread(target=consumer.stop)
-    stopped.start()
-    stopped.join(4)
 
-    assert not stopped.is_alive()
+    consumer.stop(timeout=PATIENCE)
+
+    assert not consumer.fetcher.is_alive()
 
 
 def test_nothing_is_claimed_after_a_stop(invoker, run_consumer, slow):
@@ -196,6 +197,22 @@ def test_what_a_command_did_is_written_when_the_server_comes_back_during_the_sto
     assert cut_off.queue.counts().running == 0
 
 
+def test_a_command_whose_outcome_waits_already_is_not_given_back_too(
+    cut_off, run_consumer, eventually, monkeypatch, caplog
+):
+    let_go = threading.Event()
+    # The first that a worker does after it has handed over an outcome.
+    monkeypatch.setattr(ClaimAhead, "observe", lambda self, duration: let_go.wait(10 * PATIENCE))
+    consumer, _ = finish_while_cut_off(cut_off, run_consumer, tries=10**9)
+    eventually(consumer.outbox.left)
+
+    consumer.stop(timeout=0)
+
+    let_go.set()
+    assert "did not finish" not in caplog.text
+    assert "could not be given back" not in caplog.text
+
+
 def test_what_could_not_be_written_in_time_is_said_and_counts_as_unfinished(cut_off, run_consumer, eventually, caplog):
     consumer, _ = finish_while_cut_off(cut_off, run_consumer, tries=10**9)
     eventually(consumer.outbox.left)
@@ -210,7 +227,7 @@ def test_a_message_that_could_not_be_given_back_is_said(cut_off, run_consumer, s
     slow = slow_on(cut_off)
     consumer = run_consumer(cut_off, threads=1)
     slow()
-    slow.started.acquire(timeout=PATIENCE)
+    assert slow.started.acquire(timeout=PATIENCE)
     cut_off.queue.cut_off(tries=10**9)
 
     assert not consumer.stop(timeout=0.1)
@@ -222,8 +239,11 @@ def test_a_message_that_could_not_be_given_back_is_said(cut_off, run_consumer, s
 def test_giving_everything_back_at_once_leaves_alone_what_has_an_outcome(cut_off, run_consumer, eventually, caplog):
     consumer, result = finish_while_cut_off(cut_off, run_consumer, tries=10**9)
     eventually(consumer.outbox.left)
+    # Nobody tries to write it while the server comes back: half a try would tell that the server refuses it.
     consumer.fetcher.stop()
-    consumer.fetcher.join(PATIENCE)
+    consumer.buffer.end_workers(1)
+    for thread in (consumer.fetcher, *consumer.workers):
+        thread.join(PATIENCE)
     cut_off.queue.cut_off(tries=0)
 
     consumer.stop_now()
