@@ -8,9 +8,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from huey_core import CommandRegistry, Invoker
 from huey_core.consumer import Consumer
+
+# How long an example takes says nothing of what is tested: on a loaded machine any process may have to wait.
+settings.register_profile("patient", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 _spaces = itertools.count(1)
 

@@ -91,7 +91,7 @@ def test_a_gap_of_half_an_hour_moves_forward_by_half_an_hour(local_zone: Callabl
     assert dt.datetime.fromtimestamp(moved) == dt.datetime(2030, 10, 6, 2, 40)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     when=st.datetimes(dt.datetime(1980, 1, 1), dt.datetime(2037, 1, 1)), zone=st.sampled_from(["Europe/Berlin", "UTC"])
 )

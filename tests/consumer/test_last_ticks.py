@@ -8,7 +8,7 @@ import threading
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from huey_core import CommandRegistry, Invoker, crontab, periodic_command
@@ -114,7 +114,6 @@ def test_the_last_tick_as_it_was_once_written_is_understood(invoker):
     assert TickWriter(invoker).write(NOON + 180) == 3
 
 
-@settings(deadline=None)
 @given(
     st.binary()
     | st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists).map(json.dumps).map(str.encode)

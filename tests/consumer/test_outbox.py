@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+LEASE = 600.0
+"""Seconds, real ones for the queue: longer than any test is held up."""
+
+
 class Echo(QueueCommand, declare=False):
     command_name = "tests.echo"
 
@@ -55,7 +59,7 @@ def consumer(request) -> Consumer:
     """A consumer that does not run: the test claims and settles in its place."""
     space = request.node.name
     queue = FlakyQueue("q", space=space)
-    return Consumer(Invoker(queue, MemoryDataStore("q", space=space)), lease=10.0, max_delay=1.0)
+    return Consumer(Invoker(queue, MemoryDataStore("q", space=space)), lease=LEASE, max_delay=1.0)
 
 
 @pytest.fixture
@@ -85,7 +89,7 @@ def claim(consumer: Consumer, count: int):
     queue = consumer.invoker.queue
     for number in range(count):
         queue.write(str(number).encode())
-    deliveries = queue.claim(count, 10.0)
+    deliveries = queue.claim(count, LEASE)
     consumer.held.add(deliveries)
     return deliveries
 
@@ -423,7 +427,7 @@ def test_an_outcome_waits_for_longer_than_a_lease_while_the_lease_is_still_ours(
     for _ in range(3):
         with pytest.raises(ConnectionError):
             consumer.outbox.flush()
-        pass_time(10.0)
+        pass_time(LEASE)
 
     consumer.invoker.queue.down = False
     consumer.outbox.flush()
@@ -453,7 +457,7 @@ def test_what_a_plain_queue_does_not_take_is_never_made_a_dead_letter(pass_time_
     consumer = Consumer(Invoker(queue, None, state, registry=CommandRegistry()))
     pass_time = pass_time_of(consumer)
     queue.write(b"data")
-    [delivery] = consumer.source.claim(1, 10.0)
+    [delivery] = consumer.source.claim(1, LEASE)
     consumer.held.add([delivery])
     consumer.outbox.add(Retry(delivery, b"again"))
     write_really, queue.write = queue.write, fail

@@ -13,7 +13,7 @@ from huey_core.consumer.presence import ConsumerRecord, consumers_alive
 from huey_core.exceptions import Unsupported
 from huey_core.hookspecs import hookimpl
 from huey_core.plugins.hook_faults import HookFaults
-from huey_memory import ManualClock, MemoryDataStore
+from huey_memory import ManualClock, MemoryDataStore, MemoryQueue
 from plain_backend import PlainStore
 
 
@@ -42,12 +42,13 @@ def test_every_consumer_of_a_queue_is_seen(invoker, run_consumer, alive, eventua
 
 
 def test_a_consumer_that_has_stopped_is_not_seen(invoker, run_consumer, alive, eventually):
-    staying, leaving = run_consumer(invoker), run_consumer(invoker)
+    # No sign of life ends by itself while the test runs.
+    staying, leaving = run_consumer(invoker, lease=3600.0), run_consumer(invoker, lease=3600.0)
     eventually(lambda: len(alive()) == 2)
 
     leaving.stop()
 
-    assert [each.name for each in alive()] == [staying.name]
+    eventually(lambda: [each.name for each in alive()] == [staying.name])
 
 
 def test_a_heartbeat_shows_what_runs_now(make_invoker, run_consumer, eventually):
@@ -73,7 +74,9 @@ def test_a_heartbeat_shows_what_runs_now(make_invoker, run_consumer, eventually)
 def test_a_record_names_a_hundred_messages_at_the_most_and_the_one_that_has_run_the_longest_first(
     make_invoker, run_consumer, eventually
 ):
-    invoker = make_invoker(lease=3)
+    invoker = make_invoker(lease=1)
+    # No lease ends, so that none of them is run twice.
+    invoker.queue = MemoryQueue("q", clock=ManualClock())
     going_on = threading.Event()
     records = []
 
@@ -124,7 +127,7 @@ def test_a_heartbeat_shows_what_plugins_do_amiss(make_invoker, run_consumer, eve
 def test_a_consumer_that_stops_logs_what_plugins_did_amiss(make_invoker, run_consumer, caplog):
     caplog.set_level("INFO")
 
-    run_consumer(make_invoker(plugins=[Nuisance()]), threads=2).stop()
+    run_consumer(make_invoker(plugins=[Nuisance()]), threads=2).stop(timeout=30)
 
     assert f"plugin {__name__}.Nuisance in huey_worker_start raised 2 times" in caplog.text
 
@@ -181,7 +184,7 @@ def test_a_store_that_fails_does_not_keep_the_consumer_from_working(make_invoker
 
     run_consumer(invoker)
 
-    assert double(21).get(blocking=True, timeout=10) == 42
+    assert double(21).get(blocking=True, timeout=30) == 42
     eventually(lambda: "the sign of life of this consumer cannot be written" in caplog.text)
     assert caplog.text.count("the sign of life of this consumer cannot be written") == 1
 
@@ -190,12 +193,16 @@ class SlowStore(MemoryDataStore):
     answers = threading.Event()
 
     def put(self, key, value, ttl=None):
-        self.answers.wait(30)
+        self.answers.wait(60)
         super().put(key, value, ttl)
 
 
-def test_a_store_that_does_not_answer_holds_up_neither_leases_nor_the_end(make_invoker, run_consumer, eventually):
+def test_a_store_that_does_not_answer_holds_up_neither_leases_nor_the_end(
+    make_invoker, run_consumer, eventually, pass_two_leases
+):
+    clock = ManualClock()
     invoker = make_invoker(lease=1)
+    invoker.queue, invoker.result_store = MemoryQueue("q", clock=clock), MemoryDataStore("q", clock=clock)
     invoker.task_store = SlowStore("state", space="slow")
     going_on = threading.Event()
 
@@ -205,13 +212,12 @@ def test_a_store_that_does_not_answer_holds_up_neither_leases_nor_the_end(make_i
 
     consumer = run_consumer(invoker)
     handle = wait()
-    beats = []
-    consumer.beat = lambda beat=consumer.beat: (beats.append(1), beat())
-    eventually(lambda: len(beats) > 4, "four thirds of the lease have passed")
+    eventually(lambda: consumer.snapshot().running)
+    pass_two_leases(consumer, clock)
     going_on.set()
 
-    assert handle.get(blocking=True, timeout=10) is True
-    assert (consumer.stop(), consumer.stats.lost) == (True, 0)
+    assert handle.get(blocking=True, timeout=30) is True
+    assert (consumer.stop(timeout=30), consumer.stats.lost) == (True, 0)
     SlowStore.answers.set()
 
 

@@ -45,7 +45,7 @@ def test_a_command_waits_until_it_is_known_that_it_may_run(invoker, store, run_c
 
     store.down = False
 
-    assert result.get(blocking=True, timeout=10) == 3
+    assert result.get(blocking=True, timeout=30) == 3
     assert invoker.queue.counts().dead == 0
 
 
@@ -76,6 +76,6 @@ def test_a_revocation_that_cannot_be_read_holds_up_its_own_command_only(invoker,
     run_consumer(invoker, unreadable_delay=3600.0)
 
     waiting = held()
-    assert free().get(blocking=True, timeout=10) == "ran"
+    assert free().get(blocking=True, timeout=30) == "ran"
     eventually(lambda: invoker.queue.counts().scheduled == 1)
     assert waiting.get() is None

@@ -26,7 +26,7 @@ def start(tmp_path):
             env=os.environ | {"HUEY_URL": url, "E2E_FOLDER": str(tmp_path)},
             capture_output=True,
             text=True,
-            timeout=15,
+            timeout=60,
             check=False,
         )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from deployment import APP
 
-PRODUCER = "from main import add; print(add(2, b=3).get(blocking=True, timeout=15))"
+PRODUCER = "from main import add; print(add(2, b=3).get(blocking=True, timeout=60))"
 
 
 def installed_script() -> str:
@@ -27,7 +27,7 @@ def test_a_producer_reads_back_what_a_consumer_made_of_its_call(deployment):
         env=os.environ | deployment.environment,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=90,
         check=False,
     )
 
@@ -39,4 +39,4 @@ def test_a_command_enqueued_before_any_consumer_runs_is_run_by_the_first(deploym
 
     deployment.start()
 
-    assert result.get(blocking=True, timeout=15) == 5
+    assert result.get(blocking=True, timeout=60) == 5

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from deployment import await_condition
+from huey_core.backends.leased import State
 
 MINUTE_AND_A_HALF = 90.0
 
@@ -15,6 +16,19 @@ MINUTE_AND_A_HALF = 90.0
 def minute(deployment):
     """The present minute by the server's clock."""
     return f"{datetime.fromtimestamp(deployment.queue.now(), UTC):%H:%M}"
+
+
+def end_of_lease(deployment):
+    """When the lease of the only command that runs ends."""
+    [running] = deployment.queue.peek(State.RUNNING)
+    return running.due
+
+
+def runner_of_another(deployment):
+    """The process that runs a command while the first one is held: it has claimed what there was to claim."""
+    result = deployment.main.add(1, 2)
+    assert result.get(blocking=True, timeout=60) == 3
+    return deployment.await_started(result.task_id).pid
 
 
 @pytest.mark.parametrize("number", [2, 5])
@@ -56,28 +70,31 @@ def test_a_delayed_command_does_not_run_late_on_a_consumer_whose_clock_is_behind
 
 
 def test_a_consumer_whose_clock_is_ahead_does_not_take_what_another_one_holds(deploy):
-    deployment = deploy(lease=3)
-    holder = deployment.start()
+    # By a clock that is so far ahead, the lease would be over.
+    deployment = deploy(lease=20)
+    holder = deployment.start("--threads", "1")
     result = deployment.main.wait_for_file("go")
-    started = deployment.await_started(result.task_id)
-    deployment.start(clock_offset=30.0)
-    await_condition(lambda: time.monotonic() - started.at > 4.5, "the lease would have ended unrenewed")
+    deployment.await_started(result.task_id)
+    ahead = deployment.start(clock_offset=30.0)
+    assert runner_of_another(deployment) == ahead.pid
 
     deployment.let_go("go")
 
-    assert result.get(blocking=True, timeout=15) == holder.pid
+    assert result.get(blocking=True, timeout=60) == holder.pid
     assert len(deployment.journal("started", "wait_for_file")) == 1
 
 
 def test_a_consumer_whose_clock_is_behind_holds_what_it_claimed(deploy):
-    deployment = deploy(lease=3)
-    holder = deployment.start(clock_offset=-30.0)
+    deployment = deploy(lease=9)
+    holder = deployment.start("--threads", "1", clock_offset=-30.0)
     result = deployment.main.wait_for_file("go")
-    started = deployment.await_started(result.task_id)
-    deployment.start()
-    await_condition(lambda: time.monotonic() - started.at > 4.5, "the lease would have ended unrenewed")
+    deployment.await_started(result.task_id)
+    lease_ends = end_of_lease(deployment)
+    other = deployment.start()
+    await_condition(lambda: end_of_lease(deployment) > lease_ends, "the lease is renewed")
+    assert runner_of_another(deployment) == other.pid
 
     deployment.let_go("go")
 
-    assert result.get(blocking=True, timeout=15) == holder.pid
+    assert result.get(blocking=True, timeout=60) == holder.pid
     assert len(deployment.journal("started", "wait_for_file")) == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 
 import pytest
 
@@ -19,16 +18,15 @@ def states(deployment):
 
 @both_signals
 def test_a_running_command_finishes_and_what_waited_behind_it_is_given_back_at_once(deployment, number):
-    # Otherwise it would give them back by itself while its worker is busy.
-    deployment.environment["E2E_STUCK_AFTER"] = "600"
+    # However slow the machine makes the quick ones, there is time to run all of the others behind them.
+    deployment.constants["huey_core.consumer.claim_ahead.HORIZON"] = 6000.0
     consumer = deployment.start("--threads", "1")
-    quick = deployment.invoker.enqueue_many([deployment.main.add.command(1, 2) for _ in range(50)])
-    quick[-1].get(blocking=True, timeout=15)
+    assert deployment.main.add(1, 2).get(blocking=True, timeout=60) == 3
     result = deployment.invoker.enqueue_many(
         [deployment.main.wait_for_file.command("go"), *(deployment.main.add.command(1, 2) for _ in range(10))]
     )[0]
     deployment.await_started(result.task_id)
-    await_condition(lambda: states(deployment)["running"] > 1, "the consumer holds messages ahead of its worker")
+    await_condition(lambda: states(deployment)["running"] == 11, "the consumer holds messages ahead of its worker")
 
     consumer.send(number)
 
@@ -40,24 +38,23 @@ def test_a_running_command_finishes_and_what_waited_behind_it_is_given_back_at_o
 
 
 @both_signals
-def test_a_command_that_takes_longer_than_the_timeout_is_given_back_and_the_exit_code_is_0(deploy, number):
-    deployment = deploy(lease=60)
+def test_a_command_that_takes_longer_than_the_timeout_is_given_back_and_the_exit_code_is_0(deployment, number):
     consumer = deployment.start("--shutdown-timeout", "0.2")
     result = deployment.main.wait_for_file("never")
     deployment.await_started(result.task_id)
 
     consumer.send(number)
 
-    assert consumer.exit_code(timeout=15) == 0
+    assert consumer.exit_code() == 0
     assert states(deployment) == {"ready": 1, "running": 0}
     [delivery] = deployment.queue.claim(1, 60)
     assert (delivery.message_id, delivery.attempt) == (result.task_id, 1)
 
 
 @both_signals
-def test_a_second_signal_gives_everything_back_now(deploy, number):
-    deployment = deploy(lease=60)
-    consumer = deployment.start("--shutdown-timeout", "60")
+def test_a_second_signal_gives_everything_back_now(deployment, number):
+    deployment.constants["huey_core.consumer.signals.LAST_MOMENT"] = 30.0
+    consumer = deployment.start("--shutdown-timeout", "600")
     result = deployment.main.wait_for_file("never")
     deployment.await_started(result.task_id)
     consumer.send(number)
@@ -65,16 +62,15 @@ def test_a_second_signal_gives_everything_back_now(deploy, number):
 
     consumer.send(number)
 
-    assert consumer.exit_code(timeout=15) == 1
+    assert consumer.exit_code() == 1
     assert states(deployment) == {"ready": 1, "running": 0}
 
 
-def test_an_idle_consumer_ends_at_once(deployment):
-    consumer = deployment.start()
-    asked = time.monotonic()
+def test_an_idle_consumer_ends_without_waiting_for_its_claim_to_end(deployment):
+    deployment.constants["huey_core.consumer.fetcher.LONGEST_WAIT"] = 600.0
+    consumer = deployment.start("--shutdown-timeout", "600")
 
     assert consumer.terminate() == 0
-    assert time.monotonic() - asked < 4
 
 
 def test_hangup_starts_the_consumer_again_in_the_same_process_after_what_runs_has_finished(deployment):
@@ -89,7 +85,7 @@ def test_hangup_starts_the_consumer_again_in_the_same_process_after_what_runs_ha
 
     assert result.get() == consumer.pid
     assert len(consumer.log_lines("2 worker threads")) == 2
-    assert deployment.main.wait_for_file("go").get(blocking=True, timeout=15) == consumer.pid
+    assert deployment.main.wait_for_file("go").get(blocking=True, timeout=60) == consumer.pid
 
 
 def test_a_hangup_during_a_restart_does_not_end_the_consumer(deployment):
@@ -103,7 +99,7 @@ def test_a_hangup_during_a_restart_does_not_end_the_consumer(deployment):
         return consumer.log().count(" ready\n") > 1
 
     await_condition(is_ready_after_another_one, "the consumer is ready again")
-    assert deployment.main.add(1, 2).get(blocking=True, timeout=15) == 3
+    assert deployment.main.add(1, 2).get(blocking=True, timeout=60) == 3
     assert consumer.is_alive()
 
 
@@ -124,19 +120,19 @@ def test_a_signal_to_end_during_a_restart_ends_the_consumer_in_order(deployment)
 
 def test_a_consumer_ends_in_time_while_its_server_does_not_answer(new_server, deploy):
     server = new_server()
-    consumer = deploy(server).start("--shutdown-timeout", "1")
+    consumer = deploy(server, socket_timeout=1, connect_timeout=1).start("--shutdown-timeout", "1")
     server.suspend()
     await_condition(lambda: consumer.log_lines("cannot be used"), "the outage is noticed")
-    asked = time.monotonic()
 
-    assert consumer.terminate() == 0
-    assert time.monotonic() - asked < 5
+    consumer.send(signal.SIGTERM)
+
+    assert consumer.exit_code(timeout=25) == 0
 
 
 def test_a_second_signal_ends_a_consumer_that_waits_for_its_server(new_server, deploy):
     server = new_server()
-    deployment = deploy(server, socket_timeout=30)
-    consumer = deployment.start()
+    deployment = deploy(server, socket_timeout=600)
+    consumer = deployment.start("--shutdown-timeout", "600")
     result = deployment.main.wait_for_file("never")
     deployment.await_started(result.task_id)
     server.suspend()
@@ -145,11 +141,12 @@ def test_a_second_signal_ends_a_consumer_that_waits_for_its_server(new_server, d
 
     consumer.send(signal.SIGTERM)
 
-    assert consumer.exit_code(timeout=15) == 1
+    assert consumer.exit_code() == 1
 
 
 def test_threads_that_a_command_left_running_do_not_keep_the_process_from_ending(deployment):
+    deployment.constants["huey_core.consumer.signals.THREADS_HAVE"] = 0.5
     consumer = deployment.start("--shutdown-timeout", "0.2")
-    deployment.main.leave_a_thread_behind("never").get(blocking=True, timeout=15)
+    deployment.main.leave_a_thread_behind("never").get(blocking=True, timeout=60)
 
     assert consumer.terminate() == 0

@@ -136,19 +136,18 @@ class Deployment:
 
     Attributes:
         main: The application's module as a producer imports it.
+        environment: What the application finds in its environment.
+        constants: What constants of consumers that are started from now on are to be, by their dotted names.
     """
 
     def __init__(self, server: RedisServer, folder: Path, **options: Any) -> None:
         self.folder = folder
-        options = {"queue": folder.name, "lease": 2, "socket_timeout": 1, "connect_timeout": 1} | options
-        self.url = f"{server.url()}?{urlencode(options)}"
+        # Longer than a busy machine holds anybody up. Who needs them shorter must bear that they may run out.
+        options = {"queue": folder.name, "lease": 60, "socket_timeout": 30, "connect_timeout": 30} | options
+        self.environment = {"HUEY_URL": f"{server.url()}?{urlencode(options)}", "E2E_FOLDER": str(folder)}
+        self.constants: dict[str, float] = {}
         self._consumers: list[ConsumerProcess] = []
         self.main = self._load()
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """What the application finds in its environment."""
-        return {"HUEY_URL": self.url, "E2E_FOLDER": str(self.folder)}
 
     @property
     def invoker(self) -> Any:
@@ -175,7 +174,7 @@ class Deployment:
             program: The consumer's program.
             clock_offset: Seconds by which its clock is wrong; ``None`` for the machine's clock.
         """
-        environment = os.environ | self.environment
+        environment = os.environ | self.environment | {"E2E_CONSTANTS": json.dumps(self.constants)}
         if clock_offset is not None:
             environment |= {"E2E_CLOCK_OFFSET": str(clock_offset), "PYTHONPATH": str(SHIFTED_CLOCK)}
         log = self.folder / f"consumer-{len(self._consumers) + 1}.log"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -12,12 +13,15 @@ from pathlib import Path
 
 from huey_core import CommandRegistry, Invoker, QueueCommand, hookimpl, periodic_command, queue_command
 from huey_core.bin.config import BaseConfiguration
-from huey_core.consumer import fetcher
 from huey_core.invoker.execution import Execution
 
 FOLDER = Path(os.environ["E2E_FOLDER"])
 
-fetcher.STUCK_AFTER = float(os.environ.get("E2E_STUCK_AFTER", fetcher.STUCK_AFTER))
+for name, value in json.loads(os.environ.get("E2E_CONSTANTS", "{}")).items():
+    module_name, _, constant = name.rpartition(".")
+    module = importlib.import_module(module_name)
+    assert hasattr(module, constant), name
+    setattr(module, constant, value)
 
 
 class Journal:
