@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from deployment import ConsumerProcess, whole_lines
+from deployment import ConsumerProcess, await_condition, whole_lines
 from huey_core import CommandRegistry, Invoker, queue_command
 
 __all__ = ["SHOP", "Shop"]
@@ -103,7 +103,15 @@ class Shop:
 
     def call(self, name: str, *arguments: Any, queue: str | None = None) -> Any:
         """Enqueue a command, wait for its result, and return it."""
-        return self.enqueue(name, *arguments, queue=queue).get(blocking=True, timeout=30)
+        return self.enqueue(name, *arguments, queue=queue).get(blocking=True, timeout=60)
+
+    def await_waiting(self, name: str) -> None:
+        """Wait until a command runs that waits for the file of this name."""
+        await_condition((self.folder / f"{name}.awaited").exists, f"a command waits for {name!r}")
+
+    def let_go(self, name: str) -> None:
+        """Let the commands end that wait for the file of this name."""
+        (self.folder / name).touch()
 
     def asked(self) -> list[str]:
         """The minutes, such as ``"12:05"``, for which the periodic command was asked whether it is due."""

@@ -46,8 +46,9 @@ def is_closed(shop, consumer):
 
 def test_a_command_has_a_connection_while_it_runs_and_none_is_left_open(shop, consumer):
     handle = shop.enqueue("place_and_wait", "a book", "go")
-    await_condition(lambda: shop.open_databases(consumer), "the command has opened the database")
-    (shop.folder / "go").touch()
+    shop.await_waiting("go")
+    assert shop.open_databases(consumer)
+    shop.let_go("go")
     assert handle.get(blocking=True, timeout=30) == 1
     await_condition(lambda: is_closed(shop, consumer), "the connection is closed")
 

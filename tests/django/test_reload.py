@@ -28,6 +28,13 @@ def tasks(shop):
     return shop.copy_code() / "tasks.py"
 
 
+def change(file, text):
+    """Change a file in one step: while it is watched, what is half written could be loaded."""
+    written = file.with_suffix(".written")
+    written.write_text(text)
+    written.replace(file)
+
+
 def await_reaction(consumer, file, text, times=1, timeout=60.0):
     """Wait until a change of the file has been seen. Nobody says when watching begins, so it is changed many times."""
 
@@ -41,7 +48,7 @@ def await_reaction(consumer, file, text, times=1, timeout=60.0):
 def test_a_changed_module_is_loaded_by_the_same_process(shop, tasks):
     consumer = shop.start("--reload")
     assert shop.call("edition") == 1
-    tasks.write_text(EDITION_2)
+    change(tasks, EDITION_2)
 
     await_reaction(consumer, tasks, " ready\n", times=2)
 
@@ -52,10 +59,10 @@ def test_a_changed_module_is_loaded_by_the_same_process(shop, tasks):
 def test_a_running_command_finishes_first(shop, tasks):
     consumer = shop.start("--reload")
     handle = shop.enqueue("place_and_wait", "a book", "go")
-    await_condition(lambda: shop.open_databases(consumer), "the command has begun")
+    shop.await_waiting("go")
 
     await_reaction(consumer, tasks, "stopping (SIGHUP): 1 command running")
-    (shop.folder / "go").touch()
+    shop.let_go("go")
     consumer.await_ready(times=2)
 
     assert handle.get() == 1
@@ -64,12 +71,12 @@ def test_a_running_command_finishes_first(shop, tasks):
 
 def test_code_that_cannot_be_loaded_is_shown_and_the_consumer_goes_on_until_it_is_mended(shop, tasks):
     consumer = shop.start("--reload")
-    tasks.write_text("def half_written(\n")
+    change(tasks, "def half_written(\n")
     await_reaction(consumer, tasks, "going on with what was loaded before")
     assert consumer.log_lines("SyntaxError")
     assert shop.call("edition") == 1
 
-    tasks.write_text(EDITION_2)
+    change(tasks, EDITION_2)
     await_reaction(consumer, tasks, " ready\n", times=2)
 
     assert shop.call("edition") == 2
@@ -79,12 +86,12 @@ def test_a_setting_that_is_misspelt_is_shown_and_the_consumer_goes_on_until_it_i
     consumer = shop.start("--reload")
     settings = shop.root / "settings.py"
     right = settings.read_text()
-    settings.write_text(f"{right}\nHUEY_CONFIG = {{'TREADS': 2}}\n")
+    change(settings, f"{right}\nHUEY_CONFIG = {{'TREADS': 2}}\n")
     await_reaction(consumer, settings, "going on with what was loaded before")
     assert consumer.log_lines("Did you mean 'THREADS'?")
     assert shop.call("edition") == 1
 
-    settings.write_text(right)
+    change(settings, right)
     await_reaction(consumer, settings, " ready\n", times=2)
 
     assert shop.call("edition") == 1
@@ -94,7 +101,7 @@ def test_a_start_without_checks_is_tried_without_them(shop, tasks):
     settings = shop.root / "settings.py"
     settings.write_text(f"{settings.read_text()}\nROOT_URLCONF = 'nowhere'\n")
     consumer = shop.start("--reload", "--skip-checks")
-    tasks.write_text(EDITION_2)
+    change(tasks, EDITION_2)
 
     await_reaction(consumer, tasks, " ready\n", times=2)
 
@@ -104,7 +111,9 @@ def test_a_start_without_checks_is_tried_without_them(shop, tasks):
 def test_a_line_of_django_that_its_own_handler_shows_is_not_doubled(shop, tasks):
     consumer = shop.start("--reload")
     await_reaction(consumer, tasks, "stopping (SIGHUP)")
-    assert len(consumer.log_lines("changed, reloading")) == 1
+    # By the time of this look the next start may have seen a change as well.
+    before_it_stopped = consumer.log().partition("stopping (SIGHUP)")[0]
+    assert before_it_stopped.count("changed, reloading") == 1
 
 
 def test_it_ends_as_without(shop, tasks):

@@ -27,26 +27,26 @@ def test_a_queue_in_a_file_needs_no_server(deploy, tmp_path):
 def test_a_signal_to_end_lets_the_running_command_finish_and_the_exit_code_is_0(shop, number):
     consumer = shop.start()
     handle = shop.enqueue("place_and_wait", "a book", "go")
-    await_condition(lambda: shop.open_databases(consumer), "the command has begun")
+    shop.await_waiting("go")
 
     consumer.send(number)
     await_condition(lambda: consumer.log_lines("stopping"), "the consumer is stopping")
-    (shop.folder / "go").touch()
+    shop.let_go("go")
 
-    assert consumer.exit_code(timeout=30) == 0
+    assert consumer.exit_code() == 0
     assert handle.get() == 1
 
 
 def test_a_second_signal_ends_at_once_with_1(shop):
     consumer = shop.start("--shutdown-timeout", "600")
     shop.enqueue("place_and_wait", "a book", "never")
-    await_condition(lambda: shop.open_databases(consumer), "the command has begun")
+    shop.await_waiting("never")
     consumer.send(signal.SIGTERM)
     await_condition(lambda: consumer.log_lines("stopping"), "the consumer is stopping")
 
     consumer.send(signal.SIGTERM)
 
-    assert consumer.exit_code(timeout=30) == 1
+    assert consumer.exit_code() == 1
 
 
 def test_hangup_starts_the_same_command_line_again_in_the_same_process(shop):
@@ -223,9 +223,10 @@ class TestLogging:
     def test_verbosity_0_tells_warnings_alone(self, shop):
         consumer = shop.launch("--verbosity", "0")
         assert shop.call("edition") == 1
-        (line,) = consumer.log().splitlines()
-        assert " WARNING " in line
-        assert "keeps nothing on disk" in line
+        assert consumer.terminate() == 0
+        assert len(consumer.log_lines("keeps nothing on disk")) == 1
+        # On a machine that is busy there may be others, of hooks that were slow.
+        assert consumer.log_lines(" WARNING ") == consumer.log().splitlines()
 
     def test_verbosity_2_tells_all_that_the_project_logs(self, shop):
         consumer = shop.start("--verbosity", "2")

@@ -98,7 +98,7 @@ def run_page(tmp_path: Path, local_redis: Callable[[str], str]) -> Callable[[Pag
                 env=environment,
                 capture_output=True,
                 text=True,
-                timeout=60,
+                timeout=240,
                 check=False,
             )
         assert ended.returncode == 0, f"line numbers are those of {page.name}\n{ended.stderr}"
@@ -112,7 +112,7 @@ def _consumer(command: list[str], folder: Path) -> Iterator[None]:
     log = folder / "consumer.log"
     with log.open("wb") as stderr, subprocess.Popen(command, cwd=folder, stderr=stderr) as process:
         try:
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 60
             while ": ready\n" not in log.read_text():
                 assert process.poll() is None, log.read_text()
                 assert time.monotonic() < deadline, log.read_text()

@@ -96,8 +96,9 @@ def test_wrong_totals_are_reported_and_end_with_1(url, folder):
 
 
 def test_the_demo_leaves_nothing_on_the_server(server, folder, eventually):
-    run_demo("--folder", str(folder), "--url", server.url(database=5))
+    demo = run_demo("--folder", str(folder), "--url", server.url(database=5))
 
+    assert demo.returncode == 0, demo.stderr
     with Redis(port=server.port, db=5) as database:
         # The sign of life of the consumer that was killed ends with its lease.
         eventually(lambda: database.dbsize() == 0, "the database is empty")

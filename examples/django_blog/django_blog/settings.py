@@ -53,6 +53,8 @@ DATABASES = {
         "NAME": FOLDER / "blog.sqlite3",
         # Every request is one transaction; commands are enqueued when it is committed.
         "ATOMIC_REQUESTS": True,
+        # Requests and commands write to the same file, one after another: seconds to wait for one's turn.
+        "OPTIONS": {"timeout": 30},
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -152,7 +152,7 @@ HEADERS = st.dictionaries(FIELDS, st.just("json") | JSON)
 
 
 @pytest.mark.django_db
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60)
 @given(data=st.binary() | st.builds(pack, HEADERS, st.binary() | st.just(b'[["a"], {"b": 1}]')))
 def test_no_message_breaks_a_page(root, queue, data):
     queue.flush()

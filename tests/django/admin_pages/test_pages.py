@@ -22,7 +22,7 @@ from huey_django import admin, get_invoker, queue_command
 # The tests run in a transaction that is never committed.
 @queue_command(name="shop.waiting", on_commit=False)
 def waiting():
-    waiting.go_on(30)
+    waiting.go_on(120)
 
 
 def text_of(response):

@@ -100,7 +100,7 @@ def echo(value):
 
 @task
 def wait_at_the_gate():
-    assert gate.wait(30)
+    assert gate.wait(120)
 
 
 @task(takes_context=True)

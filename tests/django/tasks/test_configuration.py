@@ -204,7 +204,7 @@ def test_all_threads_share_the_connections(configure):
     meet = threading.Barrier(4)
 
     def enqueue(_):
-        meet.wait(10)
+        meet.wait(60)
         backend = task_backends["default"]
         add.enqueue(1, 2)
         return backend, backend.invoker()

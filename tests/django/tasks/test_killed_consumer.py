@@ -39,7 +39,7 @@ def other_consumer(tmp_path):
 def test_a_task_whose_consumer_was_killed_has_two_attempts(
     server, configure, other_consumer, consume, eventually, finished
 ):
-    url = server.url(queue="killed", lease="5")
+    url = server.url(queue="killed", lease="1")
     configure(url, queues=["default"])
     victim = other_consumer(url)
     result = wait_at_the_gate.enqueue()
@@ -47,7 +47,7 @@ def test_a_task_whose_consumer_was_killed_has_two_attempts(
     victim.kill()
     victim.wait()
     sample_tasks.gate.set()
-    consume()
+    consume(lease=60.0)
     finished(result)
     assert (result.status, result.attempts) == (TaskResultStatus.SUCCESSFUL, 2)
     assert [worker.split(":")[1] for worker in result.worker_ids] == [str(victim.pid), str(os.getpid())]

@@ -1,4 +1,4 @@
-"""The commands of the shop. Those that wait do so for a file of the given name in the shop's folder."""
+"""The commands of the shop. One that waits does so for a file of the given name in the shop's folder."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ def text_of(number):
 @queue_command(name="shop.place_and_wait")
 def place_and_wait(text, name):
     count = place.call_local(text)
+    (settings.FOLDER / f"{name}.awaited").touch()
     while not (settings.FOLDER / name).exists():
         time.sleep(0.01)
     return count
