@@ -24,6 +24,12 @@ __all__ = ["ServerClock", "from_millis", "millis", "to_date"]
 REFRESH: Final = 10.0
 """Seconds after which the clock is read again."""
 
+READINGS: Final = 3
+"""The most times that the clock is read at once, to find an exchange that was not held up."""
+
+PROMPT: Final = 0.01
+"""Seconds of an exchange that is short enough to be believed."""
+
 SUSPECT: Final = 0.5
 """Seconds by which this machine's two clocks may drift apart before the estimate is taken for stale: it slept."""
 
@@ -88,13 +94,23 @@ class ServerClock(PerProcess):
     def set(self, read: Callable[[], datetime], before: float | None = None) -> float:
         """Ask the server for its time, keep the difference, and return the time."""
         before = time.monotonic() if before is None else before
-        told = read().timestamp()
-        after = time.monotonic()
-        # The server tells the millisecond, which had begun half of one ago on average, half-way through the exchange.
-        self._ahead = told + 0.0005 - (before + after) / 2
+        shortest = float("inf")
+        ahead = self._ahead
+        for _ in range(READINGS):
+            told = read().timestamp()
+            after = time.monotonic()
+            if after - before < shortest:
+                shortest = after - before
+                # The server tells the millisecond, which had begun half of one ago on average, half-way through the
+                # exchange. One that was held up on one side, as by a busy machine, is wrong by half of that.
+                ahead = told + 0.0005 - (before + after) / 2
+            if shortest <= PROMPT:
+                break
+            before = after
+        self._ahead = ahead
         self._local_ahead = time.time() - after
         self._read_at = after
-        return after + self._ahead
+        return after + ahead
 
 
 _clocks: WeakValueDictionary[Hashable, ServerClock] = WeakValueDictionary()
