@@ -206,8 +206,14 @@ class ServerProcess(ABC):
 
 
 def free_port() -> int:
-    """Return a TCP port of the loopback address on which nobody listens at this moment."""
-    with socket.socket() as probe:
-        probe.bind((ServerProcess.host, 0))
-        port: int = probe.getsockname()[1]
+    """Return a TCP port of the loopback address on which nobody listens.
+
+    For a minute the system gives it to nobody who asks for any port, as other tests on the machine do. A server can
+    listen on it if it sets ``SO_REUSEADDR``, which one that is to be restarted has to do anyway.
+    """
+    with socket.create_server((ServerProcess.host, 0)) as listener:
+        port: int = listener.getsockname()[1]
+        with socket.create_connection((ServerProcess.host, port)):
+            # The side that closes first is the one on which the port stays known as that of a connection.
+            listener.accept()[0].close()
         return port

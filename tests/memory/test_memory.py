@@ -130,12 +130,12 @@ class TestClock:
         queue = MemoryQueue(name, clock=clock)
         queue.write(b"x", eta=clock() + 10)
         claimed = []
-        waiter = threading.Thread(target=lambda: claimed.extend(queue.claim(1, 60, wait=30)), daemon=True)
+        waiter = threading.Thread(target=lambda: claimed.extend(queue.claim(1, 60, wait=120)), daemon=True)
         waiter.start()
         clock.advance(9.5)
         assert claimed == []
         clock.advance(0.5)
-        waiter.join(10)
+        waiter.join(60)
         assert [delivery.data for delivery in claimed] == [b"x"]
 
     def test_the_patience_of_a_claim_is_real_time(self, name, clock):

@@ -32,7 +32,7 @@ def server() -> Iterator[MongoServer]:
 @pytest.fixture(scope="session")
 def replica_set() -> Iterator[MongoReplicaSet]:
     """A replica set of three that tests share, and that none of them harms."""
-    with MongoReplicaSet() as replica_set:
+    with MongoReplicaSet(patience=120.0) as replica_set:
         yield replica_set
 
 

@@ -191,7 +191,8 @@ class History:
         for thread in self._producers:
             thread.join()
         deadline = time.monotonic() + MINUTE
-        while self.left() != Counts(0, 0, 0, 0) and time.monotonic() < deadline:
+        queue = self._open_queue()
+        while queue.counts() != Counts(0, 0, 0, 0) and time.monotonic() < deadline:
             time.sleep(0.1)
         self._consuming.clear()
         for thread in self._consumers:

@@ -18,6 +18,12 @@ def streamed(replica_set, new_backend):
     return new_backend(replica_set.url("waiting"))
 
 
+@pytest.fixture
+def no_looks(monkeypatch):
+    """Nobody looks for messages without a reason: only a hint, or something that falls due, ends a wait with one."""
+    monkeypatch.setattr("huey_mongo.queue.LOOK", 100 * MINUTE)
+
+
 def in_thread(function):
     result = []
     thread = threading.Thread(target=lambda: result.append(function()))
@@ -26,31 +32,26 @@ def in_thread(function):
 
 
 class TestOnAReplicaSet:
+    @pytest.mark.usefixtures("no_looks")
     def test_a_new_message_ends_the_wait_by_a_hint(self, streamed, replica_set, new_backend, eventually):
         queue = streamed.queue("hint")
-        thread, claimed = in_thread(lambda: queue.claim(1, MINUTE, wait=20.0))
+        thread, claimed = in_thread(lambda: queue.claim(1, MINUTE, wait=30.0))
         eventually(lambda: streamed._cluster.hints.streaming)
         other = new_backend(replica_set.url("waiting")).queue("hint")
-        # Connected before anything is timed.
-        assert len(other) == 0
-        waits = []
         for _ in range(5):
-            started = time.monotonic()
             other.write(b"x")
             thread.join()
-            waits.append(time.monotonic() - started)
             assert [delivery.data for delivery in claimed.pop()] == [b"x"]
-            thread, claimed = in_thread(lambda: queue.claim(1, MINUTE, wait=20.0))
+            thread, claimed = in_thread(lambda: queue.claim(1, MINUTE, wait=30.0))
         queue.wake()
         thread.join()
-        # Looks alone would come about 0.7 s apart.
-        assert sorted(waits)[2] < 0.3
 
+    @pytest.mark.usefixtures("no_looks")
     def test_what_is_given_back_ends_the_wait_by_a_hint(self, streamed, eventually):
         queue = streamed.queue("given back")
         queue.write(b"x")
         (delivery,) = queue.claim(1, MINUTE)
-        thread, claimed = in_thread(lambda: queue.claim(1, MINUTE, wait=20.0))
+        thread, claimed = in_thread(lambda: queue.claim(1, MINUTE, wait=30.0))
         eventually(lambda: streamed._cluster.hints.streaming)
         queue.settle([Release(delivery)])
         thread.join()
@@ -86,17 +87,19 @@ class TestAnywhere:
         yield queue
         queue.flush()
 
-    def test_a_message_that_falls_due_ends_the_wait_on_time(self, queue):
-        queue.claim(1, MINUTE, wait=0.2)
+    @pytest.mark.usefixtures("no_looks")
+    def test_a_message_that_falls_due_ends_the_wait_on_time(self, queue, monkeypatch):
+        monkeypatch.setattr("huey_mongo.queue.FIRST_LOOK", 100 * MINUTE)
         late = []
         for _ in range(5):
-            eta = queue.now() + 0.4
+            eta = queue.now() + 0.2
             queue.write(b"x", eta=eta)
-            (delivery,) = queue.claim(1, MINUTE, wait=10.0)
+            (delivery,) = queue.claim(1, MINUTE, wait=30.0)
             late.append(queue.now() - eta)
             queue.settle([Ack(delivery)])
         assert min(late) >= 0
-        assert sorted(late)[2] < 0.1
+        # The shortest, of some milliseconds, since the machine may be busy.
+        assert min(late) < 1
 
     def test_an_ended_wait_leaves_the_next_one_alone(self, queue):
         queue.wake()

@@ -18,7 +18,7 @@ MINUTE = 60.0
 @pytest.fixture(scope="module")
 def members():
     """A replica set whose members are killed and started again."""
-    with MongoReplicaSet() as members:
+    with MongoReplicaSet(patience=120.0) as members:
         yield members
 
 

@@ -54,4 +54,4 @@ class TestRedisServer(ServerConformance):
 
     @pytest.fixture
     def url(self, server: RedisServer) -> str:
-        return server.url(socket_timeout="2", connect_timeout="2")
+        return server.url(socket_timeout="5", connect_timeout="5")

@@ -15,9 +15,9 @@ def test_a_thread_woken_by_the_descriptor_finds_the_flag_set(monkeypatch):
 
     def write_and_look(descriptor, data):
         written = really_write(descriptor, data)
-        waiting = threading.Thread(target=lambda: seen.append((interrupt.wait(10), interrupt.is_set())))
+        waiting = threading.Thread(target=lambda: seen.append((interrupt.wait(60), interrupt.is_set())))
         waiting.start()
-        waiting.join(10)
+        waiting.join(60)
         return written
 
     monkeypatch.setattr("huey_redis.interrupt.os.write", write_and_look)

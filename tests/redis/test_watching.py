@@ -36,10 +36,10 @@ def test_a_watch_survives_the_loss_of_its_connection(admin, store):
     store.watch("k", told.set)
     admin("CLIENT", "KILL", "TYPE", "pubsub")
     # It is told once after the reconnection, because a write may have gone by unseen.
-    assert told.wait(10)
+    assert told.wait(60)
     told.clear()
     store.put("k", b"value")
-    assert told.wait(10)
+    assert told.wait(60)
 
 
 def test_a_watch_survives_a_restart_of_the_server(new_server):
@@ -48,10 +48,10 @@ def test_a_watch_survives_a_restart_of_the_server(new_server):
     told = threading.Event()
     store.watch("k", told.set)
     server.restart()
-    assert told.wait(20)
+    assert told.wait(60)
     told.clear()
     store.put("k", b"value")
-    assert told.wait(10)
+    assert told.wait(60)
     store.close()
 
 
@@ -64,7 +64,7 @@ def test_an_ended_watch_is_told_nothing_and_the_server_forgets_it(admin, store):
     store.watch("other", other.set)
     store.put("k", b"1")
     store.put("other", b"1")
-    assert other.wait(10)
+    assert other.wait(60)
     assert told == []
     assert admin("PUBSUB", "NUMSUB", store.server_key("k"))[1] == 0
 
@@ -75,16 +75,19 @@ def test_a_watch_that_ends_and_begins_again_misses_nothing(store):
         told = threading.Event()
         end = store.watch("k", told.set)
         store.put("k", b"%d" % round_number)
-        assert told.wait(10)
+        assert told.wait(60)
         end()
 
 
-def test_one_connection_serves_every_watch(admin, make_data_store):
-    store = make_data_store("many watches")
-    before = admin("CLIENT", "LIST", "TYPE", "pubsub").count(b"\n")
+def test_one_connection_serves_every_watch(new_server):
+    server = new_server()
+    store = RedisDataStore("many watches", host="127.0.0.1", port=server.port)
     for number in range(20):
         store.watch(str(number), lambda: None)
-    assert admin("CLIENT", "LIST", "TYPE", "pubsub").count(b"\n") == before + 1
+    admin = Connections(Settings(host="127.0.0.1", port=server.port))
+    assert admin.call("CLIENT", "LIST", "TYPE", "pubsub").count(b"\n") == 1
+    admin.close()
+    store.close()
 
 
 def test_a_watch_on_a_server_that_is_down_is_an_error(new_server):
@@ -99,7 +102,7 @@ def test_a_watch_on_a_server_that_is_down_is_an_error(new_server):
     told = threading.Event()
     store.watch("k", told.set)
     store.put("k", b"1")
-    assert told.wait(10)
+    assert told.wait(60)
     store.close()
 
 
@@ -119,13 +122,13 @@ def watchers(admin, store):
 
 def test_a_close_of_the_store_ends_a_wait_with_an_error(admin, store):
     with ThreadPoolExecutor() as pool:
-        waiting = pool.submit(store.wait, "k", 5.0)
+        waiting = pool.submit(store.wait, "k", 120.0)
         deadline = time.monotonic() + 60
         while not watchers(admin, store):
             assert time.monotonic() < deadline
         store.close()
         with pytest.raises(DataStoreGetException, match="closed"):
-            waiting.result(10)
+            waiting.result(60)
 
 
 def test_a_watch_on_a_closed_store_is_an_error(store):
@@ -150,7 +153,7 @@ class _FailingSettings(Settings):
 def test_an_unexpected_error_is_logged_once_and_ends_no_watch(server, caplog):
     failures = [ValueError("one"), ValueError("two"), ValueError("three")]
     settings = _FailingSettings(
-        host="127.0.0.1", port=server.port, connect_timeout=1.0, socket_timeout=1.0, failures=failures
+        host="127.0.0.1", port=server.port, connect_timeout=10.0, socket_timeout=10.0, failures=failures
     )
     watcher = Watcher(settings)
     with pytest.raises(ValueError, match="three"):
@@ -165,7 +168,7 @@ def test_an_unexpected_error_is_logged_once_and_ends_no_watch(server, caplog):
     connections = Connections(settings)
     connections.call("PUBLISH", "k", "")
 
-    assert told.wait(10)
+    assert told.wait(60)
     assert [record.levelno for record in caplog.records if "unexpected" in record.message] == [logging.ERROR]
     end()
     watcher.close()
@@ -181,7 +184,7 @@ def test_a_watch_that_begins_while_the_connection_is_made_anew_misses_nothing(se
         told = threading.Event()
         end = watcher.watch(b"k", told.set)
         connections.call("PUBLISH", "k", "")
-        assert told.wait(10)
+        assert told.wait(60)
         end()
     watcher.close()
     connections.close()

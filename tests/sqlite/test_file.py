@@ -138,7 +138,7 @@ class TestLocks:
         assert not store.replace_if_equal("taken", b"by me", b"again")
 
     def test_a_lock_that_is_given_back_in_time_is_waited_for(self, make_queue, raw):
-        queue = make_queue()
+        queue = make_queue(busy_timeout=60)
         queue.write(b"first")
         raw.execute("BEGIN IMMEDIATE")
         release = threading.Timer(0.1, raw.execute, ["ROLLBACK"])
@@ -168,11 +168,14 @@ class TestLocks:
 
 
 def test_processes_that_make_the_file_together_all_succeed(path, make_queue):
-    code = "import sys; from huey_sqlite import SQLiteQueue; SQLiteQueue('q', path=sys.argv[1]).write(b'x')"
+    code = (
+        "import sys; from huey_sqlite import SQLiteQueue; "
+        "SQLiteQueue('q', path=sys.argv[1], busy_timeout=60).write(b'x')"
+    )
 
     writers = [subprocess.Popen([sys.executable, "-c", code, path]) for _ in range(6)]
 
-    assert [writer.wait(30) for writer in writers] == [0] * 6
+    assert [writer.wait(60) for writer in writers] == [0] * 6
     assert len(make_queue()) == 6
 
 

@@ -121,7 +121,7 @@ class TestPortions:
         assert (queue.counts().ready, queue.counts().scheduled) == (2, 4)
         assert [len(queue.claim(9, MINUTE)) for _ in range(3)] == [5, 1, 0]
 
-    def test_a_claim_that_could_only_bury_looks_on_while_it_waits(self, make_queue, clock, monkeypatch):
+    def test_a_claim_that_could_only_bury_looks_on_while_it_waits(self, make_queue, clock, monkeypatch, eventually):
         monkeypatch.setattr(messages, "PORTION", 2)
         queue = make_queue(max_deliveries=1, clock=clock)
         queue.write_many([Message(b"kills") for _ in range(5)])
@@ -130,8 +130,15 @@ class TestPortions:
         queue.write(b"harmless", eta=clock() - 1)
         assert [delivery.data for delivery in queue.claim(1, MINUTE)] == [b"harmless"]
 
-        assert queue.claim(1, MINUTE, wait=0.1) == []
-        assert queue.counts().dead == 5
+        claimed = []
+        waiter = threading.Thread(target=lambda: claimed.append(queue.claim(1, MINUTE, wait=10 * MINUTE)))
+        waiter.start()
+        try:
+            eventually(lambda: queue.counts().dead == 5, "all are buried")
+        finally:
+            queue.wake()
+            waiter.join()
+        assert claimed == [[]]
 
     def test_expired_values_go_with_new_ones_and_do_not_pile_up(self, make_data_store, clock):
         store = make_data_store(clock=clock)
@@ -212,14 +219,14 @@ class TestUniqueForATime:
 
 def test_a_wake_ends_every_claim_that_waits_and_no_later_one(make_queue, eventually):
     queue = make_queue()
-    waiters = [threading.Thread(target=queue.claim, args=(1, MINUTE, 30.0)) for _ in range(2)]
+    waiters = [threading.Thread(target=queue.claim, args=(1, MINUTE, 5 * MINUTE)) for _ in range(2)]
     for waiter in waiters:
         waiter.start()
     eventually(lambda: len(queue._waiters) == 2, "both wait")
 
     queue.wake()
     for waiter in waiters:
-        waiter.join(10)
+        waiter.join(60)
 
     assert not any(waiter.is_alive() for waiter in waiters)
     started = time.monotonic()

@@ -106,6 +106,60 @@ SERVER = """
             register_backend(original, replace=True)
 """
 
+SLOW = """
+    import random
+
+    import pytest
+    from huey_core.testing.conformance import QueueConformance
+    from huey_memory import ManualClock, MemoryDataStore
+    from slow_queue import SlowQueue
+
+    chance = random.Random({seed})
+
+    class TestSlow(QueueConformance):
+        @pytest.fixture
+        def clock(self):
+            return ManualClock()
+
+        @pytest.fixture
+        def make_queue(self, clock):
+            return lambda name, **options: SlowQueue(name, clock=clock, chance=chance, **options)
+
+        @pytest.fixture
+        def make_data_store(self, clock):
+            return lambda name: MemoryDataStore(name, clock=clock)
+
+        @pytest.fixture
+        def advance(self, clock):
+            return clock.advance
+"""
+
+BESIDE_OTHERS = """
+    import sqlite3
+    from concurrent.futures import ThreadPoolExecutor
+
+    import pytest
+    from huey_core.plugins.backends import backend_class, register_backend
+    from huey_core.testing.conformance import BackendConformance
+    from huey_memory import MemoryBackend
+
+    class TestBesideOthers(BackendConformance):
+        @pytest.fixture
+        def url(self):
+            with ThreadPoolExecutor(1) as other:
+                other.submit(int).result()
+
+                class ConnectedElsewhereMeanwhile(MemoryBackend):
+                    def __init__(self, url):
+                        super().__init__(url)
+                        other.submit(lambda: sqlite3.connect(":memory:").close()).result()
+
+                original = backend_class("memory")
+                register_backend(ConnectedElsewhereMeanwhile, replace=True)
+                yield "memory://beside-others/"
+                register_backend(original, replace=True)
+"""
+
 PLAIN = """
     import pytest
     from huey_core.testing.conformance import DataStoreConformance, QueueConformance
@@ -176,6 +230,21 @@ def assert_caught(result: pytest.RunResult, test: str) -> None:
     assert outcomes.get("failed", 0) >= 1
     assert "errors" not in outcomes
     result.stdout.re_match_lines([rf".*{test}", ".*Without this, "])
+
+
+# Histories and many queues take long where every call is slow, and have nothing to do with one that is late.
+NOT_ABOUT_TIME = "histories or look_alike or leaves_other or MiB or many"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_machine_that_stalls_at_any_call_fails_no_test(run_kit, seed):
+    outcomes = run_kit(SLOW.format(seed=seed), "-k", f"not ({NOT_ABOUT_TIME})").parseoutcomes()
+    assert set(outcomes) == {"passed", "skipped", "deselected"}
+    assert outcomes["passed"] > 100
+
+
+def test_connections_of_other_threads_are_not_taken_for_the_backends(run_kit):
+    run_kit(BESIDE_OTHERS, "-k", "test_nothing_connects_before_the_first_call").assert_outcomes(passed=1)
 
 
 def test_a_plain_backend_is_asked_for_what_it_promises_and_no_more(run_kit):

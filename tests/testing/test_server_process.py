@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 
-from huey_core.testing.server_process import ServerProcess
+from huey_core.testing.server_process import ServerProcess, free_port
 
 PROGRAM = """
 import signal, socket, sys
@@ -110,6 +110,16 @@ def test_a_server_that_does_not_end_when_asked_is_killed(monkeypatch):
         pid = server.pid
         server.stop()
         assert not is_there(pid)
+
+
+def test_a_port_is_kept_for_a_server_that_reuses_addresses():
+    port = free_port()
+
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind((ServerProcess.host, port))
+
+    with socket.create_server((ServerProcess.host, port)) as listener:
+        assert listener.getsockname()[1] == port
 
 
 def test_a_server_that_cannot_start_shows_its_log_and_keeps_it(tmp_path):

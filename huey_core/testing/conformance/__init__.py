@@ -80,8 +80,8 @@ and as class attributes, where the defaults do not fit:
 
 * ``lease = 0.25``: the lease, the delay and the time to live in seconds that the tests wait for in real time. A server
   whose clock is coarse wants more.
-* ``deadline = 10``: seconds after which something that should have happened is taken never to happen.
-* ``killed_lease = 4``: seconds of the lease of a process that is killed with SIGKILL (``BackendConformance``).
+* ``deadline = 30``: seconds after which something that should have happened is taken never to happen.
+* ``killed_lease = 1``: seconds of the lease of a process that is killed with SIGKILL (``BackendConformance``).
 * ``histories``: hypothesis's settings for the random histories that are compared with a model of the contract, fifty
   by default; ``histories = settings(QueueConformance.histories, max_examples=1000)`` looks longer.
 

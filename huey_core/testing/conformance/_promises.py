@@ -64,7 +64,7 @@ class Conformance:
     lease: float = 0.25
     """Seconds of the leases, delays and times to live whose end the tests wait for."""
 
-    deadline: float = 10.0
+    deadline: float = 30.0
     """Seconds after which something that should have happened is taken never to happen."""
 
     @pytest.fixture

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from huey_core.backends.capabilities import Capability
+from huey_core.backends.leased import State
 from huey_core.testing.conformance._promises import Conformance, eventually, unique_name
 
 if TYPE_CHECKING:
-    from huey_core.backends.leased import Delivery, LeasedQueue, StoredMessage
+    from huey_core.backends.leased import Delivery, LeasedQueue, Message, StoredMessage
 
 __all__ = ["LONG", "QueueFactory", "QueueFixtures", "StoreFactory"]
 
@@ -98,6 +99,32 @@ class QueueFixtures(Conformance):
 
         eventually(enough, f"{count} deliveries", self.deadline)
         return claimed
+
+    def do_in_time(self, queue: LeasedQueue, message: Message, call: Callable[[Delivery], list[bool]]) -> Delivery:
+        """Write a message, claim it under the short lease and do something with its delivery before that lease ends.
+
+        More than one try, because a slow machine may take longer than that, and what comes too late may be refused.
+        """
+        deliveries: list[Delivery] = []
+
+        def took_effect() -> bool:
+            queue.flush()
+            queue.write_many([message])
+            deliveries.append(self.claim_one(queue, self.lease))
+            return call(deliveries[-1]) == [True]
+
+        eventually(took_effect, "an effect before the end of the lease", self.deadline)
+        return deliveries[-1]
+
+    def find_buried(self, queue: LeasedQueue) -> StoredMessage:
+        """Claim, which gives nothing, until that has buried the one message whose lease has ended."""
+
+        def dead() -> list[StoredMessage]:
+            assert queue.claim(1, LONG) == []
+            return queue.peek(State.DEAD)
+
+        (buried,) = eventually(dead, "a message that is buried", self.deadline)
+        return buried
 
     def stored(self, queue: LeasedQueue, message_id: str) -> StoredMessage:
         """Find the one message of this id."""

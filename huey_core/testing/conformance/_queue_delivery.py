@@ -158,9 +158,7 @@ class QueueDelivery(QueueFixtures):
     @promise(Capability.LEASES)
     def test_an_extended_lease_lasts(self, queue: Any, advance: Passing) -> None:
         """Without this, a command that runs for longer than one lease would be run a second time meanwhile."""
-        queue.write(b"long")
-        delivery = self.claim_one(queue, self.lease)
-        assert queue.extend([delivery], LONG) == [True]
+        delivery = self.do_in_time(queue, Message(b"long"), lambda delivery: queue.extend([delivery], LONG))
         advance(self.beyond(self.lease))
         assert queue.claim(1, LONG) == []
         assert queue.settle([Ack(delivery)]) == [True]
@@ -197,8 +195,7 @@ class QueueDelivery(QueueFixtures):
             advance(self.beyond(self.lease))
         queue.write(b"neighbour")
         assert self.claim_one(queue).data == b"neighbour"
-        assert queue.claim(1, LONG) == []
-        (dead,) = queue.peek(State.DEAD)
+        dead = self.find_buried(queue)
         assert (dead.message_id, dead.data, dead.attempt) == ("killer", b"killer", limit)
         assert dead.reason == abandoned_reason(limit)
 
@@ -237,8 +234,8 @@ class QueueDelivery(QueueFixtures):
             queue.settle([Retry(self.claim_one(queue), b"killer", keep_attempts=True)])
         assert self.claim_one(queue, self.lease).attempt == 3
         advance(self.beyond(self.lease))
-        assert queue.claim(1, LONG) == []
-        assert [(dead.attempt, dead.reason) for dead in queue.peek(State.DEAD)] == [(3, abandoned_reason(3))]
+        dead = self.find_buried(queue)
+        assert (dead.attempt, dead.reason) == (3, abandoned_reason(3))
 
     @promise(Capability.LEASES)
     def test_released_deliveries_never_bury(self, new_queue: QueueFactory) -> None:

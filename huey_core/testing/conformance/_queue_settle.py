@@ -35,8 +35,7 @@ class QueueSettling(QueueFixtures):
     @promise(Capability.LEASES)
     def test_an_acked_message_is_gone(self, queue: Any, advance: Passing) -> None:
         """Without this, a command that is done would run again when its lease ends."""
-        queue.write(b"done")
-        assert queue.settle([Ack(self.claim_one(queue, self.lease))]) == [True]
+        self.do_in_time(queue, Message(b"done"), lambda delivery: queue.settle([Ack(delivery)]))
         advance(self.beyond(self.lease))
         assert queue.claim(1, LONG) == []
 
@@ -163,15 +162,14 @@ class QueueSettling(QueueFixtures):
     @promise(Capability.LEASES, Capability.INSPECT)
     def test_a_buried_message_is_kept_with_its_reason(self, queue: Any, advance: Passing) -> None:
         """Without this, a command that cannot be run would vanish or come back, with nothing to see."""
-        message_id = queue.write(b"\x00broken\xff").message_id
-        delivery = self.claim_one(queue, self.lease)
-        bury = Bury(delivery, "cannot be decoded", "Traceback: \N{GREEK SMALL LETTER ALPHA}\n  line 1")
-        assert queue.settle([bury]) == [True]
+        reason, detail = "cannot be decoded", "Traceback: \N{GREEK SMALL LETTER ALPHA}\n  line 1"
+        message = Message(b"\x00broken\xff")
+        self.do_in_time(queue, message, lambda delivery: queue.settle([Bury(delivery, reason, detail)]))
         advance(self.beyond(self.lease))
         assert queue.claim(1, LONG) == []
         (dead,) = queue.peek(State.DEAD)
-        assert (dead.message_id, dead.data, dead.state) == (message_id, b"\x00broken\xff", State.DEAD)
-        assert (dead.reason, dead.detail) == ("cannot be decoded", "Traceback: \N{GREEK SMALL LETTER ALPHA}\n  line 1")
+        assert (dead.message_id, dead.data, dead.state) == (message.message_id, message.data, State.DEAD)
+        assert (dead.reason, dead.detail) == (reason, detail)
 
     @promise(Capability.LEASES)
     def test_a_buried_message_lets_its_neighbours_pass(self, queue: Any) -> None:

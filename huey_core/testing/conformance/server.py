@@ -33,6 +33,10 @@ class ServerConformance(BackendFixtures):
         """A queue on that server."""
         return backend.queue("queue")
 
+    def wait_for(self, queue: Any) -> None:
+        """Wait until a driver that has found no server sees that there is one again: it may look only now and then."""
+        eventually(lambda: error_of(queue.counts) is None, "a queue that works on a server that is back", self.deadline)
+
     @promise(Capability.PERSISTENT, Capability.LEASES)
     def test_a_restart_between_two_calls_costs_no_error_and_no_message(self, server: ServerProcess, queue: Any) -> None:
         """Without this, an upgrade of the server would cost commands, or an error to whoever enqueues the next one."""
@@ -65,7 +69,7 @@ class ServerConformance(BackendFixtures):
         server.kill()
         assert within(self.deadline, lambda: error_of(lambda: queue.write(b"lost")), "a write")
         server.start()
-        error_of(queue.counts)
+        self.wait_for(queue)
         assert [queue.read(), queue.read()] == [b"before", None]
 
     @promise(Capability.PERSISTENT, Capability.LEASES, Capability.BLOCKING)
@@ -78,7 +82,7 @@ class ServerConformance(BackendFixtures):
         error = within(self.deadline, lambda: error_of(lambda: queue.claim(1, LONG, wait=3 * self.deadline)), "a claim")
         assert error
         server.start()
-        error_of(queue.counts)
+        self.wait_for(queue)
         queue.write(b"x")
         assert [delivery.data for delivery in queue.claim(1, LONG, wait=self.deadline)] == [b"x"]
 
@@ -93,7 +97,6 @@ class ServerConformance(BackendFixtures):
             server.resume()
         assert error
         # The claim whose answer came too late may hold the message, until its lease is over.
-        eventually(
-            lambda: error_of(queue.counts) is None, "a queue that works after the server has gone on", self.deadline
-        )
-        assert queue.counts().running + queue.counts().ready == 1
+        self.wait_for(queue)
+        counts = queue.counts()
+        assert counts.running + counts.ready == 1

