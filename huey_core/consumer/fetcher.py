@@ -109,10 +109,10 @@ class Fetcher(threading.Thread):
             self._wait_for_workers(ahead, target)
             return
         # The flag goes up before the outbox is looked at, and workers add before they look at the flag: whatever
-        # the order, one of the two sees the other.
+        # the order, one of the two sees the other. What a worker flushes meanwhile may be refused, and set aside.
         self._waiting_in_server = True
         try:
-            if len(consumer.outbox):
+            if len(consumer.outbox) or consumer.outbox.is_full():
                 return
             # While something waits here, every worker is busy, and what they finish is settled by this loop alone.
             # And the first success after an outage is not kept waiting, so that it ends in the log when it does here.
