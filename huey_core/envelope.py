@@ -35,13 +35,13 @@ The header of a **result**:
 field       type    meaning
 =========== ======= ================================================================================
 ``id``      text    the id of the command
-``state``   text    ``ok``, ``error``, ``revoked`` or ``expired``
+``state``   text    ``ok``, ``error``, ``revoked``, ``expired`` or ``abandoned``
 ``ser``     text    the name of the serializer that made the body
 =========== ======= ================================================================================
 
 The body of an ``ok`` result is the value that the command returned. That of the others is an object of texts: ``type``,
-``message`` and ``traceback`` for an ``error``, and ``message`` for ``revoked`` and ``expired``. An exception is always
-described in words and never carried as an object.
+``message`` and ``traceback`` for an ``error``, ``message`` otherwise. An exception is always described in words and
+never carried as an object.
 
 A message that is written again, for a retry, keeps the fields that the writer does not know. The bytes before the body
 are the *context* that a signing serializer binds the body to, so that a body cannot be moved under another header, and

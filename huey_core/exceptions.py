@@ -20,6 +20,7 @@
     │   ├── CommandError               the command itself raised; carried as data
     │   ├── CommandRevoked
     │   ├── CommandExpired
+    │   ├── CommandAbandoned           delivered too often without an outcome
     │   ├── CommandRejected            refused by a plugin before it was written
     │   ├── CommandNotFound            also a LookupError
     │   └── CommandConflict            two commands of one name
@@ -39,6 +40,7 @@ from __future__ import annotations
 from typing import Any
 
 __all__ = [
+    "CommandAbandoned",
     "CommandConflict",
     "CommandError",
     "CommandException",
@@ -174,6 +176,10 @@ class CommandRevoked(CommandException):
 
 class CommandExpired(CommandException):
     """A command was not started before its expiry, so it has no result."""
+
+
+class CommandAbandoned(CommandException):
+    """A command was delivered too often without an outcome, as one that kills its consumers is; it has no result."""
 
 
 class CommandRejected(CommandException):

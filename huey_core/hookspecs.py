@@ -160,7 +160,8 @@ def huey_store_result(invoker: Invoker, command: QueueCommand, execution: Execut
 
     Core's implementation comes last and stores values and errors as the invoker and the command are configured.
 
-    When: After a command returned, failed for good, or was dropped without a run.
+    When: After a command returned, failed for good, or was dropped without a run. Not for one that was delivered too
+    often without an outcome: nobody knows what it was, and core stores the error in any case.
     Thread: In a worker.
     Errors: After a run it counts as a failure of the command. After a failure it is logged, and no result is stored.
 
@@ -248,15 +249,15 @@ def huey_command_expired(invoker: Invoker, command: QueueCommand) -> None:
 def huey_command_buried(invoker: Invoker, command: QueueCommand | None, message_id: str, reason: str) -> None:
     """Tell that a message becomes a dead letter.
 
-    What the backend itself buries, because it killed its consumers, is not reported here: nobody is left to report it.
-
     When: A command has failed for good, unless it has ``keep_failed=False``, or a message could not be read for too
-    often; before it is written.
-    Thread: In a worker.
+    often: before that is written. A message was delivered too often without an outcome: soon after a claim of this
+    consumer has buried it, unless the consumer is ended, or an operator has requeued it, in between.
+    Thread: In a worker, or in the thread that tells of burials.
 
     Args:
         invoker: The invoker of the consumer.
-        command: The command, or ``None`` when the message could not be read.
+        command: The command. ``None`` when the message could not be read, and for one that was delivered too often,
+            because to read it may be what has killed its consumers.
         message_id: The message's id, under which an operator finds it.
         reason: Why, in one line.
     """

@@ -30,6 +30,8 @@ import enum
 import os
 import time
 from abc import abstractmethod
+from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -68,6 +70,9 @@ DEFAULT_LEASE: Final = 60.0
 
 DEFAULT_MAX_DELIVERIES: Final = 5
 """Deliveries without an outcome after which a message is buried, because it seems to kill its consumers."""
+
+BURIED_KEPT: Final = 1000
+"""Ids that a queue object keeps of what its claims have buried, until it is asked for them."""
 
 MAX_PRIORITY: Final = 1000
 """Priorities lie between ``-MAX_PRIORITY`` and ``MAX_PRIORITY``, so that every backend can order them exactly."""
@@ -274,6 +279,9 @@ class LeasedQueue(BaseQueue):
         max_deliveries: After this many deliveries without an outcome, the claim buries the message. It is the claiming
             queue's own setting and is not stored with a message.
         connection: What the backend needs to connect.
+
+    Attributes:
+        burials: How many messages the claims of this object have buried.
     """
 
     max_message_size: int | None = None
@@ -284,6 +292,8 @@ class LeasedQueue(BaseQueue):
             raise ConfigurationError(f"max_deliveries must be at least 1, not {max_deliveries}")
         super().__init__(name, **connection)
         self.max_deliveries = max_deliveries
+        self.burials = 0
+        self._buried: deque[str] = deque(maxlen=BURIED_KEPT)
 
     def write(
         self,
@@ -320,18 +330,38 @@ class LeasedQueue(BaseQueue):
         Delayed messages that are due and messages whose lease has ended come back through this call, in bounded
         portions, and take their old place in the order. A message whose lease has ended on delivery number
         :attr:`max_deliveries`, or a later one, is buried instead, with the reason of :func:`abandoned_reason`; it keeps
-        its count, and frees a unique key as any burial does.
+        its count, frees a unique key as any burial does, and is named by :meth:`take_buried`.
 
         Args:
             limit: The most messages to take; at least 1.
             lease: Seconds for which nobody else gets them.
             wait: The longest time in seconds to wait for a first message. The wait ends early when a delayed message
-                falls due, and when another thread calls :meth:`wake`. A backend may wait for less.
+                falls due, when the claim has buried something, and when another thread calls :meth:`wake`. A backend
+                may wait for less.
 
         Returns:
             The deliveries; empty when nothing is there or the queue is paused. A wait on a paused queue waits for
             :meth:`resume`.
         """
+
+    def take_buried(self) -> list[str]:
+        """Return the ids of what the claims of this object have buried since the last call, in order, and forget them.
+
+        A consumer asks after each claim, and tells those who wait for the command. Of an object that nobody asks, the
+        last thousand are kept.
+        """
+        taken: list[str] = []
+        # Not a copy and a clear, between which another thread may add.
+        with suppress(IndexError):
+            while True:
+                taken.append(self._buried.popleft())
+        return taken
+
+    def note_buried(self, message_ids: Iterable[str]) -> None:
+        """Keep ids for :meth:`take_buried`; for a backend to call in :meth:`claim`, which then does not wait."""
+        ids = list(message_ids)
+        self._buried.extend(ids)
+        self.burials += len(ids)
 
     @abstractmethod
     def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:

@@ -120,6 +120,7 @@ class Fetcher(threading.Thread):
             deliveries = consumer.source.claim(min(room, CLAIM_AT_ONCE), consumer.lease, wait)
         finally:
             self._waiting_in_server = False
+            consumer.note_burials()
         if deliveries:
             consumer.held.add(deliveries)
             consumer.stats.claimed += len(deliveries)

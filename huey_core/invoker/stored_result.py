@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from huey_core.envelope import encode_header, join, unpack
 from huey_core.exceptions import (
+    CommandAbandoned,
     CommandError,
+    CommandException,
     CommandExpired,
     CommandRevoked,
     DataStorePutException,
@@ -36,6 +38,13 @@ __all__ = [
 ]
 
 
+_WITHOUT_RESULT: Final[dict[str, type[CommandException]]] = {
+    "revoked": CommandRevoked,
+    "expired": CommandExpired,
+    "abandoned": CommandAbandoned,
+}
+
+
 def encode_value(serializer: Serializer, task_id: str, value: Any) -> bytes:
     """Encode what a command returned.
 
@@ -56,9 +65,11 @@ def encode_error(serializer: Serializer, task_id: str, error: BaseException) -> 
     return _encode_details(serializer, task_id, "error", details)
 
 
-def encode_dropped(serializer: Serializer, task_id: str, error: CommandExpired | CommandRevoked) -> bytes:
-    """Encode that a command was revoked, or had expired, before it ran."""
-    state = "revoked" if isinstance(error, CommandRevoked) else "expired"
+def encode_dropped(
+    serializer: Serializer, task_id: str, error: CommandAbandoned | CommandExpired | CommandRevoked
+) -> bytes:
+    """Encode that a command has no result: it was revoked, had expired, or was delivered too often."""
+    state = next(state for state, kind in _WITHOUT_RESULT.items() if isinstance(error, kind))
     return _encode_details(serializer, task_id, state, {"message": str(error)})
 
 
@@ -100,6 +111,7 @@ def decode_result(accepted: Mapping[str, Serializer], task_id: str, data: bytes)
         CommandError: The command raised.
         CommandRevoked: It was revoked before it ran.
         CommandExpired: It had expired before it ran.
+        CommandAbandoned: It was delivered too often without an outcome.
         DecodeError: The bytes are damaged, belong to another command, or are of a serializer not accepted here.
     """
     header, encoded, body = unpack(data)
@@ -117,10 +129,9 @@ def decode_result(accepted: Mapping[str, Serializer], task_id: str, data: bytes)
         raise DecodeError("the stored result is damaged: its details are missing")
     if state == "error":
         raise CommandError(value.get("type", ""), value.get("message", ""), value.get("traceback", ""))
-    if state == "revoked":
-        raise CommandRevoked(value.get("message", ""))
-    if state == "expired":
-        raise CommandExpired(value.get("message", ""))
+    kind = _WITHOUT_RESULT.get(str(state))
+    if kind is not None:
+        raise kind(value.get("message", ""))
     raise DecodeError(f"the stored result has the unknown state {state!r}")
 
 

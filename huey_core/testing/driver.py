@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, State
 from huey_core.consumer.periodic import TickWriter
 from huey_core.exceptions import CommandExpired, CommandRevoked
+from huey_core.invoker.abandoned import tell_of_burial, write_in_place_of_result
 from huey_core.invoker.runner import CommandRunner
 from huey_core.invoker.wording import error_line
 from huey_core.testing.recorder import read_command
@@ -70,8 +71,9 @@ class Driver:
     def __init__(self, invoker: Invoker, queue: LeasedQueue) -> None:
         self._invoker = invoker
         self._queue = queue
-        # As it is now: a fault that is ordered for peek() later is meant for the application.
+        # As they are now: a fault that is ordered for one of them later is meant for the application.
         self._peek = queue.peek
+        self._find = queue.find
         self._runner = CommandRunner(invoker, unreadable_deliveries=queue.max_deliveries)
         self._ticks = TickWriter(invoker)
         self._running: list[Delivery] = []
@@ -82,6 +84,7 @@ class Driver:
         What is not an :class:`Exception` passes through, and its message is left to its lease, as when a process dies.
         """
         deliveries = _insist(lambda: self._queue.claim(1, self._invoker.lease))
+        self._tell_of_burials()
         if not deliveries:
             return None
         delivery = deliveries[0]
@@ -93,6 +96,13 @@ class Driver:
         settled = _insist(lambda: self._queue.settle([outcome]))[0]
         command = read_command(self._invoker.codec, delivery.data)
         return Run(command, delivery.attempt, execution.value, execution.error, outcome, settled)
+
+    def _tell_of_burials(self) -> None:
+        if buried := self._queue.take_buried():
+            for letter in self._find(buried):
+                result = tell_of_burial(self._invoker, letter)
+                if result is not None:
+                    write_in_place_of_result(self._queue, result)
 
     def dues(self) -> list[float]:
         """When the next delayed message is due and the next lease ends, in seconds since the epoch."""

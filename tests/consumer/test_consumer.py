@@ -595,6 +595,27 @@ def test_a_wrapper_surrounds_every_run(make_invoker, run_consumer):
     assert three().get(blocking=True, timeout=PATIENCE) == 6
 
 
+def test_a_plugin_can_drop_a_command_with_an_error_of_its_own(make_invoker, run_consumer):
+    class OutOfQuota(CommandExpired):
+        pass
+
+    class Quota:
+        @hookimpl
+        def huey_before_execute(self):
+            raise OutOfQuota("the quota is used up")
+
+    invoker = make_invoker(plugins=[Quota()])
+
+    @queue_command(invoker)
+    def work():
+        raise AssertionError("it is not to run")
+
+    run_consumer(invoker)
+
+    with pytest.raises(CommandExpired, match="the quota is used up"):
+        work().get(blocking=True, timeout=PATIENCE)
+
+
 def test_a_plugin_can_decide_about_retries(make_invoker, run_consumer):
     class OnceMore:
         @hookimpl

@@ -5,8 +5,11 @@ from __future__ import annotations
 import signal
 import time
 
+import pytest
+
 from deployment import await_condition
 from huey_core.backends.leased import State
+from huey_core.exceptions import CommandAbandoned
 
 LEASE = 2.0
 MARGIN = 20.0
@@ -75,6 +78,8 @@ def test_a_command_that_kills_its_worker_each_time_is_buried_and_its_neighbours_
     [dead] = deployment.queue.peek(State.DEAD)
     assert (dead.message_id, dead.reason) == (poison.task_id, "delivered 3 times without an outcome")
     assert len(deployment.journal("started", "kill_the_worker")) == 3
+    with pytest.raises(CommandAbandoned):
+        poison.get(blocking=True, timeout=60)
     assert deployment.main.add(1, 2).get(blocking=True, timeout=60) == 3
 
 

@@ -99,6 +99,21 @@ class TestLostConnections:
         assert [(each.data, each.attempt) for each in claimer.claim(1, MINUTE)] == [(b"x", 1)]
 
 
+class TestBurials:
+    def test_of_two_that_bury_at_the_same_time_one_names_it(self, server, new_backend, request, eventually):
+        queues = [new_backend(server.url(max_deliveries="1")).queue(request.node.name) for _ in range(2)]
+        written = queues[0].write(b"killer")
+        queues[0].claim(1, 0.001)
+        collection = queues[0]._cluster.collection
+        eventually(lambda: queues[0].now() * 1000 > collection.find_one({"id": written.message_id})["at"])
+        [found] = collection.find({"id": written.message_id})
+
+        for queue in queues:
+            queue._claims._bury([found])
+
+        assert [queue.take_buried() for queue in queues] == [[written.message_id], []]
+
+
 class TestLeftovers:
     """Outboxes of killed consumers that cannot be cleared, because the server refuses what is in them."""
 

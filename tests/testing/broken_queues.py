@@ -55,6 +55,31 @@ class FlushesTheWholeServer(MemoryQueue):
         self.space.clear()
 
 
+class TellsNobodyOfBurials(MemoryQueue):
+    caught_by = "test_what_a_claim_buries_is_named_once"
+
+    def note_buried(self, message_ids):
+        for _ in message_ids:
+            pass
+
+
+class WaitsOnWhenItHasBuried(MemoryQueue):
+    caught_by = "test_what_a_claim_buries_is_named_once"
+
+    def claim(self, limit, lease, wait=0.0):
+        deadline = time.monotonic() + wait
+        while not (deliveries := super().claim(limit, lease)) and time.monotonic() < deadline:
+            time.sleep(0.001)
+        return deliveries
+
+
+class TellsOfBurialsAgainAndAgain(MemoryQueue):
+    caught_by = "test_what_a_claim_buries_is_named_once"
+
+    def take_buried(self):
+        return list(self._buried)
+
+
 class ForgetsThatTheLeaseEnds(MemoryQueue):
     caught_by = "test_an_expired_lease_brings_the_message_back"
 

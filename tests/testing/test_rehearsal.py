@@ -14,6 +14,7 @@ from huey_core.backends.leased import Ack, Bury, Retry, State
 from huey_core.commands.registry import default_registry
 from huey_core.consumer import Consumer
 from huey_core.exceptions import (
+    CommandAbandoned,
     CommandError,
     CommandExpired,
     CommandRevoked,
@@ -222,6 +223,21 @@ class TestErrors:
         (run,) = rehearsal.run_until_idle()
 
         assert run.attempt == 2
+
+    def test_who_waits_for_a_command_that_its_process_never_outlives_is_told(self, rehearsal, invoker):
+        @command(invoker)
+        def crash():
+            raise PowerCut
+
+        result = crash()
+        for _ in range(invoker.leased_queue.max_deliveries):
+            with pytest.raises(PowerCut):
+                rehearsal.run_until_idle()
+            rehearsal.clock.advance(invoker.lease)
+        assert rehearsal.run_until_idle() == []
+
+        with pytest.raises(CommandAbandoned):
+            result.get()
 
 
 class TestClock:

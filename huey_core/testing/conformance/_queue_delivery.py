@@ -20,7 +20,7 @@ from huey_core.backends.leased import (
     new_message_id,
 )
 from huey_core.exceptions import MessageTooLarge
-from huey_core.testing.conformance._promises import Passing, promise
+from huey_core.testing.conformance._promises import Passing, eventually, promise, within
 from huey_core.testing.conformance._queue_base import LONG, QueueFactory, QueueFixtures
 
 __all__ = ["QueueDelivery"]
@@ -236,6 +236,24 @@ class QueueDelivery(QueueFixtures):
         advance(self.beyond(self.lease))
         dead = self.find_buried(queue)
         assert (dead.attempt, dead.reason) == (3, abandoned_reason(3))
+
+    @promise(Capability.LEASES)
+    def test_what_a_claim_buries_is_named_once(self, new_queue: QueueFactory, advance: Passing) -> None:
+        """Without this, whoever waits for a command that kills its consumers would wait on, and no operator be told."""
+        queue = new_queue(max_deliveries=1)
+        queue.write(b"killer", message_id="killer")
+        self.claim_one(queue, self.lease)
+        assert queue.take_buried() == []
+        advance(self.beyond(self.lease))
+
+        def named() -> list[str]:
+            # The consumer is to be back to ask, and not to wait on for something to run.
+            claimed = within(self.deadline, lambda: queue.claim(1, LONG, wait=3 * self.deadline), "a claim that buries")
+            assert claimed == []
+            return list(queue.take_buried())
+
+        assert eventually(named, "the id of a message that is buried", self.deadline) == ["killer"]
+        assert queue.take_buried() == []
 
     @promise(Capability.LEASES)
     def test_released_deliveries_never_bury(self, new_queue: QueueFactory) -> None:

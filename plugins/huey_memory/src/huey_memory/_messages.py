@@ -79,12 +79,13 @@ class Messages:
         self._place(record, message.eta, now)
         return Written(created=True, message_id=message.message_id)
 
-    def surface(self, now: float, max_deliveries: int) -> bool:
+    def surface(self, now: float, max_deliveries: int) -> tuple[list[str], bool]:
         """Bring a portion of what has fallen due back: delayed messages, and those whose lease has expired.
 
         Returns:
-            Whether there may be more.
+            The ids of what was buried instead, and whether there may be more to bring back.
         """
+        buried: list[str] = []
         moved = 0
         for state in (State.SCHEDULED, State.RUNNING):
             while moved < self.portion:
@@ -94,10 +95,11 @@ class Messages:
                 record = self._records[first[1]]
                 if state is State.RUNNING and record.attempt >= max_deliveries:
                     self._bury(record, abandoned_reason(record.attempt), "", now)
+                    buried.append(record.message.message_id)
                 else:
                     self._move(record, State.READY)
                 moved += 1
-        return moved == self.portion
+        return buried, moved == self.portion
 
     def take(self, limit: int, lease: float, now: float) -> list[Delivery]:
         """Lease the first ready messages, each under a fresh receipt, and count the attempt."""

@@ -98,10 +98,11 @@ class MemoryQueue(LeasedQueue):
         deadline = time.monotonic() + wait
         with self._access:
             wakes_before = self._wakes_answered
+            burials = self.burials
             while True:
                 deliveries = self._take(limit, lease)
                 patience = deadline - time.monotonic()
-                if deliveries or patience <= 0:
+                if deliveries or patience <= 0 or self.burials > burials:
                     return deliveries
                 if self._wakes_called > wakes_before:
                     self._wakes_answered = self._wakes_called
@@ -208,8 +209,10 @@ class MemoryQueue(LeasedQueue):
         now = self.now()
         more = True
         deliveries: list[Delivery] = []
-        while more and not deliveries:
-            more = self._messages.surface(now, self.max_deliveries)
+        buried: list[str] = []
+        while more and not deliveries and not buried:
+            buried, more = self._messages.surface(now, self.max_deliveries)
+            self.note_buried(buried)
             deliveries = self._messages.take(limit, lease, now)
         return deliveries
 

@@ -24,7 +24,7 @@ from huey_mongo.documents import PAUSED_AT, Document, Held, burial, priority_of
 from huey_mongo.outbox import clear
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from huey_mongo.cluster import Cluster
 
@@ -49,12 +49,16 @@ class Claims:
         cluster: The connection.
         queue: The queue's name.
         max_deliveries: After this many deliveries without an outcome, a message is buried.
+        note_buried: Is told the ids of messages that were buried.
     """
 
-    def __init__(self, cluster: Cluster, queue: str, max_deliveries: int) -> None:
+    def __init__(
+        self, cluster: Cluster, queue: str, max_deliveries: int, note_buried: Callable[[Iterable[str]], None]
+    ) -> None:
         self._cluster = cluster
         self._queue = queue
         self._max_deliveries = max_deliveries
+        self._note_buried = note_buried
         self._spread = 1
         self._unreceived: dict[str, Sequence[Any]] = {}
 
@@ -194,6 +198,9 @@ class Claims:
             changes = {name: {"$literal": value} for name, value in fields.items()}
             removed = {"at": "$$REMOVE", "token": "$$REMOVE", "unique": keeps}
             self._cluster.collection.update_many(_really_due(ids), [{"$set": changes | removed}])
+            # Another consumer may have been faster with some of them, and have buried them at another microsecond.
+            ours = self._cluster.collection.find({"_id": {"$in": ids}, "buried": fields["buried"]}, {"id": 1})
+            self._note_buried(document["id"] for document in ours)
 
 
 def _really_due(ids: Sequence[Any]) -> Document:

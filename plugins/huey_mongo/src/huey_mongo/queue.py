@@ -122,7 +122,7 @@ class MongoQueue(LeasedQueue):
         self.max_message_size: int = min(max_message_size, MAX_MESSAGE_SIZE)
         self._owns_cluster = cluster is None
         self._cluster = cluster or own_cluster(**connection)
-        self._claims = Claims(self._cluster, name, max_deliveries)
+        self._claims = Claims(self._cluster, name, max_deliveries, self.note_buried)
         self._inspection = Inspection(self._cluster, name)
         self._wakes = _Wakes()
 
@@ -148,8 +148,9 @@ class MongoQueue(LeasedQueue):
         deadline = time.monotonic() + wait
         limit = min(limit, CLAIM_LIMIT)
         pause = FIRST_LOOK
+        burials = self.burials
         deliveries = self._claims.claim(limit, lease)
-        while not deliveries and (patience := deadline - time.monotonic()) > 0:
+        while not deliveries and self.burials == burials and (patience := deadline - time.monotonic()) > 0:
             deliveries = self._wait(limit, lease, patience, pause)
             pause = min(pause * 1.5, self._cluster.settings.poll)
             if self._wakes.notice():

@@ -173,10 +173,11 @@ class RedisQueue(LeasedQueue):
         While it waits, it looks again at least once a second, for the leases of consumers that were killed.
         """
         deadline = time.monotonic() + wait
+        burials = self.burials
         while True:
             deliveries, next_due = self._claim_now(limit, lease)
             patience = deadline - time.monotonic()
-            if deliveries or patience <= 0:
+            if deliveries or patience <= 0 or self.burials > burials:
                 return deliveries
             if next_due > 0 and self._bell.wait(min(patience, next_due, LONGEST_WAIT)):
                 # The bell may have rung at the same moment, and whoever took its token has to look.
@@ -270,8 +271,9 @@ class RedisQueue(LeasedQueue):
         reply = self._connections.run(
             scripts.CLAIM, self._keys, min(limit, CLAIM_LIMIT), milliseconds(lease), self.max_deliveries
         )
+        self.note_buried(message_id.decode() for message_id in reply[1])
         deliveries = []
-        for message_id, receipt_bytes, data in zip(reply[1::3], reply[2::3], reply[3::3], strict=True):
+        for message_id, receipt_bytes, data in zip(reply[2::3], reply[3::3], reply[4::3], strict=True):
             receipt = receipt_bytes.decode()
             deliveries.append(Delivery(data, message_id.decode(), receipt, attempt_of(receipt)))
         return deliveries, reply[0] / 1000 if reply[0] >= 0 else LONGEST_WAIT

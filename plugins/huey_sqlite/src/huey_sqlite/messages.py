@@ -68,10 +68,13 @@ class Messages:
         next_due = min((due for due in (scheduled, running) if due is not None), default=None)
         return Outlook(bool(paused), bool(ready), next_due)
 
-    def bring_back(self, max_deliveries: int, now: float) -> None:
+    def bring_back(self, max_deliveries: int, now: float) -> list[str]:
         """Make ready what fell due, and what has a lease that ended, or bury it when that was its last delivery.
 
         Each in a bounded portion, the oldest first.
+
+        Returns:
+            The ids of what was buried.
         """
         scheduled = self._execute(
             "SELECT seq FROM message WHERE queue = ? AND state = 'scheduled' AND due <= ? ORDER BY due LIMIT ?",
@@ -79,17 +82,20 @@ class Messages:
         ).fetchall()
         self._execute_many("UPDATE message SET state = 'ready', due = NULL WHERE seq = ?", scheduled)
         abandoned = self._execute(
-            "SELECT seq, attempt FROM message WHERE queue = ? AND state = 'running' AND due <= ? ORDER BY due LIMIT ?",
+            "SELECT seq, id, attempt FROM message"
+            " WHERE queue = ? AND state = 'running' AND due <= ? ORDER BY due LIMIT ?",
             (self._queue, now, PORTION),
         ).fetchall()
         self._execute_many(
             "UPDATE message SET state = 'ready', due = NULL, receipt = NULL WHERE seq = ?",
-            [(seq,) for seq, attempt in abandoned if attempt < max_deliveries],
+            [(seq,) for seq, _, attempt in abandoned if attempt < max_deliveries],
         )
+        spent = [each for each in abandoned if each[2] >= max_deliveries]
         self._execute_many(
             "UPDATE message SET state = 'dead', due = ?, receipt = NULL, reason = ? WHERE seq = ?",
-            [(now, abandoned_reason(attempt), seq) for seq, attempt in abandoned if attempt >= max_deliveries],
+            [(now, abandoned_reason(attempt), seq) for seq, _, attempt in spent],
         )
+        return [name for _, name, _ in spent]
 
     def claim(self, limit: int, until: float) -> list[Delivery]:
         """Take the most urgent messages that are ready, under leases that end at ``until``."""

@@ -91,8 +91,9 @@ class SQLiteQueue(LeasedQueue):
 
     def claim(self, limit: int, lease: float, wait: float = 0.0) -> list[Delivery]:
         """Take up to ``limit`` messages under a lease; see :class:`~huey_core.backends.leased.LeasedQueue`."""
+        burials = self.burials
         deliveries, _ = self._take(limit, lease)
-        if deliveries or wait <= 0:
+        if deliveries or wait <= 0 or self.burials > burials:
             return deliveries
         deadline = time.monotonic() + wait
         with self._waiters.waiter() as waiter:
@@ -103,7 +104,7 @@ class SQLiteQueue(LeasedQueue):
                     waiter.news.clear()
                     deliveries, next_due = self._take(limit, lease)
                     remaining = deadline - time.monotonic()
-                    if deliveries or remaining <= 0:
+                    if deliveries or remaining <= 0 or self.burials > burials:
                         break
                     until_due = threading.TIMEOUT_MAX if next_due is None else max(0.0, next_due - self.now())
                     waiter.news.wait(min(remaining, until_due))
@@ -119,14 +120,16 @@ class SQLiteQueue(LeasedQueue):
             return [], None
         if not outlook.has_ready and not outlook.is_overdue(self.now()):
             return [], outlook.next_due
+        buried: list[str] = []
         with self.database.write() as transaction:
             here = Messages(transaction, self.name)
             now, outlook = self.now(), here.outlook()
             if outlook.is_paused:
                 return [], None
             if outlook.is_overdue(now):
-                here.bring_back(self.max_deliveries, now)
+                buried = here.bring_back(self.max_deliveries, now)
             deliveries = here.claim(limit, now + lease)
+        self.note_buried(buried)
         # When others were faster, or all were buried, the next look is at once.
         return deliveries, now
 

@@ -1,9 +1,10 @@
 -- ARGV: limit, lease (ms), max_deliveries.
 -- The reply ends after REPLY_BYTES of data and at most STEP messages more; what is left stays ready.
 local REPLY_BYTES, STEP = 4194304, 8
--- Returns the ms until something falls due (-1: nothing will), then id, receipt, data for each delivery.
+-- Returns the ms until something falls due (-1: nothing will) and the ids of what it buried, then id, receipt, data for
+-- each delivery.
 if redis.call('EXISTS', PAUSED) == 1 then
-  return {-1}
+  return {-1, {}}
 end
 local at, microseconds = now()
 
@@ -19,6 +20,7 @@ if #due > 0 then
   redis.call('ZADD', READY, unpack(ready))
 end
 
+local buried = {}
 local expired = redis.call('ZRANGEBYSCORE', LEASE, '-inf', at, 'LIMIT', 0, PORTION)
 if #expired > 0 then
   redis.call('ZREM', LEASE, unpack(expired))
@@ -28,6 +30,7 @@ if #expired > 0 then
     if tonumber(attempt) >= tonumber(ARGV[3]) then
       local times = attempt == '1' and 'once' or attempt .. ' times'
       bury(at, id, attempt, rank, cjson.encode({reason = 'delivered ' .. times .. ' without an outcome', detail = ''}))
+      buried[#buried + 1] = id
     else
       redis.call('HSET', RUN, id, idle(attempt, rank))
       redis.call('ZADD', READY, rank, id)
@@ -50,7 +53,7 @@ if #popped == 0 then
   if redis.call('EXISTS', DUE) == 0 then
     redis.call('DEL', BELL)
   end
-  return {wait}
+  return {wait, buried}
 end
 
 local ids, data, bytes = {}, {}, 0
@@ -78,7 +81,7 @@ local runs = redis.call('HMGET', RUN, unpack(ids))
 -- The time keeps a receipt fresh even after a flush, which takes the counter with it.
 local claim = string.format('%x-%x', microseconds, redis.call('INCR', SEQ))
 local ends = at + ARGV[2]
-local deliveries, leases, receipts = {0}, {}, {}
+local deliveries, leases, receipts = {0, buried}, {}, {}
 for i, id in ipairs(ids) do
   -- Only a server that evicts keys against our advice can have lost the data.
   if data[i] then

@@ -1,0 +1,108 @@
+"""Tells of what the claims of a consumer have buried, in a thread of its own.
+
+To tell takes a look at the queue, the plugins' time and a write to the result store, and each may be slow or fail.
+Neither the claims nor the outcomes of commands are to wait for that.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from huey_core.backends.leased import State
+from huey_core.consumer.guard import run_guarded
+from huey_core.invoker.abandoned import tell_of_burial, write_in_place_of_result
+from huey_core.invoker.wording import counted, error_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from huey_core.backends.leased import LeasedQueue
+    from huey_core.invoker.invoker import Invoker
+
+__all__ = ["BurialTeller"]
+
+log: Final = logging.getLogger("huey_core.consumer")
+
+T = TypeVar("T")
+
+FIRST_PAUSE: Final = 0.5
+LONGEST_PAUSE: Final = 10.0
+"""Seconds between two tries while a server is away, at first and at most."""
+
+PATIENCE: Final = 600.0
+"""Seconds of failures in a row after which each burial is tried once and given up, so that they do not pile up."""
+
+
+class BurialTeller(threading.Thread):
+    """Tells of burials, one after another.
+
+    Args:
+        invoker: Whose commands they are.
+        queue: Its queue.
+
+    Attributes:
+        queue: The queue.
+    """
+
+    def __init__(self, invoker: Invoker, queue: LeasedQueue) -> None:
+        super().__init__(name="huey-burials", daemon=True)
+        self._invoker = invoker
+        self.queue = queue
+        self._waiting: SimpleQueue[str | None] = SimpleQueue()
+        self._stopping = threading.Event()
+        self._failing_since: float | None = None
+
+    def add(self, message_ids: Sequence[str]) -> None:
+        """Have these messages told of, soon."""
+        for message_id in message_ids:
+            self._waiting.put(message_id)
+
+    def run(self) -> None:
+        """Tell until told to stop."""
+        run_guarded(self._tell, "the telling of burials", self._stopping.wait)
+
+    def stop(self) -> None:
+        """End the thread after the present step. What waits is not told of; the dead letters stay."""
+        self._stopping.set()
+        if self._waiting.qsize():
+            untold = counted(self._waiting.qsize(), "dead letter")
+            log.warning("stopping before anybody was told of %s", untold)
+        self._waiting.put(None)
+
+    def _tell(self) -> None:
+        while (message_id := self._waiting.get()) is not None and not self._stopping.is_set():
+            self._tell_of(message_id)
+
+    def _tell_of(self, message_id: str) -> None:
+        # One by one: what ends here may be large.
+        letters = self._insist(message_id, lambda: self.queue.find([message_id]))
+        # An operator may have requeued it since.
+        if letters and letters[0].state is State.DEAD:
+            result = tell_of_burial(self._invoker, letters[0])
+            if result is not None:
+                self._insist(message_id, lambda: write_in_place_of_result(self.queue, result))
+
+    def _insist(self, message_id: str, step: Callable[[], T]) -> T | None:
+        """Take a step, again and again until it succeeds; ``None`` when it is given up."""
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                done = step()
+            except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
+                now = time.monotonic()
+                if self._failing_since is None:
+                    self._failing_since = now
+                    log.warning("the burial of message %s cannot be told yet: %s", message_id, error_line(error))
+                if now - self._failing_since > PATIENCE:
+                    log.error("who waits for message %s was not told that it is buried", message_id)
+                    return None
+                if self._stopping.wait(pause):
+                    return None
+                pause = min(pause * 2, LONGEST_PAUSE)
+            else:
+                self._failing_since = None
+                return done

@@ -1,0 +1,89 @@
+"""What is told of a message that a claim has buried, because none of its deliveries had an outcome.
+
+Whoever was running it is gone, so another has to tell: the log, the plugins, and who waits for the result. Of the
+message itself only the header is decoded. To read the rest may be what has killed its consumers.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from huey_core.backends.base import EmptyData
+from huey_core.backends.capabilities import Capability
+from huey_core.backends.leased import ResultWrite
+from huey_core.envelope import unpack
+from huey_core.exceptions import CommandAbandoned, CommandNotFound, DecodeError
+from huey_core.invoker.stored_result import encode_dropped, write_result
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from huey_core.backends.leased import LeasedQueue, StoredMessage
+    from huey_core.invoker.invoker import Invoker
+
+__all__ = ["tell_of_burial", "write_in_place_of_result"]
+
+log: Final = logging.getLogger("huey_core.runner")
+
+
+def tell_of_burial(invoker: Invoker, letter: StoredMessage) -> ResultWrite | None:
+    """Tell the log and the plugins of a dead letter.
+
+    Args:
+        invoker: Whose command it was.
+        letter: The letter.
+
+    Returns:
+        What is to be stored in the place of the command's result, if anything is.
+    """
+    header = _header(letter)
+    # Whoever can write to a queue decides what is in a header.
+    log.error("message %s of the command %.200r is buried: %s", letter.message_id, header.get("cmd"), letter.reason)
+    invoker.notify("huey_command_buried", command=None, message_id=letter.message_id, reason=letter.reason)
+    store = invoker.result_store
+    wanted, ttl = _result_options(invoker, header)
+    if store is None or wanted is False:
+        return None
+    value = encode_dropped(invoker.serializer, letter.message_id, CommandAbandoned(letter.reason))
+    return ResultWrite(store, letter.message_id, value, ttl if invoker.results_expire else None)
+
+
+def write_in_place_of_result(queue: LeasedQueue, result: ResultWrite) -> None:
+    """Store what :func:`tell_of_burial` returned.
+
+    Where results are not stored in one step with the ack, one may be there of a run whose consumer was killed before
+    the ack; it is true, and stays.
+
+    Raises:
+        Exception: The store could not be read or written.
+    """
+    store = result.store
+    if queue.settles_into(store):
+        write_result(result)
+    elif Capability.LOCKS in store.capabilities:
+        store.put_if_absent(result.key, result.value, result.ttl)
+    elif store.peek(result.key) is EmptyData:
+        write_result(result)
+
+
+def _header(letter: StoredMessage) -> Mapping[str, Any]:
+    try:
+        return unpack(letter.data)[0]
+    except DecodeError:
+        return {}
+
+
+def _result_options(invoker: Invoker, header: Mapping[str, Any]) -> tuple[bool | None, float | None]:
+    """Whether the result was wanted, and for how many seconds, by what the call says or else the command."""
+    wanted, ttl = None, None
+    try:
+        options = invoker.registry.get(str(header.get("cmd"))).defaults
+    except CommandNotFound:
+        pass
+    else:
+        wanted, ttl = options.store_result, options.result_ttl
+    own = header.get("opts")
+    if isinstance(own, dict):
+        wanted, ttl = own.get("store_result", wanted), own.get("result_ttl", ttl)
+    return wanted, float(ttl) if isinstance(ttl, int | float) else invoker.result_ttl

@@ -1,0 +1,259 @@
+"""Who is told of a command that has killed its consumers so often that a claim buried it."""
+
+from __future__ import annotations
+
+import pytest
+
+from huey_core import CommandRegistry, Invoker, QueueCommand, hookimpl, queue_command
+from huey_core.backends.leased import ResultWrite, State
+from huey_core.consumer import burials
+from huey_core.consumer.burials import BurialTeller
+from huey_core.exceptions import CommandAbandoned, DataStoreTimeout
+from huey_core.invoker.abandoned import tell_of_burial, write_in_place_of_result
+from huey_core.invoker.stored_result import encode_value, write_result
+from huey_memory import ManualClock, MemoryDataStore, MemoryQueue
+
+ABANDONED = "delivered 5 times without an outcome"
+
+
+class Listener:
+    def __init__(self):
+        self.heard = []
+
+    @hookimpl
+    def huey_command_buried(self, command, message_id, reason):
+        self.heard.append((command, message_id, reason))
+
+
+@pytest.fixture
+def listener():
+    return Listener()
+
+
+@pytest.fixture
+def invoker(make_invoker, listener):
+    return make_invoker(plugins=[listener])
+
+
+@pytest.fixture
+def spend(invoker, eventually):
+    """Let every delivery of the messages in the queue end without an outcome, as if each consumer was killed."""
+
+    def spend():
+        count = len(invoker.queue)
+        for _ in range(invoker.queue.max_deliveries):
+            eventually(lambda: invoker.queue.claim(count, lease=0.001))
+
+    return spend
+
+
+def bury(invoker, eventually):
+    """Let a claim bury what has spent its deliveries."""
+    eventually(lambda: not invoker.queue.claim(1, lease=60.0) and invoker.queue.counts().dead)
+
+
+def tell(invoker):
+    """Tell of the only dead letter."""
+    [letter] = invoker.queue.peek(State.DEAD)
+    result = tell_of_burial(invoker, letter)
+    if result is not None:
+        write_in_place_of_result(invoker.queue, result)
+
+
+@pytest.fixture
+def crash(invoker):
+    @queue_command(invoker, name="shop.crash")
+    def crash():
+        raise AssertionError("nobody runs it here")
+
+    return crash
+
+
+def test_a_consumer_whose_claim_buries_it_tells_who_waits_for_it(invoker, crash, spend, run_consumer):
+    result = crash()
+    spend()
+
+    run_consumer(invoker)
+
+    with pytest.raises(CommandAbandoned, match=ABANDONED):
+        result.get(blocking=True, timeout=60)
+
+
+def test_the_log_names_the_command(invoker, crash, spend, eventually, caplog):
+    result = crash()
+    spend()
+    bury(invoker, eventually)
+
+    tell(invoker)
+
+    assert caplog.messages == [f"message {result.task_id} of the command 'shop.crash' is buried: {ABANDONED}"]
+
+
+def test_plugins_are_told(invoker, crash, spend, eventually, listener):
+    result = crash()
+    spend()
+    bury(invoker, eventually)
+
+    tell(invoker)
+
+    assert listener.heard == [(None, result.task_id, ABANDONED)]
+
+
+def test_nothing_of_it_is_read_but_the_header(invoker, spend, eventually):
+    read = []
+
+    class Deadly(QueueCommand, declare=False):
+        command_name = "shop.deadly"
+
+        @classmethod
+        def from_payload(cls, payload):
+            read.append(payload)
+
+    invoker.registry.register(Deadly)
+    result = invoker.enqueue(Deadly(1))
+    spend()
+    bury(invoker, eventually)
+
+    tell(invoker)
+
+    with pytest.raises(CommandAbandoned):
+        result.get()
+    assert read == []
+
+
+def test_who_waits_for_a_command_that_is_unknown_here_gets_an_error(make_invoker, invoker, crash, spend, eventually):
+    result = crash()
+    spend()
+    bury(invoker, eventually)
+
+    tell(make_invoker())
+
+    with pytest.raises(CommandAbandoned):
+        result.get()
+
+
+def test_bytes_that_are_no_message_are_told_of_all_the_same(invoker, spend, eventually, listener):
+    written = invoker.queue.write(b"\xff no message")
+    spend()
+    bury(invoker, eventually)
+
+    tell(invoker)
+
+    assert listener.heard == [(None, written.message_id, ABANDONED)]
+
+
+@pytest.mark.parametrize("where", ["command", "call"])
+def test_nothing_is_stored_for_a_command_without_results(invoker, spend, eventually, where):
+    @queue_command(invoker, store_result=None if where == "call" else False)
+    def crash():
+        raise AssertionError("nobody runs it here")
+
+    result = (crash.using(store_result=False) if where == "call" else crash)()
+    spend()
+    bury(invoker, eventually)
+
+    tell(invoker)
+
+    with pytest.raises(DataStoreTimeout):
+        result.get(blocking=True, timeout=0)
+
+
+def test_a_result_of_a_run_whose_consumer_was_killed_before_the_ack_stays(eventually):
+    elsewhere = MemoryDataStore("results", clock=ManualClock())
+    invoker = Invoker(MemoryQueue("q", clock=ManualClock()), elsewhere, registry=CommandRegistry())
+
+    @queue_command(invoker)
+    def add(a, b):
+        return a + b
+
+    result = add(1, 2)
+    write_result(ResultWrite(elsewhere, result.task_id, encode_value(invoker.serializer, result.task_id, 3)))
+    for _ in range(invoker.queue.max_deliveries):
+        invoker.queue.claim(1, lease=1.0)
+        invoker.queue.space.clock.advance(2.0)
+    bury(invoker, eventually)
+
+    tell(invoker)
+
+    assert result.get() == 3
+
+
+def test_what_an_operator_has_requeued_since_is_not_told_of(invoker, crash, spend, eventually, listener):
+    abandoned, failed_again = crash(), crash()
+    spend()
+    eventually(lambda: not invoker.queue.claim(2, lease=60.0) and invoker.queue.counts().dead == 2)
+    invoker.queue.requeue([abandoned.task_id])
+    teller = BurialTeller(invoker, invoker.queue)
+    teller.start()
+
+    teller.add([abandoned.task_id, failed_again.task_id])
+
+    eventually(lambda: listener.heard, "the other is told of")
+    teller.stop()
+    teller.join()
+    assert [message_id for _, message_id, _ in listener.heard] == [failed_again.task_id]
+
+
+@pytest.fixture
+def add(invoker):
+    @queue_command(invoker)
+    def add(a, b):
+        return a + b
+
+    return add
+
+
+def test_it_is_told_when_the_server_can_be_asked_again(invoker, crash, spend, run_consumer, monkeypatch, eventually):
+    monkeypatch.setattr(burials, "FIRST_PAUSE", 0.001)
+    errors = [ConnectionError("away"), ConnectionError("away")]
+    find_really = invoker.queue.find
+
+    def find(message_ids):
+        if errors:
+            raise errors.pop()
+        return find_really(message_ids)
+
+    monkeypatch.setattr(invoker.queue, "find", find)
+    result = crash()
+    spend()
+    run_consumer(invoker)
+
+    with pytest.raises(CommandAbandoned):
+        result.get(blocking=True, timeout=60)
+
+
+def test_commands_run_while_nobody_can_be_told(
+    invoker, add, crash, spend, run_consumer, monkeypatch, eventually, caplog
+):
+    def fail(message_ids):
+        raise ConnectionError("away")
+
+    monkeypatch.setattr(invoker.queue, "find", fail)
+    abandoned = crash()
+    spend()
+    consumer = run_consumer(invoker)
+    line = f"the burial of message {abandoned.task_id} cannot be told yet: ConnectionError: away"
+    eventually(lambda: line in caplog.messages, "telling has failed")
+
+    assert add(1, 2).get(blocking=True, timeout=60) == 3
+    assert consumer.stats.buried == 1
+
+
+def test_a_burst_is_told_of_in_full(invoker, crash, spend, run_consumer, eventually, listener):
+    count = 2500
+    invoker.enqueue_many([crash.command() for _ in range(count)])
+    spend()
+
+    run_consumer(invoker)
+
+    eventually(lambda: len(listener.heard) == count, "plugins hear of each")
+    assert len({message_id for _, message_id, _ in listener.heard}) == count
+
+
+def test_a_consumer_that_stops_says_how_many_it_has_not_told_of(invoker, caplog):
+    teller = BurialTeller(invoker, invoker.queue)
+    teller.add(["a", "b"])
+
+    teller.stop()
+
+    assert caplog.messages == ["stopping before anybody was told of 2 dead letters"]
