@@ -169,7 +169,7 @@ class Consumer:
         self.workers = [Worker(self, f"worker-{number}") for number in range(1, self.config.threads + 1)]
         self.fetcher = Fetcher(self)
         self.lease_keeper = LeaseKeeper(self)
-        self.burials = BurialTeller(invoker, invoker.leased_queue) if invoker.leased_queue else None
+        self.burial_teller = BurialTeller(invoker, invoker.leased_queue) if invoker.leased_queue else None
         self.periodic = PeriodicScheduler(self, TickWriter(invoker, self.config.utc)) if self.config.periodic else None
 
     def start(self) -> None:
@@ -195,8 +195,8 @@ class Consumer:
             thread.start()
         if self.periodic is not None:
             self.periodic.start()
-        if self.burials is not None:
-            self.burials.start()
+        if self.burial_teller is not None:
+            self.burial_teller.start()
         if is_paused:
             log.warning("queue %r: ready, but it is paused; 'huey resume' lets it go on", self.invoker.queue.name)
         else:
@@ -241,9 +241,9 @@ class Consumer:
         unwritten = self._report_what_is_left()
         self.lease_keeper.stop()
         self._join(self.lease_keeper, deadline)
-        if self.burials is not None:
-            self.burials.stop()
-            self._join(self.burials, deadline)
+        if self.burial_teller is not None:
+            self.burial_teller.stop()
+            self._join(self.burial_teller, deadline)
         self.notify("huey_consumer_stop", reason=reason)
         log.info("queue %r: stopped: %s", self.invoker.queue.name, self.stats)
         for faults in self.invoker.plugins.hook_faults():
@@ -285,9 +285,9 @@ class Consumer:
 
     def note_burials(self) -> None:
         """Have it told what a claim has buried."""
-        if self.burials is not None and (buried := self.burials.queue.take_buried()):
+        if self.burial_teller is not None and (buried := self.burial_teller.queue.take_buried()):
             self.stats.buried += len(buried)
-            self.burials.add(buried)
+            self.burial_teller.add(buried)
 
     def measure_clock(self) -> None:
         """Compare the clock of this process with the one that decides about leases and delays.

@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
-from huey_core.backends.leased import ResultWrite
 from huey_core.envelope import unpack
 from huey_core.exceptions import CommandAbandoned, CommandNotFound, DecodeError
-from huey_core.invoker.stored_result import encode_dropped, write_result
+from huey_core.invoker.stored_result import encode_dropped, result_write, write_result
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from huey_core.backends.leased import LeasedQueue, StoredMessage
+    from huey_core.backends.leased import LeasedQueue, ResultWrite, StoredMessage
     from huey_core.invoker.invoker import Invoker
 
 __all__ = ["tell_of_burial", "write_in_place_of_result"]
@@ -41,12 +40,11 @@ def tell_of_burial(invoker: Invoker, letter: StoredMessage) -> ResultWrite | Non
     # Whoever can write to a queue decides what is in a header.
     log.error("message %s of the command %.200r is buried: %s", letter.message_id, header.get("cmd"), letter.reason)
     invoker.notify("huey_command_buried", command=None, message_id=letter.message_id, reason=letter.reason)
-    store = invoker.result_store
     wanted, ttl = _result_options(invoker, header)
-    if store is None or wanted is False:
+    if invoker.result_store is None or wanted is False:
         return None
     value = encode_dropped(invoker.serializer, letter.message_id, CommandAbandoned(letter.reason))
-    return ResultWrite(store, letter.message_id, value, ttl if invoker.results_expire else None)
+    return result_write(invoker, letter.message_id, value, ttl)
 
 
 def write_in_place_of_result(queue: LeasedQueue, result: ResultWrite) -> None:
@@ -75,7 +73,7 @@ def _header(letter: StoredMessage) -> Mapping[str, Any]:
 
 
 def _result_options(invoker: Invoker, header: Mapping[str, Any]) -> tuple[bool | None, float | None]:
-    """Whether the result was wanted, and for how many seconds, by what the call says or else the command."""
+    """Whether the result is wanted, and for how many seconds: as the call says, else the command, else ``None``."""
     wanted, ttl = None, None
     try:
         options = invoker.registry.get(str(header.get("cmd"))).defaults
@@ -86,4 +84,4 @@ def _result_options(invoker: Invoker, header: Mapping[str, Any]) -> tuple[bool |
     own = header.get("opts")
     if isinstance(own, dict):
         wanted, ttl = own.get("store_result", wanted), own.get("result_ttl", ttl)
-    return wanted, float(ttl) if isinstance(ttl, int | float) else invoker.result_ttl
+    return wanted, float(ttl) if isinstance(ttl, int | float) else None

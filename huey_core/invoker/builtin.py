@@ -8,15 +8,15 @@ from __future__ import annotations
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from huey_core.backends.leased import ResultWrite
 from huey_core.exceptions import CommandExpired, CommandRevoked
 from huey_core.hookspecs import hookimpl
 from huey_core.invoker.execution import Execution
-from huey_core.invoker.stored_result import encode_dropped, encode_error, encode_value
+from huey_core.invoker.stored_result import encode_dropped, encode_error, encode_value, result_write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from huey_core.backends.leased import ResultWrite
     from huey_core.commands.base import QueueCommand
     from huey_core.invoker.invoker import Invoker
 
@@ -44,10 +44,9 @@ class CoreFeatures:
 
     @hookimpl(trylast=True)
     def huey_store_result(self, invoker: Invoker, command: QueueCommand, execution: Execution) -> ResultWrite | None:
-        store = invoker.result_store
         options = command.options
         wanted = options.store_result
-        if store is None or wanted is False:
+        if invoker.result_store is None or wanted is False:
             return None
         error = execution.error
         if error is None:
@@ -58,8 +57,7 @@ class CoreFeatures:
             value = encode_dropped(invoker.serializer, command.task_id, error)
         else:
             value = encode_error(invoker.serializer, command.task_id, error)
-        ttl = invoker.result_ttl if options.result_ttl is None else options.result_ttl
-        return ResultWrite(store, command.task_id, value, ttl if invoker.results_expire else None)
+        return result_write(invoker, command.task_id, value, options.result_ttl)
 
 
 def _run_coroutine(coroutine: CoroutineType[Any, Any, Any]) -> Any:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, ResultWrite, Retry
 from huey_core.exceptions import CommandExpired, CommandNotFound, CommandRevoked, EncodeError, SerializationError
 from huey_core.invoker.execution import Execution
-from huey_core.invoker.stored_result import encode_error, format_error, traceback_of_command
+from huey_core.invoker.stored_result import encode_error, format_error, result_write, traceback_of_command
 from huey_core.invoker.wording import error_line
 
 if TYPE_CHECKING:
@@ -173,8 +173,7 @@ class CommandRunner:
         invoker = self._invoker
         if invoker.result_store is None:
             return None
-        value = encode_error(invoker.serializer, task_id, error)
-        return ResultWrite(invoker.result_store, task_id, value, invoker.result_ttl if invoker.results_expire else None)
+        return result_write(invoker, task_id, encode_error(invoker.serializer, task_id, error))
 
     def _result_of(self, command: QueueCommand, execution: Execution) -> ResultWrite | None:
         result = self._invoker.plugins.call(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from typing import TYPE_CHECKING, Any, Final
 
+from huey_core.backends.leased import ResultWrite
 from huey_core.envelope import encode_header, join, unpack
 from huey_core.exceptions import (
     CommandAbandoned,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
-    from huey_core.backends.leased import ResultWrite
+    from huey_core.invoker.invoker import Invoker
     from huey_core.serializers.base import Serializer
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "encode_value",
     "error_text",
     "format_error",
+    "result_write",
     "traceback_of_command",
     "write_result",
 ]
@@ -133,6 +135,19 @@ def decode_result(accepted: Mapping[str, Serializer], task_id: str, data: bytes)
     if kind is not None:
         raise kind(value.get("message", ""))
     raise DecodeError(f"the stored result has the unknown state {state!r}")
+
+
+def result_write(invoker: Invoker, task_id: str, value: bytes, ttl: float | None = None) -> ResultWrite:
+    """Make the write of a result to an invoker's store.
+
+    Args:
+        invoker: The invoker. It has a result store.
+        task_id: The command's id.
+        value: The result, encoded.
+        ttl: Seconds to keep it, where the store can forget; ``None`` as long as the invoker says.
+    """
+    ttl = invoker.result_ttl if ttl is None else ttl
+    return ResultWrite(invoker.results, task_id, value, ttl if invoker.results_expire else None)
 
 
 def write_result(result: ResultWrite) -> None:

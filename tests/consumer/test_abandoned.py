@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from huey_core import CommandRegistry, Invoker, QueueCommand, hookimpl, queue_command
+from huey_core.backends.capabilities import Capability
 from huey_core.backends.leased import Message, ResultWrite, State
 from huey_core.consumer import burials
 from huey_core.consumer.burials import BurialTeller
+from huey_core.envelope import encode_header
 from huey_core.exceptions import CommandAbandoned, DataStoreTimeout
 from huey_core.invoker.abandoned import tell_of_burial, write_in_place_of_result
 from huey_core.invoker.stored_result import encode_value, write_result
@@ -158,24 +160,78 @@ def test_nothing_is_stored_for_a_command_without_results(invoker, spend, eventua
         result.get(blocking=True, timeout=0)
 
 
-def test_a_result_of_a_run_whose_consumer_was_killed_before_the_ack_stays(eventually):
-    elsewhere = MemoryDataStore("results", clock=ManualClock())
-    invoker = Invoker(MemoryQueue("q", clock=ManualClock()), elsewhere, registry=CommandRegistry())
+class StoreWithoutLocks(MemoryDataStore):
+    capabilities = MemoryDataStore.capabilities - {Capability.LOCKS}
 
-    @queue_command(invoker)
-    def add(a, b):
-        return a + b
 
-    result = add(1, 2)
-    write_result(ResultWrite(elsewhere, result.task_id, encode_value(invoker.serializer, result.task_id, 3)))
-    for _ in range(invoker.queue.max_deliveries):
+@pytest.fixture(params=[MemoryDataStore, StoreWithoutLocks])
+def elsewhere(request):
+    """A store that the queue does not settle into."""
+    return request.param("results", clock=ManualClock())
+
+
+@pytest.fixture
+def abandon(elsewhere):
+    """Make an invoker with that store, have a command buried by a claim, and return both."""
+
+    def abandon(**options):
+        clock = ManualClock()
+        invoker = Invoker(MemoryQueue("q", max_deliveries=1, clock=clock), elsewhere, registry=CommandRegistry())
+
+        @queue_command(invoker, **options)
+        def add(a, b):
+            return a + b
+
+        result = add(1, 2)
         invoker.queue.claim(1, lease=1.0)
-        invoker.queue.space.clock.advance(2.0)
-    bury(invoker, eventually)
+        clock.advance(2.0)
+        assert invoker.queue.claim(1, lease=1.0) == []
+        return invoker, result
+
+    return abandon
+
+
+def test_a_result_of_a_run_whose_consumer_was_killed_before_the_ack_stays(abandon, elsewhere):
+    invoker, result = abandon()
+    write_result(ResultWrite(elsewhere, result.task_id, encode_value(invoker.serializer, result.task_id, 3)))
 
     tell(invoker)
 
     assert result.get() == 3
+
+
+def test_the_error_is_stored_where_results_are_not_settled_together_with_acks(abandon):
+    invoker, result = abandon()
+
+    tell(invoker)
+
+    with pytest.raises(CommandAbandoned):
+        result.get()
+
+
+def test_the_error_is_kept_as_long_as_a_result_would_be(abandon, elsewhere):
+    invoker, result = abandon(result_ttl=10)
+    tell(invoker)
+
+    elsewhere.space.clock.advance(11.0)
+
+    assert result.get() is None
+
+
+def test_what_a_header_says_makes_no_lines_in_the_log_and_no_error(invoker, eventually, caplog):
+    header = {"id": "x", "cmd": "shop.crash\nall is lost" * 100, "ser": "json", "opts": ["store_result"]}
+    invoker.queue.max_deliveries = 1
+    invoker.queue.write(encode_header(header), message_id="x")
+    invoker.queue.claim(1, lease=0.001)
+    bury(invoker, eventually)
+
+    tell(invoker)
+
+    (line,) = caplog.messages
+    assert "\n" not in line
+    assert len(line) < 400
+    with pytest.raises(CommandAbandoned):
+        invoker.result("x").get()
 
 
 def test_what_an_operator_has_requeued_since_is_not_told_of(invoker, crash, spend, eventually, listener):
@@ -237,6 +293,27 @@ def test_commands_run_while_nobody_can_be_told(
 
     assert add(1, 2).get(blocking=True, timeout=60) == 3
     assert consumer.stats.buried == 1
+
+
+def test_a_burial_that_cannot_be_told_for_long_is_given_up_and_does_not_keep_the_others(
+    invoker, crash, spend, run_consumer, monkeypatch, eventually, caplog
+):
+    monkeypatch.setattr(burials, "PATIENCE", -1.0)
+    find_really = invoker.queue.find
+
+    def find(message_ids):
+        if message_ids == [refused.task_id]:
+            raise ConnectionError("never")
+        return find_really(message_ids)
+
+    monkeypatch.setattr(invoker.queue, "find", find)
+    refused, told = crash(), crash()
+    spend()
+    run_consumer(invoker)
+
+    with pytest.raises(CommandAbandoned):
+        told.get(blocking=True, timeout=60)
+    eventually(lambda: f"who waits for message {refused.task_id} was not told that it is buried" in caplog.messages)
 
 
 def test_a_burst_is_told_of_in_full(run_consumer, eventually, listener):

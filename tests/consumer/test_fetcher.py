@@ -124,6 +124,17 @@ class AwayStore(PlainStore):
         super().put(key, value)
 
 
+def test_nothing_is_claimed_when_too_much_is_set_aside_at_the_last_moment(invoker, monkeypatch):
+    consumer = Consumer(invoker)
+    answers, claims = iter([False, True]), []
+    monkeypatch.setattr(consumer.outbox, "is_full", lambda: next(answers))
+    monkeypatch.setattr(invoker.queue, "claim", lambda *arguments: claims.append(arguments) or [])
+
+    consumer.fetcher._cycle()
+
+    assert claims == []
+
+
 def test_no_more_is_claimed_than_may_wait_for_a_result_store_that_is_away(monkeypatch, run_consumer, eventually):
     monkeypatch.setattr(outbox, "MOST_ASIDE", 3)
     monkeypatch.setattr(outbox, "SECOND_TRY", 0.01)

@@ -10,6 +10,7 @@ import inspect
 import re
 import sys
 import tomllib
+from collections import Counter
 from pathlib import Path
 from types import ModuleType
 
@@ -46,6 +47,21 @@ def test_the_committed_text_is_what_the_generator_makes(path):
     # Compared first: pytest would show how a long text differs, and not what to do.
     is_current = path.read_text() == generate.TARGETS[path]()
     assert is_current, f"{path.relative_to(ROOT)} is not what its sources say; renew it with: {generate.COMMAND}"
+
+
+@each_hook
+def test_no_word_of_a_specification_is_lost(hook):
+    specified = inspect.cleandoc(getattr(hookspecs, hook.name).__doc__)
+    titles = re.compile(r"^(Errors|Args|Returns):", re.MULTILINE)
+
+    lost = words(titles.sub("", specified)) - words(generate._section(hook))
+
+    assert not lost
+
+
+def words(text):
+    """The words of a text, each as often as it is there, without the marks of a docstring or of a page."""
+    return Counter(re.findall(r"\w+", generate._markdown(text)))
 
 
 def test_the_generator_renews_what_differs_and_says_so(tmp_path, monkeypatch, capsys):

@@ -511,6 +511,22 @@ class TestFaults:
         assert result.get() == "hello, ann"
         assert len(runs) == 1
 
+    def test_a_fault_of_a_look_is_left_to_the_application_when_a_claim_buries(self, rehearsal, invoker):
+        @command(invoker)
+        def crash():
+            raise PowerCut
+
+        result = crash()
+        for _ in range(invoker.leased_queue.max_deliveries):
+            with pytest.raises(PowerCut):
+                rehearsal.run_until_idle()
+            rehearsal.clock.advance(invoker.lease)
+        rehearsal.faults.fail_next("find")
+        rehearsal.run_until_idle()
+
+        with pytest.raises(ConnectionError):
+            invoker.queue.find([result.task_id])
+
     def test_a_server_that_stays_away_ends_the_run(self, rehearsal, send):
         send("ann")
         rehearsal.faults.fail_next("claim", times=1000)
