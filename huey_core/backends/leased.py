@@ -37,7 +37,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from huey_core.backends.base import BaseQueue
 from huey_core.exceptions import ConfigurationError
-from huey_core.unicode import escape_surrogates
+from huey_core.unicode import cut_middle, escape_surrogates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -47,7 +47,9 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_LEASE",
     "DEFAULT_MAX_DELIVERIES",
+    "MAX_DETAIL",
     "MAX_PRIORITY",
+    "MAX_REASON",
     "Ack",
     "Bury",
     "Counts",
@@ -70,6 +72,12 @@ DEFAULT_LEASE: Final = 60.0
 
 DEFAULT_MAX_DELIVERIES: Final = 5
 """Deliveries without an outcome after which a message is buried, because it seems to kill its consumers."""
+
+MAX_REASON: Final = 2_000
+"""Characters of a burial's reason that are kept."""
+
+MAX_DETAIL: Final = 32 * 2**10
+"""Characters of a burial's details that are kept, as of the traceback in an error result."""
 
 BURIED_KEPT: Final = 1000
 """Ids that a queue object keeps of what its claims have buried, until it is asked for them."""
@@ -211,7 +219,8 @@ class Release:
 class Bury:
     """Keep the message aside as a dead letter, with a reason in one line and the details, for an operator to see.
 
-    What is no valid Unicode in either is escaped, so that every server takes it.
+    What is no valid Unicode in either is escaped, and what is longer than :data:`MAX_REASON` or :data:`MAX_DETAIL`
+    loses its middle, so that every server takes it.
     """
 
     delivery: Delivery
@@ -220,8 +229,8 @@ class Bury:
     result: ResultWrite | None = None
 
     def __post_init__(self) -> None:
-        self.reason = escape_surrogates(self.reason)
-        self.detail = escape_surrogates(self.detail)
+        self.reason = cut_middle(escape_surrogates(self.reason), MAX_REASON)
+        self.detail = cut_middle(escape_surrogates(self.detail), MAX_DETAIL)
 
 
 Outcome: TypeAlias = Ack | Retry | Release | Bury

@@ -284,10 +284,13 @@ class Outbox:
         reason = f"its outcome could not be written: {error_line(error)}"[:500]
         log.error("message %s is buried: %s", _id(outcome), reason)
         result = None
-        if isinstance(outcome, Ack) and outcome.result is not None:
+        is_second_burial = isinstance(outcome, Bury) and not outcome.detail
+        if isinstance(outcome, Ack | Bury) and outcome.result is not None and not is_second_burial:
             # Whoever waits for the result learns that there is none to come.
             serializer = self._consumer.invoker.serializer
             result = replace(outcome.result, value=encode_error(serializer, outcome.result.key, error))
+        if isinstance(outcome, Bury):
+            return Bury(outcome.delivery, f"{outcome.reason[:500]}; {reason}", result=result)
         self._consumer.invoker.notify("huey_command_buried", command=None, message_id=_id(outcome), reason=reason)
         return Bury(outcome.delivery, reason, result=result)
 

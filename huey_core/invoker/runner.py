@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, ResultWrite, Retry
 from huey_core.exceptions import CommandExpired, CommandNotFound, CommandRevoked, EncodeError, SerializationError
 from huey_core.invoker.execution import Execution
-from huey_core.invoker.stored_result import encode_error, format_error, result_write, traceback_of_command
+from huey_core.invoker.stored_result import (
+    encode_error,
+    error_text,
+    format_error,
+    result_write,
+    traceback_of_command,
+)
 from huey_core.invoker.wording import error_line
 
 if TYPE_CHECKING:
@@ -150,7 +156,7 @@ class CommandRunner:
 
     def _unreadable(self, delivery: Delivery, error: Exception) -> tuple[Outcome, Execution]:
         execution = Execution(error=error)
-        reason = str(error)
+        reason = error_text(error)
         if delivery.attempt < self._unreadable_deliveries:
             log.warning("message %s is put back for %g s: %s", delivery.message_id, self._unreadable_delay, reason)
             return Retry(delivery, delivery.data, self._unreadable_delay, keep_attempts=True), execution

@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from typing import TYPE_CHECKING, Any, Final
 
-from huey_core.backends.leased import ResultWrite
+from huey_core.backends.leased import MAX_DETAIL, ResultWrite
 from huey_core.envelope import encode_header, join, unpack
 from huey_core.exceptions import (
     CommandAbandoned,
@@ -18,7 +18,7 @@ from huey_core.exceptions import (
     QueueException,
 )
 from huey_core.names import dotted_name
-from huey_core.unicode import escape_surrogates
+from huey_core.unicode import cut_middle, escape_surrogates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,6 +39,8 @@ __all__ = [
     "write_result",
 ]
 
+MAX_TEXT: Final = 8 * 2**10
+"""Characters of an error's own text that are kept. Drivers quote whole documents, and the parameters of statements."""
 
 _WITHOUT_RESULT: Final[dict[str, type[CommandException]]] = {
     "revoked": CommandRevoked,
@@ -58,7 +60,7 @@ def encode_value(serializer: Serializer, task_id: str, value: Any) -> bytes:
 
 
 def encode_error(serializer: Serializer, task_id: str, error: BaseException) -> bytes:
-    """Encode what a command raised: the type's name, the message and the traceback, as texts."""
+    """Encode what a command raised: the type's name, the message and the traceback, as texts of bounded length."""
     details = {
         "type": dotted_name(type(error)),
         "message": error_text(error),
@@ -72,7 +74,7 @@ def encode_dropped(
 ) -> bytes:
     """Encode that a command has no result: it was revoked, had expired, or was delivered too often."""
     state = next(state for state, kind in _WITHOUT_RESULT.items() if isinstance(error, kind))
-    return _encode_details(serializer, task_id, state, {"message": str(error)})
+    return _encode_details(serializer, task_id, state, {"message": error_text(error)})
 
 
 def traceback_of_command(error: BaseException) -> TracebackType | None:
@@ -88,16 +90,16 @@ def _is_internal(frame: TracebackType) -> bool:
 
 
 def error_text(error: BaseException) -> str:
-    """What an error says of itself, also when it cannot say it."""
+    """What an error says of itself, also when it cannot say it; at most about :data:`MAX_TEXT` characters."""
     try:
-        return str(error)
+        return cut_middle(str(error), MAX_TEXT)
     except Exception as failure:  # noqa: BLE001 - it is the command's own code
         return f"it has no text, because that of {type(error).__name__} raised {type(failure).__name__}"
 
 
 def format_error(error: BaseException) -> str:
-    """The traceback of an error, and of those that caused it, as text."""
-    return "".join(traceback.format_exception(type(error), error, traceback_of_command(error)))
+    """The traceback of an error, and of those that caused it, as text of at most about ``MAX_DETAIL`` characters."""
+    return cut_middle("".join(traceback.format_exception(type(error), error, traceback_of_command(error))), MAX_DETAIL)
 
 
 def _encode_details(serializer: Serializer, task_id: str, state: str, details: dict[str, str]) -> bytes:

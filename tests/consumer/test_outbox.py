@@ -192,6 +192,21 @@ def test_a_burial_whose_details_the_server_refuses_is_made_without_them(consumer
     assert "could not be written" in dead.reason
 
 
+def test_a_burial_whose_result_the_server_refuses_keeps_its_reason_and_tells_its_caller(consumer, pass_time):
+    [poisoned] = claim(consumer, 1)
+    result = ResultWrite(consumer.invoker.results, poisoned.message_id, b"poison")
+    consumer.outbox.add(Bury(poisoned, "ValueError: it failed", "Traceback", result))
+
+    consumer.outbox.flush()
+    pass_time(1.0)
+    consumer.outbox.flush()
+
+    [dead] = consumer.invoker.queue.peek("dead")
+    assert dead.reason.startswith("ValueError: it failed")
+    with pytest.raises(CommandError, match="refused"):
+        consumer.invoker.result(poisoned.message_id).get()
+
+
 def test_an_outcome_whose_lease_was_lost_is_not_even_sent(consumer):
     [delivery] = claim(consumer, 1)
     consumer.held.discard(delivery)

@@ -137,6 +137,23 @@ class TestSize:
         assert queue.settle([Ack(delivery, ResultWrite(store, "k", bytes(MAX_MESSAGE_SIZE)))]) == [True]
         assert len(store.get("k")) == MAX_MESSAGE_SIZE
 
+    def test_the_largest_message_is_buried_with_its_details_and_an_error_result(self, queue, store):
+        largest = bytes(MAX_MESSAGE_SIZE)
+        queue.write(largest)
+        (delivery,) = queue.claim(1, MINUTE)
+        result = ResultWrite(store, "k", b"e" * 40_000)
+        assert queue.settle([Bury(delivery, "reason", "\N{GRINNING FACE}" * 100_000, result)]) == [True]
+        (dead,) = queue.peek(State.DEAD)
+        assert (dead.data, dead.reason, dead.detail[0]) == (largest, "reason", "\N{GRINNING FACE}")
+        assert store.get("k") == b"e" * 40_000
+
+    def test_a_stale_receipt_stores_no_error_result_of_the_largest_message(self, queue, store):
+        queue.write(bytes(MAX_MESSAGE_SIZE))
+        (delivery,) = queue.claim(1, MINUTE)
+        queue.settle([Retry(delivery, bytes(MAX_MESSAGE_SIZE))])
+        assert queue.settle([Bury(delivery, "reason", "", ResultWrite(store, "k", b"e" * 40_000))]) == [False]
+        assert store.get("k") is EmptyData
+
     def test_a_large_batch_is_divided(self, queue):
         batch = [Message(bytes(8 * 2**20)) for _ in range(8)]
         assert all(written.created for written in queue.write_many(batch))

@@ -41,6 +41,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bson import Int64, ObjectId
 
 from huey_core.backends.leased import State, StoredMessage
+from huey_core.unicode import cut_middle
 from huey_mongo.clock import from_millis, millis, to_date
 
 if TYPE_CHECKING:
@@ -68,8 +69,8 @@ Document = dict[str, Any]
 MAX_MESSAGE_SIZE: Final = 16 * 2**20 - 64 * 2**10
 """The largest message in bytes: MongoDB's 16 MiB for a document, less room for names, keys and errors."""
 
-DETAIL_LIMIT: Final = 16 * 2**10
-"""Characters of the detail of a dead message that are kept, from its end, where a traceback says what happened."""
+DETAIL_LIMIT: Final = 48 * 2**10
+"""Bytes of the detail of a dead message that fit beside the largest message."""
 
 DONE: Final = "done"
 """The state of what is left of a settled message: an outbox, or a unique key that stays taken."""
@@ -190,6 +191,6 @@ def burial(micros: int, reason: str, detail: str) -> Document:
     return {
         "state": State.DEAD.value,
         "buried": Int64(micros),
-        "reason": reason[-DETAIL_LIMIT:],
-        "detail": detail[-DETAIL_LIMIT:],
+        "reason": reason,
+        "detail": detail if len(detail.encode()) <= DETAIL_LIMIT else cut_middle(detail, DETAIL_LIMIT // 4),
     }

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from huey_mongo.cluster import Cluster
     from huey_mongo.documents import Document
 
-__all__ = ["PATIENCE", "clear", "dispatch"]
+__all__ = ["PATIENCE", "clear", "dispatch", "put"]
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ def dispatch(cluster: Cluster, queue: str, documents: Sequence[Any]) -> None:
     # Of several results for one key the last one stands.
     results = {(each["store"], each["name"]): each for each in (one["outcome"] for one in found if "outcome" in one)}
     if results:
-        _store(cluster, list(results.values()))
+        put(cluster, list(results.values()))
     cluster.collection.bulk_write([_ending(document) for document in found], ordered=False)
 
 
@@ -100,7 +100,8 @@ def _is_the_servers_trouble(error: Exception) -> bool:
     return isinstance(error, ConnectionFailure | WriteConcernError | InvalidOperation | QueueException)
 
 
-def _store(cluster: Cluster, results: Sequence[Document]) -> None:
+def put(cluster: Cluster, results: Sequence[Document]) -> None:
+    """Store the documents of results, replacing earlier ones."""
     puts = [ReplaceOne({"store": each["store"], "name": each["name"]}, each, upsert=True) for each in results]
     try:
         cluster.collection.bulk_write(puts, ordered=False)

@@ -16,7 +16,7 @@ from huey_mongo.claiming import SERVER_MILLIS
 from huey_mongo.clock import millis
 from huey_mongo.data_store import MongoDataStore
 from huey_mongo.documents import DONE, MAX_MESSAGE_SIZE, Document, Held, burial, held
-from huey_mongo.outbox import PATIENCE, dispatch
+from huey_mongo.outbox import PATIENCE, dispatch, put
 from huey_mongo.writing import DUPLICATE_KEY, new_documents
 
 if TYPE_CHECKING:
@@ -188,10 +188,22 @@ class Settlement:
     def _bury(self, receipt: Held, outcome: Bury) -> Change:
         changes = burial(self.cluster.micros(), outcome.reason, outcome.detail)
         removed = {"token": ""} | (KEY if receipt.until is None else {})
-        if outcome.result is None:
+        if outcome.result is None or not self._fits_beside(outcome.delivery, outcome.result):
             return self._update(receipt, changes, {**removed, "at": ""})
         value = self._value_later(outcome.result, beside=len(outcome.delivery.data))
         return self._update(receipt, {**changes, **self._outbox(receipt), "outcome": value}, removed)
+
+    def _fits_beside(self, delivery: Delivery, result: ResultWrite) -> bool:
+        """Whether a result fits into the document of a message; one that does not is written here, before the burial.
+
+        So it is where the result store is elsewhere: being killed in between costs a second run, and no result.
+        """
+        if len(delivery.data) + len(result.value) <= MAX_MESSAGE_SIZE:
+            return True
+        value = self._value(result)
+        if self._current([delivery]):
+            put(self.cluster, [value])
+        return False
 
     def _through_outbox(self, outcome: Outcome) -> Change:
         """Settle an ack whose result or follow-ups need documents of their own."""
