@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, Self, TypeVar
 
@@ -31,6 +31,9 @@ __all__ = ["CommandFunction", "crontab", "periodic_command", "queue_command"]
 # Of inspect, which costs as much to import as everything else here.
 _GENERATES: Final = 0x20 | 0x200
 """The flags of a code object that make its function a generator function or an asynchronous one."""
+
+_NO_ARGUMENTS: Final = (str, bytes, bytearray, Mapping, Set)
+"""What can be iterated over and is no list of arguments: one value, or several in no order."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -73,7 +76,8 @@ class CommandFunction(Generic[P, R]):
             self._checked = invoker
         return invoker
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+    # Everything after the slash is the function's own, a parameter that is called self included.
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Any:
         """Enqueue a call.
 
         Returns:
@@ -86,11 +90,11 @@ class CommandFunction(Generic[P, R]):
         """
         return self.invoker.enqueue(self.command(*args, **kwargs))
 
-    def command(self, *args: P.args, **kwargs: P.kwargs) -> FunctionCommand:
+    def command(self, /, *args: P.args, **kwargs: P.kwargs) -> FunctionCommand:
         """Make the command of a call without enqueueing it, for :meth:`Invoker.enqueue_many`."""
         return self.command_class((args, kwargs), overrides=self._overrides)
 
-    def call_local(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def call_local(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the function here and now, as if it were not decorated."""
         return self.function(*args, **kwargs)
 
@@ -121,8 +125,14 @@ class CommandFunction(Generic[P, R]):
             ConfigurationError: The time or the arguments cannot be used.
             Unsupported: The queue cannot delay messages and there is no task store to schedule them in.
         """
-        if args is not None and (isinstance(args, str | bytes | Mapping) or not isinstance(args, Iterable)):
+        if args is not None and (isinstance(args, _NO_ARGUMENTS) or not isinstance(args, Iterable)):
             raise ConfigurationError(f"schedule() takes the arguments as a sequence: args=({args!r},)")
+        if kwargs is not None and not isinstance(kwargs, Mapping):
+            raise ConfigurationError(f"schedule() takes keyword arguments as a mapping: kwargs={{...}}, not {kwargs!r}")
+        if not isinstance(convert_utc, bool):
+            raise ConfigurationError(
+                f"convert_utc must be True or False, not {convert_utc!r}; how long to wait is given by name: delay=60"
+            )
         command = self.command_class((tuple(args or ()), dict(kwargs or {})), overrides=self._overrides)
         if eta is not None and delay is not None:
             raise ConfigurationError("schedule() takes either eta= or delay=, not both")
@@ -132,7 +142,7 @@ class CommandFunction(Generic[P, R]):
             command.eta = self.invoker.now() + seconds("delay", delay, least=-MAX_SECONDS)
         return self.invoker.enqueue(command)
 
-    def using(self, **options: Any) -> Self:
+    def using(self, /, **options: Any) -> Self:
         """The same function with other options, for one call: ``send.using(priority=5, retries=3)(to)``.
 
         Args:
@@ -157,9 +167,10 @@ class CommandFunction(Generic[P, R]):
             revoke_once: Let it end with the first call that it kept from running.
 
         Raises:
+            ConfigurationError: ``revoke_until`` is no time.
             Unsupported: The invoker has no task store, or one that cannot keep revocations.
         """
-        until = None if revoke_until is None else to_epoch(revoke_until)
+        until = None if revoke_until is None else to_epoch(revoke_until, name="revoke_until")
         self.invoker.revocations.revoke_command(self.command_class.command_name, until, revoke_once)
 
     def restore(self) -> bool:
@@ -168,7 +179,7 @@ class CommandFunction(Generic[P, R]):
 
     def is_revoked(self, dt: datetime | None = None) -> bool:
         """Whether calls of this function are revoked, now or at ``dt`` (naive is local time)."""
-        now = self.invoker.now() if dt is None else to_epoch(dt)
+        now = self.invoker.now() if dt is None else to_epoch(dt, name="dt")
         return self.invoker.revocations.is_command_revoked(self.command_class.command_name, now)
 
     def __repr__(self) -> str:

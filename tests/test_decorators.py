@@ -233,7 +233,7 @@ def test_a_decorator_without_its_invoker_says_how_it_is_written():
         def forgotten(): ...
 
 
-@pytest.mark.parametrize("given", ["ab", b"ab", 5, {"text": "ab"}])
+@pytest.mark.parametrize("given", ["ab", b"ab", bytearray(b"ab"), 5, {"text": "ab"}, {"ab"}])
 def test_what_is_no_list_of_arguments_is_not_taken_for_one(invoker, given):
     @queue_command(invoker)
     def show(text): ...
@@ -384,3 +384,47 @@ def test_the_unique_key_of_a_periodic_command_is_checked_too(invoker):
 
         @periodic_command(invoker, crontab(), unique_key="{day}")
         def tidy(): ...
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named", "parameter"),
+    [
+        (((1,), None, None, 60), {}, "convert_utc"),
+        (((1,),), {"convert_utc": 0}, "convert_utc"),
+        (((1,), 60), {}, "kwargs"),
+        (((1,), [("num", 1)]), {}, "kwargs"),
+        (((1,),), {"eta": 60}, "eta"),
+        (((1,),), {"eta": datetime.min}, "eta"),
+        (((1,),), {"delay": datetime.now()}, "delay"),
+    ],
+)
+def test_what_schedule_cannot_use_is_refused_by_the_name_of_the_parameter(invoker, arguments, named, parameter):
+    @queue_command(invoker)
+    def later(num): ...
+
+    with pytest.raises(ConfigurationError, match=rf"\b{parameter}\b"):
+        later.schedule(*arguments, **named)
+
+
+@pytest.mark.parametrize(
+    ("ask", "parameter"), [(lambda one: one.revoke(60), "revoke_until"), (lambda one: one.is_revoked(60), "dt")]
+)
+def test_a_revocation_whose_end_is_no_time_is_refused_by_the_name_of_the_parameter(invoker, ask, parameter):
+    later = queue_command(invoker, name="later")(lambda: None)
+
+    with pytest.raises(ConfigurationError, match=f"^{parameter} must be"):
+        ask(later)
+
+
+def test_a_parameter_of_a_command_may_be_called_self(invoker):
+    @queue_command(invoker)
+    def link(**relations):
+        return relations
+
+    link(self="/orders/1")
+    link.using(priority=1)(self="/orders/1")
+
+    sent = [invoker.codec.decode(message.data).data[1] for message in invoker.queue.peek("ready")]
+    assert sent == [{"self": "/orders/1"}] * 2
+    assert link.command(self=1).data == ((), {"self": 1})
+    assert link.call_local(self=1) == {"self": 1}

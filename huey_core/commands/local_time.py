@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import datetime as dt
 
+from huey_core.exceptions import ConfigurationError
+
 __all__ = ["to_epoch"]
 
 
-def to_epoch(eta: dt.datetime, convert_utc: bool = True) -> float:
+def to_epoch(eta: dt.datetime, convert_utc: bool = True, *, name: str = "eta") -> float:
     """Return the instant of an ``eta`` in seconds since the epoch.
 
     A naive ``eta`` is local time:
@@ -24,14 +26,15 @@ def to_epoch(eta: dt.datetime, convert_utc: bool = True) -> float:
         eta: The time. One that is aware is taken as it is.
         convert_utc: Whether a naive ``eta`` is to be converted from local time to UTC; with ``False`` it is UTC
             already.
+        name: What to call it in an error.
 
     Raises:
-        TypeError: It is not a ``datetime``.
-        ValueError: It is so close to the first or the last year that it is no time elsewhere.
+        ConfigurationError: It is not a ``datetime``, or is so close to the first or the last year that it is no time
+            elsewhere.
     """
     if not isinstance(eta, dt.datetime):
-        raise TypeError(
-            f"eta must be a datetime.datetime, not {type(eta).__name__}; for a delay write "
+        raise ConfigurationError(
+            f"{name} must be a datetime.datetime, not {type(eta).__name__}; so many seconds from now are "
             "datetime.datetime.now() + datetime.timedelta(seconds=...)"
         )
     if eta.tzinfo is None and not convert_utc:
@@ -40,4 +43,4 @@ def to_epoch(eta: dt.datetime, convert_utc: bool = True) -> float:
         # In a gap fold=1 is the earlier instant and elsewhere never, so the later of the two is the rule above.
         return max(eta.timestamp(), eta.replace(fold=0).timestamp())
     except (ValueError, OverflowError) as error:
-        raise ValueError(f"eta {eta.isoformat()} cannot be converted to UTC: {error}") from error
+        raise ConfigurationError(f"{name} {eta.isoformat()} cannot be converted to UTC: {error}") from error

@@ -28,7 +28,7 @@ PROJECT: Final = DeferredInvoker(get_invoker)
 class DjangoCommandFunction(CommandFunction[P, R]):
     """A decorated function of a Django project."""
 
-    def using(self, *, on_commit: bool | str | None = None, **options: Any) -> Self:
+    def using(self, /, *, on_commit: bool | str | None = None, **options: Any) -> Self:
         """The same function with other options, for one call: ``send.using(on_commit=False)(to)``.
 
         Args:
