@@ -4,28 +4,51 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["dotted_name"]
+__all__ = ["dotted_name", "importable", "innermost"]
+
+_SCRIPTS: Final = frozenset({"__main__", "__mp_main__", "<run_path>"})
+"""What Python calls a script: that of this process, that of the parent in a spawned one, and one run by runpy."""
 
 
 def dotted_name(thing: type | Callable[..., Any]) -> str:
     """The module and the qualified name of a class or function, joined by a dot.
 
     What is defined in the script that was started gets the name it has when it is imported, because that is how the
-    consumer will find it: ``python shop/mail.py`` and ``import mail`` agree on ``mail.send``.
+    consumer will find it: ``python shop/mail.py`` and ``import mail`` agree on ``mail.send``, and so does a process
+    that multiprocessing has spawned. ``python -m shop`` and ``import shop.__main__`` agree on ``shop.send``.
     """
     module = thing.__module__
-    return f"{_name_of_script() if module == '__main__' else module}.{thing.__qualname__}"
+    if module in _SCRIPTS:
+        module = _name_of_script(thing, module)
+    return importable(f"{module}.{thing.__qualname__}")
 
 
-def _name_of_script() -> str:
-    main = sys.modules["__main__"]
-    spec = getattr(main, "__spec__", None)
-    if spec is not None:
-        return str(spec.name).removesuffix(".__main__")
-    file = getattr(main, "__file__", None)
-    return "__main__" if file is None else Path(file).stem
+def importable(name: str) -> str:
+    """A dotted name without the ``__main__`` of a package, which only the process that runs the package leaves out."""
+    return name.replace(".__main__.", ".", 1)
+
+
+def innermost(function: Any) -> Any:
+    """The function inside of all decorators that have left a ``__wrapped__``."""
+    seen = set()
+    while (inner := getattr(function, "__wrapped__", None)) is not None and id(function) not in seen:
+        seen.add(id(function))
+        function = inner
+    return function
+
+
+def _name_of_script(thing: type | Callable[..., Any], module: str) -> str:
+    # A profiler runs a script beside itself, and runpy takes it out of sys.modules at its end.
+    names = getattr(innermost(thing), "__globals__", {})
+    if names.get("__name__") != module or "__file__" not in names:
+        names = getattr(sys.modules.get(module), "__dict__", {})
+    spec, file = names.get("__spec__"), names.get("__file__")
+    # That of a folder, or of an archive, is called "__main__" as well.
+    if spec is not None and spec.name != "__main__":
+        return str(spec.name)
+    return module if file is None or file.startswith("<") else Path(file).stem

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.leased import MAX_PRIORITY
 from huey_core.exceptions import ConfigurationError
-from huey_core.names import dotted_name
+from huey_core.names import dotted_name, importable
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -87,7 +87,9 @@ def find_exceptions(given: Mapping[str, Any]) -> dict[str, Any]:
         ConfigurationError: A name has no module, or its module is imported and has no such exception.
     """
     return {
-        option: [_find_exception(option, item) if isinstance(item, str) else item for item in _several(value)]
+        option: [
+            importable(_find_exception(option, item)) if isinstance(item, str) else item for item in _several(value)
+        ]
         if option in {"retry_on", "give_up_on"}
         else value
         for option, value in given.items()
