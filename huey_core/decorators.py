@@ -187,7 +187,12 @@ class CommandFunction(Generic[P, R]):
 
 
 def queue_command(
-    invoker: Invoker | DeferredInvoker, retries: int = 0, *, name: str | None = None, **options: Any
+    invoker: Invoker | DeferredInvoker,
+    retries: int = 0,
+    retry_delay: float | timedelta = 0,
+    *,
+    name: str | None = None,
+    **options: Any,
 ) -> Callable[[Callable[P, R]], CommandFunction[P, R]]:
     """Decorate a function so that calling it enqueues a command for the consumer.
 
@@ -199,9 +204,10 @@ def queue_command(
     Args:
         invoker: The invoker to enqueue with, or a deferred one.
         retries: How many more times a command that raised is tried.
+        retry_delay: The pause before the first retry, in seconds or as a timedelta.
         name: The command's registered name; the function's module and qualified name when ``None``. Producers and
             consumers must agree on it.
-        options: ``retry_delay``, ``retry_backoff``, ``retry_max_delay``, ``retry_jitter``, ``retry_on``,
+        options: ``retry_backoff``, ``retry_max_delay``, ``retry_jitter``, ``retry_on``,
             ``give_up_on``, ``priority``, ``expires``, ``unique_key``, ``unique_for``, ``result_ttl``,
             ``store_result``, ``keep_failed``: see :class:`~huey_core.commands.options.CommandOptions`.
 
@@ -214,7 +220,7 @@ def queue_command(
         Unsupported: The queue cannot honour an option.
         CommandConflict: Another function is registered under this name.
     """
-    defaults = CommandOptions.build(retries=retries, **options)
+    defaults = CommandOptions.build(retries=retries, retry_delay=retry_delay, **options)
     body = _bound("queue_command", invoker, defaults)
 
     def decorate(function: Callable[P, R]) -> CommandFunction[P, R]:

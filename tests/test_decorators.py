@@ -39,6 +39,13 @@ def test_retries_can_be_given_by_position_as_in_the_original(invoker):
     assert fragile.command().retries == 3
 
 
+def test_retries_and_their_delay_may_be_given_by_position(invoker):
+    @queue_command(invoker, 3, 20)
+    def fragile(): ...
+
+    assert (fragile.command().retries, fragile.command().options.retry_delay) == (3, 20.0)
+
+
 def test_schedule_keeps_the_retry_settings(invoker):
     @queue_command(invoker, retries=3, retry_delay=20)
     def fragile(): ...

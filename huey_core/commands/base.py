@@ -6,6 +6,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from huey_core.backends.leased import new_message_id
+from huey_core.commands.local_time import to_epoch
 from huey_core.commands.options import CommandOptions
 from huey_core.commands.registry import default_registry
 from huey_core.exceptions import ConfigurationError
@@ -13,7 +14,7 @@ from huey_core.names import dotted_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from huey_core.invoker.invoker import Invoker
 
@@ -37,8 +38,11 @@ class QueueCommand:
 
     Args:
         data: What the command works on; any value that the invoker's serializer carries.
-        task_id: The call's identifier; a new one when ``None``.
-        eta: When to run, in seconds since the epoch; ``None`` runs as soon as possible.
+        task_id: The call's identifier; what :meth:`create_id` returns when ``None``.
+        execute_time: When to run, as a ``datetime``, of which a naive one is in UTC; ``None`` runs as soon as possible.
+        retries: How many more times it is tried when it raised; the class's when ``None``.
+        retry_delay: The pause before the first retry, in seconds; the class's when ``None``.
+        eta: Instead of ``execute_time``: when to run, in seconds since the epoch.
         overrides: Options of this call that differ from the class's; see :class:`CommandOptions`.
         headers: Texts by name that travel with the message, for trace context.
 
@@ -74,13 +78,20 @@ class QueueCommand:
         self,
         data: Any = None,
         task_id: str | None = None,
+        execute_time: datetime | None = None,
+        retries: int | None = None,
+        retry_delay: float | timedelta | None = None,
+        *,
         eta: float | None = None,
         overrides: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
     ) -> None:
         self.data = data
-        self.task_id = task_id or new_message_id()
-        self.eta = eta
+        self.task_id = task_id or self.create_id()
+        self.eta = eta if execute_time is None else to_epoch(execute_time, convert_utc=False)
+        if retries is not None or retry_delay is not None:
+            given = {"retries": retries, "retry_delay": retry_delay}
+            overrides = {**(overrides or {}), **{name: value for name, value in given.items() if value is not None}}
         self.overrides = overrides or {}
         self.options = self.defaults.override(**overrides) if overrides else self.defaults
         self.retries = self.options.retries
@@ -92,6 +103,10 @@ class QueueCommand:
         self.unique: tuple[str, float | None] | None = None
         self.received_header: dict[str, Any] = {}
         self.received: tuple[bytes, Any] | None = None
+
+    def create_id(self) -> str:
+        """Return the identifier of a new call. No two calls may have the same."""
+        return new_message_id()
 
     def execute(self) -> Any:
         """Do the work, and return the result."""

@@ -174,7 +174,8 @@ class CommandCodec:
             overrides = header.get("opts")
             if "prio" in header:
                 overrides = {**(overrides or {}), "priority": header["prio"]}
-            command = command_class(command_class.from_payload(payload), task_id, header.get("eta"), overrides)
+            content = command_class.from_payload(payload)
+            command = command_class(content, task_id, eta=header.get("eta"), overrides=overrides)
         except (TypeError, ValueError, ConfigurationError) as error:
             raise DecodeError(f"the message does not fit the command {command_name!r}: {error}") from error
         command.retries = header.get("retries", 0)

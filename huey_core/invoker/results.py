@@ -8,16 +8,16 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, overload
 
-from huey_core.backends.base import EmptyData
+from huey_core.backends.base import BaseDataStore, EmptyData
 from huey_core.backends.capabilities import Capability
 from huey_core.commands.options import MAX_SECONDS
-from huey_core.exceptions import DataStoreGetException, DataStoreTimeout, QueueException
+from huey_core.exceptions import ConfigurationError, DataStoreGetException, DataStoreTimeout, QueueException
 from huey_core.invoker.stored_result import decode_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
-    from huey_core.backends.base import BaseDataStore
+    from huey_core.commands.base import QueueCommand
     from huey_core.invoker.invoker import Invoker
 
 __all__ = ["AsyncData"]
@@ -34,12 +34,20 @@ class AsyncData(Generic[R]):
 
     Args:
         invoker: The invoker that the call was made through.
-        task_id: The call's identifier.
+        task_id: The call's identifier, or its command.
+
+    Raises:
+        ConfigurationError: The first argument is a data store, which says nothing of serializers.
     """
 
-    def __init__(self, invoker: Invoker, task_id: str) -> None:
+    def __init__(self, invoker: Invoker, task_id: str | QueueCommand) -> None:
+        if isinstance(invoker, BaseDataStore):
+            raise ConfigurationError(
+                "AsyncData takes the invoker, which knows the serializers, and not a result store: "
+                "AsyncData(invoker, task_id)"
+            )
         self.invoker = invoker
-        self.task_id = task_id
+        self.task_id = task_id if isinstance(task_id, str) else task_id.task_id
         self._value: Any = EmptyData
 
     @overload
@@ -49,6 +57,8 @@ class AsyncData(Generic[R]):
         timeout: float | timedelta | None = None,
         backoff: float = 1.15,
         max_delay: float = 1.0,
+        revoke_on_timeout: bool = False,
+        *,
         remove: bool | None = None,
     ) -> R: ...
 
@@ -59,6 +69,8 @@ class AsyncData(Generic[R]):
         timeout: float | timedelta | None = None,
         backoff: float = 1.15,
         max_delay: float = 1.0,
+        revoke_on_timeout: bool = False,
+        *,
         remove: bool | None = None,
     ) -> R | None: ...
 
@@ -68,6 +80,8 @@ class AsyncData(Generic[R]):
         timeout: float | timedelta | None = None,
         backoff: float = 1.15,
         max_delay: float = 1.0,
+        revoke_on_timeout: bool = False,
+        *,
         remove: bool | None = None,
     ) -> R | None:
         """Return the result, or ``None`` when it is not there yet.
@@ -79,6 +93,7 @@ class AsyncData(Generic[R]):
             timeout: The longest wait, in seconds or as a timedelta; ``None`` waits without an end.
             backoff: Where the store must be polled, each pause is the one before, times this.
             max_delay: Where the store must be polled, the longest pause in seconds.
+            revoke_on_timeout: :meth:`revoke` the call when ``timeout`` is over.
             remove: Whether reading removes the result from the store. By default it does in a store that keeps
                 values for ever, and does not in one that forgets them by itself.
 
@@ -90,13 +105,21 @@ class AsyncData(Generic[R]):
             DataStoreTimeout: There was none within ``timeout``.
             DataStoreGetException: The store could not be read.
             DecodeError: What is stored is damaged, or written with a serializer that is not accepted.
+            Unsupported: ``revoke_on_timeout`` was asked for, and revocations cannot be kept.
         """
         if self._value is not EmptyData:
             if remove:
                 with self._store_errors():
                     self.invoker.results.delete(self.task_id)
         elif blocking:
-            self._wait(timeout, backoff, max_delay, remove)
+            # Looked up before the wait, so that what cannot be done is told before the time is spent.
+            revocations = self.invoker.revocations if revoke_on_timeout else None
+            try:
+                self._wait(timeout, backoff, max_delay, remove)
+            except DataStoreTimeout:
+                if revocations is not None:
+                    revocations.revoke_call(self.task_id)
+                raise
         else:
             self._look(remove)
         if self._value is EmptyData:

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from huey_core import AsyncData, Invoker, queue_command
+from huey_core import AsyncData, Invoker, QueueCommand, queue_command
 from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
 from huey_core.exceptions import (
@@ -19,10 +19,15 @@ from huey_core.exceptions import (
     DataStoreGetException,
     DataStoreTimeout,
     DecodeError,
+    Unsupported,
 )
 from huey_core.invoker.stored_result import encode_value
 from huey_memory import MemoryDataStore
 from plain_backend import PlainStore
+
+
+class Call(QueueCommand, declare=False):
+    """Any command."""
 
 
 class BrokenStore(PlainStore):
@@ -148,6 +153,35 @@ def test_a_wait_without_an_end_may_be_written_as_a_very_long_one(invoker, run_co
     run_consumer(invoker)
 
     assert be_late().get(blocking=True, timeout=timeout)
+
+
+def test_a_handle_can_be_made_of_a_command(invoker):
+    command = Call(task_id="x")
+    store(invoker, "x", 5)
+
+    assert AsyncData(invoker, command).get() == 5
+
+
+def test_a_handle_on_a_store_is_refused_where_it_is_made(invoker):
+    with pytest.raises(ConfigurationError, match=r"AsyncData\(invoker, task_id\)"):
+        AsyncData(invoker.result_store, "x")
+
+
+def test_a_call_can_be_revoked_when_nobody_waits_for_it_any_more(invoker):
+    result = AsyncData(invoker, "x")
+
+    with pytest.raises(DataStoreTimeout):
+        result.get(True, 0.01, 1.15, 1.0, True)
+
+    assert result.is_revoked()
+
+
+def test_that_a_call_cannot_be_revoked_is_told_before_the_wait(invoker):
+    invoker.task_store = None
+    store(invoker, "x", 5)
+
+    with pytest.raises(Unsupported, match="task store"):
+        AsyncData(invoker, "x").get(blocking=True, revoke_on_timeout=True)
 
 
 def test_a_timeout_is_also_the_builtin_one(invoker):

@@ -40,15 +40,8 @@ class TaskCommand(QueueCommand):
     data: AnyResult
     on_commit: bool | str
 
-    def __init__(
-        self,
-        data: AnyResult,
-        task_id: str | None = None,
-        eta: float | None = None,
-        overrides: dict[str, Any] | None = None,
-        headers: dict[str, str] | None = None,
-    ) -> None:
-        super().__init__(data, task_id, eta, overrides, headers)
+    def __init__(self, data: AnyResult, task_id: str | None = None, **settings: Any) -> None:
+        super().__init__(data, task_id, **settings)
         change(data, id=self.task_id)
         self.noted: BaseException | None = None
         self.ended_before = False
