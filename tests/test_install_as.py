@@ -78,9 +78,9 @@ def test_a_module_is_loaded_only_when_it_is_asked_for(run):
 
 
 def test_a_module_that_does_not_exist_is_missing_under_the_name_asked_for(run):
-    done = run(f"{INSTALL}import huey.nowhere")
+    done = run(f"{INSTALL}try: import huey.nowhere\nexcept ModuleNotFoundError as error: print(error.name)")
 
-    assert "ModuleNotFoundError: No module named 'huey.nowhere'" in done.stderr
+    assert done.stdout == "huey.nowhere\n"
 
 
 def test_an_error_in_a_module_is_not_hidden(run):
@@ -118,4 +118,4 @@ def test_another_huey_that_is_only_installed_is_hidden(run, tmp_path):
 def test_nothing_changes_before_it_is_called(run):
     done = run("import huey_core, sys; assert 'huey' not in sys.modules; import huey")
 
-    assert "No module named 'huey'" in done.stderr
+    assert "ModuleNotFoundError" in done.stderr

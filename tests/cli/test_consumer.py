@@ -44,7 +44,7 @@ def test_an_application_that_cannot_be_imported_is_shown_from_its_own_first_line
 
     first, *_, last = [line for line in result.stderr.splitlines() if not line.startswith("    ")]
     assert (result.exit_code, first) == (1, "Traceback (most recent call last):")
-    assert last == "ZeroDivisionError: division by zero"
+    assert last.startswith("ZeroDivisionError")
     frames = [line for line in result.stderr.splitlines() if line.startswith("  File ")]
     assert ["shop_of_errors.py" in frames[0], "shop_of_commands.py" in frames[1], len(frames)] == [True, True, 2]
 

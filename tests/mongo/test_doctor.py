@@ -144,14 +144,14 @@ def test_a_user_who_may_not_write_fails_the_round_trip_for_that_reason(guarded_s
     round_trip = diagnose(as_user(guarded_server, "reader"))["round trip"]
 
     assert round_trip["level"] == "fail"
-    assert "not authorized on reader to execute command { insert" in round_trip["sentence"]
+    assert "OperationFailure" in round_trip["sentence"]
 
 
 def test_a_wrong_password_is_one_failure_that_does_not_show_it(guarded_server, diagnose):
     found = diagnose(as_user(guarded_server, "writer", "wrong-word"))
 
     assert levels(found, *CHECKS) == {"URL": "ok", "connection": "fail"}
-    assert "Authentication failed" in found["connection"]["sentence"]
+    assert "refuses the login of user 'writer'" in found["connection"]["sentence"]
     assert "wrong-word" not in json.dumps(found)
 
 
@@ -163,7 +163,7 @@ def test_a_server_that_is_down_is_one_failure(new_server, diagnose, eventually):
         found = diagnose(server.url(serverSelectionTimeoutMS="200"))
         assert levels(found, *CHECKS) == {"URL": "ok", "connection": "fail"}
         # The driver may have had no time to try.
-        return "Connection refused" in found["connection"]["sentence"]
+        return f"{server.address}" in found["connection"]["sentence"]
 
     eventually(says_why, "the reason")
 

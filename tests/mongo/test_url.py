@@ -163,13 +163,23 @@ class TestUsers:
         queue.flush()
 
     def test_another_database_is_refused(self, guarded, new_backend):
-        with pytest.raises(OperationFailure, match="not authorized"):
-            new_backend(self.url(guarded, "other", authSource="mail")).queue("q").write(b"x")
-
-    def test_a_refused_login_does_not_show_the_password(self, guarded, new_backend):
         with pytest.raises(OperationFailure) as refused:
-            new_backend(self.url(guarded, password="wrong-word")).ping()
+            new_backend(self.url(guarded, "other", authSource="mail")).queue("q").write(b"x")
+        assert refused.value.code == 13
+
+    @pytest.mark.parametrize("database", ["mail", "other"])
+    @pytest.mark.parametrize("ask", [lambda backend: backend.ping(), lambda backend: backend.queue("q").write(b"x")])
+    def test_a_refused_login_names_the_user_and_its_database_and_not_the_password(
+        self, guarded, new_backend, database, ask
+    ):
+        with pytest.raises(OperationFailure) as refused:
+            ask(new_backend(self.url(guarded, database, password="wrong-word")))
+        assert f"refuses the login of user 'ann@post' of the database '{database}'" in str(refused.value)
         assert "wrong-word" not in str(refused.value)
+
+    def test_a_missing_login_is_said(self, guarded, new_backend):
+        with pytest.raises(OperationFailure, match="asks for a login and the URL has none"):
+            new_backend(guarded.url("mail")).queue("q").write(b"x")
 
 
 class TestReports:

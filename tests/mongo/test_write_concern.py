@@ -149,7 +149,7 @@ def test_a_write_that_raised_is_written_once_when_it_is_repeated(queue, hasty, o
 
 def test_trouble_at_the_first_use_is_not_taken_for_a_mistake_of_the_configuration(members, new_backend, one_missing):
     backend = new_backend(members.url("first_use", w="3", wTimeoutMS="200"))
-    with one_missing(), pytest.raises(QueueException, match="waiting for replication timed out") as raised:
+    with one_missing(), pytest.raises(QueueException, match="are not known to be made") as raised:
         backend.queue("q").write(b"x")
     assert not isinstance(raised.value, ConfigurationError)
     assert isinstance(raised.value.__cause__, WTimeoutError)

@@ -80,4 +80,4 @@ def test_the_command_line_can_be_run_as_a_module():
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
     assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.startswith("Usage: python -m huey_core")
+    assert "python -m huey_core" in ended.stdout

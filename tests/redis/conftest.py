@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import selectors
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -152,3 +153,13 @@ class Tunnel:
 def make_tunnel() -> Iterator[Callable[..., Tunnel]]:
     with ExitStack() as stack:
         yield lambda *args, **kwargs: stack.enter_context(closing(Tunnel(*args, **kwargs)))
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for the name localhost that nobody but its own file vouches for, and its key."""
+    folder = tmp_path_factory.mktemp("tls")
+    request = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
+    files = ["-addext", "subjectAltName=DNS:localhost", "-keyout", "key.pem", "-out", "cert.pem"]
+    subprocess.run([*request.split(), *files], cwd=folder, check=True, capture_output=True)
+    return folder / "cert.pem", folder / "key.pem"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-import subprocess
+from contextlib import contextmanager
 
 import pytest
 from hypothesis import given
@@ -106,14 +106,11 @@ class TestTransports:
         assert b"name=web-1" in named._connections.call("CLIENT", "LIST")
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    """A certificate for the name localhost that nobody but its own file vouches for, and its key."""
-    folder = tmp_path_factory.mktemp("tls")
-    request = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
-    files = ["-addext", "subjectAltName=DNS:localhost", "-keyout", "key.pem", "-out", "cert.pem"]
-    subprocess.run([*request.split(), *files], cwd=folder, check=True, capture_output=True)
-    return folder / "cert.pem", folder / "key.pem"
+@contextmanager
+def refused_for_its_certificate():
+    with pytest.raises(BrokenConnection) as caught:
+        yield
+    assert isinstance(caught.value.__context__, ssl.SSLCertVerificationError)
 
 
 class TestTLS:
@@ -129,11 +126,11 @@ class TestTLS:
         assert trusting.queue("through a URL").claim(1, 60.0, wait=0.05) == []
 
     def test_a_server_that_nobody_vouches_for_is_refused(self, tls_port):
-        with pytest.raises(BrokenConnection, match="certificate"):
+        with refused_for_its_certificate():
             backend(f"rediss://localhost:{tls_port}").ping()
 
     def test_a_server_of_another_name_is_refused_unless_the_name_does_not_matter(self, tls_port, certificate):
-        with pytest.raises(BrokenConnection, match="certificate"):
+        with refused_for_its_certificate():
             backend(f"rediss://127.0.0.1:{tls_port}?tls_ca={certificate[0]}").ping()
         backend(f"rediss://127.0.0.1:{tls_port}?tls_ca={certificate[0]}&tls_check_hostname=no").ping()
 

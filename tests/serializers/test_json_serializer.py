@@ -332,10 +332,10 @@ def test_a_refusal_names_the_type_and_not_the_value() -> None:
         (b'{"$": ["tuple"], "v": 1}', "no tag"),
         (b'{"$": "tuple"}', "KeyError: 'v'"),
         (b'{"$": "tuple", "v": "ab"}', "str in place of list"),
-        (b'{"$": "set", "v": [[]]}', "unhashable"),
-        (b'{"$": "bytes", "v": "="}', "Incorrect padding|padding|base64"),
+        (b'{"$": "set", "v": [[]]}', "TypeError"),
+        (b'{"$": "bytes", "v": "="}', "Error"),
         (b'{"$": "decimal", "v": "x"}', "InvalidOperation"),
-        (b'{"$": "timedelta", "v": [1, 2]}', "unpack"),
+        (b'{"$": "timedelta", "v": [1, 2]}', "ValueError"),
         (b'{"$": "datetime", "v": "2030-01-01T00:00:00Z", "zone": "No/Where"}', "no data for the time zone 'No/Where'"),
         (b'{"$": "datetime", "v": "2030-01-01T00:00:00Z", "zone": "Europe"}', "no data for the time zone 'Europe'"),
         (b'{"$": "datetime", "v": "2030-01-01T00:00:00Z", "zone": "../x"}', "ValueError"),
@@ -412,7 +412,7 @@ def test_a_name_that_is_not_unicode_is_refused() -> None:
     strange = enum.Enum("Strange", {"\ud800": 1}, module=__name__)
     JSONSerializer.register(strange)
 
-    with pytest.raises(EncodeError, match="surrogates not allowed"):
+    with pytest.raises(EncodeError, match="named or built so"):
         SERIALIZER.encode(list(strange))
 
 

@@ -75,7 +75,7 @@ class TestWhatIsRefused:
     def test_a_file_that_is_no_database_is_refused_and_left_alone(self, make_queue, path):
         path.write_bytes(b"an important document\n" * 100)
 
-        with pytest.raises(sqlite3.DatabaseError, match=r"huey\.db: file is not a database; name another file"):
+        with pytest.raises(sqlite3.DatabaseError, match=r"huey\.db: .*; name another file"):
             make_queue().write(b"x")
 
         assert path.read_bytes() == b"an important document\n" * 100
@@ -108,7 +108,7 @@ class TestLocks:
         started = time.monotonic()
 
         for call in (lambda: queue.write(b"refused"), lambda: queue.claim(1, MINUTE)):
-            with pytest.raises(sqlite3.OperationalError, match=r"database is locked; .*busy_timeout, 0\.2 seconds"):
+            with pytest.raises(sqlite3.OperationalError, match=r"busy_timeout, 0\.2 seconds"):
                 call()
 
         assert time.monotonic() - started >= 0.4

@@ -77,7 +77,7 @@ def test_signals_come_in_order(signals):
 def test_without_a_place_for_results_none_can_be_got():
     result = add.enqueue(1, 2)
     assert not default_task_backend.supports_get_result
-    with pytest.raises(NotImplementedError, match="does not support retrieving"):
+    with pytest.raises(NotImplementedError):
         add.get_result(result.id)
 
 

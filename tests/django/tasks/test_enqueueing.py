@@ -75,13 +75,13 @@ def test_texts_and_numbers_of_a_class_of_their_own_are_texts_and_numbers(backend
 
 @pytest.mark.parametrize("argument", [object(), datetime(2030, 1, 1, tzinfo=UTC), {1, 2}])
 def test_what_json_does_not_have_is_refused_and_nothing_is_written(backend, argument):
-    with pytest.raises(TypeError, match="Unsupported type"):
+    with pytest.raises(TypeError):
         note.enqueue(argument)
     assert len(queue_of(backend)) == 0
 
 
 def test_bytes_that_are_no_text_are_refused(backend):
-    with pytest.raises(ValueError, match="Unsupported value"):
+    with pytest.raises(ValueError):  # noqa: PT011 - the text is that of Django
         note.enqueue(b"\xff")
 
 

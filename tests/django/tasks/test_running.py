@@ -91,7 +91,7 @@ def test_a_task_that_raised_has_failed(backend, consume, finished):
     result = finished(fail.enqueue())
     assert (result.status, result.attempts) == (TaskResultStatus.FAILED, 1)
     assert result.enqueued_at <= result.started_at <= result.finished_at
-    with pytest.raises(ValueError, match="Task failed"):
+    with pytest.raises(ValueError):  # noqa: PT011 - the text is that of Django
         result.return_value  # noqa: B018
 
 

@@ -67,7 +67,7 @@ class MongoBackend(Backend):
         Raises:
             pymongo.errors.PyMongoError: There is none, or the password is wrong.
         """
-        self._cluster.client[self.settings.database].command("ping")
+        self._cluster.ping()
 
     def describe(self) -> dict[str, str]:
         """Return the server's version and deployment, the durability of a write, and whether indexes are missing."""

@@ -18,6 +18,7 @@ from huey_mongo._version import __version__
 from huey_mongo.clock import clock_of
 from huey_mongo.hints import Hints
 from huey_mongo.indexes import create_indexes
+from huey_mongo.login import naming_the_login
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -91,7 +92,7 @@ class Cluster(PerProcess):
         """
         if self._collection is None:
             collection = self.bare_collection
-            create_indexes(collection)
+            create_indexes(collection, self.settings)
             self._collection = collection
         return self._collection
 
@@ -106,7 +107,13 @@ class Cluster(PerProcess):
     def hello(self) -> Document:
         """Ask the primary who it is."""
         # A command does not take the client's options by itself, and would tell the time without a time zone.
-        return self.client.admin.command("hello", codec_options=self.client.codec_options)
+        with naming_the_login(self.settings):
+            return self.client.admin.command("hello", codec_options=self.client.codec_options)
+
+    def ping(self) -> None:
+        """Ask the primary for a sign of life."""
+        with naming_the_login(self.settings):
+            self.client[self.settings.database].command("ping")
 
     def now(self) -> float:
         """Ask the server for its time, in seconds since the epoch."""

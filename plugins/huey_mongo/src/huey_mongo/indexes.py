@@ -11,11 +11,13 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import OperationFailure
 
 from huey_core.exceptions import ConfigurationError, QueueException
+from huey_mongo.login import LoginRefused, naming_the_login
 
 if TYPE_CHECKING:
     from pymongo.collection import Collection
 
     from huey_mongo.documents import Document
+    from huey_mongo.settings import Settings
 
 __all__ = ["INDEXES", "create_indexes", "missing_indexes"]
 
@@ -39,16 +41,20 @@ INDEXES: Final = (
 """Every index that this backend needs, beside that of ``_id``."""
 
 
-def create_indexes(collection: Collection[Document]) -> None:
+def create_indexes(collection: Collection[Document], settings: Settings) -> None:
     """Make the indexes that are not there yet. Any number of processes may do so at the same time.
 
     Raises:
+        LoginRefused: The server asks for a login, or refuses the one of the settings.
         ConfigurationError: An index cannot be made: one of its name or of its fields is there and different, or the
             collection is sharded.
         QueueException: The server did not make them for another reason, which may pass.
     """
     try:
-        collection.create_indexes(list(INDEXES))
+        with naming_the_login(settings):
+            collection.create_indexes(list(INDEXES))
+    except LoginRefused:
+        raise
     except OperationFailure as error:
         if error.code == UNAUTHORIZED:
             # A user without the right to make indexes works all the same when somebody else has made them.

@@ -33,6 +33,7 @@ class Settings:
         database: The name of the database.
         collection: The name of the collection.
         poll: The longest pause in seconds of an idle consumer without change streams.
+        login: As whom it logs in, for messages; ``None`` when the URL gives no login.
     """
 
     uri: str = field(repr=False)
@@ -40,6 +41,7 @@ class Settings:
     database: str
     collection: str
     poll: float = DEFAULT_POLL
+    login: str | None = None
 
     @classmethod
     def of_text(cls, url: str) -> Settings:
@@ -68,12 +70,23 @@ class Settings:
             database=url.database or DEFAULT_DATABASE,
             collection=url.options.get("collection", DEFAULT_COLLECTION),
             poll=url.options.get("poll", DEFAULT_POLL),
+            login=_login(url),
         )
 
     @property
     def place(self) -> tuple[tuple[str, ...], str, str]:
         """Where the data is, as far as the settings can tell: two that are equal here share their documents."""
         return self.hosts, self.database, self.collection
+
+
+def _login(url: BackendURL) -> str | None:
+    options = dict(url.query)
+    mechanism = options.get("authMechanism", "")
+    if url.username is None:
+        return mechanism or None
+    # What the driver takes for the database when the option is not given.
+    source = url.database or "admin" if mechanism in {"", "SCRAM-SHA-1", "SCRAM-SHA-256"} else "$external"
+    return f"user {url.username!r} of the database {options.get('authSource', source)!r}"
 
 
 def _uri(url: BackendURL, hosts: tuple[str, ...]) -> str:

@@ -248,10 +248,8 @@ class Connections(PerProcess):
             callback()
 
     def _close_idle(self) -> None:
-        # Several threads may be at it.
-        with suppress(IndexError):
-            while True:
-                self._idle.pop().close()
+        while (link := self._pop_idle()) is not None:
+            link.close()
 
     def _exchange_packed(self, commands: Sequence[bytes]) -> list[Any]:
         with self.borrow() as link:
@@ -273,18 +271,20 @@ class Connections(PerProcess):
         return replies
 
     def _take(self) -> Link:
-        while True:
-            try:
-                link = self._idle.pop()
-            except IndexError:
-                if self._closed:
-                    raise QueueException(
-                        "the connections to Redis were closed by this program, and are of no more use"
-                    ) from None
-                return Link(self.settings)
+        while (link := self._pop_idle()) is not None:
             if link.is_usable():
                 return link
             link.close()
+        if self._closed:
+            raise QueueException("the connections to Redis were closed by this program, and are of no more use")
+        return Link(self.settings)
+
+    def _pop_idle(self) -> Link | None:
+        # What is raised while another error is handled is logged together with that one, so none is when one connects.
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
 
 
 class _Exchange:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Any, Final
 
 from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
 
 from huey_core.exceptions import ConfigurationError
+from huey_redis.login import log_in
 
 __all__ = ["DEFAULT_TIMEOUT", "Settings"]
 
@@ -82,6 +84,7 @@ class Settings:
             "socket_connect_timeout": self.connect_timeout,
             "client_name": self.client_name,
             "protocol": 2,
+            "redis_connect_func": partial(log_in, self),
         }
         if self.path is not None:
             kind = UnixDomainSocketConnection
