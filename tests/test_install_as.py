@@ -43,6 +43,14 @@ def test_the_redis_backend_is_found_where_it_was(run):
     assert done.returncode == 0, done.stderr
 
 
+def test_a_module_whose_distribution_is_not_installed_says_what_to_install(run):
+    done = run(f"{INSTALL}import sys; sys.modules['huey_redis'] = None\nimport huey.backends.redis_backend")
+
+    assert (
+        "huey.backends.redis_backend is huey_redis now, which is not installed: pip install huey-redis" in done.stderr
+    )
+
+
 def test_a_module_under_both_names_is_one(run):
     done = run(
         f"{INSTALL}import sys, huey.commands.registry\n"

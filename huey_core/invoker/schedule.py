@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from huey_core.backends.base import BaseDataStore, EmptyData
 from huey_core.backends.capabilities import Capability
+from huey_core.invoker.arguments import check_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,9 +29,13 @@ class CommandSchedule:
 
     Args:
         store: The task store; ``None`` keeps the schedule in memory alone.
+
+    Raises:
+        ConfigurationError: It is no data store, but an invoker for example, as in the original API.
     """
 
     def __init__(self, store: BaseDataStore | None) -> None:
+        check_kind("store", store, BaseDataStore, type(None))
         self._store = store
         self._shared = store is not None and Capability.LOCKS in store.capabilities
         self._lock = threading.Lock()

@@ -130,6 +130,12 @@ def test_a_setting_that_would_not_be_used(config, unused):
     assert f"HUEY_CONFIG[{unused!r}] would not be used" in text
 
 
+def test_a_name_for_a_task_store_that_is_a_url_would_not_be_used():
+    id_, text = only_issue(QUEUE=REDIS, TASK_STORE_NAME="b")
+    assert id_ == "huey_django.E002"
+    assert "TASK_STORE_NAME would not be used" in text
+
+
 class MisspeltHook:
     @hookimpl
     def huey_command_suceeded(self):

@@ -82,6 +82,10 @@ class TestPlaces:
         assert invoker.result_store.connection == {"host": "results.example"}
         assert invoker.task_store.connection == {"host": "state.example"}
 
+    def test_the_task_store_may_have_a_name_of_its_own(self, configure):
+        configure(QUEUE=MemoryQueue, QUEUE_NAME="shop", TASK_STORE=MemoryDataStore, TASK_STORE_NAME="schedule")
+        assert get_invoker().task_store.name == "schedule"
+
     def test_a_class_may_be_given_itself(self, configure):
         configure(QUEUE=MemoryQueue, QUEUE_CONNECTION={"space": "shop"})
         assert get_invoker().queue.space is MemoryQueue("shop", space="shop").space
@@ -276,7 +280,8 @@ class TestOtherKeys:
 
     def test_every_key_of_the_original_api_is_known(self):
         original = """QUEUE QUEUE_NAME QUEUE_CONNECTION RESULT_STORE RESULT_STORE_NAME RESULT_STORE_CONNECTION
-            TASK_STORE PERIODIC THREADS LOGFILE LOGLEVEL BACKOFF INITIAL_DELAY MAX_DELAY ALWAYS_EAGER"""
+            TASK_STORE TASK_STORE_NAME TASK_STORE_CONNECTION
+            PERIODIC THREADS LOGFILE LOGLEVEL BACKOFF INITIAL_DELAY MAX_DELAY ALWAYS_EAGER"""
         assert set(original.split()) <= set(KEYS)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from huey_core.exceptions import ConfigurationError
 from huey_core.invoker.schedule import CommandSchedule
 from huey_memory import ManualClock, MemoryDataStore
 from plain_backend import PlainStore
@@ -37,6 +38,11 @@ def test_a_message_can_be_removed(store):
 
 def test_an_empty_schedule_is_never_due(store):
     assert CommandSchedule(store).next_due() is None
+
+
+def test_a_schedule_of_an_invoker_is_refused(invoker):
+    with pytest.raises(ConfigurationError, match="store must be BaseDataStore, not <Invoker"):
+        CommandSchedule(invoker)
 
 
 @pytest.mark.parametrize("store", [PlainStore(), MemoryDataStore("s", clock=ManualClock())], ids=["plain", "locking"])

@@ -49,6 +49,7 @@ KEYS: Final[Mapping[str, Any]] = {
     "RESULT_STORE_NAME": None,
     "RESULT_STORE_CONNECTION": None,
     "TASK_STORE": None,
+    "TASK_STORE_NAME": None,
     "TASK_STORE_CONNECTION": None,
     "STORE_NONE": False,
     "SERIALIZER": None,
@@ -64,6 +65,7 @@ KEYS: Final[Mapping[str, Any]] = {
 KINDS: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
     "QUEUE_NAME": ((str,), "a text"),
     "RESULT_STORE_NAME": ((str,), "a text"),
+    "TASK_STORE_NAME": ((str,), "a text"),
     "QUEUE_CONNECTION": ((Mapping,), "a dictionary"),
     "RESULT_STORE_CONNECTION": ((Mapping,), "a dictionary"),
     "TASK_STORE_CONNECTION": ((Mapping,), "a dictionary"),
@@ -159,8 +161,8 @@ class HueySettings:
         }
         loaded = cls(
             queue=queue,
-            result_store=_store("RESULT_STORE", values, queue.name, values["RESULT_STORE_NAME"]),
-            task_store=_store("TASK_STORE", values, queue.name, STATE_PREFIX + queue.name),
+            result_store=_store("RESULT_STORE", values, queue.name),
+            task_store=_store("TASK_STORE", values, queue.name),
             always_eager=values["ALWAYS_EAGER"],
             on_commit=values["ON_COMMIT"],
             invoker={argument: given[key] for key, argument in arguments.items() if key in given}
@@ -326,15 +328,21 @@ def _queue(values: Mapping[str, Any]) -> Place:
     return Place("QUEUE", url.render(hide_password=False), dict(url.query)["queue"])
 
 
-def _store(key: str, values: Mapping[str, Any], queue_name: str, name: str | None) -> Place:
+def _store(key: str, values: Mapping[str, Any], queue_name: str) -> Place:
+    name = values[f"{key}_NAME"] or (STATE_PREFIX + queue_name if key == "TASK_STORE" else queue_name)
     if not is_url(values[key]):
-        return _built(key, values, name or queue_name)
+        return _built(key, values, name)
     url = _parsed(key, values)
     if "queue" not in dict(url.query):
         url = _with_option(key, url, "queue", queue_name)
-    if values.get(f"{key}_NAME") is not None:
+    if values[f"{key}_NAME"] is not None:
+        if key == "TASK_STORE":
+            raise SettingsError(
+                "TASK_STORE is a URL, so TASK_STORE_NAME would not be used: the store is named after the queue.",
+                "Remove it, or set TASK_STORE to the dotted path of a class.",
+            )
         url = _with_option(key, url, "results", values[f"{key}_NAME"])
-    return Place(key, url.render(hide_password=False), name or queue_name)
+    return Place(key, url.render(hide_password=False), name)
 
 
 def _built(key: str, values: Mapping[str, Any], name: str) -> Place:

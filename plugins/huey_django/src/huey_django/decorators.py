@@ -6,7 +6,7 @@ import types
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar, overload
 
 from huey_core import decorators as core
-from huey_core.decorators import CommandFunction
+from huey_core.decorators import CommandFunction, crontab
 from huey_core.exceptions import ConfigurationError
 from huey_core.invoker.deferred import DeferredInvoker
 from huey_django.invokers import get_invoker
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from huey_core.commands.base import FunctionCommand
 
-__all__ = ["DjangoCommandFunction", "periodic_command", "queue_command"]
+__all__ = ["DjangoCommandFunction", "crontab", "periodic_command", "queue_command"]
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -7,4 +7,7 @@ from huey_redis.backend import RedisBackend
 from huey_redis.data_store import RedisDataStore
 from huey_redis.queue import RedisQueue
 
-__all__ = ["RedisBackend", "RedisDataStore", "RedisQueue", "__version__"]
+__all__ = ["RedisBackend", "RedisBlockingQueue", "RedisDataStore", "RedisQueue", "__version__"]
+
+RedisBlockingQueue = RedisQueue
+"""The original API's name of a queue that waits for messages, as every :class:`RedisQueue` does."""
