@@ -13,7 +13,7 @@ from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
 from huey_core.envelope import unpack
 from huey_core.exceptions import CommandAbandoned, CommandNotFound, DecodeError
-from huey_core.invoker.stored_result import encode_dropped, result_write, write_result
+from huey_core.invoker.stored_result import encode_dropped, leaves_record, result_write, write_result
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +41,7 @@ def tell_of_burial(invoker: Invoker, letter: StoredMessage) -> ResultWrite | Non
     log.error("message %s of the command %.200r is buried: %s", letter.message_id, header.get("cmd"), letter.reason)
     invoker.notify("huey_command_buried", command=None, message_id=letter.message_id, reason=letter.reason)
     wanted, ttl = _result_options(invoker, header)
-    if invoker.result_store is None or wanted is False:
+    if not leaves_record(invoker, wanted, ttl):
         return None
     value = encode_dropped(invoker.serializer, letter.message_id, CommandAbandoned(letter.reason))
     return result_write(invoker, letter.message_id, value, ttl)

@@ -8,10 +8,10 @@ from __future__ import annotations
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from huey_core.exceptions import CommandExpired, CommandRevoked
+from huey_core.exceptions import CommandExpired
 from huey_core.hookspecs import hookimpl
 from huey_core.invoker.execution import Execution
-from huey_core.invoker.stored_result import encode_dropped, encode_error, encode_value, result_write
+from huey_core.invoker.stored_result import encode_end, leaves_record, result_write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,18 +45,9 @@ class CoreFeatures:
     @hookimpl(trylast=True)
     def huey_store_result(self, invoker: Invoker, command: QueueCommand, execution: Execution) -> ResultWrite | None:
         options = command.options
-        wanted = options.store_result
-        if invoker.result_store is None or wanted is False:
+        if not leaves_record(invoker, options.store_result, options.result_ttl):
             return None
-        error = execution.error
-        if error is None:
-            if execution.value is None and not invoker.store_none and wanted is not True:
-                return None
-            value = encode_value(invoker.serializer, command.task_id, execution.value)
-        elif execution.dropped and isinstance(error, CommandExpired | CommandRevoked):
-            value = encode_dropped(invoker.serializer, command.task_id, error)
-        else:
-            value = encode_error(invoker.serializer, command.task_id, error)
+        value = encode_end(invoker.serializer, command.task_id, execution, options.store_result)
         return result_write(invoker, command.task_id, value, options.result_ttl)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from huey_core.backends.leased import Ack, Bury, Delivery, Retry
 from huey_core.invoker.results import AsyncData
 from huey_core.invoker.runner import CommandRunner
-from huey_core.invoker.stored_result import write_result
+from huey_core.invoker.stored_result import encode_end, write_result
 
 if TYPE_CHECKING:
     from huey_core.backends.leased import Outcome
@@ -47,7 +47,9 @@ def run_eagerly(invoker: Invoker, command: QueueCommand) -> Any:
         return execution.value
     if outcome.result is not None:
         write_result(outcome.result)
-    return AsyncData(invoker, command.task_id)
+        return AsyncData(invoker, command.task_id)
+    # Nothing is stored, so the handle itself must know that there is nothing to wait for.
+    return AsyncData(invoker, command.task_id, encode_end(invoker.serializer, command.task_id, execution, False))
 
 
 def _run(invoker: Invoker, runner: CommandRunner, task_id: str, data: bytes) -> tuple[Outcome, Execution]:

@@ -67,7 +67,8 @@ class Invoker:
         result_store: Where results are kept: a data store, a backend URL, or ``None`` for no results.
         task_store: Where the consumer keeps its own state (schedule, ticks, revocations): a data store, a backend
             URL, or ``None``.
-        store_none: Whether a result of ``None`` is stored, too.
+        store_none: Of the original API, and of no effect: that a command returned ``None`` is always stored, so that
+            a wait for it ends.
         always_eager: Run every command at once in the caller, for tests and debugging. Commands go through the
             serializer all the same.
         serializer: Writes arguments and results: a serializer, or the name of one, such as ``json``, ``pickle`` or

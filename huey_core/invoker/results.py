@@ -6,7 +6,7 @@ import threading
 import time
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from huey_core.backends.base import BaseDataStore, EmptyData
 from huey_core.backends.capabilities import Capability
@@ -17,14 +17,13 @@ from huey_core.invoker.stored_result import decode_result
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
+    from huey_core.backends.base import EmptyDataType
     from huey_core.commands.base import QueueCommand
     from huey_core.invoker.invoker import Invoker
 
 __all__ = ["AsyncData"]
 
 R = TypeVar("R")
-
-_NONE_HINT: Final = " (a result of None is stored only with store_none=True or store_result=True)"
 
 
 class AsyncData(Generic[R]):
@@ -35,12 +34,15 @@ class AsyncData(Generic[R]):
     Args:
         invoker: The invoker that the call was made through.
         task_id: The call's identifier, or its command.
+        record: The stored form of its result, where that is known already.
 
     Raises:
         ConfigurationError: The first argument is a data store, which says nothing of serializers.
     """
 
-    def __init__(self, invoker: Invoker, task_id: str | QueueCommand) -> None:
+    def __init__(
+        self, invoker: Invoker, task_id: str | QueueCommand, record: bytes | EmptyDataType = EmptyData
+    ) -> None:
         if isinstance(invoker, BaseDataStore):
             raise ConfigurationError(
                 "AsyncData takes the invoker, which knows the serializers, and not a result store: "
@@ -48,7 +50,7 @@ class AsyncData(Generic[R]):
             )
         self.invoker = invoker
         self.task_id = task_id if isinstance(task_id, str) else task_id.task_id
-        self._value: Any = EmptyData
+        self._value = record
 
     @overload
     def get(
@@ -86,7 +88,9 @@ class AsyncData(Generic[R]):
     ) -> R | None:
         """Return the result, or ``None`` when it is not there yet.
 
-        Once it was returned, the handle remembers it, be it removed from the store or not.
+        A command that returned ``None``, or keeps its result to itself (``store_result=False``), leaves a record of
+        its end, so that a wait for it ends with ``None``. Once it was returned, the handle remembers a result, be it
+        removed from the store or not.
 
         Args:
             blocking: Wait for the result. Where the store can tell when it arrives, it is not polled.
@@ -183,8 +187,7 @@ class AsyncData(Generic[R]):
         while not self._look(remove):
             remaining = None if deadline is None else deadline - time.monotonic()
             if remaining is not None and remaining <= 0:
-                hint = "" if self.invoker.store_none else _NONE_HINT
-                raise DataStoreTimeout(f"no result of {self.task_id} within {timeout} s{hint}")
+                raise DataStoreTimeout(f"no result of {self.task_id} within {timeout} s")
             store = self.invoker.results
             if Capability.NOTIFY in store.capabilities:
                 with self._store_errors():

@@ -24,16 +24,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
+    from huey_core.invoker.execution import Execution
     from huey_core.invoker.invoker import Invoker
     from huey_core.serializers.base import Serializer
 
 __all__ = [
     "decode_result",
     "encode_dropped",
+    "encode_end",
     "encode_error",
     "encode_value",
     "error_text",
     "format_error",
+    "leaves_record",
     "result_write",
     "traceback_of_command",
     "write_result",
@@ -57,6 +60,31 @@ def encode_value(serializer: Serializer, task_id: str, value: Any) -> bytes:
     """
     header = encode_header({"id": task_id, "state": "ok", "ser": serializer.name})
     return join(header, serializer.encode(value, header))
+
+
+def encode_end(serializer: Serializer, task_id: str, execution: Execution, wanted: bool | None = None) -> bytes:
+    """Encode how a command ended.
+
+    Args:
+        serializer: The serializer.
+        task_id: The command's id.
+        execution: What its run came to.
+        wanted: The command's option ``store_result``: ``False`` keeps the value, and of an error all but its type, to
+            itself.
+
+    Raises:
+        EncodeError: The serializer cannot carry the value.
+    """
+    error = execution.error
+    if error is None:
+        return encode_value(serializer, task_id, None if wanted is False else execution.value)
+    if execution.dropped and isinstance(error, CommandExpired | CommandRevoked):
+        return encode_dropped(serializer, task_id, error)
+    if wanted is not False:
+        return encode_error(serializer, task_id, error)
+    message = "it failed; the error is not stored, because the command has store_result=False"
+    details = {"type": dotted_name(type(error)), "message": message, "traceback": ""}
+    return _encode_details(serializer, task_id, "error", details)
 
 
 def encode_error(serializer: Serializer, task_id: str, error: BaseException) -> bytes:
@@ -137,6 +165,21 @@ def decode_result(accepted: Mapping[str, Serializer], task_id: str, data: bytes)
     if kind is not None:
         raise kind(value.get("message", ""))
     raise DecodeError(f"the stored result has the unknown state {state!r}")
+
+
+def leaves_record(invoker: Invoker, wanted: bool | None, ttl: float | None) -> bool:
+    """Whether the end of a command is noted in the invoker's result store, so that whoever waits for it learns of it.
+
+    Where it would be kept for ever, a command whose result is not wanted leaves nothing: nobody may ever read it.
+
+    Args:
+        invoker: The invoker.
+        wanted: The command's option ``store_result``.
+        ttl: Its option ``result_ttl``.
+    """
+    if invoker.result_store is None or wanted is not False:
+        return invoker.result_store is not None
+    return invoker.results_expire and (ttl is not None or invoker.result_ttl is not None)
 
 
 def result_write(invoker: Invoker, task_id: str, value: bytes, ttl: float | None = None) -> ResultWrite:

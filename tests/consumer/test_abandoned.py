@@ -10,7 +10,7 @@ from huey_core.backends.leased import Message, ResultWrite, State
 from huey_core.consumer import burials
 from huey_core.consumer.burials import BurialTeller
 from huey_core.envelope import encode_header
-from huey_core.exceptions import CommandAbandoned, DataStoreTimeout
+from huey_core.exceptions import CommandAbandoned
 from huey_core.invoker.abandoned import tell_of_burial, write_in_place_of_result
 from huey_core.invoker.stored_result import encode_value, write_result
 from huey_memory import ManualClock, MemoryDataStore, MemoryQueue
@@ -145,7 +145,7 @@ def test_bytes_that_are_no_message_are_told_of_all_the_same(invoker, spend, even
 
 
 @pytest.mark.parametrize("where", ["command", "call"])
-def test_nothing_is_stored_for_a_command_without_results(invoker, spend, eventually, where):
+def test_a_command_without_results_is_known_to_be_abandoned(invoker, spend, eventually, where):
     @queue_command(invoker, store_result=None if where == "call" else False)
     def crash():
         raise AssertionError("nobody runs it here")
@@ -156,7 +156,7 @@ def test_nothing_is_stored_for_a_command_without_results(invoker, spend, eventua
 
     tell(invoker)
 
-    with pytest.raises(DataStoreTimeout):
+    with pytest.raises(CommandAbandoned):
         result.get(blocking=True, timeout=0)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from huey_core import CommandRegistry, QueueCommand, queue_command
 from huey_core.exceptions import CommandError, CommandNotFound, EncodeError
+from plain_backend import PlainStore
 
 
 def test_nothing_is_written_to_the_queue(make_invoker):
@@ -69,6 +70,26 @@ def test_an_error_is_kept_for_get_with_a_result_store(make_invoker):
 
     with pytest.raises(CommandError, match="gone"):
         result.get()
+
+
+def test_a_wait_for_a_command_that_returned_none_ends(make_invoker):
+    invoker = make_invoker(always_eager=True)
+
+    @queue_command(invoker)
+    def nothing(): ...
+
+    assert nothing().get(blocking=True, timeout=0) is None
+
+
+def test_a_wait_ends_though_nothing_is_stored(make_invoker):
+    invoker = make_invoker(always_eager=True)
+    invoker.result_store = PlainStore("results")
+
+    @queue_command(invoker, store_result=False)
+    def secret():
+        return "hush"
+
+    assert secret().get(blocking=True, timeout=0) is None
 
 
 def test_retries_happen_at_once(make_invoker):

@@ -22,7 +22,7 @@ from huey_core.exceptions import (
     Unsupported,
 )
 from huey_core.invoker.stored_result import encode_value
-from huey_memory import MemoryDataStore
+from huey_memory import ManualClock, MemoryDataStore
 from plain_backend import PlainStore
 
 
@@ -121,14 +121,6 @@ def test_waiting_ends_with_a_timeout(invoker):
 def test_the_longest_wait_may_be_a_timedelta(invoker):
     with pytest.raises(DataStoreTimeout, match=r"within 0\.01 s"):
         AsyncData(invoker, "x").get(blocking=True, timeout=timedelta(milliseconds=10))
-
-
-@pytest.mark.parametrize(("store_none", "said"), [(False, True), (True, False)])
-def test_a_timeout_says_that_no_none_is_stored_where_that_is_so(make_invoker, store_none, said):
-    with pytest.raises(DataStoreTimeout) as caught:
-        AsyncData(make_invoker(store_none=store_none), "x").get(blocking=True, timeout=0)
-
-    assert ("a result of None is stored only with" in str(caught.value)) is said
 
 
 def test_a_handle_that_is_printed_shows_the_identifier_of_its_call(invoker):
@@ -344,22 +336,74 @@ def test_an_expired_command_says_so(invoker, run_consumer):
         result.get(blocking=True, timeout=10)
 
 
-def test_a_result_of_none_is_stored_only_when_asked_for(make_invoker, run_consumer, eventually):
-    for store_none, stored in ((True, True), (False, False)):
-        invoker = make_invoker(store_none=store_none)
+@pytest.mark.parametrize("options", [{}, {"store_result": True}, {"store_result": False}])
+def test_a_wait_for_a_command_that_returned_none_ends(invoker, run_consumer, options):
+    @queue_command(invoker, **options)
+    def nothing(): ...
 
-        @queue_command(invoker)
-        def nothing(): ...
+    run_consumer(invoker)
 
-        consumer = run_consumer(invoker)
-        result = nothing()
-        eventually(lambda consumer=consumer: consumer.stats.done == 1)
-
-        assert (invoker.results.peek(result.task_id) is not EmptyData) is stored
-        consumer.stop()
+    assert nothing().get(blocking=True, timeout=10) is None
 
 
-def test_a_command_may_have_its_result_dropped(invoker, run_consumer, eventually):
+def test_await_ends_for_a_command_that_returned_none(invoker, run_consumer):
+    @queue_command(invoker)
+    def nothing(): ...
+
+    run_consumer(invoker)
+
+    assert asyncio.run(asyncio.wait_for(_await(nothing()), 10)) is None
+
+
+def test_that_a_command_has_ended_is_remembered_no_longer_than_a_result(make_invoker, run_consumer):
+    clock = ManualClock()
+    invoker = make_invoker()
+    invoker.result_store = MemoryDataStore("results", clock=clock)
+
+    @queue_command(invoker, result_ttl=60)
+    def nothing(): ...
+
+    run_consumer(invoker)
+    result = nothing()
+    result.get(blocking=True, timeout=10)
+    clock.advance(61)
+
+    assert invoker.results.peek(result.task_id) is EmptyData
+
+
+def test_a_command_may_keep_its_result_to_itself(invoker, run_consumer):
+    @queue_command(invoker, store_result=False)
+    def secret():
+        return "hush"
+
+    run_consumer(invoker)
+    result = secret()
+
+    assert result.get(blocking=True, timeout=10) is None
+    assert b"hush" not in invoker.results.peek(result.task_id)
+
+
+def test_of_a_failure_that_is_kept_to_itself_the_caller_learns_the_type_alone(invoker, run_consumer):
+    @queue_command(invoker, store_result=False)
+    def secret():
+        raise LookupError("hush")
+
+    run_consumer(invoker)
+
+    with pytest.raises(CommandError) as caught:
+        secret().get(blocking=True, timeout=10)
+
+    error = caught.value
+    assert error.type_name == "builtins.LookupError"
+    assert "hush" not in f"{error.message}{error.traceback}"
+
+
+@pytest.mark.parametrize("kept_by", ["store", "setting"])
+def test_nothing_is_left_for_ever_of_a_result_that_is_not_wanted(make_invoker, run_consumer, eventually, kept_by):
+    invoker = make_invoker(result_ttl=None)
+    if kept_by == "store":
+        invoker.result_store = PlainStore("results")
+
     @queue_command(invoker, store_result=False)
     def secret():
         return "hush"
@@ -368,4 +412,4 @@ def test_a_command_may_have_its_result_dropped(invoker, run_consumer, eventually
     result = secret()
     eventually(lambda: consumer.stats.done == 1)
 
-    assert result.get() is None
+    assert invoker.results.get(result.task_id) is EmptyData
