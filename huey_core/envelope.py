@@ -52,11 +52,12 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from typing import Any, Final, NoReturn
 
 from huey_core.exceptions import DecodeError, EncodeError
 
-__all__ = ["FORMAT_VERSION", "PlainHeaders", "encode_header", "join", "pack", "unpack"]
+__all__ = ["FORMAT_VERSION", "PlainHeaders", "encode_header", "encode_result_header", "join", "pack", "unpack"]
 
 FORMAT_VERSION: Final = 1
 """The version of the format that this module writes and reads."""
@@ -99,6 +100,24 @@ class PlainHeaders:
         """
         text = f'{_PREFIX_TEXT}{{"id":"{task_id}",{self._middle}{enqueued_at!r},"retries":{retries}}}\n'
         return text.encode("ascii")
+
+
+def encode_result_header(task_id: str, state: str, serializer: str) -> bytes:
+    """Write everything that precedes the body of a result; where the id is a usual one, without a JSON encoder.
+
+    Args:
+        task_id: The field ``id``.
+        state: The field ``state``.
+        serializer: The field ``ser``.
+    """
+    if task_id.isascii() and task_id.isalnum():
+        return f'{_PREFIX_TEXT}{{"id":"{task_id}",{_after_id(state, serializer)}'.encode("ascii")
+    return encode_header({"id": task_id, "state": state, "ser": serializer})
+
+
+@cache
+def _after_id(state: str, serializer: str) -> str:
+    return f"{_write_json({'state': state, 'ser': serializer})[1:]}\n"
 
 
 def join(header_bytes: bytes, body: bytes) -> bytes:

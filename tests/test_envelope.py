@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from huey_core.envelope import PlainHeaders, encode_header, join, pack, unpack
+from huey_core.envelope import PlainHeaders, encode_header, encode_result_header, join, pack, unpack
 from huey_core.exceptions import DecodeError, EncodeError
 
 json_values = st.recursive(
@@ -104,3 +104,10 @@ def test_a_plain_header_is_written_as_any_other(task_id, command, serializer, en
     header = {"id": task_id, "cmd": command, "ser": serializer, "at": enqueued_at, "retries": retries}
 
     assert PlainHeaders(command, serializer).encode(task_id, enqueued_at, retries) == encode_header(header)
+
+
+@given(task_id=st.text(), state=st.sampled_from(["ok", "error"]), serializer=st.text(min_size=1))
+def test_the_header_of_a_result_is_written_as_any_other(task_id, state, serializer):
+    assert encode_result_header(task_id, state, serializer) == encode_header(
+        {"id": task_id, "state": state, "ser": serializer}
+    )

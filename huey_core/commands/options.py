@@ -169,8 +169,8 @@ class CommandOptions:
             settled. Without a ``unique_key``, the ``repr()`` of the arguments is the key; that of a set differs
             between processes, so give a key where there is one.
         result_ttl: Seconds for which the result is kept; ``None`` keeps the invoker's setting.
-        store_result: Whether the result is stored; ``None`` means yes. ``False`` leaves nothing but that the command has
-            ended.
+        store_result: Whether the result is stored; ``None`` means yes. ``False`` leaves no more than that the command
+            has ended.
         keep_failed: Whether a command that failed for good is kept as a dead letter, to be looked at and replayed.
     """
 

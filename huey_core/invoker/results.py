@@ -50,7 +50,7 @@ class AsyncData(Generic[R]):
             )
         self.invoker = invoker
         self.task_id = task_id if isinstance(task_id, str) else task_id.task_id
-        self._value = record
+        self._value: Any = record
 
     @overload
     def get(

@@ -6,7 +6,7 @@ import traceback
 from typing import TYPE_CHECKING, Any, Final
 
 from huey_core.backends.leased import MAX_DETAIL, ResultWrite
-from huey_core.envelope import encode_header, join, unpack
+from huey_core.envelope import encode_result_header, join, unpack
 from huey_core.exceptions import (
     CommandAbandoned,
     CommandError,
@@ -58,7 +58,7 @@ def encode_value(serializer: Serializer, task_id: str, value: Any) -> bytes:
     Raises:
         EncodeError: The serializer cannot carry the value.
     """
-    header = encode_header({"id": task_id, "state": "ok", "ser": serializer.name})
+    header = encode_result_header(task_id, "ok", serializer.name)
     return join(header, serializer.encode(value, header))
 
 
@@ -131,7 +131,7 @@ def format_error(error: BaseException) -> str:
 
 
 def _encode_details(serializer: Serializer, task_id: str, state: str, details: dict[str, str]) -> bytes:
-    header = encode_header({"id": task_id, "state": state, "ser": serializer.name})
+    header = encode_result_header(task_id, state, serializer.name)
     texts = {name: escape_surrogates(text) for name, text in details.items()}
     return join(header, serializer.encode(texts, header))
 
