@@ -14,6 +14,8 @@ __all__ = ["dotted_name", "importable", "innermost"]
 _SCRIPTS: Final = frozenset({"__main__", "__mp_main__", "<run_path>"})
 """What Python calls a script: that of this process, that of the parent in a spawned one, and one run by runpy."""
 
+_MOST_DECORATORS: Final = 100
+
 
 def dotted_name(thing: type | Callable[..., Any]) -> str:
     """The module and the qualified name of a class or function, joined by a dot.
@@ -35,9 +37,11 @@ def importable(name: str) -> str:
 
 def innermost(function: Any) -> Any:
     """The function inside of all decorators that have left a ``__wrapped__``."""
-    seen = set()
-    while (inner := getattr(function, "__wrapped__", None)) is not None and id(function) not in seen:
-        seen.add(id(function))
+    # Some objects have an attribute of every name.
+    for _ in range(_MOST_DECORATORS):
+        inner = getattr(function, "__wrapped__", None)
+        if inner is None:
+            break
         function = inner
     return function
 

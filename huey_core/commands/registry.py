@@ -6,11 +6,10 @@ imported is found by every invoker. An invoker that must not share it is given a
 
 from __future__ import annotations
 
-import sys
-from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
+from huey_core.commands.identity import Origin
 from huey_core.exceptions import CommandConflict, CommandNotFound
 
 if TYPE_CHECKING:
@@ -30,30 +29,70 @@ class CommandRegistry:
 
     def __init__(self) -> None:
         self._classes: dict[str, type[QueueCommand]] = {}
+        self._origins: dict[str, Origin] = {}
+        self._imported: dict[tuple[str, str], type[QueueCommand]] = {}
         self.on_register: list[Callable[[type[QueueCommand]], None]] = []
 
     def register(self, command_class: type[QueueCommand], *, replace: bool = False) -> None:
         """Add a command class under its ``command_name``.
 
+        What a module defines when it is reloaded, or a cell of a notebook when it is run again, takes the place of what
+        it has defined before.
+
         Args:
             command_class: The class.
-            replace: Let it take the place of another class of the same name, when a module is reloaded.
+            replace: Let it take the place of another class of the same name.
 
         Raises:
             CommandConflict: Another command has the name, or the same function has it with other options or for
-                another queue. Give one of the two a ``name=`` of its own.
+                another queue: give one of the two a ``name=`` of its own. Or the command is there under another name,
+                because its file is imported as two modules.
         """
         name = command_class.command_name
-        other = self._classes.get(name)
-        if other is not None and not replace and not _same_command(other, command_class):
-            raise CommandConflict(
-                f"two commands are called {name!r}: {_origin(other)} and {_origin(command_class)}; "
-                "give one of them another name with name='...'"
-            )
+        origin = Origin.of(command_class)
+        if not replace:
+            self._check_name(origin)
+            self._check_imports(origin)
         self._classes[name] = command_class
+        self._origins[name] = origin
+        if origin.imported_as is not None:
+            self._imported[origin.imported_as] = command_class
         # A copy, because one may leave meanwhile.
         for callback in tuple(self.on_register):
             callback(command_class)
+
+    def _check_name(self, origin: Origin) -> None:
+        name = origin.command_class.command_name
+        other = self._origins.get(name)
+        if other is None or other.is_same(origin):
+            return
+        if origin.code is not None and origin.code is other.code:
+            raise CommandConflict(
+                f"{origin} defines the command {name!r} more than once, and not alike each time; give each one a name "
+                "of its own with name='...', or each invoker a registry of its own with registry=CommandRegistry()"
+            )
+        raise CommandConflict(
+            f"two commands are called {name!r}: {other} and {origin}; give one of them another name with name='...'"
+        )
+
+    def _check_imports(self, origin: Origin) -> None:
+        if origin.imported_as is None:
+            return
+        one, other = self._imported.get(origin.imported_as), origin.command_class
+        if one is None or one.command_name == other.command_name:
+            return
+        file, qualname = origin.imported_as
+        if "__main__" in {one.__module__, other.__module__}:
+            module = other.__module__ if one.__module__ == "__main__" else one.__module__
+            what_to_do = f"run it as python -m {module}"
+        else:
+            what_to_do = (
+                "import it by one of the two everywhere; often sys.path has a package's folder beside its parent"
+            )
+        raise CommandConflict(
+            f"{file} is imported as {one.__module__} and as {other.__module__}, so {qualname} would be two commands, "
+            f"{one.command_name!r} and {other.command_name!r}: {what_to_do}. Or name the command with name='...'"
+        )
 
     def unregister(self, name: str) -> None:
         """Remove a name.
@@ -63,6 +102,9 @@ class CommandRegistry:
         """
         if self._classes.pop(name, None) is None:
             raise self._not_found(name)
+        imported_as = self._origins.pop(name).imported_as
+        if imported_as is not None:
+            del self._imported[imported_as]
 
     def get(self, name: str) -> type[QueueCommand]:
         """Return the class of a name.
@@ -96,59 +138,6 @@ class CommandRegistry:
 
     def __len__(self) -> int:
         return len(self._classes)
-
-
-def _same_command(one: type[QueueCommand], other: type[QueueCommand]) -> bool:
-    if one is other:
-        return True
-    if _place(one) is None and "<locals>" in one.command_name:
-        # A class made inside a function is made afresh by every call of that function.
-        return True
-    # One function may be decorated for several invokers, and a script is often imported a second time by its name.
-    return _same_source(one, other) and _options_of(one) == _options_of(other) and _queue_of(one) == _queue_of(other)
-
-
-def _same_source(one: type[QueueCommand], other: type[QueueCommand]) -> bool:
-    place = _place(one)
-    if place is not None or _place(other) is not None:
-        return place == _place(other)
-    # Python does not say on which line a class was written, but within one module a second one is another one.
-    file = _file_of(one)
-    return (
-        one.__module__ != other.__module__
-        and one.__qualname__ == other.__qualname__
-        and file is not None
-        and file == _file_of(other)
-    )
-
-
-def _place(command_class: type[QueueCommand]) -> tuple[str, int, str] | None:
-    """Where the function of a command was written; ``None`` for a command that was written as a class."""
-    return _place_of_code(getattr(command_class, "function", None))
-
-
-def _place_of_code(function: object) -> tuple[str, int, str] | None:
-    code = getattr(function, "__code__", None)
-    return None if code is None else (code.co_filename, code.co_firstlineno, code.co_qualname)
-
-
-def _file_of(command_class: type[QueueCommand]) -> str | None:
-    return getattr(sys.modules.get(command_class.__module__), "__file__", None)
-
-
-def _options_of(command_class: type[QueueCommand]) -> object:
-    options = command_class.defaults
-    # A function that is imported twice is two functions.
-    return replace(options, unique_key=None), _place_of_code(options.unique_key) or options.unique_key
-
-
-def _queue_of(command_class: type[QueueCommand]) -> str | None:
-    return getattr(command_class, "queue_name", None)
-
-
-def _origin(command_class: type[QueueCommand]) -> str:
-    place = _place(command_class)
-    return repr(command_class) if place is None else f"{place[0]}:{place[1]}"
 
 
 default_registry: Final = CommandRegistry()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 import textwrap
+from functools import partial, wraps
+from types import ModuleType
 
 import pytest
 
 from huey_core import CommandRegistry, PeriodicQueueCommand, QueueCommand, crontab, periodic_command, queue_command
+from huey_core.commands.base import FunctionCommand
 from huey_core.commands.registry import default_registry
 from huey_core.exceptions import CommandConflict, CommandNotFound, ConfigurationError
 from huey_memory import MemoryQueue
@@ -223,3 +227,162 @@ def test_a_script_and_its_import_give_a_function_one_name(tmp_path):
     ran = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
 
     assert ran.stdout.strip() == "mail.send"
+
+
+def logged(function):
+    @wraps(function)
+    def wrapper(*args):
+        return function(*args)
+
+    return wrapper
+
+
+def counted(function):
+    def wrapper(*args):
+        return function(*args)
+
+    return wrapper
+
+
+@pytest.mark.parametrize("decorator", [logged, counted, lambda function: logged(counted(function))])
+def test_two_functions_of_one_name_behind_a_decorator_conflict(invoker, decorator):
+    queue_command(invoker, name="notify")(decorator(lambda to: "mail"))
+
+    with pytest.raises(CommandConflict, match=r"(?s)'notify'.*name='\.\.\.'"):
+        queue_command(invoker, name="notify")(decorator(lambda to: "SMS"))
+
+
+def test_one_function_behind_a_decorator_may_be_decorated_for_two_invokers(make_invoker, pay):
+    registry = CommandRegistry()
+
+    queue_command(make_invoker(registry=registry))(logged(pay))
+    queue_command(make_invoker(registry=registry))(logged(pay))
+
+    assert list(registry) == ["shop.pay"]
+
+
+def test_two_functions_that_one_function_has_made_conflict_if_they_differ(invoker):
+    def define(country):
+        @queue_command(invoker, name="report")
+        def report():
+            return country
+
+    define("France")
+    define("France")
+
+    with pytest.raises(CommandConflict, match=r"registry=CommandRegistry\(\)"):
+        define("Norway")
+
+
+@pytest.mark.parametrize("other", [partial(print, 2), partial(print, 1, sep=""), partial(repr, 1)])
+def test_two_partials_of_one_name_conflict_if_they_differ(other):
+    registry = CommandRegistry()
+    registry.register(calling(partial(print, 1)))
+    registry.register(calling(partial(print, 1)))
+
+    with pytest.raises(CommandConflict):
+        registry.register(calling(other))
+
+
+def calling(function) -> type[QueueCommand]:
+    attributes = {"command_name": "shop.show", "function": staticmethod(function)}
+    return type(QueueCommand)("Calling", (FunctionCommand,), attributes, declare=False)
+
+
+def test_a_periodic_command_with_two_times_needs_two_names(invoker, pay):
+    periodic_command(invoker, crontab(hour=3))(pay)
+    periodic_command(invoker, crontab(hour=3))(pay)
+
+    with pytest.raises(CommandConflict):
+        periodic_command(invoker, crontab(hour=4))(pay)
+
+
+@pytest.fixture
+def write_module(tmp_path, monkeypatch, invoker):
+    """Write the module of a package whose folder is on the path beside the package's own; it may use ``invoker``."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.setattr("huey_core.commands.base.default_registry", invoker.registry)
+    application = ModuleType("application")
+    vars(application).update(invoker=invoker, QueueCommand=QueueCommand, queue_command=queue_command)
+    monkeypatch.setitem(sys.modules, "application", application)
+    (tmp_path / "shop").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path / "shop")
+
+    def write(*lines: str) -> None:
+        (tmp_path / "shop" / "written.py").write_text("\n".join(("from application import *", *lines)))
+
+    yield write
+    for name in ("written", "shop", "shop.written"):
+        sys.modules.pop(name, None)
+
+
+FUNCTION = "@queue_command(invoker, retries={retries})\ndef Pay(): ..."
+NAMED = "pay = queue_command(invoker, retries={retries}, name='written.Pay')(lambda: None)"
+CLASS = "class Pay(QueueCommand):\n    retries = {retries}"
+CLASS_WITH_CODE = f"{CLASS}\n    def execute(self): ..."
+
+
+@pytest.mark.parametrize("definition", [FUNCTION, NAMED, CLASS, CLASS_WITH_CODE])
+def test_a_module_that_is_edited_and_reloaded_replaces_its_commands(write_module, invoker, definition):
+    write_module(definition.format(retries=1))
+    module = importlib.import_module("written")
+    before = invoker.registry.get("written.Pay")
+
+    write_module("# an edit", definition.format(retries=2))
+    importlib.reload(module)
+
+    assert invoker.registry.get("written.Pay") is not before
+
+
+@pytest.mark.parametrize("definition", [FUNCTION, CLASS])
+def test_a_second_definition_after_a_reload_conflicts_as_ever(write_module, definition):
+    write_module(definition.format(retries=1))
+    module = importlib.import_module("written")
+
+    write_module(*[definition.format(retries=1)] * 2)
+
+    with pytest.raises(CommandConflict):
+        importlib.reload(module)
+
+
+@pytest.mark.parametrize("definition", [FUNCTION, CLASS_WITH_CODE])
+def test_a_cell_of_a_notebook_that_is_run_again_replaces_its_commands(monkeypatch, invoker, definition):
+    monkeypatch.setattr("huey_core.commands.base.default_registry", invoker.registry)
+    main = {"__name__": "__main__", "invoker": invoker, "QueueCommand": QueueCommand, "queue_command": queue_command}
+
+    for cell in (1, 2, 3):
+        exec(compile(definition.format(retries=cell), f"/notebook/{cell}.py", "exec"), main)
+
+    [name] = invoker.registry
+    found = invoker.registry.get(name)
+    assert (getattr(found, "retries", None) or found.defaults.retries) == 3
+
+
+@pytest.mark.parametrize("definition", [FUNCTION, CLASS])
+def test_a_file_that_is_imported_as_two_modules_conflicts_with_itself(write_module, definition):
+    write_module(definition.format(retries=1))
+    importlib.import_module("shop.written")
+
+    with pytest.raises(CommandConflict, match=r"written\.py is imported as shop\.written and as written, so Pay"):
+        importlib.import_module("written")
+
+
+def test_a_command_with_a_name_of_its_own_is_one_in_two_modules(write_module, invoker):
+    write_module(NAMED.format(retries=1))
+
+    for module in ("shop.written", "written"):
+        importlib.import_module(module)
+
+    assert list(invoker.registry) == ["written.Pay"]
+
+
+def test_a_script_that_is_imported_by_another_name_is_told_how_to_run_it(tmp_path):
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "written.py").write_text(
+        "from huey_core import *\nimport sys\nsys.path[0] = '.'\nclass Pay(QueueCommand): ...\nimport shop.written"
+    )
+
+    ran = subprocess.run([sys.executable, "shop/written.py"], check=False, capture_output=True, text=True, cwd=tmp_path)
+
+    assert "run it as python -m shop.written" in ran.stderr

@@ -1,0 +1,172 @@
+"""Whether two commands of one name are one: the same function, or what its file defines when it is run again."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, replace
+from functools import partial
+from types import FunctionType, MethodType
+from typing import TYPE_CHECKING, Any, Final
+
+from huey_core.names import dotted_name, innermost
+
+if TYPE_CHECKING:
+    from types import CodeType
+
+    from huey_core.commands.base import QueueCommand
+
+__all__ = ["Origin", "is_same_function"]
+
+_DEEPEST: Final = 20
+"""How many functions inside each other are compared: a function may be inside itself."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Origin:
+    """Where a command was written, and by which run of its file. A reload changes it, so it is made at registration.
+
+    Attributes:
+        command_class: The command.
+        code: That of its function, or of its ``execute`` where it was written as a class: the innermost one, for a
+            decorator gives all of its functions one code. ``None`` where there is none in Python.
+        file: Where it was written; ``None`` where that is not known.
+        names: The global names of its module, which are others each time when a file is run or imported anew.
+        spec: What the module was imported by, which is another one after each reload.
+        imported_as: The file and the name in it of a command that is named by its module; ``None`` of another.
+    """
+
+    command_class: type[QueueCommand]
+    code: CodeType | None
+    file: str | None
+    names: dict[str, Any]
+    spec: object
+    imported_as: tuple[str, str] | None
+
+    @classmethod
+    def of(cls, command_class: type[QueueCommand]) -> Origin:
+        """The origin of a command, as it is now."""
+        names = getattr(sys.modules.get(command_class.__module__), "__dict__", {})
+        file = names.get("__file__")
+        imported_as = None
+        if file is not None and command_class.command_name == dotted_name(command_class):
+            imported_as = os.path.realpath(file), command_class.__qualname__
+        function = _python_function(_called(command_class))
+        code = None if function is None else function.__code__
+        if function is not None:
+            names, file = function.__globals__, function.__code__.co_filename
+        return cls(command_class, code, file, names, names.get("__spec__"), imported_as)
+
+    def is_same(self, other: Origin) -> bool:
+        """Whether the other one, of the same name, may take the place of this."""
+        one, two = self.command_class, other.command_class
+        if one is two or self._is_run_again(other):
+            return True
+        written_as_classes = _function(one) is _function(two) is None
+        if written_as_classes and "<locals>" in one.command_name and self.code is other.code:
+            # It is made afresh by every call of the function around it, and declared before anybody can say otherwise.
+            return True
+        return (
+            not written_as_classes and is_same_function(_function(one), _function(two)) and _are_bound_alike(one, two)
+        )
+
+    def _is_run_again(self, other: Origin) -> bool:
+        one, two = self.command_class, other.command_class
+        if one.__qualname__ != two.__qualname__:
+            return False
+        in_main = one.__module__ == two.__module__ == "__main__"
+        if self.file != other.file or self.file is None:
+            # A cell of a notebook has another file each time, and so has an entry at the prompt.
+            return in_main
+        if self.code is not other.code and _positions(self.code) == _positions(other.code):
+            return True
+        # Within one run of a file, a second definition is another one.
+        another_run = self.names is not other.names or self.spec is not other.spec
+        return another_run and not self.file.startswith("<")
+
+    def __str__(self) -> str:
+        if self.code is None:
+            return repr(self.command_class)
+        return f"{self.code.co_filename}:{self.code.co_firstlineno}"
+
+
+def is_same_function(one: Any, other: Any, depth: int = 0) -> bool:
+    """Whether two functions, or what they are made of, do the same, as far as can be seen.
+
+    Two that were made by one ``def`` are the same if what they enclose is, and their defaults.
+    """
+    if one is other:
+        return True
+    if type(one) is not type(other) or depth > _DEEPEST:
+        return False
+    if isinstance(one, FunctionType):
+        return (
+            one.__code__ is other.__code__
+            and one.__globals__ is other.__globals__
+            and _are_same(_enclosed(one), _enclosed(other), depth)
+        )
+    if type(one) is partial:
+        return _are_same((one.func, *one.args), (other.func, *other.args), depth) and _are_same(
+            tuple(one.keywords.items()), tuple(other.keywords.items()), depth
+        )
+    if type(one) is tuple:
+        return _are_same(one, other, depth)
+    try:
+        return bool(one == other)
+    except Exception:  # noqa: BLE001 - what an application's values make of a comparison
+        return False
+
+
+def _are_same(some: tuple[Any, ...], others: tuple[Any, ...], depth: int) -> bool:
+    return len(some) == len(others) and all(map(partial(is_same_function, depth=depth + 1), some, others))
+
+
+def _enclosed(function: FunctionType) -> tuple[Any, ...]:
+    cells = []
+    for cell in function.__closure__ or ():
+        try:
+            cells.append(cell.cell_contents)
+        except ValueError:
+            # Nothing has been assigned to the name yet.
+            cells.append(cell)
+    return (function.__defaults__, tuple((function.__kwdefaults__ or {}).items()), *cells)
+
+
+def _are_bound_alike(one: type[QueueCommand], other: type[QueueCommand]) -> bool:
+    # Functions that are made for each decoration may do the same.
+    options, others = (replace(each.defaults, unique_key=None) for each in (one, other))
+    return (
+        options == others
+        and is_same_function(one.defaults.unique_key, other.defaults.unique_key)
+        and all(
+            is_same_function(getattr(one, name, None), getattr(other, name, None))
+            for name in ("queue_name", "missed", "validate_datetime")
+        )
+    )
+
+
+def _function(command_class: type[QueueCommand]) -> Any:
+    return getattr(command_class, "function", None)
+
+
+def _called(command_class: type[QueueCommand]) -> Any:
+    return _function(command_class) or vars(command_class).get("execute")
+
+
+def _python_function(function: Any) -> FunctionType | None:
+    """The function in Python inside of decorators, ``partial`` and objects that can be called."""
+    for _ in range(_DEEPEST):
+        function = innermost(function)
+        if isinstance(function, FunctionType):
+            return function
+        if isinstance(function, partial):
+            function = function.func
+        elif isinstance(function, MethodType | staticmethod):
+            function = function.__func__
+        else:
+            function = getattr(type(function), "__call__", None)  # noqa: B004 - the method is wanted
+    return None
+
+
+def _positions(code: CodeType | None) -> object:
+    return None if code is None else (code.co_qualname, code.co_firstlineno, *code.co_positions())
