@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from huey_core import CommandRegistry, Invoker, queue_command
 from huey_core.cli.group import huey
+from huey_core.exceptions import QueueException
 from huey_mongo.indexes import INDEXES
 from huey_mongo.testing import MongoServer
 
@@ -131,6 +132,20 @@ def test_indexes_that_the_user_may_not_make_are_named_and_the_rest_works(guarded
     assert levels(found, *CHECKS) == {**dict.fromkeys(CHECKS, "ok"), "settings": "warn"}
     assert all(index.document["name"] in found["settings"]["sentence"] for index in INDEXES)
     assert found["server"]["facts"]["indexes"].startswith("missing: ")
+
+
+def test_a_user_who_may_not_make_indexes_is_refused_a_unique_write_once_they_are_gone(guarded_server, new_backend):
+    owned = guarded_server.url("lost", authSource="admin").replace("//", "//root:root@")
+    new_backend(owned).queue("q").write(b"x")
+    queue = new_backend(owned.replace("root:root", "writer:s3cret")).queue("q")
+    queue.write(b"x", unique_key="before")
+    with closing(guarded_server.connect(username="root", password="root")) as client:
+        client["lost"]["huey"].drop()
+
+        with pytest.raises(QueueException, match="may not make them; let one who may"):
+            queue.write(b"x", unique_key="k")
+
+        assert client["lost"]["huey"].count_documents({}) == 0
 
 
 def test_indexes_that_the_user_may_not_list_are_unknown_and_nothing_fails(guarded_server, diagnose):

@@ -67,3 +67,82 @@ def test_a_missing_one_is_shown(new_backend, url, collection):
     assert backend.describe()["indexes"] == "missing: huey_claim"
     (warning,) = backend.warnings()
     assert "huey_claim" in warning
+
+
+def present(collection):
+    return {index["name"] for index in collection.list_indexes()} - {"_id_"}
+
+
+def drop(collection):
+    collection.drop()
+
+
+def drop_database(collection):
+    collection.database.client.drop_database(collection.database.name)
+
+
+def rename(collection):
+    collection.rename(f"{collection.name}.before", dropTarget=True)
+
+
+def drop_indexes(collection):
+    collection.drop_indexes()
+
+
+class TestGone:
+    """Somebody takes the indexes away while a program is at work."""
+
+    @pytest.fixture
+    def backend(self, server, new_backend):
+        # Of its own, because a test drops the whole database.
+        backend = new_backend(server.url("gone"))
+        backend.queue("q").write(b"before", unique_key="before")
+        yield backend
+        backend._cluster.collection.drop()
+
+    @pytest.fixture
+    def bare(self, server, backend):
+        with closing(server.connect()) as client:
+            yield client["gone"][backend.settings.collection]
+
+    @pytest.mark.parametrize("happens", [drop, drop_database, rename, drop_indexes])
+    def test_a_unique_key_is_taken_once_all_the_same(self, backend, bare, happens):
+        happens(bare)
+        written = [backend.queue("q").write(b"x", unique_key="k") for _ in range(2)]
+        assert [each.created for each in written] == [True, False]
+        assert present(bare) == NAMES
+
+    @pytest.mark.parametrize(
+        "use",
+        [
+            lambda queue, store: store.put("k", b"v"),
+            lambda queue, store: store.put_if_absent("k", b"v"),
+            lambda queue, store: store.increment("k"),
+            lambda queue, store: queue.write(b"x") and queue.claim(1, 60.0),
+        ],
+        ids=["put", "put_if_absent", "increment", "write and claim"],
+    )
+    def test_they_are_made_again_by_what_needs_them(self, backend, bare, use):
+        drop(bare)
+        use(backend.queue("q"), backend.data_store("r"))
+        assert present(bare) == NAMES
+
+    def test_one_that_nothing_asks_for_is_made_again_within_a_minute(self, backend, bare, monkeypatch):
+        bare.drop_index("huey_expiry")
+        monkeypatch.setattr(backend._cluster, "_look_at", 0.0)
+        backend.queue("q").counts()
+        assert present(bare) == NAMES
+
+    def test_that_is_told(self, backend, bare, caplog):
+        drop(bare)
+        backend.queue("q").write(b"x", unique_key="k")
+        (record,) = [record for record in caplog.records if record.name == "huey_mongo.indexes"]
+        assert "huey_unique" in record.message
+
+    @pytest.mark.parametrize("twice", [{"id": "m"}, {"id": "m", "unique": "k"}, {"store": "r", "name": "k"}])
+    def test_duplicates_that_are_there_give_an_instruction(self, backend, bare, new_backend, server, twice):
+        bare.drop()
+        bare.insert_many([{"queue": "q", **twice, "number": number} for number in range(2)])
+        with pytest.raises(ConfigurationError, match="deleteOne") as refused:
+            new_backend(server.url("gone")).queue("q").write(b"x")
+        assert '"k"' in str(refused.value) or '"m"' in str(refused.value)

@@ -21,6 +21,7 @@ from pymongo.write_concern import WriteConcern
 from huey_core.backends.leased import Delivery, State, abandoned_reason
 from huey_mongo.clock import millis
 from huey_mongo.documents import PAUSED_AT, Document, Held, burial, priority_of
+from huey_mongo.indexes import CLAIM
 from huey_mongo.outbox import clear
 
 if TYPE_CHECKING:
@@ -110,7 +111,10 @@ class Claims:
 
     def _most_urgent(self, limit: int, upper: int) -> list[Document]:
         wanted = {"queue": self._queue, "at": {"$lte": upper}}
-        return list(self._cluster.collection.find(wanted, {"at": 1}).sort("at", -1).limit(limit))
+        return self._cluster.with_index(
+            CLAIM,
+            lambda collection, hint: list(collection.find(wanted, {"at": 1}, hint=hint).sort("at", -1).limit(limit)),
+        )
 
     def _choose(self, found: Sequence[Document], limit: int) -> list[Any]:
         """Choose the most urgent documents; while others claim too, by chance among those of the lowest priority."""

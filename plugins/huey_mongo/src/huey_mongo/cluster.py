@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 import weakref
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pymongo import MongoClient, ReadPreference
 from pymongo.driver_info import DriverInfo
 from pymongo.errors import ConfigurationError as DriverConfigurationError
-from pymongo.errors import InvalidURI
+from pymongo.errors import InvalidURI, OperationFailure
 from pymongo.read_concern import ReadConcern
 
 from huey_core.backends.forking import PerProcess
@@ -17,10 +18,11 @@ from huey_core.exceptions import ConfigurationError, QueueException
 from huey_mongo._version import __version__
 from huey_mongo.clock import clock_of
 from huey_mongo.hints import Hints
-from huey_mongo.indexes import create_indexes
+from huey_mongo.indexes import create_indexes, make_missing_indexes, tells_of_none
 from huey_mongo.login import naming_the_login
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from pymongo.collection import Collection
@@ -29,6 +31,14 @@ if TYPE_CHECKING:
     from huey_mongo.settings import Settings
 
 __all__ = ["Cluster"]
+
+T = TypeVar("T")
+
+LOOK: Final = 60.0
+"""Seconds between two looks whether all indexes are there: one that only removes what has ended is nobody's hint."""
+
+FRESH: Final = 1.0
+"""Seconds for which indexes that were there are taken to be there, by writes that are hardly worse off without."""
 
 DRIVER: Final = DriverInfo("huey-mongo", __version__)
 
@@ -64,6 +74,9 @@ class Cluster(PerProcess):
         self._client = None
         self._closing = None
         self._collection: Collection[Document] | None = None
+        self._has_indexes = False
+        self._look_at = 0.0
+        self._met_at = float("-inf")
 
     @property
     def client(self) -> MongoClient[Document]:
@@ -83,18 +96,59 @@ class Cluster(PerProcess):
 
     @property
     def collection(self) -> Collection[Document]:
-        """The collection, with its indexes.
+        """The collection, with its indexes. Whether they are still there is looked at once a minute.
 
         Raises:
             ConfigurationError: An index cannot be made.
             QueueException: The indexes are not known to be made.
             pymongo.errors.PyMongoError: No server could be reached.
         """
-        if self._collection is None:
+        collection = self._collection
+        now = time.monotonic()
+        if collection is not None and now < self._look_at:
+            return collection
+        self._look_at = now + LOOK
+        if collection is None:
             collection = self.bare_collection
-            create_indexes(collection, self.settings)
+            self._has_indexes = create_indexes(collection, self.settings)
             self._collection = collection
-        return self._collection
+        elif self._has_indexes:
+            make_missing_indexes(collection, self.settings)
+        return collection
+
+    def with_index(self, name: str, use: Callable[[Collection[Document], str | None], T]) -> T:
+        """Use the collection with the name of an index as the hint; where that is gone, make it again, and repeat.
+
+        Args:
+            name: Of the index.
+            use: Is given the collection and the hint: ``None`` where this user was never allowed to have indexes.
+
+        Raises:
+            ConfigurationError: The index cannot be made.
+            QueueException: The index is gone, and this user may not make it.
+            pymongo.errors.PyMongoError: The server could not be reached, or refused the operation.
+        """
+        collection = self.collection
+        if not self._has_indexes:
+            return use(collection, None)
+        try:
+            return use(collection, name)
+        except OperationFailure as error:
+            if not tells_of_none(error) or not make_missing_indexes(collection, self.settings):
+                raise
+        return use(collection, name)
+
+    def met_indexes(self) -> None:
+        """Note that a write has just succeeded that would not have without its index."""
+        self._met_at = time.monotonic()
+
+    def may_do_without_index(self, is_unique: bool) -> bool:
+        """Whether an insertion may go without a hint, after a first use of :attr:`collection`.
+
+        Args:
+            is_unique: Whether it would do harm without the index. Another may when indexes were met a moment ago.
+        """
+        return not self._has_indexes or (not is_unique and time.monotonic() - self._met_at < FRESH)
 
     @property
     def bare_collection(self) -> Collection[Document]:

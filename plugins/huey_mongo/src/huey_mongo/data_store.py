@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from bson import Int64, ObjectId
@@ -15,6 +16,7 @@ from huey_core.exceptions import ConfigurationError, MessageTooLarge
 from huey_mongo.clock import millis, to_date
 from huey_mongo.cluster import Cluster
 from huey_mongo.documents import MAX_MESSAGE_SIZE, Document, new_value, value_bytes
+from huey_mongo.indexes import VALUE
 from huey_mongo.settings import DEFAULT_URL, Settings
 
 if TYPE_CHECKING:
@@ -74,7 +76,12 @@ class MongoDataStore(BaseDataStore):
         document = self.document(key, value, ttl)
         while True:
             try:
-                self._cluster.collection.replace_one(self._filter(key), document, upsert=True)
+                self._cluster.with_index(
+                    VALUE,
+                    lambda collection, hint: collection.replace_one(
+                        self._filter(key), document, upsert=True, hint=hint
+                    ),
+                )
             except DuplicateKeyError:
                 # Two put a new key at the same moment; there is something to replace now.
                 continue
@@ -87,12 +94,18 @@ class MongoDataStore(BaseDataStore):
             MessageTooLarge: The value does not fit into a document.
         """
         document = self.document(key, value, ttl)
-        try:
-            self._cluster.collection.insert_one({"_id": ObjectId(), **document})
-        except DuplicateKeyError:
-            ended = {**self._filter(key), **_HAS_ENDED}
-            return self._cluster.collection.replace_one(ended, document).matched_count == 1
-        return True
+        # An insertion would succeed without the index that keeps keys unique.
+        with suppress(DuplicateKeyError):
+            written = self._cluster.with_index(
+                VALUE,
+                lambda collection, hint: collection.update_one(
+                    self._filter(key), {"$setOnInsert": document}, upsert=True, hint=hint
+                ),
+            )
+            if written.upserted_id is not None:
+                return True
+        ended = {**self._filter(key), **_HAS_ENDED}
+        return self._cluster.collection.replace_one(ended, document).matched_count == 1
 
     def get(self, key: str) -> bytes | EmptyDataType:
         """Remove a value and return it, or return ``EmptyData``."""
@@ -198,8 +211,11 @@ class MongoDataStore(BaseDataStore):
             "told": {"$literal": json.dumps([str(ObjectId()), self.name, key])},
         }
         # There is always a document afterwards, which the driver's types do not say.
-        document: Any = self._cluster.collection.find_one_and_update(
-            self._filter(key), [{"$set": changes}], upsert=True, return_document=ReturnDocument.AFTER
+        document: Any = self._cluster.with_index(
+            VALUE,
+            lambda collection, hint: collection.find_one_and_update(
+                self._filter(key), [{"$set": changes}], upsert=True, return_document=ReturnDocument.AFTER, hint=hint
+            ),
         )
         return int(document["value"])
 

@@ -1,14 +1,18 @@
-"""The indexes of the collection: made once, by name, by whoever comes first.
+"""The indexes of the collection: made by name, by whoever comes first, and again by whoever notices that they are gone.
 
 Each serves one kind of question and contains only the documents that can answer it.
+
+A collection that somebody drops comes back with the next insertion, without indexes, and says nothing. So whatever
+needs an index to be right names it as its hint: a server without it refuses the operation, and nothing was done.
 """
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
-from pymongo.errors import OperationFailure
+from pymongo.errors import BulkWriteError, OperationFailure
 
 from huey_core.exceptions import ConfigurationError, QueueException
 from huey_mongo.login import LoginRefused, naming_the_login
@@ -19,9 +23,22 @@ if TYPE_CHECKING:
     from huey_mongo.documents import Document
     from huey_mongo.settings import Settings
 
-__all__ = ["INDEXES", "create_indexes", "missing_indexes"]
+__all__ = [
+    "CLAIM",
+    "ID",
+    "INDEXES",
+    "VALUE",
+    "create_indexes",
+    "make_missing_indexes",
+    "missing_indexes",
+    "tells_of_none",
+]
 
+logger = logging.getLogger(__name__)
+
+BAD_VALUE: Final = 2
 UNAUTHORIZED: Final = 13
+DUPLICATE_KEY: Final = 11000
 CONFLICTS: Final = frozenset({85, 86})
 """IndexOptionsConflict and IndexKeySpecsConflict."""
 
@@ -30,19 +47,27 @@ def _index(name: str, *fields: tuple[str, int], when: str, **options: Any) -> In
     return IndexModel(fields, name=name, partialFilterExpression={when: {"$exists": True}}, **options)
 
 
+CLAIM: Final = "huey_claim"
+ID: Final = "huey_id"
+VALUE: Final = "huey_value"
+
 INDEXES: Final = (
-    _index("huey_claim", ("queue", ASCENDING), ("at", DESCENDING), ("state", ASCENDING), when="at"),
-    _index("huey_id", ("queue", ASCENDING), ("id", ASCENDING), when="id", unique=True),
+    _index(CLAIM, ("queue", ASCENDING), ("at", DESCENDING), ("state", ASCENDING), when="at"),
+    _index(ID, ("queue", ASCENDING), ("id", ASCENDING), when="id", unique=True),
     _index("huey_unique", ("queue", ASCENDING), ("unique", ASCENDING), when="unique", unique=True),
     _index("huey_dead", ("queue", ASCENDING), ("buried", DESCENDING), when="buried"),
-    _index("huey_value", ("store", ASCENDING), ("name", ASCENDING), when="store", unique=True),
+    _index(VALUE, ("store", ASCENDING), ("name", ASCENDING), when="store", unique=True),
     _index("huey_expiry", ("expires", ASCENDING), when="expires", expireAfterSeconds=0),
 )
 """Every index that this backend needs, beside that of ``_id``."""
 
 
-def create_indexes(collection: Collection[Document], settings: Settings) -> None:
+def create_indexes(collection: Collection[Document], settings: Settings) -> bool:
     """Make the indexes that are not there yet. Any number of processes may do so at the same time.
+
+    Returns:
+        Whether they are there. A user without the right to make indexes works with those that somebody else has made,
+        and does without where nobody has.
 
     Raises:
         LoginRefused: The server asks for a login, or refuses the one of the settings.
@@ -57,9 +82,9 @@ def create_indexes(collection: Collection[Document], settings: Settings) -> None
         raise
     except OperationFailure as error:
         if error.code == UNAUTHORIZED:
-            # A user without the right to make indexes works all the same when somebody else has made them.
-            return
+            return missing_indexes(collection) == []
         raise _explained(collection, error) from error
+    return True
 
 
 def missing_indexes(collection: Collection[Document]) -> list[str] | None:
@@ -71,6 +96,35 @@ def missing_indexes(collection: Collection[Document]) -> list[str] | None:
             return None
         raise
     return [name for name in _names() if name not in present]
+
+
+def tells_of_none(error: OperationFailure) -> bool:
+    """Whether a server may have refused an operation because there is no index of the name that it has as its hint."""
+    if isinstance(error, BulkWriteError):
+        return any(each["code"] == BAD_VALUE for each in error.details["writeErrors"])
+    return error.code == BAD_VALUE
+
+
+def make_missing_indexes(collection: Collection[Document], settings: Settings) -> bool:
+    """Make the indexes anew that are gone, and say whether any was.
+
+    Raises:
+        ConfigurationError: As for :func:`create_indexes`.
+        QueueException: As for :func:`create_indexes`, and when this user may not make them.
+    """
+    missing = missing_indexes(collection)
+    if not missing:
+        return False
+    where, names = f"{collection.database.name}.{collection.name}", ", ".join(missing)
+    if not create_indexes(collection, settings):
+        raise QueueException(
+            f"{where} has lost its indexes {names}, without which ids and unique keys are not kept unique, and "
+            "this user may not make them; let one who may (the role readWrite is enough) start a consumer once"
+        )
+    logger.warning(
+        "the indexes %s of %s were gone, and are made again; was the collection dropped or renamed?", names, where
+    )
+    return True
 
 
 def _names() -> list[str]:
@@ -86,6 +140,12 @@ def _explained(collection: Collection[Document], error: OperationFailure) -> Que
             f"the index {differing} of {where} exists with other options than huey-mongo needs; while no consumer "
             f"runs, remove it with db.getCollection({collection.name!r}).dropIndex(...), and it is made anew at the "
             f"next start, or use another collection (?collection=...). The server says: {said}"
+        )
+    if error.code == DUPLICATE_KEY:
+        return ConfigurationError(
+            f"{where} has documents that must not be there twice, written while its indexes were missing; while "
+            f"nothing uses it, remove all but one of them, db.getCollection({collection.name!r}).deleteOne(...), or "
+            f"take another collection (?collection=...). The server says: {said}"
         )
     if _is_sharded(collection):
         return ConfigurationError(

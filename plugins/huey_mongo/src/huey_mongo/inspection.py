@@ -10,7 +10,8 @@ from pymongo.errors import BulkWriteError
 
 from huey_core.backends.leased import Counts, State, StoredMessage
 from huey_mongo.documents import DONE, PAUSED_AT, Document, stored_message
-from huey_mongo.writing import DUPLICATE_KEY, free_ended_keys
+from huey_mongo.indexes import DUPLICATE_KEY
+from huey_mongo.writing import free_ended_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -15,10 +15,13 @@ from pymongo.errors import BulkWriteError, ConnectionFailure, InvalidOperation, 
 from huey_core.backends.leased import State
 from huey_core.exceptions import QueueException
 from huey_mongo.clock import millis
-from huey_mongo.writing import DUPLICATE_KEY, insert
+from huey_mongo.indexes import DUPLICATE_KEY, VALUE
+from huey_mongo.writing import insert
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pymongo.collection import Collection
 
     from huey_mongo.cluster import Cluster
     from huey_mongo.documents import Document
@@ -54,7 +57,7 @@ def dispatch(cluster: Cluster, queue: str, documents: Sequence[Any]) -> None:
         return
     follow_ups = [follow_up for document in found for follow_up in document.get("next", ())]
     if follow_ups:
-        insert(cluster.collection, queue, follow_ups)
+        insert(cluster, queue, follow_ups)
     # Of several results for one key the last one stands.
     results = {(each["store"], each["name"]): each for each in (one["outcome"] for one in found if "outcome" in one)}
     if results:
@@ -102,16 +105,19 @@ def _is_the_servers_trouble(error: Exception) -> bool:
 
 def put(cluster: Cluster, results: Sequence[Document]) -> None:
     """Store the documents of results, replacing earlier ones."""
-    puts = [ReplaceOne({"store": each["store"], "name": each["name"]}, each, upsert=True) for each in results]
+
+    def replace(collection: Collection[Document], hint: str | None) -> None:
+        puts = (({"store": each["store"], "name": each["name"]}, each) for each in results)
+        collection.bulk_write([ReplaceOne(*each, upsert=True, hint=hint) for each in puts], ordered=False)
+
     try:
-        cluster.collection.bulk_write(puts, ordered=False)
+        cluster.with_index(VALUE, replace)
     except BulkWriteError as error:
         details = error.details
         if details["writeConcernErrors"] or any(each["code"] != DUPLICATE_KEY for each in details["writeErrors"]):
             raise
         # Two put a new key at the same moment; there is something to replace now.
-        again = [puts[each["index"]] for each in details["writeErrors"]]
-        cluster.collection.bulk_write(again, ordered=False)
+        put(cluster, [results[each["index"]] for each in details["writeErrors"]])
 
 
 def _ending(document: Document) -> UpdateOne | DeleteOne:

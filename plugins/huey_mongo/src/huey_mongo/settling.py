@@ -16,8 +16,9 @@ from huey_mongo.claiming import SERVER_MILLIS
 from huey_mongo.clock import millis
 from huey_mongo.data_store import MongoDataStore
 from huey_mongo.documents import DONE, MAX_MESSAGE_SIZE, Document, Held, burial, held
+from huey_mongo.indexes import DUPLICATE_KEY
 from huey_mongo.outbox import PATIENCE, dispatch, put
-from huey_mongo.writing import DUPLICATE_KEY, new_documents
+from huey_mongo.writing import new_documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
