@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from huey_core.consumer.config import ConsumerConfig, load_configuration
+from huey_core.consumer.config import BaseConfiguration, ConsumerConfig, load_configuration
 from huey_core.consumer.consumer import Consumer
 from huey_core.consumer.logs import set_up_logging
 from huey_core.consumer.signals import end_soon, run_until_signalled
@@ -18,7 +18,6 @@ from huey_core.exceptions import QueueException
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from huey_core.consumer.config import BaseConfiguration
     from huey_core.invoker.invoker import Invoker
 
 __all__ = ["consumer"]
@@ -84,13 +83,17 @@ def consumer(configuration: str, verbose: bool, quiet: bool, loglevel: str | Non
     loglevel = "DEBUG" if verbose else "WARNING" if quiet else loglevel
     configuration_class, invoker = _load(configuration)
     config = ConsumerConfig.from_configuration(configuration_class, loglevel=loglevel, **settings)
-    set_up_logging(config)
+    set_up_logging(config, level_is_given=loglevel is not None or _sets_level(configuration_class))
     try:
         code = run_until_signalled(Consumer(invoker, config))
         end_soon(code)
         sys.exit(code)
     finally:
         invoker.close()
+
+
+def _sets_level(configuration: type[BaseConfiguration]) -> bool:
+    return any("LOGLEVEL" in vars(one) for one in configuration.__mro__ if one is not BaseConfiguration)
 
 
 def _load(path: str) -> tuple[type[BaseConfiguration], Invoker]:

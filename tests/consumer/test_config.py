@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import threading
 
@@ -12,7 +11,6 @@ from huey_core import Invoker
 from huey_core.bin.config import BaseConfiguration
 from huey_core.consumer import ConsumerConfig
 from huey_core.consumer.config import invoker_of, load_configuration
-from huey_core.consumer.logs import set_up_logging
 from huey_core.exceptions import ConfigurationError
 
 
@@ -213,42 +211,3 @@ def test_what_is_missing_inside_the_module_is_not_blamed_on_the_module(write_mod
 
     with pytest.raises(ModuleNotFoundError, match="something_that_is_not_installed"):
         load_configuration("broken_settings.Configuration")
-
-
-@pytest.fixture
-def root_logger():
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield root
-    for handler in root.handlers[:]:
-        if handler not in handlers:
-            root.removeHandler(handler)
-            handler.close()
-    root.setLevel(level)
-
-
-def test_the_log_file_is_rotated(tmp_path, root_logger):
-    logfile = tmp_path / "huey.log"
-    set_up_logging(ConsumerConfig(logfile=str(logfile), log_max_bytes=2000, log_backups=2))
-
-    for number in range(100):
-        logging.getLogger("huey_core").info("line %d", number)
-
-    names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == ["huey.log", "huey.log.1", "huey.log.2"]
-    assert "line 99" in logfile.read_text()
-
-
-def test_the_log_file_takes_what_no_encoding_has(tmp_path, root_logger, capsys):
-    logfile = tmp_path / "huey.log"
-    set_up_logging(ConsumerConfig(logfile=str(logfile)))
-
-    logging.getLogger("huey_core").warning("the file %s is missing", "caf\udce9 é")
-
-    assert logfile.read_text("utf-8").endswith("the file caf\\udce9 é is missing\n")
-    assert capsys.readouterr().err == ""
-
-
-def test_a_log_file_that_cannot_be_written_is_a_clear_error(tmp_path, root_logger):
-    with pytest.raises(ConfigurationError, match="LOGFILE"):
-        set_up_logging(ConsumerConfig(logfile=str(tmp_path / "no-such-folder" / "huey.log")))

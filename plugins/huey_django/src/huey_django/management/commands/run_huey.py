@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
 from django.db import connections
 
+from huey_core.consumer.logs import set_up_logging
 from huey_core.consumer.signals import end_soon, run_until_signalled
 from huey_core.exceptions import QueueException
 from huey_django.conf import HueySettings, SettingsError
 from huey_django.consumers import ConsumerGroup, make_consumers
 from huey_django.discovery import autodiscover
 from huey_django.invokers import DEFAULT_QUEUE, reset
-from huey_django.logs import set_up_logs
 from huey_django.reload import CodeWatch
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class Command(BaseCommand):
         try:
             settings = HueySettings.load()
             config = settings.consumer_config(periodic=options["periodic"], loglevel=loglevel, **given)
-            set_up_logs(config, level_is_given=loglevel is not None or "loglevel" in settings.consumer)
+            set_up_logging(config, level_is_given=loglevel is not None or "loglevel" in settings.consumer)
             autodiscover()
             watch = CodeWatch(checks=not options["skip_checks"]) if reload else None
             code = _run(queues or (), config, watch, periodic=options["periodic"])
