@@ -16,6 +16,7 @@ from huey_core.commands.crontab import crontab
 from huey_core.commands.local_time import to_epoch
 from huey_core.commands.options import MAX_SECONDS, CommandOptions, find_exceptions, names_in_key, seconds
 from huey_core.commands.registry import CommandRegistry, default_registry
+from huey_core.commands.signature import Signature, python_function
 from huey_core.exceptions import ConfigurationError
 from huey_core.invoker.deferred import DeferredInvoker
 from huey_core.invoker.invoker import Invoker
@@ -85,13 +86,30 @@ class CommandFunction(Generic[P, R]):
             without a result store, what the function returned.
 
         Raises:
+            TypeError: The function does not take these arguments.
             EncodeError: An argument cannot be carried by the invoker's serializer.
             QueueWriteException: The queue could not be written.
         """
-        return self.invoker.enqueue(self.command(*args, **kwargs))
+        return self.invoker.enqueue(self._command(args, kwargs))
 
     def command(self, /, *args: P.args, **kwargs: P.kwargs) -> FunctionCommand:
-        """Make the command of a call without enqueueing it, for :meth:`Invoker.enqueue_many`."""
+        """Make the command of a call without enqueueing it, for :meth:`Invoker.enqueue_many`.
+
+        Arguments may be missing, which is refused when it is enqueued.
+
+        Raises:
+            TypeError: The function does not take these arguments, whatever others came with them.
+        """
+        command = self._command(args, kwargs)
+        try:
+            command.check_arguments(complete=False)
+        except TypeError:
+            # Asked no sooner, because a deferred invoker may not be there yet.
+            if self.invoker.check_arguments:
+                raise
+        return command
+
+    def _command(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> FunctionCommand:
         return self.command_class((args, kwargs), overrides=self._overrides)
 
     def call_local(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -122,7 +140,8 @@ class CommandFunction(Generic[P, R]):
             What a call returns.
 
         Raises:
-            ConfigurationError: The time or the arguments cannot be used.
+            ConfigurationError: The time cannot be used, or what is given is no list of arguments.
+            TypeError: The function does not take these arguments.
             Unsupported: The queue cannot delay messages and there is no task store to schedule them in.
         """
         if args is not None and (isinstance(args, _NO_ARGUMENTS) or not isinstance(args, Iterable)):
@@ -133,7 +152,7 @@ class CommandFunction(Generic[P, R]):
             raise ConfigurationError(
                 f"convert_utc must be True or False, not {convert_utc!r}; how long to wait is given by name: delay=60"
             )
-        command = self.command_class((tuple(args or ()), dict(kwargs or {})), overrides=self._overrides)
+        command = self._command(tuple(args or ()), dict(kwargs or {}))
         if eta is not None and delay is not None:
             raise ConfigurationError("schedule() takes either eta= or delay=, not both")
         if eta is not None:
@@ -275,11 +294,10 @@ def periodic_command(
 
     def decorate(function: Callable[[], R]) -> CommandFunction[[], R]:
         _check_function("periodic_command", function)
-        needed = _needed_parameters(function)
-        if needed:
-            raise ConfigurationError(
-                f"nobody calls a periodic command with arguments, but {function.__name__}() needs {', '.join(needed)}"
-            )
+        try:
+            Signature(function).check((), {})
+        except TypeError as error:
+            raise ConfigurationError(f"nobody calls a periodic command with arguments, but {error}") from None
         command_class = _command_class(PeriodicFunctionCommand, function, name, body)
         _registry(invoker).register(command_class)
         return CommandFunction(invoker, function, command_class)
@@ -306,23 +324,11 @@ def _check_function(decorator: str, function: object) -> None:
         raise ConfigurationError(f"{function.command_class.command_name} is a command already; decorate its .function")
     if isinstance(function, type) or not callable(function) or not hasattr(function, "__qualname__"):
         raise ConfigurationError(f"{decorator} decorates a function, not {function!r}")
-    code = getattr(function, "__code__", None)
-    if code is not None and code.co_flags & _GENERATES:
+    called = python_function(function)
+    if called is not None and called.__code__.co_flags & _GENERATES:
         raise ConfigurationError(
             f"{function.__qualname__}() is a generator, and a call of it runs nothing: let it return what it yields"
         )
-
-
-def _needed_parameters(function: object) -> list[str]:
-    """The parameters without a default. Those of a wrapper are its own, because it may fill in what is inside."""
-    if not isinstance(function, types.FunctionType):
-        return []
-    code, defaults = function.__code__, function.__defaults__ or ()
-    by_name = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
-    return [
-        *code.co_varnames[: code.co_argcount - len(defaults)],
-        *(name for name in by_name if name not in (function.__kwdefaults__ or {})),
-    ]
 
 
 def _registry(invoker: Invoker | DeferredInvoker) -> CommandRegistry:
@@ -355,6 +361,7 @@ def _command_class(
         "__qualname__": function.__qualname__,
         "command_name": name or dotted_name(function),
         "function": staticmethod(function),
+        "signature": Signature(function),
         **body,
     }
     return types.new_class(function.__name__, (base,), {"declare": False}, lambda body: body.update(attributes))

@@ -13,6 +13,7 @@ import pytest
 
 from huey_core import crontab, periodic_command, queue_command
 from huey_core.exceptions import ConfigurationError, Unsupported
+from huey_core.invoker.deferred import DeferredInvoker
 from plain_backend import PlainQueue
 
 
@@ -284,10 +285,10 @@ def test_a_command_is_not_made_a_command_again(invoker, decorate):
 
 
 @pytest.mark.parametrize(
-    ("function", "needed"), [(lambda shop, day=1: None, "shop"), (lambda *rest, day, hour=1, **more: None, "day")]
+    ("function", "needed"), [(lambda shop, day=1: None, "'shop'"), (lambda *rest, day, hour=1, **more: None, "'day'")]
 )
 def test_a_periodic_command_that_needs_arguments_is_refused(invoker, function, needed):
-    with pytest.raises(ConfigurationError, match=rf"needs {needed}$"):
+    with pytest.raises(ConfigurationError, match=rf"with arguments, but .* {needed}$"):
         periodic_command(invoker, crontab())(function)
 
 
@@ -435,3 +436,63 @@ def test_a_parameter_of_a_command_may_be_called_self(invoker):
     assert sent == [{"self": "/orders/1"}] * 2
     assert link.command(self=1).data == ((), {"self": 1})
     assert link.call_local(self=1) == {"self": 1}
+
+
+CALLS = {
+    "a call": lambda function, *args, **kwargs: function(*args, **kwargs),
+    "schedule": lambda function, *args, **kwargs: function.schedule(args, kwargs),
+    "using": lambda function, *args, **kwargs: function.using(priority=1)(*args, **kwargs),
+    "command": lambda function, *args, **kwargs: function.command(*args, **kwargs),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+@pytest.mark.parametrize("kwargs", [{"colour": 1}, {"priority": 50}, {"countdown": 5}, {"path": 1}], ids=repr)
+def test_a_call_that_the_function_does_not_take_is_refused_where_it_is_made(invoker, call, kwargs):
+    @queue_command(invoker)
+    def resize(path): ...
+
+    with pytest.raises(TypeError, match=rf"resize\(\) got .*{next(iter(kwargs))}"):
+        call(resize, "a.png", **kwargs)
+
+    assert invoker.queue.counts().ready == 0
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_nothing_is_refused_with_check_arguments_off(make_invoker, call):
+    invoker = make_invoker(check_arguments=False)
+
+    @queue_command(invoker)
+    def resize(path): ...
+
+    call(resize, "a.png", "b.png", priority=50)
+
+
+def test_a_command_may_lack_arguments_until_it_is_enqueued(invoker):
+    @queue_command(invoker)
+    def resize(path, width): ...
+
+    whole, incomplete = resize.command("a.png", 5), resize.command("a.png")
+
+    with pytest.raises(TypeError, match=r"resize\(\) missing 1 required positional argument: 'width'"):
+        invoker.enqueue_many([whole, incomplete])
+    assert invoker.queue.counts().ready == 0
+
+
+def test_a_command_that_came_out_of_a_queue_goes_back_whatever_has_become_of_its_function(invoker):
+    queue_command(invoker, name="resize")(lambda path: None)("a.png")
+    invoker.registry.unregister("resize")
+    queue_command(invoker, name="resize")(lambda path, width: None)
+
+    invoker.enqueue(invoker.dequeue())
+
+    assert invoker.queue.counts().ready == 1
+
+
+def test_a_command_of_a_deferred_invoker_is_made_without_asking_for_it():
+    def not_yet():
+        raise AssertionError("nobody needs it")
+
+    resize = queue_command(DeferredInvoker(not_yet), name="deferred.resize")(lambda path: None)
+
+    assert resize.command("a.png").data == (("a.png",), {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime, timedelta
 
+    from huey_core.commands.signature import Signature
     from huey_core.invoker.invoker import Invoker
 
 __all__ = ["FunctionCommand", "PeriodicQueueCommand", "QueueCommand"]
@@ -214,11 +216,31 @@ class FunctionCommand(QueueCommand, declare=False):
     """A call of a decorated function; :attr:`data` is the pair of its arguments and keyword arguments.
 
     A function may use up its arguments, so a retry carries those of the call, just as a redelivery after a crash does.
+
+    Attributes:
+        function: The function.
+        signature: The calls that it takes; ``None`` where nobody asks.
+        option_names: What is given to ``.using(...)`` and not to the function.
     """
 
     keeps_changes = False
 
     function: ClassVar[Callable[..., Any]]
+    signature: ClassVar[Signature | None] = None
+    option_names: ClassVar[frozenset[str]] = frozenset(field.name for field in fields(CommandOptions))
+
+    def check_arguments(self, *, complete: bool = True) -> None:
+        """Refuse arguments that the function does not take.
+
+        Args:
+            complete: ``False`` when further arguments may come.
+
+        Raises:
+            TypeError: What Python says of such a call.
+        """
+        if self.signature is not None:
+            args, kwargs = self.data
+            self.signature.check(args, kwargs, self.option_names, complete=complete)
 
     def execute(self) -> Any:
         """Call the function."""

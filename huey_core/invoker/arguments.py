@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from huey_core.commands.base import QueueCommand
+from huey_core.commands.base import FunctionCommand, QueueCommand
 from huey_core.commands.options import MAX_SECONDS
 from huey_core.exceptions import ConfigurationError
 
 __all__ = ["check_command", "check_kind", "check_seconds"]
 
 
-def check_command(value: object) -> None:
-    """Refuse to enqueue what is no command.
+def check_command(value: object, *, arguments: bool) -> None:
+    """Refuse to enqueue what is no command, and a call of a function that does not take its arguments.
+
+    Args:
+        value: The command.
+        arguments: Whether to look at its arguments. One that came out of a queue is for the function to refuse: to be
+            lost here would be worse than to fail there.
 
     Raises:
-        TypeError: The message says how a command is made.
+        TypeError: The message says how a command is made, or what Python says of the call.
     """
     if not isinstance(value, QueueCommand):
         raise TypeError(
             f"a {type(value).__name__} cannot be enqueued; call a decorated function, which enqueues it, or give "
             "enqueue() the command of a call: function.command(...)"
         )
+    if arguments and isinstance(value, FunctionCommand) and value.received is None:
+        value.check_arguments()
 
 
 def check_kind(name: str, value: object, *kinds: type) -> None:

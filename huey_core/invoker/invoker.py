@@ -83,6 +83,7 @@ class Invoker:
         registry: Where commands are registered and found; the process's default registry when ``None``.
         clock: The time in seconds since the epoch, for tests. By default that of this process, corrected by
             :attr:`clock_offset`.
+        check_arguments: Whether a call of a function that does not take its arguments is refused where it is made.
 
     Attributes:
         clock_offset: Seconds by which the queue's clock is ahead of this process's. A consumer measures it, so that a
@@ -107,6 +108,7 @@ class Invoker:
         plugins: Iterable[Any] = (),
         registry: CommandRegistry | None = None,
         clock: Callable[[], float] | None = None,
+        check_arguments: bool = True,
     ) -> None:
         check_kind("queue", queue, BaseQueue, str)
         check_kind("result_store", result_store, BaseDataStore, str, type(None))
@@ -117,6 +119,7 @@ class Invoker:
         self.task_store = opened.task_store(task_store) if isinstance(task_store, str) else task_store
         self.store_none = store_none
         self.always_eager = always_eager
+        self.check_arguments = check_arguments
         options = opened.at(queue).url.options if isinstance(queue, str) else _DEFAULTS
         self.result_ttl: float | None = options["result_ttl"] if result_ttl is AS_THE_URL_SAYS else result_ttl
         self.lease: float = options["lease"] if lease is None else lease
@@ -240,7 +243,7 @@ class Invoker:
             function's own result is returned where there is no result store.
 
         Raises:
-            TypeError: It is no command.
+            TypeError: It is no command, or it calls a function with arguments that it does not take.
             CommandRejected: A plugin refused it.
             EncodeError: Its arguments cannot be carried by the serializer.
             QueueWriteException: The queue could not be written; it is safe to try again with the same command.
@@ -301,7 +304,7 @@ class Invoker:
     def _ask_plugins(self, commands: Sequence[QueueCommand]) -> None:
         before_enqueue = self.plugins.has("huey_before_enqueue")
         for command in commands:
-            check_command(command)
+            check_command(command, arguments=self.check_arguments)
             command.invoker = self
             if command.eta is not None:
                 self._check_delay("eta")
