@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime, timedelta
+from functools import wraps
 from unittest.mock import ANY
 
 import pytest
@@ -413,11 +414,27 @@ class TestRecorder:
             f"  {SendLetter.command_name}('x')",
         ]
 
-    def test_a_call_that_does_not_fit_its_function_is_another_call(self, rehearsal, send):
+    def test_a_call_that_does_not_fit_its_function_is_another_call(self, rehearsal, invoker, send):
+        invoker.check_arguments = False
         send("ann", nonsense=True)
 
         rehearsal.recorder.assert_not_enqueued(send, "ann")
         rehearsal.recorder.assert_enqueued(send)
+
+    def test_a_call_of_a_wrapper_that_fills_in_arguments_is_found(self, rehearsal, invoker):
+        def post(connection, to): ...
+
+        wrapper = command(invoker)(wraps(post)(lambda *args: post("connection", *args)))
+        wrapper("ann")
+
+        rehearsal.recorder.assert_enqueued(wrapper, "ann")
+        rehearsal.recorder.assert_not_enqueued(wrapper, "bob")
+
+    def test_a_call_with_any_name_for_an_argument_is_found(self, rehearsal, invoker):
+        link = command(invoker)(lambda **relations: None)
+        link(self="ann", what="bob")
+
+        rehearsal.recorder.assert_enqueued(link, self="ann", what="bob")
 
     def test_a_message_that_cannot_be_read_is_left_out(self, rehearsal, invoker):
         invoker.queue.write(b"garbage")
