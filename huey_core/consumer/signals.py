@@ -25,6 +25,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final, Protocol
 
 from huey_core.backends.forking import ForkAware
+from huey_core.exceptions import Unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +36,8 @@ __all__ = ["Runnable", "end_soon", "run_until_signalled"]
 log: Final = logging.getLogger("huey_core.consumer")
 
 TO_END: Final = (signal.SIGTERM, signal.SIGINT)
-SIGNALS: Final = (*TO_END, signal.SIGHUP)
+# Windows has no SIGHUP; there the module is imported for its refusal.
+SIGNALS: Final = (*TO_END, signal.SIGHUP) if hasattr(signal, "SIGHUP") else TO_END
 
 LAST_MOMENT: Final = 1.0
 """Seconds within which everything must be given back after a second signal; leases do the rest."""
@@ -69,7 +71,15 @@ def run_until_signalled(consumer: Runnable, restart: Callable[[], None] | None =
 
     Returns:
         The exit code: 0 after an orderly end, 1 after a second signal, or when the consumer could not stop.
+
+    Raises:
+        Unsupported: The platform lacks the signals, as Windows does.
     """
+    if not hasattr(signal, "SIGHUP"):
+        raise Unsupported(
+            f"a consumer process needs the signals of POSIX, which {sys.platform} lacks; run it under WSL or in a "
+            "container. Calling commands and reading their results works here"
+        )
     received: SimpleQueue[int] = SimpleQueue()
     handlers = _Handlers(received)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import configparser
 import inspect
 import logging
 import re
@@ -117,3 +118,12 @@ def environment_variables() -> set[str]:
 
 def test_every_environment_variable_is_in_the_page_of_urls(read_page):
     assert environment_variables() == {name for name in read_page("urls.md").rows() if name.startswith("HUEY_")}
+
+
+def test_the_unit_for_systemd_starts_a_consumer_and_waits_longer_than_it_for_its_commands(read_page):
+    unit = configparser.ConfigParser(interpolation=None)
+    unit.read_string(read_page("deployment.md").blocks("ini")[0].text)
+    service = unit["Service"]
+
+    assert service["ExecStart"].endswith("bin/huey_consumer main.Configuration")
+    assert float(service["TimeoutStopSec"]) > BaseConfiguration.SHUTDOWN_TIMEOUT
