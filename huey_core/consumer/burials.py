@@ -6,7 +6,6 @@ Neither the claims nor the outcomes of commands are to wait for that.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from queue import SimpleQueue
@@ -16,6 +15,7 @@ from huey_core.backends.leased import State
 from huey_core.consumer.guard import run_guarded
 from huey_core.invoker.abandoned import tell_of_burial, write_in_place_of_result
 from huey_core.invoker.wording import counted, error_line
+from huey_core.safe_logging import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BurialTeller"]
 
-log: Final = logging.getLogger("huey_core.consumer")
+log: Final = get_logger("huey_core.consumer")
 
 T = TypeVar("T")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 import time
@@ -29,6 +28,7 @@ from huey_core.exceptions import DecodeError, QueueException, QueueReadException
 from huey_core.invoker.runner import CommandRunner
 from huey_core.invoker.schedule import CommandSchedule
 from huey_core.invoker.wording import counted, error_line
+from huey_core.safe_logging import get_logger
 
 if TYPE_CHECKING:
     import threading
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Consumer", "Snapshot", "Source", "Stats"]
 
-log: Final = logging.getLogger("huey_core.consumer")
+log: Final = get_logger("huey_core.consumer")
 
 GLANCE: Final = 0.05
 """Seconds between two looks, while a consumer stops, at what has still to be written."""
@@ -189,7 +189,7 @@ class Consumer:
         for lines in self.invoker.hook.huey_consumer_report(consumer=self):
             for line in lines:
                 text = line.removeprefix(WARNING)
-                log.log(logging.INFO if text == line else logging.WARNING, "%s", text)
+                (log.info if text == line else log.warning)("%s", text)
         self.invoker.hook.huey_consumer_start(consumer=self)
         for thread in (*self.workers, self.lease_keeper, self.fetcher):
             thread.start()

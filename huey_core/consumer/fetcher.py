@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from typing import TYPE_CHECKING, Final
@@ -11,6 +10,7 @@ from huey_core.backends.leased import Release
 from huey_core.consumer.guard import run_guarded
 from huey_core.consumer.trouble import Trouble
 from huey_core.invoker.wording import counted, error_line
+from huey_core.safe_logging import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Fetcher"]
 
-log: Final = logging.getLogger("huey_core.consumer")
+log: Final = get_logger("huey_core.consumer")
 
 CLAIM_AT_ONCE: Final = 250
 """The most messages to claim in one call, so that no call keeps the server busy for long."""

@@ -7,16 +7,17 @@ thread, and without a word.
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import TYPE_CHECKING, Final
+
+from huey_core.safe_logging import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["run_guarded"]
 
-log: Final = logging.getLogger("huey_core.consumer")
+log: Final = get_logger("huey_core.consumer")
 
 PAUSE: Final = 1.0
 """Seconds before a loop goes on that has raised."""

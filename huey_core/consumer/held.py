@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from typing import TYPE_CHECKING, Final
 
 from huey_core.consumer.guard import run_guarded
 from huey_core.consumer.trouble import Trouble
+from huey_core.safe_logging import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HeldDeliveries", "LeaseKeeper"]
 
-log: Final = logging.getLogger("huey_core.consumer")
+log: Final = get_logger("huey_core.consumer")
 
 EXTEND_AT_ONCE: Final = 500
 """The most leases to renew in one call, so that no call keeps the server busy for long."""

@@ -10,7 +10,6 @@ server does not take, while it takes others, is set aside and tried again by its
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import deque
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from huey_core.backends.leased import Ack, Bury, Outcome, Release
 from huey_core.consumer.trouble import Outage, Trouble
 from huey_core.invoker.stored_result import encode_error, write_result
 from huey_core.invoker.wording import error_line
+from huey_core.safe_logging import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Outbox"]
 
-log: Final = logging.getLogger("huey_core.consumer")
+log: Final = get_logger("huey_core.consumer")
 
 SETTLE_AT_ONCE: Final = 250
 """The most outcomes to settle in one call, so that no call keeps the server busy for long."""

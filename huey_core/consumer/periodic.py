@@ -6,7 +6,6 @@ tick, and the queue lets one through: there is no leader to elect or to lose. Mi
 
 from __future__ import annotations
 
-import logging
 import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -18,6 +17,7 @@ from huey_core.consumer.guard import run_guarded
 from huey_core.consumer.last_ticks import LastTicks
 from huey_core.consumer.trouble import Trouble
 from huey_core.exceptions import CommandRejected, DataStoreException, MessageTooLarge, QueueWriteException
+from huey_core.safe_logging import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PeriodicScheduler", "TickWriter"]
 
-log: Final = logging.getLogger("huey_core.consumer")
+log: Final = get_logger("huey_core.consumer")
 
 MINUTE: Final = 60
 LONGEST_CATCH_UP: Final = 24 * 60

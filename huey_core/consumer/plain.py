@@ -6,7 +6,6 @@ read, and a command that is cut off is lost. Commands that have to wait are kept
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, Release, Ret
 from huey_core.envelope import unpack
 from huey_core.exceptions import DecodeError
 from huey_core.invoker.wording import counted, error_line
+from huey_core.safe_logging import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PlainSource"]
 
-log: Final = logging.getLogger("huey_core.consumer")
+log: Final = get_logger("huey_core.consumer")
 
 
 @dataclass(slots=True)

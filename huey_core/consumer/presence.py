@@ -10,7 +10,6 @@ written.
 from __future__ import annotations
 
 import json
-import logging
 import random
 import threading
 import time
@@ -26,6 +25,7 @@ from huey_core.exceptions import Unsupported
 from huey_core.hookspecs import hookimpl
 from huey_core.invoker.wording import error_line
 from huey_core.plugins.hook_faults import HookFaults
+from huey_core.safe_logging import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MOST_IDS", "PRESENCE", "ConsumerRecord", "Presence", "consumers_alive", "shows_consumers"]
 
-log: Final = logging.getLogger("huey_core.consumer")
+log: Final = get_logger("huey_core.consumer")
 
 MOST_IDS: Final = 100
 """Messages that a record names, so that it stays small however many threads a consumer has."""

@@ -15,7 +15,6 @@ consumer.
 from __future__ import annotations
 
 import atexit
-import logging
 import os
 import signal
 import sys
@@ -26,6 +25,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from huey_core.backends.forking import ForkAware
 from huey_core.exceptions import Unsupported
+from huey_core.safe_logging import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Runnable", "end_soon", "run_until_signalled"]
 
-log: Final = logging.getLogger("huey_core.consumer")
+log: Final = get_logger("huey_core.consumer")
 
 TO_END: Final = (signal.SIGTERM, signal.SIGINT)
 # Windows has no SIGHUP; there the module is imported for its refusal.

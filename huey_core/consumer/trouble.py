@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 from huey_core.invoker.wording import counted, error_line
 
 if TYPE_CHECKING:
-    import logging
     from collections.abc import Callable
 
     from huey_core.consumer.config import ConsumerConfig
+    from huey_core.safe_logging import SafeLogger
 
 __all__ = ["Outage", "Trouble"]
 
@@ -32,7 +32,7 @@ class Outage:
         clock: A monotonic time in seconds.
     """
 
-    def __init__(self, what: str, log: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, what: str, log: SafeLogger, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
         self._what = what
         self._log = log

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from contextlib import suppress
@@ -10,6 +9,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from huey_core.consumer.guard import run_guarded
+from huey_core.safe_logging import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WorkBuffer", "Worker"]
 
-log: Final = logging.getLogger("huey_core.consumer")
+log: Final = get_logger("huey_core.consumer")
 
 
 class WorkBuffer:
@@ -89,22 +89,23 @@ class Worker(threading.Thread):
         while (delivery := consumer.buffer.take()) is not None:
             self.started = time.monotonic()
             self.running = delivery
-            self._run_one(delivery)
-            consumer.claim_ahead.observe(time.monotonic() - self.started)
-            self.running = None
+            try:
+                self._run_one(delivery)
+                consumer.claim_ahead.observe(time.monotonic() - self.started)
+            finally:
+                self.running = None
             consumer.fetcher.finished_one()
 
     def _run_one(self, delivery: Delivery) -> None:
         consumer = self._consumer
         try:
             outcome, _ = consumer.runner.run(delivery, consumer.fetcher.revocable)
-        except BaseException:
-            # Not an error of the command, which the runner would have handled. The lease brings the message back,
-            # and the backend counts its deliveries.
-            log.critical("message %s is let go without an outcome", delivery.message_id, exc_info=True)
-            consumer.held.discard(delivery)
-        else:
             consumer.outbox.add(outcome)
+        except BaseException:
+            # Not an error of the command, which the runner would have handled. The lease, which is renewed no more,
+            # brings the message back, and the backend counts its deliveries.
+            consumer.held.discard(delivery)
+            log.critical("message %s is let go without an outcome", delivery.message_id, exc_info=True)
 
     def busy_for(self, now: float) -> float:
         """Seconds for which the present command has run at ``now`` (monotonic); 0 when idle."""

@@ -5,17 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from huey_core.text import printable
+
 if TYPE_CHECKING:
     from huey_core.backends.url import BackendURL
 
 __all__ = ["hide_password", "printable"]
-
-
-def printable(text: str, keep: str = "") -> str:
-    """Write characters that do not print as escapes, except those to keep, so that none can steer a terminal."""
-    return "".join(
-        char if char.isprintable() or char in keep else char.encode("unicode_escape").decode("ascii") for char in text
-    )
 
 
 def hide_password(text: str, url: BackendURL) -> str:

@@ -6,7 +6,6 @@ message itself only the header is decoded. To read the rest may be what has kill
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from huey_core.backends.base import EmptyData
@@ -14,6 +13,7 @@ from huey_core.backends.capabilities import Capability
 from huey_core.envelope import unpack
 from huey_core.exceptions import CommandAbandoned, CommandNotFound, DecodeError
 from huey_core.invoker.stored_result import encode_dropped, leaves_record, result_write, write_result
+from huey_core.safe_logging import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["tell_of_burial", "write_in_place_of_result"]
 
-log: Final = logging.getLogger("huey_core.runner")
+log: Final = get_logger("huey_core.runner")
 
 
 def tell_of_burial(invoker: Invoker, letter: StoredMessage) -> ResultWrite | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from typing import TYPE_CHECKING, Any, Final
 
 from huey_core.backends.leased import MAX_DETAIL, ResultWrite
@@ -18,6 +17,7 @@ from huey_core.exceptions import (
     QueueException,
 )
 from huey_core.names import dotted_name
+from huey_core.text import error_text, error_type, traceback_of, traceback_text
 from huey_core.unicode import cut_middle, escape_surrogates
 
 if TYPE_CHECKING:
@@ -34,16 +34,12 @@ __all__ = [
     "encode_end",
     "encode_error",
     "encode_value",
-    "error_text",
     "format_error",
     "leaves_record",
     "result_write",
     "traceback_of_command",
     "write_result",
 ]
-
-MAX_TEXT: Final = 8 * 2**10
-"""Characters of an error's own text that are kept. Drivers quote whole documents, and the parameters of statements."""
 
 _WITHOUT_RESULT: Final[dict[str, type[CommandException]]] = {
     "revoked": CommandRevoked,
@@ -83,14 +79,14 @@ def encode_end(serializer: Serializer, task_id: str, execution: Execution, wante
     if wanted is not False:
         return encode_error(serializer, task_id, error)
     message = "it failed; the error is not stored, because the command has store_result=False"
-    details = {"type": dotted_name(type(error)), "message": message, "traceback": ""}
+    details = {"type": _type_name(error), "message": message, "traceback": ""}
     return _encode_details(serializer, task_id, "error", details)
 
 
 def encode_error(serializer: Serializer, task_id: str, error: BaseException) -> bytes:
     """Encode what a command raised: the type's name, the message and the traceback, as texts of bounded length."""
     details = {
-        "type": dotted_name(type(error)),
+        "type": _type_name(error),
         "message": error_text(error),
         "traceback": format_error(error),
     }
@@ -107,27 +103,26 @@ def encode_dropped(
 
 def traceback_of_command(error: BaseException) -> TracebackType | None:
     """The traceback of an error without the frames between the consumer and the command, which tell nobody anything."""
-    frame = error.__traceback__
+    frame = whole = traceback_of(error)
     while frame is not None and _is_internal(frame):
         frame = frame.tb_next
-    return frame or error.__traceback__
+    return frame or whole
 
 
 def _is_internal(frame: TracebackType) -> bool:
     return frame.tb_frame.f_globals.get("__name__", "").partition(".")[0] in {"huey_core", "pluggy"}
 
 
-def error_text(error: BaseException) -> str:
-    """What an error says of itself, also when it cannot say it; at most about :data:`MAX_TEXT` characters."""
-    try:
-        return cut_middle(str(error), MAX_TEXT)
-    except Exception as failure:  # noqa: BLE001 - it is the command's own code
-        return f"it has no text, because that of {type(error).__name__} raised {type(failure).__name__}"
-
-
 def format_error(error: BaseException) -> str:
     """The traceback of an error, and of those that caused it, as text of at most about ``MAX_DETAIL`` characters."""
-    return cut_middle("".join(traceback.format_exception(type(error), error, traceback_of_command(error))), MAX_DETAIL)
+    return cut_middle(traceback_text(error, traceback_of_command(error)), MAX_DETAIL)
+
+
+def _type_name(error: BaseException) -> str:
+    try:
+        return dotted_name(type(error))
+    except Exception:  # noqa: BLE001 - a metaclass may answer for its class
+        return error_type(error)
 
 
 def _encode_details(serializer: Serializer, task_id: str, state: str, details: dict[str, str]) -> bytes:

@@ -6,17 +6,18 @@ that is alive.
 
 from __future__ import annotations
 
-import logging
 import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
+
+from huey_core.safe_logging import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["SLOW_HOOK", "HookFaultLog", "HookFaults"]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 SLOW_HOOK: Final = 0.1
 """Seconds above which an observer counts as slow, unless its manager says otherwise."""

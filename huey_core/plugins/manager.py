@@ -8,7 +8,6 @@ being called, and because each is timed by itself.
 from __future__ import annotations
 
 import difflib
-import logging
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,6 +30,8 @@ from huey_core.plugins.environment import DISABLE, TRACE, disabled_names, is_nam
 from huey_core.plugins.hook_faults import SLOW_HOOK, HookFaultLog, HookFaults
 from huey_core.plugins.loading import check_api, load, remember
 from huey_core.plugins.selection import select
+from huey_core.safe_logging import get_logger
+from huey_core.text import is_interrupt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PluginManager"]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _BLOCK: Final = "no:"
 _HOOKS: Final = tuple(hookspecs.names())
@@ -165,7 +166,8 @@ class PluginManager:
 
         An exception of whatever kind, ``SystemExit`` included, and a call that takes longer than ``slow_hook`` are
         logged with the plugin's name, each at most once a minute for one plugin and hook, and are counted for
-        :meth:`hook_faults`; the other implementations are called all the same. ``KeyboardInterrupt`` passes through.
+        :meth:`hook_faults`; the other implementations are called all the same. ``KeyboardInterrupt`` passes through in
+        the main thread, where it is the user's; no other thread is ended by it.
 
         Args:
             hook_name: One of :data:`~huey_core.hookspecs.OBSERVERS`.
@@ -186,9 +188,9 @@ class PluginManager:
                 finally:
                     # Before a failure is logged, which may take a while and is not the plugin's doing.
                     seconds = clock() - began
-            except KeyboardInterrupt:
-                raise
-            except BaseException as error:  # noqa: BLE001 - an observer must not harm the command
+            except BaseException as error:
+                if isinstance(error, KeyboardInterrupt) and is_interrupt(error):
+                    raise
                 self._faults.raised(implementation.plugin_name, hook_name, error)
             if seconds > self._slow_hook:
                 self._faults.delayed(implementation.plugin_name, hook_name, seconds)

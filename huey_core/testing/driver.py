@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -12,6 +11,7 @@ from huey_core.exceptions import CommandExpired, CommandRevoked
 from huey_core.invoker.abandoned import tell_of_burial, write_in_place_of_result
 from huey_core.invoker.runner import CommandRunner
 from huey_core.invoker.wording import error_line
+from huey_core.safe_logging import get_logger
 from huey_core.testing.recorder import read_command
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ __all__ = ["Driver", "Run"]
 
 T = TypeVar("T")
 
-log: Final = logging.getLogger("huey_core.testing")
+log: Final = get_logger("huey_core.testing")
 
 TRIES: Final = 100
 """How often a call of the queue is tried that keeps failing, before its error is passed on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 import threading
 import time
@@ -12,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from huey_core import CommandRegistry, Invoker, QueueCommand, hookimpl, queue_command
-from huey_core.backends.leased import Ack
+from huey_core.backends.leased import Ack, Message
 from huey_core.consumer import Consumer
 from huey_core.consumer import consumer as consumer_module
 from huey_core.exceptions import CommandError, CommandExpired, ConfigurationError, QueueReadException
@@ -41,6 +42,21 @@ def test_a_run_can_be_followed_in_the_log(invoker, run_consumer, eventually, cap
     add(1, 2).get(blocking=True, timeout=PATIENCE)
 
     eventually(lambda: any("shop.add" in line and "returned after" in line for line in caplog.messages))
+
+
+def test_what_a_message_says_of_itself_cannot_forge_a_line_of_the_log(invoker, run_consumer, eventually, caplog):
+    @queue_command(invoker, name="shop.fail")
+    def fail():
+        raise ValueError
+
+    forging = {"id": "a>\nCRITICAL root: forged \x1b[31m", "cmd": "shop.fail", "ser": "json", "at": 1.0}
+    invoker.queue.write_many([Message(b"HUEY/1 " + json.dumps(forging).encode() + b"\n[[],{}]")])
+
+    run_consumer(invoker)
+
+    eventually(lambda: invoker.queue.counts().dead)
+    assert any("forged" in message for message in caplog.messages)
+    assert all(message.isprintable() for message in caplog.messages)
 
 
 def test_a_consumer_of_a_paused_queue_says_so(invoker, run_consumer, caplog):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+import threading
+
 import pytest
 
-from huey_core import CommandRegistry, Invoker, queue_command
+from huey_core import CommandRegistry, Invoker, hookimpl, queue_command
 from huey_core.consumer import guard
 from huey_core.consumer.guard import run_guarded
 from huey_memory import MemoryDataStore, MemoryQueue
@@ -58,6 +61,18 @@ def test_a_loop_that_raises_is_begun_again_after_a_pause_and_the_log_says_so(cap
     assert "SystemExit" in caplog.text
 
 
+def test_a_loop_is_begun_again_though_its_failure_cannot_be_logged(monkeypatch):
+    loop = FailsOnce()
+    monkeypatch.setattr(logging.getLogger("huey_core.consumer"), "handle", FailsOnce())
+
+    # Where the loops of a consumer run: in the main thread, an exit may be what a signal asks for.
+    thread = threading.Thread(target=run_guarded, args=(loop, "the loop", lambda seconds: None))
+    thread.start()
+    thread.join()
+
+    assert loop.calls == 2
+
+
 def test_a_loop_that_returns_is_over():
     loop = FailsOnce()
     loop.calls = 1
@@ -90,6 +105,29 @@ def test_a_worker_goes_on_after_anything(invoker, add, run_consumer, monkeypatch
 
     assert add(1, 2).get(blocking=True, timeout=PATIENCE) == 3
     assert add(3, 4).get(blocking=True, timeout=PATIENCE) == 7
+
+
+def test_a_worker_begins_though_a_plugin_is_interrupted_when_it_is_told(invoker, add, run_consumer):
+    class Interrupted:
+        @hookimpl
+        def huey_worker_start(self):
+            raise KeyboardInterrupt
+
+    invoker.plugins.register(Interrupted())
+    run_consumer(invoker, threads=1)
+
+    assert add(1, 2).get(blocking=True, timeout=PATIENCE) == 3
+
+
+@pytest.mark.usefixtures("no_pause")
+def test_what_a_worker_cannot_hand_on_is_not_held_any_longer(invoker, add, run_consumer, eventually, monkeypatch):
+    consumer = run_consumer(invoker, threads=1)
+    monkeypatch.setattr(consumer.outbox, "add", FailsOnce(consumer.outbox.add))
+
+    add(1, 2)
+
+    eventually(lambda: consumer.stats.claimed == 1 and not len(consumer.held))
+    assert consumer.snapshot().running == {}
 
 
 @pytest.mark.usefixtures("no_pause")

@@ -14,7 +14,6 @@ and connections are not its own.
 
 from __future__ import annotations
 
-import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +21,7 @@ from django.db import connections, reset_queries
 from django.utils import timezone, translation
 
 from huey_core.hookspecs import hookimpl
+from huey_core.safe_logging import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DJANGO_HOOKS", "DjangoHooks", "as_in_a_request", "release_connections"]
 
-log: Final = logging.getLogger("huey_django")
+log: Final = get_logger("huey_django")
 
 
 @contextmanager

@@ -8,7 +8,6 @@ has.
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import subprocess
@@ -19,12 +18,14 @@ from typing import TYPE_CHECKING, Any, Final
 from django.apps import apps
 from django.utils import autoreload
 
+from huey_core.safe_logging import get_logger
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["CodeWatch"]
 
-log: Final = logging.getLogger("huey_django")
+log: Final = get_logger("huey_django")
 
 SETUP: Final = "import django; django.setup(); "
 

@@ -5,11 +5,11 @@ An :class:`Access` to it is what a connection is elsewhere, so that a test in me
 
 from __future__ import annotations
 
-import logging
 import threading
 from typing import TYPE_CHECKING, Final
 
 from huey_core.exceptions import QueueException
+from huey_core.safe_logging import get_logger
 from huey_memory._collections import ExpiringDict
 from huey_memory._messages import Messages
 from huey_memory.clock import SYSTEM_CLOCK, Clock
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Access", "Drawer", "Line", "Space", "call_watchers"]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 class Line:

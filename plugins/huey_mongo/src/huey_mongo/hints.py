@@ -8,7 +8,6 @@ while somebody waits: a busy consumer would have to read what every producer wri
 from __future__ import annotations
 
 import json
-import logging
 import random
 import threading
 import time
@@ -20,6 +19,7 @@ from pymongo.read_concern import ReadConcern
 
 from huey_core.backends.forking import PerProcess
 from huey_core.exceptions import DataStoreGetException
+from huey_core.safe_logging import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Callback", "Hints"]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 Callback = Callable[[], None]
 Key = tuple[str, str]

@@ -6,7 +6,6 @@ at once; when it cannot, the document falls due like a message, and a later clai
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from pymongo import DeleteOne, ReplaceOne, UpdateOne
@@ -14,6 +13,7 @@ from pymongo.errors import BulkWriteError, ConnectionFailure, InvalidOperation, 
 
 from huey_core.backends.leased import State
 from huey_core.exceptions import QueueException
+from huey_core.safe_logging import get_logger
 from huey_mongo.clock import millis
 from huey_mongo.indexes import DUPLICATE_KEY, VALUE
 from huey_mongo.writing import insert
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PATIENCE", "clear", "dispatch", "put"]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 PATIENCE: Final = 10.0
 """Seconds after which another consumer takes care of an outbox."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
@@ -12,6 +11,7 @@ from pymongo.errors import BulkWriteError
 
 from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, Release, ResultWrite, Retry, State
 from huey_core.exceptions import MessageTooLarge, Unsupported
+from huey_core.safe_logging import get_logger
 from huey_mongo.claiming import SERVER_MILLIS
 from huey_mongo.clock import millis
 from huey_mongo.data_store import MongoDataStore
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Settlement", "extend"]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 CONTENT: Final = dict.fromkeys(("id", "data", "token", "attempt", "key"), "")
 """What a message no longer needs once it is done."""

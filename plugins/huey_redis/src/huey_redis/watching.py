@@ -8,7 +8,6 @@ watcher is closed, every callback is called a last time: whoever waits looks aga
 
 from __future__ import annotations
 
-import logging
 import random
 import threading
 from collections import Counter
@@ -22,6 +21,7 @@ from redis.exceptions import TimeoutError as RedisTimeout
 
 from huey_core.backends.forking import PerProcess
 from huey_core.exceptions import DataStoreGetException
+from huey_core.safe_logging import get_logger
 from huey_redis.connection import Link
 from huey_redis.interrupt import Interrupt
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Watcher"]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 BACK_OFF: Final = (0.05, 5.0)
 """The shortest and the longest pause, in seconds, between two attempts to connect."""

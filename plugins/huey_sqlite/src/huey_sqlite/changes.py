@@ -7,19 +7,19 @@ the tables or written. What this process writes itself is signalled and need not
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from huey_core.exceptions import QueueException
+from huey_core.safe_logging import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
 __all__ = ["Changes"]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _LINGER: Final = 1.0
 """Seconds for which the thread stays when nobody waits any more, since a consumer will soon wait again."""

@@ -10,7 +10,6 @@ Django's signals are sent here. What a receiver raises is logged, and harms neit
 
 from __future__ import annotations
 
-import logging
 import threading
 from asyncio import CancelledError
 from copy import deepcopy
@@ -27,6 +26,7 @@ from huey_core.invoker.execution import Execution
 from huey_core.invoker.runner import CommandRunner
 from huey_core.invoker.stored_result import write_result
 from huey_core.names import dotted_name
+from huey_core.safe_logging import get_logger
 from huey_core.unicode import escape_surrogates
 from huey_django.tasks.command import TaskCommand
 from huey_django.tasks.records import Records
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TASK_HOOKS", "TaskHooks", "run_now", "with_task_hooks"]
 
-log: Final = logging.getLogger("huey_django.tasks")
+log: Final = get_logger("huey_django.tasks")
 
 KEPT_ERRORS: Final = 20
 """The most errors of one task that are kept, the latest: a message carries those of all attempts before it."""

@@ -1,0 +1,73 @@
+"""An error has a text and a traceback, whatever its class, its attributes and its causes do."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from huey_core.text import error_line, is_interrupt, printable_text, traceback_of, traceback_text
+from odd_errors import ODD, Unspeakable
+
+
+@pytest.fixture(params=ODD)
+def odd(request):
+    """An error that was raised, the error that it was raised from being as odd."""
+    error = ODD[request.param]
+    try:
+        raise error
+    except BaseException as raised:  # noqa: BLE001 - not all of them are Exceptions
+        return raised
+
+
+@pytest.fixture
+def in_a_thread():
+    """Call a function where workers run: in the main thread, what is no :class:`Exception` may be a signal's."""
+
+    def call(function, *arguments):
+        results = []
+        thread = threading.Thread(target=lambda: results.append(function(*arguments)))
+        thread.start()
+        thread.join()
+        [result] = results
+        return result
+
+    return call
+
+
+def test_any_error_has_a_line(odd, in_a_thread):
+    line = in_a_thread(error_line, odd)
+
+    assert line.startswith(type.__dict__["__name__"].__get__(type(odd)))
+    assert "\n" not in line
+
+
+def test_any_error_has_a_traceback_with_the_frames(odd, in_a_thread):
+    assert __file__ in in_a_thread(traceback_text, odd, traceback_of(odd))
+
+
+def test_an_error_that_was_caused_by_an_odd_one_is_told_with_its_cause(in_a_thread):
+    try:
+        try:
+            raise SyntaxError("bad rule", ("rules.txt", 1, 2, b"text"))
+        except SyntaxError as cause:
+            raise ValueError("no rules") from cause
+    except ValueError as error:
+        text = in_a_thread(traceback_text, error, traceback_of(error))
+
+    assert text.index("SyntaxError: bad rule") < text.index("ValueError: no rules")
+
+
+def test_a_text_that_cannot_be_had_is_replaced(in_a_thread):
+    assert in_a_thread(printable_text, Unspeakable()) == "<Unspeakable without a text, because that raised SystemExit>"
+
+
+def test_what_a_signal_handler_raises_while_a_text_is_made_passes():
+    with pytest.raises(SystemExit):
+        printable_text(Unspeakable())
+
+
+def test_an_interrupt_comes_in_the_main_thread_only(in_a_thread):
+    assert is_interrupt(KeyboardInterrupt())
+    assert not is_interrupt(ValueError())
+    assert not in_a_thread(is_interrupt, KeyboardInterrupt())
