@@ -5,8 +5,9 @@ They go through the same hooks as anybody's plugin, so whatever a plugin may wan
 
 from __future__ import annotations
 
+from contextvars import copy_context
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from huey_core.exceptions import CommandExpired
 from huey_core.hookspecs import hookimpl
@@ -14,13 +15,15 @@ from huey_core.invoker.execution import Execution
 from huey_core.invoker.stored_result import encode_end, leaves_record, result_write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from contextvars import Context
 
     from huey_core.backends.leased import ResultWrite
     from huey_core.commands.base import QueueCommand
     from huey_core.invoker.invoker import Invoker
 
 __all__ = ["CoreFeatures"]
+
+_UNSET: Final = object()
 
 
 class CoreFeatures:
@@ -52,17 +55,30 @@ class CoreFeatures:
 
 
 def _run_coroutine(coroutine: CoroutineType[Any, Any, Any]) -> Any:
-    """Run a coroutine to its end, in an event loop of its own."""
+    """Run a coroutine to its end, in an event loop of its own and, as far as others can tell, in this context."""
     # Most programs that enqueue never need it, and it takes longer to import than all of this package.
     import asyncio
 
+    # A task cannot enter a context in which its thread is already.
+    context = copy_context()
     # A command that is run at once may be called in a coroutine, and a thread has room for one running loop.
-    run: Callable[[CoroutineType[Any, Any, Any]], Any] = _run_in_thread if _is_in_loop() else asyncio.run
+    run = _run_in_thread if _is_in_loop() else _run_in_loop
     try:
-        return run(coroutine)
+        return run(coroutine, context)
     except asyncio.CancelledError as error:
         # Not an Exception, and nobody but the command itself can have asked for it.
         raise RuntimeError("the coroutine was cancelled") from error
+    finally:
+        for variable, value in context.items():
+            if variable.get(_UNSET) is not value:
+                variable.set(value)
+
+
+def _run_in_loop(coroutine: CoroutineType[Any, Any, Any], context: Context) -> Any:
+    import asyncio
+
+    with asyncio.Runner() as runner:
+        return runner.run(coroutine, context=context)
 
 
 def _is_in_loop() -> bool:
@@ -75,10 +91,8 @@ def _is_in_loop() -> bool:
     return True
 
 
-def _run_in_thread(coroutine: CoroutineType[Any, Any, Any]) -> Any:
-    import asyncio
+def _run_in_thread(coroutine: CoroutineType[Any, Any, Any], context: Context) -> Any:
     from concurrent.futures import ThreadPoolExecutor
-    from contextvars import copy_context
 
     with ThreadPoolExecutor(1, "huey-eager") as thread:
-        return thread.submit(copy_context().run, asyncio.run, coroutine).result()
+        return thread.submit(_run_in_loop, coroutine, context).result()

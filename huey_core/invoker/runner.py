@@ -1,5 +1,8 @@
 """From a delivery to its outcome: read the command, run it, and decide how the delivery ends.
 
+Each run has a context of its own (:mod:`contextvars`), a copy of its thread's or, with ``always_eager``, of the
+caller's. The command and all hooks around it share it, and the next run sees nothing of it.
+
 Whatever goes wrong inside ends as an outcome, what is no :class:`Exception` included: ``sys.exit()``, the
 ``CancelledError`` of asyncio. Only ``KeyboardInterrupt`` passes through, and then the delivery has no outcome: its
 lease will bring it back.
@@ -7,21 +10,16 @@ lease will bring it back.
 
 from __future__ import annotations
 
-import logging
 import time
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, ResultWrite, Retry
 from huey_core.exceptions import CommandExpired, CommandNotFound, CommandRevoked, EncodeError, SerializationError
 from huey_core.invoker.execution import Execution
-from huey_core.invoker.stored_result import (
-    encode_error,
-    error_text,
-    format_error,
-    result_write,
-    traceback_of_command,
-)
-from huey_core.invoker.wording import error_line
+from huey_core.invoker.stored_result import encode_error, format_error, result_write, traceback_of_command
+from huey_core.safe_logging import get_logger
+from huey_core.text import error_line, error_text
 
 if TYPE_CHECKING:
     from huey_core.commands.base import QueueCommand
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CommandRunner"]
 
-log: Final = logging.getLogger("huey_core.runner")
+log: Final = get_logger("huey_core.runner")
 
 T = TypeVar("T")
 
@@ -57,11 +55,22 @@ class CommandRunner:
             delivery: The delivery.
             revocable: Whether to look if the command was revoked; ``False`` when it is known that none is.
         """
+        return copy_context().run(self._run, delivery, revocable)
+
+    def run_command(
+        self, command: QueueCommand, delivery: Delivery, revocable: bool = True
+    ) -> tuple[Outcome, Execution]:
+        """Run a command that was read already; see :meth:`run`."""
+        return copy_context().run(self._run_command, command, delivery, revocable)
+
+    def _run(self, delivery: Delivery, revocable: bool) -> tuple[Outcome, Execution]:
         try:
             command = self._invoker.codec.decode(delivery.data)
         except (CommandNotFound, SerializationError) as error:
             return self._unreadable(delivery, error)
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             log.exception("message %s could not be read", delivery.message_id)
             return self._unreadable(delivery, error)
         command.attempt = delivery.attempt
@@ -74,12 +83,9 @@ class CommandRunner:
                 delivery.attempt,
                 self._unreadable_deliveries,
             )
-        return self.run_command(command, delivery, revocable)
+        return self._run_command(command, delivery, revocable)
 
-    def run_command(
-        self, command: QueueCommand, delivery: Delivery, revocable: bool = True
-    ) -> tuple[Outcome, Execution]:
-        """Run a command that was read already; see :meth:`run`."""
+    def _run_command(self, command: QueueCommand, delivery: Delivery, revocable: bool) -> tuple[Outcome, Execution]:
         invoker = self._invoker
         call = invoker.plugins.call
         started = time.perf_counter()
@@ -144,17 +150,19 @@ class CommandRunner:
         return self._bury(command, delivery, error_line(error), error, result), execution
 
     def _retry_delay(self, command: QueueCommand, error: BaseException) -> float | None:
-        if isinstance(error, EncodeError):
-            # The command has done its work; its result will be no easier to write next time.
-            return None
         try:
+            if isinstance(error, EncodeError):
+                # The command has done its work; its result will be no easier to write next time.
+                return None
             delay = self._invoker.hook.huey_retry_delay(invoker=self._invoker, command=command, error=error)
             return _checked("huey_retry_delay", delay, float, int)
-        except Exception:
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
             log.exception("no retry of %s could be decided", command)
             return None
 
-    def _unreadable(self, delivery: Delivery, error: Exception) -> tuple[Outcome, Execution]:
+    def _unreadable(self, delivery: Delivery, error: BaseException) -> tuple[Outcome, Execution]:
         execution = Execution(error=error)
         reason = error_text(error)
         if delivery.attempt < self._unreadable_deliveries:
@@ -174,7 +182,7 @@ class CommandRunner:
         self._invoker.notify("huey_command_buried", command=command, message_id=delivery.message_id, reason=reason)
         return Bury(delivery, reason, format_error(error), result)
 
-    def _error_result(self, task_id: str, error: Exception) -> ResultWrite | None:
+    def _error_result(self, task_id: str, error: BaseException) -> ResultWrite | None:
         """Tell whoever waits for a command that cannot be read, and so has no options, that there is no result."""
         invoker = self._invoker
         if invoker.result_store is None:
@@ -190,7 +198,9 @@ class CommandRunner:
     def _result_in_any_case(self, command: QueueCommand, execution: Execution) -> ResultWrite | None:
         try:
             return self._result_of(command, execution)
-        except Exception:
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
             log.exception("the end of %s could not be turned into a result", command)
             return None
 

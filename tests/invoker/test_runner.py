@@ -1,0 +1,106 @@
+"""One run of a command: its context, its traceback, and its outcome whatever the command raises."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+
+import pytest
+
+from huey_core import hookimpl, queue_command
+from huey_core.backends.leased import Delivery, State
+from huey_core.exceptions import CommandError
+from huey_core.invoker.runner import CommandRunner
+from odd_errors import ODD
+
+PATIENCE = 30.0
+
+tenant: contextvars.ContextVar[str | None] = contextvars.ContextVar("tenant", default=None)
+
+
+@pytest.fixture
+def run():
+    """Run a call in this thread and return its outcome."""
+
+    def run(invoker, call):
+        message = invoker.codec.encode(call)
+        return CommandRunner(invoker).run(Delivery(message, call.task_id, "receipt", 1), revocable=False)[0]
+
+    return run
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_whatever_a_command_raises_its_caller_gets_an_error_and_there_is_a_dead_letter(invoker, run_consumer, odd):
+    @queue_command(invoker, retries=1, retry_delay=0)
+    def fail():
+        raise ODD[odd]
+
+    run_consumer(invoker, threads=1)
+
+    with pytest.raises(CommandError):
+        fail().get(blocking=True, timeout=PATIENCE)
+    [letter] = invoker.queue.peek(State.DEAD)
+    assert __file__ in letter.detail
+
+
+def test_a_run_sees_nothing_of_the_context_of_the_one_before(invoker, run):
+    @queue_command(invoker)
+    def bill(name):
+        before = tenant.get()
+        tenant.set(name)
+        seen.append(before)
+
+    seen = []
+    run(invoker, bill.command("A"))
+    run(invoker, bill.command("B"))
+
+    assert seen == [None, None]
+    assert tenant.get() is None
+
+
+class Accountant:
+    """Sets and reads the tenant around a run."""
+
+    def __init__(self):
+        self.seen = []
+
+    @hookimpl
+    def huey_before_execute(self):
+        tenant.set("before")
+
+    @hookimpl(wrapper=True)
+    def huey_execute(self):
+        self.seen.append(tenant.get())
+        tenant.set("around")
+        try:
+            return (yield)
+        finally:
+            self.seen.append(tenant.get())
+
+    @hookimpl
+    def huey_command_succeeded(self):
+        self.seen.append(tenant.get())
+
+
+def bill():
+    seen_within.append(tenant.get())
+    tenant.set("within")
+
+
+async def bill_later():
+    await asyncio.sleep(0)
+    bill()
+
+
+seen_within: list[str | None] = []
+
+
+@pytest.mark.parametrize("function", [bill, bill_later])
+def test_a_command_and_the_hooks_around_it_share_a_context(make_invoker, run, function):
+    accountant = Accountant()
+    invoker = make_invoker(plugins=[accountant])
+    seen_within.clear()
+
+    run(invoker, queue_command(invoker)(function).command())
+
+    assert (accountant.seen, seen_within) == (["before", "within", "within"], ["around"])
