@@ -8,13 +8,13 @@ needs an index to be right names it as its hint: a server without it refuses the
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import BulkWriteError, OperationFailure
 
 from huey_core.exceptions import ConfigurationError, QueueException
+from huey_core.safe_logging import get_logger
 from huey_mongo.login import LoginRefused, naming_the_login
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ __all__ = [
     "tells_of_none",
 ]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 BAD_VALUE: Final = 2
 UNAUTHORIZED: Final = 13
