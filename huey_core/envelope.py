@@ -4,11 +4,12 @@ r"""The wire format of messages and of results: a version, a header that anyone 
 
     "HUEY/1 " header "\n" body
 
-``header`` is a JSON object on one line. A writer uses compact ASCII (every other character as ``\uXXXX``); a reader
-accepts UTF-8. The first newline ends it, since JSON cannot hold one inside a string. ``body`` is every byte after that,
-as the serializer made it, and may be empty. It carries no length: whatever stores a message keeps it whole. A reader
-refuses a version other than its own; within one version, fields may be added and a reader ignores those that it does
-not know. Times are seconds since the epoch (UTC), as JSON numbers.
+``header`` is a JSON object on one line, of 64 KiB at most with what precedes it and the newline. A writer uses compact
+ASCII (every other character as ``\uXXXX``); a reader accepts UTF-8. The first newline ends it, since JSON cannot hold
+one inside a string. ``body`` is every byte after that, as the serializer made it, and may be empty. It carries no
+length: whatever stores a message keeps it whole. A reader refuses a version other than its own; within one version,
+fields may be added and a reader ignores those that it does not know. Times are seconds since the epoch (UTC), as JSON
+numbers.
 
 The header of a **message**. Its body is the command's data: for a decorated function a pair, the list of its
 positional arguments and its keyword arguments by name.
@@ -57,10 +58,22 @@ from typing import Any, Final, NoReturn
 
 from huey_core.exceptions import DecodeError, EncodeError
 
-__all__ = ["FORMAT_VERSION", "PlainHeaders", "encode_header", "encode_result_header", "join", "pack", "unpack"]
+__all__ = [
+    "FORMAT_VERSION",
+    "MAX_HEADER_SIZE",
+    "PlainHeaders",
+    "encode_header",
+    "encode_result_header",
+    "join",
+    "pack",
+    "unpack",
+]
 
 FORMAT_VERSION: Final = 1
 """The version of the format that this module writes and reads."""
+
+MAX_HEADER_SIZE: Final = 64 * 2**10
+"""The most bytes before a body. Whoever looks at a message reads its header, and shows much of it."""
 
 _PREFIX: Final = b"HUEY/%d " % FORMAT_VERSION
 _PREFIX_TEXT: Final = _PREFIX.decode("ascii")
@@ -71,10 +84,10 @@ def encode_header(header: dict[str, Any]) -> bytes:
     """Write everything that precedes the body: the version, the header and the newline.
 
     Raises:
-        EncodeError: The header holds something that JSON does not have.
+        EncodeError: The header holds something that JSON does not have, or is longer than :data:`MAX_HEADER_SIZE`.
     """
     try:
-        return f"{_PREFIX_TEXT}{_write_json(header)}\n".encode("ascii")
+        return _writable(f"{_PREFIX_TEXT}{_write_json(header)}\n".encode("ascii"))
     except (TypeError, ValueError, RecursionError) as error:
         raise EncodeError(f"the header of a message cannot be written as JSON: {error}") from error
 
@@ -97,9 +110,21 @@ class PlainHeaders:
             task_id: The field ``id``; ASCII letters and digits, which JSON writes as they are.
             enqueued_at: The field ``at``, finite.
             retries: The field ``retries``.
+
+        Raises:
+            EncodeError: It would be longer than :data:`MAX_HEADER_SIZE`.
         """
         text = f'{_PREFIX_TEXT}{{"id":"{task_id}",{self._middle}{enqueued_at!r},"retries":{retries}}}\n'
-        return text.encode("ascii")
+        return _writable(text.encode("ascii"))
+
+
+def _writable(header_bytes: bytes) -> bytes:
+    if len(header_bytes) > MAX_HEADER_SIZE:
+        raise EncodeError(
+            f"the header of a message is {len(header_bytes):,} bytes and may be {MAX_HEADER_SIZE:,}; it holds the id, "
+            "the command's name, the options of the call and its headers: pass what is large as an argument"
+        )
+    return header_bytes
 
 
 def encode_result_header(task_id: str, state: str, serializer: str) -> bytes:
@@ -110,9 +135,9 @@ def encode_result_header(task_id: str, state: str, serializer: str) -> bytes:
         state: The field ``state``.
         serializer: The field ``ser``.
     """
-    if task_id.isascii() and task_id.isalnum():
-        return f'{_PREFIX_TEXT}{{"id":"{task_id}",{_after_id(state, serializer)}'.encode("ascii")
-    return encode_header({"id": task_id, "state": state, "ser": serializer})
+    # Not refused for its length: the id is that of a message which is there, whoever wrote it.
+    text = f'"{task_id}"' if task_id.isascii() and task_id.isalnum() else _write_json(task_id)
+    return f'{_PREFIX_TEXT}{{"id":{text},{_after_id(state, serializer)}'.encode("ascii")
 
 
 @cache
@@ -145,8 +170,10 @@ def unpack(data: bytes) -> tuple[dict[str, Any], bytes, bytes]:
     """
     if not data.startswith(_PREFIX):
         _refuse(data)
-    end = data.find(b"\n") + 1
+    end = data.find(b"\n", 0, MAX_HEADER_SIZE) + 1
     if not end:
+        if len(data) >= MAX_HEADER_SIZE:
+            raise DecodeError(f"the header of the message is longer than {MAX_HEADER_SIZE:,} bytes")
         raise DecodeError("the message is cut off: its header has no end")
     try:
         header = _read_json(data[len(_PREFIX) : end].decode())

@@ -15,6 +15,7 @@
     ├── SerializationError
     │   ├── EncodeError                a value the serializer cannot carry
     │   └── DecodeError                bytes that cannot be read back
+    │       ├── BodyTooLarge           more bytes than are read, layers taken off
     │       └── SignatureError         bytes whose signature is missing or wrong
     ├── CommandException
     │   ├── CommandError               the command itself raised; carried as data
@@ -40,6 +41,7 @@ from __future__ import annotations
 from typing import Any
 
 __all__ = [
+    "BodyTooLarge",
     "CommandAbandoned",
     "CommandConflict",
     "CommandError",
@@ -139,6 +141,24 @@ class EncodeError(SerializationError):
 
 class DecodeError(SerializationError):
     """Bytes cannot be read back: damaged, of an unknown format version, or by a serializer not accepted here."""
+
+
+class BodyTooLarge(DecodeError):
+    """A body has, or unpacks to, more bytes than the reader takes; it was not unpacked any further, and not decoded.
+
+    Attributes:
+        limit: The most bytes that are read.
+        size: How many there are; ``None`` when that is not known without unpacking them.
+    """
+
+    def __init__(self, limit: int, size: int | None = None) -> None:
+        super().__init__(limit, size)
+        self.limit = limit
+        self.size = size
+
+    def __str__(self) -> str:
+        size = f"more than {self.limit:,}" if self.size is None else f"{self.size:,}"
+        return f"the body unpacks to {size} bytes and max_body_size, of the invoker or its URL, allows {self.limit:,}"
 
 
 class SignatureError(DecodeError):

@@ -77,7 +77,7 @@ def test_a_body_may_contain_newlines() -> None:
         (b"HUEY/1 {\n", "not JSON"),
         (b'HUEY/1 {"at":NaN}\n', "not JSON"),
         (b'HUEY/1 {"id":"\xff"}\n', "not JSON"),
-        (b'HUEY/1 {"at":' + b"[" * 200_000 + b"\n", "not JSON"),
+        (b'HUEY/1 {"at":' + b"[" * 60_000 + b"\n", "not JSON"),
         (b'HUEY/1 {"at":' + b"9" * 5_000 + b"}\n", "not JSON"),
     ],
     ids=lambda value: repr(value[:24]) if isinstance(value, bytes) else None,
@@ -111,3 +111,18 @@ def test_the_header_of_a_result_is_written_as_any_other(task_id, state, serializ
     assert encode_result_header(task_id, state, serializer) == encode_header(
         {"id": task_id, "state": state, "ser": serializer}
     )
+
+
+def test_a_header_that_is_too_long_is_not_written() -> None:
+    with pytest.raises(EncodeError, match="may be 65,536"):
+        encode_header({"id": "x" * 65_536})
+
+
+def test_a_plain_header_that_is_too_long_is_not_written() -> None:
+    with pytest.raises(EncodeError, match="may be 65,536"):
+        PlainHeaders("shop.add", "json").encode("x" * 65_536, 1.0, 0)
+
+
+def test_a_header_that_is_too_long_is_not_read() -> None:
+    with pytest.raises(DecodeError, match="longer than 65,536 bytes"):
+        unpack(b'HUEY/1 {"id":"' + b"x" * 65_536 + b'"}\n')

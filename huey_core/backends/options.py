@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from huey_core.backends.backend import Option
 from huey_core.backends.leased import DEFAULT_LEASE, DEFAULT_MAX_DELIVERIES
+from huey_core.serializers.base import DEFAULT_MAX_BODY_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -184,6 +185,12 @@ COMMON_OPTIONS: Final[tuple[Option, ...]] = (
         optional(parse_positive_seconds),
         DEFAULT_RESULT_TTL,
         "seconds for which a result is kept; none keeps it for ever",
+    ),
+    Option(
+        "max_body_size",
+        parse_positive_size,
+        DEFAULT_MAX_BODY_SIZE,
+        "the most bytes of arguments and of a result that are written and read, without compression",
     ),
     Option(
         "max_deliveries",

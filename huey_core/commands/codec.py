@@ -9,6 +9,7 @@ from huey_core.commands.base import FunctionCommand
 from huey_core.commands.options import TRAVELLING
 from huey_core.envelope import PlainHeaders, encode_header, join, unpack
 from huey_core.exceptions import ConfigurationError, DecodeError, EncodeError
+from huey_core.serializers.base import DEFAULT_MAX_BODY_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -43,6 +44,7 @@ class CommandCodec:
         serializer: Writes the bodies.
         accept: The serializers whose messages are read; a message cannot choose another one by itself.
         clock: The current time in seconds since the epoch.
+        max_body_size: The most bytes of a body, without its layers, that are written and read.
     """
 
     def __init__(
@@ -51,11 +53,13 @@ class CommandCodec:
         serializer: Serializer,
         accept: Iterable[Serializer],
         clock: Callable[[], float] = time.time,
+        max_body_size: int = DEFAULT_MAX_BODY_SIZE,
     ) -> None:
         self._registry = registry
         self._serializer = serializer
         self._accepted = {one.name: one for one in accept}
         self._clock = clock
+        self._max_size = max_body_size
         self._plain_headers: dict[str, PlainHeaders] = {}
 
     def encode(self, command: QueueCommand) -> bytes:
@@ -73,7 +77,7 @@ class CommandCodec:
         encoded = self._plain_header(command, enqueued_at) or encode_header(self._header(command))
         payload = self._payload(command)
         try:
-            return join(encoded, self._serializer.encode(payload, encoded))
+            return join(encoded, self._serializer.encode_within(payload, encoded, self._max_size))
         except EncodeError as error:
             raise self._with_place(command, encoded, error) from error
 
@@ -87,7 +91,7 @@ class CommandCodec:
         places |= {f"kwargs[{key!r}]": value for key, value in kwargs.items()}
         for place, value in places.items():
             try:
-                self._serializer.encode(value, encoded)
+                self._serializer.encode_within(value, encoded, self._max_size)
             except EncodeError as refused:
                 return EncodeError(f"{place} of {name}: {refused}")
         return EncodeError(f"the arguments of {name}: {error}")
@@ -99,7 +103,7 @@ class CommandCodec:
         # Decoded anew: to keep a copy of the arguments would cost every command what only a retry needs.
         header, encoded, body = unpack(received[0])
         try:
-            return self._accepted[header["ser"]].decode(body, encoded)
+            return self._accepted[header["ser"]].decode_within(body, encoded, self._max_size)
         except DecodeError as error:
             raise EncodeError(f"the arguments of {command!r} cannot be read a second time: {error}") from error
 
@@ -169,7 +173,7 @@ class CommandCodec:
             accepted = ", ".join(sorted(self._accepted))
             raise DecodeError(f"the message is written with {serializer_name!r} and only {accepted} is accepted here")
         command_class = self._registry.get(command_name)
-        payload = serializer.decode(body, encoded)
+        payload = serializer.decode_within(body, encoded, self._max_size)
         try:
             overrides = header.get("opts")
             if "prio" in header:

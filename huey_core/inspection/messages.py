@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from huey_core.commands.base import FunctionCommand
 from huey_core.envelope import unpack
-from huey_core.exceptions import CommandNotFound, DecodeError
+from huey_core.exceptions import BodyTooLarge, CommandNotFound, DecodeError
 from huey_core.inspection.text import printable
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class MessageFacts:
 
         Args:
             invoker: Whose serializers and commands are used. Commands that it does not know are taken for functions.
-            limit: The longest body in bytes that is decoded.
+            limit: The longest body in bytes that is decoded, without compression and other layers.
         """
         if self.problem:
             return Arguments(hidden=printable(self.problem))
@@ -89,11 +89,12 @@ class MessageFacts:
             return _hidden(f"written with the serializer {name!r}, which is not accepted here")
         if serializer.runs_code:
             return _hidden(f"written with {name!r}, which nothing signs; to read it would run whatever it carries")
-        if len(self.body) > limit:
-            return _hidden(f"{len(self.body):,} bytes, too long to be shown here")
         try:
-            payload = serializer.decode(self.body, self.context)
+            payload = serializer.decode_within(self.body, self.context, limit)
             return Arguments(tuple(map(printable, _as_source(payload, self.header.get("cmd"), invoker))))
+        except BodyTooLarge as error:
+            size = f"more than {limit:,}" if error.size is None else f"{error.size:,}"
+            return _hidden(f"{size} bytes, too long to be shown here")
         # Whatever a serializer, or the repr() of a value, makes of bytes that anybody may have written.
         except Exception as error:  # noqa: BLE001
             return _hidden(f"cannot be read: {error}")

@@ -6,7 +6,7 @@ from huey_core.commands.base import FunctionCommand, QueueCommand
 from huey_core.commands.options import MAX_SECONDS
 from huey_core.exceptions import ConfigurationError
 
-__all__ = ["check_command", "check_kind", "check_seconds"]
+__all__ = ["check_command", "check_kind", "check_seconds", "check_size"]
 
 
 def check_command(value: object, *, arguments: bool) -> None:
@@ -51,3 +51,13 @@ def check_seconds(name: str, value: object, least: float, most: float = MAX_SECO
         raise ConfigurationError(
             f"{name} must be a number of seconds, at least {least:g} and at most {most:.0f}, not {value!r}"
         )
+
+
+def check_size(name: str, value: object) -> None:
+    """Refuse what is not a number of bytes of at least 1.
+
+    Raises:
+        ConfigurationError: It cannot be used.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigurationError(f"{name} must be a number of bytes, at least 1, not {value!r}")

@@ -50,7 +50,7 @@ class CoreFeatures:
         options = command.options
         if not leaves_record(invoker, options.store_result, options.result_ttl):
             return None
-        value = encode_end(invoker.serializer, command.task_id, execution, options.store_result)
+        value = encode_end(invoker.serializer, command.task_id, execution, options.store_result, invoker.max_body_size)
         return result_write(invoker, command.task_id, value, options.result_ttl)
 
 

@@ -22,7 +22,7 @@ from huey_core.exceptions import (
     QueueWriteException,
     Unsupported,
 )
-from huey_core.invoker.arguments import check_command, check_kind, check_seconds
+from huey_core.invoker.arguments import check_command, check_kind, check_seconds, check_size
 from huey_core.invoker.builtin import CoreFeatures
 from huey_core.invoker.eager import run_eagerly
 from huey_core.invoker.opened import OpenedBackends
@@ -78,6 +78,9 @@ class Invoker:
             default what the queue's URL says, or a day.
         lease: Seconds for which a consumer holds a message before it must renew. By default what the queue's URL
             says, or a minute.
+        max_body_size: The most bytes of arguments, and of a result, that are written and read: without compression and
+            the like, so that a small message cannot take all memory when it is unpacked. By default what the queue's
+            URL says, or 16 MiB.
         plugins: Hook implementations (modules or objects) to add to the installed ones. A text ``"no:NAME"`` blocks
             the plugin of that name.
         registry: Where commands are registered and found; the process's default registry when ``None``.
@@ -105,6 +108,7 @@ class Invoker:
         accept: Iterable[Serializer | str] | None = None,
         result_ttl: float | None = AS_THE_URL_SAYS,
         lease: float | None = None,
+        max_body_size: int | None = None,
         plugins: Iterable[Any] = (),
         registry: CommandRegistry | None = None,
         clock: Callable[[], float] | None = None,
@@ -126,12 +130,14 @@ class Invoker:
         if self.result_ttl is not None:
             check_seconds("result_ttl", self.result_ttl, 0.001)
         check_seconds("lease", self.lease, 0.001, threading.TIMEOUT_MAX)
+        self.max_body_size: int = options["max_body_size"] if max_body_size is None else max_body_size
+        check_size("max_body_size", self.max_body_size)
         self.serializer = find_serializer(options["serializer"] if serializer is None else serializer)
         self.accepted: Mapping[str, Serializer] = {
             one.name: one for one in ([self.serializer] if accept is None else map(find_serializer, accept))
         }
         self.registry = default_registry if registry is None else registry
-        self.codec = CommandCodec(self.registry, self.serializer, self.accepted.values(), self.now)
+        self.codec = CommandCodec(self.registry, self.serializer, self.accepted.values(), self.now, self.max_body_size)
         self._plugin_arguments = list(plugins)
         self._clock = clock
         self.clock_offset = 0.0
@@ -245,7 +251,7 @@ class Invoker:
         Raises:
             TypeError: It is no command, or it calls a function with arguments that it does not take.
             CommandRejected: A plugin refused it.
-            EncodeError: Its arguments cannot be carried by the serializer.
+            EncodeError: Its arguments cannot be carried by the serializer, or are larger than ``max_body_size``.
             QueueWriteException: The queue could not be written; it is safe to try again with the same command.
             MessageTooLarge: The backend does not accept a message of this size.
         """

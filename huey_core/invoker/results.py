@@ -157,7 +157,7 @@ class AsyncData(Generic[R]):
         return f"<AsyncData {self.task_id}>"
 
     def _open(self) -> R:
-        value: R = decode_result(self.invoker.accepted, self.task_id, self._value)
+        value: R = decode_result(self.invoker.accepted, self.task_id, self._value, self.invoker.max_body_size)
         return value
 
     def _removes(self, remove: bool | None) -> bool:

@@ -17,6 +17,7 @@ from huey_core.exceptions import (
     QueueException,
 )
 from huey_core.names import dotted_name
+from huey_core.serializers.base import DEFAULT_MAX_BODY_SIZE
 from huey_core.text import error_text, error_type, traceback_of, traceback_text
 from huey_core.unicode import cut_middle, escape_surrogates
 
@@ -41,6 +42,9 @@ __all__ = [
     "write_result",
 ]
 
+_MAX_WORDS: Final = 2**20
+"""Bytes of an error that are read in any case: it is bounded where it is made, and must reach its caller."""
+
 _WITHOUT_RESULT: Final[dict[str, type[CommandException]]] = {
     "revoked": CommandRevoked,
     "expired": CommandExpired,
@@ -48,17 +52,23 @@ _WITHOUT_RESULT: Final[dict[str, type[CommandException]]] = {
 }
 
 
-def encode_value(serializer: Serializer, task_id: str, value: Any) -> bytes:
+def encode_value(serializer: Serializer, task_id: str, value: Any, max_size: int = DEFAULT_MAX_BODY_SIZE) -> bytes:
     """Encode what a command returned.
 
     Raises:
-        EncodeError: The serializer cannot carry the value.
+        EncodeError: The serializer cannot carry the value, or it has more than ``max_size`` bytes.
     """
     header = encode_result_header(task_id, "ok", serializer.name)
-    return join(header, serializer.encode(value, header))
+    return join(header, serializer.encode_within(value, header, max_size))
 
 
-def encode_end(serializer: Serializer, task_id: str, execution: Execution, wanted: bool | None = None) -> bytes:
+def encode_end(
+    serializer: Serializer,
+    task_id: str,
+    execution: Execution,
+    wanted: bool | None = None,
+    max_size: int = DEFAULT_MAX_BODY_SIZE,
+) -> bytes:
     """Encode how a command ended.
 
     Args:
@@ -67,13 +77,14 @@ def encode_end(serializer: Serializer, task_id: str, execution: Execution, wante
         execution: What its run came to.
         wanted: The command's option ``store_result``: ``False`` keeps the value, and of an error all but its type, to
             itself.
+        max_size: The most bytes that the value may have.
 
     Raises:
-        EncodeError: The serializer cannot carry the value.
+        EncodeError: The serializer cannot carry the value, or it has more bytes.
     """
     error = execution.error
     if error is None:
-        return encode_value(serializer, task_id, None if wanted is False else execution.value)
+        return encode_value(serializer, task_id, None if wanted is False else execution.value, max_size)
     if execution.dropped and isinstance(error, CommandExpired | CommandRevoked):
         return encode_dropped(serializer, task_id, error)
     if wanted is not False:
@@ -131,7 +142,9 @@ def _encode_details(serializer: Serializer, task_id: str, state: str, details: d
     return join(header, serializer.encode(texts, header))
 
 
-def decode_result(accepted: Mapping[str, Serializer], task_id: str, data: bytes) -> Any:
+def decode_result(
+    accepted: Mapping[str, Serializer], task_id: str, data: bytes, max_size: int = DEFAULT_MAX_BODY_SIZE
+) -> Any:
     """Return the value that is in a stored result, or raise what it stands for.
 
     Raises:
@@ -139,6 +152,7 @@ def decode_result(accepted: Mapping[str, Serializer], task_id: str, data: bytes)
         CommandRevoked: It was revoked before it ran.
         CommandExpired: It had expired before it ran.
         CommandAbandoned: It was delivered too often without an outcome.
+        BodyTooLarge: It has more than ``max_size`` bytes without the serializer's layers.
         DecodeError: The bytes are damaged, belong to another command, or are of a serializer not accepted here.
     """
     header, encoded, body = unpack(data)
@@ -148,8 +162,8 @@ def decode_result(accepted: Mapping[str, Serializer], task_id: str, data: bytes)
     if serializer is None:
         names = ", ".join(sorted(accepted))
         raise DecodeError(f"the result is written with {header.get('ser')!r} and only {names} is accepted here")
-    value = serializer.decode(body, encoded)
     state = header.get("state")
+    value = serializer.decode_within(body, encoded, max_size if state == "ok" else max(max_size, _MAX_WORDS))
     if state == "ok":
         return value
     if not isinstance(value, dict):

@@ -1,16 +1,28 @@
-"""What a serializer is: a named pair of functions between values and bytes."""
+"""What a serializer is: a named pair of functions between values and bytes.
+
+Whoever reads a body says how many bytes it may have when every layer is taken off. What a value costs in memory and
+time follows from that: in CPython a byte of a body stands for up to 75 bytes of objects, such as an empty map in
+MessagePack, and for less than a tenth of a microsecond.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from huey_core.exceptions import ConfigurationError
+from huey_core.exceptions import BodyTooLarge, ConfigurationError, EncodeError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Serializer", "WrappingSerializer", "check_layers", "safe_order"]
+__all__ = ["DEFAULT_MAX_BODY_SIZE", "Serializer", "WrappingSerializer", "check_layers", "safe_order"]
+
+DEFAULT_MAX_BODY_SIZE: Final = 16 * 2**20
+"""The most bytes of a body, without its layers, that are written and read unless an application says otherwise.
+
+As much as a document of MongoDB holds, so most applications never meet it; what one message can cost a consumer stays
+about a gigabyte of memory and two seconds.
+"""
 
 
 class Serializer(ABC):
@@ -55,9 +67,39 @@ class Serializer(ABC):
             DecodeError: The bytes are not what :meth:`encode` makes.
         """
 
+    def encode_within(self, value: Any, context: bytes, max_size: int) -> bytes:
+        """Do what :meth:`encode` does, and refuse what :meth:`decode_within` would not read.
+
+        Args:
+            value: The value.
+            context: As for :meth:`encode`.
+            max_size: The most bytes that the value may have before any layer is put around them.
+
+        Raises:
+            EncodeError: It has more, or cannot be carried.
+        """
+        return _writable(self.encode(value, context), max_size)
+
+    def decode_within(self, data: bytes, context: bytes, max_size: int) -> Any:
+        """Do what :meth:`decode` does, for a body of a limited size.
+
+        Args:
+            data: The bytes.
+            context: As for :meth:`encode`.
+            max_size: The most bytes that the value may have when every layer is taken off. No layer unpacks more, and
+                nothing larger is decoded.
+
+        Raises:
+            BodyTooLarge: It has more.
+            DecodeError: The bytes are not what :meth:`encode` makes.
+        """
+        return self.decode(_readable(data, max_size), context)
+
 
 class WrappingSerializer(Serializer):
     """A serializer around another one, such as a signature or a compression.
+
+    A subclass says how bytes are wrapped and unwrapped. Calling the inner serializer is done here.
 
     In a name the layers are written from the inside out: ``json|signed`` signs what ``json`` made.
 
@@ -73,7 +115,7 @@ class WrappingSerializer(Serializer):
     """The last part of the name, and the name in the entry-point group ``huey_core.serializers``."""
 
     authenticates: ClassVar[bool] = False
-    """Whether ``decode`` refuses what was not written by the holder of a secret, before any layer inside reads it."""
+    """Whether ``unwrap`` refuses what was not written by the holder of a secret."""
 
     def __init__(self, inner: Serializer) -> None:
         self.inner = inner
@@ -82,6 +124,68 @@ class WrappingSerializer(Serializer):
             layers.insert(0, inner)
             inner = inner.inner
         check_layers(inner.name, layers)
+
+    @abstractmethod
+    def wrap(self, body: bytes, context: bytes) -> bytes:
+        """Turn the bytes of the inner serializer into those of this layer.
+
+        Args:
+            body: The bytes.
+            context: The bytes beside which the result will travel; :meth:`unwrap` is given the same.
+
+        Raises:
+            EncodeError: They cannot be wrapped.
+        """
+
+    @abstractmethod
+    def unwrap(self, data: bytes, context: bytes, max_size: int) -> bytes:
+        """Turn the bytes of this layer back into those of the inner serializer.
+
+        Args:
+            data: What :meth:`wrap` made, or anything else.
+            context: The bytes beside which they travelled.
+            max_size: The most bytes that may be returned. A layer whose bytes can stand for many more looks at this
+                before it unpacks them.
+
+        Raises:
+            BodyTooLarge: There would be more.
+            DecodeError: The bytes are not what :meth:`wrap` makes.
+        """
+
+    def encode(self, value: Any, context: bytes = b"") -> bytes:
+        """Encode a value with the inner serializer, and wrap it.
+
+        Raises:
+            EncodeError: The value cannot be carried, or has more than :data:`DEFAULT_MAX_BODY_SIZE` bytes.
+        """
+        return self.encode_within(value, context, DEFAULT_MAX_BODY_SIZE)
+
+    def decode(self, data: bytes, context: bytes = b"") -> Any:
+        """Unwrap bytes, and let the inner serializer read.
+
+        Raises:
+            BodyTooLarge: The value has more than :data:`DEFAULT_MAX_BODY_SIZE` bytes.
+            DecodeError: The bytes are not what :meth:`encode` makes.
+        """
+        return self.decode_within(data, context, DEFAULT_MAX_BODY_SIZE)
+
+    def encode_within(self, value: Any, context: bytes, max_size: int) -> bytes:
+        """Do what :meth:`encode` does, with another limit.
+
+        Raises:
+            EncodeError: The value cannot be carried, or has more bytes.
+        """
+        return self.wrap(_writable(self.inner.encode_within(value, context, max_size), max_size), context)
+
+    def decode_within(self, data: bytes, context: bytes, max_size: int) -> Any:
+        """Do what :meth:`decode` does, with another limit.
+
+        Raises:
+            BodyTooLarge: The value has more bytes.
+            DecodeError: The bytes are not what :meth:`encode` makes.
+        """
+        body = _readable(self.unwrap(data, context, max_size), max_size)
+        return self.inner.decode_within(body, context, max_size)
 
     @property
     def name(self) -> str:
@@ -92,6 +196,21 @@ class WrappingSerializer(Serializer):
     def runs_code(self) -> bool:
         """Whether the inner one may, unless this layer keeps from it what the holder of a secret has not written."""
         return self.inner.runs_code and not self.authenticates
+
+
+def _writable(body: bytes, max_size: int) -> bytes:
+    if len(body) > max_size:
+        raise EncodeError(
+            f"it takes {len(body):,} bytes and max_body_size allows {max_size:,}; store the data elsewhere and pass a "
+            "reference to it, or raise max_body_size, where it is read before where it is written"
+        )
+    return body
+
+
+def _readable(body: bytes, max_size: int) -> bytes:
+    if len(body) > max_size:
+        raise BodyTooLarge(max_size, len(body))
+    return body
 
 
 def check_layers(innermost: str, layers: Sequence[WrappingSerializer | type[WrappingSerializer]]) -> None:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import hmac
 import os
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from huey_core.exceptions import ConfigurationError, SignatureError
 from huey_core.serializers.base import Serializer, WrappingSerializer
@@ -60,21 +60,15 @@ class SignedSerializer(WrappingSerializer):
         self._keys = {_key_id(key): key for key in _checked(_keys_from_environment() if keys is None else keys)}
         self._signing_id, self._signing_key = next(iter(self._keys.items()))
 
-    def encode(self, value: Any, context: bytes = b"") -> bytes:
-        """Encode a value with the inner serializer and sign it together with the context.
-
-        Raises:
-            EncodeError: The inner serializer cannot carry the value.
-        """
-        body = self.inner.encode(value, context)
+    def wrap(self, body: bytes, context: bytes) -> bytes:
+        """Sign the bytes together with the context."""
         return self._signing_id + _sign(self._signing_key, context, body) + body
 
-    def decode(self, data: bytes, context: bytes = b"") -> Any:
-        """Verify the signature, and only then let the inner serializer read.
+    def unwrap(self, data: bytes, context: bytes, max_size: int) -> bytes:
+        """Verify the signature.
 
         Raises:
             SignatureError: There is no signature, its key is not accepted here, or it is of another body or context.
-            DecodeError: The inner serializer cannot read the body.
         """
         if len(data) < _PREFIX_SIZE:
             raise SignatureError("the body carries no signature")
@@ -84,7 +78,7 @@ class SignedSerializer(WrappingSerializer):
         body = data[_PREFIX_SIZE:]
         if not hmac.compare_digest(data[_KEY_ID_SIZE:_PREFIX_SIZE], _sign(key, context, body)):
             raise SignatureError("the signature does not belong to this header and body")
-        return self.inner.decode(body, context)
+        return body
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.inner!r}, keys=<{len(self._keys)} not shown>)"

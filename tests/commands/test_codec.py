@@ -12,7 +12,7 @@ from huey_core import CommandRegistry, QueueCommand
 from huey_core.commands.base import FunctionCommand
 from huey_core.commands.codec import CommandCodec
 from huey_core.envelope import encode_header, join, unpack
-from huey_core.exceptions import CommandNotFound, DecodeError, EncodeError, SerializationError
+from huey_core.exceptions import BodyTooLarge, CommandNotFound, DecodeError, EncodeError, SerializationError
 from huey_core.serializers.json import JSONSerializer
 from huey_core.serializers.pickle import PickleSerializer
 from huey_core.serializers.signed import SignedSerializer
@@ -237,3 +237,27 @@ def test_whatever_a_header_holds_nothing_but_our_errors_comes_out(header, body):
 def test_what_cannot_be_carried_is_refused_by_the_writer(codec):
     with pytest.raises(EncodeError):
         codec.encode(Note(object()))
+
+
+def limited_to(size):
+    registry = CommandRegistry()
+    registry.register(Call)
+    return CommandCodec(registry, JSONSerializer(), [JSONSerializer()], max_body_size=size)
+
+
+def test_arguments_of_just_the_limit_are_carried():
+    codec = limited_to(len('[["anna"],{}]'))
+
+    assert codec.decode(codec.encode(Call((("anna",), {})))).data == (["anna"], {})
+
+
+def test_arguments_beyond_the_limit_are_refused_where_they_are_written():
+    with pytest.raises(EncodeError, match=r"args\[1\] of tests.call: it takes 102 bytes and max_body_size allows 50"):
+        limited_to(50).encode(Call((("anna", "x" * 100), {})))
+
+
+def test_arguments_beyond_the_limit_are_not_read():
+    message = limited_to(1000).encode(Call((("x" * 100,), {})))
+
+    with pytest.raises(BodyTooLarge, match=r"unpacks to 109 bytes and max_body_size, .*, allows 108"):
+        limited_to(108).decode(message)

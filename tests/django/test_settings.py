@@ -248,6 +248,14 @@ class TestOtherKeys:
         assert set(invoker.accepted) == {"json", "pickle"}
         assert (invoker.result_ttl, invoker.store_none, invoker.on_commit) == (60, True, False)
 
+    def test_the_limit_of_what_is_written_and_read(self, configure):
+        configure(URL, MAX_BODY_SIZE=2**20)
+        assert [get_invoker().max_body_size, get_invoker("mail").max_body_size] == [2**20, 2**20]
+
+    def test_the_limit_of_the_url_holds_for_commands_that_run_at_once(self, configure):
+        configure(f"{URL}?max_body_size=1MiB", ALWAYS_EAGER=True)
+        assert get_invoker().max_body_size == 2**20
+
     @pytest.mark.parametrize(
         ("key", "value"),
         [

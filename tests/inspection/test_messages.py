@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import zlib
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +12,7 @@ from hypothesis import strategies as st
 from huey_core import CommandRegistry, Invoker, QueueCommand, queue_command
 from huey_core.backends.leased import State, StoredMessage
 from huey_core.envelope import pack
+from huey_core.exceptions import BodyTooLarge
 from huey_core.inspection.messages import Arguments, MessageFacts
 from huey_core.serializers.base import Serializer, WrappingSerializer
 from huey_core.serializers.json import JSONSerializer
@@ -120,11 +124,15 @@ class Wishful(Serializer):
 class Zip(WrappingSerializer):
     suffix = "zip"
 
-    def encode(self, value, context=b""):
-        return self.inner.encode(value, context)
+    def wrap(self, body, context):
+        return zlib.compress(body)
 
-    def decode(self, data, context=b""):
-        return self.inner.decode(data, context)
+    def unwrap(self, data, context, max_size):
+        unpacking = zlib.decompressobj()
+        body = unpacking.decompress(data, max_size)
+        if not unpacking.eof:
+            raise BodyTooLarge(max_size)
+        return body
 
 
 def written_with(serializer):
@@ -149,6 +157,14 @@ def test_it_is_decoded_when_it_is_signed():
     facts, invoker = written_with(SignedSerializer(Wishful(), keys=["the key of these tests"]))
 
     assert facts.arguments(invoker, LIMIT) == Arguments(("'anna'",))
+
+
+def test_a_small_body_that_unpacks_to_a_large_one_is_not_unpacked():
+    facts, invoker = written_with(Zip(JSONSerializer()))
+    bomb = replace(facts, body=zlib.compress(bytes(100 * LIMIT)))
+
+    assert len(bomb.body) < LIMIT
+    assert bomb.arguments(invoker, LIMIT) == Arguments(hidden="more than 1,024 bytes, too long to be shown here")
 
 
 JSON = st.recursive(

@@ -10,6 +10,7 @@ import pytest
 
 from huey_core import CommandRegistry, Invoker, QueueCommand, hookimpl, queue_command
 from huey_core.exceptions import (
+    CommandError,
     CommandRejected,
     ConfigurationError,
     EncodeError,
@@ -47,10 +48,12 @@ def test_a_queue_and_stores_can_be_built_without_a_url():
 
 
 def test_a_url_opens_queue_and_stores_of_one_backend():
-    invoker = Invoker.from_url("memory://one-url/?queue=mail&results=answers&result_ttl=5m&lease=30s")
+    invoker = Invoker.from_url(
+        "memory://one-url/?queue=mail&results=answers&result_ttl=5m&lease=30s&max_body_size=1MiB"
+    )
 
     assert (invoker.queue.name, invoker.results.name) == ("mail", "answers")
-    assert (invoker.result_ttl, invoker.lease) == (300.0, 30.0)
+    assert (invoker.result_ttl, invoker.lease, invoker.max_body_size) == (300.0, 30.0, 2**20)
     assert len(invoker.backends) == 1
 
 
@@ -273,6 +276,8 @@ def test_messages_may_be_signed_and_foreign_ones_are_refused(make_invoker, run_c
         ({"queue": "memory://?result_ttl=999999999999d"}, "result_ttl"),
         ({"queue": "memory://", "lease": float("inf")}, "lease"),
         ({"queue": "memory://?lease=999999999999d"}, "lease"),
+        ({"queue": "memory://", "max_body_size": 0}, "max_body_size"),
+        ({"queue": "memory://", "max_body_size": "1MiB"}, "max_body_size"),
         ({"queue": "memory://", "serializer": 5}, "serializer"),
         ({"queue": "memory://", "accept": ["json", None]}, "serializer"),
     ],
@@ -356,3 +361,18 @@ def test_a_plugin_may_ask_for_the_plugins_while_it_is_told_of_a_command(make_inv
 
     assert not asking.is_alive()
     assert curious.names == [invoker.plugins.names()]
+
+
+def test_a_message_beyond_the_consumers_limit_is_buried_and_its_caller_told(make_invoker, run_consumer):
+    consuming = make_invoker(max_body_size=1000)
+    generous = make_invoker(registry=consuming.registry)
+
+    @queue_command(consuming)
+    def count(text): ...
+
+    run_consumer(consuming, unreadable_delay=0)
+    handle = generous.enqueue(count.command("x" * 1000))
+
+    with pytest.raises(CommandError, match="max_body_size, of the invoker or its URL, allows 1,000"):
+        handle.get(blocking=True, timeout=60)
+    assert "max_body_size" in consuming.queue.peek("dead")[0].reason

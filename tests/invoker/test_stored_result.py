@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from huey_core.exceptions import CommandError
-from huey_core.invoker.stored_result import decode_result, encode_error
+from huey_core.exceptions import BodyTooLarge, CommandError, EncodeError
+from huey_core.invoker.stored_result import decode_result, encode_error, encode_value
 from huey_core.serializers.json import JSONSerializer
 
 
@@ -25,3 +25,22 @@ def test_an_error_of_whatever_length_becomes_a_small_result_that_says_what_was_l
     assert "characters left out" in raised.value.message
     assert raised.value.traceback.startswith("Traceback")
     assert "test_stored_result.py" in raised.value.traceback
+
+
+def test_a_value_beyond_the_limit_is_not_written():
+    with pytest.raises(EncodeError, match="max_body_size allows 10"):
+        encode_value(JSONSerializer(), "id", "x" * 9, 10)
+
+
+def test_a_value_beyond_the_limit_is_not_read():
+    stored = encode_value(JSONSerializer(), "id", "x" * 9)
+
+    with pytest.raises(BodyTooLarge, match="allows 10"):
+        decode_result({"json": JSONSerializer()}, "id", stored, 10)
+
+
+def test_an_error_reaches_its_caller_however_small_the_limit_is():
+    stored = encode_error(JSONSerializer(), "id", ValueError("no"))
+
+    with pytest.raises(CommandError, match="no"):
+        decode_result({"json": JSONSerializer()}, "id", stored, 1)

@@ -26,11 +26,11 @@ class Other(Plain):
 
 
 class Layer(WrappingSerializer):
-    def encode(self, value, context=b""):
-        return b"<" + self.inner.encode(value, context) + b">"
+    def wrap(self, body, context):
+        return b"<" + body + b">"
 
-    def decode(self, data, context=b""):
-        return self.inner.decode(data[1:-1], context)
+    def unwrap(self, data, context, max_size):
+        return data[1:-1]
 
 
 class Zip(Layer):

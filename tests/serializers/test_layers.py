@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from huey_core.exceptions import ConfigurationError
@@ -20,11 +18,11 @@ class Zip(WrappingSerializer):
 
     suffix = "zip"
 
-    def encode(self, value: Any, context: bytes = b"") -> bytes:
-        return self.inner.encode(value, context)
+    def wrap(self, body: bytes, context: bytes) -> bytes:
+        return body
 
-    def decode(self, data: bytes, context: bytes = b"") -> Any:
-        return self.inner.decode(data, context)
+    def unwrap(self, data: bytes, context: bytes, max_size: int) -> bytes:
+        return data
 
 
 class Lock(Zip):

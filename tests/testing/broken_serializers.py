@@ -10,8 +10,9 @@ import itertools
 import json
 import pickle
 import time
+import zlib
 
-from huey_core.exceptions import DecodeError, EncodeError
+from huey_core.exceptions import BodyTooLarge, DecodeError, EncodeError
 from huey_core.serializers.base import Serializer, WrappingSerializer
 from huey_core.serializers.json import JSONSerializer
 from huey_core.serializers.signed import SignedSerializer
@@ -245,13 +246,13 @@ class Layer(WrappingSerializer):
 
     suffix = "layer"
 
-    def encode(self, value, context=b""):
-        return b"<" + self.inner.encode(value, context)
+    def wrap(self, body, context):
+        return b"<" + body
 
-    def decode(self, data, context=b""):
+    def unwrap(self, data, context, max_size):
         if not data.startswith(b"<"):
             raise DecodeError("no layer")
-        return self.inner.decode(data[1:], context)
+        return data[1:]
 
 
 class HidesTheInnerName(Layer):
@@ -262,8 +263,8 @@ class HidesTheInnerName(Layer):
 class StripsWhatItCarries(Layer):
     caught_by = "test_what_the_inner_one_made_comes_back_byte_for_byte"
 
-    def decode(self, data, context=b""):
-        return super().decode(data.rstrip(b"\x00"), context)
+    def unwrap(self, data, context, max_size):
+        return super().unwrap(data.rstrip(b"\x00"), context, max_size)
 
 
 class DropsTheContext(Layer):
@@ -281,6 +282,28 @@ class HidesTheReason(Layer):
             return super().decode(data, context)
         except DecodeError as error:
             raise DecodeError("it failed") from error
+
+
+class UnpacksWhateverItIs(Layer):
+    caught_by = "test_no_more_is_unpacked_than_the_reader_takes"
+
+    def wrap(self, body, context):
+        return zlib.compress(body)
+
+    def unwrap(self, data, context, max_size):
+        try:
+            return zlib.decompress(data)
+        except zlib.error as error:
+            raise DecodeError(str(error)) from error
+
+
+class CountsItsOwnBytes(Layer):
+    caught_by = "test_what_is_as_large_as_it_may_be_comes_back"
+
+    def unwrap(self, data, context, max_size):
+        if len(data) > max_size:
+            raise BodyTooLarge(max_size)
+        return super().unwrap(data, context, max_size)
 
 
 class SaysNothingOfWhatIsInside(Layer):

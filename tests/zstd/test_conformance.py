@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from huey_core.serializers.base import DEFAULT_MAX_BODY_SIZE
 from huey_core.testing.conformance import WrappingSerializerConformance
 from huey_msgpack import MessagePackSerializer
 from huey_zstd import ZstdSerializer
@@ -15,8 +16,6 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-MAX_SIZE = 4 * 2**20
-
 
 def stream(size: int) -> bytes:
     """A frame of so many zero bytes that does not say how many they are."""
@@ -25,7 +24,7 @@ def stream(size: int) -> bytes:
 
 
 class TestZstd(WrappingSerializerConformance):
-    memory = 2 * MAX_SIZE
+    memory = 2 * DEFAULT_MAX_BODY_SIZE
     hostile = (
         zstd.compress(bytes(32 * 2**20)),
         stream(32 * 2**20),
@@ -36,7 +35,7 @@ class TestZstd(WrappingSerializerConformance):
 
     @pytest.fixture
     def wrap(self):
-        return lambda inner: ZstdSerializer(inner, max_size=MAX_SIZE)
+        return ZstdSerializer
 
 
 class TestZstdAroundMessagePack(TestZstd):

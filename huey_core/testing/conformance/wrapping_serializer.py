@@ -4,21 +4,25 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, ClassVar
+import tracemalloc
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import pytest
 from hypothesis import strategies as st
 
-from huey_core.exceptions import ConfigurationError, DecodeError, EncodeError
+from huey_core.exceptions import BodyTooLarge, ConfigurationError, DecodeError, EncodeError
 from huey_core.serializers.base import Serializer, WrappingSerializer
 from huey_core.serializers.json import JSONSerializer
-from huey_core.testing.conformance._serializer_base import SerializerFactory, serializer_promise
+from huey_core.testing.conformance._serializer_base import SerializerFactory, serializer_promise, traced
 from huey_core.testing.conformance.serializer import Carried, SerializerConformance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
 __all__ = ["WrappingSerializerConformance"]
+
+_LARGE: Final = 48 * 2**20
+"""Bytes that a body unpacks to, of which the reader takes a thousand."""
 
 
 class _Probe(Serializer):
@@ -55,11 +59,11 @@ class _Seal(WrappingSerializer):
     suffix = "seal"
     authenticates = True
 
-    def encode(self, value: Any, context: bytes = b"") -> bytes:
-        return self.inner.encode(value, context)
+    def wrap(self, body: bytes, context: bytes) -> bytes:
+        return body
 
-    def decode(self, data: bytes, context: bytes = b"") -> Any:
-        return self.inner.decode(data, context)
+    def unwrap(self, data: bytes, context: bytes, max_size: int) -> bytes:
+        return data
 
 
 class WrappingSerializerConformance(SerializerConformance):
@@ -127,6 +131,26 @@ class WrappingSerializerConformance(SerializerConformance):
             layer.encode(b"body")
         with pytest.raises(DecodeError, match="the probe refuses"):
             layer.decode(data)
+
+    @serializer_promise
+    def test_what_is_as_large_as_it_may_be_comes_back(self, layer: WrappingSerializer) -> None:
+        """Without this, a consumer would bury what a producer was allowed to write."""
+        for body in (b"b", b"body" * 100, bytes(range(256)) * 100):
+            data = layer.encode_within(body, b"header", len(body))
+            assert layer.decode_within(data, b"header", len(body)) == body
+            with pytest.raises(EncodeError):
+                layer.encode_within(body, b"header", len(body) - 1)
+
+    @serializer_promise
+    def test_no_more_is_unpacked_than_the_reader_takes(self, layer: WrappingSerializer, probe: _Probe) -> None:
+        """Without this, a message of a few kilobytes would take all the memory of whoever only looks at it."""
+        data = layer.wrap(bytes(_LARGE), b"header")
+        with traced():
+            with pytest.raises(BodyTooLarge):
+                layer.decode_within(data, b"header", 1000)
+            taken = tracemalloc.get_traced_memory()[1]
+        assert probe.decoded == [], "more was decoded than the reader takes"
+        assert taken <= self.memory + 4 * len(data), f"to refuse {len(data):,} bytes took {taken:,} bytes of memory"
 
     @serializer_promise
     def test_an_unsafe_order_of_layers_is_refused(

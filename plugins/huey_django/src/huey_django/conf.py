@@ -6,7 +6,7 @@ the URL is that of the queue and the dictionary says the rest.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from os import PathLike
@@ -20,6 +20,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from huey_core import hookspecs
+from huey_core.backends.options import parse_positive_size
 from huey_core.backends.url import BackendURL
 from huey_core.consumer.config import ConsumerConfig
 from huey_core.exceptions import ConfigurationError, QueueException
@@ -55,6 +56,7 @@ KEYS: Final[Mapping[str, Any]] = {
     "SERIALIZER": None,
     "ACCEPT": None,
     "RESULT_TTL": None,
+    "MAX_BODY_SIZE": None,
     "PLUGINS": (),
     "ALWAYS_EAGER": False,
     "ON_COMMIT": True,
@@ -76,6 +78,9 @@ KINDS: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
     "LOGLEVEL": ((int, str), "the name of a level"),
 }
 """What else than ``None`` the values of some keys are, in words as well. The others are judged by who takes them."""
+
+_AS_SAID: Final[Mapping[str, Callable[[str], Any]]] = {"serializer": str, "max_body_size": parse_positive_size}
+"""Options of the queue's URL that matter without a queue as well, and what reads them."""
 
 EXAMPLE: Final = 'HUEY = "redis://localhost:6379/0"'
 
@@ -157,6 +162,7 @@ class HueySettings:
             "SERIALIZER": "serializer",
             "ACCEPT": "accept",
             "RESULT_TTL": "result_ttl",
+            "MAX_BODY_SIZE": "max_body_size",
             "STORE_NONE": "store_none",
         }
         loaded = cls(
@@ -175,12 +181,13 @@ class HueySettings:
     def in_memory(self) -> HueySettings:
         """The same with nothing outside of this process, which is all that commands need that run at once.
 
-        What is stored is this one's alone. The serializer is still the one that the queue's URL says, for what it
-        cannot carry is to fail here as well.
+        What is stored is this one's alone. The serializer and its limit are still those that the queue's URL says, for
+        what they refuse is to fail here as well.
         """
         from huey_memory import MemoryDataStore
 
         said = dict(BackendURL.parse(self.queue.value).query) if is_url(self.queue.value) else {}
+        in_url = {option: read(said[option]) for option, read in _AS_SAID.items() if option in said}
         space = {"space": f"huey_django:{uuid4()}"}
 
         def kept(place: Place) -> Place:
@@ -191,7 +198,7 @@ class HueySettings:
             queue=replace(self.queue, value=EagerQueue, connection={}),
             result_store=kept(self.result_store),
             task_store=kept(self.task_store),
-            invoker={**({"serializer": said["serializer"]} if "serializer" in said else {}), **self.invoker},
+            invoker={**in_url, **self.invoker},
         )
 
     def consumer_config(self, **overrides: Any) -> ConsumerConfig:

@@ -165,6 +165,7 @@ class ProjectInvokers:
             accept=default.accepted.values(),
             result_ttl=default.result_ttl,
             lease=default.lease,
+            max_body_size=default.max_body_size,
             plugins=settings.invoker["plugins"],
         )
 

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from huey_zstd._version import __version__
-from huey_zstd.serializer import DEFAULT_MAX_SIZE, MAX_SIZE_VARIABLE, ZstdSerializer
+from huey_zstd.serializer import ZstdSerializer
 
-__all__ = ["DEFAULT_MAX_SIZE", "MAX_SIZE_VARIABLE", "ZstdSerializer", "__version__"]
+__all__ = ["ZstdSerializer", "__version__"]

@@ -98,7 +98,7 @@ class Records:
         if self._store is None or not self.kept:
             return None
         key, ttl = END + command.task_id, command.options.result_ttl
-        value = encode_value(self._invoker.serializer, key, dump(command.data))
+        value = encode_value(self._invoker.serializer, key, dump(command.data), self._invoker.max_body_size)
         return ResultWrite(self._store, key, value, self._ttl(ttl))
 
     def find(self, result_id: str, invokers: Iterable[Invoker]) -> AnyResult | None:
@@ -170,7 +170,7 @@ class Records:
         """Write the record of the runs, unless it is no longer the one that was found."""
         key = RUNS + result.id
         runs = {name: value for name, value in dump(result).items() if name not in {"args", "kwargs"}}
-        data = encode_value(self._invoker.serializer, key, runs)
+        data = encode_value(self._invoker.serializer, key, runs, self._invoker.max_body_size)
         store, ttl = self._invoker.results, self._ttl(None)
         return store.put_if_absent(key, data, ttl) if found is None else store.replace_if_equal(key, found, data, ttl)
 
@@ -191,7 +191,9 @@ class Records:
         if data is EmptyData:
             return None
         try:
-            return load(decode_result(self._invoker.accepted, prefix + result_id, data), result_id)
+            return load(
+                decode_result(self._invoker.accepted, prefix + result_id, data, self._invoker.max_body_size), result_id
+            )
         except CommandError:
             # The store refused a record, and the consumer wrote this in its place. The dead letter says why.
             return None
