@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import CO_GENERATOR
 from typing import TYPE_CHECKING, Any, Final
 
 from huey_core.backends.leased import MAX_DETAIL, ResultWrite
@@ -44,6 +45,8 @@ __all__ = [
 
 _MAX_WORDS: Final = 2**20
 """Bytes of an error that are read in any case: it is bounded where it is made, and must reach its caller."""
+
+_INTERNAL: Final = frozenset({"huey_core", "pluggy", "asyncio", "concurrent"})
 
 _WITHOUT_RESULT: Final[dict[str, type[CommandException]]] = {
     "revoked": CommandRevoked,
@@ -113,15 +116,34 @@ def encode_dropped(
 
 
 def traceback_of_command(error: BaseException) -> TracebackType | None:
-    """The traceback of an error without the frames between the consumer and the command, which tell nobody anything."""
+    """The traceback of an error without the frames between the consumer and the command, which tell nobody anything.
+
+    Those are the frames of core, of pluggy and of the event loop that core makes, the wrappers of hooks through which
+    the error came, and what has a local variable ``__tracebackhide__``, as pytest knows it.
+    """
     frame = whole = traceback_of(error)
-    while frame is not None and _is_internal(frame):
-        frame = frame.tb_next
-    return frame or whole
+    while frame is not None:
+        inner = frame.tb_next if _is_internal(frame) else _inside_wrapper(frame)
+        if inner is None:
+            break
+        frame = inner
+    return whole if frame is None or _is_internal(frame) else frame
 
 
 def _is_internal(frame: TracebackType) -> bool:
-    return frame.tb_frame.f_globals.get("__name__", "").partition(".")[0] in {"huey_core", "pluggy"}
+    return _package(frame) in _INTERNAL or bool(frame.tb_frame.f_locals.get("__tracebackhide__"))
+
+
+def _inside_wrapper(frame: TracebackType) -> TracebackType | None:
+    """What a hook's wrapper surrounds, if the frame is one: pluggy has thrown the error into its generator."""
+    inner: TracebackType | None = frame
+    while inner is not None and inner.tb_frame.f_code.co_flags & CO_GENERATOR:
+        inner = inner.tb_next
+    return inner if inner is not None and _package(inner) == "pluggy" else None
+
+
+def _package(frame: TracebackType) -> str:
+    return str(frame.tb_frame.f_globals.get("__name__")).partition(".")[0]
 
 
 def format_error(error: BaseException) -> str:

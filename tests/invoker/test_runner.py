@@ -104,3 +104,95 @@ def test_a_command_and_the_hooks_around_it_share_a_context(make_invoker, run, fu
     run(invoker, queue_command(invoker)(function).command())
 
     assert (accountant.seen, seen_within) == (["before", "within", "within"], ["around"])
+
+
+class Around:
+    """Surrounds runs by wrappers of every kind."""
+
+    @hookimpl(wrapper=True)
+    def huey_execute(self):
+        return (yield from self._delegate())
+
+    def _delegate(self):
+        try:
+            return (yield)
+        except Exception:
+            seen_within.append("failed")
+            raise
+
+
+class AroundInTheOldWay:
+    @hookimpl(hookwrapper=True)
+    def huey_execute(self):
+        yield
+
+
+class AroundHooksBefore:
+    @hookimpl(wrapper=True)
+    def huey_before_execute(self):
+        return (yield)
+
+
+class Refuses:
+    @hookimpl
+    def huey_before_execute(self):
+        refuse()
+
+
+def refuse():
+    raise ValueError("refused")
+
+
+def fail():
+    raise ValueError("failed")
+
+
+async def fail_later():
+    await asyncio.sleep(0)
+    fail()
+
+
+def frames(text):
+    return [line.rpartition(" in ")[2] for line in text.splitlines() if line.startswith("  File ")]
+
+
+@pytest.mark.parametrize("function", [fail, fail_later])
+@pytest.mark.parametrize("wrappers", [[], [Around()], [AroundInTheOldWay()], [Around(), AroundInTheOldWay(), Around()]])
+def test_the_traceback_of_a_failure_begins_in_the_application_whatever_surrounds_the_run(
+    make_invoker, run, wrappers, function
+):
+    invoker = make_invoker(plugins=wrappers)
+
+    outcome = run(invoker, queue_command(invoker)(function).command())
+
+    assert frames(outcome.detail)[0] == function.__name__
+
+
+@pytest.mark.parametrize("wrappers", [[], [AroundHooksBefore()]])
+def test_the_traceback_of_a_hook_that_fails_begins_in_its_plugin(make_invoker, run, wrappers):
+    invoker = make_invoker(plugins=[Refuses(), *wrappers])
+
+    outcome = run(invoker, queue_command(invoker)(bill).command())
+
+    assert frames(outcome.detail) == ["huey_before_execute", "refuse"]
+
+
+def test_an_error_of_core_within_a_command_keeps_the_frames_of_the_command(invoker, run):
+    @queue_command(invoker)
+    def ask():
+        return invoker.registry.get("nothing of that name")
+
+    outcome = run(invoker, ask.command())
+
+    assert frames(outcome.detail)[0] == "ask"
+
+
+def test_a_retry_has_a_traceback_of_its_own(invoker, run):
+    @queue_command(invoker)
+    def raise_the_same():
+        raise ODD["what is no exception"]
+
+    for _ in range(2):
+        outcome = run(invoker, raise_the_same.command())
+
+    assert frames(outcome.detail)[0] == "raise_the_same"

@@ -36,6 +36,11 @@ def fail():
 
 
 @task
+async def fail_later():
+    raise ValueError("it went wrong")
+
+
+@task
 def leave():
     raise SystemExit("enough")
 

@@ -17,6 +17,7 @@ from tasks.sample_tasks import (
     cancel_itself,
     echo,
     fail,
+    fail_later,
     leave,
     look_at_context,
     miss_a_file,
@@ -145,6 +146,15 @@ def test_a_task_that_failed_is_a_dead_letter(backend, consume, finished):
     result = finished(fail.enqueue())
     [letter] = queue_of(backend).peek(State.DEAD)
     assert (letter.message_id, letter.reason) == (result.id, "ValueError: it went wrong")
+
+
+@pytest.mark.parametrize("task", [fail, fail_later])
+def test_the_traceback_of_a_dead_letter_begins_at_the_task(backend, consume, finished, task):
+    consume()
+    finished(task.enqueue())
+    [letter] = queue_of(backend).peek(State.DEAD)
+    first = next(line for line in letter.detail.splitlines() if line.startswith("  File "))
+    assert "sample_tasks.py" in first
 
 
 @pytest.fixture

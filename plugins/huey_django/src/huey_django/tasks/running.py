@@ -13,7 +13,6 @@ from __future__ import annotations
 import threading
 from asyncio import CancelledError
 from copy import deepcopy
-from traceback import format_exception
 from typing import TYPE_CHECKING, Any, Final
 
 from django.tasks.base import TaskContext, TaskError, TaskResultStatus
@@ -27,12 +26,15 @@ from huey_core.invoker.runner import CommandRunner
 from huey_core.invoker.stored_result import write_result
 from huey_core.names import dotted_name
 from huey_core.safe_logging import get_logger
+from huey_core.text import traceback_of, traceback_text
 from huey_core.unicode import escape_surrogates
 from huey_django.tasks.command import TaskCommand
 from huey_django.tasks.records import Records
 from huey_django.tasks.state import as_json, change, moment
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from django.dispatch import Signal
 
     from huey_core.backends.leased import ResultWrite
@@ -61,6 +63,8 @@ class TaskHooks:
     def huey_execute(self, invoker: Invoker, command: QueueCommand) -> Execution | None:
         if not isinstance(command, TaskCommand):
             return None
+        # The traceback of a failure begins in the task.
+        __tracebackhide__ = True
         result = command.data
         try:
             command.ended_before = not Records(invoker).begin(command)
@@ -152,7 +156,12 @@ def run_now(invoker: Invoker, command: TaskCommand) -> AnyResult:
 def _call(result: AnyResult) -> Any:
     context = [TaskContext(task_result=result)] if result.task.takes_context else []
     # Copies, because the next try begins with what was passed, whatever this one does to it.
-    return result.task.call(*context, *deepcopy(result.args), **deepcopy(result.kwargs))
+    args, kwargs = deepcopy(result.args), deepcopy(result.kwargs)
+    try:
+        return result.task.call(*context, *args, **kwargs)
+    except BaseException as error:
+        error.__traceback__ = _from_task_on(result, error)
+        raise
 
 
 def _carried(command: TaskCommand, returned: Any) -> Any:
@@ -189,12 +198,16 @@ def _fail(invoker: Invoker, command: TaskCommand, error: BaseException) -> None:
 
 
 def _traceback(result: AnyResult, error: BaseException) -> str:
+    return escape_surrogates(traceback_text(error, _from_task_on(result, error)))
+
+
+def _from_task_on(result: AnyResult, error: BaseException) -> TracebackType | None:
     """The traceback of an error from the task's function on: what is before it tells nobody anything."""
     code = getattr(result.task.func, "__code__", None)
-    frame = error.__traceback__
+    frame = whole = traceback_of(error)
     while frame is not None and frame.tb_frame.f_code is not code:
         frame = frame.tb_next
-    return escape_surrogates("".join(format_exception(type(error), error, frame or error.__traceback__)))
+    return frame or whole
 
 
 def _send(signal: Signal, result: AnyResult) -> None:
