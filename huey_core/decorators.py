@@ -8,15 +8,15 @@ from __future__ import annotations
 import functools
 import types
 from collections.abc import Iterable, Mapping, Set
-from difflib import get_close_matches
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, Self, TypeVar
 
 from huey_core.commands.base import FunctionCommand, PeriodicQueueCommand
 from huey_core.commands.crontab import crontab
 from huey_core.commands.local_time import to_epoch
-from huey_core.commands.options import MAX_SECONDS, CommandOptions, find_exceptions, names_in_key, seconds
+from huey_core.commands.options import MAX_SECONDS, CommandOptions, find_exceptions, seconds
 from huey_core.commands.registry import CommandRegistry, default_registry
-from huey_core.commands.signature import Signature, python_function
+from huey_core.commands.signature import Signature, check_unique_key, is_bound_in_a_class, name_of, python_function
 from huey_core.exceptions import ConfigurationError
 from huey_core.invoker.deferred import DeferredInvoker
 from huey_core.invoker.invoker import Invoker
@@ -55,12 +55,30 @@ class CommandFunction(Generic[P, R]):
         command_class: type[FunctionCommand],
         overrides: Mapping[str, Any] | None = None,
     ) -> None:
-        functools.update_wrapper(self, function)
+        # What an object has in its __dict__ is its own, and would hide the methods of this class.
+        functools.update_wrapper(self, function, updated=["__dict__"] if isinstance(function, FunctionType) else [])
         self.function = function
         self.command_class = command_class
         self._overrides = dict(overrides or {})
         self._source = invoker
         self._checked: Invoker | None = invoker if isinstance(invoker, Invoker) else None
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        """Refuse to be a method, when the class is made.
+
+        Raises:
+            ConfigurationError: The function was written in the class, and Python would pass it the object.
+        """
+        written_in = getattr(self.function, "__qualname__", "").rpartition(".")[0]
+        if written_in != owner.__qualname__ or not is_bound_in_a_class(self.function):
+            return
+        registry, command_name = _registry(self._source), self.command_class.command_name
+        if command_name in registry and registry.get(command_name) is self.command_class:
+            registry.unregister(command_name)
+        raise ConfigurationError(
+            f"{owner.__qualname__}.{name} is a method, and a command is called without self: write @staticmethod above "
+            "the decorator, or decorate a function outside of the class"
+        )
 
     @property
     def invoker(self) -> Invoker:
@@ -174,7 +192,7 @@ class CommandFunction(Generic[P, R]):
         overrides = {**self._overrides, **find_exceptions(options)}
         together = self.command_class.defaults.override(**overrides)
         together.check_together()
-        _check_unique_key(self.function, together)
+        check_unique_key(self.function, together)
         self.invoker.check_options(together)
         return type(self)(self._source, self.function, self.command_class, overrides)
 
@@ -225,7 +243,7 @@ def queue_command(
         retries: How many more times a command that raised is tried.
         retry_delay: The pause before the first retry, in seconds or as a timedelta.
         name: The command's registered name; the function's module and qualified name when ``None``. Producers and
-            consumers must agree on it.
+            consumers must agree on it. A ``functools.partial`` or an object with ``__call__`` needs one.
         options: ``retry_backoff``, ``retry_max_delay``, ``retry_jitter``, ``retry_on``,
             ``give_up_on``, ``priority``, ``expires``, ``unique_key``, ``unique_for``, ``result_ttl``,
             ``store_result``, ``keep_failed``: see :class:`~huey_core.commands.options.CommandOptions`.
@@ -243,7 +261,7 @@ def queue_command(
     body = _bound("queue_command", invoker, defaults)
 
     def decorate(function: Callable[P, R]) -> CommandFunction[P, R]:
-        _check_function("queue_command", function)
+        _check_function("queue_command", function, name)
         command_class = _command_class(FunctionCommand, function, name, body)
         _registry(invoker).register(command_class)
         return CommandFunction(invoker, function, command_class)
@@ -293,7 +311,7 @@ def periodic_command(
     }
 
     def decorate(function: Callable[[], R]) -> CommandFunction[[], R]:
-        _check_function("periodic_command", function)
+        _check_function("periodic_command", function, name)
         try:
             Signature(function).check((), {})
         except TypeError as error:
@@ -318,16 +336,21 @@ def _bound(decorator: str, invoker: Any, options: CommandOptions) -> dict[str, A
     return {"defaults": options, "invoker": invoker}
 
 
-def _check_function(decorator: str, function: object) -> None:
+def _check_function(decorator: str, function: object, name: str | None) -> None:
     """Refuse what is no function, or one whose call only makes something that no serializer carries."""
     if isinstance(function, CommandFunction):
         raise ConfigurationError(f"{function.command_class.command_name} is a command already; decorate its .function")
-    if isinstance(function, type) or not callable(function) or not hasattr(function, "__qualname__"):
+    if isinstance(function, type) or not callable(function):
         raise ConfigurationError(f"{decorator} decorates a function, not {function!r}")
+    if name is None and not hasattr(function, "__qualname__"):
+        raise ConfigurationError(
+            f"{decorator} decorates a function, not {function!r}, which has no name that consumers could know it by; "
+            "give it one with name='...'"
+        )
     called = python_function(function)
     if called is not None and called.__code__.co_flags & _GENERATES:
         raise ConfigurationError(
-            f"{function.__qualname__}() is a generator, and a call of it runs nothing: let it return what it yields"
+            f"{called.__qualname__}() is a generator, and a call of it runs nothing: let it return what it yields"
         )
 
 
@@ -335,33 +358,19 @@ def _registry(invoker: Invoker | DeferredInvoker) -> CommandRegistry:
     return invoker.registry if isinstance(invoker, Invoker) else default_registry
 
 
-def _check_unique_key(function: Callable[..., Any], options: CommandOptions) -> None:
-    """Refuse a unique key that names what is no parameter of the function."""
-    key = options.unique_key
-    if not isinstance(key, str) or "{" not in key:
-        return
-    import inspect
-
-    parameters = list(inspect.signature(function).parameters)
-    for name in sorted(names_in_key(key).difference(parameters)):
-        close = get_close_matches(name, parameters, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise ConfigurationError(
-            f"unique_key={key!r} names {name!r}, which is no parameter of {function.__name__}(){hint}"
-        )
-
-
 def _command_class(
     base: type[FunctionCommand], function: Callable[..., Any], name: str | None, body: dict[str, Any]
 ) -> type[FunctionCommand]:
-    _check_unique_key(function, body["defaults"])
+    check_unique_key(function, body["defaults"])
+    # What is called in place of a function has no name of its own, and often a module and a text that are its class's.
+    described = function if hasattr(function, "__qualname__") else python_function(function) or function
     attributes = {
-        "__doc__": function.__doc__,
-        "__module__": function.__module__,
-        "__qualname__": function.__qualname__,
+        "__doc__": described.__doc__,
+        "__module__": described.__module__,
+        "__qualname__": getattr(function, "__qualname__", name),
         "command_name": name or dotted_name(function),
         "function": staticmethod(function),
         "signature": Signature(function),
         **body,
     }
-    return types.new_class(function.__name__, (base,), {"declare": False}, lambda body: body.update(attributes))
+    return types.new_class(name_of(function), (base,), {"declare": False}, lambda body: body.update(attributes))

@@ -262,6 +262,14 @@ class Callee:
     def __call__(self): ...
 
 
+def wrapping(function):
+    @wraps(function)
+    def wrapper(*args, **kwargs):
+        return function(*args, **kwargs)
+
+    return wrapper
+
+
 @pytest.mark.parametrize("decorate", [queue_command, lambda invoker: periodic_command(invoker, crontab())])
 @pytest.mark.parametrize("function", [generate, generate_asynchronously])
 def test_a_generator_function_is_refused(invoker, decorate, function):
@@ -269,11 +277,53 @@ def test_a_generator_function_is_refused(invoker, decorate, function):
         decorate(invoker)(function)
 
 
-@pytest.mark.parametrize("decorate", [queue_command, lambda invoker: periodic_command(invoker, crontab())])
-@pytest.mark.parametrize("given", [Callee, Callee(), partial(print, 1), None])
+@pytest.mark.parametrize(
+    "decorate", [queue_command, lambda invoker, **options: periodic_command(invoker, crontab(), **options)]
+)
+@pytest.mark.parametrize("given", [Callee, None, classmethod(generate)])
 def test_what_is_no_function_is_refused(invoker, decorate, given):
     with pytest.raises(ConfigurationError, match="_command decorates a function, not"):
+        decorate(invoker, name="given")(given)
+
+
+@pytest.mark.parametrize("decorate", [queue_command, lambda invoker: periodic_command(invoker, crontab())])
+@pytest.mark.parametrize("given", [Callee(), partial(print, 1)])
+def test_what_is_called_in_place_of_a_function_needs_a_name(invoker, decorate, given):
+    with pytest.raises(ConfigurationError, match=r"has no name that consumers could know it by; .* name='\.\.\.'"):
         decorate(invoker)(given)
+
+
+@pytest.mark.parametrize(
+    "decorate", [queue_command, lambda invoker, **options: periodic_command(invoker, crontab(), **options)]
+)
+@pytest.mark.parametrize("given", [Callee(), partial(max, 1, 2), Callee().__call__, staticmethod(print)])
+def test_whatever_can_be_called_is_a_command_under_a_name(invoker, decorate, given):
+    command = decorate(invoker, name="given")(given).command()
+
+    read = invoker.codec.decode(invoker.codec.encode(command))
+
+    assert read.execute() == given()
+
+
+def test_what_an_object_has_does_not_hide_what_a_command_has(invoker):
+    callee = Callee()
+    callee.schedule = "of the object"
+
+    assert callable(queue_command(invoker, name="callee")(callee).schedule)
+
+
+@pytest.mark.parametrize("given", [partial(generate), staticmethod(generate)])
+def test_a_generator_function_is_refused_inside_of_what_is_called_in_its_place(invoker, given):
+    with pytest.raises(ConfigurationError, match=r"generate\(\) is a generator"):
+        queue_command(invoker, name="given")(given)
+
+
+def test_a_key_may_name_a_parameter_of_what_is_called_in_place_of_a_function(invoker):
+    def send(channel, text): ...
+
+    send_sms = queue_command(invoker, name="send_sms", unique_key="{text}")(partial(send, "sms"))
+
+    assert send_sms("hello").task_id == send_sms("hello").task_id
 
 
 @pytest.mark.parametrize("decorate", [queue_command, lambda invoker: periodic_command(invoker, crontab())])
@@ -496,3 +546,95 @@ def test_a_command_of_a_deferred_invoker_is_made_without_asking_for_it():
     resize = queue_command(DeferredInvoker(not_yet), name="deferred.resize")(lambda path: None)
 
     assert resize.command("a.png").data == (("a.png",), {})
+
+
+# Before Python 3.12, what __set_name__ raises comes as the cause of another error.
+REFUSED_CLASS = (ConfigurationError, RuntimeError)
+
+
+@pytest.mark.parametrize("bind", [lambda function: function, wrapping])
+def test_a_decorated_method_is_refused_when_its_class_is_made(invoker, bind):
+    with pytest.raises(REFUSED_CLASS) as refused:
+
+        class Report:
+            @queue_command(invoker)
+            @bind
+            def render(self): ...
+
+    assert "Report.render is a method" in str(refused.value.__cause__ or refused.value)
+    assert not list(invoker.registry)
+
+
+def test_a_static_method_may_be_a_command_on_either_side_of_the_decorator(invoker):
+    class Report:
+        @staticmethod
+        @queue_command(invoker)
+        def outside(num):
+            return num
+
+        @queue_command(invoker)
+        @staticmethod
+        def inside(num):
+            return num
+
+        @queue_command(invoker)
+        @wrapping
+        @staticmethod
+        def wrapped(num):
+            return num
+
+        @queue_command(invoker)
+        def without_arguments(): ...
+
+    made = Report()
+    for command in (made.outside.command(1), made.inside.command(1), made.wrapped.command(1)):
+        assert command.execute() == 1
+
+
+def test_an_attribute_of_a_class_may_be_a_command_that_was_made_elsewhere(invoker):
+    @queue_command(invoker)
+    def send(to): ...
+
+    class Shop:
+        notify = send
+
+    Shop().notify("ann")
+
+    assert invoker.queue.counts().ready == 1
+
+
+def own_parameters(function):
+    @wraps(function)
+    def wrapper(to):
+        return function("connection", to)
+
+    return wrapper
+
+
+def filling_in(function):
+    @wraps(function)
+    def wrapper(*args, **kwargs):
+        return function("connection", *args, **kwargs)
+
+    return wrapper
+
+
+def test_the_parameters_of_a_wrapper_are_its_own_where_it_names_them(invoker):
+    @queue_command(invoker, unique_key="{to}")
+    @own_parameters
+    def send(connection, to): ...
+
+    assert send("ann").task_id == send("ann").task_id != send("bob").task_id
+
+
+def test_a_wrapper_may_fill_in_arguments_of_a_call_that_is_unique_for_a_time(invoker):
+    @queue_command(invoker, unique_for=60)
+    @filling_in
+    def send(connection, to): ...
+
+    assert send("ann").task_id == send("ann").task_id != send("bob").task_id
+
+
+def test_a_periodic_command_in_place_of_a_function_that_needs_arguments_is_refused(invoker):
+    with pytest.raises(ConfigurationError, match=r"with arguments, but .* 'day'"):
+        periodic_command(invoker, crontab(), name="tidy")(partial(lambda shop, day: None, "shop"))

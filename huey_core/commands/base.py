@@ -10,6 +10,7 @@ from huey_core.backends.leased import new_message_id
 from huey_core.commands.local_time import to_epoch
 from huey_core.commands.options import CommandOptions
 from huey_core.commands.registry import default_registry
+from huey_core.commands.signature import Signature, parameters_of
 from huey_core.exceptions import ConfigurationError
 from huey_core.names import dotted_name
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime, timedelta
 
-    from huey_core.commands.signature import Signature
     from huey_core.invoker.invoker import Invoker
 
 __all__ = ["FunctionCommand", "PeriodicQueueCommand", "QueueCommand"]
@@ -90,7 +90,7 @@ class QueueCommand:
     ) -> None:
         self.data = data
         self.task_id = task_id or self.create_id()
-        self.eta = eta if execute_time is None else to_epoch(execute_time, convert_utc=False)
+        self.eta = eta if execute_time is None else to_epoch(execute_time, convert_utc=False, name="execute_time")
         if retries is not None or retry_delay is not None:
             given = {"retries": retries, "retry_delay": retry_delay}
             overrides = {**(overrides or {}), **{name: value for name, value in given.items() if value is not None}}
@@ -263,10 +263,11 @@ class FunctionCommand(QueueCommand, declare=False):
         return function(*args, **kwargs)
 
     def _arguments_by_name(self) -> dict[str, Any]:
-        # inspect costs as much to import as everything else here, and only unique keys need it.
-        import inspect
-
         args, kwargs = self.data
-        bound = inspect.signature(self.function).bind(*args, **kwargs)
+        try:
+            bound = parameters_of(self.function).bind(*args, **kwargs)
+        except TypeError:
+            # A wrapper fills in arguments that nobody else knows.
+            return {"args": args, "kwargs": kwargs}
         bound.apply_defaults()
         return bound.arguments

@@ -6,19 +6,27 @@ tenth of a microsecond, where ``inspect.Signature.bind`` takes several, and the 
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from functools import partial
 from reprlib import repr as short_repr
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Final
 
+from huey_core.commands.options import names_in_key
+from huey_core.exceptions import ConfigurationError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
+    from inspect import Signature as Parameters
 
-__all__ = ["Signature", "python_function"]
+    from huey_core.commands.options import CommandOptions
 
+__all__ = ["Signature", "check_unique_key", "is_bound_in_a_class", "name_of", "parameters_of", "python_function"]
+
+# inspect costs as much to import as everything else here, and few programs need it.
 _VARARGS: Final = 0x04
 _VARKEYWORDS: Final = 0x08
-"""Of inspect, which costs as much to import as everything else here: the flags of ``*args`` and ``**kwargs``."""
+"""The flags of a code object whose function takes ``*args``, and ``**kwargs``."""
 
 _OF_SCHEDULE: Final = {"delay": "delay", "eta": "eta", "countdown": "delay"}
 """What says elsewhere when a call is to run, and what ``.schedule`` calls it."""
@@ -81,8 +89,51 @@ def _fits(stub: Callable[..., Any], args: Iterable[Any], kwargs: Mapping[str, An
     return True
 
 
+def parameters_of(function: Callable[..., Any]) -> Parameters:
+    """The parameters of a function by their names, as far as they are known: those inside of ``(*args, **kwargs)``."""
+    from inspect import Parameter, signature, unwrap
+
+    def has_names(wrapper: Callable[..., Any]) -> bool:
+        kinds = {parameter.kind for parameter in signature(wrapper, follow_wrapped=False).parameters.values()}
+        return kinds.isdisjoint({Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD})
+
+    return signature(unwrap(function, stop=has_names), follow_wrapped=False)
+
+
+def check_unique_key(function: Callable[..., Any], options: CommandOptions) -> None:
+    """Refuse a unique key that names what is no parameter of the function.
+
+    Raises:
+        ConfigurationError: The message offers the closest parameter.
+    """
+    key = options.unique_key
+    if not isinstance(key, str) or "{" not in key:
+        return
+    parameters = list(parameters_of(function).parameters)
+    for name in sorted(names_in_key(key).difference(parameters)):
+        close = get_close_matches(name, parameters, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise ConfigurationError(
+            f"unique_key={key!r} names {name!r}, which is no parameter of {name_of(function)}(){hint}"
+        )
+
+
+def name_of(function: object) -> str:
+    """What to call a function; of what is called in place of one, what it is."""
+    name = getattr(function, "__name__", None)
+    return name if isinstance(name, str) else type(function).__name__
+
+
+def is_bound_in_a_class(function: Callable[..., Any]) -> bool:
+    """Whether a function takes the object first whose method it is."""
+    from inspect import unwrap
+
+    inner = unwrap(function, stop=lambda wrapper: isinstance(wrapper, staticmethod))
+    return isinstance(inner, FunctionType) and inner.__code__.co_argcount > 0
+
+
 def python_function(function: object) -> FunctionType | None:
-    """The function in Python that a call of this ends at, wrappers in Python aside; ``None`` where there is none."""
+    """The first function in Python that a call of this comes to; ``None`` where there is none."""
     if isinstance(function, FunctionType):
         return function
     if isinstance(function, partial):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from huey_core.commands.base import FunctionCommand, QueueCommand
+from huey_core.commands.signature import parameters_of
 from huey_core.decorators import CommandFunction
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _values(command: QueueCommand) -> Any:
         return command.data
     args, kwargs = command.data
     try:
-        bound = inspect.signature(command.function).bind(*args, **kwargs)
+        bound = parameters_of(command.function).bind(*args, **kwargs)
     except TypeError:
         # A wrapper fills in arguments of its own, or nobody has compared them and it will fail when it runs.
         return list(args), kwargs
