@@ -28,6 +28,7 @@ field       type    meaning
 ``prio``    integer optional: its priority; absent means 0, higher runs first
 ``opts``    object  optional: options of this call that stand above those of the command
 ``hdr``     object  optional: texts by text, carried along for others, such as a trace context
+``tick``    number  optional: the time for which a periodic command runs; absent for a call
 =========== ======= ================================================================================
 
 The header of a **result**:

@@ -60,6 +60,7 @@ class QueueCommand:
         received: The message that it was read from and the data that were in it; ``None`` where it was made here.
         unique: Goes before the options' ``unique_key`` and ``unique_for``, where it is set.
         expires_at: When it expires, in seconds since the epoch; ``None`` never.
+        tick_at: For a run by the clock: the time for which it is, in seconds since the epoch; ``None`` for a call.
     """
 
     command_name: ClassVar[str] = ""
@@ -68,6 +69,7 @@ class QueueCommand:
     """Whether a retry carries the data as a run has left them. Otherwise it carries those that the message had."""
 
     invoker: Invoker | None = None
+    tick_at: float | None = None
 
     def __init_subclass__(cls, declare: bool = True, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -32,6 +32,7 @@ _HEADER_TYPES: Final[dict[str, frozenset[type]]] = {
     "prio": frozenset({int}),
     "opts": frozenset({dict}),
     "hdr": frozenset({dict}),
+    "tick": frozenset({int, float}),
 }
 """The exact types of the fields of a header: to ``isinstance`` a bool is an int, and to nobody else a number."""
 
@@ -117,6 +118,7 @@ class CommandCodec:
             or command.options.priority
             or command.headers
             or command.overrides
+            or command.tick_at is not None
             or not (command.task_id.isascii() and command.task_id.isalnum())
         ):
             return None
@@ -146,6 +148,8 @@ class CommandCodec:
             header["prio"] = command.options.priority
         if command.headers:
             header["hdr"] = command.headers
+        if command.tick_at is not None:
+            header["tick"] = command.tick_at
         if command.overrides:
             travelling = {name: getattr(command.options, name) for name in TRAVELLING if name in command.overrides}
             if travelling:
@@ -187,6 +191,8 @@ class CommandCodec:
         command.enqueued_at = header.get("at")
         command.expires_at = header.get("exp")
         command.headers = header.get("hdr") or {}
+        if "tick" in header:
+            command.tick_at = header["tick"]
         command.received_header = header
         command.received = (data, command.data)
         return command

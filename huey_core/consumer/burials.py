@@ -9,11 +9,12 @@ from __future__ import annotations
 import threading
 import time
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from huey_core.backends.leased import State
 from huey_core.consumer.guard import run_guarded
 from huey_core.invoker.abandoned import tell_of_burial, write_in_place_of_result
+from huey_core.invoker.tick_letters import command_of_tick, replace_letter
 from huey_core.invoker.wording import counted, error_line
 from huey_core.safe_logging import get_logger
 
@@ -37,6 +38,11 @@ PATIENCE: Final = 600.0
 """Seconds of failures in a row after which each burial is tried once and given up, so that they do not pile up."""
 
 
+class _TickLetter(NamedTuple):
+    command_name: str
+    message_id: str
+
+
 class BurialTeller(threading.Thread):
     """Tells of burials, one after another.
 
@@ -52,7 +58,7 @@ class BurialTeller(threading.Thread):
         super().__init__(name="huey-burials", daemon=True)
         self._invoker = invoker
         self.queue = queue
-        self._waiting: SimpleQueue[str | None] = SimpleQueue()
+        self._waiting: SimpleQueue[str | _TickLetter | None] = SimpleQueue()
         self._stopping = threading.Event()
         self._failing_since: float | None = None
 
@@ -60,6 +66,10 @@ class BurialTeller(threading.Thread):
         """Have these messages told of, soon."""
         for message_id in message_ids:
             self._waiting.put(message_id)
+
+    def replace(self, command_name: str, message_id: str) -> None:
+        """Have the letter of a periodic command's tick take the place of an earlier one, soon."""
+        self._waiting.put(_TickLetter(command_name, message_id))
 
     def run(self) -> None:
         """Tell until told to stop."""
@@ -74,8 +84,11 @@ class BurialTeller(threading.Thread):
         self._waiting.put(None)
 
     def _tell(self) -> None:
-        while (message_id := self._waiting.get()) is not None and not self._stopping.is_set():
-            self._tell_of(message_id)
+        while (one := self._waiting.get()) is not None and not self._stopping.is_set():
+            if isinstance(one, _TickLetter):
+                self._replace(one)
+            else:
+                self._tell_of(one)
 
     def _tell_of(self, message_id: str) -> None:
         # One by one: what ends here may be large.
@@ -85,6 +98,13 @@ class BurialTeller(threading.Thread):
             result = tell_of_burial(self._invoker, letters[0])
             if result is not None:
                 self._insist(message_id, lambda: write_in_place_of_result(self.queue, result))
+            command_name = command_of_tick(letters[0].data)
+            if command_name is not None:
+                self._replace(_TickLetter(command_name, message_id))
+
+    def _replace(self, letter: _TickLetter) -> None:
+        store = self._invoker.task_store
+        self._insist(letter.message_id, lambda: replace_letter(self.queue, store, *letter))
 
     def _insist(self, message_id: str, step: Callable[[], T]) -> T | None:
         """Take a step, again and again until it succeeds; ``None`` when it is given up."""

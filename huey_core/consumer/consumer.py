@@ -27,6 +27,7 @@ from huey_core.envelope import unpack
 from huey_core.exceptions import DecodeError, QueueException, QueueReadException
 from huey_core.invoker.runner import CommandRunner
 from huey_core.invoker.schedule import CommandSchedule
+from huey_core.invoker.tick_letters import command_of_tick
 from huey_core.invoker.wording import counted, error_line
 from huey_core.safe_logging import get_logger
 
@@ -288,6 +289,11 @@ class Consumer:
         if self.burial_teller is not None and (buried := self.burial_teller.queue.take_buried()):
             self.stats.buried += len(buried)
             self.burial_teller.add(buried)
+
+    def note_letter(self, delivery: Delivery) -> None:
+        """Have the dead letter of a tick take the place of an earlier one of the same command."""
+        if self.burial_teller is not None and (command_name := command_of_tick(delivery.data)) is not None:
+            self.burial_teller.replace(command_name, delivery.message_id)
 
     def measure_clock(self) -> None:
         """Compare the clock of this process with the one that decides about leases and delays.

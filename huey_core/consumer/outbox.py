@@ -198,6 +198,8 @@ class Outbox:
                 consumer.held.discard(outcome.delivery)
                 if settled:
                     consumer.stats.count(outcome)
+                    if isinstance(outcome, Bury):
+                        consumer.note_letter(outcome.delivery)
                 else:
                     consumer.stats.lost += 1
                     log.warning("the lease of message %s had ended; its outcome changed nothing", _id(outcome))

@@ -123,6 +123,7 @@ class TickWriter:
             return False
         try:
             command = command_class(((), {}) if issubclass(command_class, FunctionCommand) else None)
+            command.tick_at = minute * MINUTE
             if unique:
                 command.unique = (tick, TICK_REMEMBERED)
             created = self._invoker.write_many([command])[0].created

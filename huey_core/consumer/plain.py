@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, Release, Retry, new_message_id
 from huey_core.envelope import unpack
 from huey_core.exceptions import DecodeError
+from huey_core.invoker.tick_letters import command_of_tick
 from huey_core.invoker.wording import counted, error_line
 from huey_core.safe_logging import get_logger
 
@@ -203,7 +204,10 @@ class PlainSource:
         if self._task_store is None:
             log.error("message %s cannot be kept without a task store: %s", delivery.message_id, reason)
         else:
-            self._task_store.put(f"dead:{delivery.message_id}", delivery.data)
+            # Of a periodic command's ticks, the latest takes the place of the one before.
+            command_name = command_of_tick(delivery.data)
+            key = delivery.message_id if command_name is None else f"tick:{command_name}"
+            self._task_store.put(f"dead:{key}", delivery.data)
             log.error("message %s is kept in the task store under 'dead:...': %s", delivery.message_id, reason)
 
 

@@ -41,7 +41,7 @@ def tell_of_burial(invoker: Invoker, letter: StoredMessage) -> ResultWrite | Non
     log.error("message %s of the command %.200r is buried: %s", letter.message_id, header.get("cmd"), letter.reason)
     invoker.notify("huey_command_buried", command=None, message_id=letter.message_id, reason=letter.reason)
     wanted, ttl = _result_options(invoker, header)
-    if not leaves_record(invoker, wanted, ttl):
+    if not leaves_record(invoker, wanted, ttl, is_tick="tick" in header):
         return None
     value = encode_dropped(invoker.serializer, letter.message_id, CommandAbandoned(letter.reason))
     return result_write(invoker, letter.message_id, value, ttl)

@@ -48,7 +48,8 @@ class CoreFeatures:
     @hookimpl(trylast=True)
     def huey_store_result(self, invoker: Invoker, command: QueueCommand, execution: Execution) -> ResultWrite | None:
         options = command.options
-        if not leaves_record(invoker, options.store_result, options.result_ttl):
+        is_tick = command.tick_at is not None
+        if not leaves_record(invoker, options.store_result, options.result_ttl, is_tick=is_tick):
             return None
         value = encode_end(invoker.serializer, command.task_id, execution, options.store_result, invoker.max_body_size)
         return result_write(invoker, command.task_id, value, options.result_ttl)

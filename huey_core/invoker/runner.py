@@ -18,6 +18,7 @@ from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, ResultWrite,
 from huey_core.exceptions import CommandExpired, CommandNotFound, CommandRevoked, EncodeError, SerializationError
 from huey_core.invoker.execution import Execution
 from huey_core.invoker.stored_result import encode_error, format_error, result_write, traceback_of_command
+from huey_core.invoker.tick_letters import command_of_tick
 from huey_core.safe_logging import get_logger
 from huey_core.text import error_line, error_text
 
@@ -169,7 +170,7 @@ class CommandRunner:
             log.warning("message %s is put back for %g s: %s", delivery.message_id, self._unreadable_delay, reason)
             return Retry(delivery, delivery.data, self._unreadable_delay, keep_attempts=True), execution
         log.error("message %s is buried: %s", delivery.message_id, reason)
-        return self._bury(None, delivery, reason, error, self._error_result(delivery.message_id, error)), execution
+        return self._bury(None, delivery, reason, error, self._error_result(delivery, error)), execution
 
     def _bury(
         self,
@@ -182,11 +183,12 @@ class CommandRunner:
         self._invoker.notify("huey_command_buried", command=command, message_id=delivery.message_id, reason=reason)
         return Bury(delivery, reason, format_error(error), result)
 
-    def _error_result(self, task_id: str, error: BaseException) -> ResultWrite | None:
+    def _error_result(self, delivery: Delivery, error: BaseException) -> ResultWrite | None:
         """Tell whoever waits for a command that cannot be read, and so has no options, that there is no result."""
         invoker = self._invoker
-        if invoker.result_store is None:
+        if invoker.result_store is None or command_of_tick(delivery.data) is not None:
             return None
+        task_id = delivery.message_id
         return result_write(invoker, task_id, encode_error(invoker.serializer, task_id, error))
 
     def _result_of(self, command: QueueCommand, execution: Execution) -> ResultWrite | None:

@@ -198,18 +198,22 @@ def decode_result(
     raise DecodeError(f"the stored result has the unknown state {state!r}")
 
 
-def leaves_record(invoker: Invoker, wanted: bool | None, ttl: float | None) -> bool:
+def leaves_record(invoker: Invoker, wanted: bool | None, ttl: float | None, *, is_tick: bool) -> bool:
     """Whether the end of a command is noted in the invoker's result store, so that whoever waits for it learns of it.
 
-    Where it would be kept for ever, a command whose result is not wanted leaves nothing: nobody may ever read it.
+    Where it would be kept for ever, a command whose result is not wanted leaves nothing: nobody may ever read it. For a
+    tick nobody waits, so its result is stored only where that is asked for.
 
     Args:
         invoker: The invoker.
         wanted: The command's option ``store_result``.
         ttl: Its option ``result_ttl``.
+        is_tick: Whether it runs by the clock, and was not called.
     """
-    if invoker.result_store is None or wanted is not False:
-        return invoker.result_store is not None
+    if invoker.result_store is None or (is_tick and not wanted):
+        return False
+    if wanted is not False:
+        return True
     return invoker.results_expire and (ttl is not None or invoker.result_ttl is not None)
 
 

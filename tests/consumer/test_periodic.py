@@ -32,6 +32,13 @@ def test_a_minute_that_matches_is_written(invoker, every_minute):
     assert invoker.queue.counts().ready == 1
 
 
+def test_the_message_of_a_tick_says_for_when_it_is(invoker, every_minute):
+    TickWriter(invoker).write(NOON + 3)
+
+    [delivery] = invoker.queue.claim(1, 60)
+    assert invoker.codec.decode(delivery.data).tick_at == NOON
+
+
 def test_a_minute_that_does_not_match_is_not_written(invoker):
     @periodic_command(invoker, crontab(minute="30"))
     def half_past(): ...

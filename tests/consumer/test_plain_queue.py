@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from huey_core import CommandRegistry, Invoker, queue_command
+from huey_core import CommandRegistry, Invoker, crontab, periodic_command, queue_command
 from huey_core.backends.leased import Ack, Message, Release, Retry
 from huey_core.consumer import Consumer
 from huey_core.consumer.plain import PlainSource
@@ -95,6 +95,21 @@ def test_what_cannot_be_read_is_kept_in_the_task_store(plain, run_consumer, even
         return b"garbage" in [value for key, value in plain.task_store.values.items() if key.startswith("dead:")]
 
     eventually(kept)
+
+
+def test_of_a_periodic_command_the_latest_dead_letter_is_kept(plain, run_consumer, eventually):
+    @periodic_command(plain, crontab())
+    def fails():
+        raise ValueError("every time")
+
+    consumer = run(run_consumer, plain)
+    for minute in range(2):
+        command = fails.command()
+        command.tick_at = minute * 60
+        plain.enqueue(command)
+    eventually(lambda: consumer.stats.buried == 2)
+
+    assert len([key for key in plain.task_store.values if key.startswith("dead:")]) == 1
 
 
 def test_what_was_read_and_not_started_goes_back_when_the_consumer_stops(plain, run_consumer):

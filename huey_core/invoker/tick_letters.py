@@ -1,0 +1,68 @@
+"""Dead letters of periodic commands: of each command the latest is kept, and takes the place of the one before.
+
+A command that fails every minute would otherwise leave 1,440 letters a day that all say the same.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from huey_core.backends.base import EmptyData
+from huey_core.backends.capabilities import Capability
+from huey_core.backends.leased import State
+from huey_core.envelope import unpack
+from huey_core.exceptions import DecodeError
+
+if TYPE_CHECKING:
+    from huey_core.backends.base import BaseDataStore
+    from huey_core.backends.leased import LeasedQueue
+
+__all__ = ["command_of_tick", "replace_letter"]
+
+_KEY: Final = "dead-tick:"
+"""What the key begins with under which the id of the latest letter is kept; the command's name follows."""
+
+_TRIES: Final = 20
+
+
+def command_of_tick(data: bytes) -> str | None:
+    """The command of a message that is a tick; ``None`` for any other, and for one that cannot be read."""
+    try:
+        header, _, _ = unpack(data)
+    except DecodeError:
+        return None
+    return str(header.get("cmd")) if "tick" in header else None
+
+
+def replace_letter(queue: LeasedQueue, store: BaseDataStore | None, command_name: str, message_id: str) -> None:
+    """Delete the dead letter of an earlier tick of a command, now that a later one has failed as well.
+
+    Args:
+        queue: The queue.
+        store: The task store, which remembers the earlier one; one without locks, or none, remembers nothing.
+        command_name: The command.
+        message_id: The letter that stays.
+
+    Raises:
+        Exception: The queue or the store did not answer.
+    """
+    if store is None or Capability.LOCKS not in store.capabilities:
+        return
+    earlier = _swap(store, f"{_KEY}{command_name}", message_id)
+    if earlier is None or earlier == message_id:
+        return
+    # An operator may have requeued it, and then it is alive.
+    if any(letter.state is State.DEAD for letter in queue.find([earlier])):
+        queue.delete([earlier])
+
+
+def _swap(store: BaseDataStore, key: str, message_id: str) -> str | None:
+    new = message_id.encode()
+    for _ in range(_TRIES):
+        old = store.peek(key)
+        if old is EmptyData:
+            if store.put_if_absent(key, new):
+                return None
+        elif store.replace_if_equal(key, old, new):
+            return old.decode()
+    return None
