@@ -3,18 +3,46 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["dotted_name", "importable", "innermost"]
+__all__ = ["ModuleRun", "dotted_name", "importable", "innermost"]
 
 _SCRIPTS: Final = frozenset({"__main__", "__mp_main__", "<run_path>"})
 """What Python calls a script: that of this process, that of the parent in a spawned one, and one run by runpy."""
 
 _MOST_DECORATORS: Final = 100
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModuleRun:
+    """One run of a module's code: by an import, a reload, or as a script. Two runs define the same things anew.
+
+    Attributes:
+        names: The module's global names, which are others each time when it is imported anew or run.
+        spec: What it was imported by, which is another one after each reload.
+    """
+
+    names: dict[str, Any]
+    spec: object
+
+    @classmethod
+    def of(cls, module: str) -> ModuleRun:
+        """The run that is going on, or was the last."""
+        return cls.with_names(getattr(sys.modules.get(module), "__dict__", {}))
+
+    @classmethod
+    def with_names(cls, names: dict[str, Any]) -> ModuleRun:
+        """The same, by the global names of the module."""
+        return cls(names, names.get("__spec__"))
+
+    def is_another(self, other: ModuleRun) -> bool:
+        """Whether the two are not the same run."""
+        return self.names is not other.names or self.spec is not other.spec
 
 
 def dotted_name(thing: type | Callable[..., Any]) -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass, replace
 from functools import partial
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Final
 
-from huey_core.names import dotted_name, innermost
+from huey_core.names import ModuleRun, dotted_name, innermost
 
 if TYPE_CHECKING:
     from types import CodeType
@@ -31,31 +30,29 @@ class Origin:
         code: That of its function, or of its ``execute`` where it was written as a class: the innermost one, for a
             decorator gives all of its functions one code. ``None`` where there is none in Python.
         file: Where it was written; ``None`` where that is not known.
-        names: The global names of its module, which are others each time when a file is run or imported anew.
-        spec: What the module was imported by, which is another one after each reload.
+        run: The run of its module that has defined it.
         imported_as: The file and the name in it of a command that is named by its module; ``None`` of another.
     """
 
     command_class: type[QueueCommand]
     code: CodeType | None
     file: str | None
-    names: dict[str, Any]
-    spec: object
+    run: ModuleRun
     imported_as: tuple[str, str] | None
 
     @classmethod
     def of(cls, command_class: type[QueueCommand]) -> Origin:
         """The origin of a command, as it is now."""
-        names = getattr(sys.modules.get(command_class.__module__), "__dict__", {})
-        file = names.get("__file__")
+        run = ModuleRun.of(command_class.__module__)
+        file = run.names.get("__file__")
         imported_as = None
         if file is not None and command_class.command_name == dotted_name(command_class):
             imported_as = os.path.realpath(file), command_class.__qualname__
         function = _python_function(_called(command_class))
-        code = None if function is None else function.__code__
-        if function is not None:
-            names, file = function.__globals__, function.__code__.co_filename
-        return cls(command_class, code, file, names, names.get("__spec__"), imported_as)
+        if function is None:
+            return cls(command_class, None, file, run, imported_as)
+        code, run = function.__code__, ModuleRun.with_names(function.__globals__)
+        return cls(command_class, code, code.co_filename, run, imported_as)
 
     def is_same(self, other: Origin) -> bool:
         """Whether the other one, of the same name, may take the place of this."""
@@ -81,8 +78,7 @@ class Origin:
         if self.code is not other.code and _positions(self.code) == _positions(other.code):
             return True
         # Within one run of a file, a second definition is another one.
-        another_run = self.names is not other.names or self.spec is not other.spec
-        return another_run and not self.file.startswith("<")
+        return self.run.is_another(other.run) and not self.file.startswith("<")
 
     def __str__(self) -> str:
         if self.code is None:

@@ -13,6 +13,7 @@ import math
 import reprlib
 from decimal import Decimal
 from functools import partial
+from types import FunctionType, MemberDescriptorType
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -28,6 +29,50 @@ _TEXT: Final = frozenset({str})
 
 registered_names: Final[dict[type, str]] = {}
 registered_types: Final[dict[str, type]] = {}
+registered_fields: Final[dict[type, Fields]] = {}
+
+
+class Fields:
+    """The fields of a dataclass, and where its instances can have anything beside them.
+
+    Args:
+        kind: The dataclass.
+    """
+
+    def __init__(self, kind: type) -> None:
+        found = {field.name: _written(kind, field.name) for field in dataclasses.fields(kind)}
+        self.names = tuple(found)
+        self._known = frozenset(found)
+        self._slots = tuple(
+            name
+            for base in kind.__mro__
+            for name, member in vars(base).items()
+            if type(member) is MemberDescriptorType and name not in found
+        )
+        # Such a field keeps its value under a name that only it knows.
+        self._elsewhere = any(
+            hasattr(type(member), "__set__") and type(member) is not MemberDescriptorType for member in found.values()
+        )
+
+    def other_attribute(self, value: Any) -> str | None:
+        """The name of an attribute that is no field, and that a copy made of the fields alone would lack."""
+        attributes = getattr(value, "__dict__", {})
+        if self._elsewhere or (self._known >= attributes.keys() and not self._slots):
+            return None
+        others = [name for name in attributes if name not in self._known and not _is_cached(type(value), name)]
+        others += [name for name in self._slots if hasattr(value, name)]
+        return next((name for name in others if not (name.startswith("__") and name.endswith("__"))), None)
+
+
+def _written(kind: type, name: str) -> Any:
+    """The attribute of a class as it was written, and not what a descriptor makes of it."""
+    return next((vars(base)[name] for base in kind.__mro__ if name in vars(base)), None)
+
+
+def _is_cached(kind: type, name: str) -> bool:
+    """Whether the attribute is computed when it is read, as by ``functools.cached_property``, and kept."""
+    found = type(_written(kind, name))
+    return hasattr(found, "__get__") and not hasattr(found, "__set__") and found is not FunctionType
 
 
 class Refused(Exception):
@@ -129,14 +174,18 @@ class Tagger:
         if isinstance(value, enum.Enum):
             return {"$": "enum", "t": name, "v": value.name}
         fields: dict[str, Any] = {}
-        for field in dataclasses.fields(value):
+        shape = registered_fields[type(value)]
+        for field in shape.names:
             try:
-                fields[field.name] = self.tag(getattr(value, field.name), depth + 1)
+                fields[field] = self.tag(getattr(value, field), depth + 1)
             except Refused as refused:
-                refused.steps.append(f".{field.name}")
+                refused.steps.append(f".{field}")
                 raise
             except AttributeError:
-                raise Refused(f"a {name} that has no {field.name!r}") from None
+                raise Refused(f"a {name} that has no {field!r}") from None
+        other = shape.other_attribute(value)
+        if other is not None:
+            raise Refused(f"a {name} with the attribute {other!r}, which is no field (declare it: field(init=False))")
         return {"$": "dataclass", "t": name, "v": fields}
 
 

@@ -160,16 +160,27 @@ def _read_enum(value: dict[str, Any]) -> enum.Enum:
 def _read_dataclass(value: dict[str, Any]) -> Any:
     cls = _registered_type(value)
     given = _expect(dict, value["v"])
-    fields = {field.name: field for field in dataclasses.fields(cls)}
+    fields = dataclasses.fields(cls)
     try:
-        made = cls(**{name: item for name, item in given.items() if fields[name].init})
-        for name, item in given.items():
-            if not fields[name].init:
-                # A frozen dataclass refuses plain assignment.
-                object.__setattr__(made, name, item)
+        unknown = given.keys() - {field.name for field in fields}
+        if unknown:
+            raise TypeError(f"it has no field {reprlib.repr(min(unknown))}")
+        # Without a call of anything: as it was sent, its __post_init__ has been done.
+        made: Any = object.__new__(cls)
+        for field in fields:
+            # A frozen dataclass refuses plain assignment.
+            object.__setattr__(made, field.name, given[field.name] if field.name in given else _default(field))
     except Exception as error:
         raise Unreadable(f"{type_name(cls)} cannot be made from its fields: {error}") from error
     return made
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    if field.default is dataclasses.MISSING:
+        raise TypeError(f"the message lacks {field.name!r}, which has no default")
+    return field.default
 
 
 _READERS: Final[dict[str, Callable[[dict[str, Any]], Any]]] = {

@@ -23,7 +23,8 @@ registered dataclass           ``{"$": "dataclass", "t": "module.Name", "v": {fi
 
 Types are taken exactly: an instance of a subclass (a named tuple, an ``OrderedDict``, an ``IntEnum`` that was not
 registered) would come back as something else, so it is refused. Nothing is ever imported or called because a message
-names it: an Enum or dataclass must have been registered in the process that reads, by :meth:`JSONSerializer.register`.
+names it: an Enum or dataclass must have been registered in the process that reads, by :meth:`JSONSerializer.register`,
+and a dataclass is made of its fields without a call of its ``__init__`` or ``__post_init__``.
 """
 
 from __future__ import annotations

@@ -19,18 +19,32 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import inspect
 from abc import abstractmethod
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 from huey_core.exceptions import ConfigurationError, DecodeError, EncodeError
-from huey_core.serializers._tagging import MAX_DEPTH, Refused, Tagger, registered_names, registered_types, type_name
+from huey_core.names import ModuleRun
+from huey_core.serializers._tagging import (
+    MAX_DEPTH,
+    Fields,
+    Refused,
+    Tagger,
+    registered_fields,
+    registered_names,
+    registered_types,
+    type_name,
+)
 from huey_core.serializers._untagging import Unreadable, untag, untag_all
 from huey_core.serializers.base import Serializer
 
 __all__ = ["MAX_DEPTH", "TaggedSerializer", "Tagger", "register", "untag", "untag_all"]
 
 T = TypeVar("T")
+
+_WRITTEN_IN_PYTHON: Final = 1 << 9
+"""Of the flags of a type, what Python's headers call ``Py_TPFLAGS_HEAPTYPE``."""
+
+_runs: Final[dict[str, ModuleRun]] = {}
 
 
 class TaggedSerializer(Serializer):
@@ -106,24 +120,39 @@ def register(kind: type[T]) -> type[T]:
 
     The type travels by its dotted name, so the reading process must register it too, under the same name: by
     importing the module that defines it. An Enum's members travel by name, those of a Flag by value. A dataclass
-    is made anew by calling it with its fields; a field that a message lacks takes its default.
+    travels as the values of its fields, and comes back with these and without a call of its ``__init__`` or
+    ``__post_init__``, as from pickle; a field that a message lacks takes its default.
+
+    What a module defines when it is reloaded, and a cell of a notebook when it is run again, takes the place of what
+    it has defined before.
 
     Raises:
-        ConfigurationError: It is neither an Enum nor a dataclass, it is defined inside a function, or its
-            constructor needs more than its fields.
+        ConfigurationError: It is neither an Enum nor a dataclass, it is defined inside a function, it inherits from a
+            built-in type, whose value is no field, or another type of its module has its name.
     """
     name = type_name(kind)
     if "<locals>" in name:
         raise ConfigurationError(f"{name} cannot be registered: it is defined inside a function")
+    run = ModuleRun.of(kind.__module__)
+    if not _may_replace(name, kind, run):
+        raise ConfigurationError(f"{name} cannot be registered: another type of this name is; rename one of the two")
     if not issubclass(kind, enum.Enum):
         if not dataclasses.is_dataclass(kind):
             raise ConfigurationError(f"{name} cannot be registered: it is neither an Enum nor a dataclass")
-        fields = {field.name for field in dataclasses.fields(kind) if field.init}
-        for parameter in inspect.signature(kind).parameters.values():
-            if parameter.default is parameter.empty and parameter.name not in fields:
+        for base in kind.__mro__[:-1]:
+            if not base.__flags__ & _WRITTEN_IN_PYTHON:
                 raise ConfigurationError(
-                    f"{name} cannot be registered: its constructor needs {parameter.name!r}, which is not a field"
+                    f"{name} cannot be registered: only fields are carried, and what it has of {type_name(base)}, from "
+                    "which it inherits, is none; make that a field"
                 )
+        registered_fields[kind] = Fields(kind)
+    _runs[name] = run
     registered_names[kind] = name
     registered_types[name] = kind
     return kind
+
+
+def _may_replace(name: str, kind: type, run: ModuleRun) -> bool:
+    earlier = registered_types.get(name, kind)
+    # At a prompt, and in a notebook, every line is the same run of the same module.
+    return earlier is kind or kind.__module__ == "__main__" or run.is_another(_runs[name])
