@@ -10,6 +10,7 @@ import dataclasses
 import datetime as dt
 import enum
 import math
+import re
 import reprlib
 from collections import Counter
 from decimal import Decimal
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 T = TypeVar("T")
+Moment = TypeVar("Moment", dt.datetime, dt.time)
+
+_LESS_THAN_A_SECOND: Final = re.compile(r"([+-])00:00:00\.([0-9]{6})\Z")
 
 _HOLDING: Final = frozenset({list, dict})
 
@@ -109,8 +113,18 @@ def _read_timedelta(value: dict[str, Any]) -> dt.timedelta:
     return dt.timedelta(days, seconds, microseconds)
 
 
+def _read_iso(kind: type[Moment], text: str) -> Moment:
+    moment = kind.fromisoformat(text)
+    if moment.tzinfo is dt.UTC and not text.endswith("+00:00"):
+        # Python takes an offset of less than a second for none.
+        offset = _LESS_THAN_A_SECOND.search(text)
+        if offset is not None:
+            return moment.replace(tzinfo=dt.timezone(dt.timedelta(microseconds=int(offset[1] + offset[2]))))
+    return moment
+
+
 def _read_datetime(value: dict[str, Any]) -> dt.datetime:
-    moment = dt.datetime.fromisoformat(_text(value)).replace(fold=value.get("fold", 0))
+    moment = _read_iso(dt.datetime, _text(value)).replace(fold=value.get("fold", 0))
     if "zone" not in value:
         return moment
     if moment.tzinfo is None:
@@ -121,7 +135,7 @@ def _read_datetime(value: dict[str, Any]) -> dt.datetime:
 
 
 def _read_time(value: dict[str, Any]) -> dt.time:
-    time = dt.time.fromisoformat(_text(value)).replace(fold=value.get("fold", 0))
+    time = _read_iso(dt.time, _text(value)).replace(fold=value.get("fold", 0))
     return time.replace(tzinfo=_zone(value)) if "zone" in value else time
 
 

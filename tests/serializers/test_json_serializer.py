@@ -226,6 +226,14 @@ def test_the_fold_of_an_ambiguous_time_is_kept(zone: dt.tzinfo | None, fold: int
     assert same(round_trip(value), value)
 
 
+@pytest.mark.parametrize("microseconds", [1, -999_999])
+def test_an_offset_of_less_than_a_second_comes_back(microseconds: int) -> None:
+    zone = dt.timezone(dt.timedelta(microseconds=microseconds))
+    value = [dt.datetime(2030, 1, 1, tzinfo=zone), dt.time(1, tzinfo=zone)]
+
+    assert same(round_trip(value), value)
+
+
 def test_a_zone_whose_rules_differ_here_keeps_the_instant() -> None:
     data = b'{"$":"datetime","v":"2030-07-01T12:00:00+05:00","zone":"Europe/Berlin"}'
 
