@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from functools import partial
-from types import FunctionType, MethodType
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final
 
+from huey_core.commands.signature import python_function
 from huey_core.names import ModuleRun, dotted_name, innermost
 
 if TYPE_CHECKING:
@@ -151,17 +152,9 @@ def _called(command_class: type[QueueCommand]) -> Any:
 
 def _python_function(function: Any) -> FunctionType | None:
     """The function in Python inside of decorators, ``partial`` and objects that can be called."""
-    for _ in range(_DEEPEST):
-        function = innermost(function)
-        if isinstance(function, FunctionType):
-            return function
-        if isinstance(function, partial):
-            function = function.func
-        elif isinstance(function, MethodType | staticmethod):
-            function = function.__func__
-        else:
-            function = getattr(type(function), "__call__", None)  # noqa: B004 - the method is wanted
-    return None
+    called = python_function(innermost(function))
+    inner = innermost(called)
+    return inner if isinstance(inner, FunctionType) else called
 
 
 def _positions(code: CodeType | None) -> object:
