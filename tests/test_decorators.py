@@ -12,7 +12,8 @@ from functools import partial, wraps
 import pytest
 
 from huey_core import crontab, periodic_command, queue_command
-from huey_core.exceptions import ConfigurationError, Unsupported
+from huey_core.consumer import Consumer
+from huey_core.exceptions import CommandError, ConfigurationError, Unsupported
 from huey_core.invoker.deferred import DeferredInvoker
 from plain_backend import PlainQueue
 
@@ -638,3 +639,17 @@ def test_a_wrapper_may_fill_in_arguments_of_a_call_that_is_unique_for_a_time(inv
 def test_a_periodic_command_in_place_of_a_function_that_needs_arguments_is_refused(invoker):
     with pytest.raises(ConfigurationError, match=r"with arguments, but .* 'day'"):
         periodic_command(invoker, crontab(), name="tidy")(partial(lambda shop, day: None, "shop"))
+
+
+def test_a_message_whose_function_has_changed_fails_in_the_consumer_with_what_the_function_says(invoker):
+    handle = queue_command(invoker, name="resize")(lambda path: None)("a.png")
+    invoker.registry.unregister("resize")
+
+    @queue_command(invoker, name="resize")
+    def resize(path, width): ...
+
+    with Consumer(invoker, periodic=False).running(), pytest.raises(CommandError) as failure:
+        handle.get(blocking=True, timeout=60)
+
+    assert failure.value.type_name == "TypeError"
+    assert "resize() missing 1 required positional argument: 'width'" in failure.value.message

@@ -90,6 +90,7 @@ def test_a_setting_that_is_misplaced(huey, config, words):
     ("key", "value"),
     [
         ("ALWAYS_EAGER", "no"),
+        ("CHECK_ARGUMENTS", "no"),
         ("PERIODIC", "no"),
         ("UTC", 0),
         ("STORE_NONE", None),

@@ -178,3 +178,18 @@ def test_commands_can_be_declared_before_the_settings_are_ready_and_nothing_conn
         [sys.executable, "-c", FRESH], env=environment, capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.stdout, done.stderr) == ("late\n", "")
+
+
+@pytest.mark.parametrize("call", [called, called.command, called.using(priority=1)])
+def test_an_option_of_a_project_among_the_arguments_is_told_with_the_way_to_say_it(call):
+    with pytest.raises(TypeError, match=r"on_commit is an option: use \.using\(on_commit=False\)\(\.\.\.\)"):
+        call(1, on_commit=False)
+
+
+def test_a_decorated_method_is_refused_when_its_class_is_made():
+    # Before Python 3.12, what __set_name__ raises comes as the cause of another error.
+    with pytest.raises((ConfigurationError, RuntimeError)):
+
+        class Report:
+            @queue_command
+            def render(self): ...

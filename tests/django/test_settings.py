@@ -248,6 +248,10 @@ class TestOtherKeys:
         assert set(invoker.accepted) == {"json", "pickle"}
         assert (invoker.result_ttl, invoker.store_none, invoker.on_commit) == (60, True, False)
 
+    def test_calls_that_do_not_fit_are_let_through_on_every_queue(self, configure):
+        configure(URL, CHECK_ARGUMENTS=False)
+        assert [get_invoker().check_arguments, get_invoker("mail").check_arguments] == [False, False]
+
     def test_the_limit_of_what_is_written_and_read(self, configure):
         configure(URL, MAX_BODY_SIZE=2**20)
         assert [get_invoker().max_body_size, get_invoker("mail").max_body_size] == [2**20, 2**20]

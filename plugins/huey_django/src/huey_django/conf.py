@@ -58,6 +58,7 @@ KEYS: Final[Mapping[str, Any]] = {
     "RESULT_TTL": None,
     "MAX_BODY_SIZE": None,
     "PLUGINS": (),
+    "CHECK_ARGUMENTS": True,
     "ALWAYS_EAGER": False,
     "ON_COMMIT": True,
     **CONSUMER_KEYS,
@@ -164,6 +165,7 @@ class HueySettings:
             "RESULT_TTL": "result_ttl",
             "MAX_BODY_SIZE": "max_body_size",
             "STORE_NONE": "store_none",
+            "CHECK_ARGUMENTS": "check_arguments",
         }
         loaded = cls(
             queue=queue,
@@ -279,7 +281,7 @@ def _given() -> dict[str, Any]:
             close = get_close_matches(str(key).upper(), KEYS, n=1)
             hint = f"Did you mean {close[0]!r}?" if close else f"Its keys are {', '.join(KEYS)}."
             raise SettingsError(f"HUEY_CONFIG has an unknown key {key!r}.", hint)
-    for key in ("ALWAYS_EAGER", "STORE_NONE", "PERIODIC", "UTC"):
+    for key in ("ALWAYS_EAGER", "CHECK_ARGUMENTS", "STORE_NONE", "PERIODIC", "UTC"):
         if not isinstance(given.get(key, False), bool):
             raise SettingsError(f"HUEY_CONFIG[{key!r}] is True or False, not {given[key]!r}.", LEAVE_OUT)
     for key, (kinds, words) in KINDS.items():

@@ -144,6 +144,7 @@ def _check_on_commit(value: object) -> None:
 
 def _for_django(made: CommandFunction[P, R], on_commit: bool | str | None) -> DjangoCommandFunction[P, R]:
     command_class = made.command_class
+    command_class.option_names |= {"on_commit"}
     if on_commit is not None:
         command_class.on_commit = on_commit  # type: ignore[attr-defined]
     return DjangoCommandFunction(PROJECT, made.function, command_class)

@@ -167,6 +167,7 @@ class ProjectInvokers:
             lease=default.lease,
             max_body_size=default.max_body_size,
             plugins=settings.invoker["plugins"],
+            check_arguments=default.check_arguments,
         )
 
     def _beside(self, place: Place, name: str, kind: type[BaseQueue] | type[BaseDataStore]) -> Any:
