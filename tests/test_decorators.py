@@ -651,5 +651,5 @@ def test_a_message_whose_function_has_changed_fails_in_the_consumer_with_what_th
     with Consumer(invoker, periodic=False).running(), pytest.raises(CommandError) as failure:
         handle.get(blocking=True, timeout=60)
 
-    assert failure.value.type_name == "TypeError"
+    assert failure.value.type_name == "builtins.TypeError"
     assert "resize() missing 1 required positional argument: 'width'" in failure.value.message
