@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from huey_core.consumer.consumer import Consumer
     from huey_core.invoker.invoker import Invoker
 
-__all__ = ["PeriodicScheduler", "TickWriter"]
+__all__ = ["PeriodicScheduler", "TickWriter", "is_run_by", "share_queue"]
 
 log: Final = get_logger("huey_core.consumer")
 
@@ -58,12 +58,7 @@ class TickWriter:
 
     def commands(self) -> list[type[PeriodicQueueCommand]]:
         """The periodic commands of this queue."""
-        return [one for one in self._invoker.registry.periodic() if self._is_ours(one)]
-
-    def _is_ours(self, command_class: type[PeriodicQueueCommand]) -> bool:
-        if command_class.invoker is None:
-            return command_class.queue_name in {None, self._invoker.queue.name}
-        return _share_queue(command_class.invoker, self._invoker)
+        return [one for one in self._invoker.registry.periodic() if is_run_by(one, self._invoker)]
 
     def write(self, now: float) -> int:
         """Write what is due at ``now`` (seconds since the epoch), and return how many ticks this call wrote.
@@ -152,7 +147,14 @@ class TickWriter:
         return True
 
 
-def _share_queue(one: Invoker, other: Invoker) -> bool:
+def is_run_by(command_class: type[PeriodicQueueCommand], invoker: Invoker) -> bool:
+    """Whether consumers of an invoker's queue run a periodic command."""
+    if command_class.invoker is None:
+        return command_class.queue_name in {None, invoker.queue.name}
+    return share_queue(command_class.invoker, invoker)
+
+
+def share_queue(one: Invoker, other: Invoker) -> bool:
     """Whether two invokers write to the same queue, as far as can be known without asking a server."""
     if one is other or one.queue is other.queue:
         return True

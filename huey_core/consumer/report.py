@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING, Final
 
 from huey_core._version import __version__
 from huey_core.backends.capabilities import Capability
+from huey_core.consumer.periodic import is_run_by
+from huey_core.consumer.presence import consumers_alive, shows_consumers
 from huey_core.hookspecs import hookimpl
 from huey_core.invoker.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from huey_core.commands.base import PeriodicQueueCommand
     from huey_core.consumer.consumer import Consumer
+    from huey_core.invoker.invoker import Invoker
 
 __all__ = ["CORE_REPORT", "WARNING", "CoreReport"]
 
@@ -42,9 +46,44 @@ def _what_runs(consumer: Consumer) -> Iterator[str]:
     else:
         yield f"{WARNING}commands (0): none; is the module that defines them imported?"
     if config.periodic:
-        periodic = [one.command_name for one in registry.periodic()]
-        yield f"periodic commands ({len(periodic)}): {', '.join(periodic) or 'none'}"
+        periodic = registry.periodic()
+        run_here = [one.command_name for one in periodic if is_run_by(one, consumer.invoker)]
+        yield f"periodic commands ({len(run_here)}): {', '.join(run_here) or 'none'}"
+        yield from _run_elsewhere([one for one in periodic if one.command_name not in run_here])
     yield f"plugins: {', '.join(consumer.invoker.plugins.names())}"
+
+
+def _run_elsewhere(commands: Iterable[type[PeriodicQueueCommand]]) -> Iterator[str]:
+    """The periodic commands of other queues, a line for each queue: a warning where no consumer of it is seen."""
+    by_queue: dict[str, list[type[PeriodicQueueCommand]]] = {}
+    for command_class in commands:
+        invoker = command_class.invoker
+        queue = repr(command_class.queue_name) if invoker is None else repr(invoker.queue)
+        at = f" at {invoker.backends[0].url}" if invoker is not None and invoker.backends else ""
+        by_queue.setdefault(queue + at, []).append(command_class)
+    for queue, found in by_queue.items():
+        names, known = [one.command_name for one in found], _known_to_others(found[0].invoker)
+        unseen = [name for name in names if name not in known]
+        if unseen:
+            yield (
+                f"{WARNING}periodic commands that are not run here, and that no consumer which is seen runs: "
+                f"{', '.join(unseen)}; they belong to the queue {queue}, so start a consumer of it"
+            )
+        if len(unseen) < len(names):
+            run = ", ".join(name for name in names if name in known)
+            yield f"periodic commands that are not run here, but by consumers of the queue {queue}: {run}"
+
+
+def _known_to_others(invoker: Invoker | None) -> set[str]:
+    """The commands that consumers of an invoker's queue know which run periodic ones, as far as can be seen."""
+    store = None if invoker is None else invoker.task_store
+    if store is None or not shows_consumers(store):
+        return set()
+    try:
+        alive = consumers_alive(store)
+    except Exception:  # noqa: BLE001 - a driver may raise anything, and this server may be another one
+        return set()
+    return {name for one in alive if one.periodic for name in one.commands}
 
 
 def _where(consumer: Consumer) -> Iterator[str]:
@@ -73,7 +112,10 @@ def _shortcomings(consumer: Consumer) -> Iterator[str]:
         if invoker.task_store is None:
             yield "there is no task store: commands that wait for their time are lost when the consumer ends"
     if Capability.PERSISTENT in lacks:
-        yield "this queue lives in one process: only commands of this process are seen, and they end with it"
+        yield (
+            "this queue does not declare 'persistent': what waits in it may end with the process that wrote it, and be "
+            "seen by that process alone"
+        )
     task_store = invoker.task_store
     locks = task_store is not None and Capability.LOCKS in task_store.capabilities
     if not locks:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from huey_core import CommandRegistry, Invoker, hookimpl
+from huey_core import CommandRegistry, Invoker, crontab, hookimpl, periodic_command
 from huey_core.backends.url import BackendURL
+from huey_core.consumer.presence import consumers_alive
 from huey_core.plugins.backends import backends, register_backend
 from huey_memory import MemoryBackend
+from plain_backend import PlainQueue
 
 
 class Discreet(MemoryBackend):
@@ -88,3 +90,50 @@ def test_a_consumer_warns_of_a_serializer_that_runs_what_a_message_carries(
 
     levels = [one.levelname for one in caplog.records if "decoding pickle runs what a message" in one.getMessage()]
     assert levels == ["WARNING"] * warns
+
+
+@pytest.fixture
+def two_queues():
+    """Invokers of two queues that share a registry, in a memory of their own."""
+    registry = CommandRegistry()
+    invokers = [Invoker.from_url(f"memory://two-queues/?queue={name}", registry=registry) for name in ("a", "b")]
+
+    @periodic_command(invokers[1], crontab(), name="only-of-b")
+    def only_of_b(): ...
+
+    yield invokers
+    for invoker in invokers:
+        invoker.queue.flush()
+        invoker.close()
+
+
+def test_a_periodic_command_that_no_consumer_runs_is_warned_of(two_queues, run_consumer, caplog):
+    caplog.set_level("INFO")
+
+    run_consumer(two_queues[0], periodic=True)
+
+    assert "periodic commands (0): none" in caplog.messages
+    [warning] = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
+    assert "only-of-b" in warning
+    assert "'b'" in warning
+
+
+def test_a_periodic_command_that_a_consumer_of_its_queue_runs_is_no_cause_for_a_warning(
+    two_queues, run_consumer, eventually, caplog
+):
+    run_consumer(two_queues[1], periodic=True)
+    eventually(lambda: consumers_alive(two_queues[1].task_store))
+    caplog.set_level("WARNING")
+
+    run_consumer(two_queues[0], periodic=True)
+
+    assert caplog.messages == []
+
+
+def test_a_queue_that_declares_nothing_is_not_said_to_live_in_one_process(run_consumer, caplog):
+    caplog.set_level("INFO")
+
+    run_consumer(Invoker(PlainQueue(), registry=CommandRegistry()))
+
+    assert "lives in one process" not in caplog.text
+    assert "does not declare 'persistent'" in caplog.text

@@ -149,6 +149,7 @@ def check_that_others_can_write(queue: BaseQueue, always_eager: bool) -> None:
         )
     if is_of_one_process(queue):
         raise ConfigurationError(
-            f"{queue!r} is in the memory of one process, so this one would never see a command that another has "
-            "enqueued; set HUEY to the URL of a server, or of a file: sqlite:////var/lib/site/queue.sqlite3"
+            f"{queue!r} does not declare 'persistent', as one in the memory of one process does not, so this one may "
+            "never see a command that another has enqueued; set HUEY to the URL of a server, or of a file: "
+            "sqlite:////var/lib/site/queue.sqlite3"
         )
