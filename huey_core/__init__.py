@@ -13,6 +13,10 @@
 What is listed in ``__all__`` here and in the modules named in the documentation is public; everything else may change.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from huey_core._version import __version__
 from huey_core.commands.base import PeriodicQueueCommand, QueueCommand
 from huey_core.commands.crontab import crontab
@@ -22,8 +26,12 @@ from huey_core.hookspecs import hookimpl
 from huey_core.install_as import install_as_huey
 from huey_core.queue import AsyncData, Invoker
 
+if TYPE_CHECKING:
+    from huey_core.consumer.config import BaseConfiguration
+
 __all__ = [
     "AsyncData",
+    "BaseConfiguration",
     "CommandRegistry",
     "Invoker",
     "PeriodicQueueCommand",
@@ -35,3 +43,12 @@ __all__ = [
     "periodic_command",
     "queue_command",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Only a consumer needs it, and with it all of its modules.
+    if name == "BaseConfiguration":
+        from huey_core.consumer.config import BaseConfiguration
+
+        return BaseConfiguration
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

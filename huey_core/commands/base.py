@@ -36,7 +36,8 @@ class QueueCommand:
         invoker.enqueue(SendMail({"to": "...", "text": "..."}))
 
     A subclass is registered under its dotted name when it is defined; ``declare=False`` in its class statement keeps
-    it out, for a base class.
+    it out, for a base class. A consumer makes a command of its data and its identifier: a constructor of a subclass
+    takes these two first, and needs nothing else.
 
     Args:
         data: What the command works on; any value that the invoker's serializer carries.
@@ -96,9 +97,11 @@ class QueueCommand:
         if retries is not None or retry_delay is not None:
             given = {"retries": retries, "retry_delay": retry_delay}
             overrides = {**(overrides or {}), **{name: value for name, value in given.items() if value is not None}}
-        self.overrides = overrides or {}
-        self.options = self.defaults.override(**overrides) if overrides else self.defaults
+        self.overrides: dict[str, Any] = {}
+        self.options = self.defaults
         self.retries = self.options.retries
+        if overrides:
+            self.override(overrides)
         self.retried = 0
         self.headers = headers or {}
         self.attempt = 0
@@ -107,6 +110,16 @@ class QueueCommand:
         self.unique: tuple[str, float | None] | None = None
         self.received_header: dict[str, Any] = {}
         self.received: tuple[bytes, Any] | None = None
+
+    def override(self, options: dict[str, Any]) -> None:
+        """Let this call have options that differ from the class's; :attr:`retries` begins anew.
+
+        Raises:
+            ConfigurationError: One is unknown, or its value cannot be used.
+        """
+        self.overrides = options
+        self.options = self.defaults.override(**options)
+        self.retries = self.options.retries
 
     def create_id(self) -> str:
         """Return the identifier of a new call. No two calls may have the same."""

@@ -182,10 +182,12 @@ class CommandCodec:
             overrides = header.get("opts")
             if "prio" in header:
                 overrides = {**(overrides or {}), "priority": header["prio"]}
-            content = command_class.from_payload(payload)
-            command = command_class(content, task_id, eta=header.get("eta"), overrides=overrides)
+            command = command_class(command_class.from_payload(payload), task_id)
+            if overrides:
+                command.override(overrides)
         except (TypeError, ValueError, ConfigurationError) as error:
             raise DecodeError(f"the message does not fit the command {command_name!r}: {error}") from error
+        command.eta = header.get("eta")
         command.retries = header.get("retries", 0)
         command.retried = header.get("tries", 0)
         command.enqueued_at = header.get("at")

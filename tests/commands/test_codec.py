@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -22,6 +23,15 @@ class Note(QueueCommand, declare=False):
     command_name = "tests.note"
 
 
+class OriginalNote(QueueCommand, declare=False):
+    """With the constructor that commands of the original API have."""
+
+    command_name = "tests.original_note"
+
+    def __init__(self, data=None, task_id=None, execute_time=None, retries=0, retry_delay=0):
+        super().__init__(data, task_id, execute_time, retries, retry_delay)
+
+
 class Call(FunctionCommand, declare=False):
     command_name = "tests.call"
 
@@ -34,6 +44,7 @@ def codec() -> CommandCodec:
 def codec_for(serializer, accept) -> CommandCodec:
     registry = CommandRegistry()
     registry.register(Note)
+    registry.register(OriginalNote)
     registry.register(Call)
     return CommandCodec(registry, serializer, accept, clock=lambda: 1000.0)
 
@@ -71,6 +82,17 @@ def test_options_of_one_call_travel_with_it(codec):
     assert (options.retry_delay, options.result_ttl, options.keep_failed) == (7.0, 60.0, False)
     assert options.may_retry(TimeoutError())
     assert not options.may_retry(ValueError())
+
+
+def test_a_command_with_the_constructor_of_the_original_api_comes_back(codec):
+    moment = datetime(2030, 1, 2, tzinfo=UTC)
+    command = OriginalNote("beans", None, moment, 3, 10)
+    command.retries = 2
+
+    back = codec.decode(codec.encode(command))
+
+    assert (back.data, back.task_id, back.eta) == ("beans", command.task_id, moment.timestamp())
+    assert (back.retries, back.options.retry_delay) == (2, 10.0)
 
 
 def test_options_of_the_class_stay_in_the_code(codec):
