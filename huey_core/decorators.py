@@ -6,6 +6,7 @@ The first two take the invoker, or a :class:`~huey_core.invoker.deferred.Deferre
 from __future__ import annotations
 
 import functools
+import inspect
 import types
 from collections.abc import Iterable, Mapping, Set
 from types import FunctionType
@@ -28,10 +29,6 @@ if TYPE_CHECKING:
 
 
 __all__ = ["CommandFunction", "crontab", "periodic_command", "queue_command"]
-
-# Of inspect, which costs as much to import as everything else here.
-_GENERATES: Final = 0x20 | 0x200
-"""The flags of a code object that make its function a generator function or an asynchronous one."""
 
 _NO_ARGUMENTS: Final = (str, bytes, bytearray, Mapping, Set)
 """What can be iterated over and is no list of arguments: one value, or several in no order."""
@@ -348,7 +345,7 @@ def _check_function(decorator: str, function: object, name: str | None) -> None:
             "give it one with name='...'"
         )
     called = python_function(function)
-    if called is not None and called.__code__.co_flags & _GENERATES:
+    if called is not None and (inspect.isgeneratorfunction(called) or inspect.isasyncgenfunction(called)):
         raise ConfigurationError(
             f"{called.__qualname__}() is a generator, and a call of it runs nothing: let it return what it yields"
         )

@@ -636,6 +636,14 @@ def test_a_wrapper_may_fill_in_arguments_of_a_call_that_is_unique_for_a_time(inv
     assert send("ann").task_id == send("ann").task_id != send("bob").task_id
 
 
+def test_a_function_that_does_not_say_what_it_takes_can_be_unique_for_a_time_and_by_a_function(invoker):
+    largest = queue_command(invoker, name="largest", unique_for=60)(max)
+
+    assert largest(1, 2).task_id == largest(1, 2).task_id != largest(2, 3).task_id
+    with pytest.raises(ConfigurationError, match="let unique_key be a function"):
+        largest.using(unique_key="{one}")
+
+
 def test_a_periodic_command_in_place_of_a_function_that_needs_arguments_is_refused(invoker):
     with pytest.raises(ConfigurationError, match=r"with arguments, but .* 'day'"):
         periodic_command(invoker, crontab(), name="tidy")(partial(lambda shop, day: None, "shop"))

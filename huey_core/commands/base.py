@@ -281,8 +281,8 @@ class FunctionCommand(QueueCommand, declare=False):
         args, kwargs = self.data
         try:
             bound = parameters_of(self.function).bind(*args, **kwargs)
-        except TypeError:
-            # A wrapper fills in arguments that nobody else knows.
+        except (TypeError, ValueError):
+            # A wrapper fills in arguments that nobody else knows, or a function in C does not say what it takes.
             return {"args": args, "kwargs": kwargs}
         bound.apply_defaults()
         return bound.arguments

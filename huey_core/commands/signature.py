@@ -6,6 +6,7 @@ tenth of a microsecond, where ``inspect.Signature.bind`` takes several, and the 
 
 from __future__ import annotations
 
+import inspect
 from difflib import get_close_matches
 from functools import partial
 from reprlib import repr as short_repr
@@ -17,16 +18,12 @@ from huey_core.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
-    from inspect import Signature as Parameters
 
     from huey_core.commands.options import CommandOptions
 
 __all__ = ["Signature", "check_unique_key", "is_bound_in_a_class", "name_of", "parameters_of", "python_function"]
 
-# inspect costs as much to import as everything else here, and few programs need it.
-_VARARGS: Final = 0x04
-_VARKEYWORDS: Final = 0x08
-"""The flags of a code object whose function takes ``*args``, and ``**kwargs``."""
+_VARIADIC: Final = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
 
 _OF_SCHEDULE: Final = {"delay": "delay", "eta": "eta", "countdown": "delay"}
 """What says elsewhere when a call is to run, and what ``.schedule`` calls it."""
@@ -89,15 +86,18 @@ def _fits(stub: Callable[..., Any], args: Iterable[Any], kwargs: Mapping[str, An
     return True
 
 
-def parameters_of(function: Callable[..., Any]) -> Parameters:
-    """The parameters of a function by their names, as far as they are known: those inside of ``(*args, **kwargs)``."""
-    from inspect import Parameter, signature, unwrap
+def parameters_of(function: Callable[..., Any]) -> inspect.Signature:
+    """The parameters of a function by their names, as far as they are known: those inside of ``(*args, **kwargs)``.
+
+    Raises:
+        ValueError: It does not say what they are, as some functions in C.
+    """
 
     def has_names(wrapper: Callable[..., Any]) -> bool:
-        kinds = {parameter.kind for parameter in signature(wrapper, follow_wrapped=False).parameters.values()}
-        return kinds.isdisjoint({Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD})
+        parameters = inspect.signature(wrapper, follow_wrapped=False).parameters.values()
+        return {parameter.kind for parameter in parameters}.isdisjoint(_VARIADIC)
 
-    return signature(unwrap(function, stop=has_names), follow_wrapped=False)
+    return inspect.signature(inspect.unwrap(function, stop=has_names), follow_wrapped=False)
 
 
 def check_unique_key(function: Callable[..., Any], options: CommandOptions) -> None:
@@ -109,7 +109,10 @@ def check_unique_key(function: Callable[..., Any], options: CommandOptions) -> N
     key = options.unique_key
     if not isinstance(key, str) or "{" not in key:
         return
-    parameters = list(parameters_of(function).parameters)
+    try:
+        parameters = list(parameters_of(function).parameters)
+    except ValueError as error:
+        raise ConfigurationError(f"unique_key={key!r} cannot be made: {error}; let unique_key be a function") from error
     for name in sorted(names_in_key(key).difference(parameters)):
         close = get_close_matches(name, parameters, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
@@ -126,9 +129,7 @@ def name_of(function: object) -> str:
 
 def is_bound_in_a_class(function: Callable[..., Any]) -> bool:
     """Whether a function takes the object first whose method it is."""
-    from inspect import unwrap
-
-    inner = unwrap(function, stop=lambda wrapper: isinstance(wrapper, staticmethod))
+    inner = inspect.unwrap(function, stop=lambda wrapper: isinstance(wrapper, staticmethod))
     return isinstance(inner, FunctionType) and inner.__code__.co_argcount > 0
 
 
@@ -170,7 +171,7 @@ def _call_method(function: object) -> MethodType | None:
 def _stub_of_function(function: FunctionType, *, lenient: bool) -> FunctionType:
     code = function.__code__
     named = code.co_argcount + code.co_kwonlyargcount
-    variadic = code.co_flags & (_VARARGS | _VARKEYWORDS)
+    variadic = code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS)
     names = code.co_varnames[: named + variadic.bit_count()]
     stub = FunctionType(
         _do_nothing.__code__.replace(

@@ -135,7 +135,7 @@ def _values(command: QueueCommand) -> Any:
     args, kwargs = command.data
     try:
         bound = parameters_of(command.function).bind(*args, **kwargs)
-    except TypeError:
+    except (TypeError, ValueError):
         # A wrapper fills in arguments of its own, or nobody has compared them and it will fail when it runs.
         return list(args), kwargs
     bound.apply_defaults()
