@@ -1,36 +1,19 @@
-"""What most tests need: an invoker in a memory of its own, and a way to wait for a condition."""
+"""What most tests need: an invoker in a memory of its own, and consumers in this process."""
 
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from huey_core import CommandRegistry, Invoker
 from huey_core.consumer import Consumer
 
-# How long an example takes says nothing of what is tested: on a loaded machine any process may have to wait.
-settings.register_profile("patient", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("patient")
+pytest_plugins = ["suite"]
 
 _spaces = itertools.count(1)
-
-
-@pytest.fixture
-def eventually() -> Callable[..., None]:
-    """Wait until a condition holds, and fail when it does not within a deadline."""
-
-    def wait(condition: Callable[[], Any], what: str = "the condition", timeout: float = 60.0) -> None:
-        deadline = time.monotonic() + timeout
-        while not condition():
-            assert time.monotonic() < deadline, f"{what} did not hold within {timeout} s"
-            time.sleep(0.005)
-
-    return wait
 
 
 @pytest.fixture

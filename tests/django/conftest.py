@@ -9,23 +9,14 @@ from typing import Any
 
 import django
 import pytest
-from hypothesis import HealthCheck, settings
 from shop_deployment import Shop
 
 from huey_redis.testing import RedisServer
 
-# How long an example takes says nothing of what is tested: on a loaded machine any process may have to wait.
-settings.register_profile("patient", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("patient")
+pytest_plugins = ["suite"]
 
 # Before Django 6 there are no tasks that could be run.
 collect_ignore = [] if django.VERSION >= (6, 0) else ["test_run_huey_tasks.py"]
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[RedisServer]:
-    with RedisServer() as server:
-        yield server
 
 
 @pytest.fixture(scope="session")

@@ -13,19 +13,6 @@ from deployment import Deployment
 from huey_redis.testing import RedisServer
 
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[RedisServer]:
-    with RedisServer() as server:
-        yield server
-
-
-@pytest.fixture
-def new_server() -> Iterator[Callable[..., RedisServer]]:
-    """Start servers that a test may stop, fill or reconfigure."""
-    with ExitStack() as stack:
-        yield lambda **options: stack.enter_context(RedisServer(**options))
-
-
 @pytest.fixture
 def deploy(server: RedisServer, tmp_path: Path) -> Iterator[Callable[..., Deployment]]:
     """Deploy the application: on the shared server, or on another one that is given."""

@@ -106,7 +106,7 @@ def test_the_page_on_the_index_is_the_readme(distribution):
 def test_the_classifiers_name_the_pythons_that_are_tested(distribution, root):
     tox = configparser.ConfigParser(interpolation=None)
     tox.read(root / "tox.ini")
-    tested = {f"{major}.{minor}" for major, minor in re.findall(r"\bpy(\d)(\d+)\b", tox["tox"]["env_list"])}
+    tested = {f"{major}.{minor}" for major, minor in re.findall(r"\bpy(\d)(\d+)\b,", tox["tox"]["labels"])}
 
     prefix = "Programming Language :: Python :: "
     classifiers = distribution.metadata.metadata.get_all("Classifier")

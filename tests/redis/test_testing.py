@@ -11,17 +11,17 @@ from huey_core.plugins.backends import open_backend
 from huey_redis.testing import BINARY_VARIABLE, RedisServer, ServerNotFound, find_binary
 
 
-def test_a_server_that_cannot_start_shows_its_log(binary, tmp_path):
-    server = RedisServer(binary, parent=tmp_path, config={"no-such-setting": "1"})
+def test_a_server_that_cannot_start_shows_its_log(tmp_path):
+    server = RedisServer(parent=tmp_path, config={"no-such-setting": "1"})
     with pytest.raises(RuntimeError, match="no-such-setting"):
         server.start()
 
 
-def test_a_server_whose_folder_is_too_deep_for_a_socket_has_one_all_the_same(binary, tmp_path):
+def test_a_server_whose_folder_is_too_deep_for_a_socket_has_one_all_the_same(tmp_path):
     deep = tmp_path / ("x" * 100)
     deep.mkdir()
 
-    with RedisServer(binary, parent=deep) as server:
+    with RedisServer(parent=deep) as server:
         assert server.folder.parent == deep
         backend = open_backend(f"redis+unix://{server.socket_path}")
         backend.ping()
@@ -34,14 +34,17 @@ def test_a_server_whose_folder_is_too_deep_for_a_socket_has_one_all_the_same(bin
     assert list(deep.iterdir()) == []
 
 
-def test_a_socket_is_in_the_folder_of_the_server_where_its_path_is_short_enough(binary):
-    with RedisServer(binary, parent="/tmp") as server:
+def test_a_socket_is_in_the_folder_of_the_server_where_its_path_is_short_enough():
+    with RedisServer(parent="/tmp") as server:
         assert server.socket_path.parent == server.folder
 
 
-def test_the_named_server_is_used(monkeypatch, binary):
-    monkeypatch.setenv(BINARY_VARIABLE, str(binary))
-    assert find_binary() == binary
+def test_the_named_server_is_used(monkeypatch, tmp_path):
+    named = tmp_path / "redis-server"
+    named.symlink_to(find_binary())
+    monkeypatch.setenv(BINARY_VARIABLE, str(named))
+
+    assert find_binary() == named
 
 
 def test_a_missing_server_is_an_error_that_says_what_to_do(monkeypatch):

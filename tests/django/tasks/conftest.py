@@ -10,7 +10,6 @@ Django has tasks from 6.0 on. On an older one nothing here can be imported, so n
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -98,20 +97,6 @@ def consume() -> Iterator[Callable[..., None]]:
                 stack.enter_context(Consumer(invoker, **settings).running())
 
         yield consume
-
-
-@pytest.fixture
-def eventually() -> Callable[..., Any]:
-    """Wait until a condition holds, and return what it returned."""
-
-    def eventually(condition: Callable[[], Any], what: str = "the condition", timeout: float = 60.0) -> Any:
-        deadline = time.monotonic() + timeout
-        while not (found := condition()):
-            assert time.monotonic() < deadline, f"{what} did not hold within {timeout} s"
-            time.sleep(0.005)
-        return found
-
-    return eventually
 
 
 @pytest.fixture
