@@ -1,7 +1,7 @@
 """What ``huey new-plugin`` writes is a distribution: it builds, installs, is found, reads well, and tests itself.
 
-Everything happens in an environment made for it, with huey-core installed from its wheel, so that a template that is
-not in the wheel would be missed.
+Everything happens in an environment made for it, which has all that is installed here and the new distributions. Under
+tox huey-core is installed from its wheel, so that a template that is not in the wheel would be missed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import json
 import os
 import re
 import subprocess
-import sys
+import sysconfig
+import venv
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import ZipFile
@@ -25,8 +26,8 @@ from huey_core.backends.leased import LeasedQueue
 from huey_core.scaffold.distribution import Kind
 from huey_core.testing.conformance import SerializerConformance
 
-# Packages are installed from an index.
-pytestmark = pytest.mark.timeout(900)
+# One environment serves them all.
+pytestmark = pytest.mark.xdist_group("scaffold")
 
 ROOT = Path(__file__).parents[2]
 LONGEST = "abcdefghij-abcdefghij-abcdefgh"
@@ -52,10 +53,9 @@ class Workshop:
     def run(
         self, *command: str | Path, cwd: Path | None = None, expected: int | None = 0
     ) -> subprocess.CompletedProcess[str]:
-        """Run a program of the environment; fail when it does not exit as expected."""
-        program, *arguments = command
+        """Run a program of the environment as a module; fail when it does not exit as expected."""
         ended = subprocess.run(
-            [self.folder / "venv" / "bin" / program, *arguments],
+            [self.folder / "venv" / "bin" / "python", "-m", *command],
             cwd=cwd or self.folder,
             env={name: value for name, value in os.environ.items() if not name.startswith(CONFUSING)},
             capture_output=True,
@@ -70,22 +70,17 @@ class Workshop:
 @pytest.fixture(scope="module")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     folder = tmp_path_factory.mktemp("workshop")
-    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+    venv.create(folder / "venv", symlinks=True)
     shop = Workshop(folder, {})
-    shop.run("pip", "install", "--quiet", "hatchling")
-    build = ("pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir")
-    ours = os.environ.get("HUEY_TEST_WHEELS")
-    if ours is None:
-        ours = str(folder / "ours")
-        shop.run(*build, ours, ROOT, ROOT / "plugins" / "huey_memory")
-    shop.run("pip", "install", "--quiet", "--no-index", "--no-deps", "--find-links", ours, "huey-core", "huey-memory")
-    shop.run("pip", "install", "--quiet", "huey-core[testing]", "ruff>=0.15", "mypy>=1.18")
+    (site_packages,) = folder.glob("venv/lib/*/site-packages")
+    also = f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})"
+    (site_packages / "also_what_is_installed_here.pth").write_text(also)
 
     for kind in Kind:
-        shop.run("huey", "new-plugin", f"new-{kind}", "--kind", kind, folder)
-    shop.run(*build, folder / "theirs", *map(shop.project, Kind))
-    shop.wheels.update({kind: next((folder / "theirs").glob(f"huey_new_{kind}-0.1.0-*.whl")) for kind in Kind})
-    shop.run("pip", "install", "--quiet", "--no-index", "--no-deps", *shop.wheels.values())
+        shop.run("huey_core", "new-plugin", f"new-{kind}", "--kind", kind, folder)
+        shop.run("hatchling", "build", "-t", "wheel", cwd=shop.project(kind))
+        shop.wheels[kind] = next(shop.project(kind).glob(f"dist/huey_new_{kind}-0.1.0-*.whl"))
+        ZipFile(shop.wheels[kind]).extractall(site_packages)
     return shop
 
 
@@ -113,7 +108,7 @@ def test_the_metadata_keeps_a_later_core_out_and_makes_the_plugin_findable(works
 
 
 def test_the_installed_plugins_are_found_by_the_doctor(workshop: Workshop):
-    shown = json.loads(workshop.run("huey", "doctor", "--json").stdout)
+    shown = json.loads(workshop.run("huey_core", "doctor", "--json").stdout)
 
     found = {check["check"]: check["level"] for check in shown["checks"] if "new-" in check["check"]}
     assert found == {f"{kind} new-{kind}": "ok" for kind in Kind}
@@ -122,7 +117,7 @@ def test_the_installed_plugins_are_found_by_the_doctor(workshop: Workshop):
 @pytest.mark.parametrize("name", ["k", "kite-2", LONGEST])
 @each_kind
 def test_it_passes_the_linter_whatever_its_name(workshop: Workshop, tmp_path: Path, kind: Kind, name: str):
-    workshop.run("huey", "new-plugin", name, "--kind", kind, tmp_path)
+    workshop.run("huey_core", "new-plugin", name, "--kind", kind, tmp_path)
 
     workshop.run("ruff", "check", cwd=tmp_path / f"huey-{name}")
     workshop.run("ruff", "format", "--check", cwd=tmp_path / f"huey-{name}")
@@ -135,14 +130,14 @@ def test_it_passes_the_strict_type_checker(workshop: Workshop, kind: Kind):
 
 @pytest.mark.parametrize("kind", [Kind.SERIALIZER, Kind.HOOKS])
 def test_the_tests_of_an_example_pass(workshop: Workshop, kind: Kind):
-    ended = workshop.run("python", "-m", "pytest", "-q", cwd=workshop.project(kind))
+    ended = workshop.run("pytest", "-q", cwd=workshop.project(kind))
 
     assert re.fullmatch(r"\d+ passed in .*", ended.stdout.splitlines()[-1])
 
 
 def test_the_tests_of_a_serializer_are_the_conformance_kit(workshop: Workshop):
     collected = workshop.run(
-        "python", "-m", "pytest", "-q", "--collect-only", cwd=workshop.project(Kind.SERIALIZER)
+        "pytest", "-q", "--collect-only", cwd=workshop.project(Kind.SERIALIZER)
     ).stdout.splitlines()
 
     kit = "tests/test_conformance.py::TestNewSerializerSerializer::"
@@ -153,7 +148,7 @@ def test_the_tests_of_a_serializer_are_the_conformance_kit(workshop: Workshop):
 @pytest.fixture(scope="module")
 def first_run(workshop: Workshop) -> str:
     """What the first test run of a new backend prints."""
-    command = ("python", "-m", "pytest", "-q", "--tb=line")
+    command = ("pytest", "-q", "--tb=line")
     return workshop.run(*command, cwd=workshop.project(Kind.BACKEND), expected=1).stdout
 
 
