@@ -17,6 +17,7 @@ from huey_redis import RedisDataStore, RedisQueue
 
 if TYPE_CHECKING:
     import ssl
+    from pathlib import Path
 
     from huey_redis.testing import RedisServer
 
