@@ -97,14 +97,14 @@ def checking(function, **settings):
     return lambda *args, **kwargs: Signature(function).check(args, kwargs, **settings)
 
 
-@pytest.mark.parametrize("function", FUNCTIONS, ids=repr)
+@pytest.mark.parametrize("function", FUNCTIONS)
 def test_what_the_function_takes_is_taken_and_all_else_is_refused_in_its_words(function):
     expected = {call: refusal(function, *call) for call in CALLS}
 
     assert {call: refusal(checking(function), *call) for call in CALLS} == expected
 
 
-@pytest.mark.parametrize("function", FUNCTIONS, ids=repr)
+@pytest.mark.parametrize("function", FUNCTIONS)
 def test_an_incomplete_call_is_refused_only_when_nothing_could_complete_it(function):
     expected = {
         (count, names): any(refusal(function, count + more, names | added) is None for more, added in MORE)
@@ -114,9 +114,7 @@ def test_an_incomplete_call_is_refused_only_when_nothing_could_complete_it(funct
     assert {call: refusal(checking(function, complete=False), *call) is None for call in CALLS} == expected
 
 
-@pytest.mark.parametrize(
-    "function", [injecting(plain), print, max, functools.lru_cache(plain), StaticCallee()], ids=repr
-)
+@pytest.mark.parametrize("function", [injecting(plain), print, max, functools.lru_cache(plain), StaticCallee()])
 def test_what_does_not_say_what_it_takes_takes_every_call(function):
     Signature(function).check(range(9), {"priority": 1})
 

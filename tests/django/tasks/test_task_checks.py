@@ -38,14 +38,14 @@ def issues(*aliases, huey=None, deploy=False, queues=("default", "mail"), **conf
         ("huey_django.E003", {"SERIALIZER": "jsno"}),
         ("huey_django.E003", {"PLUGINS": [MisspeltHook()]}),
     ],
-    ids=str,
+    ids=lambda given: str(given).partition(" object at")[0],
 )
 def test_a_mistake_in_the_settings_of_the_project_is_reported_once(check_id, config, deploy):
     [(found, _)] = issues({}, {"URL": "sqlite:////tmp/never-made"}, huey=SERVER, deploy=deploy, **config)
     assert found == check_id
 
 
-@pytest.mark.parametrize("config", [{"TREADS": 2}, {"PLUGINS": [MisspeltHook()]}], ids=str)
+@pytest.mark.parametrize("config", [{"TREADS": 2}, {"PLUGINS": [MisspeltHook()]}], ids=["option", "plugin"])
 def test_it_is_reported_as_well_where_every_task_says_its_place(config):
     assert len(issues({"URL": SERVER}, **config)) == 1
 
