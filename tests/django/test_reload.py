@@ -7,6 +7,7 @@ import os
 import pytest
 
 from deployment import await_condition
+from huey_django.reload import LAUNCH, _command_line
 
 EDITION_2 = """
 from huey_django import queue_command
@@ -80,6 +81,59 @@ def test_code_that_cannot_be_loaded_is_shown_and_the_consumer_goes_on_until_it_i
     await_reaction(consumer, tasks, " ready\n", times=2)
 
     assert shop.call("edition") == 2
+
+
+def test_code_that_breaks_while_it_starts_again_is_shown_and_waited_for(shop, tasks):
+    consumer = shop.start("--reload")
+    change(tasks, "import sys\nassert 'run_huey' not in sys.argv, 'saved after it was tried'\n")
+    await_reaction(consumer, tasks, "Waiting for a file to change")
+    assert consumer.log_lines("saved after it was tried")
+
+    change(tasks, EDITION_2)
+    consumer.await_ready(times=2)
+
+    assert shop.call("edition") == 2
+    assert shop.call("look_around")["pid"] == consumer.pid
+
+
+def test_a_setting_that_breaks_while_it_starts_again_is_shown_and_waited_for(shop, tasks):
+    consumer = shop.start("--reload")
+    settings = shop.root / "settings.py"
+    right = settings.read_text()
+    change(settings, f"{right}\nimport sys\nassert 'run_huey' not in sys.argv, 'saved after it was tried'\n")
+    await_reaction(consumer, settings, "Waiting for a file to change")
+
+    change(settings, right)
+    consumer.await_ready(times=2)
+
+    assert shop.call("edition") == 1
+
+
+def test_code_that_is_broken_at_the_first_start_is_shown_and_waited_for(shop, tasks):
+    tasks.write_text("def half_written(\n")
+    consumer = shop.launch("--reload")
+    await_condition(lambda: consumer.log_lines("Waiting for a file to change"), "it waits")
+    assert consumer.log_lines("SyntaxError")
+
+    change(tasks, EDITION_2)
+    consumer.await_ready()
+
+    assert shop.call("edition") == 2
+
+
+@pytest.mark.parametrize(
+    ("original", "arguments", "expected"),
+    [
+        (["py", "manage.py", "run"], ["manage.py", "run"], ([], ["manage.py", "run"])),
+        (["py", "-X", "dev", "manage.py", "run"], ["manage.py", "run"], (["-X", "dev"], ["manage.py", "run"])),
+        (["py", "-m", "coverage", "run", "x.py"], ["x.py"], (["-m", "coverage", "run"], ["x.py"])),
+        (["py", "-m", "django", "run"], ["/django/__main__.py", "run"], ([], ["-m", "django", "run"])),
+        (["py", "-B", "-mdjango", "run"], ["/django/__main__.py", "run"], (["-B"], ["-m", "django", "run"])),
+        (["py", "-B", "-c", LAUNCH, "-m", "django", "run"], ["run"], (["-B"], ["-m", "django", "run"])),
+    ],
+)
+def test_options_of_python_are_told_from_the_program(original, arguments, expected):
+    assert _command_line(original, arguments) == expected
 
 
 def test_a_setting_that_is_misspelt_is_shown_and_the_consumer_goes_on_until_it_is_mended(shop, tasks):

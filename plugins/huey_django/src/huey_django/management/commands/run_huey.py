@@ -17,7 +17,7 @@ from huey_django.conf import HueySettings, SettingsError
 from huey_django.consumers import ConsumerGroup, make_consumers
 from huey_django.discovery import autodiscover
 from huey_django.invokers import DEFAULT_QUEUE, reset
-from huey_django.reload import CodeWatch
+from huey_django.reload import CodeWatch, start_again, start_or_wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -92,6 +92,14 @@ class Command(BaseCommand):
         add("--shutdown-timeout", type=at_least(0), metavar="SECONDS", help="How long running commands may finish.")
         add("--reload", action="store_true", help="Restart gracefully when a file changes. For development.")
 
+    def run_from_argv(self, argv: list[str]) -> None:
+        """Run, and with ``--reload`` wait for a change when the project cannot be loaded."""
+        run = super().run_from_argv
+        if "--reload" in argv:
+            start_or_wait(lambda: run(argv))
+        else:
+            run(argv)
+
     def handle(
         self, *, queues: Sequence[str] | None, reload: bool, verbosity: int, loglevel: str | None, **options: Any
     ) -> None:
@@ -125,7 +133,7 @@ def _run(queues: Sequence[str], config: ConsumerConfig, watch: CodeWatch | None,
     # What the checks and the imports have opened in this thread, which runs no command.
     connections.close_all()
     try:
-        return run_until_signalled(ConsumerGroup(members))
+        return run_until_signalled(ConsumerGroup(members), None if watch is None else start_again)
     finally:
         for consumer in consumers:
             consumer.invoker.close()
