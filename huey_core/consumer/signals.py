@@ -3,7 +3,8 @@
 =================  =========================================================================================
 SIGTERM, SIGINT    stop claiming, let running commands finish for up to ``SHUTDOWN_TIMEOUT``, give the rest back at
                    once, exit with 0
-a second one       give everything back now, exit with 1
+a second one       give everything back now, exit with 1; the same one again within a second is still the first, because
+                   a supervisor may signal the process and its group
 SIGHUP             the same as the first SIGTERM, then start again with the same arguments in the same process, unless
                    a signal to end comes in the meantime
 =================  =========================================================================================
@@ -28,7 +29,7 @@ from huey_core.exceptions import Unsupported
 from huey_core.safe_logging import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
 __all__ = ["Runnable", "end_soon", "run_until_signalled"]
@@ -39,8 +40,14 @@ TO_END: Final = (signal.SIGTERM, signal.SIGINT)
 # Windows has no SIGHUP; there the module is imported for its refusal.
 SIGNALS: Final = (*TO_END, signal.SIGHUP) if hasattr(signal, "SIGHUP") else TO_END
 
+REPEATED: Final = 1.0
+"""Seconds within which a signal that comes again is the same wish."""
+
 LAST_MOMENT: Final = 1.0
 """Seconds within which everything must be given back after a second signal; leases do the rest."""
+
+LOGGING_HAS: Final = 0.5
+"""Seconds that logging may hold up the end of the process."""
 
 THREADS_HAVE: Final = 5.0
 """Seconds that threads which commands have left behind may hold up an orderly exit."""
@@ -62,12 +69,15 @@ class Runnable(Protocol):
         """Give everything back at once, also while :meth:`stop` waits in another thread."""
 
 
-def run_until_signalled(consumer: Runnable, restart: Callable[[], None] | None = None) -> int:
+def run_until_signalled(
+    consumer: Runnable, restart: Callable[[], None] | None = None, clock: Callable[[], float] = time.monotonic
+) -> int:
     """Start a consumer, run it until a signal comes, and stop it. Must be called in the main thread.
 
     Args:
         consumer: The consumer.
         restart: Starts the program again after SIGHUP, and does not return.
+        clock: A monotonic time in seconds.
 
     Returns:
         The exit code: 0 after an orderly end, 1 after a second signal, or when the consumer could not stop.
@@ -80,11 +90,11 @@ def run_until_signalled(consumer: Runnable, restart: Callable[[], None] | None =
             f"a consumer process needs the signals of POSIX, which {sys.platform} lacks; run it under WSL or in a "
             "container. Calling commands and reading their results works here"
         )
-    received: SimpleQueue[int] = SimpleQueue()
-    handlers = _Handlers(received)
+    received = _Received(clock)
+    handlers = _Handlers(received.note)
     try:
         consumer.start()
-        asked = _stop(consumer, received.get(), received)
+        asked = _stop(consumer, received.wait(), received)
         if asked == signal.SIGHUP:
             log.info("starting again")
             # The program that starts inherits this, so that another one does not end it before it can handle it.
@@ -107,7 +117,7 @@ def end_soon(code: int) -> None:
     :data:`THREADS_HAVE` seconds. Then it runs the exit handlers, which have :data:`EXIT_HANDLERS_HAVE`. When ``code``
     is not 0, both together have :data:`LAST_MOMENT`.
     """
-    threads_ended = threading.Event()
+    threads_ended, cut_off, said = threading.Event(), threading.Event(), threading.Event()
     # What is registered last is run first.
     atexit.register(threads_ended.set)
 
@@ -117,25 +127,61 @@ def end_soon(code: int) -> None:
         elif threads_ended.wait(THREADS_HAVE):
             time.sleep(EXIT_HANDLERS_HAVE)
         else:
-            log.warning("threads that commands have left behind do not end: this process ends without exit handlers")
+            cut_off.set()
+            said.wait(LOGGING_HAS)
         os._exit(code)
 
-    threading.Thread(target=end, name="huey-end", daemon=True).start()
+    def say() -> None:
+        cut_off.wait()
+        log.warning("threads that commands have left behind do not end: this process ends without exit handlers")
+        said.set()
+
+    # Both now, since a process that is ending starts no thread. Two, since a handler of the log may block for ever.
+    for target in (end, say):
+        threading.Thread(target=target, name=f"huey-{target.__name__}", daemon=True).start()
+
+
+class _Received:
+    """The signals that came, in order.
+
+    Args:
+        clock: A monotonic time in seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._noted: SimpleQueue[tuple[int, float]] = SimpleQueue()
+        self._told_at: dict[int, float] = {}
+
+    def note(self, number: int, frame: FrameType | None) -> None:
+        """Handle a signal."""
+        # A handler runs between any two bytecodes of the main thread, even inside a lock of an Event; putting into a
+        # SimpleQueue is safe there.
+        self._noted.put((number, self._clock()))
+
+    def wait(self) -> int:
+        """Wait for a signal and return its number."""
+        number, at = self._noted.get()
+        self._told_at[number] = at
+        return number
+
+    def news(self) -> Iterator[int]:
+        """The numbers of those that have come since. The same one within a second is one."""
+        while not self._noted.empty():
+            number, at = self._noted.get()
+            if at - self._told_at.get(number, float("-inf")) >= REPEATED:
+                self._told_at[number] = at
+                yield number
 
 
 class _Handlers(ForkAware):
     """Notes signals instead of obeying them, from now until the handlers from before are put back.
 
     Args:
-        received: Where the numbers of signals are noted.
+        note: Notes one, as a signal handler.
     """
 
-    def __init__(self, received: SimpleQueue[int]) -> None:
-        # A handler runs between any two bytecodes of the main thread, even inside a lock of an Event; putting into a
-        # SimpleQueue is safe there.
-        def note(number: int, frame: FrameType | None) -> None:
-            received.put(number)
-
+    def __init__(self, note: Callable[[int, FrameType | None], None]) -> None:
         # One that was not installed from Python is None, and cannot be put back.
         self._previous = {number: signal.signal(number, note) or signal.SIG_DFL for number in SIGNALS}
         self._held_back: set[signal.Signals] = set()
@@ -161,19 +207,18 @@ class _Handlers(ForkAware):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, self._held_back)
 
 
-def _stop(consumer: Runnable, asked: int, received: SimpleQueue[int]) -> int | None:
+def _stop(consumer: Runnable, asked: int, received: _Received) -> int | None:
     """Stop, and return the signal that was obeyed: SIGHUP only if none to end came after it; ``None`` after trouble."""
     # In a thread, so that a second signal can cut it short.
     stopping = _Stopping(consumer, signal.Signals(asked).name)
     stopping.start()
     while stopping.is_alive():
         stopping.join(0.05)
-        while not received.empty():
-            number = received.get()
+        for number in received.news():
             if number == signal.SIGHUP:
                 continue
             if asked != signal.SIGHUP:
-                log.warning("a second signal: giving everything back now")
+                _warn("a second signal: giving everything back now")
                 _give_back(consumer)
                 return None
             asked = _give_up_restart(number)
@@ -202,8 +247,15 @@ class _Stopping(threading.Thread):
             self._consumer.stop(self._reason)
         except BaseException:
             # Whatever it is, the process must not end as if all had gone well.
-            log.critical("the consumer could not stop as it should: giving everything back now", exc_info=True)
             self.failed = True
+            log.critical("the consumer could not stop as it should: giving everything back now", exc_info=True)
+
+
+def _warn(text: str) -> None:
+    """Log what must not keep this process from ending: a handler of the application may block, and for ever."""
+    thread = threading.Thread(target=log.warning, args=(text,), name="huey-warn", daemon=True)
+    thread.start()
+    thread.join(LOGGING_HAS)
 
 
 def _give_back(consumer: Runnable) -> None:
@@ -212,10 +264,9 @@ def _give_back(consumer: Runnable) -> None:
     thread.join(LAST_MOMENT)
 
 
-def _last_word(received: SimpleQueue[int]) -> int:
+def _last_word(received: _Received) -> int:
     """SIGHUP, unless a signal to end has come since."""
-    while not received.empty():
-        number = received.get()
+    for number in received.news():
         if number != signal.SIGHUP:
             return _give_up_restart(number)
     return signal.SIGHUP

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
-from huey_core.consumer import Consumer
-from huey_core.consumer.signals import run_until_signalled
+from huey_core.consumer import Consumer, signals
+from huey_core.consumer.signals import _Received, end_soon, run_until_signalled
+
+PATIENCE = 30.0
 
 
 @pytest.fixture
@@ -122,6 +126,91 @@ def test_a_consumer_that_cannot_stop_starts_again_all_the_same():
     run_until_signalled(Clumsy(signal.SIGHUP), restart=lambda: restarts.append("once"))
 
     assert restarts == ["once"]
+
+
+class Signalled:
+    """Gets one signal when it starts, another one while it stops, and has stopped when everything is given back."""
+
+    def __init__(self, first, second):
+        self.first, self.second = first, second
+        self.given_back = threading.Event()
+
+    def start(self):
+        os.kill(os.getpid(), self.first)
+
+    def stop(self, reason):
+        os.kill(os.getpid(), self.second)
+        self.given_back.wait(PATIENCE)
+
+    def stop_now(self):
+        self.given_back.set()
+
+
+@pytest.mark.parametrize(("first", "second"), [(signal.SIGTERM, signal.SIGINT), (signal.SIGINT, signal.SIGTERM)])
+def test_another_signal_to_end_gives_everything_back_at_once(first, second):
+    assert run_until_signalled(Signalled(first, second), clock=lambda: 0.0) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_same_signal_after_a_second_gives_everything_back_at_once(number):
+    assert run_until_signalled(Signalled(number, number), clock=itertools.count().__next__) == 1
+
+
+@pytest.mark.parametrize(
+    ("times", "told"),
+    [
+        ([0.0, 0.0], []),
+        ([0.0, 0.9], []),
+        ([0.0, 0.6, 1.2], [signal.SIGTERM]),
+        ([0.0, 1.0, 1.5, 2.0], [signal.SIGTERM] * 2),
+    ],
+)
+def test_the_same_signal_within_a_second_is_one(times, told):
+    received = _Received(iter(times).__next__)
+    for _ in times:
+        received.note(signal.SIGTERM, None)
+    received.wait()
+
+    assert list(received.news()) == told
+
+
+@pytest.fixture
+def stuck_logging():
+    """Let the application's log handler block until the test has ended."""
+    logger, ended = logging.getLogger("huey_core.consumer"), threading.Event()
+
+    class Stuck(logging.Handler):
+        def emit(self, record):
+            if threading.current_thread() is not threading.main_thread():
+                ended.wait(PATIENCE)
+
+        def createLock(self):
+            self.lock = None
+
+    handler = Stuck(logging.WARNING)
+    logger.addHandler(handler)
+    yield
+    logger.removeHandler(handler)
+    ended.set()
+
+
+@pytest.mark.usefixtures("stuck_logging")
+def test_a_second_signal_is_obeyed_though_logging_is_stuck():
+    consumer = Signalled(signal.SIGTERM, signal.SIGINT)
+
+    assert run_until_signalled(consumer) == 1
+    assert consumer.given_back.is_set()
+
+
+@pytest.mark.usefixtures("stuck_logging")
+def test_the_process_ends_though_logging_is_stuck(monkeypatch, eventually):
+    codes = []
+    monkeypatch.setattr(signals, "THREADS_HAVE", 0.0)
+    monkeypatch.setattr(os, "_exit", codes.append)
+
+    end_soon(0)
+
+    eventually(lambda: codes == [0])
 
 
 HEAD = """

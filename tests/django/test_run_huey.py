@@ -44,7 +44,7 @@ def test_a_second_signal_ends_at_once_with_1(shop):
     consumer.send(signal.SIGTERM)
     await_condition(lambda: consumer.log_lines("stopping"), "the consumer is stopping")
 
-    consumer.send(signal.SIGTERM)
+    consumer.send(signal.SIGINT)
 
     assert consumer.exit_code() == 1
 

@@ -8,6 +8,8 @@ import pytest
 
 from deployment import await_condition
 
+OTHER = {signal.SIGTERM: signal.SIGINT, signal.SIGINT: signal.SIGTERM}
+
 both_signals = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 
 
@@ -60,7 +62,7 @@ def test_a_second_signal_gives_everything_back_now(deployment, number):
     consumer.send(number)
     await_condition(lambda: consumer.log_lines("stopping"), "the consumer is stopping")
 
-    consumer.send(number)
+    consumer.send(OTHER[number])
 
     assert consumer.exit_code() == 1
     assert states(deployment) == {"ready": 1, "running": 0}
@@ -139,7 +141,7 @@ def test_a_second_signal_ends_a_consumer_that_waits_for_its_server(new_server, d
     consumer.send(signal.SIGTERM)
     await_condition(lambda: consumer.log_lines("stopping"), "the consumer is stopping")
 
-    consumer.send(signal.SIGTERM)
+    consumer.send(signal.SIGINT)
 
     assert consumer.exit_code() == 1
 
