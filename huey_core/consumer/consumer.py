@@ -232,6 +232,7 @@ class Consumer:
         self._release(self.buffer.drain())
         self.buffer.end_workers(len(self.workers))
         self._finish(deadline)
+        self._let_go_of_what_ended_workers()
         running_still = [delivery for worker in self.workers if (delivery := worker.running) is not None]
         unfinished = self._without_outcome(running_still)
         if unfinished:
@@ -255,6 +256,7 @@ class Consumer:
     def stop_now(self) -> None:
         """Give back everything at once, running commands included. For a process that ends right after it."""
         self.fetcher.stop()
+        self._let_go_of_what_ended_workers()
         self._release(self._without_outcome(self.held.all()))
         self._write_what_waits()
         self._report_what_is_left()
@@ -312,6 +314,19 @@ class Consumer:
     def _release(self, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
             self.outbox.add(Release(delivery))
+
+    def _let_go_of_what_ended_workers(self) -> None:
+        """Hold no longer what ended the thread that ran it.
+
+        To give it back would not count as a delivery, and consumer after consumer could die of it. When the lease ends,
+        it counts.
+        """
+        fate = "it comes back when its lease ends" if self.invoker.leased_queue is not None else "it is lost for good"
+        for worker in self.workers:
+            if (delivery := worker.running) is not None and not worker.is_alive():
+                worker.running = None
+                self.held.discard(delivery)
+                log.error("message %s has ended the thread that ran it; %s", delivery.message_id, fate)
 
     def _without_outcome(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Leave out what has run, though its worker may not have come round to saying so."""

@@ -86,14 +86,14 @@ class Worker(threading.Thread):
 
     def _work(self) -> None:
         consumer = self._consumer
+        # What a run has left that failed before this one.
+        self.running = None
         while (delivery := consumer.buffer.take()) is not None:
             self.started = time.monotonic()
             self.running = delivery
-            try:
-                self._run_one(delivery)
-                consumer.claim_ahead.observe(time.monotonic() - self.started)
-            finally:
-                self.running = None
+            self._run_one(delivery)
+            consumer.claim_ahead.observe(time.monotonic() - self.started)
+            self.running = None
             consumer.fetcher.finished_one()
 
     def _run_one(self, delivery: Delivery) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 
 import pytest
 
 from huey_core import CommandRegistry, Invoker, queue_command
 from huey_core.consumer import Consumer, ConsumerConfig, fetcher
 from huey_core.consumer import consumer as consumer_module
+from huey_core.consumer import worker as worker_module
 from huey_core.consumer.claim_ahead import ClaimAhead
 from huey_core.hookspecs import hookimpl
-from huey_memory import MemoryDataStore, MemoryQueue
+from huey_memory import ManualClock, MemoryDataStore, MemoryQueue
 
 PATIENCE = 30.0
 
@@ -66,6 +68,42 @@ def test_a_command_that_takes_too_long_is_given_back_at_once(invoker, run_consum
     assert not finished
     counts = invoker.queue.counts()
     assert (counts.ready, counts.running) == (1, 0)
+
+
+@pytest.fixture
+def consumer_without_workers(make_invoker, eventually, monkeypatch):
+    """A consumer whose only worker has died of a command, on a queue whose time the test moves."""
+
+    def die(worker, delivery):
+        raise SystemExit
+
+    def unguarded(loop, what):
+        with suppress(SystemExit):
+            loop()
+
+    monkeypatch.setattr(worker_module, "run_guarded", unguarded)
+    monkeypatch.setattr(worker_module.Worker, "_run_one", die)
+    clock = ManualClock()
+    queue = MemoryQueue("q", space="without workers", clock=clock)
+    invoker = Invoker(queue, registry=CommandRegistry())
+    queue_command(invoker, name="deadly")(lambda: None)()
+    consumer = Consumer(invoker, threads=1, periodic=False)
+    consumer.start()
+    eventually(lambda: not consumer.workers[0].is_alive())
+    yield consumer, clock
+    consumer.stop()
+
+
+@pytest.mark.parametrize("stop", [Consumer.stop, Consumer.stop_now])
+def test_what_has_ended_a_worker_is_not_given_back_and_its_delivery_counts(consumer_without_workers, stop):
+    consumer, clock = consumer_without_workers
+
+    stop(consumer)
+
+    assert not consumer.source.claim(1, 60)
+    clock.advance(consumer.lease)
+    [delivery] = consumer.source.claim(1, 60)
+    assert delivery.attempt == 2
 
 
 def test_giving_back_does_not_count_as_a_delivery(invoker, run_consumer, slow):
