@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from huey_core.backends.leased import new_message_id
@@ -11,6 +10,7 @@ from huey_core.commands.local_time import to_epoch
 from huey_core.commands.options import CommandOptions
 from huey_core.commands.registry import default_registry
 from huey_core.commands.signature import Signature, parameters_of
+from huey_core.commands.unique_keys import fill_in, key_of_all, key_of_value
 from huey_core.exceptions import ConfigurationError
 from huey_core.names import dotted_name
 
@@ -174,25 +174,18 @@ class QueueCommand:
         """The key that keeps a second command like this one from being written, or ``None``.
 
         Raises:
-            ConfigurationError: A text cannot be filled with the arguments of this call.
+            ConfigurationError: No key can be made of the arguments of this call.
         """
         key = self.options.unique_key
         if callable(key):
-            made = self._call_with_arguments(key)
-            return None if made is None else f"{self.command_name}:{made}"
-        if key is not None:
-            arguments = self._arguments_by_name()
-            try:
-                return f"{self.command_name}:{key.format_map(arguments)}"
-            except (LookupError, AttributeError, TypeError, ValueError) as error:
-                raise ConfigurationError(
-                    f"unique_key={key!r} cannot be made of the arguments {', '.join(arguments) or '(none)'}: "
-                    f"{type(error).__name__}: {error}"
-                ) from error
-        if self.options.unique_for is not None:
-            text = repr(sorted(self._arguments_by_name().items()))
-            return f"{self.command_name}:{sha256(text.encode()).hexdigest()}"
-        return None
+            made = key_of_value(self._call_with_arguments(key))
+        elif key is not None:
+            made = fill_in(key, self._arguments_by_name())
+        elif self.options.unique_for is not None:
+            made = key_of_all(self._arguments_by_name())
+        else:
+            return None
+        return None if made is None else f"{self.command_name}:{made}"
 
     def _call_with_arguments(self, function: Callable[..., Any]) -> Any:
         return function(self.data)

@@ -166,8 +166,7 @@ class CommandOptions:
             ``{name}`` stands for an argument, or a function of the call's arguments that returns a text. For a command
             that was written as a class, the arguments are the items of its data, or the data itself under that name.
         unique_for: Seconds for which the key stays taken, whatever becomes of the command; ``None`` until it is
-            settled. Without a ``unique_key``, the ``repr()`` of the arguments is the key; that of a set differs
-            between processes, so give a key where there is one.
+            settled. Without a ``unique_key``, all the arguments are the key.
         result_ttl: Seconds for which the result is kept; ``None`` keeps the invoker's setting.
         store_result: Whether the result is stored; ``None`` means yes. ``False`` leaves no more than that the command
             has ended.
