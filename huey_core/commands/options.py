@@ -25,7 +25,10 @@ from huey_core.names import dotted_name, importable
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["MAX_SECONDS", "CommandOptions", "find_exceptions", "names_in_key", "seconds"]
+__all__ = ["MAX_SECONDS", "WHEN_TO_RUN", "CommandOptions", "find_exceptions", "names_in_key", "seconds"]
+
+WHEN_TO_RUN: Final = {"delay": "delay", "eta": "eta", "countdown": "delay"}
+"""What says elsewhere when a call is to run, and what ``.schedule`` calls it."""
 
 Seconds = float | int | timedelta
 UniqueKey = str | Callable[..., str]
@@ -189,7 +192,7 @@ class CommandOptions:
     keep_failed: bool = True
 
     @classmethod
-    def build(cls, **given: Any) -> Self:
+    def build(cls, /, **given: Any) -> Self:
         """Check and normalize options as a user writes them.
 
         Raises:
@@ -200,7 +203,7 @@ class CommandOptions:
         built.check_together()
         return built
 
-    def override(self, **given: Any) -> Self:
+    def override(self, /, **given: Any) -> Self:
         """A copy with some options replaced; see :meth:`build`.
 
         Whether the options fit together is for :meth:`check_together` to say: what waits in a queue must be readable
@@ -225,6 +228,11 @@ class CommandOptions:
         known = {field.name for field in fields(cls)}
         for name in given:
             if name not in known:
+                if name in WHEN_TO_RUN:
+                    raise ConfigurationError(
+                        f"a command has no option {name!r}; when a call is to run is said by "
+                        f".schedule((...), {WHEN_TO_RUN[name]}=...)"
+                    )
                 close = get_close_matches(name, known, n=1)
                 hint = f"; did you mean {close[0]!r}?" if close else f"; the options are {', '.join(sorted(known))}"
                 raise ConfigurationError(f"a command has no option {name!r}{hint}")

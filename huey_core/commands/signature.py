@@ -13,7 +13,7 @@ from reprlib import repr as short_repr
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Final
 
-from huey_core.commands.options import names_in_key
+from huey_core.commands.options import WHEN_TO_RUN, names_in_key
 from huey_core.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["Signature", "check_unique_key", "is_bound_in_a_class", "name_of", "parameters_of", "python_function"]
 
 _VARIADIC: Final = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
-
-_OF_SCHEDULE: Final = {"delay": "delay", "eta": "eta", "countdown": "delay"}
-"""What says elsewhere when a call is to run, and what ``.schedule`` calls it."""
 
 
 class Signature:
@@ -73,8 +70,8 @@ class Signature:
                 continue
             if name in options:
                 return f"; {name} is an option: use .using({name}={short_repr(value)})(...)"
-            if name in _OF_SCHEDULE:
-                return f"; {name} is an option: use .schedule((...), {_OF_SCHEDULE[name]}={short_repr(value)})"
+            if name in WHEN_TO_RUN:
+                return f"; {name} is an option: use .schedule((...), {WHEN_TO_RUN[name]}={short_repr(value)})"
         return ""
 
 

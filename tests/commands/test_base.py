@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
 
+import pytest
+
 from huey_core import QueueCommand
 from huey_core.commands.options import CommandOptions
+from huey_core.exceptions import ConfigurationError
 
 
 class Note(QueueCommand, declare=False):
@@ -43,3 +46,8 @@ def test_retries_that_are_not_given_are_those_of_the_class():
 
 def test_a_class_can_make_its_identifiers_itself():
     assert (Numbered().task_id, Numbered(task_id="2").task_id) == ("number 1", "2")
+
+
+def test_an_execute_time_that_is_no_time_is_refused_by_its_name():
+    with pytest.raises(ConfigurationError, match=r"^execute_time must be"):
+        Note(execute_time=60)

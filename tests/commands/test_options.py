@@ -27,6 +27,19 @@ def test_an_unknown_option_is_refused_with_the_closest_name():
         CommandOptions.build(retires=3)
 
 
+@pytest.mark.parametrize(("name", "way"), [("delay", "delay"), ("countdown", "delay"), ("eta", "eta")])
+def test_a_time_to_run_is_no_option_and_told_with_the_way_to_say_it(name, way):
+    with pytest.raises(ConfigurationError, match=rf"no option '{name}'; .* \.schedule\(\(\.\.\.\), {way}=\.\.\.\)"):
+        CommandOptions.build(**{name: 60})
+
+
+@pytest.mark.parametrize("name", ["self", "cls"])
+@pytest.mark.parametrize("make", [CommandOptions.build, CommandOptions().override])
+def test_an_option_of_any_name_is_told_to_be_unknown(make, name):
+    with pytest.raises(ConfigurationError, match=f"no option '{name}'"):
+        make(**{name: 1})
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
     [
