@@ -126,4 +126,4 @@ def test_a_backend_that_lives_in_one_process_is_refused(folder):
     demo = run_demo("--folder", str(folder), "--url", "memory://")
 
     assert demo.returncode == 2
-    assert "does not declare 'persistent'" in demo.stderr
+    assert "lives in one process" in demo.stderr
