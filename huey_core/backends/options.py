@@ -177,7 +177,7 @@ def optional(parse: Callable[[str], T]) -> Callable[[str], T | None]:
 
 COMMON_OPTIONS: Final[tuple[Option, ...]] = (
     Option("queue", parse_text, "huey", "the queue's name"),
-    Option("results", parse_text, None, "the name of the result store; by default the queue's name"),
+    Option("results", parse_text, None, "the result store's name; by default the queue's; none keeps no results"),
     Option("serializer", parse_text, "json", "how arguments and results are written: json, pickle, json|signed, ..."),
     Option("lease", parse_positive_seconds, DEFAULT_LEASE, "seconds for which a claimed message is nobody else's"),
     Option(

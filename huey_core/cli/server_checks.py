@@ -10,12 +10,13 @@ import statistics
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
-from huey_core.backends.leased import Ack, LeasedQueue, ResultWrite, new_message_id
+from huey_core.backends.leased import Ack, LeasedQueue, ResultWrite, State, new_message_id
 from huey_core.backends.url import BackendURL
 from huey_core.cli.diagnosis import Finding, Level
 from huey_core.consumer.presence import ConsumerRecord, consumers_alive, shows_consumers
@@ -186,10 +187,14 @@ def check_queue(target: Target) -> Finding:
 
 def check_consumers(target: Target, alive: Sequence[ConsumerRecord]) -> Finding:
     """Say how many consumers are alive."""
-    facts = {"consumers": [asdict(consumer) for consumer in alive]}
+    facts: dict[str, Any] = {"consumers": [asdict(consumer) for consumer in alive]}
     if alive:
         return Finding("consumers", Level.OK, f"{len(alive)} alive", facts=facts)
     sentence = f"nobody that runs the commands of queue {target.queue.name} has been seen within its lease"
+    waited = _waited(target.queue)
+    if waited is not None:
+        facts["waited_seconds"] = waited
+        sentence += f", and a message has waited for {timedelta(seconds=round(waited))}"
     return Finding("consumers", Level.WARN, sentence, "start one: huey consumer main.Configuration", facts)
 
 
@@ -326,6 +331,21 @@ def _what_runs(consumer: ConsumerRecord, queue: BaseQueue) -> str:
     if isinstance(queue, LeasedQueue) and Capability.INSPECT in queue.capabilities:
         commands = {each.message_id: MessageFacts.read(each).command for each in queue.find(shown)}
     return _and_more([f"{commands.get(each, '')} {each}".strip() for each in shown], consumer.running)
+
+
+def _waited(queue: BaseQueue) -> float | None:
+    """Seconds for which one of the messages that come next has waited for a consumer, the longest of them."""
+    if not isinstance(queue, LeasedQueue) or Capability.INSPECT not in queue.capabilities:
+        return None
+    now = queue.now()
+    # What has fallen due, and what a consumer left behind, is ready when a claim comes by.
+    since = [each.due for state in (State.SCHEDULED, State.RUNNING) for each in queue.peek(state, 0, 1)]
+    for each in queue.peek(State.READY, 0, _LISTED):
+        header = MessageFacts.read(each).header
+        times = [at for at in (header.get("at"), header.get("eta")) if isinstance(at, int | float)]
+        since.append(max(times, default=None))
+    waited = [now - at for at in since if at is not None and at <= now]
+    return max(waited, default=None)
 
 
 def _some(names: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Final, Self
 from huey_core.exceptions import ConfigurationError
 from huey_core.invoker.invoker import Invoker
 
-__all__ = ["BaseConfiguration", "ConsumerConfig", "load_configuration"]
+__all__ = ["BaseConfiguration", "ConsumerConfig", "load_configuration", "settings_for"]
 
 WORKER_TYPES: Final = ("thread",)
 
@@ -133,8 +133,8 @@ class ConsumerConfig:
             raise ConfigurationError(f"LOGFILE must be the path of a file, not {self.logfile!r}")
 
     @classmethod
-    def from_configuration(cls, configuration: type[BaseConfiguration], **overrides: Any) -> Self:
-        """Take the values of a configuration class; ``overrides`` that are not ``None`` go before them.
+    def from_configuration(cls, configuration: BaseConfiguration | type[BaseConfiguration], **overrides: Any) -> Self:
+        """Take the values of a configuration; ``overrides`` that are not ``None`` go before them.
 
         Raises:
             ConfigurationError: The class has a setting that does not exist (the closest name is offered), or a value
@@ -145,7 +145,7 @@ class ConsumerConfig:
             if name.isupper() and not name.startswith("_") and name not in known:
                 close = get_close_matches(name, known, n=1)
                 hint = f"; did you mean {close[0]}?" if close else ""
-                raise ConfigurationError(f"{configuration.__name__} has an unknown setting {name}{hint}")
+                raise ConfigurationError(f"{_name(configuration)} has an unknown setting {name}{hint}")
         values = {field.name: getattr(configuration, field.name.upper()) for field in fields(cls)}
         values.update({name: value for name, value in overrides.items() if value is not None})
         return cls(**values)
@@ -162,6 +162,39 @@ class ConsumerConfig:
             raise ConfigurationError(
                 f"{name.upper()} must be a number of at least {least} and at most {TIMEOUT_MAX:.0f}, not {value!r}"
             )
+
+
+def settings_for(
+    invoker: Invoker, config: ConsumerConfig | BaseConfiguration | type[BaseConfiguration]
+) -> ConsumerConfig:
+    """The settings with which a consumer of an invoker is made.
+
+    Raises:
+        ConfigurationError: The invoker is none, or the settings are not, or are those of another invoker, or cannot be
+            used.
+    """
+    # Typed, but often written by hand. What it is instead is not repeated, for it may be a URL with a password.
+    if not isinstance(invoker, Invoker):
+        raise ConfigurationError(f"a consumer takes the invoker first, not an object of type {type(invoker).__name__}")
+    if isinstance(config, ConsumerConfig):
+        return config
+    if not isinstance(config, BaseConfiguration) and not (
+        isinstance(config, type) and issubclass(config, BaseConfiguration)
+    ):
+        raise ConfigurationError(
+            "a consumer takes its settings as a subclass of BaseConfiguration, as a ConsumerConfig, or singly, as in "
+            f"Consumer(invoker, threads=2), and not as an object of type {type(config).__name__}"
+        )
+    if config.INVOKER is not None and config.INVOKER is not invoker:
+        raise ConfigurationError(
+            f"{_name(config)} sets INVOKER, which is another one than the consumer is given; give it that one, or the "
+            "settings of a class without INVOKER"
+        )
+    return ConsumerConfig.from_configuration(config)
+
+
+def _name(configuration: BaseConfiguration | type[BaseConfiguration]) -> str:
+    return (configuration if isinstance(configuration, type) else type(configuration)).__name__
 
 
 def load_configuration(path: str) -> tuple[type[BaseConfiguration], Invoker]:
@@ -233,7 +266,8 @@ def invoker_of(configuration: type[BaseConfiguration]) -> Invoker:
         configuration.TASK_STORE,
         serializer=configuration.SERIALIZER,
     )
-    if invoker.result_store is None and any(backend.url.options["results"] for backend in invoker.backends):
+    named = [backend.url.options["results"] or "none" for backend in invoker.backends]
+    if configuration.RESULT_STORE is None and any(name.lower() != "none" for name in named):
         raise ConfigurationError(
             "the URL has the option results=, but without RESULT_STORE no results are kept; set RESULT_STORE to the "
             "URL as well, or give INVOKER = Invoker.from_url(...), which opens the queue and all stores of a URL"

@@ -6,13 +6,12 @@ import os
 import socket
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, Release, Retry
+from huey_core.backends.leased import Delivery, Outcome, Release
 from huey_core.consumer.burials import BurialTeller
 from huey_core.consumer.claim_ahead import ClaimAhead
-from huey_core.consumer.config import ConsumerConfig
+from huey_core.consumer.config import BaseConfiguration, ConsumerConfig, settings_for
 from huey_core.consumer.fetcher import Fetcher
 from huey_core.consumer.held import HeldDeliveries, LeaseKeeper
 from huey_core.consumer.last_delivery import LastDelivery
@@ -21,6 +20,8 @@ from huey_core.consumer.periodic import PeriodicScheduler, TickWriter
 from huey_core.consumer.plain import PlainSource
 from huey_core.consumer.presence import PRESENCE
 from huey_core.consumer.report import CORE_REPORT, WARNING
+from huey_core.consumer.signals import run_until_signalled
+from huey_core.consumer.stats import Snapshot, Stats
 from huey_core.consumer.trouble import Outage, Trouble
 from huey_core.consumer.worker import WorkBuffer, Worker
 from huey_core.envelope import unpack
@@ -71,55 +72,6 @@ class Source(Protocol):
         """End a claim that waits."""
 
 
-@dataclass
-class Stats:
-    """What a consumer has done since it started.
-
-    Attributes:
-        claimed: Messages claimed.
-        done: Messages acked.
-        retried: Messages put back to be tried again.
-        released: Messages given back.
-        buried: Messages made dead letters.
-        lost: Outcomes that changed nothing, because the lease had ended.
-    """
-
-    claimed: int = 0
-    done: int = 0
-    retried: int = 0
-    released: int = 0
-    buried: int = 0
-    lost: int = 0
-
-    def count(self, outcome: Outcome) -> None:
-        """Count a settled outcome."""
-        if isinstance(outcome, Ack):
-            self.done += 1
-        elif isinstance(outcome, Retry):
-            self.retried += 1
-        elif isinstance(outcome, Release):
-            self.released += 1
-        elif isinstance(outcome, Bury):
-            self.buried += 1
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """What a consumer holds at one moment.
-
-    Attributes:
-        name: The consumer's name: host, process and a number.
-        held: Messages under a lease of this consumer, running ones included.
-        running: The identifiers of the messages that run, with the seconds for which they have run.
-        stats: What it has done since it started.
-    """
-
-    name: str
-    held: int
-    running: dict[str, float]
-    stats: Stats
-
-
 class Consumer:
     """Runs the commands of an invoker's queue, in threads of this process.
 
@@ -130,19 +82,25 @@ class Consumer:
 
     Args:
         invoker: The invoker.
-        config: The settings; the default ones when ``None``.
+        config: The settings, or a configuration class, of which then only the settings count; the default ones when
+            ``None``.
         settings: Single settings instead of ``config``, in lower case: ``threads=2``.
 
     Raises:
-        ConfigurationError: A setting cannot be used.
+        ConfigurationError: A setting cannot be used, or an argument is not what it should be.
         TypeError: There is no such setting, or there is a ``config`` beside it.
     """
 
-    def __init__(self, invoker: Invoker, config: ConsumerConfig | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        invoker: Invoker,
+        config: ConsumerConfig | BaseConfiguration | type[BaseConfiguration] | None = None,
+        **settings: Any,
+    ) -> None:
         if config is not None and settings:
             raise TypeError(f"settings are given in config or singly, not both: {', '.join(settings)}")
+        self.config = settings_for(invoker, ConsumerConfig(**settings) if config is None else config)
         self.invoker = invoker
-        self.config = config or ConsumerConfig(**settings)
         plugins = invoker.plugins
         plugins.register(CORE_REPORT, "huey_core.report")
         plugins.register(PRESENCE, "huey_core.presence")
@@ -260,6 +218,19 @@ class Consumer:
         self._release(self._without_outcome(self.held.all()))
         self._write_what_waits()
         self._report_what_is_left()
+
+    def run(self) -> int:
+        """Start, run until a signal comes, and stop, as ``huey consumer`` does. Must be called in the main thread.
+
+        Logging is left as it is. After SIGHUP the program starts again with the same arguments.
+
+        Returns:
+            The exit code for the process: 0 after an orderly end, 1 after a second signal, or when it could not stop.
+
+        Raises:
+            QueueReadException: The server does not answer, or refuses.
+        """
+        return run_until_signalled(self)
 
     @contextmanager
     def running(self) -> Iterator[Consumer]:

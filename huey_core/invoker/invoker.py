@@ -150,12 +150,13 @@ class Invoker:
 
         Args:
             url: A backend URL, such as ``redis://localhost:6379/0?queue=mail``.
-            settings: Further arguments of :class:`Invoker`, which go before the URL's options of the same name.
+            settings: Further arguments of :class:`Invoker`, which go before the URL's options of the same name;
+                ``result_store=None`` keeps no results.
 
         Raises:
             ConfigurationError: The URL or an option cannot be used, or no plugin for its scheme is installed.
         """
-        return cls(url, url, url, **settings)
+        return cls(url, **{"result_store": url, "task_store": url, **settings})
 
     @classmethod
     def from_env(cls, variable: str = "HUEY_URL", **settings: Any) -> Self:

@@ -49,11 +49,11 @@ class OpenedBackends:
         backend = self.at(url)
         return backend.queue(backend.url.options["queue"])
 
-    def result_store(self, url: str) -> BaseDataStore:
-        """The result store that a URL names."""
+    def result_store(self, url: str) -> BaseDataStore | None:
+        """The result store that a URL names; ``None`` where it says ``results=none``."""
         backend = self.at(url)
-        options = backend.url.options
-        return backend.data_store(options["results"] or options["queue"])
+        name: str = backend.url.options["results"] or backend.url.options["queue"]
+        return None if name.lower() == "none" and backend.url.options["results"] else backend.data_store(name)
 
     def task_store(self, url: str) -> BaseDataStore:
         """The store for the consumer's own state at a URL."""

@@ -425,6 +425,20 @@ class TestConsumers:
     def test_a_queue_without_a_consumer_is_a_warning(self, cli, diagnose):
         assert diagnose(cli.url)["consumers"]["level"] == "warn"
 
+    def test_that_messages_wait_without_a_consumer_is_told_with_the_age_of_the_oldest(self, cli, diagnose):
+        invoker = Invoker.from_url(cli.url, registry=CommandRegistry())
+        command = queue_command(invoker, name="mail.send")(lambda: None).command()
+        command.enqueued_at = time.time() - 3 * 3600
+        invoker.enqueue(command)
+        # Of another state, and younger.
+        invoker.queue.write(b"later", eta=time.time() - 60)
+
+        found = diagnose(cli.url)["consumers"]
+
+        assert found["level"] == "warn"
+        assert found["facts"]["waited_seconds"] == pytest.approx(3 * 3600, abs=600)
+        assert "3:" in found["sentence"]
+
     def test_consumers_are_shown_with_the_commands_they_know(self, cli, diagnose, run_consumer, eventually):
         one, other = (self.start(cli.url, run_consumer, "mail.send", "mail.read") for _ in range(2))
         eventually(lambda: len(diagnose(cli.url)["consumers"]["facts"].get("consumers", [])) == 2)

@@ -9,9 +9,10 @@ import pytest
 
 from huey_core import Invoker
 from huey_core.bin.config import BaseConfiguration
-from huey_core.consumer import ConsumerConfig
+from huey_core.consumer import Consumer, ConsumerConfig
 from huey_core.consumer.config import invoker_of, load_configuration
 from huey_core.exceptions import ConfigurationError
+from huey_core.hookspecs import hookimpl
 
 
 def test_a_class_gives_the_settings():
@@ -211,3 +212,42 @@ def test_what_is_missing_inside_the_module_is_not_blamed_on_the_module(write_mod
 
     with pytest.raises(ModuleNotFoundError, match="something_that_is_not_installed"):
         load_configuration("broken_settings.Configuration")
+
+
+class Settings(BaseConfiguration):
+    THREADS = 2
+
+
+@pytest.mark.parametrize("config", [Settings, Settings()])
+def test_a_consumer_takes_its_settings_as_a_configuration(invoker, config):
+    assert Consumer(invoker, config).config.threads == 2
+
+
+@pytest.mark.parametrize("config", [{"threads": 2}, 2, "main.Configuration"])
+def test_what_is_no_configuration_is_refused_before_a_plugin_is_asked(make_invoker, config):
+    configured = []
+
+    class Watcher:
+        @hookimpl
+        def huey_consumer_configure(self, config):
+            configured.append(config)
+
+    with pytest.raises(ConfigurationError, match="BaseConfiguration"):
+        Consumer(make_invoker(plugins=[Watcher()]), config)
+
+    assert configured == []
+
+
+def test_a_configuration_of_another_invoker_is_refused(make_invoker):
+    class Configuration(BaseConfiguration):
+        INVOKER = make_invoker()
+
+    with pytest.raises(ConfigurationError, match="INVOKER"):
+        Consumer(make_invoker(), Configuration)
+
+
+def test_a_url_is_no_invoker_and_is_not_repeated():
+    with pytest.raises(ConfigurationError, match="takes the invoker first") as caught:
+        Consumer("redis://:s3cret@localhost/")
+
+    assert "s3cret" not in str(caught.value)

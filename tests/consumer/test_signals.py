@@ -47,6 +47,12 @@ def test_a_hangup_starts_the_program_again(invoker, signal_at):
     assert (code, restarts) == (0, ["once"])
 
 
+def test_a_consumer_runs_until_a_signal(invoker, signal_at):
+    signal_at("ready", signal.SIGTERM)
+
+    assert Consumer(invoker, periodic=False).run() == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_to_end_just_before_the_restart_is_obeyed(invoker, signal_at, number):
     signal_at("ready", signal.SIGHUP)
