@@ -1,12 +1,38 @@
 """Texts that every server and serializer takes, and that are no larger than somebody will read.
 
 A text of Python's may hold lone surrogates, which no encoding of Unicode has. They come from names of files whose bytes
-are of another encoding (PEP 383), and so into the messages and the tracebacks of errors about such files.
+are of another encoding (PEP 383), and so into the messages and the tracebacks of errors about such files, and from the
+environment in the same way.
 """
 
 from __future__ import annotations
 
-__all__ = ["cut_middle", "escape_surrogates"]
+import re
+from typing import Final
+
+from huey_core.exceptions import ConfigurationError
+
+__all__ = ["check_unicode", "cut_middle", "escape_surrogates"]
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
+def check_unicode(what: str, text: str) -> None:
+    """Refuse a text of the configuration that no server takes and no terminal prints.
+
+    Args:
+        what: What it is, for the error; the text itself is not shown.
+        text: The text.
+
+    Raises:
+        ConfigurationError: It has a lone surrogate, as a byte becomes that is not UTF-8 in an environment variable.
+    """
+    found = _SURROGATE.search(text)
+    if found is not None:
+        raise ConfigurationError(
+            f"{what} is not valid Unicode at character {found.start() + 1}: probably a byte that is not UTF-8, in the "
+            "environment or on the command line; write it in UTF-8"
+        )
 
 
 def cut_middle(text: str, limit: int) -> str:

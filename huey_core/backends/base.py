@@ -16,6 +16,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from huey_core.exceptions import Unsupported
+from huey_core.unicode import check_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +48,9 @@ class BaseQueue(ABC):
     Args:
         name: The queue's name. Different names never share messages, however alike they look.
         connection: What the backend needs to connect. No connection is made before the first call.
+
+    Raises:
+        ConfigurationError: The name is not valid Unicode.
     """
 
     blocking: ClassVar[bool] = False
@@ -56,6 +60,7 @@ class BaseQueue(ABC):
     """What this queue promises beyond the methods below."""
 
     def __init__(self, name: str, **connection: Any) -> None:
+        check_unicode("the name of a queue", name)
         self.name = name
         self.connection = connection
 
@@ -104,6 +109,9 @@ class BaseDataStore(ABC):
     Args:
         name: The store's name. Different names never share keys, however alike they look.
         connection: What the backend needs to connect. No connection is made before the first call.
+
+    Raises:
+        ConfigurationError: The name is not valid Unicode.
     """
 
     capabilities: ClassVar[frozenset[Capability]] = frozenset()
@@ -113,6 +121,7 @@ class BaseDataStore(ABC):
     """The shortest and the longest pause, in seconds, between two looks of the default :meth:`wait`."""
 
     def __init__(self, name: str, **connection: Any) -> None:
+        check_unicode("the name of a data store", name)
         self.name = name
         self.connection = connection
 

@@ -26,6 +26,7 @@ from urllib.parse import quote, unquote
 
 from huey_core.backends.options import COMMON_OPTIONS
 from huey_core.exceptions import ConfigurationError
+from huey_core.unicode import check_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -87,6 +88,7 @@ class BackendURL:
             raise ConfigurationError(f"a backend URL begins with a scheme and '://', for example {_EXAMPLE}")
         scheme = _parse_scheme(start[1])
         rest = text[start.end() :]
+        check_unicode(f"the {scheme}:// URL", text)
         if "#" in rest:
             raise ConfigurationError(f"the {scheme}:// URL contains a '#'; write %23 for the character itself")
         if _UNPRINTABLE.search(rest):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from huey_core.commands.identity import Origin
 from huey_core.exceptions import CommandConflict, CommandNotFound
+from huey_core.unicode import check_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,11 +45,13 @@ class CommandRegistry:
             replace: Let it take the place of another class of the same name.
 
         Raises:
+            ConfigurationError: The name is not valid Unicode.
             CommandConflict: Another command has the name, or the same function has it with other options or for
                 another queue: give one of the two a ``name=`` of its own. Or the command is there under another name,
                 because its file is imported as two modules.
         """
         name = command_class.command_name
+        check_unicode("the name of a command", name)
         origin = Origin.of(command_class)
         if not replace:
             self._check_name(origin)

@@ -14,6 +14,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from huey_core.exceptions import ConfigurationError
+from huey_core.unicode import check_unicode
 
 if TYPE_CHECKING:
     from huey_core.plugins.discovery import Entry
@@ -70,4 +71,6 @@ def is_tracing() -> bool:
 
 
 def _items(variable: str) -> list[str]:
-    return [item.strip() for item in os.environ.get(variable, "").split(",") if item.strip()]
+    text = os.environ.get(variable, "")
+    check_unicode(f"the environment variable {variable}", text)
+    return [item.strip() for item in text.split(",") if item.strip()]

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final
 
 from huey_core.exceptions import ConfigurationError, SignatureError
 from huey_core.serializers.base import Serializer, WrappingSerializer
+from huey_core.unicode import check_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -49,7 +50,7 @@ class SignedSerializer(WrappingSerializer):
             all of them are accepted. ``None`` takes them from the environment variable ``HUEY_SIGNING_KEYS``.
 
     Raises:
-        ConfigurationError: There is no key, or one is too short. Or ``inner`` is signed already.
+        ConfigurationError: There is no key, or one is too short or not valid Unicode. Or ``inner`` is signed already.
     """
 
     suffix = "signed"
@@ -99,7 +100,11 @@ def _keys_from_environment() -> list[str]:
 def _checked(keys: Iterable[bytes | str]) -> list[bytes]:
     if isinstance(keys, bytes | str):
         raise ConfigurationError("keys is a list of keys; write [key] for a single one")
-    checked = [key.encode() if isinstance(key, str) else key for key in keys]
+    given = list(keys)
+    for number, key in enumerate(given, 1):
+        if isinstance(key, str):
+            check_unicode(f"signing key {number}", key)
+    checked = [key.encode() if isinstance(key, str) else key for key in given]
     if not checked:
         raise ConfigurationError(
             f"the signed serializer has no key: pass keys=[...], or set {KEYS_VARIABLE} to a secret such as "

@@ -112,6 +112,8 @@ def test_the_last_at_sign_ends_the_password() -> None:
         (f"redis://h?password={SECRET}&password={SECRET}", "'password' is given twice"),
         (f"redis://:{SECRET}@h/a b", "blank"),
         ("redis://h\n", "control character"),
+        ("redis://h\udcff", "not valid Unicode at character 10"),
+        (f"redis://:{SECRET}\udcff@h", "not valid Unicode"),
     ],
 )
 def test_a_bad_url_is_refused_with_the_part_and_without_the_password(text: str, reason: str) -> None:
