@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import TIMEOUT_MAX
 from typing import Any, ClassVar, Final, Self
 
+from huey_core.consumer.sharing import serializer_conflicts
 from huey_core.exceptions import ConfigurationError
 from huey_core.invoker.invoker import Invoker
 
@@ -266,6 +267,8 @@ def invoker_of(configuration: type[BaseConfiguration]) -> Invoker:
         configuration.TASK_STORE,
         serializer=configuration.SERIALIZER,
     )
+    for conflict in serializer_conflicts(invoker):
+        raise ConfigurationError(f"{_name(configuration)}: {conflict}")
     named = [backend.url.options["results"] or "none" for backend in invoker.backends]
     if configuration.RESULT_STORE is None and any(name.lower() != "none" for name in named):
         raise ConfigurationError(

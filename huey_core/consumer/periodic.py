@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.capabilities import Capability
-from huey_core.backends.options import COMMON_OPTIONS
 from huey_core.commands.base import FunctionCommand
 from huey_core.consumer.guard import run_guarded
 from huey_core.consumer.last_ticks import LastTicks
+from huey_core.consumer.sharing import share_queue
 from huey_core.consumer.trouble import Trouble
 from huey_core.exceptions import CommandRejected, DataStoreException, MessageTooLarge, QueueWriteException
 from huey_core.safe_logging import get_logger
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from huey_core.consumer.consumer import Consumer
     from huey_core.invoker.invoker import Invoker
 
-__all__ = ["PeriodicScheduler", "TickWriter", "is_run_by", "share_queue"]
+__all__ = ["PeriodicScheduler", "TickWriter", "is_run_by"]
 
 log: Final = get_logger("huey_core.consumer")
 
@@ -37,8 +37,6 @@ LONGEST_CATCH_UP: Final = 24 * 60
 
 TICK_REMEMBERED: Final = 3600.0
 """Seconds for which a tick that was written keeps others from writing it again."""
-
-_COMMON: Final = frozenset(option.name for option in COMMON_OPTIONS)
 
 
 class TickWriter:
@@ -152,22 +150,6 @@ def is_run_by(command_class: type[PeriodicQueueCommand], invoker: Invoker) -> bo
     if command_class.invoker is None:
         return command_class.queue_name in {None, invoker.queue.name}
     return share_queue(command_class.invoker, invoker)
-
-
-def share_queue(one: Invoker, other: Invoker) -> bool:
-    """Whether two invokers write to the same queue, as far as can be known without asking a server."""
-    if one is other or one.queue is other.queue:
-        return True
-    if type(one.queue) is not type(other.queue) or one.queue.name != other.queue.name:
-        return False
-    return not one.backends or not other.backends or _place(one) == _place(other)
-
-
-def _place(invoker: Invoker) -> tuple[object, ...]:
-    """Where an invoker's queue is: of its URL, what does not say how to log in or how to work with it."""
-    url = invoker.backends[0].url
-    own_options = sorted((name, value) for name, value in url.query if name not in _COMMON)
-    return url.scheme, url.hosts, url.path, own_options
 
 
 def _locking(store: BaseDataStore | None) -> BaseDataStore | None:

@@ -8,6 +8,7 @@ from huey_core._version import __version__
 from huey_core.backends.capabilities import Capability
 from huey_core.consumer.periodic import is_run_by
 from huey_core.consumer.presence import consumers_alive, shows_consumers
+from huey_core.consumer.sharing import serializer_conflicts, store_conflicts
 from huey_core.hookspecs import hookimpl
 from huey_core.invoker.wording import counted
 
@@ -122,6 +123,8 @@ def _shortcomings(consumer: Consumer) -> Iterator[str]:
         if Capability.LEASES in lacks or (consumer.config.periodic and Capability.UNIQUE in lacks):
             yield "the task store has no locks: run one consumer only, or periodic commands and the schedule double"
         yield "commands cannot be revoked: that needs a task store with locks"
+    for conflict in (*serializer_conflicts(invoker), *store_conflicts(invoker)):
+        yield f"{WARNING}{conflict}"
     unsafe = sorted(name for name, serializer in invoker.accepted.items() if serializer.runs_code)
     if unsafe:
         yield (

@@ -183,7 +183,13 @@ def decode_result(
     serializer = accepted.get(str(header.get("ser")))
     if serializer is None:
         names = ", ".join(sorted(accepted))
-        raise DecodeError(f"the result is written with {header.get('ser')!r} and only {names} is accepted here")
+        # Of a failure the reason is in the body, but that it is one is not to be hidden behind this.
+        state = header.get("state")
+        what = "the result" if state == "ok" else f"the result, which is of the state {state!r},"
+        raise DecodeError(
+            f"{what} is written with {header.get('ser')!r} and only {names} is accepted here: the consumer's "
+            "invoker is another one than this, and has another serializer"
+        )
     state = header.get("state")
     value = serializer.decode_within(body, encoded, max_size if state == "ok" else max(max_size, _MAX_WORDS))
     if state == "ok":

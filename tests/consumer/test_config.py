@@ -7,8 +7,9 @@ import threading
 
 import pytest
 
-from huey_core import Invoker
+from huey_core import Invoker, queue_command
 from huey_core.bin.config import BaseConfiguration
+from huey_core.commands.registry import default_registry
 from huey_core.consumer import Consumer, ConsumerConfig
 from huey_core.consumer.config import invoker_of, load_configuration
 from huey_core.exceptions import ConfigurationError
@@ -251,3 +252,43 @@ def test_a_url_is_no_invoker_and_is_not_repeated():
         Consumer("redis://:s3cret@localhost/")
 
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.fixture
+def pickling():
+    """An application's invoker that writes pickles, with a command in the default registry."""
+    invoker = Invoker.from_url("memory://?queue=pickling", serializer="pickle")
+
+    @queue_command(invoker, name="pickling.add")
+    def add(one, other):
+        return one + other
+
+    yield invoker
+    default_registry.unregister("pickling.add")
+    invoker.close()
+
+
+def test_an_own_invoker_that_cannot_read_what_the_application_writes_is_refused(pickling):
+    class Configuration(BaseConfiguration):
+        QUEUE = pickling.queue
+
+    with pytest.raises(ConfigurationError, match="'pickle'") as caught:
+        invoker_of(Configuration)
+
+    assert "pickling.add" in str(caught.value)
+    assert "SERIALIZER" in str(caught.value)
+
+
+def test_an_own_invoker_with_the_serializer_of_the_application_is_taken(pickling):
+    class Configuration(BaseConfiguration):
+        QUEUE = pickling.queue
+        SERIALIZER = "pickle"
+
+    assert invoker_of(Configuration).serializer.name == "pickle"
+
+
+def test_an_own_invoker_of_another_queue_may_have_another_serializer(pickling):
+    class Configuration(BaseConfiguration):
+        QUEUE = "memory://?queue=not-pickling"
+
+    assert invoker_of(Configuration).serializer.name == "json"

@@ -21,7 +21,7 @@ from huey_core.exceptions import (
     DecodeError,
     Unsupported,
 )
-from huey_core.invoker.stored_result import encode_value
+from huey_core.invoker.stored_result import encode_error, encode_value
 from huey_memory import ManualClock, MemoryDataStore
 from plain_backend import PlainStore
 
@@ -297,6 +297,15 @@ def test_a_result_cannot_choose_its_serializer(make_invoker):
     store(writer, "x", 5)
 
     with pytest.raises(DecodeError, match="'pickle'"):
+        AsyncData(invoker, "x").get()
+
+
+def test_a_failure_in_a_serializer_that_is_not_accepted_is_told_to_be_one(make_invoker):
+    invoker = make_invoker(serializer="pickle")
+    value = encode_error(make_invoker().serializer, "x", ValueError("no"))
+    invoker.results.put("x", value)
+
+    with pytest.raises(DecodeError, match="'error'"):
         AsyncData(invoker, "x").get()
 
 

@@ -1,0 +1,79 @@
+"""Several invokers of one queue: which these are, and on what they disagree.
+
+A consumer may have another invoker than the application calls, as it has where its configuration gives ``QUEUE``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from huey_core.backends.options import COMMON_OPTIONS
+from huey_core.invoker.invoker import Invoker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["serializer_conflicts", "share_queue", "store_conflicts"]
+
+_ADVICE: Final = "set SERIALIZER to the same in the configuration, or INVOKER to the application's, in place of QUEUE"
+"""What to do about two serializers."""
+
+_LISTED: Final = 5
+
+_COMMON: Final = frozenset(option.name for option in COMMON_OPTIONS)
+
+
+def share_queue(one: Invoker, other: Invoker) -> bool:
+    """Whether two invokers write to the same queue, as far as can be known without asking a server."""
+    if one is other or one.queue is other.queue:
+        return True
+    if type(one.queue) is not type(other.queue) or one.queue.name != other.queue.name:
+        return False
+    return not one.backends or not other.backends or _place(one) == _place(other)
+
+
+def _place(invoker: Invoker) -> tuple[object, ...]:
+    """Where an invoker's queue is: of its URL, what does not say how to log in or how to work with it."""
+    url = invoker.backends[0].url
+    own_options = sorted((name, value) for name, value in url.query if name not in _COMMON)
+    return url.scheme, url.hosts, url.path, own_options
+
+
+def serializer_conflicts(invoker: Invoker) -> Iterator[str]:
+    """Say which commands a consumer of this invoker cannot read, or their callers its results, and what to do."""
+    for caller, names in _other_callers(invoker):
+        if caller.serializer.name not in invoker.accepted:
+            yield (
+                f"never run here: {names}, decorated for an invoker that writes {caller.serializer.name!r}; that of "
+                f"the consumer, which is another one, accepts {', '.join(invoker.accepted)} only; {_ADVICE}"
+            )
+        elif invoker.serializer.name not in caller.accepted:
+            yield (
+                f"unreadable for callers: the results of {names}, decorated for an invoker that accepts "
+                f"{', '.join(caller.accepted)} only; that of the consumer, which is another one, writes "
+                f"{invoker.serializer.name!r}; {_ADVICE}"
+            )
+
+
+def store_conflicts(invoker: Invoker) -> Iterator[str]:
+    """Say for which commands callers would wait in vain, because a consumer of this invoker keeps no results."""
+    for caller, names in _other_callers(invoker):
+        if caller.result_store is not None and invoker.result_store is None:
+            yield (
+                f"waited for in vain: {names}, decorated for an invoker with a result store; that of the consumer, "
+                "which is another one, has none; set RESULT_STORE in the configuration, or INVOKER to the application's"
+            )
+
+
+def _other_callers(invoker: Invoker) -> Iterator[tuple[Invoker, str]]:
+    """The other invokers of the same queue, each with the names of the commands that were decorated for it."""
+    by_caller: dict[Invoker, list[str]] = {}
+    for name in invoker.registry:
+        # Not by getattr: a deferred invoker is not asked for here.
+        caller = vars(invoker.registry.get(name)).get("invoker")
+        if isinstance(caller, Invoker) and caller is not invoker:
+            by_caller.setdefault(caller, []).append(name)
+    for caller, names in by_caller.items():
+        if share_queue(caller, invoker):
+            more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+            yield caller, ", ".join(names[:_LISTED]) + more
