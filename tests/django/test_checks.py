@@ -306,6 +306,32 @@ class TestDatabases:
         assert deploy(DATABASES={}).manage("check").stderr == ""
 
 
+class TestNameOfTheQueue:
+    @pytest.fixture(autouse=True)
+    def _settings_of_many_projects(self, monkeypatch, settings):
+        monkeypatch.setitem(settings.DATABASES, "default", {"ENGINE": "a.sqlite3", "NAME": "db.sqlite3"})
+        monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "config.settings")
+
+    def test_one_that_many_projects_have_is_told(self):
+        id_, text = only_issue(REDIS)
+        assert id_ == "huey_django.W004"
+        assert "The queue is called 'config'" in text
+        assert "HUEY_CONFIG['QUEUE_NAME']" in text
+
+    @pytest.mark.parametrize(
+        ("huey", "config"),
+        [
+            (f"{REDIS}?queue=config", {}),
+            (REDIS, {"QUEUE_NAME": "config"}),
+            ("sqlite:////tmp/never-made.sqlite3", {}),
+            ("memory://", {}),
+            (None, {"QUEUE": MemoryQueue("a"), "RESULT_STORE": None}),
+        ],
+    )
+    def test_nothing_is_said_where_one_is_given_or_the_place_is_not_shared(self, huey, config):
+        assert issues(huey, **config) == []
+
+
 class TestManage:
     def test_a_wrong_setting_is_a_message_and_no_stack_trace(self, deploy):
         checked = deploy(HUEY_CONFIG={"TREADS": 2}).manage("check")

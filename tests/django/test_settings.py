@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from django.test import override_settings
 
@@ -136,14 +138,25 @@ class TestPlaces:
 class TestNames:
     @pytest.mark.parametrize(
         ("database", "name"),
-        [("shop", "shop"), ("/var/lib/site/db.sqlite3", "db.sqlite3"), (":memory:", "huey"), ("", "huey")],
+        [("shop", "shop"), ("/run/shop", "shop"), (":memory:", "huey"), ("", "huey")],
     )
     def test_the_default_name_of_the_queue_is_that_of_the_database(
         self, configure, database, name, monkeypatch, settings
     ):
-        monkeypatch.setitem(settings.DATABASES["default"], "NAME", database)
+        monkeypatch.setitem(settings.DATABASES, "default", {"ENGINE": "a.postgresql", "NAME": database})
         configure(URL)
         assert names(get_invoker()) == [name, name, f"huey-state:{name}"]
+
+    @pytest.mark.parametrize(
+        ("module", "name"), [("mysite.settings", "mysite"), ("mysite.settings.local", "mysite"), ("", "huey")]
+    )
+    def test_that_of_a_project_on_a_file_is_the_name_of_the_project(
+        self, configure, module, name, monkeypatch, settings
+    ):
+        monkeypatch.setitem(settings.DATABASES, "default", {"ENGINE": "a.sqlite3", "NAME": Path("/code/db.sqlite3")})
+        monkeypatch.setenv("DJANGO_SETTINGS_MODULE", module)
+        configure(URL)
+        assert get_invoker().queue.name == name
 
     def test_a_project_without_a_database_has_a_name_as_well(self, configure, monkeypatch, settings):
         monkeypatch.delitem(settings.DATABASES, "default")

@@ -10,6 +10,7 @@ huey_django.E006   an alias of ``TASKS`` has an option that cannot be used, or q
 huey_django.W001   a queue is in the memory of one process (``--deploy``)
 huey_django.W002   commands run at once, in the caller (``--deploy``)
 huey_django.W003   commands wait for the database ``default``, and the project has only others
+huey_django.W004   the queue has a name that other projects on the server may have as well
 =================  ==================================================================
 
 They connect to no server; ``huey doctor`` does.
@@ -30,7 +31,7 @@ from django.db import DEFAULT_DB_ALIAS
 import huey_core
 from huey_core.commands.registry import default_registry
 from huey_core.exceptions import QueueException, Unsupported
-from huey_django.conf import HueySettings, SettingsError, is_on_commit, no_queue, sentence
+from huey_django.conf import HueySettings, SettingsError, common_queue_name, is_on_commit, no_queue, sentence
 from huey_django.consumers import invokers_to_serve
 from huey_django.decorators import PROJECT
 from huey_django.discovery import autodiscover
@@ -81,7 +82,7 @@ def check_settings(**_: Any) -> list[checks.CheckMessage]:
         message = sentence(f"A command cannot be declared: {error}")
         return [checks.Error(message, hint=_place(error), id="huey_django.E005")]
     found = _without_queue() if invoker is None else _unsupported(invoker)
-    return [*found, *_without_database(), *_without_default_database()]
+    return [*found, *_without_database(), *_without_default_database(), *_with_common_name()]
 
 
 def _told(error: SettingsError) -> checks.CheckMessage:
@@ -152,6 +153,17 @@ def _without_default_database() -> Iterator[checks.CheckMessage]:
             "at once in the transactions of all others.",
             hint=f"Set HUEY_CONFIG['ON_COMMIT'] to one of {', '.join(map(repr, used))}, or to False.",
             id="huey_django.W003",
+        )
+
+
+def _with_common_name() -> Iterator[checks.CheckMessage]:
+    name = common_queue_name()
+    if name is not None:
+        yield checks.Warning(
+            f"The queue is called {name!r}, as the package of the settings, and another project on the server may have "
+            "one of that name: each would take the commands of the other.",
+            hint="Give it a name: HUEY_CONFIG['QUEUE_NAME'], or ?queue= in the URL.",
+            id="huey_django.W004",
         )
 
 

@@ -6,6 +6,7 @@ the URL is that of the queue and the dictionary says the rest.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
@@ -15,7 +16,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 import django
-from django.conf import settings
+from django.conf import ENVIRONMENT_VARIABLE, settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
@@ -33,6 +34,8 @@ __all__ = [
     "Place",
     "SettingsError",
     "TaskAlias",
+    "common_queue_name",
+    "default_queue_name",
     "is_on_commit",
     "is_url",
     "no_queue",
@@ -82,6 +85,27 @@ KINDS: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
 
 _AS_SAID: Final[Mapping[str, Callable[[str], Any]]] = {"serializer": str, "max_body_size": parse_positive_size}
 """Options of the queue's URL that matter without a queue as well, and what reads them."""
+
+_COMMON_NAMES: Final = frozenset(
+    {
+        "app",
+        "backend",
+        "conf",
+        "config",
+        "core",
+        "django_project",
+        "main",
+        "project",
+        "server",
+        "settings",
+        "site",
+        "src",
+    }
+)
+"""What projects call the package of their settings when they do not give it their own name."""
+
+_OF_ITS_OWN: Final = frozenset({"memory", "sqlite"})
+"""The schemes of places that no other project uses by accident."""
 
 EXAMPLE: Final = 'HUEY = "redis://localhost:6379/0"'
 
@@ -262,10 +286,33 @@ def no_queue(command: str | None = None) -> SettingsError:
 
 
 def default_queue_name() -> str:
-    """The name of the default database, so that two projects on one server do not share a queue by accident."""
-    name = settings.DATABASES.get("default", {}).get("NAME")
-    name = Path(str(name)).name if name else ""
-    return "huey" if name in {"", ":memory:"} else name
+    """A name that two projects on one server do not share by accident.
+
+    That of the default database, or of the package of the settings where the database is a file: the file of every new
+    project has the same name. ``huey`` where there is neither.
+    """
+    database = settings.DATABASES.get("default", {})
+    name = str(database.get("NAME") or "")
+    if name in {"", ":memory:"}:
+        return "huey"
+    # While tests run, the name is a URI of their own, and so the queue is another one, too.
+    if str(database.get("ENGINE")).endswith((".sqlite3", ".spatialite")) and not name.startswith("file:"):
+        return os.environ.get(ENVIRONMENT_VARIABLE, "").partition(".")[0] or "huey"
+    return Path(name).name
+
+
+def common_queue_name() -> str | None:
+    """The name of the project's queue on a server, if none was given and its default is one that many projects have.
+
+    Raises:
+        SettingsError: A setting cannot be used.
+    """
+    values = {**KEYS, **_given()}
+    if not is_url(values["QUEUE"]) or values["QUEUE_NAME"] is not None:
+        return None
+    url = _parsed("QUEUE", values)
+    name = default_queue_name()
+    return name if name in _COMMON_NAMES and "queue" not in dict(url.query) and url.scheme not in _OF_ITS_OWN else None
 
 
 def _given() -> dict[str, Any]:
