@@ -28,7 +28,7 @@ SAME = [
 def test_the_place_of_the_project_written_out_is_the_place_of_the_project(
     settings, configure, monkeypatch, project, alias
 ):
-    monkeypatch.setitem(settings.DATABASES["default"], "NAME", "site")
+    monkeypatch.setitem(settings.DATABASES, "default", {"ENGINE": "a.postgresql", "NAME": "site"})
     settings.HUEY = project
     backend = configure(alias)
     assert backend.invoker() is get_invoker()
