@@ -15,6 +15,9 @@ __all__ = ["ModuleRun", "dotted_name", "importable", "innermost"]
 _SCRIPTS: Final = frozenset({"__main__", "__mp_main__", "<run_path>"})
 """What Python calls a script: that of this process, that of the parent in a spawned one, and one run by runpy."""
 
+_LOADED_BY_SERVERS: Final = ("uwsgi_file_", "_mod_wsgi_")
+"""How modules are called that a WSGI server loads by their files."""
+
 _MOST_DECORATORS: Final = 100
 
 
@@ -53,7 +56,7 @@ def dotted_name(thing: type | Callable[..., Any]) -> str:
     that multiprocessing has spawned. ``python -m shop`` and ``import shop.__main__`` agree on ``shop.send``.
     """
     module = thing.__module__
-    if module in _SCRIPTS:
+    if module in _SCRIPTS or module.startswith(_LOADED_BY_SERVERS):
         module = _name_of_script(thing, module)
     return importable(f"{module}.{thing.__qualname__}")
 
@@ -81,6 +84,6 @@ def _name_of_script(thing: type | Callable[..., Any], module: str) -> str:
         names = getattr(sys.modules.get(module), "__dict__", {})
     spec, file = names.get("__spec__"), names.get("__file__")
     # That of a folder, or of an archive, is called "__main__" as well.
-    if spec is not None and spec.name != "__main__":
+    if spec is not None and spec.name not in {"__main__", module}:
         return str(spec.name)
     return module if file is None or file.startswith("<") else Path(file).stem

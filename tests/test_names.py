@@ -73,6 +73,17 @@ def test_a_script_that_another_program_runs_has_the_name_of_its_file(package, ar
     assert printed(*arguments, cwd=package / "shop")[0] == "tasks.add"
 
 
+def test_a_file_that_a_server_loads_has_its_own_name(package):
+    program = """
+        import importlib.util, sys
+        spec = importlib.util.spec_from_file_location("uwsgi_file_tasks", "tasks.py")
+        sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[spec.name])
+    """
+
+    assert printed("-c", textwrap.dedent(program), cwd=package / "shop") == ["tasks.add"]
+
+
 def test_what_is_read_from_standard_input_has_no_name_of_a_file(package):
     assert printed("-", cwd=package, input=TASKS) == ["__main__.add"]
 

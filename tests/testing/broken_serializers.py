@@ -6,6 +6,7 @@ tuples, and says so.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import pickle
@@ -68,6 +69,14 @@ class WritesWhatItDoesNotKnowAsText(JSONSerializer):
             return super().encode(value)
         except EncodeError:
             return json.dumps(value, default=str).encode()
+
+
+class MakesDataclassesAnew(JSONSerializer):
+    caught_by = "test_what_is_not_carried_is_refused_and_not_changed"
+
+    def decode(self, data, context=b""):
+        value = super().decode(data)
+        return dataclasses.replace(value) if dataclasses.is_dataclass(value) else value
 
 
 class RaisesWhatItsInsidesRaise(JSONSerializer):

@@ -56,10 +56,13 @@ class Colour(enum.Enum):
 @register
 @dataclasses.dataclass(frozen=True)
 class Point:
-    """A dataclass that is registered."""
+    """A dataclass that is registered, and becomes another one each time it is made anew."""
 
     x: int
     y: Any = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "x", self.x + 1)
 
 
 class Level(enum.IntEnum):
