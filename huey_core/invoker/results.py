@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from huey_core.backends.base import BaseDataStore, EmptyData
 from huey_core.backends.capabilities import Capability
+from huey_core.backends.deadline import time_limit
 from huey_core.commands.options import MAX_SECONDS
 from huey_core.exceptions import ConfigurationError, DataStoreGetException, DataStoreTimeout, QueueException
 from huey_core.invoker.stored_result import decode_result
@@ -183,11 +184,22 @@ class AsyncData(Generic[R]):
             timeout = timeout.total_seconds()
         # No lock can wait for as long as float("inf"), so what is as good as for ever is for ever.
         deadline = None if timeout is None or timeout > MAX_SECONDS else time.monotonic() + timeout
+        try:
+            with time_limit(None if deadline is None else timeout):
+                self._wait_until(deadline, backoff, max_delay, remove)
+        except DataStoreGetException as error:
+            if deadline is None or time.monotonic() < deadline:
+                raise
+            raise DataStoreTimeout(f"no result of {self.task_id} within {timeout} s: {error}") from error
+        if self._value is EmptyData:
+            raise DataStoreTimeout(f"no result of {self.task_id} within {timeout} s")
+
+    def _wait_until(self, deadline: float | None, backoff: float, max_delay: float, remove: bool | None) -> None:
         pause = 0.01
         while not self._look(remove):
             remaining = None if deadline is None else deadline - time.monotonic()
             if remaining is not None and remaining <= 0:
-                raise DataStoreTimeout(f"no result of {self.task_id} within {timeout} s")
+                return
             store = self.invoker.results
             if Capability.NOTIFY in store.capabilities:
                 with self._store_errors():

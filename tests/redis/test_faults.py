@@ -7,7 +7,9 @@ import time
 import pytest
 from redis.exceptions import ConnectionError as BrokenConnection
 from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as RedisTimeout
 
+from huey_core.backends.deadline import time_limit
 from huey_core.backends.leased import Ack, Bury, Message, Release, ResultWrite, Retry, State
 from huey_redis import RedisDataStore, RedisQueue
 from huey_redis.connection import Connections, Link
@@ -29,6 +31,24 @@ def test_a_connection_that_the_server_closed_is_noticed_before_it_is_used(new_se
     admin.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
     assert queue.read() == b"x"
     assert store.get("k") == b"value"
+
+
+@pytest.mark.parametrize("connected", [True, False])
+def test_a_call_ends_with_the_time_limit_of_its_caller_and_the_connections_stay_patient(new_server, connected):
+    server = new_server()
+    store = RedisDataStore("r", **at(server.port, socket_timeout=30.0, connect_timeout=30.0))
+    if connected:
+        store.put("k", b"value")
+    server.suspend()
+    started = time.monotonic()
+    with time_limit(1.0), pytest.raises(RedisTimeout):
+        store.peek("k")
+    assert time.monotonic() - started < 15.0
+    server.resume()
+    with time_limit(60.0):
+        store.put("k", b"value")
+    (link,) = store._connections._idle
+    assert link._socket.gettimeout() == 30.0
 
 
 def test_a_write_whose_reply_is_lost_is_written_once(server, make_tunnel):

@@ -12,6 +12,7 @@ from huey_mongo.cluster import Cluster
 from huey_mongo.data_store import MongoDataStore
 from huey_mongo.documents import MAX_MESSAGE_SIZE, Document
 from huey_mongo.indexes import missing_indexes
+from huey_mongo.limits import limited
 from huey_mongo.options import OPTIONS
 from huey_mongo.queue import MongoQueue
 from huey_mongo.settings import Settings
@@ -61,6 +62,7 @@ class MongoBackend(Backend):
         """Return a data store of this name."""
         return MongoDataStore(name, cluster=self._cluster)
 
+    @limited
     def ping(self) -> None:
         """Ask the primary for a sign of life.
 
@@ -69,6 +71,7 @@ class MongoBackend(Backend):
         """
         self._cluster.ping()
 
+    @limited
     def describe(self) -> dict[str, str]:
         """Return the server's version and deployment, the durability of a write, and whether indexes are missing."""
         hello = self._cluster.hello()
@@ -82,6 +85,7 @@ class MongoBackend(Backend):
             "waiting": "change stream" if _has_streams(hello) else f"looks, up to {self.settings.poll:g} s apart",
         }
 
+    @limited
     def warnings(self) -> list[str]:
         """Return a sentence for each setting that endangers messages."""
         warnings = []

@@ -22,6 +22,7 @@ from huey_core.backends.leased import Delivery, State, abandoned_reason
 from huey_mongo.clock import millis
 from huey_mongo.documents import PAUSED_AT, Document, Held, burial, priority_of
 from huey_mongo.indexes import CLAIM
+from huey_mongo.limits import limited
 from huey_mongo.outbox import clear
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Claims:
         self._spread = 1
         self._unreceived: dict[str, Sequence[Any]] = {}
 
+    @limited
     def claim(self, limit: int, lease: float) -> list[Delivery]:
         """Take up to ``limit`` messages for ``lease`` seconds, or none when none is there or the queue is paused.
 
@@ -94,6 +96,7 @@ class Claims:
                 return deliveries
         return []
 
+    @limited
     def next_at(self, horizon: float) -> int | None:
         """Look when there is something to claim: a negative number for now, ``PAUSED_AT`` in a paused queue.
 

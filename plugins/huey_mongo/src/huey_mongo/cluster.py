@@ -7,6 +7,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+import pymongo
 from pymongo import MongoClient, ReadPreference
 from pymongo.driver_info import DriverInfo
 from pymongo.errors import ConfigurationError as DriverConfigurationError
@@ -19,6 +20,7 @@ from huey_mongo._version import __version__
 from huey_mongo.clock import clock_of
 from huey_mongo.hints import Hints
 from huey_mongo.indexes import create_indexes, make_missing_indexes, tells_of_none
+from huey_mongo.limits import PatientWriteConcern
 from huey_mongo.login import naming_the_login
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pymongo.collection import Collection
+    from pymongo.write_concern import WriteConcern
 
     from huey_mongo.documents import Document
     from huey_mongo.settings import Settings
@@ -39,6 +42,9 @@ LOOK: Final = 60.0
 
 FRESH: Final = 1.0
 """Seconds for which indexes that were there are taken to be there, by writes that are hardly worse off without."""
+
+CLOSING: Final = 0.5
+"""Seconds in which the server is told that its sessions are over. It finds out by itself otherwise."""
 
 DRIVER: Final = DriverInfo("huey-mongo", __version__)
 
@@ -110,7 +116,10 @@ class Cluster(PerProcess):
         self._look_at = now + LOOK
         if collection is None:
             collection = self.bare_collection
-            self._has_indexes = create_indexes(collection, self.settings)
+            # To build an index may take longer than a call may; so this first asks whether there is a server at all.
+            self.estimate()
+            with pymongo.timeout(None):
+                self._has_indexes = create_indexes(collection, self.settings)
             self._collection = collection
         elif self._has_indexes:
             make_missing_indexes(collection, self.settings)
@@ -155,7 +164,10 @@ class Cluster(PerProcess):
         """The collection as it is, without a look at its indexes."""
         # Whatever the URL says for other readers: a claim must see what is there, and only the primary knows.
         return self.client[self.settings.database].get_collection(
-            self.settings.collection, read_preference=ReadPreference.PRIMARY, read_concern=ReadConcern("local")
+            self.settings.collection,
+            read_preference=ReadPreference.PRIMARY,
+            read_concern=ReadConcern("local"),
+            write_concern=PatientWriteConcern(**_arguments(self.client.write_concern)),
         )
 
     def hello(self) -> Document:
@@ -206,6 +218,12 @@ class Cluster(PerProcess):
         return told
 
 
+def _arguments(concern: WriteConcern) -> dict[str, Any]:
+    return {name: value for name, value in concern.document.items() if name in {"w", "j", "wtimeout"}}
+
+
 def _close(hints: Hints, client: MongoClient[Document]) -> None:
     hints.close()
-    client.close()
+    # Otherwise a server that does not answer would be waited for, only to be told of the end of sessions.
+    with pymongo.timeout(CLOSING):
+        client.close()

@@ -17,6 +17,7 @@ from huey_mongo.clock import millis, to_date
 from huey_mongo.cluster import Cluster
 from huey_mongo.documents import MAX_MESSAGE_SIZE, Document, new_value, value_bytes
 from huey_mongo.indexes import VALUE
+from huey_mongo.limits import limited, within
 from huey_mongo.settings import DEFAULT_URL, Settings
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class MongoDataStore(BaseDataStore):
         """The servers and the collection of this store."""
         return self._cluster.settings
 
+    @limited
     def put(self, key: str, value: bytes, ttl: float | None = None) -> None:
         """Store a value, replacing an earlier one.
 
@@ -87,6 +89,7 @@ class MongoDataStore(BaseDataStore):
                 continue
             return
 
+    @limited
     def put_if_absent(self, key: str, value: bytes, ttl: float | None = None) -> bool:
         """Store a value only if the key is absent, and say whether it was stored.
 
@@ -107,14 +110,17 @@ class MongoDataStore(BaseDataStore):
         ended = {**self._filter(key), **_HAS_ENDED}
         return self._cluster.collection.replace_one(ended, document).matched_count == 1
 
+    @limited
     def get(self, key: str) -> bytes | EmptyDataType:
         """Remove a value and return it, or return ``EmptyData``."""
         return self._unless_ended(self._cluster.collection.find_one_and_delete(self._filter(key)))
 
+    @limited
     def peek(self, key: str) -> bytes | EmptyDataType:
         """Return a value and leave it in place, or ``EmptyData``."""
         return self._unless_ended(self._cluster.collection.find_one(self._filter(key)))
 
+    @limited
     def peek_many(self, keys: list[str]) -> list[bytes | EmptyDataType]:
         """Return the values of several keys in their order."""
         found: dict[str, bytes | EmptyDataType] = {}
@@ -128,6 +134,7 @@ class MongoDataStore(BaseDataStore):
         """Remove a key and say whether it was there."""
         return self.get(key) is not EmptyData
 
+    @limited
     def replace_if_equal(self, key: str, old: bytes, new: bytes, ttl: float | None = None) -> bool:
         """Replace a value only if it still equals ``old``, and say whether it was replaced.
 
@@ -140,6 +147,7 @@ class MongoDataStore(BaseDataStore):
         known = {**self._filter(key), "value": {"$in": same}, **_GOES_ON}
         return self._cluster.collection.replace_one(known, self.document(key, new, ttl)).matched_count == 1
 
+    @limited
     def increment(self, key: str, amount: int = 1, ttl: float | None = None) -> int:
         """Add to a counter that starts at 0, and return its new value.
 
@@ -163,7 +171,9 @@ class MongoDataStore(BaseDataStore):
         On a replica set the server tells of it. On a standalone server one thread for the whole process looks at all
         watched keys, at most 200 times a second at first and four times a second after a while.
         """
-        return self._cluster.hints.watch(self._cluster.collection, self.name, key, callback)
+        with within(self.settings.time_limit):
+            collection = self._cluster.collection
+        return self._cluster.hints.watch(collection, self.name, key, callback)
 
     def flush(self) -> None:
         """Remove every key of this store."""

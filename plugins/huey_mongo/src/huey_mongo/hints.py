@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any, Final
 from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
+from huey_core.backends.deadline import time_left
 from huey_core.backends.forking import PerProcess
 from huey_core.exceptions import DataStoreGetException
 from huey_core.safe_logging import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from pymongo.collection import Collection
 
@@ -47,8 +48,8 @@ BACK_OFF: Final = (0.1, 5.0)
 FIRST_LOOK: Final = 0.005
 """The shortest pause in seconds between two looks at what is watched."""
 
-OPENING: Final = 30.0
-"""Seconds to wait until the thread knows whether there is a stream."""
+OPENING: Final = 20.0
+"""Seconds to wait until the thread knows whether there is a stream. Whoever then has none is called by looks."""
 
 NOT_SUPPORTED: Final = frozenset({13, 40573})
 """Unauthorized, and the error of a standalone server: no second attempt will go better."""
@@ -152,7 +153,7 @@ class Hints(PerProcess):
             self._new_watch = True
             self._run_in_thread(collection)
             self._changed.notify_all()
-            self._changed.wait_for(lambda: self._closed or self._streams is not None, OPENING)
+            self._changed.wait_for(lambda: self._closed or self._streams is not None, time_left(OPENING))
             self._check_open()
 
         def end() -> None:
@@ -266,8 +267,9 @@ class Hints(PerProcess):
                 self._new_watch = False
             try:
                 for store, names in stores.items():
-                    there = collection.find({"store": store, "name": {"$in": names}}, {"store": 1, "name": 1})
-                    self._call_watchers((store, document["name"]) for document in there)
+                    there = collection.find({"store": store, "name": {"$in": names}}, {"name": 1})
+                    # All of it first: whoever ends a watch, on an event loop too, must not wait for the server.
+                    self._call_watchers([(store, document["name"]) for document in there])
             except PyMongoError as error:
                 logger.info("could not look at what is watched: %s", error)
             with self._changed:
@@ -276,7 +278,7 @@ class Hints(PerProcess):
                 else:
                     pause = min(pause * 1.5, self._poll)
 
-    def _call_watchers(self, places: Iterable[Key]) -> None:
+    def _call_watchers(self, places: Sequence[Key]) -> None:
         with self._changed:
             callbacks = [callback for place in places for callback in self._watches.get(place, {}).values()]
         _call(callbacks)

@@ -20,7 +20,15 @@ from huey_mongo.documents import MAX_MESSAGE_SIZE
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["DEFAULT_COLLECTION", "DEFAULT_POLL", "DRIVER_DEFAULTS", "DRIVER_OPTIONS", "OPTIONS"]
+__all__ = [
+    "DEFAULT_COLLECTION",
+    "DEFAULT_POLL",
+    "DRIVER_DEFAULTS",
+    "DRIVER_OPTIONS",
+    "OPTIONS",
+    "STEP_LIMITS",
+    "TIME_LIMIT",
+]
 
 DEFAULT_COLLECTION: Final = "huey"
 """The collection that holds every queue and data store of a database."""
@@ -35,7 +43,13 @@ DRIVER_DEFAULTS: Final = {
     "socketTimeoutMS": "20000",
     "wTimeoutMS": "15000",
 }
-"""What the driver is told unless the URL says otherwise: no call hangs for ever, and each may outlast an election."""
+"""What the driver is told unless the URL says otherwise."""
+
+TIME_LIMIT: Final = 20.0
+"""Seconds for a whole call, retries included, unless the URL says otherwise: enough to outlast an election."""
+
+STEP_LIMITS: Final = frozenset({"connecttimeoutms", "serverselectiontimeoutms", "sockettimeoutms"})
+"""Options, in lower case, that set a limit for one step of a call. Whoever gives one gets the driver's own rules."""
 
 
 def _checked_by_the_driver(name: str) -> Callable[[str], str]:
@@ -77,7 +91,7 @@ _DRIVER_HELP: Final = {
     "srvMaxHosts": "the most hosts to take from the DNS record of mongodb+srv://",
     "srvServiceName": "the service name of the DNS record of mongodb+srv://",
     "ssl": "the old name of tls",
-    "timeoutMS": "milliseconds for a whole call, retries included",
+    "timeoutMS": "milliseconds for a whole call, retries included; 20000 unless a step of it has its own limit",
     "tls": "true to talk TLS",
     "tlsAllowInvalidCertificates": "true to accept any certificate, for tests only",
     "tlsAllowInvalidHostnames": "true to accept a certificate for another host, for tests only",

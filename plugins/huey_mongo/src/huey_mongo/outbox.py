@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from pymongo import DeleteOne, ReplaceOne, UpdateOne
-from pymongo.errors import BulkWriteError, ConnectionFailure, InvalidOperation, WriteConcernError
+from pymongo.errors import BulkWriteError, ConnectionFailure, InvalidOperation, PyMongoError, WriteConcernError
 
 from huey_core.backends.leased import State
 from huey_core.exceptions import QueueException
@@ -99,6 +99,8 @@ def clear(cluster: Cluster, queue: str, documents: Sequence[Any]) -> None:
 def _is_the_servers_trouble(error: Exception) -> bool:
     if isinstance(error, BulkWriteError):
         return bool(error.details["writeConcernErrors"])
+    if isinstance(error, PyMongoError) and error.timeout:
+        return True
     # The two others are what a closed connection raises.
     return isinstance(error, ConnectionFailure | WriteConcernError | InvalidOperation | QueueException)
 

@@ -27,6 +27,7 @@ from huey_mongo.claiming import Claims
 from huey_mongo.data_store import MongoDataStore, own_cluster
 from huey_mongo.documents import MAX_MESSAGE_SIZE, PAUSED_AT
 from huey_mongo.inspection import Inspection
+from huey_mongo.limits import limited
 from huey_mongo.settling import Settlement, extend
 from huey_mongo.writing import write
 
@@ -126,6 +127,7 @@ class MongoQueue(LeasedQueue):
         self._inspection = Inspection(self._cluster, name)
         self._wakes = _Wakes()
 
+    @limited
     def write_many(self, messages: Sequence[Message]) -> list[Written]:
         """Write messages in one round trip.
 
@@ -178,6 +180,7 @@ class MongoQueue(LeasedQueue):
             return deliveries
         return []
 
+    @limited
     def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
         """End deliveries, all in one round trip and each in one change of its document.
 
@@ -197,26 +200,32 @@ class MongoQueue(LeasedQueue):
                     self._check_size(outcome.data)
         return Settlement(self._cluster, self.name).settle(outcomes)
 
+    @limited
     def extend(self, deliveries: Sequence[Delivery], lease: float) -> list[bool]:
         """Renew leases to last ``lease`` seconds from now."""
         return extend(self._cluster, deliveries, lease)
 
+    @limited
     def counts(self) -> Counts:
         """Count the messages in each state; one whose time has come counts as ready once a claim brought it back."""
         return self._inspection.counts()
 
+    @limited
     def peek(self, state: State, offset: int = 0, limit: int = 100) -> list[StoredMessage]:
         """List messages in one state, the next to come first (the last buried, for dead)."""
         return self._inspection.peek(state, offset, limit)
 
+    @limited
     def find(self, message_ids: Sequence[str]) -> list[StoredMessage]:
         """Return those of the messages that are live or dead, in the order asked for."""
         return self._inspection.find(message_ids)
 
+    @limited
     def requeue(self, message_ids: Iterable[str]) -> list[str]:
         """Make dead or scheduled messages ready, at the head of their priority."""
         return self._inspection.requeue(list(message_ids))
 
+    @limited
     def delete(self, message_ids: Iterable[str]) -> list[str]:
         """Forget messages in whatever state."""
         return self._inspection.delete(list(message_ids))
@@ -225,10 +234,12 @@ class MongoQueue(LeasedQueue):
         """Remove every message of this queue. A pause stays."""
         self._inspection.flush()
 
+    @limited
     def pause(self) -> None:
         """Let every claim of every consumer come back empty."""
         self._inspection.pause()
 
+    @limited
     def resume(self) -> None:
         """End a pause."""
         self._inspection.resume()
@@ -237,6 +248,7 @@ class MongoQueue(LeasedQueue):
         """End the claims of this object that wait, and in other threads the next that would."""
         self._cluster.hints.interrupt(self._wakes.call)
 
+    @limited
     def now(self) -> float:
         """The server's time, in seconds since the epoch."""
         return self._cluster.now()
@@ -245,6 +257,7 @@ class MongoQueue(LeasedQueue):
         """Whether the store is in the same collection of the same servers."""
         return isinstance(store, MongoDataStore) and store.settings.place == self._cluster.settings.place
 
+    @limited
     def __len__(self) -> int:
         return self._inspection.ready()
 

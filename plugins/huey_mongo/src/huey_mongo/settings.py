@@ -9,7 +9,15 @@ from urllib.parse import quote, urlencode
 
 from huey_core.backends.url import BackendURL
 from huey_core.exceptions import ConfigurationError
-from huey_mongo.options import DEFAULT_COLLECTION, DEFAULT_POLL, DRIVER_DEFAULTS, DRIVER_OPTIONS, OPTIONS
+from huey_mongo.options import (
+    DEFAULT_COLLECTION,
+    DEFAULT_POLL,
+    DRIVER_DEFAULTS,
+    DRIVER_OPTIONS,
+    OPTIONS,
+    STEP_LIMITS,
+    TIME_LIMIT,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +41,7 @@ class Settings:
         database: The name of the database.
         collection: The name of the collection.
         poll: The longest pause in seconds of an idle consumer without change streams.
+        time_limit: Seconds for a whole call; ``None`` when only its steps have limits.
         login: As whom it logs in, for messages; ``None`` when the URL gives no login.
     """
 
@@ -41,6 +50,7 @@ class Settings:
     database: str
     collection: str
     poll: float = DEFAULT_POLL
+    time_limit: float | None = TIME_LIMIT
     login: str | None = None
 
     @classmethod
@@ -70,6 +80,7 @@ class Settings:
             database=url.database or DEFAULT_DATABASE,
             collection=url.options.get("collection", DEFAULT_COLLECTION),
             poll=url.options.get("poll", DEFAULT_POLL),
+            time_limit=_time_limit(url),
             login=_login(url),
         )
 
@@ -87,6 +98,14 @@ def _login(url: BackendURL) -> str | None:
     # What the driver takes for the database when the option is not given.
     source = url.database or "admin" if mechanism in {"", "SCRAM-SHA-1", "SCRAM-SHA-256"} else "$external"
     return f"user {url.username!r} of the database {options.get('authSource', source)!r}"
+
+
+def _time_limit(url: BackendURL) -> float | None:
+    given = {name.lower(): text for name, text in url.query}
+    if "timeoutms" in given:
+        # Zero stands for no limit.
+        return float(given["timeoutms"]) / 1000 or None
+    return None if STEP_LIMITS & given.keys() else TIME_LIMIT
 
 
 def _uri(url: BackendURL, hosts: tuple[str, ...]) -> str:

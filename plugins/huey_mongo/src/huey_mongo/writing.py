@@ -10,6 +10,7 @@ from pymongo.errors import AutoReconnect, BulkWriteError
 from huey_core.backends.leased import Written
 from huey_mongo.documents import Document, message_document
 from huey_mongo.indexes import DUPLICATE_KEY, ID
+from huey_mongo.limits import telling_what_broke
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,8 +92,12 @@ def free_ended_keys(collection: Collection[Document], queue: str, keys: Sequence
 def _insert(cluster: Cluster, documents: Sequence[Document]) -> set[int]:
     """Insert documents and return the places of those that were refused as duplicates."""
     try:
-        return _insert_once(cluster, documents)
-    except AutoReconnect:
+        with telling_what_broke():
+            return _insert_once(cluster, documents)
+    except AutoReconnect as error:
+        if error.timeout:
+            # It is the server that does not answer, and not this connection that broke.
+            raise
         return _insert_once(cluster, documents)
 
 

@@ -20,12 +20,15 @@ from __future__ import annotations
 
 import select
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import hiredis
 from redis.exceptions import ConnectionError as BrokenConnection
 from redis.exceptions import MasterDownError, NoPermissionError, NoScriptError, ReadOnlyError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeout
 
+from huey_core.backends.deadline import time_left
 from huey_core.backends.forking import PerProcess
 from huey_core.exceptions import QueueException
 
@@ -56,10 +59,18 @@ class Link:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._connection = settings.connection()
+        left = time_left(max(settings.connect_timeout, settings.socket_timeout))
+        hurried = replace(
+            settings,
+            connect_timeout=min(left, settings.connect_timeout),
+            socket_timeout=min(left, settings.socket_timeout),
+        )
+        self._connection = hurried.connection()
         self._connection.connect()
-        # The driver offers no public way to wait for its socket together with something else.
+        # The driver offers no public way to wait for its socket together with something else, nor to be patient later.
         self._socket = self._connection._sock
+        self._socket.settimeout(settings.socket_timeout)
+        self._connection.socket_timeout = settings.socket_timeout
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)
         self._client_id: int | None = None
@@ -92,6 +103,16 @@ class Link:
             except ResponseError as error:
                 replies.append(error)
         return replies
+
+    def wait_for_caller(self) -> None:
+        """Wait for a reply as long as the caller's own time limit allows, if there is one.
+
+        Raises:
+            redis.TimeoutError: There was none.
+        """
+        left = time_left(None)
+        if left is not None and not self._poll.poll(left * 1000):
+            raise RedisTimeout(f"the server has not answered within the {left:.3g} s that the caller was ready to wait")
 
     def has_reply(self) -> bool:
         """Whether a reply has arrived, or the end of the connection, which :meth:`receive` then raises."""
@@ -254,6 +275,7 @@ class Connections(PerProcess):
     def _exchange_packed(self, commands: Sequence[bytes]) -> list[Any]:
         with self.borrow() as link:
             link.send_packed(commands)
+            link.wait_for_caller()
             return link.receive_many(len(commands))
 
     def _run_packed(self, script: Script, exchange: _Exchange) -> list[Any]:

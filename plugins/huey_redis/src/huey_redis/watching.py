@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeout
 
+from huey_core.backends.deadline import time_left
 from huey_core.backends.forking import PerProcess
 from huey_core.exceptions import DataStoreGetException
 from huey_core.safe_logging import get_logger
@@ -91,7 +92,7 @@ class Watcher(PerProcess):
                     self._poke()
 
         try:
-            confirmed.result(self._settings.connect_timeout + self._settings.socket_timeout)
+            confirmed.result(time_left(self._settings.connect_timeout + self._settings.socket_timeout))
         except FutureTimeout:
             end()
             raise RedisTimeout("the server did not confirm a subscription in time") from None
