@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import selectors
-import socket
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack
 
 import pytest
 
@@ -99,68 +96,3 @@ def shared_backends(server: MongoServer, replica_set: MongoReplicaSet) -> Iterat
     yield shared
     for backend in backends.values():
         backend.close()
-
-
-class Tunnel:
-    """A loopback port that forwards to a server, and loses the reply to a command together with the connection.
-
-    Args:
-        port: The port of the server.
-    """
-
-    def __init__(self, port: int) -> None:
-        self._target = port
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self._wanted: bytes | None = None
-        self._refusing = threading.Event()
-        self._refuses_then = False
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def lose_reply_to(self, command: bytes, *, then_refuse: bool = False) -> None:
-        """Lose the reply to the next command of this name, and refuse every connection from then on if told so."""
-        self._refuses_then = then_refuse
-        self._wanted = b"\x02" + command + b"\x00"
-
-    def stop_refusing(self) -> None:
-        """Let connections through again."""
-        self._refusing.clear()
-
-    def close(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._forward, args=(client,), daemon=True).start()
-
-    def _forward(self, client: socket.socket) -> None:
-        losing = False
-        with suppress(OSError), ExitStack() as stack:
-            stack.enter_context(client)
-            if self._refusing.is_set():
-                return
-            server = stack.enter_context(socket.create_connection(("127.0.0.1", self._target)))
-            selector = stack.enter_context(selectors.DefaultSelector())
-            selector.register(client, selectors.EVENT_READ)
-            selector.register(server, selectors.EVENT_READ)
-            while True:
-                for key, _ in selector.select():
-                    data = key.fileobj.recv(65536)
-                    if not data or self._refusing.is_set() or (losing and key.fileobj is server):
-                        return
-                    if self._wanted and key.fileobj is client and self._wanted in data:
-                        losing, self._wanted = True, None
-                        if self._refuses_then:
-                            self._refusing.set()
-                    (server if key.fileobj is client else client).sendall(data)
-
-
-@pytest.fixture
-def make_tunnel() -> Iterator[Callable[[int], Tunnel]]:
-    with ExitStack() as stack:
-        yield lambda port: stack.enter_context(closing(Tunnel(port)))

@@ -90,7 +90,7 @@ class TestLostConnections:
         queue.write(b"x")
         eventually(lambda: reaches_its_server(claimer))
         assert len(claimer) == 1
-        tunnel.lose_reply_to(b"update", then_refuse=True)
+        tunnel.lose_reply_to(b"\x02update\x00", then_refuse=True)
         with pytest.raises(AutoReconnect):
             claimer.claim(1, MINUTE)
         assert queue.counts().running == 1

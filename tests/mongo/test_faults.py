@@ -43,7 +43,7 @@ class TestLostReplies:
 
     def test_a_write_is_written_once(self, lossy):
         tunnel, queue = lossy
-        tunnel.lose_reply_to(b"insert")
+        tunnel.lose_reply_to(b"\x02insert\x00")
         written = queue.write_many([Message(b"one"), Message(b"two", unique_key="k")])
         assert [each.created for each in written] == [True, True]
         assert len(queue) == 2
@@ -51,7 +51,7 @@ class TestLostReplies:
     def test_a_claim_that_arrived_is_not_lost(self, lossy):
         tunnel, queue = lossy
         queue.write(b"x")
-        tunnel.lose_reply_to(b"update")
+        tunnel.lose_reply_to(b"\x02update\x00")
         (delivery,) = queue.claim(1, MINUTE)
         assert (delivery.data, delivery.attempt) == (b"x", 1)
         assert queue.settle([Ack(delivery)]) == [True]
@@ -60,7 +60,7 @@ class TestLostReplies:
         tunnel, queue = lossy
         queue.write(b"x")
         (delivery,) = queue.claim(1, MINUTE)
-        tunnel.lose_reply_to(b"delete")
+        tunnel.lose_reply_to(b"\x02delete\x00")
         with pytest.raises(AutoReconnect):
             queue.settle([Ack(delivery)])
         assert queue.settle([Ack(delivery)]) == [False]

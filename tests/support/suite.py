@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from huey_redis.testing import RedisServer
+from tunnel import Tunnel
 
-__all__ = ["eventually", "new_server", "pytest_runtest_makereport", "server"]
+__all__ = ["eventually", "make_tunnel", "new_server", "pytest_runtest_makereport", "server"]
 
 # How long an example takes says nothing of what is tested: on a loaded machine any process may have to wait.
 _PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -65,3 +66,10 @@ def new_server() -> Iterator[Callable[..., RedisServer]]:
     """Start servers that a test may stop, fill or reconfigure."""
     with ExitStack() as stack:
         yield lambda **options: stack.enter_context(RedisServer(**options))
+
+
+@pytest.fixture
+def make_tunnel() -> Iterator[Callable[..., Tunnel]]:
+    """Make lines to servers that can be bad, by the server's port."""
+    with ExitStack() as stack:
+        yield lambda *args, **kwargs: stack.enter_context(closing(Tunnel(*args, **kwargs)))
