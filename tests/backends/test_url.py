@@ -177,12 +177,14 @@ def test_the_common_options_have_defaults() -> None:
         "lease": 60.0,
         "result_ttl": 86400.0,
         "max_deliveries": 5,
+        "max_body_size": 16 * 2**20,
     }
 
 
 def test_the_common_options_are_read_as_values() -> None:
     url = BackendURL.parse(
         "memory:?queue=mail&results=r&serializer=json|signed&lease=90s&result_ttl=none&max_deliveries=2"
+        "&max_body_size=1MiB"
     )
 
     assert url.with_options([]).options == {
@@ -192,6 +194,7 @@ def test_the_common_options_are_read_as_values() -> None:
         "lease": 90.0,
         "result_ttl": None,
         "max_deliveries": 2,
+        "max_body_size": 2**20,
     }
 
 
@@ -223,7 +226,7 @@ def test_an_unknown_option_is_refused_with_the_closest_name(name: str) -> None:
 
 
 def test_an_unknown_option_that_resembles_none_is_refused_with_the_list() -> None:
-    with pytest.raises(ConfigurationError, match="its options are lease, max_deliveries, queue"):
+    with pytest.raises(ConfigurationError, match="its options are lease, max_body_size, max_deliveries, queue"):
         BackendURL.parse("redis://h?zzzz=1").with_options([])
 
 
