@@ -189,7 +189,7 @@ class _SignOfLife(threading.Thread):
     def _attempt(self, step: Callable[[], None]) -> None:
         try:
             step()
-        except Exception as error:  # noqa: BLE001 - whatever a driver raises, the next heartbeat tries again
+        except BaseException as error:  # noqa: BLE001 - whatever a driver raises, the next heartbeat tries again
             if not self._is_failing:
                 log.info("the sign of life of this consumer cannot be written: %s", error_line(error))
             self._is_failing = True

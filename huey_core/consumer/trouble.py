@@ -52,21 +52,25 @@ class Outage:
                 self._tries = 0
             self._failing.add(trouble)
             self._tries += 1
-            if not self._is_logged and now - self._ended > CALM:
+            is_news = not self._is_logged and now - self._ended > CALM
+            if is_news:
                 self._is_logged = True
-                self._log.error(
-                    "%s cannot be used (%s), trying again until it can: %s", self._what, doing, error_line(error)
-                )
+        # Without the lock: a handler of the log may take long, and leases are to be renewed meanwhile.
+        if is_news:
+            self._log.error(
+                "%s cannot be used (%s), trying again until it can: %s", self._what, doing, error_line(error)
+            )
 
     def left_by(self, trouble: Trouble) -> None:
         """Note that somebody who failed has succeeded."""
         with self._lock:
             self._failing.discard(trouble)
-            if self._is_logged and not self._failing:
-                self._is_logged = False
-                self._ended = self.clock()
-                seconds, tries = self._ended - self._began, counted(self._tries, "try", "tries")
-                self._log.info("%s can be used again after %.1f s and %s", self._what, seconds, tries)
+            if not self._is_logged or self._failing:
+                return
+            self._is_logged = False
+            self._ended = self.clock()
+            seconds, tries = self._ended - self._began, counted(self._tries, "try", "tries")
+        self._log.info("%s can be used again after %.1f s and %s", self._what, seconds, tries)
 
 
 class Trouble:

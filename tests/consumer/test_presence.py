@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 
@@ -195,6 +196,23 @@ class SlowStore(MemoryDataStore):
     def put(self, key, value, ttl=None):
         self.answers.wait(60)
         super().put(key, value, ttl)
+
+
+def test_a_store_that_exits_does_not_end_the_sign_of_life(invoker, run_consumer, alive, eventually, monkeypatch):
+    put, tries = invoker.task_store.put, itertools.count()
+
+    def exit_at_first(*arguments):
+        if next(tries) == 0:
+            raise SystemExit
+        put(*arguments)
+
+    monkeypatch.setattr(invoker.task_store, "put", exit_at_first)
+    consumer = run_consumer(invoker, threads=1)
+    eventually(lambda: next(tries))
+
+    consumer.beat()
+
+    eventually(alive)
 
 
 def test_a_store_that_does_not_answer_holds_up_neither_leases_nor_the_end(

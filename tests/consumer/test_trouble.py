@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 
 import pytest
 
@@ -43,6 +44,31 @@ def test_pauses_are_spread_by_chance():
 
 def test_a_thousand_failures_are_no_trouble(trouble):
     assert {trouble.failed(OSError()) for _ in range(1000)} >= {10.0}
+
+
+def test_a_handler_of_the_log_that_takes_long_holds_up_only_who_logs():
+    logging_it, go_on = threading.Event(), threading.Event()
+
+    class Slow(logging.Handler):
+        def emit(self, record):
+            logging_it.set()
+            go_on.wait(30)
+
+    logger = logging.getLogger("test.slow")
+    logger.addHandler(Slow())
+    outage = Outage("the queue", logger)
+    first, second = make_trouble(outage), make_trouble(outage)
+    logs = threading.Thread(target=first.failed, args=(OSError(),))
+    logs.start()
+    logging_it.wait(30)
+
+    other = threading.Thread(target=second.failed, args=(OSError(),))
+    other.start()
+    other.join(30)
+
+    assert not other.is_alive()
+    go_on.set()
+    logs.join()
 
 
 def test_each_change_of_state_is_logged_once(trouble, caplog):

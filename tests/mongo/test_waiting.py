@@ -67,6 +67,21 @@ class TestOnAReplicaSet:
         assert told.wait(10)
         assert other == []
 
+    def test_a_document_of_another_program_does_not_keep_watchers_from_being_told(self, streamed, eventually, caplog):
+        caplog.set_level("INFO", "huey_mongo.hints")
+        store = streamed.data_store("foreign")
+        told = threading.Event()
+        end_watch = store.watch("k", told.set)
+        cluster = streamed._cluster
+        eventually(lambda: cluster.hints.streaming)
+        cluster.collection.insert_one({"_id": "foreign"})
+        cluster.collection.update_one({"_id": "foreign"}, {"$set": {"told": "not ours"}})
+        eventually(lambda: "there is no change stream" in caplog.text)
+        told.clear()
+        store.put("k", b"v")
+        assert told.wait(30)
+        end_watch()
+
     def test_the_stream_is_closed_when_nobody_waits(self, streamed, monkeypatch, eventually):
         monkeypatch.setattr("huey_mongo.hints.LINGER", 0.1)
         monkeypatch.setattr("huey_mongo.hints.AWAIT", 100)

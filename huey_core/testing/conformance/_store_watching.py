@@ -23,6 +23,10 @@ class _BugOfTheCallerError(Exception):
     pass
 
 
+class _ExitOfTheCaller(BaseException):
+    pass
+
+
 class StoreWatching(StoreFixtures):
     """Promises of ``watch`` and ``wait``. A callback does no more than the contract allows it: it sets an event."""
 
@@ -91,8 +95,11 @@ class StoreWatching(StoreFixtures):
         def fail() -> None:
             raise _BugOfTheCallerError
 
+        def leave() -> None:
+            raise _ExitOfTheCaller
+
         other, told = new_store(store.name), threading.Event()
-        ends = [store.watch("key", fail), store.watch("key", told.set)]
+        ends = [store.watch("key", fail), store.watch("key", leave), store.watch("key", told.set)]
         for value in (b"first", b"second"):
             told.clear()
             other.put("key", value)

@@ -41,6 +41,11 @@ async def fail_later():
 
 
 @task
+def quote_bytes():
+    raise SyntaxError("bad rule", ("rules.txt", 1, 2, b"text"))
+
+
+@task
 def leave():
     raise SystemExit("enough")
 

@@ -21,6 +21,7 @@ from tasks.sample_tasks import (
     leave,
     look_at_context,
     miss_a_file,
+    quote_bytes,
     raise_a_type_error,
     return_an_object,
     return_half_a_pair,
@@ -103,6 +104,14 @@ def test_an_error_is_told_by_its_class_and_a_traceback_that_begins_at_the_task(b
     first, *_, last = [line for line in error.traceback.splitlines() if not line.startswith("    ")][1:]
     assert "sample_tasks.py" in first
     assert last == "ValueError: it went wrong"
+
+
+def test_an_error_that_python_cannot_format_is_told_all_the_same(backend, consume, finished):
+    consume()
+    [error] = finished(quote_bytes.enqueue()).errors
+    assert error.exception_class is SyntaxError
+    assert "sample_tasks.py" in error.traceback
+    assert "bad rule" in error.traceback
 
 
 def test_a_task_that_exits_has_failed(backend, consume, finished):

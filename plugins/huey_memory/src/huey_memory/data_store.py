@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from huey_core.backends.base import BaseDataStore, EmptyData
+from huey_core.backends.callbacks import call_watchers
 from huey_core.backends.capabilities import Capability
 from huey_memory.clock import SYSTEM_CLOCK, Clock
-from huey_memory.space import Access, Space, call_watchers
+from huey_memory.space import Access, Space
 
 if TYPE_CHECKING:
     from collections.abc import Callable

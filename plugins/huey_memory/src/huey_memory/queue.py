@@ -6,6 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, ClassVar, Final, cast
 
+from huey_core.backends.callbacks import call_watchers
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.leased import (
     DEFAULT_MAX_DELIVERIES,
@@ -25,7 +26,7 @@ from huey_core.backends.leased import (
 from huey_core.exceptions import MessageTooLarge, Unsupported
 from huey_memory.clock import SYSTEM_CLOCK, Clock
 from huey_memory.data_store import MemoryDataStore
-from huey_memory.space import Access, Space, call_watchers
+from huey_memory.space import Access, Space
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -8,19 +8,17 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Final
 
+from huey_core.backends.callbacks import call_watchers
 from huey_core.exceptions import QueueException
-from huey_core.safe_logging import get_logger
 from huey_memory._collections import ExpiringDict
 from huey_memory._messages import Messages
 from huey_memory.clock import SYSTEM_CLOCK, Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from types import TracebackType
 
-__all__ = ["Access", "Drawer", "Line", "Space", "call_watchers"]
-
-logger = get_logger(__name__)
+__all__ = ["Access", "Drawer", "Line", "Space"]
 
 
 class Line:
@@ -39,7 +37,7 @@ class Drawer:
         self._watchers: dict[str, dict[object, Callable[[], None]]] = {}
 
     def put(self, key: str, value: bytes, now: float, until: float | None) -> list[Callable[[], None]]:
-        """Store a value, and return whom :func:`call_watchers` has to tell once the lock is free."""
+        """Store a value, and return those whom ``call_watchers`` has to tell once the lock is free."""
         self.values.set(key, value, now, until)
         return list(self._watchers.get(key, {}).values())
 
@@ -165,12 +163,3 @@ class Access:
                 drawer.unwatch(key, token)
         self.space.look_again()
         call_watchers(callback for _, _, callback in watches.values())
-
-
-def call_watchers(callbacks: Iterable[Callable[[], None]]) -> None:
-    """Tell those who watch a key that it was written; a callback that raises is logged and does not harm the write."""
-    for callback in callbacks:
-        try:
-            callback()
-        except Exception:
-            logger.exception("a callback that watches a key of a data store raised")

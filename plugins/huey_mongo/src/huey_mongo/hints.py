@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
+from huey_core.backends.callbacks import call_watchers
 from huey_core.backends.deadline import time_left
 from huey_core.backends.forking import PerProcess
 from huey_core.exceptions import DataStoreGetException
@@ -175,7 +176,7 @@ class Hints(PerProcess):
             self._thread = None
             self._streams = None
             self._changed.notify_all()
-        _call(callbacks)
+        call_watchers(callbacks)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -207,10 +208,14 @@ class Hints(PerProcess):
                     self._read_stream(collection)
                     pause = shortest
                     continue
-                except PyMongoError as error:
+                except Exception as error:
                     self._unsupported = isinstance(error, OperationFailure) and error.code in NOT_SUPPORTED
                     if not self._unsupported and self._streams is not False:
-                        logger.info("there is no change stream, so looks take its place: %.300s", error)
+                        # A surprise, such as a document that another program wrote, must not end the thread either.
+                        surprise = None if isinstance(error, PyMongoError) else error
+                        logger.info(
+                            "there is no change stream, so looks take its place: %.300s", error, exc_info=surprise
+                        )
                 if self._streams:
                     pause = shortest
             self._set_streaming(False)
@@ -236,7 +241,7 @@ class Hints(PerProcess):
             self._anything += 1
             self._changed.notify_all()
             callbacks = [callback for callbacks in self._watches.values() for callback in callbacks.values()]
-        _call(callbacks)
+        call_watchers(callbacks)
 
     def _tell(self, change: Any) -> None:
         queue, store, name = change.get("queue"), change.get("store"), change.get("name")
@@ -281,12 +286,4 @@ class Hints(PerProcess):
     def _call_watchers(self, places: Sequence[Key]) -> None:
         with self._changed:
             callbacks = [callback for place in places for callback in self._watches.get(place, {}).values()]
-        _call(callbacks)
-
-
-def _call(callbacks: list[Callback]) -> None:
-    for callback in callbacks:
-        try:
-            callback()
-        except Exception:
-            logger.exception("a callback of a watch raised")
+        call_watchers(callbacks)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeout
 
+from huey_core.backends.callbacks import call_watchers
 from huey_core.backends.deadline import time_left
 from huey_core.backends.forking import PerProcess
 from huey_core.exceptions import DataStoreGetException
@@ -131,7 +132,7 @@ class Watcher(PerProcess):
             if self._changed is not None:
                 self._changed.set()
                 self._changed = None
-        _call(callbacks)
+        call_watchers(callbacks)
 
     def _poke(self) -> None:
         """Tell the thread that the channels have changed, and start it if there is none. The lock is held."""
@@ -181,7 +182,7 @@ class Watcher(PerProcess):
             while not changed.is_set():
                 written, subscribed = subscriptions.wait(changed)
                 self._confirm(subscribed)
-                _call(self._callbacks(written | subscribed if was_lost else written))
+                call_watchers(self._callbacks(written | subscribed if was_lost else written))
 
     def _wanted(self, changed: Interrupt) -> set[bytes] | None:
         """The channels to be subscribed to, or ``None`` when the thread is to end."""
@@ -283,11 +284,3 @@ class _Subscriptions:
             raise RedisTimeout("the server did not answer a ping on the connection for watches")
         self._link.send((b"PING",))
         self._pinged = True
-
-
-def _call(callbacks: list[Callback]) -> None:
-    for callback in callbacks:
-        try:
-            callback()
-        except Exception:
-            logger.exception("a callback of a watch raised")

@@ -11,15 +11,13 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from huey_core.backends.callbacks import call_watchers
 from huey_core.exceptions import QueueException
-from huey_core.safe_logging import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
 __all__ = ["Changes"]
-
-logger = get_logger(__name__)
 
 _LINGER: Final = 1.0
 """Seconds for which the thread stays when nobody waits any more, since a consumer will soon wait again."""
@@ -120,8 +118,4 @@ class Changes:
     def _call(self, told: Callbacks) -> None:
         with self._condition:
             callbacks = [callback for waiting in told.values() for callback in waiting.values()]
-        for callback in callbacks:
-            try:
-                callback()
-            except Exception:
-                logger.exception("a callback of somebody who waits for a change of the file failed")
+        call_watchers(callbacks)
