@@ -66,8 +66,8 @@ class CommandFunction(Generic[P, R]):
         Raises:
             ConfigurationError: The function was written in the class, and Python would pass it the object.
         """
-        written_in = getattr(self.function, "__qualname__", "").rpartition(".")[0]
-        if written_in != owner.__qualname__ or not is_bound_in_a_class(self.function):
+        written_in = self.command_class.__module__, self.command_class.__qualname__.rpartition(".")[0]
+        if written_in != (owner.__module__, owner.__qualname__) or not is_bound_in_a_class(self.function):
             return
         registry, command_name = _registry(self._source), self.command_class.command_name
         if command_name in registry and registry.get(command_name) is self.command_class:

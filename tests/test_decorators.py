@@ -604,6 +604,17 @@ def test_an_attribute_of_a_class_may_be_a_command_that_was_made_elsewhere(invoke
     assert invoker.queue.counts().ready == 1
 
 
+def test_a_class_may_have_a_command_of_another_class_whatever_the_two_are_called(invoker):
+    class Report:
+        @staticmethod
+        @queue_command(invoker)
+        def render(num): ...
+
+    body = {"render": Report.render, "__module__": "elsewhere", "__qualname__": Report.__qualname__}
+
+    assert type("Report", (), body).render is Report.render
+
+
 def own_parameters(function):
     @wraps(function)
     def wrapper(to):
