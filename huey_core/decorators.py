@@ -105,7 +105,7 @@ class CommandFunction(Generic[P, R]):
             EncodeError: An argument cannot be carried by the invoker's serializer.
             QueueWriteException: The queue could not be written.
         """
-        return self.invoker.enqueue(self._command(args, kwargs))
+        return self.invoker.enqueue(self.command_class((args, kwargs), overrides=self._overrides))
 
     def command(self, /, *args: P.args, **kwargs: P.kwargs) -> FunctionCommand:
         """Make the command of a call without enqueueing it, for :meth:`Invoker.enqueue_many`.
@@ -115,16 +115,13 @@ class CommandFunction(Generic[P, R]):
         Raises:
             TypeError: The function does not take these arguments, whatever others came with them.
         """
-        command = self._command(args, kwargs)
+        signature = self.command_class.signature
         try:
-            command.check_arguments(complete=False)
+            signature.takes_some(*args, **kwargs)
         except TypeError:
             # Asked no sooner, because a deferred invoker may not be there yet.
             if self.invoker.check_arguments:
-                raise
-        return command
-
-    def _command(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> FunctionCommand:
+                signature.check(args, kwargs, self.command_class.option_names)
         return self.command_class((args, kwargs), overrides=self._overrides)
 
     def call_local(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -167,7 +164,7 @@ class CommandFunction(Generic[P, R]):
             raise ConfigurationError(
                 f"convert_utc must be True or False, not {convert_utc!r}; how long to wait is given by name: delay=60"
             )
-        command = self._command(tuple(args or ()), dict(kwargs or {}))
+        command = self.command_class((tuple(args or ()), dict(kwargs or {})), overrides=self._overrides)
         if eta is not None and delay is not None:
             raise ConfigurationError("schedule() takes either eta= or delay=, not both")
         if eta is not None:

@@ -9,7 +9,7 @@ from huey_core.backends.leased import new_message_id
 from huey_core.commands.local_time import to_epoch
 from huey_core.commands.options import CommandOptions
 from huey_core.commands.registry import default_registry
-from huey_core.commands.signature import Signature, parameters_of
+from huey_core.commands.signature import TAKES_EVERY_CALL, Signature, parameters_of
 from huey_core.commands.unique_keys import fill_in, key_of_all, key_of_value
 from huey_core.exceptions import ConfigurationError
 from huey_core.names import dotted_name
@@ -227,28 +227,27 @@ class FunctionCommand(QueueCommand, declare=False):
 
     Attributes:
         function: The function.
-        signature: The calls that it takes; ``None`` where nobody asks.
+        signature: The calls that it takes.
         option_names: What is given to ``.using(...)`` and not to the function.
     """
 
     keeps_changes = False
 
     function: ClassVar[Callable[..., Any]]
-    signature: ClassVar[Signature | None] = None
+    signature: ClassVar[Signature] = TAKES_EVERY_CALL
     option_names: ClassVar[frozenset[str]] = frozenset(field.name for field in fields(CommandOptions))
 
-    def check_arguments(self, *, complete: bool = True) -> None:
+    def check_arguments(self) -> None:
         """Refuse arguments that the function does not take.
-
-        Args:
-            complete: ``False`` when further arguments may come.
 
         Raises:
             TypeError: What Python says of such a call.
         """
-        if self.signature is not None:
-            args, kwargs = self.data
-            self.signature.check(args, kwargs, self.option_names, complete=complete)
+        args, kwargs = self.data
+        try:
+            self.signature.takes(*args, **kwargs)
+        except TypeError:
+            self.signature.check(args, kwargs, self.option_names)
 
     def execute(self) -> Any:
         """Call the function."""

@@ -21,7 +21,15 @@ if TYPE_CHECKING:
 
     from huey_core.commands.options import CommandOptions
 
-__all__ = ["Signature", "check_unique_key", "is_bound_in_a_class", "name_of", "parameters_of", "python_function"]
+__all__ = [
+    "TAKES_EVERY_CALL",
+    "Signature",
+    "check_unique_key",
+    "is_bound_in_a_class",
+    "name_of",
+    "parameters_of",
+    "python_function",
+]
 
 _VARIADIC: Final = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
 
@@ -35,38 +43,38 @@ class Signature:
 
     Args:
         function: What will be called.
+
+    Attributes:
+        takes: Called with the arguments of a call that the function does not take, it raises a ``TypeError``. It costs
+            every call something, so it is called as it is.
+        takes_some: The same for a call that may lack arguments.
     """
 
-    __slots__ = ("_takes", "_takes_some")
+    __slots__ = ("takes", "takes_some")
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        self._takes = _stub(function, lenient=False)
-        self._takes_some = _stub(function, lenient=True)
+        self.takes = _stub(function, lenient=False)
+        self.takes_some = _stub(function, lenient=True)
 
-    def check(
-        self, args: Iterable[Any], kwargs: Mapping[str, Any], options: Collection[str] = (), *, complete: bool = True
-    ) -> None:
-        """Refuse a call that the function does not take.
+    def check(self, args: Iterable[Any], kwargs: Mapping[str, Any], options: Collection[str] = ()) -> None:
+        """Refuse a call that the function does not take, in words that help.
 
         Args:
             args: The arguments.
             kwargs: The keyword arguments.
             options: What is given to ``.using(...)`` by name; the error says so when it is among the arguments.
-            complete: ``False`` for a call that may lack arguments.
 
         Raises:
             TypeError: What Python says of such a call.
         """
-        if not complete and _fits(self._takes_some, args, kwargs):
-            return
         try:
-            self._takes(*args, **kwargs)
+            self.takes(*args, **kwargs)
         except TypeError as error:
             raise TypeError(f"{error}{self._hint(kwargs, options)}") from None
 
     def _hint(self, kwargs: Mapping[str, Any], options: Collection[str]) -> str:
         for name, value in kwargs.items():
-            if _fits(self._takes_some, (), {name: value}):
+            if self._takes_keyword(name):
                 continue
             if name in options:
                 return f"; {name} is an option: use .using({name}={short_repr(value)})(...)"
@@ -74,13 +82,12 @@ class Signature:
                 return f"; {name} is an option: use .schedule((...), {WHEN_TO_RUN[name]}={short_repr(value)})"
         return ""
 
-
-def _fits(stub: Callable[..., Any], args: Iterable[Any], kwargs: Mapping[str, Any]) -> bool:
-    try:
-        stub(*args, **kwargs)
-    except TypeError:
-        return False
-    return True
+    def _takes_keyword(self, name: str) -> bool:
+        try:
+            self.takes_some(**{name: None})
+        except TypeError:
+            return False
+        return True
 
 
 def parameters_of(function: Callable[..., Any]) -> inspect.Signature:
@@ -192,3 +199,6 @@ def _do_nothing() -> None: ...
 
 
 def _takes_all(*args: Any, **kwargs: Any) -> None: ...
+
+
+TAKES_EVERY_CALL: Final = Signature(_takes_all)

@@ -9,7 +9,7 @@ from huey_core.exceptions import ConfigurationError
 __all__ = ["check_command", "check_kind", "check_seconds", "check_size"]
 
 
-def check_command(value: object, *, arguments: bool) -> None:
+def check_command(value: object, arguments: bool) -> None:
     """Refuse to enqueue what is no command, and a call of a function that does not take its arguments.
 
     Args:
@@ -20,13 +20,14 @@ def check_command(value: object, *, arguments: bool) -> None:
     Raises:
         TypeError: The message says how a command is made, or what Python says of the call.
     """
-    if not isinstance(value, QueueCommand):
+    if isinstance(value, FunctionCommand):
+        if arguments and value.received is None:
+            value.check_arguments()
+    elif not isinstance(value, QueueCommand):
         raise TypeError(
             f"a {type(value).__name__} cannot be enqueued; call a decorated function, which enqueues it, or give "
             "enqueue() the command of a call: function.command(...)"
         )
-    if arguments and isinstance(value, FunctionCommand) and value.received is None:
-        value.check_arguments()
 
 
 def check_kind(name: str, value: object, *kinds: type) -> None:

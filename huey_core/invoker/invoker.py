@@ -310,8 +310,9 @@ class Invoker:
 
     def _ask_plugins(self, commands: Sequence[QueueCommand]) -> None:
         before_enqueue = self.plugins.has("huey_before_enqueue")
+        check_arguments = self.check_arguments
         for command in commands:
-            check_command(command, arguments=self.check_arguments)
+            check_command(command, check_arguments)
             command.invoker = self
             if command.eta is not None:
                 self._check_delay("eta")

@@ -93,8 +93,8 @@ def refusal(call, count, names):
     return None
 
 
-def checking(function, **settings):
-    return lambda *args, **kwargs: Signature(function).check(args, kwargs, **settings)
+def checking(function):
+    return lambda *args, **kwargs: Signature(function).check(args, kwargs)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -111,7 +111,7 @@ def test_an_incomplete_call_is_refused_only_when_nothing_could_complete_it(funct
         for count, names in CALLS
     }
 
-    assert {call: refusal(checking(function, complete=False), *call) is None for call in CALLS} == expected
+    assert {call: refusal(Signature(function).takes_some, *call) is None for call in CALLS} == expected
 
 
 @pytest.mark.parametrize("function", [injecting(plain), print, max, functools.lru_cache(plain), StaticCallee()])
@@ -119,7 +119,6 @@ def test_what_does_not_say_what_it_takes_takes_every_call(function):
     Signature(function).check(range(9), {"priority": 1})
 
 
-@pytest.mark.parametrize("complete", [True, False])
 @pytest.mark.parametrize(
     ("name", "value", "way"),
     [
@@ -129,9 +128,9 @@ def test_what_does_not_say_what_it_takes_takes_every_call(function):
         ("eta", None, r"eta is an option: use \.schedule\(\(\.\.\.\), eta=None\)"),
     ],
 )
-def test_an_option_among_the_arguments_is_told_with_the_way_to_say_it(name, value, way, complete):
+def test_an_option_among_the_arguments_is_told_with_the_way_to_say_it(name, value, way):
     with pytest.raises(TypeError, match=rf"^plain\(\) got an unexpected keyword argument '{name}'; {way}$"):
-        Signature(plain).check((1,), {name: value}, OPTIONS, complete=complete)
+        Signature(plain).check((1,), {name: value}, OPTIONS)
 
 
 @pytest.mark.parametrize("function", [lambda a, priority: None, lambda a, **more: None])
