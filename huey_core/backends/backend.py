@@ -28,12 +28,14 @@ class Option:
         parse: Turns the text into the value, and raises ``ValueError`` for text that it cannot read.
         default: The value when the URL does not give the option.
         help: One line for ``huey info`` and the documentation, units included.
+        any_case: Whether the name may be written in any case, as options that pass through to a driver often are.
     """
 
     name: str
     parse: Callable[[str], Any]
     default: Any
     help: str
+    any_case: bool = False
 
 
 class Backend(ABC):

@@ -117,20 +117,29 @@ class BackendURL:
     def with_options(self, options: Iterable[Option]) -> BackendURL:
         """Return this URL with its :attr:`options` as values: given by the query, else the default.
 
+        Names that may be written in any case are those of the declaration afterwards, in :attr:`query` too.
+
         Args:
             options: What the backend declares beside :data:`~huey_core.backends.options.COMMON_OPTIONS`. One that has
                 the name of a common option takes its place.
 
         Raises:
-            ConfigurationError: The query has an option that is not declared, or a value that cannot be read.
+            ConfigurationError: The query has an option that is not declared, one that is there twice, or a value that
+                cannot be read.
         """
         declared = {option.name: option for option in (*COMMON_OPTIONS, *options)}
         values = {option.name: option.default for option in declared.values()}
-        for name, text in self.query:
+        any_case = {option.name.lower(): option.name for option in declared.values() if option.any_case}
+        query: dict[str, str] = {}
+        for written, text in self.query:
+            name = written if written in declared else any_case.get(written.lower(), written)
             if name not in declared:
                 raise ConfigurationError(f"{self.scheme}:// has no option {name!r}; {_suggest(name, declared)}")
+            if name in query:
+                raise ConfigurationError(f"option {name!r} is given twice in the {self.scheme}:// URL")
+            query[name] = text
             values[name] = self._read(declared[name], text)
-        return replace(self, options=values)
+        return replace(self, query=tuple(query.items()), options=values)
 
     def _read(self, option: Option, text: str) -> Any:
         try:

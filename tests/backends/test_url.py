@@ -225,6 +225,22 @@ def test_an_unknown_option_is_refused_with_the_closest_name(name: str) -> None:
         BackendURL.parse(f"redis://h?{name}=1").with_options([])
 
 
+@pytest.mark.parametrize("name", ["replicaSet", "replicaset", "REPLICASET"])
+def test_an_option_of_any_case_is_read_under_its_own_name(name: str) -> None:
+    option = Option("replicaSet", str, None, "the name of the replica set", any_case=True)
+
+    url = BackendURL.parse(f"mongodb://h?{name}=rs0").with_options([option])
+
+    assert (url.options["replicaSet"], url.query) == ("rs0", (("replicaSet", "rs0"),))
+
+
+def test_an_option_that_is_there_in_two_cases_is_given_twice() -> None:
+    option = Option("replicaSet", str, None, "the name of the replica set", any_case=True)
+
+    with pytest.raises(ConfigurationError, match="'replicaSet' is given twice"):
+        BackendURL.parse("mongodb://h?replicaSet=rs0&replicaset=rs1").with_options([option])
+
+
 def test_an_unknown_option_that_resembles_none_is_refused_with_the_list() -> None:
     with pytest.raises(ConfigurationError, match="its options are lease, max_body_size, max_deliveries, queue"):
         BackendURL.parse("redis://h?zzzz=1").with_options([])

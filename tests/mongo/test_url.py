@@ -64,11 +64,29 @@ class TestParts:
 
     @pytest.mark.parametrize(
         ("typed", "meant"),
-        [("replicaset", "replicaSet"), ("authSorce", "authSource"), ("max_mesage_size", "max_message_size")],
+        [("replicaSett", "replicaSet"), ("authSorce", "authSource"), ("max_mesage_size", "max_message_size")],
     )
     def test_an_unknown_option_gives_the_closest_name_of_ours_or_the_drivers(self, typed, meant):
         with pytest.raises(ConfigurationError, match=f"did you mean '{meant}'"):
             settings(f"mongodb://localhost/?{typed}=x")
+
+    @pytest.mark.parametrize(
+        ("written", "name", "value"),
+        [
+            ("wtimeoutMS=5000", "wtimeoutms", 5000),
+            ("retrywrites=false", "retryWrites", False),
+            ("REPLICASET=rs0", "replicaSet", "rs0"),
+            ("authsource=admin", "authSource", "admin"),
+            ("W=2", "w", 2),
+        ],
+    )
+    def test_an_option_of_the_driver_may_be_written_in_any_case(self, written, name, value):
+        assert parse_uri(settings(f"mongodb://localhost/shop?{written}").uri)["options"][name] == value
+
+    @pytest.mark.parametrize("option", ["tlsCAFile", "tlscafile", "tlsCRLFile", "tlsCertificateKeyFile"])
+    def test_a_tls_file_that_is_not_there_is_a_mistake_of_the_configuration(self, option, tmp_path):
+        with pytest.raises(ConfigurationError, match="names a file that cannot be read"):
+            settings(f"mongodb://localhost/shop?tls=true&{option}={tmp_path}/nosuch.pem")
 
     def test_every_option_of_the_driver_passes_through(self):
         # A URL cannot repeat an option, which readPreferenceTags is made for; the others are no options of URIs.

@@ -120,6 +120,19 @@ class TestTLS:
         context.load_cert_chain(*certificate)
         return make_tunnel(server.port, context).port
 
+    @pytest.mark.parametrize(
+        ("options", "what"),
+        [
+            ("tls_ca=/nosuch.pem", "'tls_ca' of rediss:// names a file that cannot be read"),
+            ("tls_cert={0}", "'tls_cert' of rediss:// names a file that .* lacks"),
+            ("tls_cert={0}&tls_key={0}", "'tls_key' of rediss:// names a file that .* lacks"),
+            ("tls_key={1}", "tls_key and no tls_cert"),
+        ],
+    )
+    def test_a_file_that_cannot_be_used_is_a_mistake_of_the_configuration(self, certificate, options, what):
+        with pytest.raises(ConfigurationError, match=what):
+            backend(f"rediss://localhost?{options.format(*certificate)}")
+
     def test_a_trusted_server(self, tls_port, certificate):
         trusting = backend(f"rediss://localhost:{tls_port}?tls_ca={certificate[0]}")
         assert write_and_read(trusting) == b"x"

@@ -1,7 +1,7 @@
 """The query options of a URL: this plugin's own, and those of the driver, which pass through to it.
 
-The driver's are the options of MongoDB's connection strings, spelled as in its documentation; the driver itself checks
-their values.
+The driver's are the options of MongoDB's connection strings, in any case, as providers hand them out; the driver itself
+checks their values.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ __all__ = [
     "OPTIONS",
     "STEP_LIMITS",
     "TIME_LIMIT",
+    "TLS_FILES",
 ]
 
 DEFAULT_COLLECTION: Final = "huey"
@@ -50,6 +51,10 @@ TIME_LIMIT: Final = 20.0
 
 STEP_LIMITS: Final = frozenset({"connecttimeoutms", "serverselectiontimeoutms", "sockettimeoutms"})
 """Options, in lower case, that set a limit for one step of a call. Whoever gives one gets the driver's own rules."""
+
+
+TLS_FILES: Final = ("tlsCAFile", "tlsCRLFile", "tlsCertificateKeyFile")
+"""Options that name a file, which is looked at with all that belongs to it."""
 
 
 def _checked_by_the_driver(name: str) -> Callable[[str], str]:
@@ -108,7 +113,8 @@ _DRIVER_HELP: Final = {
 }
 
 DRIVER_OPTIONS: Final = tuple(
-    Option(name, _checked_by_the_driver(name), None, text) for name, text in _DRIVER_HELP.items()
+    Option(name, parse_text if name in TLS_FILES else _checked_by_the_driver(name), None, text, any_case=True)
+    for name, text in _DRIVER_HELP.items()
 )
 """The options that pass through to the driver."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
 
+from huey_core.backends.tls import check_tls_files
 from huey_core.backends.url import BackendURL
 from huey_core.exceptions import ConfigurationError
 from huey_mongo.options import (
@@ -17,6 +18,7 @@ from huey_mongo.options import (
     OPTIONS,
     STEP_LIMITS,
     TIME_LIMIT,
+    TLS_FILES,
 )
 
 if TYPE_CHECKING:
@@ -73,6 +75,7 @@ class Settings:
             raise ConfigurationError(
                 f"the path of {url.scheme}:// cannot be {url.database!r}: expected a database name"
             )
+        _check_tls_files(url)
         hosts = tuple(_host(host, port) for host, port in url.hosts) or ("localhost",)
         return cls(
             uri=_uri(url, hosts),
@@ -98,6 +101,18 @@ def _login(url: BackendURL) -> str | None:
     # What the driver takes for the database when the option is not given.
     source = url.database or "admin" if mechanism in {"", "SCRAM-SHA-1", "SCRAM-SHA-256"} else "$external"
     return f"user {url.username!r} of the database {options.get('authSource', source)!r}"
+
+
+def _check_tls_files(url: BackendURL) -> None:
+    given = dict(url.query)
+    authorities, revoked, own = ((name, given[name]) if name in given else None for name in TLS_FILES)
+    if authorities or revoked or own:
+        check_tls_files(
+            url.scheme,
+            trusted=[named for named in (authorities, revoked) if named],
+            certificate=own,
+            password=given.get("tlsCertificateKeyFilePassword"),
+        )
 
 
 def _time_limit(url: BackendURL) -> float | None:

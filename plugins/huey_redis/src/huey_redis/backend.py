@@ -11,6 +11,7 @@ from redis.exceptions import NoPermissionError, ResponseError
 from huey_core.backends.backend import Backend, Option
 from huey_core.backends.leased import DEFAULT_MAX_DELIVERIES
 from huey_core.backends.options import parse_bool, parse_positive_seconds, parse_positive_size, parse_text
+from huey_core.backends.tls import check_tls_files
 from huey_core.exceptions import ConfigurationError
 from huey_redis.connection import Connections, Link
 from huey_redis.data_store import RedisDataStore
@@ -198,6 +199,13 @@ def _settings(url: BackendURL) -> Settings:
         raise ConfigurationError(f"{url.scheme}:// takes the database from its path (/1) and not from an option 'db'")
     if url.scheme != "rediss" and any(name.startswith("tls_") for name, _ in url.query):
         raise ConfigurationError(f"{url.scheme}:// does not talk TLS; the scheme for it is rediss://")
+    authorities, certificate, key = (
+        (name, options[name]) if options.get(name) else None for name in ("tls_ca", "tls_cert", "tls_key")
+    )
+    if key and not certificate:
+        raise ConfigurationError(f"{url.scheme}:// has tls_key and no tls_cert, the certificate that the key is for")
+    if authorities or certificate:
+        check_tls_files(url.scheme, trusted=[authorities] if authorities else [], certificate=certificate, key=key)
     host, port = url.hosts[0] if url.hosts else ("localhost", None)
     taken = ("socket_timeout", "connect_timeout", "client_name")
     tls = ("tls_ca", "tls_cert", "tls_key", "tls_verify", "tls_check_hostname")
