@@ -7,7 +7,7 @@ huey_django.E003   a queue, a store, a serializer or a plugin cannot be made
 huey_django.E004   a command asks for something that the queue does not do, or for a database that is not there
 huey_django.E005   a module with commands declares one that cannot be
 huey_django.E006   an alias of ``TASKS`` has an option that cannot be used, or queues that cannot be made
-huey_django.W001   a queue is in the memory of one process (``--deploy``)
+huey_django.W001   a queue does not declare that other processes can read it (``--deploy``)
 huey_django.W002   commands run at once, in the caller (``--deploy``)
 huey_django.W003   commands wait for the database ``default``, and the project has only others
 huey_django.W004   the queue has a name that other projects on the server may have as well
@@ -184,7 +184,8 @@ def check_deployment(**_: Any) -> list[checks.CheckMessage]:
     if any(is_of_one_process(invoker.queue) for invoker in invokers):
         return [
             checks.Warning(
-                "A queue is in the memory of one process: no other process can run its commands.",
+                "A queue does not declare 'persistent', as one in the memory of one process does not: other "
+                "processes may not see its commands.",
                 hint="Set HUEY, or the URL in TASKS, to the URL of a server, or of a file: sqlite:////var/lib/site/queue.sqlite3.",
                 id="huey_django.W001",
             )
