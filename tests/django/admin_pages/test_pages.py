@@ -27,7 +27,7 @@ def waiting():
 
 def text_of(response):
     """What can be read on a page, in one line."""
-    main = response.content.decode().partition("<main")[2]
+    main = response.content.decode().partition("<main")[2].replace("<wbr>", "")
     return " ".join(unescape(re.sub(r"<[^>]*>", " ", main)).split())
 
 
@@ -75,7 +75,7 @@ def test_the_overview_names_what_a_consumer_runs_with_links(root, every_queue):
         going_on.set()
         consumer.stop("the end of the test")
     running = pages[-1].partition('<ul class="huey-runs">')[2].partition("</ul>")[0]
-    assert re.findall(r">([^<]+)</a>", running) == ["shop.waiting"] * 2
+    assert re.findall(r">([^<]+)</a>", running.replace("<wbr>", "")) == ["shop.waiting"] * 2
 
 
 def test_the_overview_names_nothing_that_has_ended_since_a_consumer_said_so(root, queue):
@@ -100,6 +100,17 @@ def test_the_dead_are_listed_with_what_was_called_and_why_they_failed(root, ever
     shown = text_of(root.get(list_url("dead")))
     row = f"shop.send_mail {message_id} 'anna@example.org', text='Hello' ConnectionRefusedError: nobody is there 0 1 "
     assert row in shown
+
+
+def test_a_name_in_a_list_breaks_behind_dots_and_underscores_alone(root, queue):
+    bury()
+    assert ">shop.<wbr>send_<wbr>mail</a>" in root.get(list_url("dead")).content.decode()
+
+
+def test_a_reason_is_short_in_a_list_and_whole_on_the_page_of_its_command(root, queue):
+    message_id = bury(reason="ValueError: " + "x" * 500)
+    assert f"ValueError: {'x' * 107}… 0 1 " in text_of(root.get(list_url("dead")))
+    assert f"ValueError: {'x' * 500} " in text_of(root.get(message_url(message_id)))
 
 
 def test_the_last_buried_comes_first_and_the_next_to_run_does(root, every_queue):

@@ -6,15 +6,20 @@ contains nor runs any of it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
 from django.utils import timezone
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 
+from huey_core.backends.leased import MAX_DETAIL
 from huey_core.inspection.messages import MessageFacts
 from huey_core.inspection.text import printable
+from huey_core.unicode import cut_middle
 from huey_django.models import Command
 
 if TYPE_CHECKING:
@@ -33,6 +38,8 @@ PAGE_LIMIT: Final = 256 * 1024
 """The longest body in bytes that is decoded for a page of its own."""
 
 _SHORT: Final = 120
+
+_PARTS: Final = re.compile(r"(?<=[._])(?=[^._])")
 
 
 @dataclass(frozen=True)
@@ -148,6 +155,11 @@ class ShownMessage:
         return Command.address_of(self.queue.key, self.stored.message_id)
 
     @property
+    def breakable_name(self) -> SafeString:
+        """The command, in limited length, as markup in which a line may end behind a dot or an underscore."""
+        return format_html_join(SafeString("<wbr>"), "{}", ((part,) for part in _PARTS.split(_short(self.name))))
+
+    @property
     def message_id(self) -> str:
         """The message's id."""
         return printable(self.stored.message_id)
@@ -165,12 +177,17 @@ class ShownMessage:
     @property
     def reason(self) -> str:
         """Why it was buried."""
-        return printable(self.stored.reason)
+        return printable(cut_middle(self.stored.reason, MAX_DETAIL))
+
+    @property
+    def short_reason(self) -> str:
+        """Why it was buried, in one line of limited length."""
+        return _short(printable(self.stored.reason[: _SHORT + 1]))
 
     @property
     def detail(self) -> str:
         """The traceback, usually."""
-        return printable(self.stored.detail, keep="\n\t")
+        return printable(cut_middle(self.stored.detail, MAX_DETAIL), keep="\n\t")
 
     @property
     def size(self) -> int:
@@ -180,14 +197,17 @@ class ShownMessage:
     @property
     def short_arguments(self) -> str:
         """The arguments in one line of limited length."""
-        text = ", ".join(self.arguments or ())
-        return text if len(text) <= _SHORT else text[: _SHORT - 1] + "…"
+        return _short(", ".join(self.arguments or ()))
 
     @property
     def call(self) -> str:
         """The command with its arguments, as one would write it."""
         arguments = "".join(f"    {each},\n" for each in self.arguments or ())
         return f"{self.name}(\n{arguments})" if arguments else f"{self.name}()"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHORT else text[: _SHORT - 1] + "…"
 
 
 def _integer(value: Any) -> int:
