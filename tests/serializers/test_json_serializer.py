@@ -406,17 +406,23 @@ def test_a_dataclass_with_a_value_that_is_no_field_cannot_be_registered(base: ty
         JSONSerializer.register(kind)
 
 
+def made_here(name: str, *names: str) -> Any:
+    kind = make_dataclass(name, names)
+    kind.__module__ = __name__
+    return kind
+
+
 def test_two_types_of_one_name_cannot_be_registered() -> None:
-    JSONSerializer.register(make_dataclass("Twice", ["x"], module=__name__))
+    JSONSerializer.register(made_here("Twice", "x"))
 
     with pytest.raises(ConfigurationError, match="another type of this name is"):
-        JSONSerializer.register(make_dataclass("Twice", ["y"], module=__name__))
+        JSONSerializer.register(made_here("Twice", "y"))
 
 
 def test_a_type_is_registered_anew_when_its_module_is_reloaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    JSONSerializer.register(make_dataclass("Reloaded", ["x"], module=__name__))
+    JSONSerializer.register(made_here("Reloaded", "x"))
     monkeypatch.setitem(globals(), "__spec__", ModuleSpec(__name__, None))
-    newer = JSONSerializer.register(make_dataclass("Reloaded", ["x", "y"], module=__name__))
+    newer = JSONSerializer.register(made_here("Reloaded", "x", "y"))
 
     assert round_trip(newer(1, 2)) == newer(1, 2)
 
