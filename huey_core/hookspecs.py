@@ -163,7 +163,8 @@ def huey_store_result(invoker: Invoker, command: QueueCommand, execution: Execut
     When: After a command returned, failed for good, or was dropped without a run. Not for one that was delivered too
     often without an outcome: nobody knows what it was, and core stores the error in any case.
     Thread: In a worker.
-    Errors: After a run it counts as a failure of the command. After a failure it is logged, and no result is stored.
+    Errors: After a run it counts as a failure of the command. After a failure it is logged, and what
+        core would store is stored.
 
     Args:
         invoker: The invoker whose command it is.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from huey_core.exceptions import CommandExpired
 from huey_core.hookspecs import hookimpl
 from huey_core.invoker.execution import Execution
-from huey_core.invoker.stored_result import encode_end, leaves_record, result_write
+from huey_core.invoker.stored_result import result_of
 
 if TYPE_CHECKING:
     from contextvars import Context
@@ -47,12 +47,7 @@ class CoreFeatures:
 
     @hookimpl(trylast=True)
     def huey_store_result(self, invoker: Invoker, command: QueueCommand, execution: Execution) -> ResultWrite | None:
-        options = command.options
-        is_tick = command.tick_at is not None
-        if not leaves_record(invoker, options.store_result, options.result_ttl, is_tick=is_tick):
-            return None
-        value = encode_end(invoker.serializer, command.task_id, execution, options.store_result, invoker.max_body_size)
-        return result_write(invoker, command.task_id, value, options.result_ttl)
+        return result_of(invoker, command, execution)
 
 
 def _run_coroutine(coroutine: CoroutineType[Any, Any, Any]) -> Any:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, ResultWrite, Retry
 from huey_core.exceptions import CommandExpired, CommandNotFound, CommandRevoked, EncodeError, SerializationError
 from huey_core.invoker.execution import Execution
-from huey_core.invoker.stored_result import encode_error, format_error, result_write, traceback_of_command
+from huey_core.invoker.stored_result import encode_error, format_error, result_of, result_write, traceback_of_command
 from huey_core.invoker.tick_letters import command_of_tick
 from huey_core.safe_logging import get_logger
 from huey_core.text import error_line, error_text
@@ -204,6 +204,11 @@ class CommandRunner:
             raise
         except BaseException:
             log.exception("the end of %s could not be turned into a result", command)
+        try:
+            # It has ended all the same, and somebody may wait for that.
+            return result_of(self._invoker, command, execution)
+        except Exception:
+            log.exception("not even without plugins could the end of %s be turned into a result", command)
             return None
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
+    from huey_core.commands.base import QueueCommand
     from huey_core.invoker.execution import Execution
     from huey_core.invoker.invoker import Invoker
     from huey_core.serializers.base import Serializer
@@ -38,6 +39,7 @@ __all__ = [
     "encode_value",
     "format_error",
     "leaves_record",
+    "result_of",
     "result_write",
     "traceback_of_command",
     "write_result",
@@ -221,6 +223,20 @@ def leaves_record(invoker: Invoker, wanted: bool | None, ttl: float | None, *, i
     if wanted is not False:
         return True
     return invoker.results_expire and (ttl is not None or invoker.result_ttl is not None)
+
+
+def result_of(invoker: Invoker, command: QueueCommand, execution: Execution) -> ResultWrite | None:
+    """What core stores of a command's end, by the command's options; ``None`` for nothing.
+
+    Raises:
+        EncodeError: The invoker's serializer cannot carry what the command returned.
+    """
+    options = command.options
+    is_tick = command.tick_at is not None
+    if not leaves_record(invoker, options.store_result, options.result_ttl, is_tick=is_tick):
+        return None
+    value = encode_end(invoker.serializer, command.task_id, execution, options.store_result)
+    return result_write(invoker, command.task_id, value, options.result_ttl)
 
 
 def result_write(invoker: Invoker, task_id: str, value: bytes, ttl: float | None = None) -> ResultWrite:

@@ -666,6 +666,25 @@ class StoresText:
         return result if execution.error else "a text"
 
 
+class StoresNothingInTheEnd:
+    @hookimpl
+    def huey_store_result(self):
+        raise OSError("the disk is full")
+
+
+def test_who_waits_for_a_failure_that_a_plugin_could_not_store_learns_of_it(make_invoker, run_consumer):
+    invoker = make_invoker(plugins=[StoresNothingInTheEnd()])
+
+    @queue_command(invoker)
+    def fail():
+        raise ValueError("the command's own error")
+
+    run_consumer(invoker)
+
+    with pytest.raises(CommandError, match="the command's own error"):
+        fail().get(blocking=True, timeout=PATIENCE)
+
+
 class ExitsBefore:
     @hookimpl
     def huey_before_execute(self):
