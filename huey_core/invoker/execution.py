@@ -20,9 +20,11 @@ class Execution:
         error: What the command raised, when it will not be tried again; then ``value`` means nothing.
         dropped: Whether ``error`` says that the command was not run at all, because it was revoked or had expired.
         duration: How long it ran, in seconds.
+        traceback: That of ``error``, from the application's first frame on, as text.
     """
 
     value: Any = None
     error: BaseException | None = None
     dropped: bool = False
     duration: float = 0.0
+    traceback: str = ""

@@ -92,7 +92,9 @@ class CommandRunner:
         started = time.perf_counter()
         try:
             revoked = revocable and invoker.take_revocation(command)
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             delay = self._unreadable_delay
             log.exception("%s waits %g s, because it is not known whether it was revoked", command, delay)
             return Retry(delivery, delivery.data, delay), Execution(error=error)
@@ -137,18 +139,21 @@ class CommandRunner:
             command.retried += 1
             try:
                 data = self._invoker.codec.encode(command)
-            except EncodeError:
+            except KeyboardInterrupt:
+                raise
+            except BaseException:
                 log.exception("%s changed its data into something that cannot be written again", command)
             else:
                 log.info("%s raised %s and is tried again in %.3g s", command, error_line(error), delay)
                 self._invoker.notify("huey_command_retried", command=command, error=error, delay=delay)
                 return Retry(delivery, data, delay), execution
+        execution.traceback = format_error(error)
         log.error("%s failed", command, exc_info=(type(error), error, traceback_of_command(error)))
         self._invoker.notify("huey_command_failed", command=command, error=error)
         result = self._result_in_any_case(command, execution)
         if not command.options.keep_failed:
             return Ack(delivery, result), execution
-        return self._bury(command, delivery, error_line(error), error, result), execution
+        return self._bury(command, delivery, error_line(error), execution.traceback, result), execution
 
     def _retry_delay(self, command: QueueCommand, error: BaseException) -> float | None:
         try:
@@ -170,18 +175,19 @@ class CommandRunner:
             log.warning("message %s is put back for %g s: %s", delivery.message_id, self._unreadable_delay, reason)
             return Retry(delivery, delivery.data, self._unreadable_delay, keep_attempts=True), execution
         log.error("message %s is buried: %s", delivery.message_id, reason)
-        return self._bury(None, delivery, reason, error, self._error_result(delivery, error)), execution
+        result = self._error_result(delivery, error)
+        return self._bury(None, delivery, reason, format_error(error), result), execution
 
     def _bury(
         self,
         command: QueueCommand | None,
         delivery: Delivery,
         reason: str,
-        error: BaseException,
+        detail: str,
         result: ResultWrite | None,
     ) -> Bury:
         self._invoker.notify("huey_command_buried", command=command, message_id=delivery.message_id, reason=reason)
-        return Bury(delivery, reason, format_error(error), result)
+        return Bury(delivery, reason, detail, result)
 
     def _error_result(self, delivery: Delivery, error: BaseException) -> ResultWrite | None:
         """Tell whoever waits for a command that cannot be read, and so has no options, that there is no result."""

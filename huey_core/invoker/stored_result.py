@@ -93,18 +93,25 @@ def encode_end(
     if execution.dropped and isinstance(error, CommandExpired | CommandRevoked):
         return encode_dropped(serializer, task_id, error)
     if wanted is not False:
-        return encode_error(serializer, task_id, error)
+        return encode_error(serializer, task_id, error, execution.traceback)
     message = "it failed; the error is not stored, because the command has store_result=False"
     details = {"type": _type_name(error), "message": message, "traceback": ""}
     return _encode_details(serializer, task_id, "error", details)
 
 
-def encode_error(serializer: Serializer, task_id: str, error: BaseException) -> bytes:
-    """Encode what a command raised: the type's name, the message and the traceback, as texts of bounded length."""
+def encode_error(serializer: Serializer, task_id: str, error: BaseException, traceback: str = "") -> bytes:
+    """Encode what a command raised: the type's name, the message and the traceback, as texts of bounded length.
+
+    Args:
+        serializer: The serializer.
+        task_id: The command's id.
+        error: What was raised.
+        traceback: Its traceback, if :func:`format_error` has written it before.
+    """
     details = {
         "type": _type_name(error),
         "message": error_text(error),
-        "traceback": format_error(error),
+        "traceback": traceback or format_error(error),
     }
     return _encode_details(serializer, task_id, "error", details)
 

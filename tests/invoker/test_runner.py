@@ -7,7 +7,7 @@ import contextvars
 
 import pytest
 
-from huey_core import hookimpl, queue_command
+from huey_core import QueueCommand, hookimpl, queue_command
 from huey_core.backends.leased import Delivery, State
 from huey_core.exceptions import CommandError
 from huey_core.invoker.runner import CommandRunner
@@ -41,6 +41,23 @@ def test_whatever_a_command_raises_its_caller_gets_an_error_and_there_is_a_dead_
         fail().get(blocking=True, timeout=PATIENCE)
     [letter] = invoker.queue.peek(State.DEAD)
     assert __file__ in letter.detail
+
+
+def test_a_command_that_cannot_be_written_again_has_failed(invoker, run):
+    class Fickle(QueueCommand, declare=False):
+        def to_payload(self):
+            if self.retried:
+                raise ValueError("no payload")
+            return self.data
+
+        def execute(self):
+            raise OSError("not yet")
+
+    invoker.registry.register(Fickle)
+
+    outcome = run(invoker, Fickle(overrides={"retries": 1}))
+
+    assert outcome.reason == "OSError: not yet"
 
 
 def test_a_run_sees_nothing_of_the_context_of_the_one_before(invoker, run):
