@@ -7,6 +7,7 @@ and the scan cost tens of milliseconds that a program without plugins need not p
 from __future__ import annotations
 
 import functools
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
@@ -97,8 +98,9 @@ def _scan() -> tuple[Entry, ...]:
 
 
 def _describe(point: _EntryPoint) -> Entry:
-    try:
+    name: str | None = None
+    version: str | None = None
+    # A foreign distribution may be damaged in any way, and must not hide the others.
+    with suppress(Exception):
         name, version = point.dist.name, point.dist.version
-    except Exception:  # noqa: BLE001 - a foreign distribution may be damaged in any way, and must not hide the others
-        name, version = "unknown distribution", "?"
-    return Entry(point.group, point.name, point.value, name, version)
+    return Entry(point.group, point.name, point.value, name or "unknown distribution", version or "?")

@@ -7,7 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from redis.exceptions import MasterDownError, ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 
 from huey_redis import RedisDataStore, RedisQueue
 from huey_redis.connection import Connections
@@ -159,7 +159,8 @@ def test_a_replica_that_refuses_to_read_without_its_primary_is_left(pair):
     Connections(Settings(**at(pair.first.port))).call("CONFIG", "SET", "replica-serve-stale-data", "no")
     pair.fail_over()
 
-    with pytest.raises(MasterDownError):
+    # Older versions of redis-py have no class for it.
+    with pytest.raises(ResponseError):
         queue.counts()
 
     assert queue.counts().ready == 0

@@ -347,5 +347,6 @@ def _tells_of_demotion(error: ResponseError) -> bool:
     if isinstance(error, (ReadOnlyError, MasterDownError)):
         return True
     text = str(error)
-    # What Redis 6.2 says of a script, and what any server says to a client that it had kept waiting.
-    return "-READONLY " in text or text.startswith("UNBLOCKED ")
+    # What Redis 6.2 says of a script, what any server says to a client that it had kept waiting, and an error for which
+    # older versions of redis-py have no class.
+    return "-READONLY " in text or text.startswith(("UNBLOCKED ", "MASTERDOWN "))
