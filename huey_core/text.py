@@ -21,6 +21,7 @@ __all__ = [
     "error_text",
     "error_type",
     "is_interrupt",
+    "is_users_interrupt",
     "plain_traceback",
     "printable",
     "printable_text",
@@ -61,6 +62,11 @@ def is_interrupt(error: BaseException) -> bool:
     Signal handlers run in the main thread only, and in any other one nobody has asked for such an exception.
     """
     return not isinstance(error, Exception) and threading.current_thread() is threading.main_thread()
+
+
+def is_users_interrupt(error: BaseException) -> bool:
+    """Whether it is a ``KeyboardInterrupt`` that the user may have asked for; see :func:`is_interrupt`."""
+    return isinstance(error, KeyboardInterrupt) and is_interrupt(error)
 
 
 def error_type(error: BaseException) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from huey_core.safe_logging import get_logger
-from huey_core.text import is_interrupt
+from huey_core.text import is_users_interrupt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -25,6 +25,6 @@ def call_watchers(callbacks: Iterable[Callable[[], None]]) -> None:
         try:
             callback()
         except BaseException as error:
-            if isinstance(error, KeyboardInterrupt) and is_interrupt(error):
+            if is_users_interrupt(error):
                 raise
             log.exception("a callback of a watch raised")

@@ -17,6 +17,7 @@ from huey_core.cli.output import echo_json, echo_table, timestamp
 from huey_core.cli.target import json_option, open_leased_queue, queue_option, split_url, url_argument
 from huey_core.inspection.actions import act, dead_ids
 from huey_core.inspection.actions import retry as retry_messages
+from huey_core.inspection.text import printable
 from huey_core.invoker.wording import counted
 
 if TYPE_CHECKING:
@@ -218,7 +219,7 @@ class _Done:
         else:
             click.echo(f"{verb} {len(self.ids)} of {len(self.ids) + len(refused)}")
             for message_id, reason in (self.refused if passing_over_expired else refused).items():
-                click.echo(f"{message_id}: {reason}", err=True)
+                click.echo(f"{printable(message_id)}: {reason}", err=True)
             if passing_over_expired and self.expired:
                 click.echo(f"{counted(len(self.expired), 'letter')} had {_EXPIRED}", err=True)
         sys.exit(1 if self.refused or (self.expired and not passing_over_expired) else 0)

@@ -18,6 +18,7 @@ from huey_core.consumer.sharing import share_queue
 from huey_core.consumer.trouble import Trouble
 from huey_core.exceptions import CommandRejected, DataStoreException, MessageTooLarge, QueueWriteException
 from huey_core.safe_logging import get_logger
+from huey_core.text import is_users_interrupt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -103,9 +104,9 @@ class TickWriter:
         at = datetime.fromtimestamp(minute * MINUTE, UTC if self._utc else None).replace(tzinfo=None)
         try:
             return command_class().validate_datetime(at)
-        except KeyboardInterrupt:
-            raise
-        except BaseException:
+        except BaseException as error:
+            if is_users_interrupt(error):
+                raise
             log.exception("%s could not say whether to run at %s", command_class.command_name, at)
             return False
 
@@ -123,9 +124,9 @@ class TickWriter:
         except CommandRejected as error:
             log.info("%s is refused by a plugin: %s", tick, error)
             created = False
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:
+            if is_users_interrupt(error):
+                raise
             if isinstance(error, QueueWriteException | DataStoreException) and not isinstance(error, MessageTooLarge):
                 raise
             log.exception("%s could not be written", tick)

@@ -31,7 +31,7 @@ from huey_core.plugins.hook_faults import SLOW_HOOK, HookFaultLog, HookFaults
 from huey_core.plugins.loading import check_api, load, remember
 from huey_core.plugins.selection import select
 from huey_core.safe_logging import get_logger
-from huey_core.text import is_interrupt
+from huey_core.text import is_users_interrupt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -189,7 +189,7 @@ class PluginManager:
                     # Before a failure is logged, which may take a while and is not the plugin's doing.
                     seconds = clock() - began
             except BaseException as error:
-                if isinstance(error, KeyboardInterrupt) and is_interrupt(error):
+                if is_users_interrupt(error):
                     raise
                 self._faults.raised(implementation.plugin_name, hook_name, error)
             if seconds > self._slow_hook:

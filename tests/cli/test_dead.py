@@ -84,6 +84,14 @@ def test_a_reason_cannot_steer_the_terminal(cli):
     assert r"\x1b[2Jgone" in cli.run("dead", "list", cli.url).output
 
 
+def test_an_id_cannot_steer_the_terminal(cli, bury_expired):
+    bury_expired("\x1b[2Jstale")
+
+    result = cli.run("dead", "retry", cli.url, "\x1b[2Jstale")
+
+    assert r"\x1b[2Jstale: it has expired" in result.stderr
+
+
 def test_show_prints_header_reason_and_traceback(cli):
     cli.bury("one")
 

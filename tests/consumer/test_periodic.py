@@ -154,6 +154,21 @@ def test_a_schedule_that_raises_does_not_keep_the_others_from_running(invoker, e
     assert TickWriter(invoker).write(NOON) == 1
 
 
+def test_an_interrupt_in_the_thread_that_writes_does_not_keep_the_others_from_running(invoker, every_minute):
+    def interrupted(dt):
+        raise KeyboardInterrupt
+
+    @periodic_command(invoker, interrupted)
+    def never(): ...
+
+    written = []
+    thread = threading.Thread(target=lambda: written.append(TickWriter(invoker).write(NOON)))
+    thread.start()
+    thread.join()
+
+    assert written == [1]
+
+
 def test_a_periodic_command_may_be_written_as_a_class(invoker):
     class Hourly(PeriodicQueueCommand, declare=False):
         def validate_datetime(self, dt):
