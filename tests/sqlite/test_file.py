@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
@@ -195,3 +197,107 @@ def test_a_database_that_nobody_refers_to_closes_its_connections(path):
     del queue
 
     assert os.listdir(path.parent) == [path.name]
+
+
+class TestReplaced:
+    """Somebody removes the file, or puts another in its place, while it is in use."""
+
+    @staticmethod
+    def remove(path):
+        for each in path.parent.glob(f"{path.name}*"):
+            each.unlink()
+
+    @staticmethod
+    def replace(path):
+        SQLiteQueue("q", path=path.with_name("other.db")).close()
+        other = SQLiteQueue("q", path=path.with_name("other.db"))
+        other.write(b"of the other file")
+        other.close()
+        os.replace(path.with_name("other.db"), path)
+        for each in path.parent.glob(f"{path.name}-*"):
+            each.unlink()
+
+    @staticmethod
+    def rename(path):
+        os.rename(path, path.with_name("old.db"))
+        for each in path.parent.glob(f"{path.name}-*"):
+            each.unlink()
+
+    @pytest.mark.parametrize("happens", ["remove", "rename"])
+    def test_what_is_written_afterwards_is_in_the_new_file(self, make_queue, path, happens, eventually):
+        queue = make_queue()
+        queue.write(b"before")
+        getattr(self, happens)(path)
+
+        eventually(lambda: queue.counts().ready == 0)
+        queue.write(b"after")
+
+        assert [make_queue().read(), queue.read()] == [b"after", None]
+
+    def test_the_file_in_its_place_is_used(self, make_queue, path, eventually):
+        queue = make_queue()
+        queue.write(b"before")
+        self.replace(path)
+
+        eventually(lambda: queue.counts().ready == 1 and queue.peek("ready")[0].data == b"of the other file")
+
+    def test_a_claim_that_waits_gets_what_is_written_into_the_new_file(self, make_queue, path):
+        queue = make_queue()
+        queue.write(b"before")
+        queue.read()
+        with ThreadPoolExecutor() as threads:
+            claim = threads.submit(queue.claim, 1, MINUTE, MINUTE)
+            self.remove(path)
+            make_queue().write(b"after")
+
+            assert [delivery.data for delivery in claim.result()] == [b"after"]
+
+    def test_who_waits_for_a_value_gets_the_one_in_the_new_file(self, make_data_store, path):
+        store = make_data_store()
+        store.put("before", b"x")
+        with ThreadPoolExecutor() as threads:
+            wait = threads.submit(store.wait, "k", MINUTE)
+            self.remove(path)
+            make_data_store().put("k", b"value")
+
+            assert wait.result()
+        assert store.peek("k") == b"value"
+
+    def test_that_is_told_once(self, make_queue, path, caplog, eventually):
+        queue = make_queue()
+        queue.write(b"before")
+        self.remove(path)
+
+        eventually(lambda: queue.counts().ready == 0)
+        queue.write(b"after")
+        queue.read()
+
+        assert [record.levelname for record in caplog.records if "was removed or replaced" in record.message] == [
+            "WARNING"
+        ]
+
+    def test_a_file_that_is_left_alone_is_never_called_replaced(self, make_queue, path, caplog):
+        for _ in range(3):
+            make_queue().write(b"x")
+            make_queue().read()
+
+        assert caplog.records == []
+
+
+class TestMode:
+    def test_the_file_and_what_lies_beside_it_are_for_their_owner_alone(self, make_queue, path):
+        before = os.umask(0)
+        try:
+            make_queue().write(b"a password")
+        finally:
+            os.umask(before)
+
+        modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()}
+        assert modes == dict.fromkeys(("huey.db", "huey.db-wal", "huey.db-shm"), 0o600)
+
+    def test_the_mode_of_a_file_that_is_there_is_left_alone(self, make_queue, path):
+        path.touch()
+        path.chmod(0o660)
+        make_queue().write(b"x")
+
+        assert {stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()} == {0o660}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import threading
 import time
@@ -271,3 +272,10 @@ def test_no_call_walks_through_a_table(make_queue, make_data_store, monkeypatch)
 
     assert len(statements) > 20
     assert walks <= {"SCAN CONSTANT ROW"}
+
+
+def test_a_time_that_is_no_number_is_not_waited_for(make_queue):
+    queue = make_queue()
+    queue.write(b"x", eta=math.nan)
+
+    assert queue.read() == b"x"

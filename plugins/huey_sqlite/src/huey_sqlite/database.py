@@ -7,25 +7,29 @@ in turn, and only one of them at a time waits for other processes, which SQLite 
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
 import weakref
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.forking import ForkAware
 from huey_core.exceptions import ConfigurationError
+from huey_core.safe_logging import get_logger
 from huey_sqlite import schema
 from huey_sqlite.changes import Changes
 from huey_sqlite.pool import Pool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Hashable, Iterator
 
     from huey_sqlite.settings import Settings
 
 __all__ = ["OLDEST_SQLITE", "Database"]
+
+logger = get_logger(__name__)
 
 OLDEST_SQLITE: Final = (3, 24, 0)
 """The first version of the library with ON CONFLICT DO UPDATE."""
@@ -38,7 +42,9 @@ _CHECKPOINT: Final = 4000
 
 _HINTS: Final = {
     sqlite3.SQLITE_BUSY: "another process held its write lock for longer than busy_timeout, {busy_timeout:g} seconds",
-    sqlite3.SQLITE_CANTOPEN: "does its folder exist, and may this user write in it?",
+    sqlite3.SQLITE_CANTOPEN: (
+        "does its folder exist, and may this user write in it, and in the file, which is made for its owner alone?"
+    ),
     sqlite3.SQLITE_READONLY: "this user must be allowed to write the file, and other files in its folder",
     sqlite3.SQLITE_NOTADB: "name another file",
 }
@@ -57,7 +63,9 @@ class Database(ForkAware):
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
         self.settings = settings
         self.clock = clock
-        self._pool = Pool(lambda: _connect(settings))
+        self._pool = Pool(
+            lambda: _connect(settings), lambda: _identity_of(settings.path), lambda: _tell_of_replacement(settings.path)
+        )
         self._writing = threading.Lock()
         self.changes = Changes(self._pool.version, settings.poll_interval)
         weakref.finalize(self, self._pool.close)
@@ -113,6 +121,29 @@ class Database(ForkAware):
         self.changes.forget()
 
 
+def _identity_of(path: str) -> Hashable:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _tell_of_replacement(path: str) -> None:
+    logger.warning(
+        "%s was removed or replaced while it was in use: what was in it is gone from here, and the file that is at its "
+        "path from now on is used",
+        path,
+    )
+
+
+def _make_private(path: str) -> None:
+    """Make the file, readable and writable by its owner alone, if it is not there. What lies beside it follows suit."""
+    # What is wrong with the path SQLite says better.
+    with suppress(OSError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
 def _connect(settings: Settings) -> sqlite3.Connection:
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise ConfigurationError(
@@ -120,6 +151,7 @@ def _connect(settings: Settings) -> sqlite3.Connection:
             f"and this Python has {sqlite3.sqlite_version}"
         )
     deadline = time.monotonic() + settings.busy_timeout
+    _make_private(settings.path)
     connection = sqlite3.connect(
         settings.path, timeout=settings.busy_timeout, isolation_level=None, check_same_thread=False
     )

@@ -127,7 +127,8 @@ class Messages:
             holder = self._take_key(message.unique_key, message.message_id, expires, now)
             if holder is not None:
                 return Written(False, holder)
-        is_due = message.eta is None or message.eta <= now
+        # Written so that NaN, which SQLite would keep as NULL for ever, is no time to wait for.
+        is_due = message.eta is None or not message.eta > now
         cursor = self._execute(
             "INSERT INTO message (queue, id, state, priority, due, unique_key, unique_for, data) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (queue, id) DO NOTHING",

@@ -3,17 +3,22 @@
 SQLite counts its locks in the memory of the process. A child that inherits this memory takes its parent's locks for
 its own, and when the parent then closes the file, what the child has committed since is thrown away. So a fork waits
 until no connection is in use and closes them all first; parent and child open new ones when they need them.
+
+A connection stays with its file when that is removed or replaced, and what it then commits nobody else will see. So a
+connection is lent only while its path still leads to the file that it was opened for. SQLite looks at that too when it
+is closed, and then leaves the write-ahead log of the new file alone.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Hashable, Iterator
 
 __all__ = ["Pool"]
 
@@ -21,15 +26,31 @@ _MOST_IDLE: Final = 8
 """Connections that are kept while nobody uses them. Each costs a few file descriptors and up to 2 MB of cache."""
 
 
+_LOOK: Final = 0.00025
+"""Seconds between two looks at the path: so that a look, of some microseconds, adds nothing to a burst of commits."""
+
+
 class Pool:
     """Connections that are lent to one thread at a time.
 
     Args:
         connect: Opens a connection that any thread may use.
+        identify: Tells which file it is that the path leads to; ``None`` when there is none.
+        when_replaced: Is called when that is another one than before, or none.
     """
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], sqlite3.Connection],
+        identify: Callable[[], Hashable],
+        when_replaced: Callable[[], None],
+    ) -> None:
         self._connect = connect
+        self._identify = identify
+        self._when_replaced = when_replaced
+        self._file: Hashable = None
+        self._files = 0
+        self._looked_at = float("-inf")
         self._idle: list[sqlite3.Connection] = []
         self._observers: list[sqlite3.Connection] = []
         self._closed = False
@@ -62,11 +83,16 @@ class Pool:
                 self._gate.wait()
             if self._closed:
                 raise sqlite3.ProgrammingError("it was closed by this program")
+            is_replaced = self._look_at_file()
+            file = self._files
             self._lent += 1
             connection = shelf.pop() if shelf else None
         try:
+            if is_replaced:
+                self._when_replaced()
             if connection is None:
                 connection = self._connect()
+                self._file = self._file or self._identify()
             yield connection
         except BaseException:
             if connection is not None:
@@ -76,13 +102,29 @@ class Pool:
         finally:
             with self._gate:
                 self._lent -= 1
-                if connection is not None and not self._closed and len(shelf) < _MOST_IDLE:
+                is_of_use = not self._closed and file == self._files
+                if connection is not None and is_of_use and len(shelf) < _MOST_IDLE:
                     shelf.append(connection)
                     connection = None
                 if self._forking:
                     self._gate.notify_all()
             if connection is not None:
                 connection.close()
+
+    def _look_at_file(self) -> bool:
+        """Forget connections to a file that is no longer at its path, and say if it is not. The lock is held."""
+        now = time.monotonic()
+        if now - self._looked_at < _LOOK:
+            return False
+        self._looked_at = now
+        file = self._identify()
+        if file == self._file:
+            return False
+        was_used, self._file = self._file is not None, file
+        if was_used:
+            self._files += 1
+            self._close_shelves()
+        return was_used
 
     def close(self) -> None:
         """Close what is not in use; the rest is closed when it comes back."""
