@@ -25,8 +25,11 @@ def check_unicode(what: str, text: str) -> None:
         text: The text.
 
     Raises:
-        ConfigurationError: It has a lone surrogate, as a byte becomes that is not UTF-8 in an environment variable.
+        ConfigurationError: It is no text, or has a lone surrogate, as a byte becomes that is not UTF-8 in an
+            environment variable.
     """
+    if not isinstance(text, str):
+        raise ConfigurationError(f"{what} must be a text, not {text!r}")
     found = _SURROGATE.search(text)
     if found is not None:
         raise ConfigurationError(

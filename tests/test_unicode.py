@@ -31,6 +31,12 @@ def test_a_text_that_no_server_takes_is_refused_where_it_is_given(give, what):
         give(STRAY)
 
 
+@pytest.mark.parametrize("name", [None, 5, b"mail"])
+def test_a_name_that_is_no_text_is_refused(name):
+    with pytest.raises(ConfigurationError, match="the name of a queue must be a text, not"):
+        MemoryQueue(name)
+
+
 @pytest.mark.parametrize(
     ("variable", "read", "what"),
     [

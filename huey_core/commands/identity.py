@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, replace
 from functools import partial
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from huey_core.commands.signature import python_function
 from huey_core.names import ModuleRun, dotted_name, innermost
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from huey_core.commands.base import QueueCommand
 
 __all__ = ["Origin", "is_same_function"]
-
-_DEEPEST: Final = 20
-"""How many functions inside each other are compared: a function may be inside itself."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,35 +84,46 @@ class Origin:
         return f"{self.code.co_filename}:{self.code.co_firstlineno}"
 
 
-def is_same_function(one: Any, other: Any, depth: int = 0) -> bool:
+def is_same_function(one: Any, other: Any) -> bool:
     """Whether two functions, or what they are made of, do the same, as far as can be seen.
 
     Two that were made by one ``def`` are the same if what they enclose is, and their defaults.
     """
+    return _is_same(one, other, set())
+
+
+def _is_same(one: Any, other: Any, compared: set[tuple[int, int]]) -> bool:
     if one is other:
         return True
-    if type(one) is not type(other) or depth > _DEEPEST:
+    if type(one) is not type(other):
         return False
     if isinstance(one, FunctionType):
+        pair = id(one), id(other)
+        if pair in compared:
+            # A function may enclose itself. One pair that differs settles the matter, so none is compared twice.
+            return True
+        compared.add(pair)
         return (
             one.__code__ is other.__code__
             and one.__globals__ is other.__globals__
-            and _are_same(_enclosed(one), _enclosed(other), depth)
+            and _are_same(_enclosed(one), _enclosed(other), compared)
         )
     if type(one) is partial:
-        return _are_same((one.func, *one.args), (other.func, *other.args), depth) and _are_same(
-            tuple(one.keywords.items()), tuple(other.keywords.items()), depth
-        )
+        return _are_same(_held(one), _held(other), compared)
     if type(one) is tuple:
-        return _are_same(one, other, depth)
+        return _are_same(one, other, compared)
     try:
         return bool(one == other)
     except Exception:  # noqa: BLE001 - what an application's values make of a comparison
         return False
 
 
-def _are_same(some: tuple[Any, ...], others: tuple[Any, ...], depth: int) -> bool:
-    return len(some) == len(others) and all(map(partial(is_same_function, depth=depth + 1), some, others))
+def _are_same(some: tuple[Any, ...], others: tuple[Any, ...], compared: set[tuple[int, int]]) -> bool:
+    return len(some) == len(others) and all(map(partial(_is_same, compared=compared), some, others))
+
+
+def _held(made: partial[Any]) -> tuple[Any, ...]:
+    return made.func, made.args, tuple(made.keywords.items())
 
 
 def _enclosed(function: FunctionType) -> tuple[Any, ...]:

@@ -105,9 +105,9 @@ class CommandRegistry:
         """
         if self._classes.pop(name, None) is None:
             raise self._not_found(name)
-        imported_as = self._origins.pop(name).imported_as
-        if imported_as is not None:
-            del self._imported[imported_as]
+        origin = self._origins.pop(name)
+        if origin.imported_as is not None:
+            self._imported.pop(origin.imported_as, None)
 
     def get(self, name: str) -> type[QueueCommand]:
         """Return the class of a name.

@@ -274,6 +274,19 @@ def test_two_functions_that_one_function_has_made_conflict_if_they_differ(invoke
         define("Norway")
 
 
+def test_functions_that_enclose_each_other_are_compared_once(invoker):
+    names = [f"f{number}" for number in range(20)]
+    lines = ["def make(country):", *(f"  def {name}(): return {', '.join(names)}, country" for name in names)]
+    namespace = {"__name__": "shop"}
+    exec("\n".join([*lines, "  return f0"]), namespace)
+    decorate = queue_command(invoker, name="report")
+    decorate(namespace["make"]("France"))
+    decorate(namespace["make"]("France"))
+
+    with pytest.raises(CommandConflict):
+        decorate(namespace["make"]("Norway"))
+
+
 @pytest.mark.parametrize("other", [partial(print, 2), partial(print, 1, sep=""), partial(repr, 1)])
 def test_two_partials_of_one_name_conflict_if_they_differ(other):
     registry = CommandRegistry()
