@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 __all__ = ["Acted", "act", "dead_ids", "retry"]
 
 _PORTION: Final = 500
-"""Messages that are held in memory at a time, and named in one call."""
+"""The most messages that are held in memory at a time, and named in one call."""
+
+_FIRST: Final = 10
+"""How many are the first portion, of which nobody knows yet how large they are."""
+
+_BYTES: Final = 32 * 2**20
+"""About how many bytes of messages are held in memory at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +57,18 @@ def dead_ids(queue: LeasedQueue, until: float | None = None) -> list[str]:
         until: Only of those that were buried then or earlier, in seconds since the epoch by the queue's clock.
     """
     ids: dict[str, None] = {}
-    offset = 0
-    while page := queue.peek(State.DEAD, offset, _PORTION):
+    offset, portion = 0, _FIRST
+    while page := queue.peek(State.DEAD, offset, portion):
         ids |= {each.message_id: None for each in page if until is None or (each.due or 0.0) <= until}
         offset += len(page)
+        portion = _next(portion, page)
     return list(ids)
+
+
+def _next(portion: int, page: Sequence[StoredMessage]) -> int:
+    """How many messages to ask for next, by what the last portion took."""
+    size = sum(len(each.data) + len(each.detail) for each in page) or 1
+    return max(1, min(_PORTION, 2 * portion, _BYTES * len(page) // size if page else _PORTION))
 
 
 def act(
@@ -98,14 +111,17 @@ def _act(
     spare_expired: bool,
 ) -> Iterator[Acted]:
     ids = list(dict.fromkeys(message_ids))
-    for start in range(0, len(ids), _PORTION):
-        asked = ids[start : start + _PORTION]
+    start, portion = 0, _FIRST
+    while start < len(ids):
+        asked = ids[start : start + portion]
+        start += portion
         found = {message.message_id: message for message in queue.find(asked)}
         states = {each: found[each].state if each in found else None for each in asked}
         seen = [found[each] for each in asked if states[each] is state]
         expired = _expired(seen, queue.now()) if spare_expired and seen else []
         spared = {message.message_id for message in expired}
         meant = [message for message in seen if message.message_id not in spared]
+        portion = _next(portion, list(found.values()))
         acted = set(action([message.message_id for message in meant])) if meant else set()
         yield Acted(
             done=[message for message in meant if message.message_id in acted],

@@ -29,9 +29,6 @@ _LESS_THAN_A_SECOND: Final = re.compile(r"([+-])00:00:00\.([0-9]{6})\Z")
 
 _HOLDING: Final = frozenset({list, dict})
 
-_FEW: Final = 1000
-"""Up to so many items, a set is made in an instant whatever they are."""
-
 _MOST_ALIKE: Final = 100
 """How many items of a set may have one hash. More than a few never have by chance."""
 
@@ -93,7 +90,7 @@ def _text(value: dict[str, Any]) -> str:
 
 def _hashable(items: list[Any]) -> list[Any]:
     """Return the items, unless they were chosen so that the time to put them into a set is that of their square."""
-    if len(items) > _FEW and max(Counter(map(hash, items)).values()) > _MOST_ALIKE:
+    if len(items) > _MOST_ALIKE and max(Counter(map(hash, items)).values()) > _MOST_ALIKE:
         raise Unreadable(f"of {len(items):,} items of a set or keys of a dict, more than {_MOST_ALIKE} have one hash")
     return items
 

@@ -61,6 +61,28 @@ def test_more_are_named_than_one_look_shows(queue):
     assert sorted(dead_ids(queue)) == sorted(many)
 
 
+def test_large_messages_are_looked_at_in_smaller_portions(queue, monkeypatch):
+    bury(queue, *map(str, range(100)), data=bytes(2**20))
+    portions = []
+    for name in ("peek", "find"):
+        monkeypatch.setattr(queue, name, counting(getattr(queue, name), portions))
+
+    for _ in retry(queue, dead_ids(queue)):
+        pass
+
+    assert queue.counts().ready == 100
+    assert max(portions) <= 32
+
+
+def counting(look, portions):
+    def counted(*arguments):
+        found = look(*arguments)
+        portions.append(len(found))
+        return found
+
+    return counted
+
+
 def test_it_is_done_to_what_is_as_it_was_seen_and_the_rest_is_left_alone(queue):
     bury(queue, "dead", "unseen")
     queue.write(b"x", message_id="alive")

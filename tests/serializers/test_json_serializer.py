@@ -515,6 +515,13 @@ def test_items_that_were_chosen_for_their_hash_are_refused_before_they_take_thei
         SERIALIZER.decode(data)
 
 
+def test_so_are_a_few_of_them_because_there_may_be_many_such_sets() -> None:
+    numbers = [number * (2**61 - 1) for number in range(101)]
+
+    with pytest.raises(DecodeError, match="of 101 items of a set or keys of a dict, more than 100 have one hash"):
+        SERIALIZER.decode(json.dumps({"$": "set", "v": numbers}).encode())
+
+
 def test_many_items_with_hashes_of_their_own_are_read() -> None:
     value = [set(range(20_000)), {(number, "key"): number for number in range(20_000)}]
 
