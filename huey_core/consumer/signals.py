@@ -47,7 +47,7 @@ LAST_MOMENT: Final = 1.0
 """Seconds within which everything must be given back after a second signal; leases do the rest."""
 
 LOGGING_HAS: Final = 0.5
-"""Seconds that logging may hold up the end of the process."""
+"""Seconds that logging may hold up what a signal asks for."""
 
 THREADS_HAVE: Final = 5.0
 """Seconds that threads which commands have left behind may hold up an orderly exit."""
@@ -96,7 +96,7 @@ def run_until_signalled(
         consumer.start()
         asked = _stop(consumer, received.wait(), received)
         if asked == signal.SIGHUP:
-            log.info("starting again")
+            _say(log.info, "starting again")
             # The program that starts inherits this, so that another one does not end it before it can handle it.
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
             # From here on a signal to end is not noted but obeyed, so that none can come too late to be looked at.
@@ -218,7 +218,7 @@ def _stop(consumer: Runnable, asked: int, received: _Received) -> int | None:
             if number == signal.SIGHUP:
                 continue
             if asked != signal.SIGHUP:
-                _warn("a second signal: giving everything back now")
+                _say(log.warning, "a second signal: giving everything back now")
                 _give_back(consumer)
                 return None
             asked = _give_up_restart(number)
@@ -251,9 +251,9 @@ class _Stopping(threading.Thread):
             log.critical("the consumer could not stop as it should: giving everything back now", exc_info=True)
 
 
-def _warn(text: str) -> None:
-    """Log what must not keep this process from ending: a handler of the application may block, and for ever."""
-    thread = threading.Thread(target=log.warning, args=(text,), name="huey-warn", daemon=True)
+def _say(write: Callable[[str], None], text: str) -> None:
+    """Log in a thread what the main one has to say: a handler of the application may block, and for ever."""
+    thread = threading.Thread(target=write, args=(text,), name="huey-signals", daemon=True)
     thread.start()
     thread.join(LOGGING_HAS)
 
@@ -273,7 +273,7 @@ def _last_word(received: _Received) -> int:
 
 
 def _give_up_restart(number: int) -> int:
-    log.info("%s: the consumer will not start again", signal.Signals(number).name)
+    _say(log.info, f"{signal.Signals(number).name}: the consumer will not start again")
     return number
 
 

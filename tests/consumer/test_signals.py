@@ -181,19 +181,19 @@ def test_the_same_signal_within_a_second_is_one(times, told):
 
 
 @pytest.fixture
-def stuck_logging():
+def stuck_logging(caplog):
     """Let the application's log handler block until the test has ended."""
+    caplog.set_level(logging.INFO, "huey_core.consumer")
     logger, ended = logging.getLogger("huey_core.consumer"), threading.Event()
 
     class Stuck(logging.Handler):
         def emit(self, record):
-            if threading.current_thread() is not threading.main_thread():
-                ended.wait(PATIENCE)
+            ended.wait(PATIENCE)
 
         def createLock(self):
             self.lock = None
 
-    handler = Stuck(logging.WARNING)
+    handler = Stuck()
     logger.addHandler(handler)
     yield
     logger.removeHandler(handler)
@@ -206,6 +206,16 @@ def test_a_second_signal_is_obeyed_though_logging_is_stuck():
 
     assert run_until_signalled(consumer) == 1
     assert consumer.given_back.is_set()
+
+
+@pytest.mark.usefixtures("stuck_logging")
+def test_a_signal_to_end_during_a_restart_is_obeyed_though_logging_is_stuck(monkeypatch):
+    monkeypatch.setattr(Signalled, "stop", lambda self, reason: os.kill(os.getpid(), self.second))
+    restarts = []
+
+    code = run_until_signalled(Signalled(signal.SIGHUP, signal.SIGTERM), restart=lambda: restarts.append("once"))
+
+    assert (code, restarts) == (0, [])
 
 
 @pytest.mark.usefixtures("stuck_logging")
