@@ -140,7 +140,7 @@ def traceback_of_command(error: BaseException) -> TracebackType | None:
 
 
 def _is_internal(frame: TracebackType) -> bool:
-    return _package(frame) in _INTERNAL or bool(frame.tb_frame.f_locals.get("__tracebackhide__"))
+    return _package(frame) in _INTERNAL or frame.tb_frame.f_locals.get("__tracebackhide__") is True
 
 
 def _inside_wrapper(frame: TracebackType) -> TracebackType | None:

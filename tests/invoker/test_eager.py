@@ -163,6 +163,23 @@ def run_inside_a_loop(function):
     return asyncio.run(call())
 
 
+def test_a_command_sees_the_context_of_its_caller_and_leaves_it_as_it_was(make_invoker):
+    invoker = make_invoker(results=False, always_eager=True)
+    tenant = contextvars.ContextVar("tenant", default=None)
+
+    @queue_command(invoker)
+    def bill():
+        before = tenant.get()
+        tenant.set("the command's")
+        return before
+
+    token = tenant.set("the caller's")
+
+    assert bill() == "the caller's"
+    assert tenant.get() == "the caller's"
+    tenant.reset(token)
+
+
 def test_a_coroutine_function_runs_outside_of_a_loop(make_invoker):
     invoker = make_invoker(results=False, always_eager=True)
 
