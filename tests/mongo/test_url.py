@@ -73,7 +73,7 @@ class TestParts:
     @pytest.mark.parametrize(
         ("written", "name", "value"),
         [
-            ("wtimeoutMS=5000", "wtimeoutms", 5000),
+            ("wtimeoutMS=5000", "wTimeoutMS", 5000),
             ("retrywrites=false", "retryWrites", False),
             ("REPLICASET=rs0", "replicaSet", "rs0"),
             ("authsource=admin", "authSource", "admin"),
