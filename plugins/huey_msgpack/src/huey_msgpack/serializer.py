@@ -14,6 +14,7 @@ from msgspec import MsgspecError
 from msgspec.msgpack import Decoder, Encoder
 
 from huey_core.serializers.tagged import TaggedSerializer, Tagger, register, untag_all
+from huey_msgpack._keys import refuse_many_arrays
 
 __all__ = ["MessagePackSerializer"]
 
@@ -50,9 +51,11 @@ class MessagePackSerializer(TaggedSerializer):
         """Read MessagePack, by this or any other writer of it.
 
         Raises:
-            ValueError: The bytes are not MessagePack, or hold an extension type other than a timestamp. So may
-                ``RecursionError`` and the exceptions of :func:`~huey_core.serializers.tagged.untag` say.
+            ValueError: The bytes are not MessagePack, hold an extension type other than a timestamp, or many keys of a
+                map that are arrays. So may ``RecursionError`` and the exceptions of
+                :func:`~huey_core.serializers.tagged.untag` say.
         """
+        refuse_many_arrays(data)
         try:
             value = _read(data)
         except MsgspecError as error:
