@@ -10,11 +10,15 @@ from huey_core.backends.leased import State
 from huey_core.cli.output import echo_pairs, timestamp
 from huey_core.inspection.messages import MessageFacts
 from huey_core.inspection.text import printable
+from huey_core.unicode import cut_middle
 
 if TYPE_CHECKING:
     from huey_core.backends.leased import StoredMessage
 
 __all__ = ["as_json", "command_name", "echo_letter"]
+
+_LONGEST_NAME: Final = 120
+"""Characters of a command's name that are shown in a list: whoever writes a message decides what it asks for."""
 
 _TIMES: Final = frozenset({"at", "eta", "exp"})
 _LABELS: Final = {
@@ -32,9 +36,9 @@ _LABELS: Final = {
 
 
 def command_name(message: StoredMessage) -> str:
-    """The name of the command that a message asks for, or that it cannot be read."""
+    """The name of the command that a message asks for, in limited length, or that it cannot be read."""
     facts = MessageFacts.read(message)
-    return "(unreadable)" if facts.problem else facts.command or "(none)"
+    return "(unreadable)" if facts.problem else cut_middle(facts.command, _LONGEST_NAME) or "(none)"
 
 
 def as_json(message: StoredMessage, details: bool = False) -> dict[str, Any]:

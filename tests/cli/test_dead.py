@@ -34,6 +34,15 @@ def test_list_shows_a_message_that_cannot_be_read(cli):
     assert "garbage  (unreadable)" in cli.run("dead", "list", cli.url).output
 
 
+def test_list_is_no_wider_for_a_name_without_end(cli):
+    cli.bury("one", data=pack({"id": "one", "cmd": "x" * 50_000, "ser": "json", "at": 1.0}, b"[[], {}]"))
+
+    lines = cli.run("dead", "list", cli.url).output.splitlines()
+
+    assert max(map(len, lines)) < 300
+    assert "characters left out" in lines[1]
+
+
 def test_list_says_that_there_are_none(cli):
     result = cli.run("dead", "list", cli.url)
 
