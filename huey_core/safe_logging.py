@@ -5,7 +5,7 @@ full. In a consumer that would end a thread, or make an outcome look like a fail
 somebody has put into a queue. So these loggers, which use the application's logging as it is set up,
 
 * let nothing through that is raised while a record is handled; what could not be logged goes to standard error;
-* write the arguments of a record so that they cannot forge a line or steer a terminal;
+* write the arguments of a record, and the texts of exceptions, so that they cannot forge a line or steer a terminal;
 * give a handler no exception that Python cannot format: the record then has its text alone, without the exception.
 """
 
@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from huey_core.text import (
     error_line,
     is_interrupt,
+    logged_traceback,
     plain_traceback,
     printable,
     printable_text,
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     ExcInfo = bool | BaseException | Raised | None
 
 __all__ = ["SafeLogger", "get_logger"]
-
-_IN_TRACEBACKS: Final = "\n\t"
 
 
 class SafeLogger:
@@ -87,17 +86,17 @@ class SafeLogger:
     def _handle(self, level: int, message: str, args: tuple[object, ...], raised: Raised | None) -> None:
         text = None
         if raised is not None:
-            text = python_traceback(raised[1], raised[2])
-            if text is None:
-                text, raised = plain_traceback(raised[1], raised[2]), None
-            elif not _steers(text):
+            parts = python_traceback(raised[1], raised[2])
+            if parts is None:
+                text, raised = printable(plain_traceback(raised[1], raised[2]), keep="\n\t"), None
+            elif (text := logged_traceback(parts)) == "".join(parts):
                 # Formatters write it in their own ways.
                 text = None
         # The caller of info() and the like.
         file, line, function, _ = self._logger.findCaller(stacklevel=4)
         record = self._logger.makeRecord(self._logger.name, level, file, line, message, args, raised, function)
         if text is not None:
-            record.exc_text = printable(text, _IN_TRACEBACKS).rstrip("\n")
+            record.exc_text = text.rstrip("\n")
         self._logger.handle(record)
 
 
@@ -132,11 +131,6 @@ def _raised(exc_info: ExcInfo) -> Raised | None:
         return exc_info
     error = exc_info if isinstance(exc_info, BaseException) else sys.exception() if exc_info else None
     return None if error is None else (type(error), error, traceback_of(error))
-
-
-def _steers(text: str) -> bool:
-    """Whether a traceback has characters that could steer a terminal."""
-    return any(not line.isprintable() for line in text.replace("\t", " ").split("\n"))
 
 
 def _report(logger: str, message: str, args: tuple[object, ...], failure: BaseException) -> None:

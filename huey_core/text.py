@@ -6,6 +6,7 @@ an error must not fail with what has just failed.
 
 from __future__ import annotations
 
+import re
 import threading
 import traceback
 from typing import TYPE_CHECKING, Any, Final
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from huey_core.unicode import cut_middle
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import TracebackType
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "error_type",
     "is_interrupt",
     "is_users_interrupt",
+    "logged_traceback",
     "plain_traceback",
     "printable",
     "printable_text",
@@ -36,10 +39,19 @@ MAX_TEXT: Final = 8 * 2**10
 _LONGEST_LINE: Final = 500
 _LONGEST_CHAIN: Final = 20
 
+_HEAD: Final = "Traceback (most recent call last):\n"
+_BETWEEN: Final = (
+    "\nThe above exception was the direct cause of the following exception:\n\n",
+    "\nDuring handling of the above exception, another exception occurred:\n\n",
+)
+
 
 def printable(text: str, keep: str = "") -> str:
     """Write characters that do not print as escapes, except those to keep, so that none can steer a terminal."""
-    if text.isprintable():
+    rest = text
+    for char in keep:
+        rest = rest.replace(char, "")
+    if rest.isprintable():
         return text
     return "".join(
         char if char.isprintable() or char in keep else char.encode("unicode_escape").decode("ascii") for char in text
@@ -106,18 +118,38 @@ def traceback_text(error: BaseException, first: TracebackType | None) -> str:
         error: The error.
         first: The outermost frame to be shown.
     """
-    text = python_traceback(error, first)
-    return plain_traceback(error, first) if text is None else text
+    parts = python_traceback(error, first)
+    return plain_traceback(error, first) if parts is None else "".join(parts)
 
 
-def python_traceback(error: BaseException, first: TracebackType | None) -> str | None:
-    """The same as Python writes it, or ``None`` when it cannot: not every exception can be formatted."""
+def python_traceback(error: BaseException, first: TracebackType | None) -> list[str] | None:
+    """The same in parts, as Python writes it, or ``None`` when it cannot: not every exception can be formatted."""
     try:
-        return _exactly("".join(traceback.format_exception(type(error), error, first)))
+        return [_exactly(part) for part in traceback.format_exception(type(error), error, first)]
     except BaseException as failure:
         if is_interrupt(failure):
             raise
         return None
+
+
+def logged_traceback(parts: Iterable[str]) -> str:
+    """The traceback that Python wrote in these parts, made so that it can neither steer a terminal nor forge a line.
+
+    What an exception says of itself, or notes, is often what a message has brought. Its lines are indented, all but the
+    first one, so that none looks like the beginning of a record.
+    """
+    logged = []
+    has_said = False
+    for part in parts:
+        if part in _BETWEEN:
+            has_said = False
+        elif part != _HEAD or has_said:
+            part = re.sub(r"\n(?=[^\s])", "\n    ", part)  # noqa: PLW2901
+            if not part.startswith(" "):
+                part = f"    {part}" if has_said else part  # noqa: PLW2901
+                has_said = True
+        logged.append(printable(part, keep="\n\t"))
+    return "".join(logged)
 
 
 def plain_traceback(error: BaseException, first: TracebackType | None) -> str:
@@ -137,12 +169,13 @@ def plain_traceback(error: BaseException, first: TracebackType | None) -> str:
 
 
 def _plain(error: BaseException, first: TracebackType | None) -> str:
-    lines = ["Traceback (most recent call last):\n"] if first is not None else []
+    lines = [_HEAD] if first is not None else []
     while first is not None:
         code = first.tb_frame.f_code
         lines.append(f'  File "{code.co_filename}", line {first.tb_lineno}, in {code.co_name}\n')
         first = first.tb_next
-    return "".join([*lines, f"{error_type(error)}: {error_text(error)}\n"])
+    text = error_text(error).replace("\n", "\n    ")
+    return "".join([*lines, f"{error_type(error)}: {text}\n"])
 
 
 def _kept(error: BaseException, attribute: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import threading
+import traceback
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -168,7 +169,7 @@ def test_a_level_that_is_not_wanted_is_not_logged(log, logger, handler):
 
 
 def test_an_exception_goes_to_the_handlers_as_it_is(log, handler):
-    error = ValueError("no rules\nat all")
+    error = ValueError("no rules")
 
     log.error("failed", exc_info=error)
     try:
@@ -177,7 +178,7 @@ def test_an_exception_goes_to_the_handlers_as_it_is(log, handler):
         log.exception("failed again")
 
     assert [record.exc_info[1] for record in handler.records] == [error, error]
-    assert [record.exc_text.splitlines()[-2:] for record in handler.records] == [["ValueError: no rules", "at all"]] * 2
+    assert [record.exc_text.splitlines()[-1] for record in handler.records] == ["ValueError: no rules"] * 2
 
 
 def test_an_exception_that_python_cannot_format_is_logged_all_the_same(log, handler):
@@ -193,6 +194,50 @@ def test_the_text_of_an_exception_cannot_steer_a_terminal_and_the_handlers_have_
 
     assert handler.texts == ["ERROR: failed\nValueError: red \\x1b[31m"]
     assert handler.records[0].exc_info[1] is error
+
+
+FORGED = "\nCRITICAL: forged\n\nCRITICAL: forged"
+
+
+def with_note():
+    error = ValueError("noted")
+    error.add_note("Traceback (most recent call last):" + FORGED)
+    return error
+
+
+def with_cause():
+    error = ValueError("caused" + FORGED)
+    error.__cause__ = with_note()
+    return error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("said" + FORGED),
+        with_note(),
+        with_cause(),
+        ExceptionGroup("some" + FORGED, [ValueError("one" + FORGED)]),
+        SyntaxError("bad" + FORGED, ("rules.txt", 1, 2, "text" + FORGED)),
+        SyntaxError("bad" + FORGED, ("rules.txt", 1, 2, b"text")),
+    ],
+)
+def test_the_text_of_an_exception_cannot_forge_a_line(log, handler, error):
+    log.error("failed", exc_info=error)
+
+    [text] = handler.texts
+    assert "forged" in text
+    assert not any(line.startswith("CRITICAL") for line in text.splitlines())
+
+
+def test_an_exception_and_its_cause_are_written_as_python_writes_them_but_for_the_lines_of_their_texts(log, handler):
+    error = ValueError("caused\nhere")
+    error.__cause__ = OSError("first\nthere")
+
+    log.error("failed", exc_info=error)
+
+    python = "".join(traceback.format_exception(error)).rstrip()
+    assert handler.records[0].exc_text == python.replace("\nhere", "\n    here").replace("\nthere", "\n    there")
 
 
 PLUGINS = ("django", "memory", "mongo", "msgpack", "redis", "sqlite", "zstd")
