@@ -12,8 +12,7 @@ from functools import partial, wraps
 import pytest
 
 from huey_core import crontab, periodic_command, queue_command
-from huey_core.consumer import Consumer
-from huey_core.exceptions import CommandError, ConfigurationError, Unsupported
+from huey_core.exceptions import ConfigurationError, Unsupported
 from huey_core.invoker.deferred import DeferredInvoker
 from plain_backend import PlainQueue
 
@@ -163,46 +162,6 @@ def test_a_delay_needs_a_queue_or_a_task_store_that_keeps_it(make_invoker):
         later.schedule(delay=5)
 
 
-def test_a_unique_call_is_written_once_while_it_is_live(invoker):
-    @queue_command(invoker, unique_key="{user}")
-    def greet(user, greeting="Hello"): ...
-
-    first, second, third = greet("ann"), greet("ann", greeting="Hi"), greet("bob")
-
-    assert invoker.queue.counts().ready == 2
-    assert second.task_id == first.task_id != third.task_id
-
-
-def test_the_arguments_are_the_key_where_only_a_time_is_given(invoker):
-    @queue_command(invoker, unique_for=60)
-    def greet(user): ...
-
-    greet("ann"), greet(user="ann"), greet("bob")
-
-    assert invoker.queue.counts().ready == 2
-
-
-def test_a_function_may_name_the_key(invoker):
-    @queue_command(invoker, unique_key=lambda order: str(order["id"]))
-    def ship(order): ...
-
-    ship({"id": 1, "to": "ann"}), ship({"id": 1, "to": "bob"})
-
-    assert invoker.queue.counts().ready == 1
-
-
-def test_two_commands_do_not_share_their_unique_keys(invoker):
-    @queue_command(invoker, unique_key="all", name="one")
-    def one(): ...
-
-    @queue_command(invoker, unique_key="all", name="two")
-    def two(): ...
-
-    one(), two()
-
-    assert invoker.queue.counts().ready == 2
-
-
 def test_a_periodic_command_says_when_it_runs(invoker):
     @periodic_command(invoker, crontab(minute="30"))
     def tidy(): ...
@@ -211,22 +170,6 @@ def test_a_periodic_command_says_when_it_runs(invoker):
 
     assert command.validate_datetime(datetime(2026, 1, 1, 12, 30))
     assert not command.validate_datetime(datetime(2026, 1, 1, 12, 31))
-
-
-def test_a_unique_key_that_names_no_parameter_is_refused_when_the_function_is_decorated(invoker):
-    with pytest.raises(ConfigurationError, match="'usr', which is no parameter of greet"):
-
-        @queue_command(invoker, unique_key="{usr}")
-        def greet(user): ...
-
-
-def test_a_key_function_may_say_that_a_call_has_no_key(invoker):
-    @queue_command(invoker, unique_key=lambda user: None)
-    def greet(user): ...
-
-    greet("ann"), greet("ann")
-
-    assert invoker.queue.counts().ready == 2
 
 
 @pytest.mark.parametrize("options", [{"store_result": True}, {"result_ttl": 60}])
@@ -319,14 +262,6 @@ def test_a_generator_function_is_refused_inside_of_what_is_called_in_its_place(i
         queue_command(invoker, name="given")(given)
 
 
-def test_a_key_may_name_a_parameter_of_what_is_called_in_place_of_a_function(invoker):
-    def send(channel, text): ...
-
-    send_sms = queue_command(invoker, name="send_sms", unique_key="{text}")(partial(send, "sms"))
-
-    assert send_sms("hello").task_id == send_sms("hello").task_id
-
-
 @pytest.mark.parametrize("decorate", [queue_command, lambda invoker: periodic_command(invoker, crontab())])
 def test_a_command_is_not_made_a_command_again(invoker, decorate):
     pay = queue_command(invoker, name="pay")(lambda: None)
@@ -374,32 +309,6 @@ def test_a_message_that_names_an_exception_that_is_gone_can_be_read(invoker):
     assert invoker.codec.decode(invoker.codec.encode(command)).options.retry_on == ("json.Gone", "Gone")
 
 
-def test_a_unique_key_of_one_call_is_checked_too(invoker):
-    @queue_command(invoker)
-    def greet(user_id): ...
-
-    with pytest.raises(
-        ConfigurationError, match=r"'userid', which is no parameter of greet\(\); did you mean 'user_id'"
-    ):
-        greet.using(unique_key="{userid}")
-
-
-@pytest.mark.parametrize("key", ["{usr:{width}}", "{user:{wdth}}", "{usr.name}", "{usr[0]}"])
-def test_every_name_in_a_unique_key_must_be_a_parameter(invoker, key):
-    with pytest.raises(ConfigurationError, match="no parameter of greet"):
-
-        @queue_command(invoker, unique_key=key)
-        def greet(user, width): ...
-
-
-def test_a_unique_key_that_a_call_cannot_fill_is_named(invoker):
-    @queue_command(invoker, unique_key="{day:%Y}-{user[id]}")
-    def greet(day, user): ...
-
-    with pytest.raises(ConfigurationError, match=r"unique_key='\{day:%Y\}-\{user\[id\]\}' cannot be made .* KeyError"):
-        greet(datetime(2030, 1, 1), {})
-
-
 def test_delays_that_contradict_each_other_are_refused_for_one_call_too(invoker):
     @queue_command(invoker, retries=3, retry_max_delay=60)
     def fragile(): ...
@@ -436,13 +345,6 @@ def test_a_delay_that_is_over_runs_at_once(invoker, delay):
     late.schedule(delay=delay)
 
     assert invoker.queue.counts().ready == 1
-
-
-def test_the_unique_key_of_a_periodic_command_is_checked_too(invoker):
-    with pytest.raises(ConfigurationError, match="no parameter of tidy"):
-
-        @periodic_command(invoker, crontab(), unique_key="{day}")
-        def tidy(): ...
 
 
 @pytest.mark.parametrize(
@@ -487,57 +389,6 @@ def test_a_parameter_of_a_command_may_be_called_self(invoker):
     assert sent == [{"self": "/orders/1"}] * 2
     assert link.command(self=1).data == ((), {"self": 1})
     assert link.call_local(self=1) == {"self": 1}
-
-
-CALLS = {
-    "a call": lambda function, *args, **kwargs: function(*args, **kwargs),
-    "schedule": lambda function, *args, **kwargs: function.schedule(args, kwargs),
-    "using": lambda function, *args, **kwargs: function.using(priority=1)(*args, **kwargs),
-    "command": lambda function, *args, **kwargs: function.command(*args, **kwargs),
-}
-
-
-@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-@pytest.mark.parametrize("kwargs", [{"colour": 1}, {"priority": 50}, {"countdown": 5}, {"path": 1}], ids=repr)
-def test_a_call_that_the_function_does_not_take_is_refused_where_it_is_made(invoker, call, kwargs):
-    @queue_command(invoker)
-    def resize(path): ...
-
-    with pytest.raises(TypeError, match=rf"resize\(\) got .*{next(iter(kwargs))}"):
-        call(resize, "a.png", **kwargs)
-
-    assert invoker.queue.counts().ready == 0
-
-
-@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-def test_nothing_is_refused_with_check_arguments_off(make_invoker, call):
-    invoker = make_invoker(check_arguments=False)
-
-    @queue_command(invoker)
-    def resize(path): ...
-
-    call(resize, "a.png", "b.png", priority=50)
-
-
-def test_a_command_may_lack_arguments_until_it_is_enqueued(invoker):
-    @queue_command(invoker)
-    def resize(path, width): ...
-
-    whole, incomplete = resize.command("a.png", 5), resize.command("a.png")
-
-    with pytest.raises(TypeError, match=r"resize\(\) missing 1 required positional argument: 'width'"):
-        invoker.enqueue_many([whole, incomplete])
-    assert invoker.queue.counts().ready == 0
-
-
-def test_a_command_that_came_out_of_a_queue_goes_back_whatever_has_become_of_its_function(invoker):
-    queue_command(invoker, name="resize")(lambda path: None)("a.png")
-    invoker.registry.unregister("resize")
-    queue_command(invoker, name="resize")(lambda path, width: None)
-
-    invoker.enqueue(invoker.dequeue())
-
-    assert invoker.queue.counts().ready == 1
 
 
 def test_a_command_of_a_deferred_invoker_is_made_without_asking_for_it():
@@ -615,60 +466,6 @@ def test_a_class_may_have_a_command_of_another_class_whatever_the_two_are_called
     assert type("Report", (), body).render is Report.render
 
 
-def own_parameters(function):
-    @wraps(function)
-    def wrapper(to):
-        return function("connection", to)
-
-    return wrapper
-
-
-def filling_in(function):
-    @wraps(function)
-    def wrapper(*args, **kwargs):
-        return function("connection", *args, **kwargs)
-
-    return wrapper
-
-
-def test_the_parameters_of_a_wrapper_are_its_own_where_it_names_them(invoker):
-    @queue_command(invoker, unique_key="{to}")
-    @own_parameters
-    def send(connection, to): ...
-
-    assert send("ann").task_id == send("ann").task_id != send("bob").task_id
-
-
-def test_a_wrapper_may_fill_in_arguments_of_a_call_that_is_unique_for_a_time(invoker):
-    @queue_command(invoker, unique_for=60)
-    @filling_in
-    def send(connection, to): ...
-
-    assert send("ann").task_id == send("ann").task_id != send("bob").task_id
-
-
-def test_a_function_that_does_not_say_what_it_takes_can_be_unique_for_a_time_and_by_a_function(invoker):
-    largest = queue_command(invoker, name="largest", unique_for=60)(max)
-
-    assert largest(1, 2).task_id == largest(1, 2).task_id != largest(2, 3).task_id
-    with pytest.raises(ConfigurationError, match="let unique_key be a function"):
-        largest.using(unique_key="{one}")
-
-
 def test_a_periodic_command_in_place_of_a_function_that_needs_arguments_is_refused(invoker):
     with pytest.raises(ConfigurationError, match=r"with arguments, but .* 'day'"):
         periodic_command(invoker, crontab(), name="tidy")(partial(lambda shop, day: None, "shop"))
-
-
-def test_a_message_whose_function_has_changed_fails_in_the_consumer_with_what_the_function_says(invoker):
-    handle = queue_command(invoker, name="resize")(lambda path: None)("a.png")
-    invoker.registry.unregister("resize")
-
-    @queue_command(invoker, name="resize")
-    def resize(path, width): ...
-
-    with Consumer(invoker, periodic=False).running(), pytest.raises(CommandError) as failure:
-        handle.get(blocking=True, timeout=60)
-
-    assert failure.value.type_name == "builtins.TypeError"
-    assert "resize() missing 1 required positional argument: 'width'" in failure.value.message

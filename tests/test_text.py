@@ -71,3 +71,27 @@ def test_an_interrupt_comes_in_the_main_thread_only(in_a_thread):
     assert is_interrupt(KeyboardInterrupt())
     assert not is_interrupt(ValueError())
     assert not in_a_thread(is_interrupt, KeyboardInterrupt())
+
+
+class SpeechlessError(Exception):
+    def __str__(self):
+        raise RuntimeError("no words")
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (LookupError("gone"), "LookupError: gone"),
+        (LookupError(), "LookupError"),
+        (LookupError("gone\nfor good"), "LookupError: gone"),
+        (LookupError("\n gone"), "LookupError: gone"),
+        (LookupError("x" * 10_000), "LookupError: " + "x" * 500),
+        (SystemExit(3), "SystemExit: 3"),
+        (
+            SpeechlessError(),
+            "SpeechlessError: it has no text, because that of SpeechlessError raised RuntimeError",
+        ),
+    ],
+)
+def test_an_error_is_one_line(error, line):
+    assert error_line(error) == line

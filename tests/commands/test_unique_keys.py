@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial, wraps
 
 import pytest
 
-from huey_core import QueueCommand, queue_command
+from huey_core import QueueCommand, crontab, periodic_command, queue_command
 from huey_core.commands.options import CommandOptions
 from huey_core.exceptions import ConfigurationError
 from huey_core.serializers.json import JSONSerializer
@@ -107,3 +109,140 @@ def test_the_data_of_a_command_that_is_a_class_are_its_key():
         defaults = CommandOptions.build(unique_for=60)
 
     assert Tag(ONE_ORDER).unique_key() == Tag(OTHER_ORDER).unique_key() != Tag({1}).unique_key()
+
+
+def test_a_unique_call_is_written_once_while_it_is_live(invoker):
+    @queue_command(invoker, unique_key="{user}")
+    def greet(user, greeting="Hello"): ...
+
+    first, second, third = greet("ann"), greet("ann", greeting="Hi"), greet("bob")
+
+    assert invoker.queue.counts().ready == 2
+    assert second.task_id == first.task_id != third.task_id
+
+
+def test_the_arguments_are_the_key_where_only_a_time_is_given(invoker):
+    @queue_command(invoker, unique_for=60)
+    def greet(user): ...
+
+    greet("ann"), greet(user="ann"), greet("bob")
+
+    assert invoker.queue.counts().ready == 2
+
+
+def test_a_function_may_name_the_key(invoker):
+    @queue_command(invoker, unique_key=lambda order: str(order["id"]))
+    def ship(order): ...
+
+    ship({"id": 1, "to": "ann"}), ship({"id": 1, "to": "bob"})
+
+    assert invoker.queue.counts().ready == 1
+
+
+def test_two_commands_do_not_share_their_unique_keys(invoker):
+    @queue_command(invoker, unique_key="all", name="one")
+    def one(): ...
+
+    @queue_command(invoker, unique_key="all", name="two")
+    def two(): ...
+
+    one(), two()
+
+    assert invoker.queue.counts().ready == 2
+
+
+def test_a_unique_key_that_names_no_parameter_is_refused_when_the_function_is_decorated(invoker):
+    with pytest.raises(ConfigurationError, match="'usr', which is no parameter of greet"):
+
+        @queue_command(invoker, unique_key="{usr}")
+        def greet(user): ...
+
+
+def test_a_key_function_may_say_that_a_call_has_no_key(invoker):
+    @queue_command(invoker, unique_key=lambda user: None)
+    def greet(user): ...
+
+    greet("ann"), greet("ann")
+
+    assert invoker.queue.counts().ready == 2
+
+
+def test_a_key_may_name_a_parameter_of_what_is_called_in_place_of_a_function(invoker):
+    def send(channel, text): ...
+
+    send_sms = queue_command(invoker, name="send_sms", unique_key="{text}")(partial(send, "sms"))
+
+    assert send_sms("hello").task_id == send_sms("hello").task_id
+
+
+def test_a_unique_key_of_one_call_is_checked_too(invoker):
+    @queue_command(invoker)
+    def greet(user_id): ...
+
+    with pytest.raises(
+        ConfigurationError, match=r"'userid', which is no parameter of greet\(\); did you mean 'user_id'"
+    ):
+        greet.using(unique_key="{userid}")
+
+
+@pytest.mark.parametrize("key", ["{usr:{width}}", "{user:{wdth}}", "{usr.name}", "{usr[0]}"])
+def test_every_name_in_a_unique_key_must_be_a_parameter(invoker, key):
+    with pytest.raises(ConfigurationError, match="no parameter of greet"):
+
+        @queue_command(invoker, unique_key=key)
+        def greet(user, width): ...
+
+
+def test_a_unique_key_that_a_call_cannot_fill_is_named(invoker):
+    @queue_command(invoker, unique_key="{day:%Y}-{user[id]}")
+    def greet(day, user): ...
+
+    with pytest.raises(ConfigurationError, match=r"unique_key='\{day:%Y\}-\{user\[id\]\}' cannot be made .* KeyError"):
+        greet(datetime(2030, 1, 1), {})
+
+
+def test_the_unique_key_of_a_periodic_command_is_checked_too(invoker):
+    with pytest.raises(ConfigurationError, match="no parameter of tidy"):
+
+        @periodic_command(invoker, crontab(), unique_key="{day}")
+        def tidy(): ...
+
+
+def own_parameters(function):
+    @wraps(function)
+    def wrapper(to):
+        return function("connection", to)
+
+    return wrapper
+
+
+def filling_in(function):
+    @wraps(function)
+    def wrapper(*args, **kwargs):
+        return function("connection", *args, **kwargs)
+
+    return wrapper
+
+
+def test_the_parameters_of_a_wrapper_are_its_own_where_it_names_them(invoker):
+    @queue_command(invoker, unique_key="{to}")
+    @own_parameters
+    def send(connection, to): ...
+
+    assert send("ann").task_id == send("ann").task_id != send("bob").task_id
+
+
+def test_a_wrapper_may_fill_in_arguments_of_a_call_that_is_unique_for_a_time(invoker):
+    @queue_command(invoker, unique_for=60)
+    @filling_in
+    def send(connection, to): ...
+
+    assert send("ann").task_id == send("ann").task_id != send("bob").task_id
+
+
+def test_a_function_that_does_not_say_what_it_takes_can_be_unique_for_a_time_and_by_a_function(invoker):
+    largest = queue_command(invoker, name="largest", unique_for=60)(max)
+
+    assert largest(1, 2).task_id == largest(1, 2).task_id != largest(2, 3).task_id
+    with pytest.raises(ConfigurationError, match="let unique_key be a function"):
+        largest.using(unique_key="{one}")

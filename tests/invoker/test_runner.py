@@ -7,10 +7,11 @@ import contextvars
 
 import pytest
 
-from huey_core import QueueCommand, hookimpl, queue_command
+from huey_core import Invoker, QueueCommand, hookimpl, queue_command
 from huey_core.backends.leased import Delivery, State
 from huey_core.exceptions import CommandError
 from huey_core.invoker.runner import CommandRunner
+from huey_memory import MemoryDataStore, MemoryQueue
 from odd_errors import ODD
 
 PATIENCE = 30.0
@@ -213,3 +214,76 @@ def test_a_retry_has_a_traceback_of_its_own(invoker, run):
         outcome = run(invoker, raise_the_same.command())
 
     assert frames(outcome.detail)[0] == "raise_the_same"
+
+
+class FlakyStore(MemoryDataStore):
+    """Cannot be read while ``down``."""
+
+    down = True
+
+    def peek(self, key):
+        if self.down:
+            raise ConnectionError("the store is out of reach")
+        return super().peek(key)
+
+    def peek_many(self, keys):
+        return [self.peek(key) for key in keys]
+
+
+@pytest.fixture
+def flaky_store(request):
+    return FlakyStore("q.state", space=request.node.name)
+
+
+@pytest.fixture
+def unsure(request, flaky_store):
+    space = request.node.name
+    return Invoker(MemoryQueue("q", space=space), MemoryDataStore("q", space=space), flaky_store)
+
+
+def test_a_command_waits_until_it_is_known_that_it_may_run(unsure, flaky_store, run_consumer, eventually, caplog):
+    @queue_command(unsure)
+    def add(a, b):
+        return a + b
+
+    run_consumer(unsure, initial_delay=0.01)
+    result = add(1, 2)
+    eventually(lambda: "out of reach" in caplog.text)
+    assert result.get() is None
+
+    flaky_store.down = False
+
+    assert result.get(blocking=True, timeout=30) == 3
+    assert unsure.queue.counts().dead == 0
+
+
+def test_the_outage_is_logged_once(unsure, flaky_store, run_consumer, eventually, caplog):
+    @queue_command(unsure)
+    def add(a, b):
+        return a + b
+
+    consumer = run_consumer(unsure, initial_delay=0.001)
+    add(1, 2)
+
+    eventually(lambda: consumer.stats.claimed > 3)
+
+    assert caplog.text.count("cannot be used") == 1
+
+
+def test_a_revocation_that_cannot_be_read_holds_up_its_own_command_only(unsure, flaky_store, run_consumer, eventually):
+    @queue_command(unsure, name="tests.held")
+    def held():
+        return "ran"
+
+    @queue_command(unsure, name="tests.free")
+    def free():
+        return "ran"
+
+    flaky_store.down = False
+    flaky_store.put("revoked-commands", b'{"tests.held": "in a way of next year"}')
+    run_consumer(unsure, unreadable_delay=3600.0)
+
+    waiting = held()
+    assert free().get(blocking=True, timeout=30) == "ran"
+    eventually(lambda: unsure.queue.counts().scheduled == 1)
+    assert waiting.get() is None

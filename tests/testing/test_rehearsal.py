@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime, timedelta
-from functools import wraps
-from unittest.mock import ANY
 
 import pytest
 
@@ -18,7 +16,6 @@ from huey_core.exceptions import (
     CommandAbandoned,
     CommandError,
     CommandExpired,
-    CommandRevoked,
     PluginNotFound,
     QueueWriteException,
 )
@@ -32,26 +29,6 @@ class PowerCut(KeyboardInterrupt):
 class SendLetter(QueueCommand):
     def execute(self):
         return self.data
-
-
-@pytest.fixture
-def rehearsal():
-    with Rehearsal() as rehearsal:
-        yield rehearsal
-
-
-@pytest.fixture
-def invoker(rehearsal):
-    return rehearsal.invoker
-
-
-@pytest.fixture
-def send(invoker):
-    @command(invoker)
-    def send(to, text="hello"):
-        return f"{text}, {to}"
-
-    return send
 
 
 @pytest.fixture
@@ -368,232 +345,6 @@ class TestPeriodicCommands:
         rehearsal.clock.advance(120)
 
         assert rehearsal.run_until_idle() == []
-
-
-class TestRecorder:
-    def test_a_call_is_found_however_its_arguments_are_passed(self, rehearsal, send):
-        send("ann", text="bye")
-
-        found = rehearsal.recorder.assert_enqueued(send, to="ann", text="bye")
-
-        assert found.data[1] == {"text": "bye"}
-
-    def test_defaults_count_as_arguments(self, rehearsal, send):
-        send("ann")
-
-        rehearsal.recorder.assert_enqueued(send, "ann", "hello")
-
-    def test_any_call_is_found_without_arguments(self, rehearsal, send):
-        send("ann")
-
-        rehearsal.recorder.assert_enqueued(send)
-        rehearsal.recorder.assert_enqueued(send, ANY)
-
-    def test_a_command_stands_for_itself(self, rehearsal, invoker, send):
-        send("ann")
-        invoker.enqueue(SendLetter({"to": "ann"}))
-
-        rehearsal.recorder.assert_enqueued(send.command("ann"))
-        rehearsal.recorder.assert_enqueued(SendLetter)
-        rehearsal.recorder.assert_enqueued(SendLetter({"to": "ann"}))
-        rehearsal.recorder.assert_not_enqueued(SendLetter({"to": "bob"}))
-
-    def test_a_failure_shows_what_was_enqueued_instead(self, rehearsal, invoker, send):
-        name = send.command_class.command_name
-        send("bob")
-        send.schedule(["ann"], delay=3600)
-        invoker.enqueue(SendLetter("x"))
-
-        with pytest.raises(AssertionError) as failure:
-            rehearsal.recorder.assert_enqueued(send, "ann", within=60)
-
-        assert str(failure.value).splitlines() == [
-            f"{name}('ann') was not enqueued to run within 60 s; what was enqueued:",
-            f"  {name}('bob')",
-            f"  {name}('ann'), due after 3600 s",
-            f"  {SendLetter.command_name}('x')",
-        ]
-
-    def test_a_call_that_does_not_fit_its_function_is_another_call(self, rehearsal, invoker, send):
-        invoker.check_arguments = False
-        send("ann", nonsense=True)
-
-        rehearsal.recorder.assert_not_enqueued(send, "ann")
-        rehearsal.recorder.assert_enqueued(send)
-
-    def test_a_call_of_a_wrapper_that_fills_in_arguments_is_found(self, rehearsal, invoker):
-        def post(connection, to): ...
-
-        wrapper = command(invoker)(wraps(post)(lambda *args: post("connection", *args)))
-        wrapper("ann")
-
-        rehearsal.recorder.assert_enqueued(wrapper, "ann")
-        rehearsal.recorder.assert_not_enqueued(wrapper, "bob")
-
-    def test_a_call_with_any_name_for_an_argument_is_found(self, rehearsal, invoker):
-        link = command(invoker)(lambda **relations: None)
-        link(self="ann", what="bob")
-
-        rehearsal.recorder.assert_enqueued(link, self="ann", what="bob")
-
-    def test_a_message_that_cannot_be_read_is_left_out(self, rehearsal, invoker):
-        invoker.queue.write(b"garbage")
-
-        assert rehearsal.recorder.commands == []
-
-    def test_a_failure_says_that_nothing_was_enqueued(self, rehearsal, send):
-        with pytest.raises(AssertionError, match=r"send was not enqueued; nothing was enqueued$"):
-            rehearsal.recorder.assert_enqueued(send)
-
-    def test_a_call_that_should_not_be_there_is_shown(self, rehearsal, send):
-        send("ann")
-
-        with pytest.raises(AssertionError, match=r"send\('ann'\) was enqueued"):
-            rehearsal.recorder.assert_not_enqueued(send, "ann")
-
-    def test_within_counts_from_the_call(self, rehearsal, send):
-        send.schedule(["ann"], delay=60)
-        rehearsal.clock.advance(600)
-
-        rehearsal.recorder.assert_enqueued(send, "ann", within=60)
-        rehearsal.recorder.assert_not_enqueued(send, "ann", within=59)
-
-    def test_arguments_that_do_not_fit_the_function_are_an_error_of_the_test(self, rehearsal, send):
-        send("ann")
-
-        with pytest.raises(TypeError):
-            rehearsal.recorder.assert_enqueued(send, wrong="name")
-
-    def test_a_command_takes_no_arguments_beside_it(self, rehearsal, send):
-        with pytest.raises(TypeError, match="has its data already"):
-            rehearsal.recorder.assert_enqueued(send.command("ann"), "ann")
-
-    @pytest.mark.parametrize("what", ["send_mail", print, int])
-    def test_what_is_no_command_is_not_looked_for(self, rehearsal, what):
-        with pytest.raises(TypeError, match="look for a decorated function"):
-            rehearsal.recorder.assert_not_enqueued(what, "ann")
-
-    def test_a_duplicate_is_not_recorded(self, rehearsal, send):
-        unique = send.using(unique_key="{to}")
-        unique("ann")
-        unique("ann")
-
-        assert len(rehearsal.recorder.commands) == 1
-
-    def test_what_was_enqueued_can_be_forgotten(self, rehearsal, send):
-        send("ann")
-
-        rehearsal.recorder.clear()
-
-        rehearsal.recorder.assert_not_enqueued(send)
-        assert len(rehearsal.run_until_idle()) == 1
-
-
-class TestFaults:
-    def test_a_write_fails_once(self, rehearsal, send):
-        rehearsal.faults.fail_next("write")
-
-        with pytest.raises(QueueWriteException):
-            send("ann")
-        rehearsal.recorder.assert_not_enqueued(send)
-        send("ann")
-
-        assert len(rehearsal.run_until_idle()) == 1
-
-    def test_a_reply_is_lost_after_the_write(self, rehearsal, invoker, send):
-        call = send.command("ann")
-        rehearsal.faults.fail_next("write", after=True)
-
-        with pytest.raises(QueueWriteException):
-            invoker.enqueue(call)
-        invoker.enqueue(call)
-
-        assert len(rehearsal.run_until_idle()) == 1
-
-    def test_the_exception_and_the_count_can_be_chosen(self, rehearsal, send):
-        rehearsal.faults.fail_next("write", times=2, error=TimeoutError("slow"))
-
-        for _ in range(2):
-            with pytest.raises(QueueWriteException, match="slow"):
-                send("ann")
-        send("ann")
-
-    @pytest.mark.parametrize("method", ["claim", "settle"])
-    def test_a_consumer_tries_again(self, rehearsal, send, method):
-        result = send("ann")
-        rehearsal.faults.fail_next(method, times=3)
-
-        runs = rehearsal.run_until_idle()
-
-        assert result.get() == "hello, ann"
-        assert len(runs) == 1
-
-    def test_a_fault_of_a_look_is_left_to_the_application_when_a_claim_buries(self, rehearsal, invoker):
-        @command(invoker)
-        def crash():
-            raise PowerCut
-
-        result = crash()
-        for _ in range(invoker.leased_queue.max_deliveries):
-            with pytest.raises(PowerCut):
-                rehearsal.run_until_idle()
-            rehearsal.clock.advance(invoker.lease)
-        rehearsal.faults.fail_next("find")
-        rehearsal.run_until_idle()
-
-        with pytest.raises(ConnectionError):
-            invoker.queue.find([result.task_id])
-
-    def test_a_server_that_stays_away_ends_the_run(self, rehearsal, send):
-        send("ann")
-        rehearsal.faults.fail_next("claim", times=1000)
-
-        with pytest.raises(ConnectionError, match=r"fail_next\('claim'\)"):
-            rehearsal.run_until_idle()
-
-    def test_a_lease_that_is_not_renewed_is_lost(self, rehearsal, invoker):
-        runs_so_far = []
-
-        @command(invoker)
-        def slow():
-            runs_so_far.append(1)
-            if len(runs_so_far) == 1:
-                rehearsal.faults.fail_next("extend", times=3)
-                rehearsal.clock.advance(invoker.lease)
-                invoker.queue.claim(1, 10)
-
-        slow()
-        (lost,) = rehearsal.run_until_idle()
-        assert not lost.settled
-        rehearsal.clock.advance(10)
-
-        assert [run.settled for run in rehearsal.run_until_idle()] == [True]
-
-    def test_the_methods_of_each_store_fail_by_themselves(self, rehearsal, send):
-        result = send("ann")
-        rehearsal.run_until_idle()
-        rehearsal.faults.fail_next("results.peek", error=OSError)
-
-        assert not result.is_revoked()
-        with pytest.raises(Exception, match="could not be read"):
-            result.get()
-        assert result.get() == "hello, ann"
-
-    def test_a_command_waits_while_it_is_not_known_whether_it_was_revoked(self, rehearsal, send):
-        result = send("ann")
-        result.revoke()
-        rehearsal.faults.fail_next("state.peek")
-
-        rehearsal.run_until_idle()
-        assert result.get() is None
-        rehearsal.run_until_idle(over=10)
-
-        with pytest.raises(CommandRevoked):
-            result.get()
-
-    def test_a_method_that_does_not_exist_is_refused(self, rehearsal):
-        with pytest.raises(ValueError, match=r"'setle'.*settle"):
-            rehearsal.faults.fail_next("setle")
 
 
 class TestRedirecting:

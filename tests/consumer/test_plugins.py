@@ -1,0 +1,193 @@
+"""What plugins see and decide while a consumer runs."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+
+import pytest
+
+from huey_core import hookimpl, queue_command
+from huey_core.exceptions import CommandError, CommandExpired
+
+PATIENCE = 30.0
+
+
+def test_hooks_follow_a_command_and_a_worker(make_invoker, run_consumer, eventually):
+    class Recorder:
+        def __init__(self):
+            self.seen = []
+
+        @hookimpl
+        def huey_worker_start(self, worker):
+            self.seen.append("start")
+
+        @hookimpl
+        def huey_command_succeeded(self, command, execution):
+            self.seen.append(execution.value)
+
+        @hookimpl
+        def huey_command_failed(self, error):
+            self.seen.append(str(error))
+
+        @hookimpl
+        def huey_worker_stop(self, worker):
+            self.seen.append("stop")
+
+        @hookimpl
+        def huey_consumer_stop(self, reason):
+            self.seen.append(reason)
+
+    recorder = Recorder()
+    invoker = make_invoker(plugins=[recorder])
+
+    @queue_command(invoker)
+    def divide(a, b):
+        return a / b
+
+    consumer = run_consumer(invoker, threads=1)
+    divide(4, 2), divide(1, 0)
+    eventually(lambda: consumer.stats.done + consumer.stats.buried == 2)
+    consumer.stop("enough", PATIENCE)
+
+    assert recorder.seen == ["start", 2.0, "division by zero", "stop", "enough"]
+
+
+def test_an_observer_that_raises_harms_nobody(make_invoker, run_consumer):
+    class Nuisance:
+        @hookimpl
+        def huey_command_succeeded(self):
+            raise RuntimeError("I am a nuisance")
+
+    invoker = make_invoker(plugins=[Nuisance()])
+
+    @queue_command(invoker)
+    def add(a, b):
+        return a + b
+
+    run_consumer(invoker)
+
+    assert add(1, 2).get(blocking=True, timeout=PATIENCE) == 3
+    assert [faults.errors for faults in invoker.plugins.hook_faults() if faults.errors] == [1]
+
+
+def test_a_wrapper_surrounds_every_run(make_invoker, run_consumer):
+    class Doubling:
+        @hookimpl(wrapper=True)
+        def huey_execute(self):
+            execution = yield
+            execution.value *= 2
+            return execution
+
+    invoker = make_invoker(plugins=[Doubling()])
+
+    @queue_command(invoker)
+    def three():
+        return 3
+
+    run_consumer(invoker)
+
+    assert three().get(blocking=True, timeout=PATIENCE) == 6
+
+
+def test_a_plugin_can_drop_a_command_with_an_error_of_its_own(make_invoker, run_consumer):
+    class OutOfQuota(CommandExpired):
+        pass
+
+    class Quota:
+        @hookimpl
+        def huey_before_execute(self):
+            raise OutOfQuota("the quota is used up")
+
+    invoker = make_invoker(plugins=[Quota()])
+
+    @queue_command(invoker)
+    def work():
+        raise AssertionError("it is not to run")
+
+    run_consumer(invoker)
+
+    with pytest.raises(CommandExpired, match="the quota is used up"):
+        work().get(blocking=True, timeout=PATIENCE)
+
+
+def test_a_plugin_can_decide_about_retries(make_invoker, run_consumer):
+    class OnceMore:
+        @hookimpl
+        def huey_retry_delay(self, error):
+            return 0.0 if "again" in str(error) else None
+
+    invoker = make_invoker(plugins=[OnceMore()])
+    attempts = []
+
+    @queue_command(invoker)
+    def fragile():
+        attempts.append(1)
+        if len(attempts) < 3:
+            raise OSError("again")
+        return len(attempts)
+
+    run_consumer(invoker)
+
+    assert fragile().get(blocking=True, timeout=PATIENCE) == 3
+
+
+class DelaysByTimedelta:
+    @hookimpl
+    def huey_retry_delay(self):
+        return timedelta(seconds=1)
+
+
+class StoresText:
+    @hookimpl(wrapper=True)
+    def huey_store_result(self, execution):
+        result = yield
+        return result if execution.error else "a text"
+
+
+class StoresNothingInTheEnd:
+    @hookimpl
+    def huey_store_result(self):
+        raise OSError("the disk is full")
+
+
+def test_who_waits_for_a_failure_that_a_plugin_could_not_store_learns_of_it(make_invoker, run_consumer):
+    invoker = make_invoker(plugins=[StoresNothingInTheEnd()])
+
+    @queue_command(invoker)
+    def fail():
+        raise ValueError("the command's own error")
+
+    run_consumer(invoker)
+
+    with pytest.raises(CommandError, match="the command's own error"):
+        fail().get(blocking=True, timeout=PATIENCE)
+
+
+class ExitsBefore:
+    @hookimpl
+    def huey_before_execute(self):
+        sys.exit("out of order")
+
+
+@pytest.mark.parametrize(
+    ("plugin", "told"),
+    [
+        (DelaysByTimedelta(), "the command's own error"),
+        (StoresText(), "huey_store_result"),
+        (ExitsBefore(), "out of order"),
+    ],
+)
+def test_a_plugin_that_answers_wrongly_fails_the_command_at_once(make_invoker, run_consumer, eventually, plugin, told):
+    invoker = make_invoker(plugins=[plugin])
+
+    @queue_command(invoker)
+    def work(fails):
+        if fails:
+            raise ValueError("the command's own error")
+
+    run_consumer(invoker)
+
+    with pytest.raises(CommandError, match=told):
+        work(isinstance(plugin, DelaysByTimedelta)).get(blocking=True, timeout=PATIENCE)
+    eventually(lambda: invoker.queue.counts().dead == 1)
