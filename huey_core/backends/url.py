@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote
 
 from huey_core.backends.options import COMMON_OPTIONS
+from huey_core.backends.secret import MASK, Secret, is_secret_name, revealed
 from huey_core.exceptions import ConfigurationError
 from huey_core.unicode import check_unicode
 
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["BackendURL"]
 
-_MASK: Final = "***"
 _SAFE: Final = "/:,+=|!$()*;~"
 _EXAMPLE: Final = "redis://localhost:6379/0?queue=mail"
 
@@ -43,7 +43,6 @@ _START: Final = re.compile(r"([^:/?#@]*):(?://|(?=\?)|$)")
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x20\x7f]")
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_SECRET: Final = re.compile(r"pass|pwd|secret|token|key|credential|authmechanismproperties", re.IGNORECASE)
 
 
 @dataclass(frozen=True, repr=False)
@@ -55,7 +54,8 @@ class BackendURL:
     Attributes:
         scheme: Lower case.
         username: ``None`` when the URL has none.
-        password: ``None`` when the URL has none. Never shown by ``str()`` and ``repr()``.
+        password: ``None`` when the URL has none. A :class:`~huey_core.backends.secret.Secret`, which shows itself
+            masked; so are the values of options whose name looks like that of a secret.
         hosts: Pairs of host and port, in the order of the URL; the port is ``None`` where the URL gives none. An IPv6
             address is without its brackets.
         path: With its leading slash; empty when the URL has none.
@@ -83,36 +83,13 @@ class BackendURL:
         Raises:
             ConfigurationError: It is not a backend URL; the message names the part at fault.
         """
-        start = _START.match(text)
-        if start is None:
-            raise ConfigurationError(f"a backend URL begins with a scheme and '://', for example {_EXAMPLE}")
-        scheme = _parse_scheme(start[1])
-        rest = text[start.end() :]
-        check_unicode(f"the {scheme}:// URL", text)
-        if "#" in rest:
-            raise ConfigurationError(f"the {scheme}:// URL contains a '#'; write %23 for the character itself")
-        if _UNPRINTABLE.search(rest):
-            raise ConfigurationError(
-                f"the {scheme}:// URL contains a blank or a control character; write %20 for a blank"
-            )
-
-        before_query, _, query = rest.partition("?")
-        authority, slash, path = before_query.partition("/")
-        if authority and "@" in path + query:
-            raise ConfigurationError(
-                f"the {scheme}:// URL has an '@' after the end of its host; in a user name or a password write %2F "
-                "for '/' and %3F for '?', and in a path or an option write %40 for '@'"
-            )
-        userinfo, _, hosts = authority.rpartition("@")
-        username, colon, password = userinfo.partition(":")
-        return cls(
-            scheme=scheme,
-            username=_decode(username, "user name", scheme) if username else None,
-            password=_decode(password, "password", scheme) if colon else None,
-            hosts=_parse_hosts(hosts, scheme),
-            path=_decode(slash + path, "path", scheme),
-            query=_parse_query(query, scheme),
-        )
+        # An error's traceback shows the variables of its frames, so it must lead through none that has the text.
+        text = Secret(text)
+        try:
+            return cls(**_take_apart(revealed(text)))
+        except ConfigurationError as error:
+            refused = ConfigurationError(str(error))
+        raise refused
 
     def with_options(self, options: Iterable[Option]) -> BackendURL:
         """Return this URL with its :attr:`options` as values: given by the query, else the default.
@@ -146,7 +123,8 @@ class BackendURL:
             return option.parse(text)
         except ValueError as error:
             # A foreign reader may repeat the text in its message, so that of a secret is not shown.
-            what = f"cannot be {text!r}: {error}" if not _is_secret(option.name) else f"is not usable: {option.help}"
+            is_secret = is_secret_name(option.name)
+            what = f"is not usable: {option.help}" if is_secret else f"cannot be {text!r}: {error}"
         raise ConfigurationError(f"option {option.name!r} of {self.scheme}:// {what}")
 
     def render(self, hide_password: bool = True) -> str:
@@ -158,11 +136,11 @@ class BackendURL:
         """
         userinfo = "" if self.username is None else quote(self.username, safe="")
         if self.password is not None:
-            userinfo += ":" + (_MASK if hide_password else quote(self.password, safe=""))
+            userinfo += ":" + (MASK if hide_password else quote(revealed(self.password), safe=""))
         at = "" if self.username is None and self.password is None else "@"
         hosts = ",".join(_render_host(host, port) for host, port in self.hosts)
         query = "&".join(
-            f"{quote(name, safe='')}={_MASK if hide_password and _is_secret(name) else quote(value, safe=_SAFE)}"
+            f"{quote(name, safe='')}={MASK if hide_password and is_secret_name(name) else _quoted(value)}"
             for name, value in self.query
         )
         return f"{self.scheme}://{userinfo}{at}{hosts}{quote(self.path, safe=_SAFE)}{'?' if query else ''}{query}"
@@ -172,6 +150,37 @@ class BackendURL:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.render()!r})"
+
+
+def _take_apart(text: str) -> dict[str, Any]:
+    start = _START.match(text)
+    if start is None:
+        raise ConfigurationError(f"a backend URL begins with a scheme and '://', for example {_EXAMPLE}")
+    scheme = _parse_scheme(start[1])
+    rest = text[start.end() :]
+    check_unicode(f"the {scheme}:// URL", text)
+    if "#" in rest:
+        raise ConfigurationError(f"the {scheme}:// URL contains a '#'; write %23 for the character itself")
+    if _UNPRINTABLE.search(rest):
+        raise ConfigurationError(f"the {scheme}:// URL contains a blank or a control character; write %20 for a blank")
+
+    before_query, _, query = rest.partition("?")
+    authority, slash, path = before_query.partition("/")
+    if authority and "@" in path + query:
+        raise ConfigurationError(
+            f"the {scheme}:// URL has an '@' after the end of its host; in a user name or a password write %2F "
+            "for '/' and %3F for '?', and in a path or an option write %40 for '@'"
+        )
+    userinfo, _, hosts = authority.rpartition("@")
+    username, colon, password = userinfo.partition(":")
+    return {
+        "scheme": scheme,
+        "username": _decode(username, "user name", scheme) if username else None,
+        "password": Secret(_decode(password, "password", scheme)) if colon else None,
+        "hosts": _parse_hosts(hosts, scheme),
+        "path": _decode(slash + path, "path", scheme),
+        "query": _parse_query(query, scheme),
+    }
 
 
 def _parse_scheme(text: str) -> str:
@@ -233,7 +242,8 @@ def _parse_query(text: str, scheme: str) -> tuple[tuple[str, str], ...]:
             raise ConfigurationError(f"option {number} of the {scheme}:// URL is not written name=value")
         if name in query:
             raise ConfigurationError(f"option {name!r} is given twice in the {scheme}:// URL")
-        query[name] = _decode(value, f"value of option {name!r}", scheme)
+        given = _decode(value, f"value of option {name!r}", scheme)
+        query[name] = Secret(given) if is_secret_name(name) else given
     return tuple(query.items())
 
 
@@ -249,13 +259,13 @@ def _decode(text: str, part: str, scheme: str) -> str:
         raise ConfigurationError(f"the {part} in the {scheme}:// URL is not UTF-8 when percent-decoded") from None
 
 
+def _quoted(value: str) -> str:
+    return quote(revealed(value), safe=_SAFE)
+
+
 def _render_host(host: str, port: int | None) -> str:
     text = f"[{quote(host, safe=':')}]" if ":" in host and _is_ipv6(host) else quote(host, safe="")
     return text if port is None else f"{text}:{port}"
-
-
-def _is_secret(name: str) -> bool:
-    return _SECRET.search(name) is not None
 
 
 def _suggest(name: str, declared: Iterable[str]) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from huey_core.backends.leased import LeasedQueue
+from huey_core.backends.secret import hidden
 from huey_core.exceptions import QueueException, Unsupported
 from huey_core.inspection.text import hide_password, printable
 from huey_core.plugins.backends import open_backend
@@ -31,14 +32,18 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 
 def url_argument(function: F) -> F:
     """Give a command the argument ``[URL]``, which the environment variable HUEY_URL stands in for."""
-    return click.argument("url", required=False, envvar=HUEY_URL, metavar="[URL]")(function)
+    return click.argument("url", required=False, envvar=HUEY_URL, metavar="[URL]", callback=_hide)(function)
+
+
+def _hide(context: click.Context, parameter: click.Parameter, url: str | None) -> str | None:
+    return hidden(url)  # type: ignore[no-any-return]  # as it came
 
 
 def split_url(words: tuple[str, ...]) -> tuple[str | None, list[str]]:
     """Take an optional URL off the front of a list of ids: an id never contains ``://``."""
     if words and "://" in words[0]:
-        return words[0], list(words[1:])
-    return os.environ.get(HUEY_URL), list(words)
+        return hidden(words[0]), list(words[1:])
+    return hidden(os.environ.get(HUEY_URL)), list(words)
 
 
 @contextlib.contextmanager

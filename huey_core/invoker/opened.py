@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from huey_core.backends.secret import hidden
 from huey_core.exceptions import ConfigurationError
 from huey_core.plugins.backends import open_backend
 
@@ -34,6 +35,7 @@ class OpenedBackends:
         Raises:
             ConfigurationError: The URL or an option cannot be used, or no plugin for its scheme is installed.
         """
+        url = hidden(url)
         if url not in self._by_url:
             backend = open_backend(url)
             for option in ("queue", "results"):
@@ -46,17 +48,20 @@ class OpenedBackends:
 
     def queue(self, url: str) -> BaseQueue:
         """The queue that a URL names."""
+        url = hidden(url)
         backend = self.at(url)
         return backend.queue(backend.url.options["queue"])
 
     def result_store(self, url: str) -> BaseDataStore | None:
         """The result store that a URL names; ``None`` where it says ``results=none``."""
+        url = hidden(url)
         backend = self.at(url)
         name: str = backend.url.options["results"] or backend.url.options["queue"]
         return None if name.lower() == "none" and backend.url.options["results"] else backend.data_store(name)
 
     def task_store(self, url: str) -> BaseDataStore:
         """The store for the consumer's own state at a URL."""
+        url = hidden(url)
         backend = self.at(url)
         return backend.data_store(f"{STATE_PREFIX}{backend.url.options['queue']}")
 

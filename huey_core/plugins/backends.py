@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from huey_core.backends.backend import Backend
+from huey_core.backends.secret import hidden
 from huey_core.backends.url import BackendURL
 from huey_core.plugins.discovery import BACKENDS
 from huey_core.plugins.known import KNOWN_BACKENDS, UNSERVED_SCHEMES
@@ -37,6 +38,7 @@ def open_backend(url: str | BackendURL) -> Backend:
         ConfigurationError: The URL or one of its options cannot be read.
         PluginException: No usable backend is installed for its scheme.
     """
+    url = hidden(url)
     parsed = BackendURL.parse(url) if isinstance(url, str) else url
     cls = backend_class(parsed.scheme)
     return cls(parsed.with_options(cls.options))

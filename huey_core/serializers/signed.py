@@ -21,6 +21,7 @@ import hmac
 import os
 from typing import TYPE_CHECKING, Final
 
+from huey_core.backends.secret import Secret, SecretBytes
 from huey_core.exceptions import ConfigurationError, SignatureError
 from huey_core.serializers.base import Serializer, WrappingSerializer
 from huey_core.unicode import check_unicode
@@ -57,8 +58,11 @@ class SignedSerializer(WrappingSerializer):
     authenticates = True
 
     def __init__(self, inner: Serializer, keys: Sequence[bytes | str] | None = None) -> None:
+        hidden = _keys_from_environment() if keys is None else _hidden(keys)
+        # An error's traceback shows the variables of its frames.
+        keys = None
         super().__init__(inner)
-        self._keys = {_key_id(key): key for key in _checked(_keys_from_environment() if keys is None else keys)}
+        self._keys = {_key_id(key): key for key in _checked(hidden)}
         self._signing_id, self._signing_key = next(iter(self._keys.items()))
 
     def wrap(self, body: bytes, context: bytes) -> bytes:
@@ -93,18 +97,23 @@ def _key_id(key: bytes) -> bytes:
     return hmac.digest(key, b"huey key id", "sha256")[:_KEY_ID_SIZE]
 
 
-def _keys_from_environment() -> list[str]:
-    return [key for item in os.environ.get(KEYS_VARIABLE, "").split(",") if (key := item.strip())]
+def _keys_from_environment() -> list[Secret | SecretBytes]:
+    return [Secret(key) for item in os.environ.get(KEYS_VARIABLE, "").split(",") if (key := item.strip())]
 
 
-def _checked(keys: Iterable[bytes | str]) -> list[bytes]:
+def _hidden(keys: Iterable[bytes | str]) -> list[Secret | SecretBytes] | Secret | SecretBytes:
+    if isinstance(keys, bytes | str):
+        return Secret(keys) if isinstance(keys, str) else SecretBytes(keys)
+    return [Secret(key) if isinstance(key, str) else SecretBytes(memoryview(key)) for key in keys]
+
+
+def _checked(keys: list[Secret | SecretBytes] | Secret | SecretBytes) -> list[SecretBytes]:
     if isinstance(keys, bytes | str):
         raise ConfigurationError("keys is a list of keys; write [key] for a single one")
-    given = list(keys)
-    for number, key in enumerate(given, 1):
+    for number, key in enumerate(keys, 1):
         if isinstance(key, str):
             check_unicode(f"signing key {number}", key)
-    checked = [key.encode() if isinstance(key, str) else key for key in given]
+    checked = [SecretBytes(key.encode() if isinstance(key, str) else key) for key in keys]
     if not checked:
         raise ConfigurationError(
             f"the signed serializer has no key: pass keys=[...], or set {KEYS_VARIABLE} to a secret such as "

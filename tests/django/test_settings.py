@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from django.test import override_settings
 
+from frames import assert_not_shown
 from huey_core import hookimpl
 from huey_core.consumer.config import ConsumerConfig
 from huey_core.exceptions import EncodeError
@@ -324,3 +325,33 @@ def test_a_password_is_not_shown_by_the_settings(configure):
         RESULT_STORE_CONNECTION={"password": "correct-horse"},
     )
     assert "correct-horse" not in repr(HueySettings.load())
+
+
+class TestPasswords:
+    """Django's debug page shows the local variables of every frame."""
+
+    @pytest.mark.parametrize(
+        "settings",
+        [
+            {"url": "redis://ann:correct-horse@127.0.0.1:1/5"},
+            {"url": "redis://ann:correct-horse@127.0.0.1/5?nonsense=1"},
+            {"url": "redis://ann:correct-horse@127.0.0.1/no/number"},
+            {"url": "redis://ann:correct-horse#@127.0.0.1"},
+            {"url": "redis://ann:correct-horse@127.0.0.1/5", "THREADS": "many"},
+            {"url": "redis://ann:correct-horse@127.0.0.1/5", "TREADS": 2},
+            {"QUEUE": "redis://ann:correct-horse@127.0.0.1:1/5", "RESULT_STORE": "redis://:correct-horse@h?nonsense=1"},
+            {
+                "QUEUE": "huey_redis.RedisQueue",
+                "QUEUE_CONNECTION": {"password": "correct-horse", "port": 1},
+                "RESULT_STORE": None,
+                "TASK_STORE": None,
+            },
+        ],
+    )
+    def test_no_frame_of_ours_shows_the_password_of_a_setting(self, configure, settings):
+        configure(**settings)
+
+        with pytest.raises(Exception) as caught:  # noqa: PT011 - whatever it is
+            double(1)
+
+        assert_not_shown("correct-horse", caught.value)

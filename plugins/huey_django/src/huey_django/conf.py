@@ -22,6 +22,7 @@ from django.utils.module_loading import import_string
 
 from huey_core import hookspecs
 from huey_core.backends.options import parse_positive_size
+from huey_core.backends.secret import hidden, with_secrets_hidden
 from huey_core.backends.url import BackendURL
 from huey_core.consumer.config import ConsumerConfig
 from huey_core.exceptions import ConfigurationError, QueueException
@@ -317,7 +318,8 @@ def common_queue_name() -> str | None:
 
 def _given() -> dict[str, Any]:
     """The keys that the project sets, ``HUEY`` among them as ``QUEUE``."""
-    url, config = getattr(settings, "HUEY", None), getattr(settings, "HUEY_CONFIG", None)
+    url, config = hidden(getattr(settings, "HUEY", None)), getattr(settings, "HUEY_CONFIG", None)
+    config = with_secrets_hidden(config) if isinstance(config, Mapping) else config
     if url is not None and not is_url(url):
         raise SettingsError("HUEY is not a backend URL.", f"Write for example {EXAMPLE}; a dictionary is HUEY_CONFIG.")
     if config is not None and not isinstance(config, Mapping):
@@ -381,7 +383,7 @@ def _queue(values: Mapping[str, Any]) -> Place:
         url = _with_option("QUEUE", url, "queue", name)
     elif "queue" not in dict(url.query):
         url = _with_option("QUEUE", url, "queue", default_queue_name())
-    return Place("QUEUE", url.render(hide_password=False), dict(url.query)["queue"])
+    return Place("QUEUE", hidden(url.render(hide_password=False)), dict(url.query)["queue"])
 
 
 def _store(key: str, values: Mapping[str, Any], queue_name: str) -> Place:
@@ -398,7 +400,7 @@ def _store(key: str, values: Mapping[str, Any], queue_name: str) -> Place:
                 "Remove it, or set TASK_STORE to the dotted path of a class.",
             )
         url = _with_option(key, url, "results", values[f"{key}_NAME"])
-    return Place(key, url.render(hide_password=False), name)
+    return Place(key, hidden(url.render(hide_password=False)), name)
 
 
 def _built(key: str, values: Mapping[str, Any], name: str) -> Place:

@@ -12,6 +12,7 @@ from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from huey_core.backends.base import BaseDataStore, EmptyData
 from huey_core.backends.capabilities import Capability
+from huey_core.backends.secret import hidden, with_secrets_hidden
 from huey_core.exceptions import ConfigurationError, MessageTooLarge
 from huey_mongo.clock import millis, to_date
 from huey_mongo.cluster import Cluster
@@ -59,6 +60,7 @@ class MongoDataStore(BaseDataStore):
     )
 
     def __init__(self, name: str, *, cluster: Cluster | None = None, **connection: Any) -> None:
+        connection = with_secrets_hidden(connection)
         super().__init__(name)
         self._owns_cluster = cluster is None
         self._cluster = cluster or own_cluster(**connection)
@@ -244,7 +246,7 @@ def own_cluster(**connection: Any) -> Cluster:
     Raises:
         ConfigurationError: There is another argument than ``url``, or the URL cannot be used.
     """
-    url = connection.pop("url", DEFAULT_URL)
+    url = hidden(connection.pop("url", DEFAULT_URL))
     if connection:
         raise ConfigurationError(f"huey-mongo has no setting {min(connection)!r}; it has url")
     return Cluster(Settings.of_text(url))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
+from huey_core.backends.secret import Secret, hidden, revealed
 from huey_core.backends.tls import check_tls_files
 from huey_core.backends.url import BackendURL
 from huey_core.exceptions import ConfigurationError
@@ -58,6 +59,7 @@ class Settings:
     @classmethod
     def of_text(cls, url: str) -> Settings:
         """Make settings of the text of a URL; see :meth:`of`."""
+        url = hidden(url)
         return cls.of(BackendURL.parse(url).with_options(OPTIONS))
 
     @classmethod
@@ -126,12 +128,13 @@ def _time_limit(url: BackendURL) -> float | None:
 def _uri(url: BackendURL, hosts: tuple[str, ...]) -> str:
     """Write the driver's connection string: with its own options only, and with our defaults."""
     options = {name: text for name, text in url.query if name in _PASSED_ON}
-    user = ""
+    user = Secret("")
     if url.username is not None:
-        password = "" if url.password is None else ":" + quote(url.password, safe="")
-        user = f"{quote(url.username, safe='')}{password}@"
+        password = Secret("" if url.password is None else ":" + quote(url.password, safe=""))
+        user = Secret(f"{quote(url.username, safe='')}{revealed(password)}@")
     path = quote(url.path, safe="/") or "/"
-    return f"{url.scheme}://{user}{','.join(hosts)}{path}?{urlencode(_with_defaults(options), quote_via=quote)}"
+    query = Secret("&".join(f"{name}={quote(revealed(text))}" for name, text in _with_defaults(options).items()))
+    return Secret(f"{url.scheme}://{revealed(user)}{','.join(hosts)}{path}?{revealed(query)}")
 
 
 def _with_defaults(options: Mapping[str, str]) -> dict[str, str]:

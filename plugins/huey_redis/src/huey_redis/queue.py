@@ -25,6 +25,7 @@ from huey_core.backends.leased import (
     Written,
     new_message_id,
 )
+from huey_core.backends.secret import with_secrets_hidden
 from huey_core.exceptions import ConfigurationError, MessageTooLarge, Unsupported
 from huey_redis import scripts
 from huey_redis.connection import Argument, Connections
@@ -99,6 +100,7 @@ class RedisQueue(LeasedQueue):
         max_message_size: int = MAX_MESSAGE_SIZE,
         **connection: Any,
     ) -> None:
+        connection = with_secrets_hidden(connection)
         super().__init__(name, max_deliveries=max_deliveries, **connection)
         if max_message_size < 1:
             raise ConfigurationError(f"max_message_size must be at least 1 byte, not {max_message_size}")

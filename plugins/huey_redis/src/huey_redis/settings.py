@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
 
+from huey_core.backends.secret import hidden, with_secrets_hidden
 from huey_core.exceptions import ConfigurationError
 from huey_redis.login import log_in
 
@@ -55,6 +56,9 @@ class Settings:
     tls_verify: bool = True
     tls_check_hostname: bool = True
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "password", hidden(self.password))
+
     @classmethod
     def of(cls, **connection: Any) -> Settings:
         """Make settings of keyword arguments.
@@ -62,6 +66,7 @@ class Settings:
         Raises:
             ConfigurationError: There is no setting of one of the names.
         """
+        connection = with_secrets_hidden(connection)
         known = [setting.name for setting in fields(cls)]
         unknown = sorted(set(connection) - set(known))
         if unknown:

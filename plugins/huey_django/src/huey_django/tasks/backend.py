@@ -11,6 +11,7 @@ from django.tasks.backends.base import BaseTaskBackend
 from django.tasks.exceptions import InvalidTask, TaskResultDoesNotExist
 
 from huey_core.backends.capabilities import Capability
+from huey_core.backends.secret import with_secrets_hidden
 from huey_core.commands.options import CommandOptions
 from huey_core.exceptions import Unsupported
 from huey_django.conf import SettingsError, sentence
@@ -57,6 +58,7 @@ class HueyBackend(BaseTaskBackend):
     """How the settings tell this backend and its subclasses from others, without knowing them."""
 
     def __init__(self, alias: str, params: dict[str, Any]) -> None:
+        params = with_secrets_hidden(params)
         super().__init__(alias, params)
         self._given_queues = params.get("QUEUES", [])
 
