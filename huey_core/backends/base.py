@@ -9,12 +9,12 @@ is impossible.
 from __future__ import annotations
 
 import enum
-import random
 import threading
 import time
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from huey_core.backends.forking import randomness
 from huey_core.exceptions import Unsupported
 from huey_core.unicode import check_unicode
 
@@ -247,7 +247,7 @@ class BaseDataStore(ABC):
             remaining = float("inf") if deadline is None else deadline - time.monotonic()
             if remaining <= 0:
                 return False
-            jittered = pause * random.uniform(0.75, 1.25)  # noqa: S311 - spreads callers, keeps no secret
+            jittered = pause * randomness().uniform(0.75, 1.25)
             time.sleep(min(jittered, remaining))
             pause = min(pause * 1.5, longest)
         return True

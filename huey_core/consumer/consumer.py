@@ -107,7 +107,6 @@ class Consumer:
         plugins.hook.huey_consumer_configure(config=self.config)
         self.config.check()
 
-        self.name = f"{socket.gethostname()}:{os.getpid()}:{id(self):x}"
         self.lease = self.config.lease or invoker.lease
         self.source: Source = invoker.leased_queue or self._plain_source()
         self.stats = Stats()
@@ -240,6 +239,11 @@ class Consumer:
             yield self
         finally:
             self.stop("the end of the block")
+
+    @property
+    def name(self) -> str:
+        """What it is called among the consumers of its queue: one that was made before a fork has a name in each."""
+        return f"{socket.gethostname()}:{os.getpid()}:{id(self):x}"
 
     def snapshot(self) -> Snapshot:
         """What the consumer holds now."""

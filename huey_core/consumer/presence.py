@@ -10,7 +10,6 @@ written.
 from __future__ import annotations
 
 import json
-import random
 import threading
 import time
 from dataclasses import asdict, dataclass, fields
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from huey_core._version import __version__
 from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
+from huey_core.backends.forking import randomness
 from huey_core.exceptions import Unsupported
 from huey_core.hookspecs import hookimpl
 from huey_core.invoker.wording import error_line
@@ -223,7 +223,7 @@ class _SignOfLife(threading.Thread):
             if done:
                 return
             # Another consumer was faster, and many that start together should not stay in step.
-            time.sleep(random.uniform(0, _PAUSE))  # noqa: S311 - spreads callers, keeps no secret
+            time.sleep(randomness().uniform(0, _PAUSE))
 
     def _record(self, snapshot: Snapshot) -> ConsumerRecord:
         consumer = self._consumer

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from huey_core.backends.base import BaseDataStore, BaseQueue
 from huey_core.backends.capabilities import Capability
+from huey_core.backends.forking import ProcessLock
 from huey_core.backends.leased import LeasedQueue
 from huey_core.backends.options import COMMON_OPTIONS
+from huey_core.backends.secret import hidden
 from huey_core.commands.codec import CommandCodec
 from huey_core.commands.registry import CommandRegistry, default_registry
 from huey_core.exceptions import (
@@ -114,6 +116,7 @@ class Invoker:
         clock: Callable[[], float] | None = None,
         check_arguments: bool = True,
     ) -> None:
+        queue, result_store, task_store = map(hidden, (queue, result_store, task_store))
         check_kind("queue", queue, BaseQueue, str)
         check_kind("result_store", result_store, BaseDataStore, str, type(None))
         check_kind("task_store", task_store, BaseDataStore, str, type(None))
@@ -141,7 +144,7 @@ class Invoker:
         self._plugin_arguments = list(plugins)
         self._clock = clock
         self.clock_offset = 0.0
-        self._plugins_lock = threading.Lock()
+        self._plugins_lock = ProcessLock()
         self._end_telling: Callable[[], object] | None = None
 
     @classmethod
@@ -156,6 +159,7 @@ class Invoker:
         Raises:
             ConfigurationError: The URL or an option cannot be used, or no plugin for its scheme is installed.
         """
+        url = hidden(url)
         return cls(url, **{"result_store": url, "task_store": url, **settings})
 
     @classmethod
@@ -165,7 +169,7 @@ class Invoker:
         Raises:
             ConfigurationError: The variable is not set, or its URL cannot be used.
         """
-        url = os.environ.get(variable)
+        url = hidden(os.environ.get(variable))
         if not url:
             raise ConfigurationError(f"set the environment variable {variable} to a URL, such as redis://localhost/0")
         return cls.from_url(url, **settings)

@@ -6,10 +6,10 @@ that is alive.
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from huey_core.backends.forking import ProcessLock
 from huey_core.safe_logging import get_logger
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class HookFaultLog:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = ProcessLock()
         self._faults: dict[tuple[str, str], HookFaults] = {}
         self._last_reports: dict[tuple[str, str, str], float] = {}
 

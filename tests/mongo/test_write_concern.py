@@ -65,7 +65,7 @@ def hasty(open_queue, queue):
     """The same queue, as it is used while one is missing."""
     hasty = open_queue(wTimeoutMS="200")
     # The other has made the indexes, which could take longer.
-    hasty._cluster._collection = hasty._cluster.bare_collection
+    hasty._cluster._open().collection = hasty._cluster.bare_collection
     return hasty
 
 

@@ -98,7 +98,7 @@ class TestIdleness:
         queue = make_queue()
         queue.claim(1, MINUTE, wait=0.01)
 
-        eventually(lambda: queue.database.changes._thread is None, "the thread that looks has ended")
+        eventually(lambda: queue.database.changes._waiting().thread is None, "the thread that looks has ended")
 
     def test_nobody_looks_at_a_file_that_was_closed(self, make_data_store, eventually):
         store = make_data_store()
@@ -106,7 +106,7 @@ class TestIdleness:
 
         store.database.close()
 
-        eventually(lambda: store.database.changes._thread is None, "the thread that looks has ended")
+        eventually(lambda: store.database.changes._waiting().thread is None, "the thread that looks has ended")
         with pytest.raises(sqlite3.ProgrammingError, match="closed by this program"):
             store.peek("k")
 
@@ -219,7 +219,7 @@ def test_a_wake_ends_every_claim_that_waits_and_no_later_one(make_queue, eventua
     waiters = [threading.Thread(target=queue.claim, args=(1, MINUTE, 5 * MINUTE)) for _ in range(2)]
     for waiter in waiters:
         waiter.start()
-    eventually(lambda: len(queue._waiters) == 2, "both wait")
+    eventually(lambda: len(queue._waiters()) == 2, "both wait")
 
     queue.wake()
     for waiter in waiters:

@@ -174,3 +174,20 @@ class WatchesInItsFirstProcessOnly(TakesItsMemoryForADisk):
 
     def watch(self, key, callback):
         return super().watch(key, callback) if os.getpid() == self.process else lambda: None
+
+
+class ReliesOnPythonToTellOfForks(TakesItsMemoryForADisk):
+    """Begins anew when Python tells of a fork, and takes its parent's listener for its own when nobody does."""
+
+    caught_by = "test_a_child_that_was_forked_in_c_watches_on_its_own"
+
+    def __init__(self, name, **options):
+        super().__init__(name, **options)
+        self.listens_in = os.getpid()
+        os.register_at_fork(after_in_child=self.begin_anew)
+
+    def begin_anew(self):
+        self.listens_in = os.getpid()
+
+    def watch(self, key, callback):
+        return super().watch(key, callback) if os.getpid() == self.listens_in else lambda: None

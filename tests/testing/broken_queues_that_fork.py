@@ -20,6 +20,10 @@ class DoublesWhatItHoldsAtAFork(TakesItsMemoryForADisk):
     caught_by = "test_parent_and_children_move_each_message_once"
 
 
+class LosesWhatAChildOfAForkInCWrites(TakesItsMemoryForADisk):
+    caught_by = "test_a_child_that_was_forked_in_c_writes_beside_its_parent"
+
+
 class LosesWhatChildrenWrite(TakesItsMemoryForADisk):
     caught_by = "test_forks_amid_threads_that_write_disturb_neither_side"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import select
@@ -9,13 +10,16 @@ import signal
 import time
 import traceback
 import warnings
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-__all__ = ["Child"]
+__all__ = ["Child", "in_a_child_forked_in_c"]
+
+_ATTEMPTS: Final = 3
 
 
 class Child:
@@ -25,14 +29,16 @@ class Child:
 
     Args:
         call: Called in the child. What it returns must be JSON.
+        in_c: Whether to fork as a server in C does that has loaded the application: without a word to Python.
     """
 
-    def __init__(self, call: Callable[[], Any]) -> None:
+    def __init__(self, call: Callable[[], Any], *, in_c: bool = False) -> None:
         self._reads, writes = os.pipe()
         with warnings.catch_warnings():
             # That other threads run at a fork is what a server does to us, and what is tested here.
             warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
-            self._pid = os.fork()
+            # With the interpreter's lock held, as such a server holds it.
+            self._pid = ctypes.PyDLL(None).fork() if in_c else os.fork()
         if self._pid == 0:
             _be_the_child(call, writes)
         os.close(writes)
@@ -65,6 +71,29 @@ class Child:
         # Not waited for yet, so the id is still the child's own, even if it has ended.
         os.kill(self._pid, signal.SIGKILL)
         os.waitpid(self._pid, 0)
+
+
+def in_a_child_forked_in_c(call: Callable[[int], Any], seconds: float) -> Any:
+    """Make a call in a child that was forked in C, and return what it returned.
+
+    Such a fork harms the interpreter itself when a thread of the parent is about to run at that moment. So up to three
+    children are forked, and it is enough that one of them returns.
+
+    Args:
+        call: Called in each child with the number of the attempt. What it returns must be JSON.
+        seconds: How long each child has.
+
+    Raises:
+        AssertionError: The call raised in the last child, with its traceback, or it took longer than that.
+    """
+    for attempt in range(_ATTEMPTS):
+        with Child(partial(call, attempt), in_c=True) as child:
+            try:
+                return child.result(seconds)
+            except AssertionError:
+                if attempt == _ATTEMPTS - 1:
+                    raise
+    return None
 
 
 def _be_the_child(call: Callable[[], Any], writes: int) -> NoReturn:

@@ -6,14 +6,16 @@ A queue in the memory of its process cannot promise that, so these are promises 
 # ruff: noqa: S101 - assertions are what a test is made of
 from __future__ import annotations
 
+import os
 import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
 from huey_core.backends.capabilities import Capability
-from huey_core.testing.conformance._forking import Child
+from huey_core.testing.conformance._forking import Child, in_a_child_forked_in_c
 from huey_core.testing.conformance._promises import in_threads, promise
 from huey_core.testing.conformance._queue_base import LONG, QueueFixtures
 
@@ -63,6 +65,39 @@ class QueueForks(QueueFixtures):
                 seen += child.result(3 * self.deadline)
         expected = [f"{who} {number}" for who in (*children, "parent") for number in range(EACH)]
         assert Counter(seen) == Counter([*expected, "before the fork"])
+
+    @promise(Capability.PERSISTENT)
+    def test_a_child_that_was_forked_in_c_writes_beside_its_parent(self, queue: Any) -> None:
+        """Without this, workers of a server that forks without a word to Python would talk over one connection."""
+        queue.write(b"before the fork")
+        forked, parent_writes = os.pipe()
+
+        def write(who: str) -> list[str]:
+            written = [f"{who} {number}" for number in range(5 * EACH)]
+            for each in written:
+                queue.write(each.encode())
+            return written
+
+        def write_beside_the_parent(attempt: int) -> list[str]:
+            os.write(parent_writes, b".")
+            return write(f"child {attempt}")
+
+        def write_once_there_is_a_child() -> list[str]:
+            os.read(forked, 1)
+            return write("parent")
+
+        with ThreadPoolExecutor(1) as parent:
+            mine = parent.submit(write_once_there_is_a_child)
+            try:
+                theirs = in_a_child_forked_in_c(write_beside_the_parent, self.deadline / 3)
+            finally:
+                os.write(parent_writes, b".")
+                expected = Counter([*mine.result(self.deadline), "before the fork"])
+        os.close(forked)
+        os.close(parent_writes)
+        read = Counter(queue.read().decode() for _ in range(len(queue)))
+        assert read >= expected + Counter(theirs)
+        assert set(read.values()) == {1}
 
     @promise(Capability.PERSISTENT)
     def test_forks_amid_threads_that_write_disturb_neither_side(self, queue: Any) -> None:

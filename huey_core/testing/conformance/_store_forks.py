@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from huey_core.backends.capabilities import Capability
-from huey_core.testing.conformance._forking import Child
+from huey_core.testing.conformance._forking import Child, in_a_child_forked_in_c
 from huey_core.testing.conformance._promises import promise
 from huey_core.testing.conformance._store_base import StoreFixtures
 
@@ -59,3 +59,20 @@ class StoreForks(StoreFixtures):
             assert child.result(2 * self.deadline) is True
         assert told.wait(self.deadline)
         end_watch()
+
+    @promise(Capability.PERSISTENT, Capability.NOTIFY)
+    def test_a_child_that_was_forked_in_c_watches_on_its_own(self, store: Any) -> None:
+        """Without this, workers of a server that forks without a word to Python would wait in vain for results."""
+        told = threading.Event()
+        end_watch = store.watch("key", told.set)
+        store.put("key", b"of the parent")
+        assert told.wait(self.deadline)
+        end_watch()
+
+        def watch_and_put(attempt: int) -> bool:
+            heard = threading.Event()
+            store.watch(f"key {attempt}", heard.set)
+            store.put(f"key {attempt}", b"of the child")
+            return heard.wait(self.deadline / 6)
+
+        assert in_a_child_forked_in_c(watch_and_put, self.deadline / 3) is True

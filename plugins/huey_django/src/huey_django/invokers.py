@@ -12,6 +12,7 @@ from django.utils.module_loading import import_string
 
 from huey_core.backends.base import BaseDataStore, BaseQueue
 from huey_core.backends.capabilities import Capability
+from huey_core.backends.forking import PerProcess, ProcessLock
 from huey_core.backends.leased import LeasedQueue
 from huey_core.backends.url import BackendURL
 from huey_core.exceptions import QueueException
@@ -58,7 +59,7 @@ def project_invokers() -> ProjectInvokers:
         SettingsError: A setting is missing or cannot be used.
     """
     global _project  # noqa: PLW0603 - one for a process, as the settings are
-    with _lock:
+    with _lock():
         if _project is None:
             _project = ProjectInvokers(HueySettings.load())
         return _project
@@ -87,7 +88,7 @@ def is_of_one_process(queue: BaseQueue) -> bool:
 def reset() -> None:
     """Forget the project's invokers and close their connections; the next use reads the settings again."""
     global _project  # noqa: PLW0603 - one for a process, as the settings are
-    with _lock:
+    with _lock():
         if _project is not None:
             _project.close()
         _project = None
@@ -105,7 +106,7 @@ class ProjectInvokers:
 
     def __init__(self, settings: HueySettings) -> None:
         self.settings = settings.in_memory() if settings.always_eager else settings
-        self._lock = threading.Lock()
+        self._lock = ProcessLock()
         default = self._default()
         # Kept, because a test may have replaced that of the default invoker when another one is made.
         self._result_store = default.result_store
@@ -213,5 +214,5 @@ def _follow(*, setting: str, **_: Any) -> None:
 
 
 # A plugin that the settings name may ask for the invoker while it is imported, in the same thread.
-_lock = threading.RLock()
+_lock = PerProcess(threading.RLock)
 _project: ProjectInvokers | None = None

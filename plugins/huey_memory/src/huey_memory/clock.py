@@ -6,9 +6,10 @@ its own :class:`ManualClock` starts with empty memory, and everything on the clo
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import TYPE_CHECKING, Final
+
+from huey_core.backends.forking import ProcessLock
 
 if TYPE_CHECKING:
     from huey_memory.space import Space
@@ -20,7 +21,7 @@ class Clock:
     """The system's clock, in UTC."""
 
     def __init__(self) -> None:
-        self.lock: Final = threading.Lock()
+        self.lock: Final = ProcessLock()
         self.spaces: Final[dict[str, Space]] = {}
 
     def __call__(self) -> float:

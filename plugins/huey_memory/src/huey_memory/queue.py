@@ -91,7 +91,7 @@ class MemoryQueue(LeasedQueue):
         with self._access:
             now = self.now()
             written = [self._messages.write(message, now) for message in messages]
-            self._changed.notify_all()
+            self._changed().notify_all()
         return written
 
     def claim(self, limit: int, lease: float, wait: float = 0.0) -> list[Delivery]:
@@ -108,7 +108,7 @@ class MemoryQueue(LeasedQueue):
                 if self._wakes_called > wakes_before:
                     self._wakes_answered = self._wakes_called
                     return deliveries
-                self._changed.wait(min(patience, self._until_next_due(), threading.TIMEOUT_MAX))
+                self._changed().wait(min(patience, self._until_next_due(), threading.TIMEOUT_MAX))
                 self._access.check_open()
 
     def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
@@ -130,7 +130,7 @@ class MemoryQueue(LeasedQueue):
                 if settled[-1] and result is not None:
                     store = cast("MemoryDataStore", result.store)
                     watchers += store.put_under_lock(result.key, result.value, result.ttl)
-            self._changed.notify_all()
+            self._changed().notify_all()
         call_watchers(watchers)
         return settled
 
@@ -160,7 +160,7 @@ class MemoryQueue(LeasedQueue):
         with self._access:
             now = self.now()
             requeued = [message_id for message_id in message_ids if self._messages.requeue(message_id, now)]
-            self._changed.notify_all()
+            self._changed().notify_all()
         return requeued
 
     def delete(self, message_ids: Iterable[str]) -> list[str]:
@@ -183,13 +183,13 @@ class MemoryQueue(LeasedQueue):
         """End a pause."""
         with self._access:
             self._messages.paused = False
-            self._changed.notify_all()
+            self._changed().notify_all()
 
     def wake(self) -> None:
         """End the claims of this object that wait; if none does, the next one that would wait returns at once."""
-        with self._changed:
+        with self._changed():
             self._wakes_called += 1
-            self._changed.notify_all()
+            self._changed().notify_all()
 
     def close(self) -> None:
         """End the waits, and let every call raise, unless the way into the space is shared. The messages stay."""

@@ -9,6 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.callbacks import call_watchers
+from huey_core.backends.forking import PerProcess, ProcessLock
 from huey_core.exceptions import QueueException
 from huey_memory._collections import ExpiringDict
 from huey_memory._messages import Messages
@@ -24,9 +25,9 @@ __all__ = ["Access", "Drawer", "Line", "Space"]
 class Line:
     """One queue of a space: its messages, and the condition on which claims wait for them."""
 
-    def __init__(self, lock: threading.Lock) -> None:
+    def __init__(self, lock: ProcessLock) -> None:
         self.messages: Final = Messages()
-        self.changed: Final = threading.Condition(lock)
+        self.changed: Final = PerProcess(lambda: threading.Condition(lock()))
 
 
 class Drawer:
@@ -64,7 +65,7 @@ class Space:
 
     def __init__(self, clock: Clock) -> None:
         self.clock: Final = clock
-        self.lock: Final = threading.Lock()
+        self.lock: Final = ProcessLock()
         self._lines: dict[str, Line] = {}
         self._drawers: dict[str, Drawer] = {}
 
@@ -103,7 +104,7 @@ class Space:
         """Let every claim that waits look whether something has fallen due."""
         with self.lock:
             for line in self._lines.values():
-                line.changed.notify_all()
+                line.changed().notify_all()
 
 
 class Access:
@@ -119,17 +120,17 @@ class Access:
         self._watches: dict[object, tuple[Drawer, str, Callable[[], None]]] = {}
 
     def __enter__(self) -> None:
-        self.space.lock.acquire()
+        self.space.lock().acquire()
         try:
             self.check_open()
         except QueueException:
-            self.space.lock.release()
+            self.space.lock().release()
             raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.space.lock.release()
+        self.space.lock().release()
 
     def check_open(self) -> None:
         """Raise when this was closed, be it by another thread while the holder of the lock waited for a condition.

@@ -11,13 +11,13 @@ back as if it had not been taken, at once or else by the next claim, so that its
 
 from __future__ import annotations
 
-import random
 import secrets
 from typing import TYPE_CHECKING, Any, Final
 
 from pymongo.errors import AutoReconnect, PyMongoError
 from pymongo.write_concern import WriteConcern
 
+from huey_core.backends.forking import randomness
 from huey_core.backends.leased import Delivery, State, abandoned_reason
 from huey_mongo.clock import millis
 from huey_mongo.documents import PAUSED_AT, Document, Held, burial, priority_of
@@ -126,7 +126,7 @@ class Claims:
         lowest = priority_of(found[limit - 1]["at"])
         urgent = [document["_id"] for document in found[:limit] if priority_of(document["at"]) > lowest]
         alike = [document["_id"] for document in found if priority_of(document["at"]) == lowest]
-        return urgent + random.sample(alike, limit - len(urgent))
+        return urgent + randomness().sample(alike, limit - len(urgent))
 
     def _take(self, ids: Sequence[Any], lease: float) -> list[Delivery]:
         token = secrets.token_hex(8)

@@ -8,13 +8,12 @@ server's clock between processes, to within half a round trip and the millisecon
 
 from __future__ import annotations
 
-import threading
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
-from huey_core.backends.forking import PerProcess
+from huey_core.backends.forking import ProcessLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -57,7 +56,7 @@ def to_date(value: int) -> datetime:
     return EPOCH + timedelta(milliseconds=value)
 
 
-class ServerClock(PerProcess):
+class ServerClock:
     """The clock of one server or cluster. Everybody in this process who names the same servers shares it."""
 
     def __init__(self) -> None:
@@ -65,11 +64,7 @@ class ServerClock(PerProcess):
         self._ahead = 0.0
         self._read_at = float("-inf")
         self._local_ahead = 0.0
-        super().__init__()
-
-    def start_anew(self) -> None:
-        """Begin with nothing that belongs to another process."""
-        self._lock = threading.Lock()
+        self._lock = ProcessLock()
 
     def micros(self, read: Callable[[], datetime], count: int = 1) -> int:
         """Take ``count`` successive numbers, near the server's time in microseconds, and return the first.
@@ -114,7 +109,7 @@ class ServerClock(PerProcess):
 
 
 _clocks: WeakValueDictionary[Hashable, ServerClock] = WeakValueDictionary()
-_clocks_lock = threading.Lock()
+_clocks_lock: Final = ProcessLock()
 
 
 def clock_of(place: Hashable) -> ServerClock:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import pymongo
@@ -48,41 +50,39 @@ CLOSING: Final = 0.5
 
 DRIVER: Final = DriverInfo("huey-mongo", __version__)
 
-_of_the_parent: Final[list[Any]] = []
-"""Clients that were open at a fork: the child neither uses nor closes them, for their sockets are the parent's."""
+
+class _Open:
+    """What one process has opened."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.hints = Hints(settings.poll)
+        self.lock = threading.Lock()
+        self.client: MongoClient[Document] | None = None
+        self.closing: weakref.finalize[..., Any] | None = None
+        self.collection: Collection[Document] | None = None
+        self.has_indexes = False
+        self.look_at = 0.0
+        self.met_at = float("-inf")
 
 
-class Cluster(PerProcess):
+class Cluster:
     """The servers, the collection and the clock.
 
     Args:
         settings: Where the servers are. Nothing connects before the first use.
-
-    Attributes:
-        hints: Tells those who wait that something may have come.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.hints = Hints(settings.poll)
         self._clock = clock_of(settings.hosts)
-        self._client: MongoClient[Document] | None = None
-        self._closing: weakref.finalize[..., Any] | None = None
         self._closed = False
-        super().__init__()
+        # A child neither uses nor closes the client of its parent, whose sockets they are.
+        self._open = PerProcess(partial(_Open, settings))
 
-    def start_anew(self) -> None:
-        """Begin with nothing that belongs to another process."""
-        if self._closing is not None:
-            self._closing.detach()
-            _of_the_parent.append(self._client)
-        self._lock = threading.Lock()
-        self._client = None
-        self._closing = None
-        self._collection: Collection[Document] | None = None
-        self._has_indexes = False
-        self._look_at = 0.0
-        self._met_at = float("-inf")
+    @property
+    def hints(self) -> Hints:
+        """Tells those who wait in this process that something may have come."""
+        return self._open().hints
 
     @property
     def client(self) -> MongoClient[Document]:
@@ -92,13 +92,14 @@ class Cluster(PerProcess):
             ConfigurationError: The driver cannot use the settings.
             QueueException: The connections were closed.
         """
-        with self._lock:
+        own = self._open()
+        with own.lock:
             if self._closed:
                 raise QueueException("the connections to MongoDB were closed by this program, and are of no more use")
-            if self._client is None:
-                self._client = self._open()
-                self._closing = weakref.finalize(self, _close, self.hints, self._client)
-            return self._client
+            if own.client is None:
+                own.client = self._connect()
+                own.closing = weakref.finalize(self, _close, own.hints, own.client, os.getpid())
+            return own.client
 
     @property
     def collection(self) -> Collection[Document]:
@@ -109,19 +110,20 @@ class Cluster(PerProcess):
             QueueException: The indexes are not known to be made.
             pymongo.errors.PyMongoError: No server could be reached.
         """
-        collection = self._collection
+        own = self._open()
+        collection = own.collection
         now = time.monotonic()
-        if collection is not None and now < self._look_at:
+        if collection is not None and now < own.look_at:
             return collection
-        self._look_at = now + LOOK
+        own.look_at = now + LOOK
         if collection is None:
             collection = self.bare_collection
             # To build an index may take longer than a call may; so this first asks whether there is a server at all.
             self.estimate()
             with pymongo.timeout(None):
-                self._has_indexes = create_indexes(collection, self.settings)
-            self._collection = collection
-        elif self._has_indexes:
+                own.has_indexes = create_indexes(collection, self.settings)
+            own.collection = collection
+        elif own.has_indexes:
             make_missing_indexes(collection, self.settings)
         return collection
 
@@ -138,7 +140,7 @@ class Cluster(PerProcess):
             pymongo.errors.PyMongoError: The server could not be reached, or refused the operation.
         """
         collection = self.collection
-        if not self._has_indexes:
+        if not self._open().has_indexes:
             return use(collection, None)
         try:
             return use(collection, name)
@@ -149,7 +151,7 @@ class Cluster(PerProcess):
 
     def met_indexes(self) -> None:
         """Note that a write has just succeeded that would not have without its index."""
-        self._met_at = time.monotonic()
+        self._open().met_at = time.monotonic()
 
     def may_do_without_index(self, is_unique: bool) -> bool:
         """Whether an insertion may go without a hint, after a first use of :attr:`collection`.
@@ -157,7 +159,8 @@ class Cluster(PerProcess):
         Args:
             is_unique: Whether it would do harm without the index. Another may when indexes were met a moment ago.
         """
-        return not self._has_indexes or (not is_unique and time.monotonic() - self._met_at < FRESH)
+        own = self._open()
+        return not own.has_indexes or (not is_unique and time.monotonic() - own.met_at < FRESH)
 
     @property
     def bare_collection(self) -> Collection[Document]:
@@ -197,17 +200,18 @@ class Cluster(PerProcess):
 
     def close(self) -> None:
         """Close the connections, and end what waits for them. Every later use raises. May be called more than once."""
-        with self._lock:
+        own = self._open()
+        with own.lock:
             self._closed = True
-            closing, self._closing = self._closing, None
-            self._client = None
-            self._collection = None
+            closing, own.closing = own.closing, None
+            own.client = None
+            own.collection = None
         # Whoever is called by this looks again at once, and must be able to learn that it is closed.
-        self.hints.close()
+        own.hints.close()
         if closing is not None:
             closing()
 
-    def _open(self) -> MongoClient[Document]:
+    def _connect(self) -> MongoClient[Document]:
         try:
             return MongoClient(self.settings.uri, tz_aware=True, connect=False, driver=DRIVER)
         except (DriverConfigurationError, InvalidURI) as error:
@@ -222,7 +226,10 @@ def _arguments(concern: WriteConcern) -> dict[str, Any]:
     return {name: value for name, value in concern.document.items() if name in {"w", "j", "wtimeout"}}
 
 
-def _close(hints: Hints, client: MongoClient[Document]) -> None:
+def _close(hints: Hints, client: MongoClient[Document], process: int) -> None:
+    # A child that ends would say goodbye to the server over the connections of its parent.
+    if os.getpid() != process:
+        return
     hints.close()
     # Otherwise a server that does not answer would be waited for, only to be told of the end of sessions.
     with pymongo.timeout(CLOSING):

@@ -8,7 +8,6 @@ while somebody waits: a busy consumer would have to read what every producer wri
 from __future__ import annotations
 
 import json
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from pymongo.read_concern import ReadConcern
 
 from huey_core.backends.callbacks import call_watchers
 from huey_core.backends.deadline import time_left
-from huey_core.backends.forking import PerProcess
+from huey_core.backends.forking import randomness
 from huey_core.exceptions import DataStoreGetException
 from huey_core.safe_logging import get_logger
 
@@ -81,8 +80,8 @@ PIPELINE: Final[list[dict[str, Any]]] = [
 """What the server sends of a change: whose it is, and none of the bytes."""
 
 
-class Hints(PerProcess):
-    """Tells waiting claims of new messages, and watchers of written keys.
+class Hints:
+    """Tells waiting claims of new messages, and watchers of written keys. It is of use in one process.
 
     Args:
         poll: The longest pause in seconds between two looks at what is watched, where there is no stream.
@@ -91,10 +90,6 @@ class Hints(PerProcess):
     def __init__(self, poll: float) -> None:
         self._poll = poll
         self._closed = False
-        super().__init__()
-
-    def start_anew(self) -> None:
-        """Begin with nothing that belongs to another process."""
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._streams: bool | None = None
@@ -219,7 +214,7 @@ class Hints(PerProcess):
                 if self._streams:
                     pause = shortest
             self._set_streaming(False)
-            self._look_for(collection, pause * random.uniform(0.5, 1))  # noqa: S311 - jitter, not a secret
+            self._look_for(collection, pause * randomness().uniform(0.5, 1))
             pause = min(pause * 2, longest)
 
     def _read_stream(self, collection: Collection[Document]) -> None:
@@ -278,7 +273,7 @@ class Hints(PerProcess):
             except PyMongoError as error:
                 logger.info("could not look at what is watched: %s", error)
             with self._changed:
-                if self._changed.wait_for(lambda: self._new_watch, pause * random.uniform(0.75, 1.25)):  # noqa: S311
+                if self._changed.wait_for(lambda: self._new_watch, pause * randomness().uniform(0.75, 1.25)):
                     pause = FIRST_LOOK
                 else:
                     pause = min(pause * 1.5, self._poll)

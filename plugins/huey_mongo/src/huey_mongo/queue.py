@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from huey_core.backends.capabilities import Capability
-from huey_core.backends.forking import PerProcess
+from huey_core.backends.forking import PerProcess, randomness
 from huey_core.backends.leased import (
     DEFAULT_MAX_DELIVERIES,
     Ack,
@@ -22,6 +21,7 @@ from huey_core.backends.leased import (
     StoredMessage,
     Written,
 )
+from huey_core.backends.secret import with_secrets_hidden
 from huey_core.exceptions import ConfigurationError, MessageTooLarge
 from huey_mongo.claiming import Claims
 from huey_mongo.data_store import MongoDataStore, own_cluster
@@ -55,14 +55,13 @@ PUNCTUAL: Final = 0.002
 
 def jittered(seconds: float) -> float:
     """Shorten a pause at random, so that consumers do not look in step."""
-    return seconds * random.uniform(0.75, 1.0)  # noqa: S311 - spreads consumers, keeps no secret
+    return seconds * randomness().uniform(0.75, 1.0)
 
 
-class _Wakes(PerProcess):
+class _Wakes:
     """How often :meth:`MongoQueue.wake` was called, and how many of that each thread has noticed."""
 
-    def start_anew(self) -> None:
-        """Begin with nothing that belongs to another process."""
+    def __init__(self) -> None:
         self.called = 0
         self._noticed = threading.local()
 
@@ -117,6 +116,7 @@ class MongoQueue(LeasedQueue):
         max_message_size: int = MAX_MESSAGE_SIZE,
         **connection: Any,
     ) -> None:
+        connection = with_secrets_hidden(connection)
         super().__init__(name, max_deliveries=max_deliveries)
         if max_message_size < 1:
             raise ConfigurationError(f"max_message_size must be at least 1 byte, not {max_message_size}")
@@ -125,7 +125,7 @@ class MongoQueue(LeasedQueue):
         self._cluster = cluster or own_cluster(**connection)
         self._claims = Claims(self._cluster, name, max_deliveries, self.note_buried)
         self._inspection = Inspection(self._cluster, name)
-        self._wakes = _Wakes()
+        self._wakes = PerProcess(_Wakes)
 
     @limited
     def write_many(self, messages: Sequence[Message]) -> list[Written]:
@@ -155,27 +155,28 @@ class MongoQueue(LeasedQueue):
         while not deliveries and self.burials == burials and (patience := deadline - time.monotonic()) > 0:
             deliveries = self._wait(limit, lease, patience, pause)
             pause = min(pause * 1.5, self._cluster.settings.poll)
-            if self._wakes.notice():
+            if self._wakes().notice():
                 return deliveries or self._claims.claim(limit, lease)
         return deliveries
 
     def _wait(self, limit: int, lease: float, patience: float, pause: float) -> list[Delivery]:
         """Look once: claim what is there, or wait for a while, or until something falls due or seems to have come."""
         hints = self._cluster.hints
+        is_woken = self._wakes().is_new
         hints.need(self._cluster.collection)
         seen = hints.seen(self.name)
         looked = time.monotonic()
         longest = LOOK if hints.streaming else pause
         at = self._claims.next_at(longest)
         if at is None or at == PAUSED_AT:
-            hints.wait(self.name, seen, self._wakes.is_new, min(jittered(longest), patience))
+            hints.wait(self.name, seen, is_woken, min(jittered(longest), patience))
             # Hints for other queues, which may come in numbers, must not make this one look all the time.
-            hints.rest(self._wakes.is_new, min(looked + FIRST_LOOK - time.monotonic(), patience))
+            hints.rest(is_woken, min(looked + FIRST_LOOK - time.monotonic(), patience))
         elif (due := at / 1000 - self._cluster.estimate()) > 0:
-            hints.wait(self.name, seen, self._wakes.is_new, min(due + PUNCTUAL, patience))
+            hints.wait(self.name, seen, is_woken, min(due + PUNCTUAL, patience))
         elif not (deliveries := self._claims.claim(limit, lease)):
             # The server's clock is not there yet; or others were faster, or the queue is paused with messages in it.
-            hints.wait(self.name, seen, self._wakes.is_new, min(PUNCTUAL if at > PAUSED_AT else pause, patience))
+            hints.wait(self.name, seen, is_woken, min(PUNCTUAL if at > PAUSED_AT else pause, patience))
         else:
             return deliveries
         return []
@@ -246,7 +247,7 @@ class MongoQueue(LeasedQueue):
 
     def wake(self) -> None:
         """End the claims of this object that wait, and in other threads the next that would."""
-        self._cluster.hints.interrupt(self._wakes.call)
+        self._cluster.hints.interrupt(self._wakes().call)
 
     @limited
     def now(self) -> float:

@@ -144,7 +144,7 @@ class Link:
         self._connection.disconnect()
 
 
-class Connections(PerProcess):
+class Connections:
     """The connections to one server, shared by queues and data stores.
 
     Args:
@@ -156,16 +156,13 @@ class Connections(PerProcess):
         self._closed = False
         self._when_moved: list[Callable[[], None]] = []
         self._met_replica = False
-        super().__init__()
-
-    def start_anew(self) -> None:
-        """Begin with nothing that belongs to another process."""
-        self._idle: list[Link] = []
+        self._idle: PerProcess[list[Link]] = PerProcess(list, leave=_let_go)
 
     @contextmanager
     def borrow(self) -> Iterator[Link]:
         """Lend a connection for a block, which must have read every reply when it ends without an exception."""
-        link = self._take()
+        idle = self._idle()
+        link = self._take(idle)
         try:
             yield link
         except BaseException:
@@ -174,7 +171,7 @@ class Connections(PerProcess):
         if link.is_demoted:
             self._drop(link)
             return
-        self._idle.append(link)
+        idle.append(link)
         if self._met_replica:
             self._met_replica = False
             self._tell_of_move()
@@ -269,7 +266,8 @@ class Connections(PerProcess):
             callback()
 
     def _close_idle(self) -> None:
-        while (link := self._pop_idle()) is not None:
+        idle = self._idle()
+        while (link := _pop(idle)) is not None:
             link.close()
 
     def _exchange_packed(self, commands: Sequence[bytes]) -> list[Any]:
@@ -292,21 +290,14 @@ class Connections(PerProcess):
                 replies[index] = reply
         return replies
 
-    def _take(self) -> Link:
-        while (link := self._pop_idle()) is not None:
+    def _take(self, idle: list[Link]) -> Link:
+        while (link := _pop(idle)) is not None:
             if link.is_usable():
                 return link
             link.close()
         if self._closed:
             raise QueueException("the connections to Redis were closed by this program, and are of no more use")
         return Link(self.settings)
-
-    def _pop_idle(self) -> Link | None:
-        # What is raised while another error is handled is logged together with that one, so none is when one connects.
-        try:
-            return self._idle.pop()
-        except IndexError:
-            return None
 
 
 class _Exchange:
@@ -341,6 +332,20 @@ def value_of(reply: Any) -> Any:
     if isinstance(reply, ResponseError):
         raise reply
     return reply
+
+
+def _let_go(idle: list[Link]) -> None:
+    # In another process than that which connected, the driver closes the descriptor and leaves the connection open.
+    for link in idle:
+        link.close()
+
+
+def _pop(idle: list[Link]) -> Link | None:
+    # What is raised while another error is handled is logged together with that one, so none is when one connects.
+    try:
+        return idle.pop()
+    except IndexError:
+        return None
 
 
 def _tells_of_demotion(error: ResponseError) -> bool:

@@ -25,7 +25,21 @@ ORPHAN_TIMEOUT: Final = 1.0
 """Seconds after which the server gives up by itself when a client vanished in the middle of a wait."""
 
 
-class Bell(PerProcess):
+class _Waits:
+    """Which threads of a process wait, how often they were woken, and how much of that each of them has seen."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.interrupts: set[Interrupt] = set()
+        self.wakes = 0
+        self.seen = threading.local()
+
+    def woken(self) -> bool:
+        """Whether this thread was woken since it last looked. The lock is held."""
+        return self.wakes > getattr(self.seen, "wakes", 0)
+
+
+class Bell:
     """The bell of one queue, for any number of threads that wait.
 
     Args:
@@ -36,14 +50,7 @@ class Bell(PerProcess):
     def __init__(self, connections: Connections, key: bytes) -> None:
         self._connections = connections
         self._key = key
-        super().__init__()
-
-    def start_anew(self) -> None:
-        """Begin with nothing that belongs to another process."""
-        self._lock = threading.Lock()
-        self._waiting: set[Interrupt] = set()
-        self._wakes = 0
-        self._seen = threading.local()
+        self._waits = PerProcess(_Waits)
 
     def wait(self, timeout: float) -> bool:
         """Wait until the bell rings, :meth:`wake` is called or ``timeout`` seconds are over.
@@ -51,10 +58,11 @@ class Bell(PerProcess):
         Returns:
             Whether :meth:`wake` was called since this thread last came out of a wait, be it before this one began.
         """
+        waits = self._waits()
         interrupt = Interrupt()
-        with self._lock:
-            self._waiting.add(interrupt)
-            if self._wakes > getattr(self._seen, "wakes", 0):
+        with waits.lock:
+            waits.interrupts.add(interrupt)
+            if waits.woken():
                 interrupt.set()
         try:
             with self._connections.borrow() as link:
@@ -63,18 +71,19 @@ class Bell(PerProcess):
                 if link.wait(timeout, interrupt) or self._unblock(link, client_id):
                     link.receive()
         finally:
-            with self._lock:
-                self._waiting.discard(interrupt)
-                woken = self._wakes > getattr(self._seen, "wakes", 0)
-                self._seen.wakes = self._wakes
+            with waits.lock:
+                waits.interrupts.discard(interrupt)
+                woken = waits.woken()
+                waits.seen.wakes = waits.wakes
             interrupt.close()
         return woken
 
     def wake(self) -> None:
         """End the wait of every thread, and the next one of a thread that does not wait at this moment."""
-        with self._lock:
-            self._wakes += 1
-            for interrupt in self._waiting:
+        waits = self._waits()
+        with waits.lock:
+            waits.wakes += 1
+            for interrupt in waits.interrupts:
                 interrupt.set()
 
     def _unblock(self, link: Link, client_id: int | None) -> bool:

@@ -8,7 +8,6 @@ watcher is closed, every callback is called a last time: whoever waits looks aga
 
 from __future__ import annotations
 
-import random
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from redis.exceptions import TimeoutError as RedisTimeout
 
 from huey_core.backends.callbacks import call_watchers
 from huey_core.backends.deadline import time_left
-from huey_core.backends.forking import PerProcess
+from huey_core.backends.forking import PerProcess, randomness
 from huey_core.exceptions import DataStoreGetException
 from huey_core.safe_logging import get_logger
 from huey_redis.connection import Link
@@ -48,7 +47,24 @@ class _Channel:
         self.confirmed: Future[None] = Future()
 
 
-class Watcher(PerProcess):
+class _Watched:
+    """What one process watches, and the thread that listens for it.
+
+    Attributes:
+        lock: Guards the others.
+        channels: By their names.
+        changed: Set when the thread is to look what is watched; ``None`` when there is no thread.
+        is_misled: Whether the thread is to connect anew.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.channels: dict[bytes, _Channel] = {}
+        self.changed: Interrupt | None = None
+        self.is_misled = False
+
+
+class Watcher:
     """Calls back when something is published on a channel.
 
     Args:
@@ -58,14 +74,8 @@ class Watcher(PerProcess):
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._closed = False
-        super().__init__()
-
-    def start_anew(self) -> None:
-        """Begin with nothing that belongs to another process."""
-        self._lock = threading.Lock()
-        self._channels: dict[bytes, _Channel] = {}
-        self._changed: Interrupt | None = None
-        self._is_misled = False
+        # The thread of the parent does not exist in a child, and its pipe and its socket are the parent's.
+        self._watched = PerProcess(_Watched)
 
     def watch(self, name: bytes, callback: Callback) -> Callable[[], None]:
         """Watch a channel; the watch is active when this returns.
@@ -78,19 +88,20 @@ class Watcher(PerProcess):
             redis.RedisError: The server could not be reached, or did not confirm in time.
         """
         token = object()
-        with self._lock:
+        watched = self._watched()
+        with watched.lock:
             self.check_open()
-            channel = self._channels.setdefault(name, _Channel())
+            channel = watched.channels.setdefault(name, _Channel())
             channel.callbacks[token] = callback
             confirmed = channel.confirmed
-            self._poke()
+            self._poke(watched)
 
         def end() -> None:
-            with self._lock:
+            with watched.lock:
                 channel.callbacks.pop(token, None)
-                if not channel.callbacks and self._channels.get(name) is channel:
-                    del self._channels[name]
-                    self._poke()
+                if not channel.callbacks and watched.channels.get(name) is channel:
+                    del watched.channels[name]
+                    self._poke(watched)
 
         try:
             confirmed.result(time_left(self._settings.connect_timeout + self._settings.socket_timeout))
@@ -104,10 +115,11 @@ class Watcher(PerProcess):
 
     def renew(self) -> None:
         """Make the connection anew, because the address of the server may lead to another one by now."""
-        with self._lock:
-            if self._changed is not None:
-                self._is_misled = True
-                self._changed.set()
+        watched = self._watched()
+        with watched.lock:
+            if watched.changed is not None:
+                watched.is_misled = True
+                watched.changed.set()
 
     def check_open(self) -> None:
         """Raise when the watcher is closed.
@@ -122,41 +134,42 @@ class Watcher(PerProcess):
 
     def close(self) -> None:
         """End every watch and the thread, and call every callback a last time. May be called more than once."""
-        with self._lock:
+        watched = self._watched()
+        with watched.lock:
             self._closed = True
-            callbacks = [callback for channel in self._channels.values() for callback in channel.callbacks.values()]
-            for channel in self._channels.values():
+            callbacks = [callback for channel in watched.channels.values() for callback in channel.callbacks.values()]
+            for channel in watched.channels.values():
                 if not channel.confirmed.done():
                     channel.confirmed.set_exception(DataStoreGetException("the data store was closed"))
-            self._channels.clear()
-            if self._changed is not None:
-                self._changed.set()
-                self._changed = None
+            watched.channels.clear()
+            if watched.changed is not None:
+                watched.changed.set()
+                watched.changed = None
         call_watchers(callbacks)
 
-    def _poke(self) -> None:
+    def _poke(self, watched: _Watched) -> None:
         """Tell the thread that the channels have changed, and start it if there is none. The lock is held."""
-        if self._changed is None:
+        if watched.changed is None:
             changed = Interrupt()
-            thread = threading.Thread(target=self._run, args=(changed,), name="huey-redis-watcher", daemon=True)
+            thread = threading.Thread(target=self._run, args=(watched, changed), name="huey-redis-watcher", daemon=True)
             thread.start()
             # Only now: a thread that could not be started must not pass for one that runs.
-            self._changed = changed
-        self._changed.set()
+            watched.changed = changed
+        watched.changed.set()
 
-    def _run(self, changed: Interrupt) -> None:
+    def _run(self, watched: _Watched, changed: Interrupt) -> None:
         shortest, longest = BACK_OFF
         pause = shortest
         was_lost = False
         was_surprised = False
-        while self._wanted(changed) is not None:
+        while _wanted(watched, changed) is not None:
             subscriptions = None
-            self._is_misled = False
+            watched.is_misled = False
             try:
                 subscriptions = _Subscriptions(self._settings)
-                self._listen(subscriptions, changed, was_lost)
+                _listen(watched, subscriptions, changed, was_lost)
                 was_lost = True
-                self._doubt()
+                _doubt(watched)
             except Exception as error:
                 if not isinstance(error, (RedisError, OSError)):
                     # Once, because it may come back with every attempt.
@@ -167,57 +180,63 @@ class Watcher(PerProcess):
                     logger.info("the connection for watches was lost: %s", error)
                     pause = shortest
                 was_lost = True
-                self._fail(error)
-                changed.wait(pause * random.uniform(0.5, 1))  # noqa: S311 - jitter, not a secret
+                _fail(watched, error)
+                changed.wait(pause * randomness().uniform(0.5, 1))
                 pause = min(pause * 2, longest)
             finally:
                 if subscriptions is not None:
                     subscriptions.close()
         changed.close()
 
-    def _listen(self, subscriptions: _Subscriptions, changed: Interrupt, was_lost: bool) -> None:
-        while not self._is_misled and (wanted := self._wanted(changed)) is not None:
-            subscriptions.become(wanted)
-            self._confirm(wanted & subscriptions.active)
-            while not changed.is_set():
-                written, subscribed = subscriptions.wait(changed)
-                self._confirm(subscribed)
-                call_watchers(self._callbacks(written | subscribed if was_lost else written))
 
-    def _wanted(self, changed: Interrupt) -> set[bytes] | None:
-        """The channels to be subscribed to, or ``None`` when the thread is to end."""
-        changed.clear()
-        with self._lock:
-            return set(self._channels) if self._changed is changed else None
+def _listen(watched: _Watched, subscriptions: _Subscriptions, changed: Interrupt, was_lost: bool) -> None:
+    while not watched.is_misled and (wanted := _wanted(watched, changed)) is not None:
+        subscriptions.become(wanted)
+        _confirm(watched, wanted & subscriptions.active)
+        while not changed.is_set():
+            written, subscribed = subscriptions.wait(changed)
+            _confirm(watched, subscribed)
+            call_watchers(_callbacks(watched, written | subscribed if was_lost else written))
 
-    def _confirm(self, names: set[bytes]) -> None:
-        with self._lock:
-            for name in names & self._channels.keys():
-                if not self._channels[name].confirmed.done():
-                    self._channels[name].confirmed.set_result(None)
 
-    def _callbacks(self, names: set[bytes]) -> list[Callback]:
-        with self._lock:
-            return [
-                callback
-                for name in names & self._channels.keys()
-                for callback in self._channels[name].callbacks.values()
-            ]
+def _wanted(watched: _Watched, changed: Interrupt) -> set[bytes] | None:
+    """The channels to be subscribed to, or ``None`` when the thread is to end."""
+    changed.clear()
+    with watched.lock:
+        return set(watched.channels) if watched.changed is changed else None
 
-    def _fail(self, error: Exception) -> None:
-        """Tell those who wait for a confirmation, and let the next ones wait for a new one."""
-        with self._lock:
-            for channel in self._channels.values():
-                if not channel.confirmed.done():
-                    channel.confirmed.set_exception(error)
+
+def _confirm(watched: _Watched, names: set[bytes]) -> None:
+    with watched.lock:
+        for name in names & watched.channels.keys():
+            if not watched.channels[name].confirmed.done():
+                watched.channels[name].confirmed.set_result(None)
+
+
+def _callbacks(watched: _Watched, names: set[bytes]) -> list[Callback]:
+    with watched.lock:
+        return [
+            callback
+            for name in names & watched.channels.keys()
+            for callback in watched.channels[name].callbacks.values()
+        ]
+
+
+def _fail(watched: _Watched, error: Exception) -> None:
+    """Tell those who wait for a confirmation, and let the next ones wait for a new one."""
+    with watched.lock:
+        for channel in watched.channels.values():
+            if not channel.confirmed.done():
+                channel.confirmed.set_exception(error)
+            channel.confirmed = Future()
+
+
+def _doubt(watched: _Watched) -> None:
+    """Let whoever begins to watch wait for a new confirmation."""
+    with watched.lock:
+        for channel in watched.channels.values():
+            if channel.confirmed.done():
                 channel.confirmed = Future()
-
-    def _doubt(self) -> None:
-        """Let whoever begins to watch wait for a new confirmation."""
-        with self._lock:
-            for channel in self._channels.values():
-                if channel.confirmed.done():
-                    channel.confirmed = Future()
 
 
 class _Subscriptions:

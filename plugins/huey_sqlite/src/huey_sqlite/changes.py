@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from huey_core.backends.callbacks import call_watchers
+from huey_core.backends.forking import PerProcess
 from huey_core.exceptions import QueueException
 
 if TYPE_CHECKING:
@@ -26,6 +27,23 @@ Callbacks: TypeAlias = "dict[Hashable, dict[object, Callable[[], None]]]"
 """Those to call, each under a key of its own, by what they wait for."""
 
 
+class _Waiting:
+    """Who waits in one process, and the thread that looks for them.
+
+    Attributes:
+        condition: Guards the others, and wakes the thread.
+        callbacks: Those who wait.
+        signalled: What this process wrote since the thread has looked.
+        thread: ``None`` when there is none.
+    """
+
+    def __init__(self) -> None:
+        self.condition = threading.Condition()
+        self.callbacks: Callbacks = {}
+        self.signalled: set[Hashable] = set()
+        self.thread: threading.Thread | None = None
+
+
 class Changes:
     """The callbacks of those who wait, by what they wait for.
 
@@ -38,14 +56,8 @@ class Changes:
         self._look = look
         self._interval = interval
         self._closed = False
-        self.forget()
-
-    def forget(self) -> None:
-        """Begin anew in a child process, where neither the thread nor those who waited exist."""
-        self._condition = threading.Condition()
-        self._callbacks: Callbacks = {}
-        self._signalled: set[Hashable] = set()
-        self._thread: threading.Thread | None = None
+        # In a child neither the thread of its parent nor those who waited there exist.
+        self._waiting = PerProcess(_Waiting)
 
     def watch(self, topic: Hashable, callback: Callable[[], None]) -> Callable[[], None]:
         """Call back whenever the topic was signalled or the file has changed, until the returned function is called.
@@ -54,60 +66,65 @@ class Changes:
             QueueException: This was closed.
         """
         token = object()
+        waiting = self._waiting()
 
         def end() -> None:
-            with self._condition:
-                callbacks = self._callbacks.get(topic, {})
+            with waiting.condition:
+                callbacks = waiting.callbacks.get(topic, {})
                 callbacks.pop(token, None)
                 if not callbacks:
-                    self._callbacks.pop(topic, None)
+                    waiting.callbacks.pop(topic, None)
 
-        with self._condition:
+        with waiting.condition:
             if self._closed:
                 raise QueueException("the file was closed by this program, so nothing can be waited for any more")
-            self._callbacks.setdefault(topic, {})[token] = callback
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="huey-sqlite-changes", daemon=True)
-                self._thread.start()
-            self._condition.notify()
+            waiting.callbacks.setdefault(topic, {})[token] = callback
+            if waiting.thread is None:
+                waiting.thread = threading.Thread(
+                    target=self._run, args=(waiting,), name="huey-sqlite-changes", daemon=True
+                )
+                waiting.thread.start()
+            waiting.condition.notify()
         return end
 
     def signal(self, topic: Hashable) -> None:
         """Say that this process has written what the topic stands for."""
-        if not self._callbacks:
+        waiting = self._waiting()
+        if not waiting.callbacks:
             return
-        with self._condition:
-            if topic in self._callbacks:
-                self._signalled.add(topic)
-                self._condition.notify()
+        with waiting.condition:
+            if topic in waiting.callbacks:
+                waiting.signalled.add(topic)
+                waiting.condition.notify()
 
     def close(self) -> None:
         """Call everybody a last time, so that who waits looks again and gets an error, and forget them."""
-        with self._condition:
+        waiting = self._waiting()
+        with waiting.condition:
             self._closed = True
-            callbacks, self._callbacks = self._callbacks, {}
-            self._condition.notify()
-        self._call(callbacks)
+            callbacks, waiting.callbacks = waiting.callbacks, {}
+            waiting.condition.notify()
+        _call(waiting, callbacks)
 
-    def _run(self) -> None:
+    def _run(self, waiting: _Waiting) -> None:
         seen: object = None
         next_look = 0.0
         while True:
-            with self._condition:
-                pause = next_look - time.monotonic() if self._callbacks else _LINGER
-                if pause > 0 and not self._signalled:
-                    self._condition.wait(pause)
-                if not self._callbacks and pause == _LINGER:
-                    self._thread = None
+            with waiting.condition:
+                pause = next_look - time.monotonic() if waiting.callbacks else _LINGER
+                if pause > 0 and not waiting.signalled:
+                    waiting.condition.wait(pause)
+                if not waiting.callbacks and pause == _LINGER:
+                    waiting.thread = None
                     return
-                told = {topic: self._callbacks[topic] for topic in self._signalled if topic in self._callbacks}
-                self._signalled.clear()
+                told = {topic: waiting.callbacks[topic] for topic in waiting.signalled if topic in waiting.callbacks}
+                waiting.signalled.clear()
             if time.monotonic() >= next_look:
                 version = self._version()
                 next_look = time.monotonic() + self._interval
                 if version is None or version != seen:
-                    seen, told = version, self._callbacks
-            self._call(told)
+                    seen, told = version, waiting.callbacks
+            _call(waiting, told)
 
     def _version(self) -> object:
         try:
@@ -115,7 +132,8 @@ class Changes:
         except Exception:  # noqa: BLE001 - those who wait look for themselves then, and get the error
             return None
 
-    def _call(self, told: Callbacks) -> None:
-        with self._condition:
-            callbacks = [callback for waiting in told.values() for callback in waiting.values()]
-        call_watchers(callbacks)
+
+def _call(waiting: _Waiting, told: Callbacks) -> None:
+    with waiting.condition:
+        callbacks = [callback for tokens in told.values() for callback in tokens.values()]
+    call_watchers(callbacks)

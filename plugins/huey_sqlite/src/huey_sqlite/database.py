@@ -15,7 +15,7 @@ import weakref
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-from huey_core.backends.forking import ForkAware
+from huey_core.backends.forking import ForkAware, PerProcess
 from huey_core.exceptions import ConfigurationError
 from huey_core.safe_logging import get_logger
 from huey_sqlite import schema
@@ -66,7 +66,7 @@ class Database(ForkAware):
         self._pool = Pool(
             lambda: _connect(settings), lambda: _identity_of(settings.path), lambda: _tell_of_replacement(settings.path)
         )
-        self._writing = threading.Lock()
+        self._writing = PerProcess(threading.Lock)
         self.changes = Changes(self._pool.version, settings.poll_interval)
         weakref.finalize(self, self._pool.close)
         super().__init__()
@@ -88,7 +88,8 @@ class Database(ForkAware):
         Raises:
             sqlite3.Error: With the name of the file and what may be done. Nothing was written.
         """
-        if not self._writing.acquire(timeout=self.settings.busy_timeout):
+        writing = self._writing()
+        if not writing.acquire(timeout=self.settings.busy_timeout):
             raise sqlite3.OperationalError(
                 f"{self.settings.path}: other threads of this process were writing for longer than busy_timeout, "
                 f"{self.settings.busy_timeout:g} seconds"
@@ -99,7 +100,7 @@ class Database(ForkAware):
                 yield connection
                 connection.execute("COMMIT")
         finally:
-            self._writing.release()
+            writing.release()
 
     def close(self) -> None:
         """Close the connections. Who uses the file through this object afterwards, or waits for it, gets an error."""
@@ -113,12 +114,6 @@ class Database(ForkAware):
     def after_fork_in_parent(self) -> None:
         """Let connections be opened again."""
         self._pool.after_fork_in_parent()
-
-    def after_fork_in_child(self) -> None:
-        """Begin anew: no thread of the parent is there to give back a lock or a connection."""
-        self._pool.after_fork_in_child()
-        self._writing = threading.Lock()
-        self.changes.forget()
 
 
 def _identity_of(path: str) -> Hashable:

@@ -4,6 +4,10 @@ SQLite counts its locks in the memory of the process. A child that inherits this
 its own, and when the parent then closes the file, what the child has committed since is thrown away. So a fork waits
 until no connection is in use and closes them all first; parent and child open new ones when they need them.
 
+After a fork that Python did not see, the child closes what it has inherited before it opens anything: a lock of the
+system belongs to one process, so that takes nothing from the parent, and SQLite's counts are at zero again. It cannot
+close what a thread was using at that moment, and then refuses to use the file.
+
 A connection stays with its file when that is removed or replaced, and what it then commits nobody else will see. So a
 connection is lent only while its path still leads to the file that it was opened for. SQLite looks at that too when it
 is closed, and then leaves the write-ahead log of the new file alone.
@@ -17,6 +21,9 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from huey_core.backends.forking import PerProcess
+from huey_core.exceptions import QueueException
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
 
@@ -28,6 +35,37 @@ _MOST_IDLE: Final = 8
 
 _LOOK: Final = 0.00025
 """Seconds between two looks at the path: so that a look, of some microseconds, adds nothing to a burst of commits."""
+
+
+class _Shelves:
+    """The connections of one process.
+
+    Attributes:
+        gate: Guards the others.
+        idle: Those that may be lent.
+        observers: Those that do nothing but look for changes.
+        lent: How many are in use.
+        forking: Whether none may be lent, because a fork is about to come.
+        file: Which file they are of.
+        files: How many files there were before it.
+        looked_at: When that was looked at.
+    """
+
+    def __init__(self) -> None:
+        self.gate = threading.Condition()
+        self.idle: list[sqlite3.Connection] = []
+        self.observers: list[sqlite3.Connection] = []
+        self.lent = 0
+        self.forking = False
+        self.file: Hashable = None
+        self.files = 0
+        self.looked_at = float("-inf")
+
+    def close(self) -> None:
+        """Close what is not lent."""
+        for shelf in (self.idle, self.observers):
+            while shelf:
+                shelf.pop().close()
 
 
 class Pool:
@@ -48,23 +86,14 @@ class Pool:
         self._connect = connect
         self._identify = identify
         self._when_replaced = when_replaced
-        self._file: Hashable = None
-        self._files = 0
-        self._looked_at = float("-inf")
-        self._idle: list[sqlite3.Connection] = []
-        self._observers: list[sqlite3.Connection] = []
         self._closed = False
-        self._begin_anew()
-
-    def _begin_anew(self) -> None:
-        self._gate = threading.Condition()
-        self._lent = 0
-        self._forking = False
+        self._shelves = PerProcess(_Shelves, leave=_leave)
 
     @contextmanager
     def lend(self) -> Iterator[sqlite3.Connection]:
         """Lend a connection. One that saw an exception is closed, which rolls back what it was about to write."""
-        with self._lend_from(self._idle) as connection:
+        shelves = self._shelves()
+        with self._lend_from(shelves, shelves.idle) as connection:
             yield connection
 
     def version(self) -> tuple[sqlite3.Connection, int]:
@@ -72,27 +101,28 @@ class Pool:
 
         SQLite counts for each connection by itself, so there is one that does nothing else.
         """
-        with self._lend_from(self._observers) as connection:
+        shelves = self._shelves()
+        with self._lend_from(shelves, shelves.observers) as connection:
             (version,) = connection.execute("PRAGMA data_version").fetchone()
             return connection, version
 
     @contextmanager
-    def _lend_from(self, shelf: list[sqlite3.Connection]) -> Iterator[sqlite3.Connection]:
-        with self._gate:
-            while self._forking:
-                self._gate.wait()
+    def _lend_from(self, shelves: _Shelves, shelf: list[sqlite3.Connection]) -> Iterator[sqlite3.Connection]:
+        with shelves.gate:
+            while shelves.forking:
+                shelves.gate.wait()
             if self._closed:
                 raise sqlite3.ProgrammingError("it was closed by this program")
-            is_replaced = self._look_at_file()
-            file = self._files
-            self._lent += 1
+            is_replaced = self._look_at_file(shelves)
+            file = shelves.files
+            shelves.lent += 1
             connection = shelf.pop() if shelf else None
         try:
             if is_replaced:
                 self._when_replaced()
             if connection is None:
                 connection = self._connect()
-                self._file = self._file or self._identify()
+                shelves.file = shelves.file or self._identify()
             yield connection
         except BaseException:
             if connection is not None:
@@ -100,57 +130,66 @@ class Pool:
             connection = None
             raise
         finally:
-            with self._gate:
-                self._lent -= 1
-                is_of_use = not self._closed and file == self._files
+            with shelves.gate:
+                shelves.lent -= 1
+                is_of_use = not self._closed and file == shelves.files
                 if connection is not None and is_of_use and len(shelf) < _MOST_IDLE:
                     shelf.append(connection)
                     connection = None
-                if self._forking:
-                    self._gate.notify_all()
+                if shelves.forking:
+                    shelves.gate.notify_all()
             if connection is not None:
                 connection.close()
 
-    def _look_at_file(self) -> bool:
+    def _look_at_file(self, shelves: _Shelves) -> bool:
         """Forget connections to a file that is no longer at its path, and say if it is not. The lock is held."""
         now = time.monotonic()
-        if now - self._looked_at < _LOOK:
+        if now - shelves.looked_at < _LOOK:
             return False
-        self._looked_at = now
+        shelves.looked_at = now
         file = self._identify()
-        if file == self._file:
+        if file == shelves.file:
             return False
-        was_used, self._file = self._file is not None, file
+        was_used, shelves.file = shelves.file is not None, file
         if was_used:
-            self._files += 1
-            self._close_shelves()
+            shelves.files += 1
+            shelves.close()
         return was_used
 
     def close(self) -> None:
         """Close what is not in use; the rest is closed when it comes back."""
-        with self._gate:
-            self._closed = True
-            self._close_shelves()
-
-    def _close_shelves(self) -> None:
-        for shelf in (self._idle, self._observers):
-            while shelf:
-                shelf.pop().close()
+        self._closed = True
+        shelves = self._shelves.if_made()
+        if shelves is not None:
+            with shelves.gate:
+                shelves.close()
 
     def before_fork(self) -> None:
         """Wait until no connection is in use, close them all, and lend no other until the fork is over."""
-        self._gate.acquire()
-        self._forking = True
-        while self._lent:
-            self._gate.wait()
-        self._close_shelves()
+        shelves = self._shelves()
+        shelves.gate.acquire()
+        shelves.forking = True
+        while shelves.lent:
+            shelves.gate.wait()
+        shelves.close()
 
     def after_fork_in_parent(self) -> None:
         """Lend connections again."""
-        self._forking = False
-        self._gate.notify_all()
-        self._gate.release()
+        shelves = self._shelves()
+        shelves.forking = False
+        shelves.gate.notify_all()
+        shelves.gate.release()
 
-    def after_fork_in_child(self) -> None:
-        """Begin anew, with locks that no thread of the parent waits for."""
-        self._begin_anew()
+
+def _leave(shelves: _Shelves) -> None:
+    """Close what a child has inherited.
+
+    Raises:
+        QueueException: A thread of the parent was using some of it.
+    """
+    if shelves.lent:
+        raise QueueException(
+            "this process was forked in C while a thread of its parent was using the file of the queue, so it cannot "
+            "use the file; let the server fork before it loads the application (in uWSGI: lazy-apps), or with os.fork()"
+        )
+    shelves.close()

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any, ClassVar, Final, assert_never
 
 from huey_core.backends.capabilities import Capability
+from huey_core.backends.forking import PerProcess
 from huey_core.backends.leased import (
     DEFAULT_MAX_DELIVERIES,
     Ack,
@@ -75,7 +76,7 @@ class SQLiteQueue(LeasedQueue):
         self.database = database or Database(Settings(**connection))
         self.max_message_size: int = self.database.settings.max_message_size
         self._topic: Hashable = ("queue", name)
-        self._waiters = Waiters()
+        self._waiters = PerProcess(Waiters)
 
     def write_many(self, messages: Sequence[Message]) -> list[Written]:
         """Write several messages in one transaction."""
@@ -96,7 +97,7 @@ class SQLiteQueue(LeasedQueue):
         if deliveries or wait <= 0 or self.burials > burials:
             return deliveries
         deadline = time.monotonic() + wait
-        with self._waiters.waiter() as waiter:
+        with self._waiters().waiter() as waiter:
             end_watch = self.database.changes.watch(self._topic, waiter.news.set)
             try:
                 while not waiter.is_woken:
@@ -135,7 +136,7 @@ class SQLiteQueue(LeasedQueue):
 
     def wake(self) -> None:
         """End every claim of this object that waits, or else the next one that would."""
-        self._waiters.wake()
+        self._waiters().wake()
 
     def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
         """End deliveries, all in one transaction.

@@ -6,8 +6,6 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from huey_core.backends.forking import ForkAware
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -27,15 +25,10 @@ class Waiter:
         self.is_woken = is_woken
 
 
-class Waiters(ForkAware):
-    """Those that wait. When none does, a wake is for the next."""
+class Waiters:
+    """Those that wait in one process. When none does, a wake is for the next."""
 
     def __init__(self) -> None:
-        self.after_fork_in_child()
-        super().__init__()
-
-    def after_fork_in_child(self) -> None:
-        """Forget the waiting threads, which only the parent has."""
         self._lock = threading.Lock()
         self._waiting: set[Waiter] = set()
         self._wake_is_due = False

@@ -20,6 +20,8 @@ from typing import Any, Final
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 
+from huey_core.backends.forking import PerProcess
+from huey_core.backends.secret import hidden, with_secrets_hidden
 from huey_core.backends.url import BackendURL
 from huey_core.commands.options import CommandOptions
 from huey_core.exceptions import ConfigurationError
@@ -58,6 +60,7 @@ class BackendOptions:
         """
         if not isinstance(given, Mapping):
             raise _error(f"OPTIONS is a dictionary, not a {type(given).__name__}.")
+        given = with_secrets_hidden(given)
         for key in given:
             if key not in _KEYS:
                 close = get_close_matches(str(key).upper(), _KEYS, n=1)
@@ -93,7 +96,8 @@ def invokers_at(url: str) -> ProjectInvokers:
     Raises:
         SettingsError: The URL or a setting cannot be used.
     """
-    with _lock:
+    url = hidden(url)
+    with _lock():
         if url not in _by_url:
             settings, place = HueySettings.load(), _place_of(url)
             its_own = replace(settings, queue=place, result_store=place, task_store=place)
@@ -103,6 +107,7 @@ def invokers_at(url: str) -> ProjectInvokers:
 
 
 def _place_of(url: str) -> Place:
+    url = hidden(url)
     try:
         parsed = BackendURL.parse(url)
     except ConfigurationError as error:
@@ -111,7 +116,7 @@ def _place_of(url: str) -> Place:
     if name is None:
         name = default_queue_name()
         parsed = replace(parsed, query=(*parsed.query, ("queue", name)))
-    return Place("OPTIONS['URL']", parsed.render(hide_password=False), name)
+    return Place("OPTIONS['URL']", hidden(parsed.render(hide_password=False)), name)
 
 
 def _are_same(place: Place, other: Place) -> bool:
@@ -120,6 +125,7 @@ def _are_same(place: Place, other: Place) -> bool:
 
 
 def _unordered(url: str) -> BackendURL:
+    url = hidden(url)
     parsed = BackendURL.parse(url)
     return replace(parsed, query=tuple(sorted(parsed.query)))
 
@@ -132,13 +138,13 @@ def _error(message: str, hint: str | None = None) -> SettingsError:
 def _follow(*, setting: str, **_: Any) -> None:
     if setting not in {"TASKS", "HUEY", "HUEY_CONFIG", "DATABASES"}:
         return
-    with _lock:
+    with _lock():
         for invokers in _by_url.values():
             if invokers is not None:
                 invokers.close()
         _by_url.clear()
 
 
-_lock = threading.RLock()
+_lock = PerProcess(threading.RLock)
 _by_url: dict[str, ProjectInvokers | None] = {}
 """``None`` stands for the project's, which the settings may replace."""

@@ -10,7 +10,6 @@ Django's signals are sent here. What a receiver raises is logged, and harms neit
 
 from __future__ import annotations
 
-import threading
 from asyncio import CancelledError
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.tasks.base import TaskContext, TaskError, TaskResultStatus
 from django.tasks.signals import task_enqueued, task_finished, task_started
 
+from huey_core.backends.forking import ProcessLock
 from huey_core.backends.leased import Ack, Bury, Delivery, Retry
 from huey_core.exceptions import EncodeError
 from huey_core.hookspecs import hookimpl
@@ -115,7 +115,7 @@ class TaskHooks:
 
 TASK_HOOKS: Final = TaskHooks()
 
-_registering: Final = threading.Lock()
+_registering: Final = ProcessLock()
 
 
 def with_task_hooks(invoker: DjangoInvoker) -> DjangoInvoker:
