@@ -39,6 +39,7 @@ __all__ = [
     "default_queue_name",
     "is_on_commit",
     "is_url",
+    "kind_of",
     "no_queue",
     "sentence",
     "task_aliases",
@@ -335,7 +336,7 @@ def _given() -> dict[str, Any]:
             raise SettingsError(f"HUEY_CONFIG[{key!r}] is True or False, not {given[key]!r}.", LEAVE_OUT)
     for key, (kinds, words) in KINDS.items():
         if not isinstance(given.get(key), (*kinds, type(None))):
-            raise SettingsError(f"HUEY_CONFIG[{key!r}] is {words}, not a {type(given[key]).__name__}.", LEAVE_OUT)
+            raise SettingsError(f"HUEY_CONFIG[{key!r}] is {words}, not a {kind_of(given[key])}.", LEAVE_OUT)
     if not is_on_commit(given.get("ON_COMMIT", True)):
         raise SettingsError(
             f"HUEY_CONFIG['ON_COMMIT'] is True, False or the alias of a database, not {given['ON_COMMIT']!r}.",
@@ -435,6 +436,11 @@ def _with_option(key: str, url: BackendURL, option: str, value: str) -> BackendU
 def sentence(text: str) -> str:
     """The text with a full stop behind it: an error of somebody else may bring its own."""
     return f"{text.rstrip('.')}."
+
+
+def kind_of(value: object) -> str:
+    """What a setting's value is: text that is hidden is text all the same."""
+    return "str" if isinstance(value, str) else type(value).__name__
 
 
 def is_url(value: object) -> bool:

@@ -25,7 +25,16 @@ from huey_core.backends.secret import hidden, with_secrets_hidden
 from huey_core.backends.url import BackendURL
 from huey_core.commands.options import CommandOptions
 from huey_core.exceptions import ConfigurationError
-from huey_django.conf import HueySettings, Place, SettingsError, default_queue_name, is_on_commit, is_url, sentence
+from huey_django.conf import (
+    HueySettings,
+    Place,
+    SettingsError,
+    default_queue_name,
+    is_on_commit,
+    is_url,
+    kind_of,
+    sentence,
+)
 from huey_django.invokers import ProjectInvokers, project_invokers
 from huey_django.tasks.task import COMMAND_OPTIONS
 
@@ -59,7 +68,7 @@ class BackendOptions:
             SettingsError: One is unknown, or its value cannot be used.
         """
         if not isinstance(given, Mapping):
-            raise _error(f"OPTIONS is a dictionary, not a {type(given).__name__}.")
+            raise _error(f"OPTIONS is a dictionary, not a {kind_of(given)}.")
         given = with_secrets_hidden(given)
         for key in given:
             if key not in _KEYS:
