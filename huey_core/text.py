@@ -136,11 +136,11 @@ def logged_traceback(parts: Iterable[str]) -> str:
     """The traceback that Python wrote in these parts, made so that it can neither steer a terminal nor forge a line.
 
     What an exception says of itself, or notes, is often what a message has brought. Its lines are indented, all but the
-    first one, so that none looks like the beginning of a record.
+    first one, so that none looks like the beginning of a record, and of a long text the middle is left out.
     """
     logged = []
     has_said = False
-    for part in parts:
+    for part in (cut_middle(each, MAX_TEXT) for each in parts):
         if part in _BETWEEN:
             has_said = False
         elif part != _HEAD or has_said:

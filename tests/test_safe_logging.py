@@ -240,6 +240,15 @@ def test_an_exception_and_its_cause_are_written_as_python_writes_them_but_for_th
     assert handler.records[0].exc_text == python.replace("\nhere", "\n    here").replace("\nthere", "\n    there")
 
 
+def test_of_a_long_text_of_an_exception_the_middle_is_left_out(log, handler):
+    log.error("failed", exc_info=ValueError("insert failed: " + "x" * 1_000_000 + " is no number"))
+
+    [text] = handler.texts
+    assert len(text) < 10_000
+    assert "insert failed: " in text
+    assert text.endswith(" is no number")
+
+
 PLUGINS = ("django", "memory", "mongo", "msgpack", "redis", "sqlite", "zstd")
 
 
