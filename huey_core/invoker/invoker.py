@@ -82,7 +82,7 @@ class Invoker:
             says, or a minute.
         max_body_size: The most bytes of arguments, and of a result, that are written and read: without compression and
             the like, so that a small message cannot take all memory when it is unpacked. By default what the queue's
-            URL says, or 16 MiB.
+            URL says, or 17 MiB.
         plugins: Hook implementations (modules or objects) to add to the installed ones. A text ``"no:NAME"`` blocks
             the plugin of that name.
         registry: Where commands are registered and found; the process's default registry when ``None``.

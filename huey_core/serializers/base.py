@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFAULT_MAX_BODY_SIZE", "Serializer", "WrappingSerializer", "check_layers", "safe_order"]
 
-DEFAULT_MAX_BODY_SIZE: Final = 16 * 2**20
+DEFAULT_MAX_BODY_SIZE: Final = 17 * 2**20
 """The most bytes of a body, without its layers, that are written and read unless an application says otherwise.
 
-As much as a document of MongoDB holds, so most applications never meet it; what one message can cost a consumer stays
-about a gigabyte of memory and two seconds.
+16 MiB of text, and what surrounds them: more than a document of MongoDB holds, so most applications never meet it; what
+one message can cost a consumer stays about a gigabyte of memory and two seconds.
 """
 
 

@@ -172,7 +172,7 @@ def test_the_common_options_have_defaults() -> None:
         "lease": 60.0,
         "result_ttl": 86400.0,
         "max_deliveries": 5,
-        "max_body_size": 16 * 2**20,
+        "max_body_size": 17 * 2**20,
     }
 
 
