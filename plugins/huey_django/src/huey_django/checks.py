@@ -10,7 +10,7 @@ huey_django.E006   an alias of ``TASKS`` has an option that cannot be used, or q
 huey_django.W001   a queue does not declare that other processes can read it (``--deploy``)
 huey_django.W002   commands run at once, in the caller (``--deploy``)
 huey_django.W003   commands wait for the database ``default``, and the project has only others
-huey_django.W004   the queue has a name that other projects on the server may have as well
+huey_django.W004   the queue has a name that other projects on the server may have as well (``--deploy``)
 =================  ==================================================================
 
 They connect to no server; ``huey doctor`` does.
@@ -82,7 +82,7 @@ def check_settings(**_: Any) -> list[checks.CheckMessage]:
         message = sentence(f"A command cannot be declared: {error}")
         return [checks.Error(message, hint=_place(error), id="huey_django.E005")]
     found = _without_queue() if invoker is None else _unsupported(invoker)
-    return [*found, *_without_database(), *_without_default_database(), *_with_common_name()]
+    return [*found, *_without_database(), *_without_default_database()]
 
 
 def _told(error: SettingsError) -> checks.CheckMessage:
@@ -156,19 +156,8 @@ def _without_default_database() -> Iterator[checks.CheckMessage]:
         )
 
 
-def _with_common_name() -> Iterator[checks.CheckMessage]:
-    name = common_queue_name()
-    if name is not None:
-        yield checks.Warning(
-            f"The queue is called {name!r}, as the package of the settings, and another project on the server may have "
-            "one of that name: each would take the commands of the other.",
-            hint="Give it a name: HUEY_CONFIG['QUEUE_NAME'], or ?queue= in the URL.",
-            id="huey_django.W004",
-        )
-
-
 def check_deployment(**_: Any) -> list[checks.CheckMessage]:
-    """Report what is good for development and tests only."""
+    """Report what is good for development and tests only, or where nobody else uses the server."""
     try:
         invokers = invokers_to_serve()
     except SettingsError:
@@ -190,4 +179,15 @@ def check_deployment(**_: Any) -> list[checks.CheckMessage]:
                 id="huey_django.W001",
             )
         ]
-    return []
+    return [*_with_common_name()]
+
+
+def _with_common_name() -> Iterator[checks.CheckMessage]:
+    name = common_queue_name()
+    if name is not None:
+        yield checks.Warning(
+            f"The queue is called {name!r}, as the package of the settings, and another project on the server may have "
+            "one of that name: each would take the commands of the other.",
+            hint="Give it a name: HUEY_CONFIG['QUEUE_NAME'], or ?queue= in the URL.",
+            id="huey_django.W004",
+        )
