@@ -224,7 +224,7 @@ class PluginManager:
         try:
             self._pluggy.register(plugin, name)
         except (pluggy.PluginValidationError, ValueError) as error:
-            # pluggy 1.5 and 1.6 keep the hooks that they had accepted before they found the bad one.
+            # pluggy 1.6 keeps the hooks that it had accepted before it found the bad one.
             self._pluggy.unregister(name=name)
             raise PluginException(f"plugin {name!r} is refused: {' '.join(str(error).split())}", plugin=name) from error
         self._plugins[name] = plugin
