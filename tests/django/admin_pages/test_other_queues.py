@@ -89,13 +89,14 @@ class FailingMidway(MemoryQueue):
 
 def test_what_was_done_before_a_server_failed_is_in_the_log(root):
     queue = FailingMidway("mail")
-    queue.write_many([Message(b"") for _ in range(600)])
-    queue.settle([Bury(delivery, "no") for delivery in queue.claim(600, 60.0)])
+    queue.write_many([Message(b"") for _ in range(50)])
+    queue.settle([Bury(delivery, "no") for delivery in queue.claim(50, 60.0)])
     with override_settings(HUEY=None, HUEY_CONFIG={"QUEUE": queue}):
         response = root.post(list_url("dead"), {"action": "delete_all", "confirmed": "yes", "latest": "9e9"})
     assert response.status_code == 503
-    assert queue.counts().dead == 100
-    assert LogEntry.objects.get().change_message == "Dead commands deleted: 500."
+    deleted = 50 - queue.counts().dead
+    assert 0 < deleted < 50
+    assert LogEntry.objects.get().change_message == f"Dead commands deleted: {deleted}."
 
 
 def test_no_page_shows_the_password(root, nobody_there):
