@@ -16,7 +16,7 @@ from huey_core import CommandRegistry, Invoker
 from huey_core.backends.leased import Ack, Message
 from huey_core.exceptions import DataStoreTimeout
 from huey_core.invoker.results import AsyncData
-from huey_mongo.limits import telling_what_broke
+from huey_mongo.limits import raise_if_broken
 from huey_mongo.testing import MongoServer
 
 LIMIT = 3.0
@@ -113,15 +113,15 @@ def test_a_whole_call_has_a_limit_unless_its_steps_have(option, limit, new_backe
 def test_a_repetition_that_a_standalone_server_refuses_is_told_as_a_broken_connection(server):
     # The driver repeats a write so when it failed while it connected.
     repeated = {"insert": "limits", "documents": [{}], "txnNumber": Int64(1)}
-    with (
-        server.connect() as client,
-        client.start_session() as session,
-        pytest.raises(AutoReconnect, match="the connection to the server broke"),
-        telling_what_broke(),
-    ):
+    with server.connect() as client, client.start_session() as session, pytest.raises(OperationFailure) as refused:
         client["limits"].command(repeated, session=session)
+
+    with pytest.raises(AutoReconnect, match="the connection to the server broke"):
+        raise_if_broken(refused.value)
 
 
 def test_another_refusal_stays_what_it_is(server):
-    with server.connect() as client, pytest.raises(OperationFailure, match="no such"), telling_what_broke():
+    with server.connect() as client, pytest.raises(OperationFailure) as refused:
         client["limits"].command("nonsense")
+
+    raise_if_broken(refused.value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar
 
 import pymongo
@@ -13,12 +13,12 @@ from pymongo.write_concern import WriteConcern
 from huey_core.backends.deadline import time_left
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from huey_mongo.cluster import Cluster
 
-__all__ = ["PatientWriteConcern", "limited", "telling_what_broke", "within"]
+__all__ = ["PatientWriteConcern", "limited", "raise_if_broken", "within"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -35,8 +35,7 @@ def within(seconds: float | None) -> AbstractContextManager[Any]:
     return NO_LIMIT if left is None else pymongo.timeout(left)
 
 
-@contextmanager
-def telling_what_broke() -> Iterator[None]:
+def raise_if_broken(error: OperationFailure) -> None:
     """Say of a connection that broke that it broke.
 
     The driver then repeats a write in a way that a standalone server does not know, and says that of the deployment.
@@ -44,11 +43,7 @@ def telling_what_broke() -> Iterator[None]:
     Raises:
         pymongo.errors.AutoReconnect: The connection broke.
     """
-    try:
-        yield
-    except OperationFailure as error:
-        if error.code != ILLEGAL_OPERATION or not any(said in str(error) for said in NO_REPETITION):
-            raise
+    if error.code == ILLEGAL_OPERATION and any(said in str(error) for said in NO_REPETITION):
         raise AutoReconnect(
             "the connection to the server broke before a write was answered, so it may or may not have been made; a "
             "standalone server cannot tell the driver which"
@@ -61,8 +56,12 @@ def limited(method: Callable[Concatenate[Any, P], T]) -> Callable[Concatenate[An
     @functools.wraps(method)
     def call(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> T:
         cluster: Cluster = self._cluster
-        with within(cluster.settings.time_limit), telling_what_broke():
-            return method(self, *args, **kwargs)
+        with within(cluster.settings.time_limit):
+            try:
+                return method(self, *args, **kwargs)
+            except OperationFailure as error:
+                raise_if_broken(error)
+                raise
 
     return call
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from pymongo import UpdateOne
-from pymongo.errors import AutoReconnect, BulkWriteError
+from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure
 
 from huey_core.backends.leased import Written
 from huey_mongo.documents import Document, message_document
 from huey_mongo.indexes import DUPLICATE_KEY, ID
-from huey_mongo.limits import telling_what_broke
+from huey_mongo.limits import raise_if_broken
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,8 +92,7 @@ def free_ended_keys(collection: Collection[Document], queue: str, keys: Sequence
 def _insert(cluster: Cluster, documents: Sequence[Document]) -> set[int]:
     """Insert documents and return the places of those that were refused as duplicates."""
     try:
-        with telling_what_broke():
-            return _insert_once(cluster, documents)
+        return _insert_once(cluster, documents)
     except AutoReconnect as error:
         if error.timeout:
             # It is the server that does not answer, and not this connection that broke.
@@ -103,9 +102,13 @@ def _insert(cluster: Cluster, documents: Sequence[Document]) -> set[int]:
 
 def _insert_once(cluster: Cluster, documents: Sequence[Document]) -> set[int]:
     collection = cluster.collection
-    if cluster.may_do_without_index(any("unique" in document for document in documents)):
-        return _insert_anywhere(collection, documents)
-    refused = cluster.with_index(ID, lambda collection, hint: _insert_beside_index(collection, documents, hint))
+    try:
+        if cluster.may_do_without_index(any("unique" in document for document in documents)):
+            return _insert_anywhere(collection, documents)
+        refused = cluster.with_index(ID, lambda collection, hint: _insert_beside_index(collection, documents, hint))
+    except OperationFailure as error:
+        raise_if_broken(error)
+        raise
     cluster.met_indexes()
     return refused
 
