@@ -53,7 +53,7 @@ class CommandFunction(Generic[P, R]):
         overrides: Mapping[str, Any] | None = None,
     ) -> None:
         # What an object has in its __dict__ is its own, and would hide the methods of this class.
-        functools.update_wrapper(self, function, updated=["__dict__"] if isinstance(function, FunctionType) else [])
+        functools.update_wrapper(self, function, updated=["__dict__"] if type(function) is FunctionType else [])
         self.function = function
         self.command_class = command_class
         self._overrides = dict(overrides or {})
@@ -336,7 +336,7 @@ def _check_function(decorator: str, function: object, name: str | None) -> None:
         raise ConfigurationError(f"{function.command_class.command_name} is a command already; decorate its .function")
     if isinstance(function, type) or not callable(function):
         raise ConfigurationError(f"{decorator} decorates a function, not {function!r}")
-    if name is None and not hasattr(function, "__qualname__"):
+    if name is None and not (hasattr(function, "__qualname__") and getattr(function, "__module__", None)):
         raise ConfigurationError(
             f"{decorator} decorates a function, not {function!r}, which has no name that consumers could know it by; "
             "give it one with name='...'"

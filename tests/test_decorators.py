@@ -231,7 +231,7 @@ def test_what_is_no_function_is_refused(invoker, decorate, given):
 
 
 @pytest.mark.parametrize("decorate", [queue_command, lambda invoker: periodic_command(invoker, crontab())])
-@pytest.mark.parametrize("given", [Callee(), partial(print, 1)])
+@pytest.mark.parametrize("given", [Callee(), partial(print, 1), [].append])
 def test_what_is_called_in_place_of_a_function_needs_a_name(invoker, decorate, given):
     with pytest.raises(ConfigurationError, match=r"has no name that consumers could know it by; .* name='\.\.\.'"):
         decorate(invoker)(given)

@@ -69,10 +69,10 @@ class Origin:
         one, two = self.command_class, other.command_class
         if one.__qualname__ != two.__qualname__:
             return False
-        in_main = one.__module__ == two.__module__ == "__main__"
         if self.file != other.file or self.file is None:
-            # A cell of a notebook has another file each time, and so has an entry at the prompt.
-            return in_main
+            # A cell of a notebook has another file each time, and so have an entry at the prompt and a doctest's lines.
+            in_main = one.__module__ == two.__module__ == "__main__"
+            return in_main or all(str(each.file).startswith("<doctest ") for each in (self, other))
         if self.code is not other.code and _positions(self.code) == _positions(other.code):
             return True
         # Within one run of a file, a second definition is another one.

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from functools import partial
 from reprlib import repr as short_repr
 from types import FunctionType, MethodType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeGuard, TypeVar
 
 from huey_core.commands.options import WHEN_TO_RUN, names_in_key
 from huey_core.exceptions import ConfigurationError
@@ -30,6 +30,8 @@ __all__ = [
     "parameters_of",
     "python_function",
 ]
+
+T = TypeVar("T")
 
 _VARIADIC: Final = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
 
@@ -139,11 +141,11 @@ def is_bound_in_a_class(function: Callable[..., Any]) -> bool:
 
 def python_function(function: object) -> FunctionType | None:
     """The first function in Python that a call of this comes to; ``None`` where there is none."""
-    if isinstance(function, FunctionType):
+    if _is(function, FunctionType):
         return function
-    if isinstance(function, partial):
+    if _is(function, partial):
         return python_function(function.func)
-    if isinstance(function, staticmethod | MethodType):
+    if _is(function, staticmethod) or _is(function, MethodType):
         return python_function(function.__func__)
     method = _call_method(function)
     return None if method is None else python_function(method)
@@ -151,16 +153,21 @@ def python_function(function: object) -> FunctionType | None:
 
 def _stub(function: object, *, lenient: bool) -> Callable[..., Any]:
     """Something that takes the calls that this takes; where it is lenient, also those that lack arguments."""
-    if isinstance(function, FunctionType):
+    if _is(function, FunctionType):
         return _stub_of_function(function, lenient=lenient)
-    if isinstance(function, partial):
+    if _is(function, partial):
         return partial(_stub(function.func, lenient=lenient), *function.args, **function.keywords)
-    if isinstance(function, staticmethod):
+    if _is(function, staticmethod):
         return _stub(function.__func__, lenient=lenient)
-    if isinstance(function, MethodType):
+    if _is(function, MethodType):
         return MethodType(_stub(function.__func__, lenient=lenient), function.__self__)
     method = _call_method(function)
     return _takes_all if method is None else _stub(method, lenient=lenient)
+
+
+def _is(function: object, kind: type[T]) -> TypeGuard[T]:
+    # A proxy has the ``__class__`` of what is behind it, and may call that with other arguments.
+    return issubclass(type(function), kind)
 
 
 def _call_method(function: object) -> MethodType | None:

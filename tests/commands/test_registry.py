@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import importlib
 import subprocess
 import sys
@@ -370,6 +371,20 @@ def test_a_cell_of_a_notebook_that_is_run_again_replaces_its_commands(monkeypatc
     [name] = invoker.registry
     found = invoker.registry.get(name)
     assert (getattr(found, "retries", None) or found.defaults.retries) == 3
+
+
+@pytest.mark.parametrize("definition", [FUNCTION, CLASS_WITH_CODE])
+def test_two_examples_of_one_module_may_define_a_command_of_one_name(monkeypatch, invoker, definition):
+    monkeypatch.setattr("huey_core.commands.base.default_registry", invoker.registry)
+    names = {"__name__": "shop", "invoker": invoker, "QueueCommand": QueueCommand, "queue_command": queue_command}
+    parser, runner = doctest.DocTestParser(), doctest.DocTestRunner()
+    lines = definition.format(retries=1).splitlines()
+    text = "\n".join((f">>> {lines[0]}", *(f"... {line}" for line in lines[1:])))
+
+    for name in ("shop.pay", "shop.refund"):
+        runner.run(parser.get_doctest(text, names, name, "shop.py", 0), clear_globs=False)
+
+    assert runner.summarize().failed == 0
 
 
 @pytest.mark.parametrize("definition", [FUNCTION, CLASS])

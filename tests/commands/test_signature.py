@@ -54,6 +54,23 @@ def injecting(function):
     return wrapper
 
 
+class Proxy:
+    """Fills in an argument, and passes for the function behind it, as the decorators of ``wrapt`` do."""
+
+    def __init__(self, function):
+        self.__wrapped__ = function
+
+    @property
+    def __class__(self):
+        return type(self.__wrapped__)
+
+    def __getattr__(self, name):
+        return getattr(self.__wrapped__, name)
+
+    def __call__(self, *args, **kwargs):
+        return self.__wrapped__("connection", *args, **kwargs)
+
+
 FUNCTIONS = [
     plain,
     by_name,
@@ -114,7 +131,13 @@ def test_an_incomplete_call_is_refused_only_when_nothing_could_complete_it(funct
     assert {call: refusal(Signature(function).takes_some, *call) is None for call in CALLS} == expected
 
 
-@pytest.mark.parametrize("function", [injecting(plain), print, max, functools.lru_cache(plain), StaticCallee()])
+@pytest.mark.parametrize(
+    "function",
+    [
+        *(injecting(plain), Proxy(plain), Proxy(functools.partial(plain, 1)), Proxy(Callee().method)),
+        *(print, max, functools.lru_cache(plain), StaticCallee()),
+    ],
+)
 def test_what_does_not_say_what_it_takes_takes_every_call(function):
     Signature(function).check(range(9), {"priority": 1})
 
