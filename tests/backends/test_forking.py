@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import threading
 
 import pytest
 
 from huey_core import CommandRegistry, Invoker
-from huey_core.backends.forking import ForkAware, PerProcess, ProcessLock, randomness
+from huey_core.backends.forking import ForkAware, PerProcess, ProcessLock, _after_fork_in_child, randomness
 from huey_core.consumer import Consumer
 from huey_core.testing.conformance._forking import Child, in_a_child_forked_in_c
 
@@ -161,16 +159,8 @@ def test_who_is_told_of_forks_hears_nothing_of_one_in_c_and_all_of_the_next():
 
 def test_a_server_in_c_that_tells_of_the_child_alone_is_no_error():
     # As uWSGI does with --py-call-osafterfork.
-    code = (
-        "import ctypes, os, huey_core.backends.forking\n"
-        "c = ctypes.PyDLL(None)\n"
-        "child = c.fork()\n"
-        "if not child:\n"
-        "    c.PyOS_AfterFork_Child()\n"
-        "    os._exit(0)\n"
-        "os.waitpid(child, 0)\n"
-    )
+    def begin():
+        _after_fork_in_child()
+        return ForkAware() is not None
 
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
-
-    assert done.stderr == ""
+    assert in_a_child(begin, in_c=True)
