@@ -119,7 +119,7 @@ class Cluster:
         if collection is None:
             collection = self.bare_collection
             # To build an index may take longer than a call may; so this first asks whether there is a server at all.
-            self.estimate()
+            self.hello()
             with pymongo.timeout(None):
                 own.has_indexes = create_indexes(collection, self.settings)
             own.collection = collection
