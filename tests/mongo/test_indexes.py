@@ -129,7 +129,7 @@ class TestGone:
 
     def test_one_that_nothing_asks_for_is_made_again_within_a_minute(self, backend, bare, monkeypatch):
         bare.drop_index("huey_expiry")
-        monkeypatch.setattr(backend._cluster, "_look_at", 0.0)
+        monkeypatch.setattr(backend._cluster._open(), "look_at", 0.0)
         backend.queue("q").counts()
         assert present(bare) == NAMES
 
