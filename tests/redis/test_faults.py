@@ -47,7 +47,7 @@ def test_a_call_ends_with_the_time_limit_of_its_caller_and_the_connections_stay_
     server.resume()
     with time_limit(60.0):
         store.put("k", b"value")
-    (link,) = store._connections._idle
+    (link,) = store._connections._idle()
     assert link._socket.gettimeout() == 30.0
 
 
