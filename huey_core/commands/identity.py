@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass, replace
 from functools import partial
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from huey_core.commands.signature import python_function
 from huey_core.names import ModuleRun, dotted_name, innermost
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from huey_core.commands.base import QueueCommand
 
 __all__ = ["Origin", "is_same_function"]
+
+_TYPED: Final = ("<stdin>", "<console>", "<python-input-", "<ipython-input-", "<doctest ")
+"""What Python, its ``code`` and ``doctest`` modules and IPython call what is typed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,10 +73,11 @@ class Origin:
         one, two = self.command_class, other.command_class
         if one.__qualname__ != two.__qualname__:
             return False
+        if _is_typed(self.file) and _is_typed(other.file):
+            return True
         if self.file != other.file or self.file is None:
-            # A cell of a notebook has another file each time, and so have an entry at the prompt and a doctest's lines.
-            in_main = one.__module__ == two.__module__ == "__main__"
-            return in_main or all(str(each.file).startswith("<doctest ") for each in (self, other))
+            # A cell of a notebook has another file each time.
+            return one.__module__ == two.__module__ == "__main__"
         if self.code is not other.code and _positions(self.code) == _positions(other.code):
             return True
         # Within one run of a file, a second definition is another one.
@@ -163,6 +168,12 @@ def _python_function(function: Any) -> FunctionType | None:
     called = python_function(innermost(function))
     inner = innermost(called)
     return inner if isinstance(inner, FunctionType) else called
+
+
+def _is_typed(file: str | None) -> bool:
+    """Whether a file is what is typed at a prompt, or an example of a doctest, which is written like that."""
+    # A script that Python reads from standard input is called like what is typed.
+    return file is not None and file.startswith(_TYPED) and (file != "<stdin>" or hasattr(sys, "ps1"))
 
 
 def _positions(code: CodeType | None) -> object:

@@ -361,12 +361,18 @@ def test_a_second_definition_after_a_reload_conflicts_as_ever(write_module, defi
 
 
 @pytest.mark.parametrize("definition", [FUNCTION, CLASS_WITH_CODE])
-def test_a_cell_of_a_notebook_that_is_run_again_replaces_its_commands(monkeypatch, invoker, definition):
+@pytest.mark.parametrize(
+    ("module", "file"),
+    [("__main__", "/notebook/{}.py"), ("__main__", "<stdin>"), ("__console__", "<console>")],
+)
+def test_what_is_typed_again_replaces_the_command_of_before(monkeypatch, invoker, definition, module, file):
     monkeypatch.setattr("huey_core.commands.base.default_registry", invoker.registry)
-    main = {"__name__": "__main__", "invoker": invoker, "QueueCommand": QueueCommand, "queue_command": queue_command}
+    monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
+    names = {"__name__": module, "invoker": invoker, "QueueCommand": QueueCommand, "queue_command": queue_command}
 
     for cell in (1, 2, 3):
-        exec(compile(definition.format(retries=cell), f"/notebook/{cell}.py", "exec"), main)
+        text = f"# {cell * '-'}\n" * cell + definition.format(retries=cell)
+        exec(compile(text, file.format(cell), "exec"), names)
 
     [name] = invoker.registry
     found = invoker.registry.get(name)
