@@ -331,6 +331,22 @@ def test_a_receiver_that_raises_harms_neither_the_caller_nor_the_task(backend, c
             signal.disconnect(refuse)
 
 
+def test_the_traceback_that_django_logs_begins_at_the_task(backend, consume, finished, caplog):
+    with caplog.at_level(logging.ERROR, "django.tasks"):
+        consume()
+        finished(fail.enqueue())
+    [logged] = [record.exc_info[2] for record in caplog.records if record.name == "django.tasks"]
+    assert logged.tb_frame.f_code is fail.func.__code__
+
+
+def test_the_traceback_of_a_call_that_does_not_fit_has_no_frame_of_the_consumer(backend, consume, finished):
+    consume()
+    [error] = finished(fail.enqueue("too much")).errors
+    assert error.exception_class is TypeError
+    assert "runner.py" not in error.traceback
+    assert "pluggy" not in error.traceback
+
+
 def test_django_logs_a_failure_with_its_traceback(backend, consume, finished, caplog):
     with caplog.at_level(logging.DEBUG, "django.tasks"):
         result = fail.enqueue()

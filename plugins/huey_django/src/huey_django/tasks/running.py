@@ -23,7 +23,7 @@ from huey_core.exceptions import EncodeError
 from huey_core.hookspecs import hookimpl
 from huey_core.invoker.execution import Execution
 from huey_core.invoker.runner import CommandRunner
-from huey_core.invoker.stored_result import write_result
+from huey_core.invoker.stored_result import traceback_of_command, write_result
 from huey_core.names import dotted_name
 from huey_core.safe_logging import get_logger
 from huey_core.text import traceback_of, traceback_text
@@ -110,6 +110,7 @@ class TaskHooks:
         if isinstance(command, TaskCommand):
             _fail(invoker, command, error)
             # The error is being handled, so the log entry that Django makes of this has its traceback.
+            BaseException.with_traceback(error, _from_task_on(command.data, error))
             _send(task_finished, command.data)
 
 
@@ -204,10 +205,10 @@ def _traceback(result: AnyResult, error: BaseException) -> str:
 def _from_task_on(result: AnyResult, error: BaseException) -> TracebackType | None:
     """The traceback of an error from the task's function on: what is before it tells nobody anything."""
     code = getattr(result.task.func, "__code__", None)
-    frame = whole = traceback_of(error)
+    frame = traceback_of(error)
     while frame is not None and frame.tb_frame.f_code is not code:
         frame = frame.tb_next
-    return frame or whole
+    return frame or traceback_of_command(error)
 
 
 def _send(signal: Signal, result: AnyResult) -> None:
