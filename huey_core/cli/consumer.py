@@ -13,7 +13,7 @@ from huey_core.consumer.config import BaseConfiguration, ConsumerConfig, load_co
 from huey_core.consumer.consumer import Consumer
 from huey_core.consumer.logs import set_up_logging
 from huey_core.consumer.signals import end_soon, run_until_signalled
-from huey_core.exceptions import QueueException
+from huey_core.exceptions import ConfigurationError, QueueException
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -100,11 +100,24 @@ def _load(path: str) -> tuple[type[BaseConfiguration], Invoker]:
     """Import the configuration. When the application's modules fail at that, print where they do, and exit."""
     try:
         return load_configuration(path)
-    except QueueException:
-        raise
+    except QueueException as error:
+        place = _place(_inside_the_import(error.__traceback__))
+        if place is None:
+            raise
+        raise ConfigurationError(f"{error}; see {place}") from error
     except Exception as error:  # noqa: BLE001 - the modules may raise anything
         traceback.print_exception(type(error), error, _inside_the_import(error.__traceback__))
         sys.exit(1)
+
+
+def _place(frame: TracebackType | None) -> str | None:
+    """The last line of the application before core's own frames, if an application is what the traceback begins in."""
+    found = None
+    while frame is not None and _package(frame) != "huey_core":
+        if _package(frame) != "importlib":
+            found = f"{frame.tb_frame.f_code.co_filename}, line {frame.tb_lineno}"
+        frame = frame.tb_next
+    return found
 
 
 def _inside_the_import(whole: TracebackType | None) -> TracebackType | None:
@@ -123,4 +136,8 @@ def _inside_the_import(whole: TracebackType | None) -> TracebackType | None:
 
 
 def _is_importing(frame: TracebackType) -> bool:
-    return str(frame.tb_frame.f_globals.get("__name__")).partition(".")[0] == "importlib"
+    return _package(frame) == "importlib"
+
+
+def _package(frame: TracebackType) -> str:
+    return str(frame.tb_frame.f_globals.get("__name__")).partition(".")[0]

@@ -49,6 +49,19 @@ def test_an_application_that_cannot_be_imported_is_shown_from_its_own_first_line
     assert ["shop_of_errors.py" in frames[0], "shop_of_commands.py" in frames[1], len(frames)] == [True, True, 2]
 
 
+def test_an_error_of_huey_core_in_an_application_is_one_line_that_says_where(cli, write_module):
+    write_module("shop_of_options", "import shop_of_retries\n")
+    write_module(
+        "shop_of_retries", "import huey_core\n\n\n@huey_core.queue_command(None, retries='x')\ndef brew(): ...\n"
+    )
+
+    result = cli.run("consumer", "shop_of_options.Configuration")
+
+    [line] = result.stderr.splitlines()
+    assert (result.exit_code, line[:15]) == (1, "Error: retries ")
+    assert line.endswith("shop_of_retries.py, line 4")
+
+
 def test_a_mistake_in_the_syntax_of_an_application_is_shown_without_the_way_to_it(cli, write_module):
     write_module("shop_of_riddles", "def\n")
 
