@@ -72,7 +72,8 @@ class CommandRegistry:
         if origin.code is not None and origin.code is other.code:
             raise CommandConflict(
                 f"{origin} defines the command {name!r} more than once, and not alike each time; give each one a name "
-                "of its own with name='...', or each invoker a registry of its own with registry=CommandRegistry()"
+                "of its own, with name='...' or by functools.wraps in its decorator, or each invoker a registry of its "
+                "own with registry=CommandRegistry()"
             )
         raise CommandConflict(
             f"two commands are called {name!r}: {other} and {origin}; give one of them another name with name='...'"
