@@ -12,7 +12,7 @@ from typing import Final
 
 from huey_core.exceptions import ConfigurationError
 
-__all__ = ["check_unicode", "cut_middle", "escape_surrogates"]
+__all__ = ["check_unicode", "cut_middle", "escape_surrogates", "has_surrogate"]
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
@@ -36,6 +36,11 @@ def check_unicode(what: str, text: str) -> None:
             f"{what} is not valid Unicode at character {found.start() + 1}: probably a byte that is not UTF-8, in the "
             "environment or on the command line; write it in UTF-8"
         )
+
+
+def has_surrogate(text: str) -> bool:
+    """Whether a text has a lone surrogate, which no server takes."""
+    return _SURROGATE.search(text) is not None
 
 
 def cut_middle(text: str, limit: int) -> str:

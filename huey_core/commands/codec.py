@@ -10,6 +10,7 @@ from huey_core.commands.options import TRAVELLING
 from huey_core.envelope import PlainHeaders, encode_header, join, unpack
 from huey_core.exceptions import ConfigurationError, DecodeError, EncodeError
 from huey_core.serializers.base import DEFAULT_MAX_BODY_SIZE
+from huey_core.unicode import has_surrogate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -172,6 +173,8 @@ class CommandCodec:
             task_id, command_name, serializer_name = header["id"], header["cmd"], header["ser"]
         except KeyError as error:
             raise DecodeError(f"the message's header lacks {error}") from error
+        if not task_id.isascii() and has_surrogate(task_id):
+            raise DecodeError("the message's header field 'id' is not valid Unicode")
         serializer = self._accepted.get(serializer_name)
         if serializer is None:
             accepted = ", ".join(sorted(self._accepted))

@@ -220,6 +220,13 @@ def test_a_header_field_of_the_wrong_type_is_named(codec, field, value):
         codec.decode(join(encode_header(header), b"null"))
 
 
+def test_an_id_that_no_server_takes_as_the_name_of_a_result_is_refused(codec):
+    header = encode_header({"id": "\ud800", "cmd": "tests.note", "ser": "json"})
+
+    with pytest.raises(DecodeError, match="'id'"):
+        codec.decode(join(header, b"null"))
+
+
 @pytest.mark.parametrize("field", ["id", "cmd", "ser"])
 def test_a_missing_header_field_is_named(codec, field):
     header = {"id": "1", "cmd": "tests.note", "ser": "json"}
