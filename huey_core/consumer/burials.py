@@ -76,19 +76,25 @@ class BurialTeller(threading.Thread):
         run_guarded(self._tell, "the telling of burials", self._stopping.wait)
 
     def stop(self) -> None:
-        """End the thread after the present step. What waits is not told of; the dead letters stay."""
+        """Have the thread end when it has told of what waits, or as soon as the server fails; the dead letters stay."""
         self._stopping.set()
-        if self._waiting.qsize():
-            untold = counted(self._waiting.qsize(), "dead letter")
-            log.warning("stopping before anybody was told of %s", untold)
         self._waiting.put(None)
 
+    def report_what_is_left(self) -> None:
+        """Say of how many nobody was told. Called when :meth:`stop` has had its time."""
+        at_hand = 1 if self.is_alive() else 0
+        untold = self._waiting.qsize() - 1 + at_hand
+        if untold > 0:
+            log.warning("stopping before anybody was told of %s", counted(untold, "dead letter"))
+
     def _tell(self) -> None:
-        while (one := self._waiting.get()) is not None and not self._stopping.is_set():
+        while (one := self._waiting.get()) is not None:
             if isinstance(one, _TickLetter):
                 self._replace(one)
             else:
                 self._tell_of(one)
+            if self._stopping.is_set() and self._failing_since is not None:
+                return
 
     def _tell_of(self, message_id: str) -> None:
         # One by one: what ends here may be large.

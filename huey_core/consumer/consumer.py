@@ -203,6 +203,7 @@ class Consumer:
         if self.burial_teller is not None:
             self.burial_teller.stop()
             self._join(self.burial_teller, deadline)
+            self.burial_teller.report_what_is_left()
         self.notify("huey_consumer_stop", reason=reason)
         log.info("queue %r: stopped: %s", self.invoker.queue.name, self.stats)
         for faults in self.invoker.plugins.hook_faults():

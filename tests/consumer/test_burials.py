@@ -330,10 +330,36 @@ def test_a_burst_is_told_of_in_full(run_consumer, eventually, listener):
     assert {message_id for _, message_id, _ in listener.heard} == {f"{number}" for number in range(count)}
 
 
-def test_a_consumer_that_stops_says_how_many_it_has_not_told_of(invoker, caplog):
+def test_a_consumer_that_stops_tells_of_what_waits_first(invoker, crash, spend, eventually):
+    results = [crash(), crash()]
+    spend()
+    eventually(lambda: not invoker.queue.claim(2, lease=60.0) and invoker.queue.counts().dead == 2)
     teller = BurialTeller(invoker, invoker.queue)
-    teller.add(["a", "b"])
+    teller.add([result.task_id for result in results])
 
     teller.stop()
+    teller.start()
+    teller.join()
 
-    assert caplog.messages == ["stopping before anybody was told of 2 dead letters"]
+    for result in results:
+        with pytest.raises(CommandAbandoned):
+            result.get()
+
+
+def test_a_consumer_that_stops_says_how_many_it_has_not_told_of(invoker, monkeypatch, caplog):
+    def fail(message_ids):
+        raise ConnectionError("away")
+
+    monkeypatch.setattr(invoker.queue, "find", fail)
+    teller = BurialTeller(invoker, invoker.queue)
+    teller.add(["a", "b", "c"])
+
+    teller.stop()
+    teller.start()
+    teller.join()
+    teller.report_what_is_left()
+
+    assert caplog.messages == [
+        "the burial of message a cannot be told yet: ConnectionError: away",
+        "stopping before anybody was told of 2 dead letters",
+    ]
