@@ -49,7 +49,8 @@ def run_eagerly(invoker: Invoker, command: QueueCommand) -> Any:
         write_result(outcome.result)
         return AsyncData(invoker, command.task_id)
     # Nothing is stored, so the handle itself must know that there is nothing to wait for.
-    return AsyncData(invoker, command.task_id, encode_end(invoker.serializer, command.task_id, execution, False))
+    record = encode_end(invoker.serializer, command.task_id, execution, False, invoker.max_body_size)
+    return AsyncData(invoker, command.task_id, record)
 
 
 def _run(invoker: Invoker, runner: CommandRunner, task_id: str, data: bytes) -> tuple[Outcome, Execution]:

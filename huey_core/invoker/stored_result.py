@@ -71,8 +71,8 @@ def encode_end(
     serializer: Serializer,
     task_id: str,
     execution: Execution,
-    wanted: bool | None = None,
-    max_size: int = DEFAULT_MAX_BODY_SIZE,
+    wanted: bool | None,
+    max_size: int,
 ) -> bytes:
     """Encode how a command ended.
 
@@ -242,7 +242,7 @@ def result_of(invoker: Invoker, command: QueueCommand, execution: Execution) -> 
     is_tick = command.tick_at is not None
     if not leaves_record(invoker, options.store_result, options.result_ttl, is_tick=is_tick):
         return None
-    value = encode_end(invoker.serializer, command.task_id, execution, options.store_result)
+    value = encode_end(invoker.serializer, command.task_id, execution, options.store_result, invoker.max_body_size)
     return result_write(invoker, command.task_id, value, options.result_ttl)
 
 

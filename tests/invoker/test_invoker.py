@@ -383,6 +383,18 @@ def test_a_message_beyond_the_consumers_limit_is_buried_and_its_caller_told(make
     assert "max_body_size" in consuming.queue.peek("dead")[0].reason
 
 
+def test_a_result_has_the_limit_of_the_invoker(make_invoker):
+    invoker = make_invoker(max_body_size=1000, always_eager=True)
+
+    @queue_command(invoker)
+    def repeat(count):
+        return count * "x"
+
+    assert repeat(900).get() == 900 * "x"
+    with pytest.raises(CommandError, match="max_body_size allows 1,000"):
+        repeat(1100).get()
+
+
 @pytest.fixture
 def parts():
     clock = ManualClock(1000.0)
