@@ -88,9 +88,12 @@ def encode_header(header: dict[str, Any]) -> bytes:
         EncodeError: The header holds something that JSON does not have, or is longer than :data:`MAX_HEADER_SIZE`.
     """
     try:
-        return _writable(f"{_PREFIX_TEXT}{_write_json(header)}\n".encode("ascii"))
+        text = f"{_PREFIX_TEXT}{_write_json(header)}\n"
     except (TypeError, ValueError, RecursionError) as error:
         raise EncodeError(f"the header of a message cannot be written as JSON: {error}") from error
+    if len(text) > MAX_HEADER_SIZE:
+        raise _too_long(text)
+    return text.encode("ascii")
 
 
 class PlainHeaders:
@@ -116,16 +119,16 @@ class PlainHeaders:
             EncodeError: It would be longer than :data:`MAX_HEADER_SIZE`.
         """
         text = f'{_PREFIX_TEXT}{{"id":"{task_id}",{self._middle}{enqueued_at!r},"retries":{retries}}}\n'
-        return _writable(text.encode("ascii"))
+        if len(text) > MAX_HEADER_SIZE:
+            raise _too_long(text)
+        return text.encode("ascii")
 
 
-def _writable(header_bytes: bytes) -> bytes:
-    if len(header_bytes) > MAX_HEADER_SIZE:
-        raise EncodeError(
-            f"the header of a message is {len(header_bytes):,} bytes and may be {MAX_HEADER_SIZE:,}; it holds the id, "
-            "the command's name, the options of the call and its headers: pass what is large as an argument"
-        )
-    return header_bytes
+def _too_long(header: str) -> EncodeError:
+    return EncodeError(
+        f"the header of a message is {len(header):,} bytes and may be {MAX_HEADER_SIZE:,}; it holds the id, the "
+        "command's name, the options of the call and its headers: pass what is large as an argument"
+    )
 
 
 def encode_result_header(task_id: str, state: str, serializer: str) -> bytes:

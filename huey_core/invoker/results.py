@@ -44,7 +44,8 @@ class AsyncData(Generic[R]):
     def __init__(
         self, invoker: Invoker, task_id: str | QueueCommand, record: bytes | EmptyDataType = EmptyData
     ) -> None:
-        if isinstance(invoker, BaseDataStore):
+        # Cheaper than to ask for its class, and every call makes a handle.
+        if not hasattr(invoker, "serializer"):
             raise ConfigurationError(
                 "AsyncData takes the invoker, which knows the serializers, and not a result store: "
                 "AsyncData(invoker, task_id)"

@@ -78,7 +78,10 @@ class Serializer(ABC):
         Raises:
             EncodeError: It has more, or cannot be carried.
         """
-        return _writable(self.encode(value, context), max_size)
+        body = self.encode(value, context)
+        if len(body) > max_size:
+            raise _too_large(len(body), max_size)
+        return body
 
     def decode_within(self, data: bytes, context: bytes, max_size: int) -> Any:
         """Do what :meth:`decode` does, for a body of a limited size.
@@ -93,7 +96,9 @@ class Serializer(ABC):
             BodyTooLarge: It has more.
             DecodeError: The bytes are not what :meth:`encode` makes.
         """
-        return self.decode(_readable(data, max_size), context)
+        if len(data) > max_size:
+            raise BodyTooLarge(max_size, len(data))
+        return self.decode(data, context)
 
 
 class WrappingSerializer(Serializer):
@@ -175,7 +180,10 @@ class WrappingSerializer(Serializer):
         Raises:
             EncodeError: The value cannot be carried, or has more bytes.
         """
-        return self.wrap(_writable(self.inner.encode_within(value, context, max_size), max_size), context)
+        body = self.inner.encode_within(value, context, max_size)
+        if len(body) > max_size:
+            raise _too_large(len(body), max_size)
+        return self.wrap(body, context)
 
     def decode_within(self, data: bytes, context: bytes, max_size: int) -> Any:
         """Do what :meth:`decode` does, with another limit.
@@ -184,7 +192,9 @@ class WrappingSerializer(Serializer):
             BodyTooLarge: The value has more bytes.
             DecodeError: The bytes are not what :meth:`encode` makes.
         """
-        body = _readable(self.unwrap(data, context, max_size), max_size)
+        body = self.unwrap(data, context, max_size)
+        if len(body) > max_size:
+            raise BodyTooLarge(max_size, len(body))
         return self.inner.decode_within(body, context, max_size)
 
     @property
@@ -198,19 +208,11 @@ class WrappingSerializer(Serializer):
         return self.inner.runs_code and not self.authenticates
 
 
-def _writable(body: bytes, max_size: int) -> bytes:
-    if len(body) > max_size:
-        raise EncodeError(
-            f"it takes {len(body):,} bytes and max_body_size allows {max_size:,}; store the data elsewhere and pass a "
-            "reference to it, or raise max_body_size, where it is read before where it is written"
-        )
-    return body
-
-
-def _readable(body: bytes, max_size: int) -> bytes:
-    if len(body) > max_size:
-        raise BodyTooLarge(max_size, len(body))
-    return body
+def _too_large(size: int, max_size: int) -> EncodeError:
+    return EncodeError(
+        f"it takes {size:,} bytes and max_body_size allows {max_size:,}; store the data elsewhere and pass a reference "
+        "to it, or raise max_body_size, where it is read before where it is written"
+    )
 
 
 def check_layers(innermost: str, layers: Sequence[WrappingSerializer | type[WrappingSerializer]]) -> None:
