@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import pytest
 
+from certificates import make_certificate
 from huey_core.backends.tls import check_tls_files
 from huey_core.exceptions import ConfigurationError
 
@@ -14,13 +13,9 @@ from huey_core.exceptions import ConfigurationError
 def folder(tmp_path_factory):
     """Two certificates with their keys, one of them encrypted, and what is none."""
     folder = tmp_path_factory.mktemp("tls")
-    new = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -days 2 -subj /CN=localhost"
-    for name, how in (("own", ["-nodes"]), ("locked", ["-passout", "pass:s3cret"])):
-        files = ["-keyout", f"{name}.key", "-out", f"{name}.pem"]
-        subprocess.run([*new.split(), *how, *files], cwd=folder, check=True, capture_output=True)
-        (folder / f"{name}.both").write_bytes(
-            (folder / f"{name}.pem").read_bytes() + (folder / f"{name}.key").read_bytes()
-        )
+    for name, password in (("own", None), ("locked", "s3cret")):
+        certificate, key = make_certificate(folder, name, password=password)
+        (folder / f"{name}.both").write_bytes(certificate.read_bytes() + key.read_bytes())
     (folder / "garbage").write_bytes(b"\x80 no PEM \xff")
     (folder / "empty").write_bytes(b"")
     (folder / "directory").mkdir()

@@ -11,9 +11,12 @@ from click.testing import CliRunner
 from huey_core.backends.leased import Bury, Message
 from huey_core.cli.group import huey
 from huey_core.envelope import pack
-from huey_core.plugins.backends import open_backend
+from huey_core.plugins.backends import backends, open_backend
+from plain_backend import PlainBackend
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from click.testing import Result
 
     from huey_core.backends.leased import LeasedQueue
@@ -55,3 +58,11 @@ def cli(monkeypatch: pytest.MonkeyPatch) -> Cli:
     for variable in ("HUEY_URL", "HUEY_DISABLE_PLUGINS", "HUEY_PLUGIN_CHOICE"):
         monkeypatch.delenv(variable, raising=False)
     return Cli()
+
+
+@pytest.fixture
+def plain_backend() -> Iterator[None]:
+    """A backend without capabilities, of the scheme ``plain``."""
+    backends.register("plain", PlainBackend)
+    yield
+    backends.unregister("plain")

@@ -6,11 +6,8 @@ from datetime import datetime
 
 import pytest
 
-from huey_core.backends.backend import Backend
-from huey_core.backends.base import BaseQueue
 from huey_core.backends.leased import Bury, Message, State
 from huey_core.envelope import pack
-from huey_core.plugins.backends import backends
 
 
 def dead(cli) -> list[str]:
@@ -309,42 +306,6 @@ def test_a_missing_url_is_explained(cli):
     result = cli.run("dead", "list")
 
     assert (result.exit_code, "or set HUEY_URL" in result.stderr) == (2, True)
-
-
-class PlainQueue(BaseQueue):
-    def write(self, data):
-        raise NotImplementedError
-
-    def read(self):
-        raise NotImplementedError
-
-    def flush(self):
-        raise NotImplementedError
-
-    def __len__(self):
-        return 0
-
-
-class PlainBackend(Backend):
-    schemes = ("plain",)
-    api_version = 1
-    capabilities = frozenset()
-
-    def queue(self, name):
-        return PlainQueue(name)
-
-    def data_store(self, name):
-        raise NotImplementedError
-
-    def ping(self):
-        return None
-
-
-@pytest.fixture
-def plain_backend():
-    backends.register("plain", PlainBackend)
-    yield
-    backends.unregister("plain")
 
 
 @pytest.mark.parametrize(("words", "capability"), [(["dead", "list"], "inspect"), (["pause"], "pause")])

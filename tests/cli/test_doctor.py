@@ -28,7 +28,6 @@ from huey_core.plugins.backends import register_backend
 from huey_core.plugins.registry import LazyRegistry
 from huey_memory import MemoryBackend, MemoryDataStore, MemoryQueue
 from huey_redis.testing import RedisServer
-from plain_backend import PlainQueue, PlainStore
 
 BACKENDS: LazyRegistry[Backend] = sys.modules["huey_core.plugins.backends"].backends
 
@@ -390,26 +389,8 @@ class TestServer:
         (left,) = cli.queue.peek(State.READY)
         assert (left.message_id, left.attempt) == ("one", 0)
 
-    def test_a_plain_backend_is_diagnosed_too(self, diagnose):
-        class Plain(Backend):
-            schemes = ("plain",)
-            api_version = 1
-            capabilities = frozenset()
-
-            def queue(self, name):
-                return PlainQueue(name)
-
-            def data_store(self, name):
-                return PlainStore(name)
-
-            def ping(self):
-                pass
-
-        register_backend(Plain)
-        try:
-            found = diagnose("plain://host/")
-        finally:
-            BACKENDS.unregister("plain")
+    def test_a_plain_backend_is_diagnosed_too(self, diagnose, plain_backend):
+        found = diagnose("plain://host/")
 
         assert (found["round trip"]["level"], found["capabilities"]["level"]) == ("ok", "warn")
         assert found["consumers"]["sentence"].startswith("they leave no sign of life")

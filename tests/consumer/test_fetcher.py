@@ -10,7 +10,7 @@ from huey_core import CommandRegistry, Invoker, queue_command
 from huey_core.backends.leased import Ack
 from huey_core.consumer import Consumer, fetcher, outbox
 from huey_memory import MemoryDataStore, MemoryQueue
-from plain_backend import PlainStore
+from plain_backend import AwayStore
 
 PATIENCE = 30.0
 
@@ -111,17 +111,6 @@ def test_other_commands_run_while_an_outcome_is_refused(monkeypatch, run_consume
     assert queue.refused.wait(PATIENCE)
 
     assert [echo(number).get(blocking=True, timeout=PATIENCE) for number in range(3)] == [0, 1, 2]
-
-
-class AwayStore(PlainStore):
-    """A result store on another server, which does not answer while ``away``."""
-
-    away = True
-
-    def put(self, key, value):
-        if self.away:
-            raise ConnectionError("the cable is out")
-        super().put(key, value)
 
 
 def test_nothing_is_claimed_when_too_much_is_set_aside_at_the_last_moment(invoker, monkeypatch):

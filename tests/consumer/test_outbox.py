@@ -12,7 +12,7 @@ from huey_core.consumer import Consumer
 from huey_core.consumer import outbox as outbox_module
 from huey_core.exceptions import CommandError
 from huey_memory import MemoryDataStore, MemoryQueue
-from plain_backend import PlainQueue, PlainStore
+from plain_backend import AwayStore, PlainQueue, PlainStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -245,17 +245,6 @@ def test_a_delivery_that_is_settled_while_leases_are_renewed_does_not_count_as_l
     consumer.outbox.flush()
 
     assert (consumer.stats.done, consumer.stats.lost) == (1, 0)
-
-
-class AwayStore(PlainStore):
-    """A result store on another server, which does not answer while ``away``."""
-
-    away = True
-
-    def put(self, key, value):
-        if self.away:
-            raise ConnectionError("the cable is out")
-        super().put(key, value)
 
 
 @pytest.fixture

@@ -14,15 +14,8 @@ import pytest
 from redis import Redis
 
 from huey_core import Invoker
-from huey_redis.testing import RedisServer
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-
-
-@pytest.fixture(scope="module")
-def server():
-    with RedisServer() as server:
-        yield server
 
 
 @pytest.fixture(params=["sqlite", "redis"])

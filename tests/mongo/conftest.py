@@ -20,10 +20,8 @@ def open_mongo(url: str) -> MongoBackend:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[MongoServer]:
-    """A standalone server that tests share; they keep to names of their own."""
-    with MongoServer() as server:
-        yield server
+def server_class() -> type[MongoServer]:
+    return MongoServer
 
 
 @pytest.fixture(scope="session")
@@ -31,13 +29,6 @@ def replica_set() -> Iterator[MongoReplicaSet]:
     """A replica set of three that tests share, and that none of them harms."""
     with MongoReplicaSet(patience=120.0) as replica_set:
         yield replica_set
-
-
-@pytest.fixture
-def new_server() -> Iterator[Callable[..., MongoServer]]:
-    """Start servers that a test may stop or reconfigure."""
-    with ExitStack() as stack:
-        yield lambda **options: stack.enter_context(MongoServer(**options))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Claim, settle and extend use their index and examine no more than they return, among 100,000 documents.
+"""Claim, settle and extend use their index and examine no more than they return, among 20,000 documents.
 
 The server's profiler keeps the plan of everything it executes, so what is checked is what happened, explained by the
 server that did it.
@@ -14,7 +14,7 @@ from huey_core.backends.leased import Ack, Message, Release, ResultWrite, Retry,
 from huey_mongo import MongoDataStore, MongoQueue
 
 HOUR = 3600.0
-BACKLOG = 100_000
+BACKLOG = 20_000
 
 
 @pytest.fixture(scope="module")

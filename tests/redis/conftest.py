@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from certificates import make_certificate
 from huey_redis import RedisDataStore, RedisQueue
+from huey_redis.connection import Connections
+from huey_redis.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,11 +44,32 @@ def make_data_store(server: RedisServer) -> Iterator[Callable[[str], RedisDataSt
         store.close()
 
 
+@pytest.fixture
+def admin(server: RedisServer) -> Iterator[Callable[..., Any]]:
+    """Any command to the shared server."""
+    connections = Connections(Settings(host="127.0.0.1", port=server.port))
+    yield connections.call
+    connections.close()
+
+
+@pytest.fixture
+def queue(make_queue: Callable[..., RedisQueue], request: pytest.FixtureRequest) -> Iterator[RedisQueue]:
+    """An empty queue, named after the test."""
+    queue = make_queue(f"queue-of-{request.node.originalname}")
+    queue.flush()
+    yield queue
+    queue.flush()
+
+
+@pytest.fixture
+def store(make_data_store: Callable[..., RedisDataStore], request: pytest.FixtureRequest) -> RedisDataStore:
+    """An empty data store, named after the test."""
+    store = make_data_store(f"store-of-{request.node.originalname}")
+    store.flush()
+    return store
+
+
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A certificate for the name localhost that nobody but its own file vouches for, and its key."""
-    folder = tmp_path_factory.mktemp("tls")
-    request = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
-    files = ["-addext", "subjectAltName=DNS:localhost", "-keyout", "key.pem", "-out", "cert.pem"]
-    subprocess.run([*request.split(), *files], cwd=folder, check=True, capture_output=True)
-    return folder / "cert.pem", folder / "key.pem"
+    return make_certificate(tmp_path_factory.mktemp("tls"), "server")

@@ -12,29 +12,18 @@ from huey_core.testing.conformance import (
     QueueConformance,
     ServerConformance,
 )
+from kit import PartsOfConftest
 
 if TYPE_CHECKING:
     from huey_redis.testing import RedisServer
 
 
-class TestRedisQueue(QueueConformance):
-    """Its fixtures are those of conftest.py."""
-
-    @pytest.fixture
-    def make_queue(self, make_queue):
-        return make_queue
-
-    @pytest.fixture
-    def make_data_store(self, make_data_store):
-        return make_data_store
+class TestRedisQueue(PartsOfConftest, QueueConformance):
+    pass
 
 
-class TestRedisDataStore(DataStoreConformance):
-    """Its fixtures are those of conftest.py."""
-
-    @pytest.fixture
-    def make_data_store(self, make_data_store):
-        return make_data_store
+class TestRedisDataStore(PartsOfConftest, DataStoreConformance):
+    pass
 
 
 class TestRedisBackend(BackendConformance):

@@ -16,21 +16,6 @@ MINUTE = 60.0
 AGES = (1e16, 1e300, math.inf)
 
 
-@pytest.fixture
-def queue(make_queue, request):
-    queue = make_queue(f"queue of {request.node.originalname}")
-    queue.flush()
-    yield queue
-    queue.flush()
-
-
-@pytest.fixture
-def store(make_data_store, request):
-    store = make_data_store(f"store of {request.node.originalname}")
-    yield store
-    store.flush()
-
-
 class TestConversion:
     @given(st.floats(allow_nan=False))
     def test_a_time_is_never_shortened_unless_it_is_beyond_all_counting(self, seconds):

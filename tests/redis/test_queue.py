@@ -10,39 +10,8 @@ import pytest
 from huey_core.backends.leased import Ack, Bury, Message, ResultWrite, Retry, State
 from huey_core.exceptions import ConfigurationError, MessageTooLarge, Unsupported
 from huey_redis import RedisDataStore, RedisQueue
-from huey_redis.connection import Connections
-from huey_redis.settings import Settings
 
 MINUTE = 60.0
-
-
-@pytest.fixture
-def admin(server):
-    """Any command to the shared server."""
-    connections = Connections(Settings(host="127.0.0.1", port=server.port))
-    yield connections.call
-    connections.close()
-
-
-@pytest.fixture
-def queue(make_queue, request):
-    queue = make_queue(f"queue-of-{request.node.originalname}")
-    queue.flush()
-    yield queue
-    queue.flush()
-
-
-@pytest.fixture
-def store(make_data_store, request):
-    return make_data_store(f"store-of-{request.node.originalname}")
-
-
-def until(condition, seconds=60.0):
-    """Wait for a condition, and fail when it does not come true in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
 
 
 def blocked_clients(admin):
@@ -64,10 +33,10 @@ class TestKeys:
         queue.flush()
         assert admin("KEYS", f"huey:{{{queue.name}}}:*") == []
 
-    def test_an_expired_unique_key_is_forgotten_by_a_later_claim(self, admin, queue):
+    def test_an_expired_unique_key_is_forgotten_by_a_later_claim(self, admin, queue, eventually):
         queue.write(b"once", unique_key="k", unique_for=0.02)
         queue.read()
-        until(lambda: queue.claim(1, MINUTE) == [] and not admin("EXISTS", f"huey:{{{queue.name}}}:unique"))
+        eventually(lambda: queue.claim(1, MINUTE) == [] and not admin("EXISTS", f"huey:{{{queue.name}}}:unique"))
         assert not admin("EXISTS", f"huey:{{{queue.name}}}:until")
 
 
@@ -132,10 +101,10 @@ class TestScripts:
         admin("SCRIPT", "FLUSH")
         assert store.replace_if_equal("k", b"1", b"2")
 
-    def test_a_flood_of_due_messages_comes_back_in_portions(self, queue):
+    def test_a_flood_of_due_messages_comes_back_in_portions(self, queue, eventually):
         soon = queue.now() + 0.3
         queue.write_many([Message(b"%d" % number, eta=soon) for number in range(1000)])
-        until(lambda: queue.now() > soon + 0.001)
+        eventually(lambda: queue.now() > soon + 0.001)
         (first,) = queue.claim(1, MINUTE)
         assert 0 < queue.counts().ready < 1000
         queue.settle([Ack(first)])
@@ -144,10 +113,10 @@ class TestScripts:
             rest += deliveries
         assert len({delivery.data for delivery in rest} | {first.data}) == 1000
 
-    def test_a_burial_by_the_claim_names_the_count(self, make_queue, queue):
+    def test_a_burial_by_the_claim_names_the_count(self, make_queue, queue, eventually):
         strict = make_queue(queue.name, max_deliveries=2)
         strict.write(b"killer")
-        until(lambda: strict.claim(1, 0.001) == [] and strict.counts().dead == 1)
+        eventually(lambda: strict.claim(1, 0.001) == [] and strict.counts().dead == 1)
         (dead,) = strict.peek(State.DEAD)
         assert dead.reason == "delivered 2 times without an outcome"
 
@@ -186,7 +155,7 @@ class TestMessages:
 
 
 class TestWaiting:
-    def test_every_waiting_consumer_is_woken_by_a_batch(self, admin, make_queue, queue, monkeypatch):
+    def test_every_waiting_consumer_is_woken_by_a_batch(self, admin, make_queue, queue, monkeypatch, eventually):
         # None of them looks by itself before its wait is over.
         monkeypatch.setattr("huey_redis.queue.LONGEST_WAIT", 3600.0)
         consumers = [make_queue(queue.name) for _ in range(3)]
@@ -197,20 +166,20 @@ class TestWaiting:
         ]
         for thread in threads:
             thread.start()
-        until(lambda: blocked_clients(admin) == 3)
+        eventually(lambda: blocked_clients(admin) == 3)
         queue.write_many([Message(b"%d" % number) for number in range(3)])
         for thread in threads:
             thread.join()
         assert {delivery.data for delivery in taken} == {b"0", b"1", b"2"}
 
-    def test_a_lease_that_became_shorter_is_noticed_during_the_wait(self, admin, make_queue, queue):
+    def test_a_lease_that_became_shorter_is_noticed_during_the_wait(self, admin, make_queue, queue, eventually):
         queue.write(b"x")
         other = make_queue(queue.name)
         (delivery,) = other.claim(1, MINUTE)
         taken = []
         thread = threading.Thread(target=lambda: taken.extend(queue.claim(1, MINUTE, wait=50.0)))
         thread.start()
-        until(lambda: blocked_clients(admin) == 1)
+        eventually(lambda: blocked_clients(admin) == 1)
         other.extend([delivery], 0.05)
         started = time.monotonic()
         thread.join()

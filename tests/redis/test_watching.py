@@ -19,18 +19,6 @@ from huey_redis.settings import Settings
 from huey_redis.watching import Watcher
 
 
-@pytest.fixture
-def admin(server):
-    connections = Connections(Settings(host="127.0.0.1", port=server.port))
-    yield connections.call
-    connections.close()
-
-
-@pytest.fixture
-def store(make_data_store, request):
-    return make_data_store(f"store of {request.node.originalname}")
-
-
 def test_a_watch_survives_the_loss_of_its_connection(admin, store):
     told = threading.Event()
     store.watch("k", told.set)

@@ -26,9 +26,6 @@ from huey_core.backends.leased import LeasedQueue
 from huey_core.scaffold.distribution import Kind
 from huey_core.testing.conformance import SerializerConformance
 
-# One environment serves them all.
-pytestmark = pytest.mark.xdist_group("scaffold")
-
 ROOT = Path(__file__).parents[2]
 LONGEST = "abcdefghij-abcdefghij-abcdefgh"
 CONFUSING = ("HUEY_", "PYTHON", "PYTEST_", "TOX_", "VIRTUAL_ENV")

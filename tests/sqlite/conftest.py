@@ -9,22 +9,10 @@ from typing import Any
 
 import pytest
 
+from huey_memory import ManualClock
 from huey_sqlite import SQLiteDataStore, SQLiteQueue
 from huey_sqlite.database import Database
 from huey_sqlite.settings import Settings
-
-
-class ManualClock:
-    """A clock that stands still until a test moves it."""
-
-    def __init__(self) -> None:
-        self.now = time.time()
-
-    def __call__(self) -> float:
-        return self.now
-
-    def advance(self, seconds: float) -> None:
-        self.now += seconds
 
 
 @pytest.fixture

@@ -5,18 +5,11 @@ from __future__ import annotations
 import pytest
 
 from huey_core.testing.conformance import BackendConformance, DataStoreConformance, QueueConformance
+from kit import PartsOfConftest
 
 
-class TestSQLiteQueue(QueueConformance):
-    """Its fixtures are those of conftest.py."""
-
-    @pytest.fixture
-    def make_queue(self, make_queue):
-        return make_queue
-
-    @pytest.fixture
-    def make_data_store(self, make_data_store):
-        return make_data_store
+class TestSQLiteQueue(PartsOfConftest, QueueConformance):
+    pass
 
 
 class TestSQLiteQueueByAnotherClock(QueueConformance):
@@ -35,12 +28,8 @@ class TestSQLiteQueueByAnotherClock(QueueConformance):
         return clock.advance
 
 
-class TestSQLiteDataStore(DataStoreConformance):
-    """Its fixtures are those of conftest.py."""
-
-    @pytest.fixture
-    def make_data_store(self, make_data_store):
-        return make_data_store
+class TestSQLiteDataStore(PartsOfConftest, DataStoreConformance):
+    pass
 
 
 class TestSQLiteBackend(BackendConformance):

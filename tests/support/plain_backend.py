@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import Any, ClassVar
 
+from huey_core.backends.backend import Backend
 from huey_core.backends.base import BaseDataStore, BaseQueue, EmptyData, EmptyDataType
 
-__all__ = ["PlainQueue", "PlainStore"]
+__all__ = ["AwayStore", "PlainBackend", "PlainQueue", "PlainStore"]
 
 
 class PlainQueue(BaseQueue):
@@ -48,3 +49,31 @@ class PlainStore(BaseDataStore):
 
     def flush(self) -> None:
         self.values.clear()
+
+
+class AwayStore(PlainStore):
+    """A store on another server, which does not answer while ``away``."""
+
+    away = True
+
+    def put(self, key: str, value: bytes) -> None:  # type: ignore[override]
+        if self.away:
+            raise ConnectionError("the cable is out")
+        super().put(key, value)
+
+
+class PlainBackend(Backend):
+    """The two of them under a URL."""
+
+    schemes = ("plain",)
+    api_version = 1
+    capabilities: ClassVar = frozenset()
+
+    def queue(self, name: str) -> PlainQueue:
+        return PlainQueue(name)
+
+    def data_store(self, name: str) -> PlainStore:
+        return PlainStore(name)
+
+    def ping(self) -> None:
+        pass

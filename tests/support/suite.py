@@ -12,11 +12,23 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
+from huey_core.testing.server_process import ServerProcess
 from huey_redis.testing import RedisServer
 from tunnel import Tunnel
 
-__all__ = ["eventually", "make_tunnel", "new_server", "pytest_runtest_makereport", "server"]
+__all__ = ["eventually", "make_tunnel", "new_server", "pytest_runtest_makereport", "server", "server_class"]
+
+# Files whose servers or environments take seconds to make, and so are made by one process of a run only. The marks that
+# xdist has for this do nothing with pytest 9.2: https://github.com/pytest-dev/pytest-xdist/issues/1386
+_BY_ONE_PROCESS = (
+    "mongo/test_backend.py",
+    "mongo/test_inspection.py",
+    "mongo/test_plans.py",
+    "mongo/test_write_concern.py",
+    "scaffold/test_scaffold.py",
+)
 
 # How long an example takes says nothing of what is tested: on a loaded machine any process may have to wait.
 _PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -27,6 +39,20 @@ settings.register_profile("thorough", _PATIENT, max_examples=1000)
 def pytest_configure(config: pytest.Config) -> None:
     """Try few examples, unless ``--hypothesis-profile`` names another profile."""
     settings.load_profile(config.getoption("--hypothesis-profile") or "quick")
+
+
+class _Scheduling(LoadScopeScheduling):
+    """Gives each test to whichever process is idle, and all those of some files to one process."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::", maxsplit=1)[0]
+        return file if file.endswith(_BY_ONE_PROCESS) else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Scheduling | None:
+    """Schedule so where pytest is to run groups of tests together."""
+    return _Scheduling(config, log) if config.getoption("dist") == "loadgroup" else None
 
 
 @pytest.hookimpl(wrapper=True)
@@ -52,20 +78,23 @@ def eventually() -> Callable[..., Any]:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[RedisServer]:
-    """A server that the tests of a process share; they keep to queues of their own.
+def server_class() -> Callable[..., ServerProcess]:
+    """What ``server`` and ``new_server`` start; the tests of another backend name theirs."""
+    return RedisServer
 
-    The tests of another backend have its servers under the same names.
-    """
-    with RedisServer() as server:
+
+@pytest.fixture(scope="session")
+def server(server_class: Callable[..., ServerProcess]) -> Iterator[ServerProcess]:
+    """A server that the tests of a process share; they keep to queues of their own."""
+    with server_class() as server:
         yield server
 
 
 @pytest.fixture
-def new_server() -> Iterator[Callable[..., RedisServer]]:
+def new_server(server_class: Callable[..., ServerProcess]) -> Iterator[Callable[..., ServerProcess]]:
     """Start servers that a test may stop, fill or reconfigure."""
     with ExitStack() as stack:
-        yield lambda **options: stack.enter_context(RedisServer(**options))
+        yield lambda **options: stack.enter_context(server_class(**options))
 
 
 @pytest.fixture

@@ -1,11 +1,41 @@
-"""A rehearsal, its invoker, and a command of it."""
+"""Runs of the conformance kit within a test; and a rehearsal, its invoker, and commands of it."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
 from huey_core import queue_command as command
 from huey_core.testing.rehearsal import Rehearsal
+
+HERE = Path(__file__).parent
+
+
+class One:
+    """Has pytest collect one test of each class, which takes a fraction of the time that choosing it with -k takes."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pycollect_makeitem(self, collector: object, name: str) -> list[object] | None:
+        return [] if isinstance(collector, pytest.Class) and name != self._name else None
+
+
+@pytest.fixture
+def run_kit(pytester, monkeypatch):
+    """Run a module of conformance tests, or ``one`` of them, and return pytest's result."""
+    monkeypatch.syspath_prepend(HERE)
+    # Loading the plugins of others takes longer than most of the tests that are run so.
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+
+    def run(module: str, *arguments: str, one: str | None = None) -> pytest.RunResult:
+        pytester.makepyfile(module)
+        plugins = [] if one is None else [One(one)]
+        return pytester.runpytest_inprocess("-p", "no:cacheprovider", "-rs", *arguments, plugins=plugins)
+
+    return run
 
 
 @pytest.fixture
@@ -26,3 +56,19 @@ def send(invoker):
         return f"{text}, {to}"
 
     return send
+
+
+@pytest.fixture
+def given_up(rehearsal, invoker):
+    """The result of a command that has ended its process as often as a message is delivered."""
+
+    @command(invoker)
+    def crash():
+        raise KeyboardInterrupt
+
+    result = crash()
+    for _ in range(invoker.leased_queue.max_deliveries):
+        with pytest.raises(KeyboardInterrupt):
+            rehearsal.run_until_idle()
+        rehearsal.clock.advance(invoker.lease)
+    return result

@@ -17,53 +17,25 @@ pytest_plugins = ["pytester"]
 HERE = Path(__file__).parent
 
 QUEUE = """
-    import pytest
     from hypothesis import Phase, settings
     from huey_core.testing.conformance import QueueConformance
-    from huey_memory import ManualClock, MemoryDataStore
+    from kit import ByAClockThatMoves
     from {module} import {cls}
 
-    class TestBroken(QueueConformance):
+    class TestBroken(ByAClockThatMoves, QueueConformance):
+        queue_class = {cls}
         deadline = 0.5
         histories = settings(QueueConformance.histories, max_examples=500, phases=[Phase.generate])
-
-        @pytest.fixture
-        def clock(self):
-            return ManualClock()
-
-        @pytest.fixture
-        def make_queue(self, clock):
-            return lambda name, **options: {cls}(name, clock=clock, **options)
-
-        @pytest.fixture
-        def make_data_store(self, clock):
-            return lambda name: MemoryDataStore(name, clock=clock)
-
-        @pytest.fixture
-        def advance(self, clock):
-            return clock.advance
 """
 
 DATA_STORE = """
-    import pytest
     from huey_core.testing.conformance import DataStoreConformance
-    from huey_memory import ManualClock
+    from kit import ByAClockThatMoves
     from broken_data_stores import {cls}
 
-    class TestBroken(DataStoreConformance):
+    class TestBroken(ByAClockThatMoves, DataStoreConformance):
+        data_store_class = {cls}
         deadline = 0.5
-
-        @pytest.fixture
-        def clock(self):
-            return ManualClock()
-
-        @pytest.fixture
-        def make_data_store(self, clock):
-            return lambda name: {cls}(name, clock=clock)
-
-        @pytest.fixture
-        def advance(self, clock):
-            return clock.advance
 """
 
 BACKEND = """
@@ -108,30 +80,14 @@ SERVER = """
 
 SLOW = """
     import random
+    from functools import partial
 
-    import pytest
     from huey_core.testing.conformance import QueueConformance
-    from huey_memory import ManualClock, MemoryDataStore
+    from kit import ByAClockThatMoves
     from slow_queue import SlowQueue
 
-    chance = random.Random({seed})
-
-    class TestSlow(QueueConformance):
-        @pytest.fixture
-        def clock(self):
-            return ManualClock()
-
-        @pytest.fixture
-        def make_queue(self, clock):
-            return lambda name, **options: SlowQueue(name, clock=clock, chance=chance, **options)
-
-        @pytest.fixture
-        def make_data_store(self, clock):
-            return lambda name: MemoryDataStore(name, clock=clock)
-
-        @pytest.fixture
-        def advance(self, clock):
-            return clock.advance
+    class TestSlow(ByAClockThatMoves, QueueConformance):
+        queue_class = partial(SlowQueue, chance=random.Random({seed}))
 """
 
 BESIDE_OTHERS = """
@@ -177,18 +133,6 @@ PLAIN = """
 """
 
 
-@pytest.fixture
-def run_kit(pytester, monkeypatch):
-    """Run a module of conformance tests and return pytest's result."""
-    monkeypatch.syspath_prepend(HERE)
-
-    def run(module: str, *arguments: str) -> pytest.RunResult:
-        pytester.makepyfile(module)
-        return pytester.runpytest_inprocess("-p", "no:cacheprovider", "-rs", *arguments)
-
-    return run
-
-
 def broken(kind: str) -> list[tuple[str, str]]:
     """The classes in a file of broken things, each with the test that must catch it."""
     namespace = runpy.run_path(str(HERE / f"broken_{kind}.py"))
@@ -197,27 +141,27 @@ def broken(kind: str) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("cls", "test"), broken("queues"))
 def test_a_broken_queue_is_caught_by_its_test(run_kit, cls, test):
-    assert_caught(run_kit(QUEUE.format(module="broken_queues", cls=cls), "-k", test), test)
+    assert_caught(run_kit(QUEUE.format(module="broken_queues", cls=cls), one=test), test)
 
 
 @pytest.mark.parametrize(("cls", "test"), broken("queues_that_fork"))
 def test_a_queue_that_takes_no_notice_of_a_fork_is_caught_by_its_test(run_kit, cls, test):
-    assert_caught(run_kit(QUEUE.format(module="broken_queues_that_fork", cls=cls), "-k", test), test)
+    assert_caught(run_kit(QUEUE.format(module="broken_queues_that_fork", cls=cls), one=test), test)
 
 
 @pytest.mark.parametrize(("cls", "test"), broken("data_stores"))
 def test_a_broken_data_store_is_caught_by_its_test(run_kit, cls, test):
-    assert_caught(run_kit(DATA_STORE.format(cls=cls), "-k", test), test)
+    assert_caught(run_kit(DATA_STORE.format(cls=cls), one=test), test)
 
 
 @pytest.mark.parametrize(("cls", "test"), broken("backends"))
 def test_a_broken_backend_is_caught_by_its_test(run_kit, cls, test):
-    assert_caught(run_kit(BACKEND.format(cls=cls), "-k", test), test)
+    assert_caught(run_kit(BACKEND.format(cls=cls), one=test), test)
 
 
 @pytest.mark.parametrize(("cls", "test"), broken("servers"))
 def test_a_broken_server_is_caught_by_its_test(run_kit, cls, test):
-    assert_caught(run_kit(SERVER.format(cls=cls), "-k", test), test)
+    assert_caught(run_kit(SERVER.format(cls=cls), one=test), test)
 
 
 def test_every_test_of_a_server_is_seen_to_fail():
@@ -244,7 +188,7 @@ def test_a_machine_that_stalls_at_any_call_fails_no_test(run_kit, seed):
 
 
 def test_connections_of_other_threads_are_not_taken_for_the_backends(run_kit):
-    run_kit(BESIDE_OTHERS, "-k", "test_nothing_connects_before_the_first_call").assert_outcomes(passed=1)
+    run_kit(BESIDE_OTHERS, one="test_nothing_connects_before_the_first_call").assert_outcomes(passed=1)
 
 
 def test_a_plain_backend_is_asked_for_what_it_promises_and_no_more(run_kit):
@@ -269,6 +213,6 @@ def test_a_subclass_without_its_fixture_is_told_which_one(run_kit):
         class TestForgetful(QueueConformance):
             pass
     """
-    result = run_kit(module, "-k", "test_an_empty_queue_reads_as_none")
+    result = run_kit(module, one="test_an_empty_queue_reads_as_none")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*TestForgetful needs a fixture make_queue*"])

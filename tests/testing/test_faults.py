@@ -57,21 +57,12 @@ def test_a_consumer_tries_again(rehearsal, send, method):
     assert len(runs) == 1
 
 
-def test_a_fault_of_a_look_is_left_to_the_application_when_a_claim_buries(rehearsal, invoker):
-    @command(invoker)
-    def crash():
-        raise PowerCut
-
-    result = crash()
-    for _ in range(invoker.leased_queue.max_deliveries):
-        with pytest.raises(PowerCut):
-            rehearsal.run_until_idle()
-        rehearsal.clock.advance(invoker.lease)
+def test_a_fault_of_a_look_is_left_to_the_application_when_a_claim_buries(rehearsal, invoker, given_up):
     rehearsal.faults.fail_next("find")
     rehearsal.run_until_idle()
 
     with pytest.raises(ConnectionError):
-        invoker.queue.find([result.task_id])
+        invoker.queue.find([given_up.task_id])
 
 
 def test_a_server_that_stays_away_ends_the_run(rehearsal, send):

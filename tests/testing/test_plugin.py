@@ -22,27 +22,12 @@ PAGE = HERE.parents[1] / "docs" / "testing.md"
 KIT = ("--pyargs", "huey_core.testing.conformance")
 
 OWN_TESTS = """
-    import pytest
     from huey_core.testing.conformance import QueueConformance
-    from huey_memory import ManualClock, MemoryDataStore
+    from kit import ByAClockThatMoves
     from broken_queues import {cls}
 
-    class TestOwn(QueueConformance):
-        @pytest.fixture
-        def clock(self):
-            return ManualClock()
-
-        @pytest.fixture
-        def make_queue(self, clock):
-            return lambda name, **options: {cls}(name, clock=clock, **options)
-
-        @pytest.fixture
-        def make_data_store(self, clock):
-            return lambda name: MemoryDataStore(name, clock=clock)
-
-        @pytest.fixture
-        def advance(self, clock):
-            return clock.advance
+    class TestOwn(ByAClockThatMoves, QueueConformance):
+        queue_class = {cls}
 """
 
 PLAIN = """

@@ -42,18 +42,6 @@ LAYER = """
 """
 
 
-@pytest.fixture
-def run_kit(pytester, monkeypatch):
-    """Run a module of conformance tests and return pytest's result."""
-    monkeypatch.syspath_prepend(HERE)
-
-    def run(module: str, *arguments: str) -> pytest.RunResult:
-        pytester.makepyfile(module)
-        return pytester.runpytest_inprocess("-p", "no:cacheprovider", "-rs", *arguments)
-
-    return run
-
-
 NAMESPACE = runpy.run_path(str(HERE / "broken_serializers.py"))
 BROKEN = [(name, value) for name, value in NAMESPACE.items() if hasattr(value, "caught_by")]
 
@@ -62,7 +50,7 @@ BROKEN = [(name, value) for name, value in NAMESPACE.items() if hasattr(value, "
 def test_a_broken_serializer_is_caught_by_its_test(run_kit, name, cls):
     module = (LAYER if issubclass(cls, WrappingSerializer) else SERIALIZER).format(cls=name)
 
-    result = run_kit(module, "-k", cls.caught_by)
+    result = run_kit(module, one=cls.caught_by)
 
     outcomes = result.parseoutcomes()
     assert outcomes.get("failed", 0) >= 1
@@ -81,7 +69,7 @@ def test_a_subclass_without_its_fixture_is_told_which_one(run_kit, cls, fixture)
             pass
     """
 
-    result = run_kit(module, "-k", "test_it_has_one_name")
+    result = run_kit(module, one="test_it_has_one_name")
 
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines([f"*TestForgetful needs a fixture {fixture}*"])
@@ -99,7 +87,7 @@ def test_bytes_of_others_are_not_given_to_a_serializer_that_says_that_it_runs_co
                 return PickleSerializer
     """
 
-    result = run_kit(module, "-k", "test_no_code_runs_that_the_bytes_choose")
+    result = run_kit(module, one="test_no_code_runs_that_the_bytes_choose")
 
     result.assert_outcomes(skipped=1)
     result.stdout.fnmatch_lines(["*runs_code is True: decoding does whatever the bytes say*"])
