@@ -25,6 +25,13 @@ def server_class() -> type[MongoServer]:
 
 
 @pytest.fixture(scope="session")
+def server() -> Iterator[MongoServer]:
+    """A standalone server that tests share; they keep to names of their own."""
+    with MongoServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def replica_set() -> Iterator[MongoReplicaSet]:
     """A replica set of three that tests share, and that none of them harms."""
     with MongoReplicaSet(patience=120.0) as replica_set:

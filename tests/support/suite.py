@@ -15,7 +15,6 @@ from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from huey_core.testing.server_process import ServerProcess
-from huey_redis.testing import RedisServer
 from tunnel import Tunnel
 
 __all__ = ["eventually", "make_tunnel", "new_server", "pytest_runtest_makereport", "server", "server_class"]
@@ -79,7 +78,10 @@ def eventually() -> Callable[..., Any]:
 
 @pytest.fixture(scope="session")
 def server_class() -> Callable[..., ServerProcess]:
-    """What ``server`` and ``new_server`` start; the tests of another backend name theirs."""
+    """What ``new_server`` starts; the tests of another backend name theirs, and have a ``server`` of their own."""
+    # Where the core is tested alone, there is none.
+    from huey_redis.testing import RedisServer
+
     return RedisServer
 
 
