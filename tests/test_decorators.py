@@ -436,10 +436,14 @@ def test_a_static_method_may_be_a_command_on_either_side_of_the_decorator(invoke
             return num
 
         @queue_command(invoker)
-        def without_arguments(): ...
+        def by_its_parameters(num):
+            return num
 
     made = Report()
-    for command in (made.outside.command(1), made.inside.command(1), made.wrapped.command(1)):
+    for command in (
+        *(made.outside.command(1), made.inside.command(1)),
+        *(made.wrapped.command(1), Report.by_its_parameters.command(1)),
+    ):
         assert command.execute() == 1
 
 

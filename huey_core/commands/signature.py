@@ -134,9 +134,13 @@ def name_of(function: object) -> str:
 
 
 def is_bound_in_a_class(function: Callable[..., Any]) -> bool:
-    """Whether a function takes the object first whose method it is."""
+    """Whether a function takes the object, or the class, first whose method it is, as far as names can tell."""
     inner = inspect.unwrap(function, stop=lambda wrapper: isinstance(wrapper, staticmethod))
-    return isinstance(inner, FunctionType) and inner.__code__.co_argcount > 0
+    if not isinstance(inner, FunctionType):
+        return False
+    code = inner.__code__
+    # In a class that is nothing but a name for several commands, no function has these.
+    return code.co_argcount > 0 and code.co_varnames[0] in {"self", "cls"}
 
 
 def python_function(function: object) -> FunctionType | None:
