@@ -39,6 +39,11 @@ def test_a_url_is_enough(url):
     assert issues(url) == []
 
 
+def test_a_question_has_no_full_stop():
+    _, text = only_issue(f"{REDIS}?qeue=mail")
+    assert "did you mean 'queue'? " in text
+
+
 def test_no_setting_at_all():
     id_, text = only_issue()
     assert id_ == "huey_django.E001"

@@ -434,8 +434,8 @@ def _with_option(key: str, url: BackendURL, option: str, value: str) -> BackendU
 
 
 def sentence(text: str) -> str:
-    """The text with a full stop behind it: an error of somebody else may bring its own."""
-    return f"{text.rstrip('.')}."
+    """The text with a full stop behind it, unless it is a question: an error of somebody else may bring its own."""
+    return text if text.endswith("?") else f"{text.rstrip('.')}."
 
 
 def kind_of(value: object) -> str:
