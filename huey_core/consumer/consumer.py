@@ -228,6 +228,7 @@ class Consumer:
             The exit code for the process: 0 after an orderly end, 1 after a second signal, or when it could not stop.
 
         Raises:
+            ConfigurationError: It was called in another thread.
             QueueReadException: The server does not answer, or refuses.
         """
         return run_until_signalled(self)

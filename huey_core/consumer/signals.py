@@ -25,7 +25,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final, Protocol
 
 from huey_core.backends.forking import ForkAware
-from huey_core.exceptions import Unsupported
+from huey_core.exceptions import ConfigurationError, Unsupported
 from huey_core.safe_logging import get_logger
 
 if TYPE_CHECKING:
@@ -83,8 +83,14 @@ def run_until_signalled(
         The exit code: 0 after an orderly end, 1 after a second signal, or when the consumer could not stop.
 
     Raises:
+        ConfigurationError: It was called in another thread.
         Unsupported: The platform lacks the signals, as Windows does.
     """
+    if threading.current_thread() is not threading.main_thread():
+        raise ConfigurationError(
+            "a consumer runs until a signal comes, and only the main thread gets signals; in another thread use "
+            "start() and stop(), or running() in a with statement"
+        )
     if not hasattr(signal, "SIGHUP"):
         raise Unsupported(
             f"a consumer process needs the signals of POSIX, which {sys.platform} lacks; run it under WSL or in a "

@@ -10,11 +10,13 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from huey_core.consumer import Consumer, signals
 from huey_core.consumer.signals import _Received, end_soon, run_until_signalled
+from huey_core.exceptions import ConfigurationError
 
 PATIENCE = 30.0
 
@@ -51,6 +53,11 @@ def test_a_consumer_runs_until_a_signal(invoker, signal_at):
     signal_at("ready", signal.SIGTERM)
 
     assert Consumer(invoker, periodic=False).run() == 0
+
+
+def test_a_thread_that_gets_no_signals_is_told_how_to_run_a_consumer(invoker):
+    with ThreadPoolExecutor(1) as thread, pytest.raises(ConfigurationError, match=r"use start\(\) and stop\(\)"):
+        thread.submit(Consumer(invoker, periodic=False).run).result()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
