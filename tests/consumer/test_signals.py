@@ -380,11 +380,14 @@ def test_exit_handlers_have_the_time_that_they_need(start, tmp_path, eventually)
     process = start(
         """
 import atexit
+from huey_core.consumer import signals
+
+signals.THREADS_HAVE = 0.1
 
 @atexit.register
 def flush():
     # Longer than threads are waited for.
-    time.sleep(6)
+    time.sleep(1)
     report("flushed")
 """
     )

@@ -53,6 +53,10 @@ def steps() -> list[Step]:
 
 STEPS = steps()
 
+# Random histories take as long as all of the others where leases end by the clock of the machine; the step that comes
+# next compares them by a clock that is moved.
+LONG = "tests/test_conformance.py::TestSpoolQueue::test_random_histories_go_as_the_contract_says"
+
 
 @pytest.fixture
 def distribution(tmp_path) -> Path:
@@ -95,7 +99,7 @@ def test_the_kit_finds_kept_what_the_page_says(step: Step, distribution: Path, r
     for name, text in read_page("plugins/tutorial.md").files(step.line).items():
         (distribution / name).write_text(text)
 
-    ended = run([*step.command, "--huey-report", "report.json"], distribution)
+    ended = run([*step.command, "--deselect", LONG, "--huey-report", "report.json"], distribution)
 
     assert ended.returncode == 0, ended.stdout + ended.stderr
     rows = json.loads((distribution / "report.json").read_text())["capabilities"]

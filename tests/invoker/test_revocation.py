@@ -413,12 +413,3 @@ def test_a_call_that_was_revoked_by_itself_is_dropped_whatever_is_said_of_its_co
     revocations.revoke_call(ID)
 
     assert revocations.take(a_call(), 0.0)
-
-
-def test_other_commands_run_while_a_revocation_cannot_be_read(invoker, double, run_consumer):
-    write_commands(invoker.task_store, {"broken": 5})
-
-    result = double(4)
-    run_consumer(invoker)
-
-    assert result.get(blocking=True, timeout=60) == 8
