@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+# Imported here so that runs within tests find them imported, and do not undo the import when they end: the kit takes a
+# second, a second copy of it would register its types again, and importlib_metadata replaces a part of the standard
+# library, which nothing gives back.
+import hypothesis  # noqa: F401
+import importlib_metadata  # noqa: F401
 import pytest
 
+import huey_core.testing.conformance  # noqa: F401
+import huey_memory  # noqa: F401
 from huey_core import queue_command as command
 from huey_core.testing.rehearsal import Rehearsal
 

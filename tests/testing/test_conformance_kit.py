@@ -5,9 +5,6 @@ from __future__ import annotations
 import runpy
 from pathlib import Path
 
-# Imported here so that the runs within these tests find them imported, and do not undo the import when they end: the
-# kit takes a second, and importlib_metadata replaces a part of the standard library, which nothing gives back.
-import importlib_metadata  # noqa: F401
 import pytest
 
 from huey_core.testing.conformance import ServerConformance

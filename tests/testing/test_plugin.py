@@ -7,13 +7,7 @@ import re
 import sys
 from pathlib import Path
 
-# Imported here so that the runs within these tests find them imported, and do not undo the import when they end: the
-# kit takes a second, and importlib_metadata replaces a part of the standard library, which nothing gives back.
-import hypothesis  # noqa: F401
-import importlib_metadata  # noqa: F401
 import pytest
-
-import huey_memory  # noqa: F401
 
 pytest_plugins = ["pytester"]
 
@@ -118,7 +112,7 @@ class TestReport:
     def test_a_capability_is_kept_broken_or_not_declared(self, pytester, report):
         pytester.makepyfile(OWN_TESTS.format(cls="DeliversEarly"))
 
-        found = report("-k", "not random_histories")["capabilities"]
+        found = report("-k", "early or pause or in_turn or read")["capabilities"]
 
         assert found["delay"]["result"] == "broken"
         assert found["pause"]["result"] == "kept"
@@ -136,7 +130,7 @@ class TestReport:
     def test_every_test_is_counted_and_every_broken_promise_is_named(self, pytester, report):
         pytester.makepyfile(OWN_TESTS.format(cls="DeliversEarly"))
 
-        delay = report("-k", "not random_histories")["capabilities"]["delay"]
+        delay = report("-k", "early or pause or in_turn or read")["capabilities"]["delay"]
 
         assert delay["passed"] > 0
         assert delay["failed"] == len(delay["failures"]) > 0
@@ -158,7 +152,7 @@ class TestReport:
     def test_the_summary_shows_the_table(self, pytester, run):
         pytester.makepyfile(OWN_TESTS.format(cls="DeliversEarly"))
 
-        result = run("-k", "not random_histories")
+        result = run("-k", "early or pause or in_turn or read")
 
         result.stdout.re_match_lines(
             [

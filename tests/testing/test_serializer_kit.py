@@ -5,11 +5,8 @@ from __future__ import annotations
 import runpy
 from pathlib import Path
 
-# Imported here so that the runs within these tests find it imported, and do not undo the import when they end.
-import importlib_metadata  # noqa: F401
 import pytest
 
-import huey_core.testing.conformance  # noqa: F401
 from huey_core.serializers.base import WrappingSerializer
 
 pytest_plugins = ["pytester"]
