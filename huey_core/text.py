@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_TEXT",
+    "counted",
     "error_line",
     "error_text",
     "error_type",
@@ -44,6 +45,11 @@ _BETWEEN: Final = (
     "\nThe above exception was the direct cause of the following exception:\n\n",
     "\nDuring handling of the above exception, another exception occurred:\n\n",
 )
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """Write how many there are of something: ``1 message``, ``2 messages``."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
 def printable(text: str, keep: str = "") -> str:

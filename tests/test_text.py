@@ -1,12 +1,22 @@
-"""An error has a text and a traceback, whatever its class, its attributes and its causes do."""
+"""Whatever an error is, it has a text and a traceback, and whatever a text is, it steers no terminal."""
 
 from __future__ import annotations
 
 import threading
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from huey_core.text import error_line, is_interrupt, printable_text, traceback_of, traceback_text
+from huey_core.text import (
+    counted,
+    error_line,
+    is_interrupt,
+    printable,
+    printable_text,
+    traceback_of,
+    traceback_text,
+)
 from odd_errors import ODD, Unspeakable
 
 
@@ -95,3 +105,26 @@ class SpeechlessError(Exception):
 )
 def test_an_error_is_one_line(error, line):
     assert error_line(error) == line
+
+
+@pytest.mark.parametrize(("number", "words"), [(0, "0 messages"), (1, "1 message"), (2, "2 messages")])
+def test_things_are_counted(number, words):
+    assert counted(number, "message") == words
+
+
+def test_a_plural_may_be_irregular():
+    assert (counted(1, "try", "tries"), counted(2, "try", "tries")) == ("1 try", "2 tries")
+
+
+@given(st.text())
+def test_what_is_printable_holds_no_character_that_does_not_print(text):
+    assert printable(text).isprintable()
+
+
+@given(st.text(alphabet=st.characters(categories=["L", "N", "P", "S"])))
+def test_text_that_prints_is_left_as_it_is(text):
+    assert printable(text) == text
+
+
+def test_what_is_to_be_kept_is_kept():
+    assert printable("one\n\ttwo\x1b[2J", keep="\n\t") == "one\n\ttwo\\x1b[2J"

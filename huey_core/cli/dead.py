@@ -17,8 +17,7 @@ from huey_core.cli.output import echo_json, echo_table, timestamp
 from huey_core.cli.target import json_option, open_leased_queue, queue_option, split_url, url_argument
 from huey_core.inspection.actions import act, dead_ids
 from huey_core.inspection.actions import retry as retry_messages
-from huey_core.inspection.text import printable
-from huey_core.invoker.wording import counted
+from huey_core.text import counted, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from huey_core.inspection.text import printable
+from huey_core.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

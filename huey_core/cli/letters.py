@@ -9,7 +9,7 @@ import click
 from huey_core.backends.leased import State
 from huey_core.cli.output import echo_pairs, timestamp
 from huey_core.inspection.messages import MessageFacts
-from huey_core.inspection.text import printable
+from huey_core.text import printable
 from huey_core.unicode import cut_middle
 
 if TYPE_CHECKING:

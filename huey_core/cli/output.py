@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from huey_core.exceptions import QueueException
-from huey_core.inspection.text import printable
+from huey_core.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

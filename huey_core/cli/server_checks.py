@@ -26,8 +26,8 @@ from huey_core.inspection.messages import MessageFacts
 from huey_core.inspection.text import hide_password
 from huey_core.invoker.opened import OpenedBackends
 from huey_core.invoker.stored_result import write_result
-from huey_core.invoker.wording import counted
 from huey_core.plugins.serializers import serializer as find_serializer
+from huey_core.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -11,8 +11,9 @@ import click
 from huey_core.backends.leased import LeasedQueue
 from huey_core.backends.secret import hidden
 from huey_core.exceptions import QueueException, Unsupported
-from huey_core.inspection.text import hide_password, printable
+from huey_core.inspection.text import hide_password
 from huey_core.plugins.backends import open_backend
+from huey_core.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

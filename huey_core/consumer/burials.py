@@ -15,8 +15,8 @@ from huey_core.backends.leased import State
 from huey_core.consumer.guard import run_guarded
 from huey_core.invoker.abandoned import tell_of_burial, write_in_place_of_result
 from huey_core.invoker.tick_letters import command_of_tick, replace_letter
-from huey_core.invoker.wording import counted, error_line
 from huey_core.safe_logging import get_logger
+from huey_core.text import counted, error_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -29,8 +29,8 @@ from huey_core.exceptions import DecodeError, QueueException, QueueReadException
 from huey_core.invoker.runner import CommandRunner
 from huey_core.invoker.schedule import CommandSchedule
 from huey_core.invoker.tick_letters import command_of_tick
-from huey_core.invoker.wording import counted, error_line
 from huey_core.safe_logging import get_logger
+from huey_core.text import counted, error_line
 
 if TYPE_CHECKING:
     import threading

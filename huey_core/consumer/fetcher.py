@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 from huey_core.backends.leased import Release
 from huey_core.consumer.guard import run_guarded
 from huey_core.consumer.trouble import Trouble
-from huey_core.invoker.wording import counted, error_line
 from huey_core.safe_logging import get_logger
+from huey_core.text import counted, error_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

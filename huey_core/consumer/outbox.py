@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Final
 from huey_core.backends.leased import Ack, Bury, Outcome, Release
 from huey_core.consumer.trouble import Outage, Trouble
 from huey_core.invoker.stored_result import encode_error, write_result
-from huey_core.invoker.wording import error_line
 from huey_core.safe_logging import get_logger
+from huey_core.text import error_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,8 +15,8 @@ from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, Release, Ret
 from huey_core.envelope import unpack
 from huey_core.exceptions import DecodeError
 from huey_core.invoker.tick_letters import command_of_tick
-from huey_core.invoker.wording import counted, error_line
 from huey_core.safe_logging import get_logger
+from huey_core.text import counted, error_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -23,9 +23,9 @@ from huey_core.backends.capabilities import Capability
 from huey_core.backends.forking import randomness
 from huey_core.exceptions import Unsupported
 from huey_core.hookspecs import hookimpl
-from huey_core.invoker.wording import error_line
 from huey_core.plugins.hook_faults import HookFaults
 from huey_core.safe_logging import get_logger
+from huey_core.text import error_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from huey_core.consumer.periodic import is_run_by
 from huey_core.consumer.presence import consumers_alive, shows_consumers
 from huey_core.consumer.sharing import serializer_conflicts, store_conflicts
 from huey_core.hookspecs import hookimpl
-from huey_core.invoker.wording import counted
+from huey_core.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

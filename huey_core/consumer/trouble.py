@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from huey_core.invoker.wording import counted, error_line
+from huey_core.text import counted, error_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable

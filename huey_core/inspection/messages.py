@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from huey_core.commands.base import FunctionCommand
 from huey_core.envelope import unpack
 from huey_core.exceptions import BodyTooLarge, CommandNotFound, DecodeError
-from huey_core.inspection.text import printable
+from huey_core.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,16 +1,14 @@
-"""Text of others, made fit to be shown: what comes out of a queue, a plugin or a driver is not trusted."""
+"""Text of a driver, made fit to be shown: it may quote the URL that it was given."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from huey_core.text import printable
-
 if TYPE_CHECKING:
     from huey_core.backends.url import BackendURL
 
-__all__ = ["hide_password", "printable"]
+__all__ = ["hide_password"]
 
 
 def hide_password(text: str, url: BackendURL) -> str:

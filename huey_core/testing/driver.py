@@ -10,9 +10,9 @@ from huey_core.consumer.periodic import TickWriter
 from huey_core.exceptions import CommandExpired, CommandRevoked
 from huey_core.invoker.abandoned import tell_of_burial, write_in_place_of_result
 from huey_core.invoker.runner import CommandRunner
-from huey_core.invoker.wording import error_line
 from huey_core.safe_logging import get_logger
 from huey_core.testing.recorder import read_command
+from huey_core.text import error_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,7 +22,7 @@ from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from huey_core.backends.leased import State
 from huey_core.inspection.actions import act, dead_ids, retry
-from huey_core.inspection.text import printable
+from huey_core.text import printable
 from huey_django.conf import SettingsError
 from huey_django.inspection import (
     Done,

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final, cast
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.leased import Counts, LeasedQueue, State, StoredMessage
 from huey_core.consumer.presence import consumers_alive, shows_consumers
-from huey_core.inspection.text import hide_password, printable
+from huey_core.inspection.text import hide_password
+from huey_core.text import printable
 from huey_django.conf import task_aliases
 from huey_django.eager import EagerQueue
 from huey_django.invokers import DEFAULT_QUEUE, project_invoker

@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString
 
 from huey_core.backends.leased import MAX_DETAIL
 from huey_core.inspection.messages import MessageFacts
-from huey_core.inspection.text import printable
+from huey_core.text import printable
 from huey_core.unicode import cut_middle
 from huey_django.models import Command
 
