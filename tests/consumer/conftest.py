@@ -1,4 +1,4 @@
-"""Time that passes for a running consumer's leases, however busy the machine is."""
+"""A command; and time that passes for a running consumer's leases, however busy the machine is."""
 
 from __future__ import annotations
 
@@ -6,8 +6,21 @@ from collections.abc import Callable
 
 import pytest
 
+from huey_core import Invoker, queue_command
 from huey_core.consumer import Consumer
+from huey_core.decorators import CommandFunction
 from huey_memory import ManualClock
+
+
+@pytest.fixture
+def add(invoker: Invoker) -> CommandFunction[[int, int], int]:
+    """A command of the test's invoker."""
+
+    @queue_command(invoker)
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    return add
 
 
 @pytest.fixture

@@ -250,15 +250,6 @@ def test_what_an_operator_has_requeued_since_is_not_told_of(invoker, crash, spen
     assert [message_id for _, message_id, _ in listener.heard] == [failed_again.task_id]
 
 
-@pytest.fixture
-def add(invoker):
-    @queue_command(invoker)
-    def add(a, b):
-        return a + b
-
-    return add
-
-
 def test_it_is_told_when_the_server_can_be_asked_again(invoker, crash, spend, run_consumer, monkeypatch, eventually):
     monkeypatch.setattr(burials, "FIRST_PAUSE", 0.001)
     errors = [ConnectionError("away"), ConnectionError("away")]

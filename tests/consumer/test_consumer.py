@@ -20,11 +20,7 @@ from huey_memory import ManualClock, MemoryDataStore, MemoryQueue
 PATIENCE = 30.0
 
 
-def test_a_command_runs_and_its_result_arrives(invoker, run_consumer):
-    @queue_command(invoker)
-    def add(a, b):
-        return a + b
-
+def test_a_command_runs_and_its_result_arrives(invoker, add, run_consumer):
     run_consumer(invoker)
 
     assert add(1, b=2).get(blocking=True, timeout=PATIENCE) == 3
@@ -93,11 +89,7 @@ def test_a_message_that_is_tried_again_is_not_taken_for_one_without_an_outcome(i
     assert "runs in delivery" not in caplog.text
 
 
-def test_a_consumer_can_run_in_a_block(invoker):
-    @queue_command(invoker)
-    def add(a, b):
-        return a + b
-
+def test_a_consumer_can_run_in_a_block(invoker, add):
     with Consumer(invoker, periodic=False).running():
         assert add(1, 2).get(blocking=True, timeout=PATIENCE) == 3
 

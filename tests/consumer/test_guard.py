@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from huey_core import CommandRegistry, Invoker, hookimpl, queue_command
+from huey_core import CommandRegistry, Invoker, hookimpl
 from huey_core.consumer import guard
 from huey_core.consumer.guard import run_guarded
 from huey_memory import MemoryDataStore, MemoryQueue
@@ -38,15 +38,6 @@ def no_pause(monkeypatch):
 def invoker(request):
     space = request.node.name
     return Invoker(MemoryQueue("q", space=space), MemoryDataStore("q", space=space), registry=CommandRegistry())
-
-
-@pytest.fixture
-def add(invoker):
-    @queue_command(invoker)
-    def add(a, b):
-        return a + b
-
-    return add
 
 
 def test_a_loop_that_raises_is_begun_again_after_a_pause_and_the_log_says_so(caplog):

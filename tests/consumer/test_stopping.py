@@ -290,6 +290,14 @@ def test_giving_everything_back_at_once_leaves_alone_what_has_an_outcome(cut_off
     assert (consumer.stats.released, consumer.stats.lost) == (0, 0)
 
 
+def stops_at_once(consumer):
+    """Whether a consumer that is told to stop does not wait for what hangs."""
+    stopping = threading.Thread(target=consumer.stop, kwargs={"timeout": 0.0}, daemon=True)
+    stopping.start()
+    stopping.join(PATIENCE)
+    return not stopping.is_alive()
+
+
 def test_a_plugin_that_blocks_in_the_heartbeat_does_not_hold_up_the_stop(make_invoker, run_consumer, monkeypatch):
     monkeypatch.setattr(consumer_module, "LAST_STEPS", 0.01)
     began, end = threading.Event(), threading.Event()
@@ -302,12 +310,8 @@ def test_a_plugin_that_blocks_in_the_heartbeat_does_not_hold_up_the_stop(make_in
 
     consumer = run_consumer(make_invoker(plugins=[Blocking()]), lease=1.0)
     assert began.wait(PATIENCE)
-    stopped = threading.Thread(target=consumer.stop, kwargs={"timeout": 0.0}, daemon=True)
 
-    stopped.start()
-    stopped.join(PATIENCE)
-
-    assert not stopped.is_alive()
+    assert stops_at_once(consumer)
     end.set()
 
 
@@ -323,12 +327,8 @@ def test_a_claim_that_hangs_does_not_hold_up_the_stop(cut_off, run_consumer, mon
     monkeypatch.setattr(cut_off.queue, "claim", claim)
     consumer = run_consumer(cut_off)
     assert began.wait(PATIENCE)
-    stopped = threading.Thread(target=consumer.stop, kwargs={"timeout": 0.0}, daemon=True)
 
-    stopped.start()
-    stopped.join(PATIENCE)
-
-    assert not stopped.is_alive()
+    assert stops_at_once(consumer)
     end.set()
 
 
