@@ -229,20 +229,16 @@ class TestCommands:
     def test_it_is_not_judged_while_commands_run_at_once(self):
         assert issues(ALWAYS_EAGER=True) == []
 
-    def test_one_that_waits_for_a_database_that_is_not_there(self):
-        queue_command(name="checks.lost", on_commit="archive")(lambda: None)
-        try:
-            id_, text = only_issue("memory://")
-        finally:
-            default_registry.unregister("checks.lost")
-        assert id_ == "huey_django.E004"
-        assert "checks.lost waits for the database on_commit='archive'" in text
-
-    def test_a_class_of_commands_that_waits_for_a_database_that_is_not_there(self):
-        class Lost(QueueCommand):
-            command_name = "checks.lost"
-            on_commit = "archive"
-
+    @pytest.mark.parametrize(
+        "make",
+        [
+            lambda: queue_command(name="checks.lost", on_commit="archive")(lambda: None),
+            lambda: type("Lost", (QueueCommand,), {"command_name": "checks.lost", "on_commit": "archive"}),
+        ],
+        ids=["a function", "a class"],
+    )
+    def test_one_that_waits_for_a_database_that_is_not_there(self, make):
+        make()
         try:
             id_, text = only_issue("memory://")
         finally:
