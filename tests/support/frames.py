@@ -5,7 +5,9 @@ from __future__ import annotations
 import pprint
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+TESTS: Final = Path(__file__).parents[1]
 
 
 def assert_not_shown(secret: str, error: BaseException) -> None:
@@ -33,7 +35,8 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _is_ours(file: str) -> bool:
-    return any(part.startswith("huey_") for part in Path(file).parent.parts) and "tests" not in Path(file).parts
+    path = Path(file)
+    return any(part.startswith("huey_") for part in path.parent.parts) and not path.is_relative_to(TESTS)
 
 
 def _as_shown(value: Any) -> str:

@@ -84,7 +84,7 @@ SLOW = """
     from slow_queue import SlowQueue
 
     class TestSlow(ByAClockThatMoves, QueueConformance):
-        queue_class = partial(SlowQueue, chance=random.Random({seed}))
+        queue_class = staticmethod(partial(SlowQueue, chance=random.Random({seed})))
 """
 
 BESIDE_OTHERS = """
