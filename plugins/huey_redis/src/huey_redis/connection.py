@@ -69,8 +69,9 @@ class Link:
         self._connection.connect()
         # The driver offers no public way to wait for its socket together with something else, nor to be patient later.
         self._socket = self._connection._sock
-        self._socket.settimeout(settings.socket_timeout)
-        self._connection.socket_timeout = settings.socket_timeout
+        self._patience = settings.socket_timeout
+        self._socket.settimeout(self._patience)
+        self._connection.socket_timeout = self._patience
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)
         self._client_id: int | None = None
@@ -105,13 +106,13 @@ class Link:
         return replies
 
     def wait_for_caller(self) -> None:
-        """Wait for a reply as long as the caller's own time limit allows, if there is one.
+        """Wait for a reply as long as the caller's own time limit allows, if it ends before that of the socket.
 
         Raises:
             redis.TimeoutError: There was none.
         """
-        left = time_left(None)
-        if left is not None and not self._poll.poll(left * 1000):
+        left = time_left(self._patience)
+        if left < self._patience and not self._poll.poll(left * 1000):
             raise RedisTimeout(f"the server has not answered within the {left:.3g} s that the caller was ready to wait")
 
     def has_reply(self) -> bool:
