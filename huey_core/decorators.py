@@ -115,14 +115,23 @@ class CommandFunction(Generic[P, R]):
         Raises:
             TypeError: The function does not take these arguments, whatever others came with them.
         """
-        signature = self.command_class.signature
+        command = self.command_class((args, kwargs), overrides=self._overrides)
+        signature = command.signature
+        try:
+            signature.takes(*args, **kwargs)
+        except TypeError:
+            self._check_incomplete(signature, args, kwargs)
+        else:
+            command.fitting = command.data
+        return command
+
+    def _check_incomplete(self, signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         try:
             signature.takes_some(*args, **kwargs)
         except TypeError:
             # Asked no sooner, because a deferred invoker may not be there yet.
             if self.invoker.check_arguments:
                 signature.check(args, kwargs, self.command_class.option_names)
-        return self.command_class((args, kwargs), overrides=self._overrides)
 
     def call_local(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the function here and now, as if it were not decorated."""

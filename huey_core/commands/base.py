@@ -229,9 +229,11 @@ class FunctionCommand(QueueCommand, declare=False):
         function: The function.
         signature: The calls that it takes.
         option_names: What is given to ``.using(...)`` and not to the function.
+        fitting: The data that were found to fit the function, which need not be asked again.
     """
 
     keeps_changes = False
+    fitting: Any = None
 
     function: ClassVar[Callable[..., Any]]
     signature: ClassVar[Signature] = TAKES_EVERY_CALL

@@ -44,12 +44,13 @@ class AsyncData(Generic[R]):
     def __init__(
         self, invoker: Invoker, task_id: str | QueueCommand, record: bytes | EmptyDataType = EmptyData
     ) -> None:
-        # Cheaper than to ask for its class, and every call makes a handle.
-        if not hasattr(invoker, "serializer"):
+        try:
+            self._accepted = invoker.accepted
+        except AttributeError:
             raise ConfigurationError(
                 "AsyncData takes the invoker, which knows the serializers, and not a result store: "
                 "AsyncData(invoker, task_id)"
-            )
+            ) from None
         self.invoker = invoker
         self.task_id = task_id if isinstance(task_id, str) else task_id.task_id
         self._value: Any = record
@@ -159,7 +160,7 @@ class AsyncData(Generic[R]):
         return f"<AsyncData {self.task_id}>"
 
     def _open(self) -> R:
-        value: R = decode_result(self.invoker.accepted, self.task_id, self._value, self.invoker.max_body_size)
+        value: R = decode_result(self._accepted, self.task_id, self._value, self.invoker.max_body_size)
         return value
 
     def _removes(self, remove: bool | None) -> bool:
