@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import threading
 
 from huey_core.testing.conformance._forking import Child
+from huey_sqlite.database import Database
+from huey_sqlite.settings import Settings
 
 
 def test_what_a_child_commits_outlives_the_connections_of_its_parent(make_queue):
@@ -26,3 +30,26 @@ def test_what_a_child_commits_outlives_the_connections_of_its_parent(make_queue)
         assert child.result(20) is True
 
     assert len(make_queue()) == 3
+
+
+def test_a_fork_waits_for_a_thread_that_uses_a_file_which_the_program_has_let_go(path):
+    database = Database(Settings(path=str(path)))
+    pool = database._pool
+    is_lent = threading.Event()
+
+    def use_for_a_while():
+        with pool.lend() as connection:
+            is_lent.set()
+            connection.execute("SELECT 1").fetchone()
+            threading.Event().wait(0.3)
+
+    user = threading.Thread(target=use_for_a_while)
+    user.start()
+    assert is_lent.wait(20)
+    del database
+    gc.collect()
+
+    # In a child, what a thread of its parent was using at the fork is an error.
+    with Child(lambda: pool._shelves() is not None) as child:
+        assert child.result(20) is True
+    user.join(20)

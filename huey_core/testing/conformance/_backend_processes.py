@@ -6,16 +6,19 @@ from __future__ import annotations
 import time
 from collections import Counter
 from contextlib import ExitStack, closing
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.leased import Ack, Message
 from huey_core.plugins.backends import open_backend
 from huey_core.testing.conformance._backend_base import BackendFixtures
-from huey_core.testing.conformance._forking import Child
-from huey_core.testing.conformance._promises import promise, unique_name, within
+from huey_core.testing.conformance._forking import Child, in_a_child
+from huey_core.testing.conformance._promises import in_threads, promise, unique_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from huey_core.backends.backend import Backend
 
 __all__ = ["BackendProcesses"]
@@ -53,7 +56,7 @@ class BackendProcesses(BackendFixtures):
         """Without this, an idle consumer would not start what a web process has just enqueued."""
         queue: Any = backend.queue(unique_name())
 
-        def produce() -> None:
+        def produce(attempt: int) -> None:
             with closing(open_backend(url)) as own:
                 own.queue(queue.name).write(b"hello")
 
@@ -63,9 +66,8 @@ class BackendProcesses(BackendFixtures):
                 pass
             return [delivery.data for delivery in claimed]
 
-        with Child(produce) as producer:
-            assert within(2 * self.deadline, claim, "claim(wait=...)") == [b"hello"]
-            producer.result(self.deadline)
+        calls: list[Callable[[], object]] = [partial(in_a_child, produce, self.deadline / 3), claim]
+        assert in_threads(calls, 2 * self.deadline, "claim(wait=...)") == [None, [b"hello"]]
         queue.flush()
 
     @promise(Capability.PERSISTENT, Capability.NOTIFY)
@@ -73,11 +75,13 @@ class BackendProcesses(BackendFixtures):
         """Without this, a caller would wait for a result that a consumer has long written."""
         store = backend.data_store(unique_name())
 
-        def put() -> None:
+        def put(attempt: int) -> None:
             with closing(open_backend(url)) as own:
                 own.data_store(store.name).put("key", b"v")
 
-        with Child(put) as writer:
-            assert within(2 * self.deadline, lambda: store.wait("key", 3 * self.deadline), "wait()") is True
-            writer.result(self.deadline)
+        calls: list[Callable[[], object]] = [
+            partial(in_a_child, put, self.deadline / 3),
+            partial(store.wait, "key", 3 * self.deadline),
+        ]
+        assert in_threads(calls, 2 * self.deadline, "wait()") == [None, True]
         store.flush()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import json
 import os
 import select
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-__all__ = ["Child", "in_a_child_forked_in_c"]
+__all__ = ["Child", "in_a_child", "in_a_child_forked_in_c"]
 
 _ATTEMPTS: Final = 3
 
@@ -53,7 +54,7 @@ class Child:
         told = bytearray()
         while True:
             if not select.select([self._reads], [], [], max(0.0, end - time.monotonic()))[0]:
-                raise AssertionError(f"a forked child did not end within {seconds:g} s")
+                raise AssertionError(f"a forked child did not end within {seconds:g} s; it is here:\n{self._where()}")
             part = os.read(self._reads, 65536)
             if not part:
                 break
@@ -62,6 +63,14 @@ class Child:
         if "value" not in answer:
             raise AssertionError(f"in a forked child:\n{answer.get('error', 'it died without a word')}")
         return answer["value"]
+
+    def _where(self) -> str:
+        """Return the traceback of a child that hangs, which it prints even when no thread of it can go on."""
+        os.kill(self._pid, signal.SIGUSR2)
+        told = bytearray()
+        while select.select([self._reads], [], [], 1.0)[0] and (part := os.read(self._reads, 65536)):
+            told += part
+        return told.decode(errors="replace") or "(it does not say)"
 
     def __enter__(self) -> Self:
         return self
@@ -73,21 +82,23 @@ class Child:
         os.waitpid(self._pid, 0)
 
 
-def in_a_child_forked_in_c(call: Callable[[int], Any], seconds: float) -> Any:
-    """Make a call in a child that was forked in C, and return what it returned.
+def in_a_child(call: Callable[[int], Any], seconds: float, *, in_c: bool = False) -> Any:
+    """Make a call in a child of this process, and return what it returned.
 
-    Such a fork harms the interpreter itself when a thread of the parent is about to run at that moment. So up to three
-    children are forked, and it is enough that one of them returns.
+    A fork beside other threads can harm what no backend answers for: a lock in a library, which a thread held, is never
+    released in the child, and when forked in C the interpreter itself may hang. So up to three children are forked, and
+    it is enough that one of them returns.
 
     Args:
         call: Called in each child with the number of the attempt. What it returns must be JSON.
         seconds: How long each child has.
+        in_c: As for :class:`Child`.
 
     Raises:
         AssertionError: The call raised in the last child, with its traceback, or it took longer than that.
     """
     for attempt in range(_ATTEMPTS):
-        with Child(partial(call, attempt), in_c=True) as child:
+        with Child(partial(call, attempt), in_c=in_c) as child:
             try:
                 return child.result(seconds)
             except AssertionError:
@@ -96,9 +107,15 @@ def in_a_child_forked_in_c(call: Callable[[int], Any], seconds: float) -> Any:
     return None
 
 
+def in_a_child_forked_in_c(call: Callable[[int], Any], seconds: float) -> Any:
+    """Call :func:`in_a_child` with a fork that Python does not see."""
+    return in_a_child(call, seconds, in_c=True)
+
+
 def _be_the_child(call: Callable[[], Any], writes: int) -> NoReturn:
     # Nothing of the parent's test run may go on here: no fixture, no report, no handler for the end of the process.
     try:
+        faulthandler.register(signal.SIGUSR2, file=writes)
         try:
             answer = {"value": call()}
             told = json.dumps(answer).encode()

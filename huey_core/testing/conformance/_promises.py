@@ -117,15 +117,17 @@ def within(seconds: float, call: Callable[[], T], what: str) -> T:
 
 
 def in_threads(calls: Iterable[Callable[[], T]], seconds: float = 60.0, what: str = "the threads") -> list[T]:
-    """Run calls side by side and return their values in order; an exception in one of them is raised here."""
+    """Run calls side by side and return their values in order; the first exception, in that order, is raised here."""
     threads = [_Thread(call) for call in calls]
     for thread in threads:
         thread.start()
     end = time.monotonic() + seconds
+    values: list[T] = []
     for thread in threads:
         thread.join(max(0.0, end - time.monotonic()))
         assert not thread.is_alive(), f"{what}: no return within {seconds:g} s"
-    return [thread.outcome() for thread in threads]
+        values.append(thread.outcome())
+    return values
 
 
 class _Thread(threading.Thread):

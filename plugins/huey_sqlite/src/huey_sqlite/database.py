@@ -15,7 +15,7 @@ import weakref
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-from huey_core.backends.forking import ForkAware, PerProcess
+from huey_core.backends.forking import PerProcess
 from huey_core.exceptions import ConfigurationError
 from huey_core.safe_logging import get_logger
 from huey_sqlite import schema
@@ -50,7 +50,7 @@ _HINTS: Final = {
 }
 
 
-class Database(ForkAware):
+class Database:
     """A file, with a pool of connections that all threads share.
 
     Nothing is opened, or made, before the first call.
@@ -69,7 +69,6 @@ class Database(ForkAware):
         self._writing = PerProcess(threading.Lock)
         self.changes = Changes(self._pool.version, settings.poll_interval)
         weakref.finalize(self, self._pool.close)
-        super().__init__()
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
@@ -106,14 +105,6 @@ class Database(ForkAware):
         """Close the connections. Who uses the file through this object afterwards, or waits for it, gets an error."""
         self._pool.close()
         self.changes.close()
-
-    def before_fork(self) -> None:
-        """Close every connection, as soon as nobody uses it."""
-        self._pool.before_fork()
-
-    def after_fork_in_parent(self) -> None:
-        """Let connections be opened again."""
-        self._pool.after_fork_in_parent()
 
 
 def _identity_of(path: str) -> Hashable:

@@ -21,7 +21,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from huey_core.backends.forking import PerProcess
+from huey_core.backends.forking import ForkAware, PerProcess
 from huey_core.exceptions import QueueException
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class _Shelves:
                 shelf.pop().close()
 
 
-class Pool:
+class Pool(ForkAware):
     """Connections that are lent to one thread at a time.
 
     Args:
@@ -88,6 +88,7 @@ class Pool:
         self._when_replaced = when_replaced
         self._closed = False
         self._shelves = PerProcess(_Shelves, leave=_leave)
+        super().__init__()
 
     @contextmanager
     def lend(self) -> Iterator[sqlite3.Connection]:
@@ -135,11 +136,11 @@ class Pool:
                 is_of_use = not self._closed and file == shelves.files
                 if connection is not None and is_of_use and len(shelf) < _MOST_IDLE:
                     shelf.append(connection)
-                    connection = None
+                elif connection is not None:
+                    # Under the lock, so that no fork comes while SQLite holds a lock of its own.
+                    connection.close()
                 if shelves.forking:
                     shelves.gate.notify_all()
-            if connection is not None:
-                connection.close()
 
     def _look_at_file(self, shelves: _Shelves) -> bool:
         """Forget connections to a file that is no longer at its path, and say if it is not. The lock is held."""

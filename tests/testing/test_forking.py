@@ -1,0 +1,22 @@
+"""What the kit says of a child that does not end."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from huey_core.testing.conformance._forking import Child, in_a_child
+
+
+def hang_up_here():
+    threading.Event().wait(60)
+
+
+def test_a_child_that_hangs_is_shown_with_the_function_that_it_is_in():
+    with Child(hang_up_here) as child, pytest.raises(AssertionError, match="hang_up_here"):
+        child.result(0.5)
+
+
+def test_one_child_that_hangs_does_not_matter():
+    assert in_a_child(lambda attempt: attempt or hang_up_here(), 0.5) == 1
