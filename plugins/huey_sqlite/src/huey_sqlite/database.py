@@ -77,8 +77,11 @@ class Database:
         Raises:
             sqlite3.Error: With the name of the file and what may be done.
         """
-        with _explained(self.settings), self._pool.lend() as connection:
-            yield connection
+        try:
+            with self._pool.lend() as connection:
+                yield connection
+        except sqlite3.Error as error:
+            raise _explained(error, self.settings) from error
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
@@ -177,15 +180,10 @@ def _code(error: sqlite3.Error) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
-@contextmanager
-def _explained(settings: Settings) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        hint = _HINTS.get(_code(error), "").format(busy_timeout=settings.busy_timeout)
-        text = f"{settings.path}: {error}{'; ' if hint else ''}{hint}"
-        explained = type(error)(text)
-        for name in ("sqlite_errorcode", "sqlite_errorname"):
-            if hasattr(error, name):
-                setattr(explained, name, getattr(error, name))
-        raise explained from error
+def _explained(error: sqlite3.Error, settings: Settings) -> sqlite3.Error:
+    hint = _HINTS.get(_code(error), "").format(busy_timeout=settings.busy_timeout)
+    explained = type(error)(f"{settings.path}: {error}{'; ' if hint else ''}{hint}")
+    for name in ("sqlite_errorcode", "sqlite_errorname"):
+        if hasattr(error, name):
+            setattr(explained, name, getattr(error, name))
+    return explained

@@ -26,6 +26,7 @@ from huey_core.exceptions import QueueException
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
+    from contextlib import AbstractContextManager
 
 __all__ = ["Pool"]
 
@@ -90,12 +91,10 @@ class Pool(ForkAware):
         self._shelves = PerProcess(_Shelves, leave=_leave)
         super().__init__()
 
-    @contextmanager
-    def lend(self) -> Iterator[sqlite3.Connection]:
+    def lend(self) -> AbstractContextManager[sqlite3.Connection]:
         """Lend a connection. One that saw an exception is closed, which rolls back what it was about to write."""
         shelves = self._shelves()
-        with self._lend_from(shelves, shelves.idle) as connection:
-            yield connection
+        return self._lend_from(shelves, shelves.idle)
 
     def version(self) -> tuple[sqlite3.Connection, int]:
         """Return something that differs from what it was when the file has been written to since.
