@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BurialTeller"]
 
-log: Final = get_logger("huey_core.consumer")
+log: Final = get_logger(__name__)
 
 T = TypeVar("T")
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Consumer", "Snapshot", "Source", "Stats"]
 
-log: Final = get_logger("huey_core.consumer")
+log: Final = get_logger(__name__)
 
 GLANCE: Final = 0.05
 """Seconds between two looks, while a consumer stops, at what has still to be written."""

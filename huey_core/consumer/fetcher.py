@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Fetcher"]
 
-log: Final = get_logger("huey_core.consumer")
+log: Final = get_logger(__name__)
 
 CLAIM_AT_ONCE: Final = 250
 """The most messages to claim in one call, so that no call keeps the server busy for long."""

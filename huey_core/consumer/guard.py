@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["run_guarded"]
 
-log: Final = get_logger("huey_core.consumer")
+log: Final = get_logger(__name__)
 
 PAUSE: Final = 1.0
 """Seconds before a loop goes on that has raised."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HeldDeliveries", "LeaseKeeper"]
 
-log: Final = get_logger("huey_core.consumer")
+log: Final = get_logger(__name__)
 
 EXTEND_AT_ONCE: Final = 500
 """The most leases to renew in one call, so that no call keeps the server busy for long."""

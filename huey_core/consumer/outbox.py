@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Outbox"]
 
-log: Final = get_logger("huey_core.consumer")
+log: Final = get_logger(__name__)
 
 SETTLE_AT_ONCE: Final = 250
 """The most outcomes to settle in one call, so that no call keeps the server busy for long."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PeriodicScheduler", "TickWriter", "is_run_by"]
 
-log: Final = get_logger("huey_core.consumer")
+log: Final = get_logger(__name__)
 
 MINUTE: Final = 60
 LONGEST_CATCH_UP: Final = 24 * 60

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PlainSource"]
 
-log: Final = get_logger("huey_core.consumer")
+log: Final = get_logger(__name__)
 
 
 @dataclass(slots=True)

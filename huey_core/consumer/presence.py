@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MOST_IDS", "PRESENCE", "ConsumerRecord", "Presence", "consumers_alive", "shows_consumers"]
 
-log: Final = get_logger("huey_core.consumer")
+log: Final = get_logger(__name__)
 
 MOST_IDS: Final = 100
 """Messages that a record names, so that it stays small however many threads a consumer has."""

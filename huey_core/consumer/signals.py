@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Runnable", "end_soon", "run_until_signalled"]
 
-log: Final = get_logger("huey_core.consumer")
+log: Final = get_logger(__name__)
 
 TO_END: Final = (signal.SIGTERM, signal.SIGINT)
 # Windows has no SIGHUP; there the module is imported for its refusal.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WorkBuffer", "Worker"]
 
-log: Final = get_logger("huey_core.consumer")
+log: Final = get_logger(__name__)
 
 
 class WorkBuffer:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["tell_of_burial", "write_in_place_of_result"]
 
-log: Final = get_logger("huey_core.runner")
+log: Final = get_logger(__name__)
 
 
 def tell_of_burial(invoker: Invoker, letter: StoredMessage) -> ResultWrite | None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CommandRunner"]
 
-log: Final = get_logger("huey_core.runner")
+log: Final = get_logger(__name__)
 
 T = TypeVar("T")
 

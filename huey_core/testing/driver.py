@@ -25,7 +25,7 @@ __all__ = ["Driver", "Run"]
 
 T = TypeVar("T")
 
-log: Final = get_logger("huey_core.testing")
+log: Final = get_logger(__name__)
 
 TRIES: Final = 100
 """How often a call of the queue is tried that keeps failing, before its error is passed on."""

@@ -31,7 +31,7 @@ def test_a_run_can_be_followed_in_the_log(invoker, run_consumer, eventually, cap
     def add(a, b):
         return a + b
 
-    caplog.set_level("DEBUG", "huey_core.runner")
+    caplog.set_level("DEBUG", "huey_core.invoker")
     run_consumer(invoker)
     add(1, 2).get(blocking=True, timeout=PATIENCE)
 

@@ -54,7 +54,7 @@ def test_a_loop_that_raises_is_begun_again_after_a_pause_and_the_log_says_so(cap
 
 def test_a_loop_is_begun_again_though_its_failure_cannot_be_logged(monkeypatch):
     loop = FailsOnce()
-    monkeypatch.setattr(logging.getLogger("huey_core.consumer"), "handle", FailsOnce())
+    monkeypatch.setattr(logging.getLogger(guard.__name__), "handle", FailsOnce())
 
     # Where the loops of a consumer run: in the main thread, an exit may be what a signal asks for.
     thread = threading.Thread(target=run_guarded, args=(loop, "the loop", lambda seconds: None))

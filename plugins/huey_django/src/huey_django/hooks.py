@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DJANGO_HOOKS", "DjangoHooks", "as_in_a_request", "release_connections"]
 
-log: Final = get_logger("huey_django")
+log: Final = get_logger(__name__)
 
 
 @contextmanager

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CodeWatch", "launch", "start_again", "start_or_wait"]
 
-log: Final = get_logger("huey_django")
+log: Final = get_logger(__name__)
 
 SETUP: Final = "import django; django.setup(); "
 

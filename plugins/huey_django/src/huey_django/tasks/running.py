@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TASK_HOOKS", "TaskHooks", "run_now", "with_task_hooks"]
 
-log: Final = get_logger("huey_django.tasks")
+log: Final = get_logger(__name__)
 
 KEPT_ERRORS: Final = 20
 """The most errors of one task that are kept, the latest: a message carries those of all attempts before it."""
