@@ -5,7 +5,8 @@ full. In a consumer that would end a thread, or make an outcome look like a fail
 somebody has put into a queue. So these loggers, which use the application's logging as it is set up,
 
 * let nothing through that is raised while a record is handled; what could not be logged goes to standard error;
-* write the arguments of a record, and the texts of exceptions, so that they cannot forge a line or steer a terminal;
+* write the arguments and the fields of a record, and the texts of exceptions, so that they cannot forge a line or
+  steer a terminal;
 * give a handler no exception that Python cannot format: the record then has its text alone, without the exception.
 """
 
@@ -27,8 +28,10 @@ from huey_core.text import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
 
+    Fields = Mapping[str, object] | None
     Raised = tuple[type[BaseException], BaseException, TracebackType | None]
     ExcInfo = bool | BaseException | Raised | None
 
@@ -45,45 +48,57 @@ class SafeLogger:
     def __init__(self, logger: logging.Logger) -> None:
         self._logger = logger
 
-    def debug(self, message: str, *args: object, exc_info: ExcInfo = None) -> None:
+    def debug(self, message: str, *args: object, exc_info: ExcInfo = None, extra: Fields = None) -> None:
         """Log what only a developer wants to know."""
         if self._logger.isEnabledFor(logging.DEBUG):
-            self._write(logging.DEBUG, message, args, exc_info)
+            self._write(logging.DEBUG, message, args, exc_info, extra)
 
-    def info(self, message: str, *args: object, exc_info: ExcInfo = None) -> None:
+    def info(self, message: str, *args: object, exc_info: ExcInfo = None, extra: Fields = None) -> None:
         """Log what goes well."""
         if self._logger.isEnabledFor(logging.INFO):
-            self._write(logging.INFO, message, args, exc_info)
+            self._write(logging.INFO, message, args, exc_info, extra)
 
-    def warning(self, message: str, *args: object, exc_info: ExcInfo = None) -> None:
+    def warning(self, message: str, *args: object, exc_info: ExcInfo = None, extra: Fields = None) -> None:
         """Log what somebody should look at."""
         if self._logger.isEnabledFor(logging.WARNING):
-            self._write(logging.WARNING, message, args, exc_info)
+            self._write(logging.WARNING, message, args, exc_info, extra)
 
-    def error(self, message: str, *args: object, exc_info: ExcInfo = None) -> None:
+    def error(self, message: str, *args: object, exc_info: ExcInfo = None, extra: Fields = None) -> None:
         """Log what has failed."""
         if self._logger.isEnabledFor(logging.ERROR):
-            self._write(logging.ERROR, message, args, exc_info)
+            self._write(logging.ERROR, message, args, exc_info, extra)
 
-    def exception(self, message: str, *args: object) -> None:
+    def exception(self, message: str, *args: object, extra: Fields = None) -> None:
         """Log what has failed, with the exception that is being handled."""
         if self._logger.isEnabledFor(logging.ERROR):
-            self._write(logging.ERROR, message, args, exc_info=True)
+            self._write(logging.ERROR, message, args, True, extra)
 
-    def critical(self, message: str, *args: object, exc_info: ExcInfo = None) -> None:
+    def critical(self, message: str, *args: object, exc_info: ExcInfo = None, extra: Fields = None) -> None:
         """Log what should not be possible."""
         if self._logger.isEnabledFor(logging.CRITICAL):
-            self._write(logging.CRITICAL, message, args, exc_info)
+            self._write(logging.CRITICAL, message, args, exc_info, extra)
 
-    def _write(self, level: int, message: str, args: tuple[object, ...], exc_info: ExcInfo) -> None:
+    def log(self, level: int, message: str, *args: object, extra: Fields = None) -> None:
+        """Log at a level that is known when the program runs."""
+        if self._logger.isEnabledFor(level):
+            self._write(level, message, args, None, extra)
+
+    def is_enabled_for(self, level: int) -> bool:
+        """Whether a record of this level would be handled: asked before making fields that cost something."""
+        return self._logger.isEnabledFor(level)
+
+    def _write(self, level: int, message: str, args: tuple[object, ...], exc_info: ExcInfo, extra: Fields) -> None:
         try:
-            self._handle(level, message, tuple(_escaped(arg) for arg in args), _raised(exc_info))
+            fields = None if extra is None else {name: _escaped(value) for name, value in extra.items()}
+            self._handle(level, message, tuple(_escaped(arg) for arg in args), _raised(exc_info), fields)
         except BaseException as failure:
             if is_interrupt(failure):
                 raise
             _report(self._logger.name, message, args, failure)
 
-    def _handle(self, level: int, message: str, args: tuple[object, ...], raised: Raised | None) -> None:
+    def _handle(
+        self, level: int, message: str, args: tuple[object, ...], raised: Raised | None, fields: Fields
+    ) -> None:
         text = None
         if raised is not None:
             parts = python_traceback(raised[1], raised[2])
@@ -94,7 +109,7 @@ class SafeLogger:
                 text = None
         # The caller of info() and the like.
         file, line, function, _ = self._logger.findCaller(stacklevel=4)
-        record = self._logger.makeRecord(self._logger.name, level, file, line, message, args, raised, function)
+        record = self._logger.makeRecord(self._logger.name, level, file, line, message, args, raised, function, fields)
         if text is not None:
             record.exc_text = text.rstrip("\n")
         self._logger.handle(record)

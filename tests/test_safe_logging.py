@@ -150,6 +150,19 @@ def test_an_argument_without_a_text_is_named_by_its_type(log, handler):
     assert handler.texts == ["INFO: <Speechless without a text, because that raised RuntimeError> failed"]
 
 
+def test_no_field_can_forge_a_line_or_steer_a_terminal(log, handler):
+    log.warning("failed", extra={"task_id": "a\n\x1b[31m", "delivery_count": 2, "error": ValueError("a\nb")})
+
+    record = handler.records[0]
+    assert (record.task_id, record.delivery_count, str(record.error)) == ("a\\n\\x1b[31m", 2, "a\\nb")
+
+
+def test_a_field_that_no_record_can_have_is_told_on_standard_error(log, handler, capsys):
+    log.warning("failed", extra={"message": "mine"})  # noqa: G101 - what is to be seen
+
+    assert "failed (logging this raised KeyError" in capsys.readouterr().err
+
+
 def test_a_record_names_the_line_that_logs(log, handler):
     log.info("here")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from huey_core.consumer.config import BaseConfiguration, ConsumerConfig, load_configuration
+from huey_core.consumer.config import LOG_FORMATS, BaseConfiguration, ConsumerConfig, load_configuration
 from huey_core.consumer.consumer import Consumer
 from huey_core.consumer.logs import set_up_logging
 from huey_core.consumer.signals import end_soon, run_until_signalled
@@ -68,6 +68,10 @@ class _Seconds(click.FloatRange):
 )
 @click.option("-v", "--verbose", is_flag=True, help="The same as --loglevel DEBUG.")
 @click.option("-q", "--quiet", is_flag=True, help="The same as --loglevel WARNING.")
+@click.option("--log-format", type=click.Choice(LOG_FORMATS), help="Lines of text, or one JSON object a line.")
+@click.option(
+    "--log-commands/--no-log-commands", default=None, help="Whether to log each command that ended, at the level INFO."
+)
 @click.option("--lease", type=_Seconds(min=1), metavar="SECONDS", help="How long a message is held unrenewed.")
 @click.option("--prefetch", type=click.IntRange(min=0), help="The most messages to hold ahead of quick workers.")
 @click.option(

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from huey_core.consumer.config import BaseConfiguration, ConsumerConfig
 from huey_core.consumer.consumer import Consumer, Snapshot, Stats
+from huey_core.consumer.logs import JSONFormatter
 
-__all__ = ["BaseConfiguration", "Consumer", "ConsumerConfig", "Snapshot", "Stats"]
+__all__ = ["BaseConfiguration", "Consumer", "ConsumerConfig", "JSONFormatter", "Snapshot", "Stats"]

@@ -19,6 +19,7 @@ from huey_core.invoker.invoker import Invoker
 __all__ = ["BaseConfiguration", "ConsumerConfig", "load_configuration", "settings_for"]
 
 WORKER_TYPES: Final = ("thread",)
+LOG_FORMATS: Final = ("text", "json")
 
 _INSTEAD_OF_INVOKER: Final = ("QUEUE", "RESULT_STORE", "TASK_STORE", "SERIALIZER")
 
@@ -55,6 +56,8 @@ class BaseConfiguration:
         UTC: Whether periodic commands go by UTC; ``False`` for local time.
         LOGFILE: A file to log to; ``None`` logs to standard error.
         LOGLEVEL: The level, as a number or a name.
+        LOG_FORMAT: ``"text"``, or ``"json"`` for one JSON object a line.
+        LOG_COMMANDS: Whether each command that ended is a line of level INFO in the log.
         LOG_MAX_BYTES: The size in bytes at which the log file is rotated; 0 never does.
         LOG_BACKUPS: How many rotated log files are kept, 1 or more unless ``LOG_MAX_BYTES`` is 0.
     """
@@ -77,6 +80,8 @@ class BaseConfiguration:
     UTC: ClassVar[bool] = True
     LOGFILE: ClassVar[str | None] = None
     LOGLEVEL: ClassVar[int | str] = logging.INFO
+    LOG_FORMAT: ClassVar[str] = "text"
+    LOG_COMMANDS: ClassVar[bool] = False
     LOG_MAX_BYTES: ClassVar[int] = 10 * 2**20
     LOG_BACKUPS: ClassVar[int] = 3
 
@@ -102,6 +107,8 @@ class ConsumerConfig:
     utc: bool = True
     logfile: str | None = None
     loglevel: int | str = logging.INFO
+    log_format: str = "text"
+    log_commands: bool = False
     log_max_bytes: int = 10 * 2**20
     log_backups: int = 3
 
@@ -112,6 +119,8 @@ class ConsumerConfig:
         """Refuse values that cannot be used; called again after plugins had their say."""
         if self.worker_type not in WORKER_TYPES:
             raise ConfigurationError(f"WORKER_TYPE must be one of {', '.join(WORKER_TYPES)}, not {self.worker_type!r}")
+        if self.log_format not in LOG_FORMATS:
+            raise ConfigurationError(f"LOG_FORMAT must be one of {', '.join(LOG_FORMATS)}, not {self.log_format!r}")
         self._check_whole("threads", 1)
         self._check_whole("prefetch", 0)
         self._check_whole("log_max_bytes", 0)

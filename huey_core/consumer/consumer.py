@@ -123,6 +123,7 @@ class Consumer:
             invoker,
             self.config.unreadable_delay,
             invoker.leased_queue.max_deliveries if invoker.leased_queue else 5,
+            log_commands=self.config.log_commands,
         )
         self.workers = [Worker(self, f"worker-{number}") for number in range(1, self.config.threads + 1)]
         self.fetcher = Fetcher(self)

@@ -1,23 +1,98 @@
-"""Where the consumer's log goes: where the application's own logging says, or else to standard error, or to a file."""
+"""Where the consumer's log goes: where the application's own logging says, or else to standard error, or to a file.
+
+Its lines are text, or JSON objects for what collects logs.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
 import time
+from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from typing import TYPE_CHECKING, Final
 
 from huey_core.exceptions import ConfigurationError
+from huey_core.safe_logging import get_logger
+from huey_core.text import printable_text, traceback_text
 
 if TYPE_CHECKING:
     from huey_core.consumer.config import ConsumerConfig
 
-__all__ = ["set_up_logging"]
+__all__ = ["JSONFormatter", "set_up_logging"]
+
+log: Final = get_logger(__name__)
 
 FORMAT = "%(asctime)s %(levelname)-8s %(process)d %(threadName)s %(name)s: %(message)s"
 
 OURS: Final = "huey_"
 """What the names of the loggers of core and of its plugins begin with."""
+
+_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+"""The attributes of every record. Whatever else one has came by ``extra``, or by the application's record factory."""
+
+
+class JSONFormatter(logging.Formatter):
+    """Writes a record as one JSON object on one line.
+
+    Its keys are ``time`` (RFC 3339), ``level``, ``logger``, ``message``, ``process``, ``thread``, then the fields of
+    ``extra`` under their own names, and ``exception`` and ``stack`` where there are any. A field whose name is one of
+    those keys gets ``extra_`` before it. A value that JSON does not have is written as its ``repr``.
+
+    Args:
+        utc: Whether times are in UTC, or in local time.
+    """
+
+    def __init__(self, *, utc: bool = True) -> None:
+        super().__init__()
+        self._zone = UTC if utc else None
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write a record; whatever it holds, this does not raise."""
+        when = datetime.fromtimestamp(record.created, UTC).astimezone(self._zone).isoformat(timespec="milliseconds")
+        fields: dict[str, object] = {
+            "time": when.replace("+00:00", "Z"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": _message(record),
+            "process": record.process,
+            "thread": record.threadName,
+        }
+        if exception := _exception(record):
+            fields["exception"] = exception
+        if record.stack_info:
+            fields["stack"] = record.stack_info
+        for name, value in vars(record).items():
+            if name not in _STANDARD:
+                while name in fields:
+                    name = f"extra_{name}"  # noqa: PLW2901
+                fields[name] = value
+        return "{" + ", ".join(f"{_json(str(name))}: {_json(value)}" for name, value in fields.items()) + "}"
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception:  # noqa: BLE001 - the arguments are the application's, and may raise anything
+        return f"{printable_text(record.msg)} {printable_text(record.args, as_repr=True)}"
+
+
+def _exception(record: logging.LogRecord) -> str | None:
+    # Who logs through SafeLogger has written the text already, so that it forges nothing.
+    if record.exc_text or not record.exc_info or record.exc_info[1] is None:
+        return record.exc_text
+    return traceback_text(record.exc_info[1], record.exc_info[2]).rstrip("\n")
+
+
+def _json(value: object) -> str:
+    try:
+        return json.dumps(value, allow_nan=False, default=_repr)
+    except Exception:  # noqa: BLE001 - a circle, a key that is no text, a number without end, or what a class raises
+        return json.dumps(_repr(value))
+
+
+def _repr(value: object) -> str:
+    return printable_text(value, as_repr=True)
 
 
 def set_up_logging(config: ConsumerConfig, *, level_is_given: bool = True) -> None:
@@ -45,6 +120,12 @@ def set_up_logging(config: ConsumerConfig, *, level_is_given: bool = True) -> No
             logging.getLogger(name).setLevel(level)
     if config.logfile is not None or not is_set_up:
         root.addHandler(_make_handler(config))
+    elif config.log_format != "text":
+        log.warning(
+            "the application has log handlers of its own, so LOG_FORMAT = %r changes nothing; give them the formatter "
+            "huey_core.consumer.JSONFormatter",
+            config.log_format,
+        )
 
 
 def _enable_ours() -> set[str]:
@@ -72,12 +153,16 @@ def _make_handler(config: ConsumerConfig) -> logging.Handler:
             )
         except OSError as error:
             raise ConfigurationError(f"LOGFILE cannot be written: {error}") from error
+    handler.setFormatter(JSONFormatter(utc=config.utc) if config.log_format == "json" else _text_formatter(config))
+    return handler
+
+
+def _text_formatter(config: ConsumerConfig) -> logging.Formatter:
     formatter = logging.Formatter(FORMAT)
     formatter.default_msec_format = "%s.%03d"
     if config.utc:
         formatter.converter = time.gmtime
-    handler.setFormatter(formatter)
-    return handler
+    return formatter
 
 
 def _is_not_shown_yet(record: logging.LogRecord) -> bool:

@@ -10,6 +10,7 @@ lease will bring it back.
 
 from __future__ import annotations
 
+import logging
 import time
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -42,12 +43,21 @@ class CommandRunner:
             that knows the command already.
         unreadable_deliveries: The number of deliveries after which such a message is buried; the queue buries one that
             kills its consumers after as many.
+        log_commands: Whether each command that ended is one line of level INFO in the log.
     """
 
-    def __init__(self, invoker: Invoker, unreadable_delay: float = 10.0, unreadable_deliveries: int = 5) -> None:
+    def __init__(
+        self,
+        invoker: Invoker,
+        unreadable_delay: float = 10.0,
+        unreadable_deliveries: int = 5,
+        *,
+        log_commands: bool = False,
+    ) -> None:
         self._invoker = invoker
         self._unreadable_delay = unreadable_delay
         self._unreadable_deliveries = unreadable_deliveries
+        self._level_of_ends = logging.INFO if log_commands else logging.DEBUG
 
     def run(self, delivery: Delivery, revocable: bool = True) -> tuple[Outcome, Execution]:
         """Run the command in a delivery and return how the delivery ends, and what the run came to.
@@ -72,17 +82,18 @@ class CommandRunner:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            log.exception("message %s could not be read", delivery.message_id)
+            log.exception("message %s could not be decoded", delivery.message_id, extra=self._fields(delivery))
             return self._unreadable(delivery, error)
         command.attempt = delivery.attempt
         if delivery.attempt > 1:
             # In the log before the command runs: if it is what kills its consumers, there is no later moment.
             log.warning(
-                "%s runs in delivery %d, since none before had an outcome: its consumer was killed, lost the lease, or "
-                "could not read it; after %d such deliveries it becomes a dead letter",
+                "%s is in delivery %d, because none before had an outcome: its consumer was killed, lost the lease, or "
+                "could not decode it; after %d such deliveries it becomes a dead letter",
                 command,
                 delivery.attempt,
                 self._unreadable_deliveries,
+                extra=self._fields(delivery, command),
             )
         return self._run_command(command, delivery, revocable)
 
@@ -96,7 +107,12 @@ class CommandRunner:
             raise
         except BaseException as error:
             delay = self._unreadable_delay
-            log.exception("%s waits %g s, because it is not known whether it was revoked", command, delay)
+            log.exception(
+                "whether %s was revoked could not be read, retrying in %g s",
+                command,
+                delay,
+                extra=self._fields(delivery, command),
+            )
             return Retry(delivery, delivery.data, delay), Execution(error=error)
         try:
             if revoked:
@@ -116,14 +132,15 @@ class CommandRunner:
             raise
         except BaseException as error:  # noqa: BLE001 - a command may raise anything
             return self._raised(command, delivery, error, time.perf_counter() - started)
-        log.debug("%s returned after %.3f s", command, execution.duration)
+        if log.is_enabled_for(self._level_of_ends):
+            self._log_end("succeeded", command, delivery, execution.duration)
         invoker.notify("huey_command_succeeded", command=command, execution=execution)
         return Ack(delivery, result), execution
 
     def _dropped(
         self, command: QueueCommand, delivery: Delivery, error: CommandRevoked | CommandExpired
     ) -> tuple[Outcome, Execution]:
-        log.info("%s", error)
+        log.info("%s", error, extra=self._fields(delivery, command))
         kind = "huey_command_revoked" if isinstance(error, CommandRevoked) else "huey_command_expired"
         self._invoker.notify(kind, command=command)
         execution = Execution(error=error, dropped=True)
@@ -142,13 +159,30 @@ class CommandRunner:
             except KeyboardInterrupt:
                 raise
             except BaseException:
-                log.exception("%s changed its data into something that cannot be written again", command)
+                log.exception(
+                    "%s has changed its arguments into something that cannot be encoded, so it is not retried",
+                    command,
+                    extra=self._fields(delivery, command, duration),
+                )
             else:
-                log.info("%s raised %s and is tried again in %.3g s", command, error_line(error), delay)
+                log.info(
+                    "%s raised %s, retrying in %.3g s",
+                    command,
+                    error_line(error),
+                    delay,
+                    extra=self._fields(delivery, command, duration),
+                )
                 self._invoker.notify("huey_command_retried", command=command, error=error, delay=delay)
                 return Retry(delivery, data, delay), execution
         execution.traceback = format_error(error)
-        log.error("%s failed", command, exc_info=(type(error), error, traceback_of_command(error)))
+        log.error(
+            "%s failed",
+            command,
+            exc_info=(type(error), error, traceback_of_command(error)),
+            extra=self._fields(delivery, command, duration),
+        )
+        if log.is_enabled_for(self._level_of_ends):
+            self._log_end("failed", command, delivery, duration)
         self._invoker.notify("huey_command_failed", command=command, error=error)
         result = self._result_in_any_case(command, execution)
         if not command.options.keep_failed:
@@ -165,16 +199,22 @@ class CommandRunner:
         except KeyboardInterrupt:
             raise
         except BaseException:
-            log.exception("no retry of %s could be decided", command)
+            log.exception("whether to retry %s could not be decided, so it is not", command)
             return None
 
     def _unreadable(self, delivery: Delivery, error: BaseException) -> tuple[Outcome, Execution]:
         execution = Execution(error=error)
         reason = error_text(error)
         if delivery.attempt < self._unreadable_deliveries:
-            log.warning("message %s is put back for %g s: %s", delivery.message_id, self._unreadable_delay, reason)
+            log.warning(
+                "message %s cannot be decoded, retrying in %g s: %s",
+                delivery.message_id,
+                self._unreadable_delay,
+                reason,
+                extra=self._fields(delivery),
+            )
             return Retry(delivery, delivery.data, self._unreadable_delay, keep_attempts=True), execution
-        log.error("message %s is buried: %s", delivery.message_id, reason)
+        log.error("message %s becomes a dead letter: %s", delivery.message_id, reason, extra=self._fields(delivery))
         result = self._error_result(delivery, error)
         return self._bury(None, delivery, reason, format_error(error), result), execution
 
@@ -209,13 +249,32 @@ class CommandRunner:
         except KeyboardInterrupt:
             raise
         except BaseException:
-            log.exception("the end of %s could not be turned into a result", command)
+            log.exception("the result of %s could not be made", command)
         try:
             # It has ended all the same, and somebody may wait for that.
             return result_of(self._invoker, command, execution)
         except Exception:
-            log.exception("not even without plugins could the end of %s be turned into a result", command)
+            log.exception("the result of %s could not be made without plugins either, so none is stored", command)
             return None
+
+    def _log_end(self, outcome: str, command: QueueCommand, delivery: Delivery, duration: float) -> None:
+        fields = self._fields(delivery, command, duration)
+        log.log(self._level_of_ends, "%s %s after %.3f s", command, outcome, duration, extra=fields)
+
+    def _fields(
+        self, delivery: Delivery, command: QueueCommand | None = None, duration: float | None = None
+    ) -> dict[str, object]:
+        """What a line of the log says of a delivery in fields, for who searches or counts by them."""
+        fields: dict[str, object] = {
+            "task_id": delivery.message_id,
+            "queue": self._invoker.queue.name,
+            "delivery_count": delivery.attempt,
+        }
+        if command is not None:
+            fields["command"] = command.command_name
+        if duration is not None:
+            fields["duration"] = round(duration, 6)
+        return fields
 
 
 def _checked(hook: str, answer: Any, *kinds: type[T]) -> T | None:

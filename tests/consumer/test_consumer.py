@@ -35,7 +35,7 @@ def test_a_run_can_be_followed_in_the_log(invoker, run_consumer, eventually, cap
     run_consumer(invoker)
     add(1, 2).get(blocking=True, timeout=PATIENCE)
 
-    eventually(lambda: any("shop.add" in line and "returned after" in line for line in caplog.messages))
+    eventually(lambda: any("shop.add" in line and "succeeded after" in line for line in caplog.messages))
 
 
 def test_what_a_message_says_of_itself_cannot_forge_a_line_of_the_log(invoker, run_consumer, eventually, caplog):
@@ -71,8 +71,8 @@ def test_a_message_whose_earlier_delivery_had_no_outcome_is_in_the_log(invoker, 
     run_consumer(invoker)
     assert result.get(blocking=True, timeout=60) == 3
 
-    (line,) = [message for message in caplog.messages if "runs in delivery" in message]
-    assert ("shop.add" in line, "runs in delivery 2," in line, "after 5 such deliveries" in line) == (True, True, True)
+    (line,) = [message for message in caplog.messages if "is in delivery" in message]
+    assert ("shop.add" in line, "is in delivery 2," in line, "after 5 such deliveries" in line) == (True, True, True)
 
 
 def test_a_message_that_is_tried_again_is_not_taken_for_one_without_an_outcome(invoker, run_consumer, caplog):
@@ -85,8 +85,8 @@ def test_a_message_that_is_tried_again_is_not_taken_for_one_without_an_outcome(i
     with pytest.raises(CommandError):
         fail().get(blocking=True, timeout=60)
 
-    assert any("raised LookupError: gone and is tried again" in message for message in caplog.messages)
-    assert "runs in delivery" not in caplog.text
+    assert any("raised LookupError: gone, retrying in" in message for message in caplog.messages)
+    assert "is in delivery" not in caplog.text
 
 
 def test_a_consumer_can_run_in_a_block(invoker, add):

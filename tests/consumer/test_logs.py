@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import logging.config
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from huey_core.consumer.config import ConsumerConfig
+from huey_core import queue_command
+from huey_core.consumer import ConsumerConfig, JSONFormatter
 from huey_core.consumer.logs import set_up_logging
-from huey_core.exceptions import ConfigurationError
+from huey_core.exceptions import CommandException, ConfigurationError
 
 log = logging.getLogger("huey_core.consumer")
 
@@ -160,3 +164,144 @@ def test_the_log_file_takes_what_no_encoding_has(tmp_path, capsys):
 def test_a_log_file_that_cannot_be_written_is_a_clear_error(tmp_path):
     with pytest.raises(ConfigurationError, match="LOGFILE"):
         set_up_logging(ConsumerConfig(logfile=str(tmp_path / "no-such-folder" / "huey.log")))
+
+
+class Speechless:
+    def __repr__(self):
+        raise OSError
+
+
+def logged_as_json(**record: Any) -> dict[str, Any]:
+    """What a record becomes, as whoever collects the log reads it."""
+    line = JSONFormatter().format(logging.makeLogRecord({"name": "shop", "msg": "sold", "created": 1.5, **record}))
+    assert "\n" not in line
+    return json.loads(line)
+
+
+def test_a_line_of_json_has_the_time_in_rfc_3339_and_the_fields_of_its_record():
+    logged = logged_as_json(msg="%d sold", args=(2,), levelname="INFO", beans=3, process=7, threadName="main")
+
+    assert logged == {
+        "time": "1970-01-01T00:00:01.500Z",
+        "level": "INFO",
+        "logger": "shop",
+        "message": "2 sold",
+        "process": 7,
+        "thread": "main",
+        "beans": 3,
+    }
+
+
+def test_a_line_of_json_can_have_local_time():
+    line = JSONFormatter(utc=False).format(logging.makeLogRecord({"created": 1.5}))
+
+    assert datetime.fromisoformat(json.loads(line)["time"]).timestamp() == 1.5
+
+
+def test_a_field_of_the_application_is_kept_beside_the_key_of_its_name():
+    logged = logged_as_json(level="high", extra_level="higher", time="late")
+
+    assert (logged["extra_level"], logged["extra_extra_level"], logged["extra_time"]) == ("high", "higher", "late")
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (Path("a"), "PosixPath('a')"),
+        ({"at": Path("a")}, {"at": "PosixPath('a')"}),
+        ({(1, 2): 3}, "{(1, 2): 3}"),
+        (float("nan"), "nan"),
+        (Speechless(), "<Speechless without a text, because that raised OSError>"),
+    ],
+    ids=["object", "object inside", "key", "nan", "speechless"],
+)
+def test_a_value_that_json_does_not_have_is_its_repr(value, written):
+    assert logged_as_json(value=value)["value"] == written
+
+
+def test_a_circle_is_no_error():
+    circle: list[Any] = []
+    circle.append(circle)
+
+    assert logged_as_json(value=circle)["value"] == "[[...]]"
+
+
+def test_arguments_that_do_not_fit_the_message_are_no_error():
+    assert logged_as_json(msg="%d sold", args=("none",))["message"] == "%d sold ('none',)"
+
+
+def test_an_exception_is_a_text_in_the_object():
+    try:
+        raise ValueError("two\nlines")
+    except ValueError as error:
+        logged = logged_as_json(exc_info=(type(error), error, error.__traceback__))
+
+    assert logged["exception"].startswith("Traceback (most recent call last):\n")
+    assert logged["exception"].endswith("ValueError: two\nlines")
+
+
+@fresh_logging()
+def test_the_log_is_json_where_that_is_asked_for(capsys):
+    set_up_logging(ConsumerConfig(log_format="json"))
+
+    log.info("ready", extra={"queue": "mail"})
+
+    [line] = capsys.readouterr().err.splitlines()
+    logged = json.loads(line)
+    assert (logged["message"], logged["logger"], logged["queue"]) == ("ready", "huey_core.consumer", "mail")
+
+
+@fresh_logging()
+def test_a_format_that_handlers_of_the_application_do_not_follow_is_warned_of():
+    shown = basic_config()
+
+    set_up_logging(ConsumerConfig(log_format="json"), level_is_given=False)
+
+    assert "LOG_FORMAT = 'json' changes nothing" in shown.getvalue()
+
+
+class TestFields:
+    @pytest.fixture
+    def end(self, invoker, run_consumer, caplog):
+        """Run a command to its end, and return the records of that level that have its fields."""
+
+        def end(call: Any, level: str, **settings: Any) -> list[Any]:
+            caplog.set_level("INFO")
+            run_consumer(invoker, threads=1, **settings)
+            with suppress(CommandException):
+                call.get(blocking=True, timeout=30)
+            return [one for one in caplog.records if one.levelname == level and hasattr(one, "task_id")]
+
+        return end
+
+    def test_each_command_that_ended_is_one_line_where_that_is_asked_for(self, invoker, add, end):
+        call = add(1, 2)
+
+        [line] = end(call, "INFO", log_commands=True)
+
+        assert "succeeded after" in line.getMessage()
+        assert (line.task_id, line.command[-4:], line.queue) == (call.task_id, ".add", invoker.queue.name)
+        assert (line.delivery_count, type(line.duration)) == (1, float)
+
+    def test_no_line_is_written_for_a_command_that_succeeded_otherwise(self, add, end):
+        assert end(add(1, 2), "INFO") == []
+
+    def test_a_command_that_failed_is_one_line_beside_its_error(self, invoker, end, caplog):
+        @queue_command(invoker)
+        def fail():
+            raise LookupError
+
+        [line] = end(fail(), "INFO", log_commands=True)
+
+        assert "failed after" in line.getMessage()
+        [error] = [one for one in caplog.records if one.levelname == "ERROR"]
+        assert (error.task_id, error.duration >= 0) == (line.task_id, True)
+
+    def test_a_command_that_was_revoked_is_one_line_in_any_case(self, add, end):
+        call = add(1, 2)
+        call.revoke()
+
+        [line] = end(call, "INFO", log_commands=True)
+
+        assert "was revoked" in line.getMessage()
+        assert (line.task_id, hasattr(line, "duration")) == (call.task_id, False)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
 from django.db import connections
 
+from huey_core.consumer.config import LOG_FORMATS
 from huey_core.consumer.logs import set_up_logging
 from huey_core.consumer.signals import end_soon, run_until_signalled
 from huey_core.exceptions import QueueException
@@ -42,6 +43,9 @@ Nothing is lost when the process is killed: other consumers get its messages whe
 Exit code: 0 after SIGTERM or SIGINT, 1 after a second signal or when the consumer cannot start, 2 for a wrong
 command line.
 """
+
+GIVEN: Final = ("threads", "logfile", "log_format", "log_commands", "lease", "prefetch", "shutdown_timeout")
+"""The options that are settings of the same name, and nothing else."""
 
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
@@ -87,6 +91,13 @@ class Command(BaseCommand):
             choices=LEVELS,
             help="The least level to log. --verbosity 0 is the same as WARNING here, 2 and 3 are DEBUG.",
         )
+        add("--log-format", choices=LOG_FORMATS, help="Lines of text, or one JSON object a line.")
+        add(
+            "--log-commands",
+            action=argparse.BooleanOptionalAction,
+            default=None,
+            help="Log each command that ended, at the level INFO.",
+        )
         add("--lease", type=at_least(1), metavar="SECONDS", help="How long a message is held unrenewed.")
         add("--prefetch", type=at_least(0, int), metavar="N", help="The most messages to hold ahead of quick workers.")
         add("--shutdown-timeout", type=at_least(0), metavar="SECONDS", help="How long running commands may finish.")
@@ -109,7 +120,7 @@ class Command(BaseCommand):
             CommandError: The consumer cannot start.
         """
         loglevel = loglevel or {0: "WARNING", 1: None}.get(verbosity, "DEBUG")
-        given = {name: options[name] for name in ("threads", "logfile", "lease", "prefetch", "shutdown_timeout")}
+        given = {name: options[name] for name in GIVEN}
         try:
             settings = HueySettings.load()
             config = settings.consumer_config(periodic=options["periodic"], loglevel=loglevel, **given)
