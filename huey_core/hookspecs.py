@@ -9,7 +9,7 @@ There are two kinds of hooks:
 * **Control** hooks steer: what they return or raise matters, and their exceptions propagate to the caller. They may
   be wrapped (``@hookimpl(wrapper=True)``), which is how timing and tracing are written. Of those that return the first
   result, the first implementation that does not return ``None`` decides, and the rest are not called.
-* **Observer** hooks are told. Each implementation is called by itself; one that raises is logged with its plugin's
+* **Observer** hooks are notified. Each implementation is called by itself; one that raises is logged with its plugin's
   name and counted, the others are still called, and the command is not harmed; so is one that calls ``sys.exit()``.
   They cannot be wrapped.
 
@@ -17,8 +17,8 @@ Where a hook is said to run "in a worker", it runs in the worker thread that run
 added to the command's time. With ``always_eager`` that is the calling thread.
 
 These docstrings are the reference: ``docs/generate.py`` makes ``docs/plugins/hooks-reference.md`` of them. Each begins
-with a sentence; ``When`` says when the hook is called, ``Thread`` where, and for a control hook ``Errors`` what becomes
-of an exception.
+with "Called when", "before" or "after"; ``When`` says precisely when, ``Thread`` where, and for a control hook
+``Errors`` what becomes of an exception.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def huey_command_registered(registry: CommandRegistry, command_class: type[QueueCommand]) -> None:
-    """Tell that a command class was registered.
+    """Called when a command class was registered.
 
     A command that was registered before the plugin was loaded is reported when the plugin is loaded.
 
@@ -65,7 +65,7 @@ def huey_command_registered(registry: CommandRegistry, command_class: type[Queue
 
 @hookspec
 def huey_before_enqueue(invoker: Invoker, command: QueueCommand) -> None:
-    """Look at a command before it is encoded; change its headers, ``retries`` or ``eta``, or refuse it.
+    """Called before a command is encoded: to change its headers, ``retries`` or ``eta``, or to refuse it.
 
     When: Once for each command that is enqueued, calls of ``enqueue_many`` and ticks of periodic commands included. Not
     for a retry, which is the same message.
@@ -81,7 +81,7 @@ def huey_before_enqueue(invoker: Invoker, command: QueueCommand) -> None:
 
 @hookspec
 def huey_after_enqueue(invoker: Invoker, command: QueueCommand) -> None:
-    """Tell that a command was written to the queue, and was not a duplicate.
+    """Called after a command was written to the queue, unless it was a duplicate.
 
     When: After the write, once for each new message.
     Thread: The one that enqueues.
@@ -94,7 +94,7 @@ def huey_after_enqueue(invoker: Invoker, command: QueueCommand) -> None:
 
 @hookspec
 def huey_before_execute(invoker: Invoker, command: QueueCommand) -> None:
-    """Keep a command from running, by raising.
+    """Called before a command runs: to keep it from running, by raising.
 
     Core's implementation raises :class:`~huey_core.exceptions.CommandExpired` for a command past its expiry.
 
@@ -102,7 +102,7 @@ def huey_before_execute(invoker: Invoker, command: QueueCommand) -> None:
     Thread: In a worker.
     Errors: :class:`~huey_core.exceptions.CommandRevoked` and :class:`~huey_core.exceptions.CommandExpired` end the
     command without a run, with that as its result. Any other exception counts as a failure of the command, and it may
-    be tried again.
+    be retried.
 
     Args:
         invoker: The invoker whose command it is.
@@ -112,7 +112,7 @@ def huey_before_execute(invoker: Invoker, command: QueueCommand) -> None:
 
 @hookspec(firstresult=True)
 def huey_execute(invoker: Invoker, command: QueueCommand) -> Execution | None:
-    """Run the command.
+    """Called when a command is to run: to run it.
 
     Core's implementation does it, last of all. Wrap it to do something around every run, which is how timing and
     tracing are written. To run commands in another way, return an ``Execution`` of one's own.
@@ -120,7 +120,7 @@ def huey_execute(invoker: Invoker, command: QueueCommand) -> Execution | None:
     When: For each run, after ``huey_before_execute``.
     Thread: In a worker.
     Errors: What the command raises passes through, and so does what an implementation raises: the command has failed,
-    and may be tried again.
+    and may be retried.
 
     Args:
         invoker: The invoker whose command it is.
@@ -134,7 +134,7 @@ def huey_execute(invoker: Invoker, command: QueueCommand) -> Execution | None:
 
 @hookspec(firstresult=True)
 def huey_retry_delay(invoker: Invoker, command: QueueCommand, error: BaseException) -> float | None:
-    """Decide whether a command that raised is tried again, and when.
+    """Called after a command raised: to decide whether it is retried, and when.
 
     Core's implementation comes last and follows the command's ``retries``, ``retry_delay``, ``retry_backoff``,
     ``retry_on`` and ``give_up_on``.
@@ -156,7 +156,7 @@ def huey_retry_delay(invoker: Invoker, command: QueueCommand, error: BaseExcepti
 
 @hookspec(firstresult=True)
 def huey_store_result(invoker: Invoker, command: QueueCommand, execution: Execution) -> ResultWrite | None:
-    """Decide what is written to the result store together with the ack.
+    """Called after a command ended: to decide what is written to the result store together with the ack.
 
     Core's implementation comes last and stores values and errors as the invoker and the command are configured.
 
@@ -179,7 +179,7 @@ def huey_store_result(invoker: Invoker, command: QueueCommand, execution: Execut
 
 @hookspec
 def huey_command_succeeded(invoker: Invoker, command: QueueCommand, execution: Execution) -> None:
-    """Tell that a command returned.
+    """Called after a command returned.
 
     When: After the run, before the ack is written. A consumer that is killed in between runs the command again.
     Thread: In a worker.
@@ -193,7 +193,7 @@ def huey_command_succeeded(invoker: Invoker, command: QueueCommand, execution: E
 
 @hookspec
 def huey_command_failed(invoker: Invoker, command: QueueCommand, error: BaseException) -> None:
-    """Tell that a command raised and will not be tried again.
+    """Called after a command raised that will not be retried.
 
     When: After its last run, before the outcome is written.
     Thread: In a worker.
@@ -207,7 +207,7 @@ def huey_command_failed(invoker: Invoker, command: QueueCommand, error: BaseExce
 
 @hookspec
 def huey_command_retried(invoker: Invoker, command: QueueCommand, error: BaseException, delay: float) -> None:
-    """Tell that a command raised and will be tried again.
+    """Called after a command raised that will be retried.
 
     When: After a run that failed, before the retry is written.
     Thread: In a worker.
@@ -222,7 +222,7 @@ def huey_command_retried(invoker: Invoker, command: QueueCommand, error: BaseExc
 
 @hookspec
 def huey_command_revoked(invoker: Invoker, command: QueueCommand) -> None:
-    """Tell that a revoked command was dropped without a run.
+    """Called when a revoked command is dropped without a run.
 
     When: In place of the run.
     Thread: In a worker.
@@ -235,7 +235,7 @@ def huey_command_revoked(invoker: Invoker, command: QueueCommand) -> None:
 
 @hookspec
 def huey_command_expired(invoker: Invoker, command: QueueCommand) -> None:
-    """Tell that a command was dropped without a run because it had expired.
+    """Called when a command is dropped without a run because it has expired.
 
     When: In place of the run.
     Thread: In a worker.
@@ -248,12 +248,12 @@ def huey_command_expired(invoker: Invoker, command: QueueCommand) -> None:
 
 @hookspec
 def huey_command_buried(invoker: Invoker, command: QueueCommand | None, message_id: str, reason: str) -> None:
-    """Tell that a message becomes a dead letter.
+    """Called when a message becomes a dead letter.
 
     When: A command has failed for good, unless it has ``keep_failed=False``, or a message could not be read for too
     often: before that is written. A message was delivered too often without an outcome: soon after a claim of this
     consumer has buried it, unless the consumer is ended, or an operator has requeued it, in between.
-    Thread: In a worker, or in the thread that tells of burials.
+    Thread: In a worker, or in the thread that reports dead letters.
 
     Args:
         invoker: The invoker of the consumer.
@@ -266,7 +266,7 @@ def huey_command_buried(invoker: Invoker, command: QueueCommand | None, message_
 
 @hookspec
 def huey_consumer_configure(config: ConsumerConfig) -> None:
-    """Look at or change the consumer's settings.
+    """Called when a consumer is made: to look at or change its settings.
 
     When: A consumer is made, before anything connects. The settings are checked again afterwards.
     Thread: Main, or whichever makes the consumer.
@@ -279,7 +279,7 @@ def huey_consumer_configure(config: ConsumerConfig) -> None:
 
 @hookspec
 def huey_consumer_report(consumer: Consumer) -> list[str]:
-    """Add lines to the report that a consumer logs when it starts.
+    """Called when a consumer starts: to add lines to the report that it logs.
 
     Core's own lines come from an implementation of this hook.
 
@@ -299,7 +299,7 @@ def huey_consumer_report(consumer: Consumer) -> list[str]:
 
 @hookspec
 def huey_consumer_start(consumer: Consumer) -> None:
-    """Prepare what a consumer needs, or keep it from starting.
+    """Called before a consumer's threads start: to prepare what it needs, or to keep it from starting.
 
     When: After the report, before the threads start.
     Thread: Main, or whichever starts the consumer.
@@ -312,7 +312,7 @@ def huey_consumer_start(consumer: Consumer) -> None:
 
 @hookspec
 def huey_consumer_heartbeat(consumer: Consumer, snapshot: Snapshot) -> None:
-    """Tell the consumer's state, again and again.
+    """Called when a consumer's heartbeat is due: to see its state.
 
     When: Three times a lease, for as long as the consumer runs.
     Thread: The one that renews the leases. An implementation that blocks for long costs leases.
@@ -325,7 +325,7 @@ def huey_consumer_heartbeat(consumer: Consumer, snapshot: Snapshot) -> None:
 
 @hookspec
 def huey_consumer_stop(consumer: Consumer, reason: str) -> None:
-    """Tell that the consumer has stopped.
+    """Called after a consumer has stopped.
 
     It claims nothing more, and every lease was given back. A command that did not finish in time may still run.
 
@@ -340,7 +340,7 @@ def huey_consumer_stop(consumer: Consumer, reason: str) -> None:
 
 @hookspec
 def huey_worker_start(consumer: Consumer, worker: str) -> None:
-    """Tell that a worker begins.
+    """Called before a worker runs its first command.
 
     When: Before its first command.
     Thread: That worker's own.
@@ -353,7 +353,7 @@ def huey_worker_start(consumer: Consumer, worker: str) -> None:
 
 @hookspec
 def huey_worker_stop(consumer: Consumer, worker: str) -> None:
-    """Tell that a worker ends: the place to close what belongs to its thread, such as a connection.
+    """Called after a worker's last command: the place to close what belongs to its thread, such as a connection.
 
     When: After its last command.
     Thread: That worker's own.
@@ -366,7 +366,7 @@ def huey_worker_stop(consumer: Consumer, worker: str) -> None:
 
 @hookspec
 def huey_register_commands(cli: click.Group) -> None:
-    """Add subcommands to the ``huey`` command line.
+    """Called before the ``huey`` command line is parsed: to add subcommands to it.
 
     A plugin cannot replace a command of core's.
 

@@ -83,7 +83,7 @@ class TestHooks:
 
     @each_hook
     def test_a_hook_says_what_it_is_for_when_it_is_called_and_where(self, hook):
-        assert hook.summary.endswith(".")
+        assert re.fullmatch(r"Called (when|before|after) .+\.", hook.summary)
         assert {"When", "Thread"} <= set(hook.labels)
 
     @each_hook
