@@ -20,12 +20,12 @@ from huey_core.backends.leased import Ack, LeasedQueue, ResultWrite, State, new_
 from huey_core.backends.url import BackendURL
 from huey_core.cli.diagnosis import Finding, Level
 from huey_core.consumer.presence import ConsumerRecord, consumers_alive, shows_consumers
-from huey_core.envelope import encode_header, join
 from huey_core.exceptions import ConfigurationError, PluginException, QueueException
 from huey_core.inspection.messages import MessageFacts
 from huey_core.inspection.text import hide_password
 from huey_core.invoker.opened import OpenedBackends
 from huey_core.invoker.stored_result import write_result
+from huey_core.message import encode_header, join
 from huey_core.plugins.serializers import serializer as find_serializer
 from huey_core.text import counted
 

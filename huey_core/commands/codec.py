@@ -1,4 +1,4 @@
-"""Between commands and the bytes of messages; the format is described in :mod:`huey_core.envelope`."""
+"""Between commands and the bytes of messages; the format is described in :mod:`huey_core.message`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from huey_core.commands.base import FunctionCommand
 from huey_core.commands.options import TRAVELLING
-from huey_core.envelope import PlainHeaders, encode_header, join, unpack
 from huey_core.exceptions import ConfigurationError, DecodeError, EncodeError
+from huey_core.message import PlainHeaders, encode_header, join, unpack
 from huey_core.serializers.base import DEFAULT_MAX_BODY_SIZE
 from huey_core.unicode import has_surrogate
 

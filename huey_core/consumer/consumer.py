@@ -24,11 +24,11 @@ from huey_core.consumer.signals import run_until_signalled
 from huey_core.consumer.stats import Snapshot, Stats
 from huey_core.consumer.trouble import Outage, Trouble
 from huey_core.consumer.worker import WorkBuffer, Worker
-from huey_core.envelope import unpack
 from huey_core.exceptions import DecodeError, QueueException, QueueReadException
 from huey_core.invoker.runner import CommandRunner
 from huey_core.invoker.schedule import CommandSchedule
 from huey_core.invoker.tick_letters import command_of_tick
+from huey_core.message import unpack
 from huey_core.safe_logging import get_logger
 from huey_core.text import counted, error_line
 

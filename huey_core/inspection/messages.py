@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from huey_core.commands.base import FunctionCommand
-from huey_core.envelope import unpack
 from huey_core.exceptions import BodyTooLarge, CommandNotFound, DecodeError
+from huey_core.message import unpack
 from huey_core.text import printable
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
-from huey_core.envelope import unpack
 from huey_core.exceptions import CommandAbandoned, CommandNotFound, DecodeError
 from huey_core.invoker.stored_result import encode_dropped, leaves_record, result_write, write_result
+from huey_core.message import unpack
 from huey_core.safe_logging import get_logger
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Between the end of a command and the bytes in the result store; the format is :mod:`huey_core.envelope`'s."""
+"""Between the end of a command and the bytes in the result store; the format is :mod:`huey_core.message`'s."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from inspect import CO_GENERATOR
 from typing import TYPE_CHECKING, Any, Final
 
 from huey_core.backends.leased import MAX_DETAIL, ResultWrite
-from huey_core.envelope import encode_result_header, join, unpack
 from huey_core.exceptions import (
     CommandAbandoned,
     CommandError,
@@ -17,6 +16,7 @@ from huey_core.exceptions import (
     DecodeError,
     QueueException,
 )
+from huey_core.message import encode_result_header, join, unpack
 from huey_core.names import dotted_name
 from huey_core.serializers.base import DEFAULT_MAX_BODY_SIZE
 from huey_core.text import error_text, error_type, traceback_of, traceback_text

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.leased import State
-from huey_core.envelope import unpack
 from huey_core.exceptions import DecodeError
+from huey_core.message import unpack
 
 if TYPE_CHECKING:
     from huey_core.backends.base import BaseDataStore

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from huey_core.backends.leased import Bury, Message
 from huey_core.cli.group import huey
-from huey_core.envelope import pack
+from huey_core.message import pack
 from huey_core.plugins.backends import backends, open_backend
 from plain_backend import PlainBackend
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from huey_core import CommandRegistry, QueueCommand
 from huey_core.commands.base import FunctionCommand
 from huey_core.commands.codec import CommandCodec
-from huey_core.envelope import encode_header, join, unpack
 from huey_core.exceptions import BodyTooLarge, CommandNotFound, DecodeError, EncodeError, SerializationError
+from huey_core.message import encode_header, join, unpack
 from huey_core.serializers.json import JSONSerializer
 from huey_core.serializers.pickle import PickleSerializer
 from huey_core.serializers.signed import SignedSerializer

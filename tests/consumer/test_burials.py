@@ -9,10 +9,10 @@ from huey_core.backends.capabilities import Capability
 from huey_core.backends.leased import Message, ResultWrite, State
 from huey_core.consumer import burials
 from huey_core.consumer.burials import BurialTeller
-from huey_core.envelope import encode_header
 from huey_core.exceptions import CommandAbandoned
 from huey_core.invoker.abandoned import tell_of_burial, write_in_place_of_result
 from huey_core.invoker.stored_result import encode_value, write_result
+from huey_core.message import encode_header
 from huey_memory import ManualClock, MemoryDataStore, MemoryQueue
 
 ABANDONED = "delivered 5 times without an outcome"

@@ -10,7 +10,7 @@ from huey_core.consumer import Consumer
 from huey_core.consumer import last_delivery as last_delivery_module
 from huey_core.consumer.held import HeldDeliveries
 from huey_core.consumer.last_delivery import LastDelivery
-from huey_core.envelope import pack
+from huey_core.message import pack
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from huey_core import CommandRegistry, Invoker, crontab, periodic_command, queue
 from huey_core.backends.leased import Ack, Message, Release, Retry
 from huey_core.consumer import Consumer
 from huey_core.consumer.plain import PlainSource
-from huey_core.envelope import pack
 from huey_core.invoker.schedule import CommandSchedule
+from huey_core.message import pack
 from huey_memory import MemoryDataStore
 from plain_backend import PlainQueue, PlainStore
 

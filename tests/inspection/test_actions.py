@@ -8,8 +8,8 @@ from contextlib import closing
 import pytest
 
 from huey_core.backends.leased import Bury, Message, State
-from huey_core.envelope import pack
 from huey_core.inspection.actions import act, dead_ids, retry
+from huey_core.message import pack
 from huey_memory import ManualClock, MemoryQueue
 
 _spaces = itertools.count()

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from huey_core.envelope import PlainHeaders, encode_header, encode_result_header, join, pack, unpack
 from huey_core.exceptions import DecodeError, EncodeError
+from huey_core.message import PlainHeaders, encode_header, encode_result_header, join, pack, unpack
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
