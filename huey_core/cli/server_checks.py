@@ -19,7 +19,7 @@ from huey_core.backends.capabilities import Capability
 from huey_core.backends.leased import Ack, LeasedQueue, ResultWrite, State, new_message_id
 from huey_core.backends.url import BackendURL
 from huey_core.cli.diagnosis import Finding, Level
-from huey_core.consumer.presence import ConsumerRecord, consumers_alive, shows_consumers
+from huey_core.consumer.heartbeat import ConsumerRecord, consumers_alive, keeps_heartbeats
 from huey_core.exceptions import ConfigurationError, PluginException, QueueException
 from huey_core.inspection.messages import MessageFacts
 from huey_core.inspection.text import hide_password
@@ -265,8 +265,8 @@ def _attempt(check: str, look: Callable[[Target], Finding], target: Target) -> F
 
 
 def _consumer_findings(target: Target) -> Iterator[Finding]:
-    if not shows_consumers(target.task_store):
-        yield Finding("consumers", Level.OK, "they leave no sign of life, which needs 'ttl' and 'locks' of the backend")
+    if not keeps_heartbeats(target.task_store):
+        yield Finding("consumers", Level.OK, "they write no heartbeat, which needs 'ttl' and 'locks' of the backend")
         return
     alive: list[ConsumerRecord] = []
 

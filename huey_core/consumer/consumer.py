@@ -9,20 +9,21 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from huey_core.backends.leased import Delivery, Outcome, Release
-from huey_core.consumer.burials import BurialTeller
-from huey_core.consumer.claim_ahead import ClaimAhead
+from huey_core.consumer.at_most_once import AtMostOnceSource
 from huey_core.consumer.config import BaseConfiguration, ConsumerConfig, settings_for
+from huey_core.consumer.dead_letters import DeadLetterReporter
 from huey_core.consumer.fetcher import Fetcher
-from huey_core.consumer.held import HeldDeliveries, LeaseKeeper
-from huey_core.consumer.last_delivery import LastDelivery
+from huey_core.consumer.heartbeat import HEARTBEAT
+from huey_core.consumer.in_flight import InFlight
+from huey_core.consumer.lease_renewal import LeaseRenewal
 from huey_core.consumer.outbox import Outbox
 from huey_core.consumer.periodic import PeriodicScheduler, TickWriter
-from huey_core.consumer.plain import PlainSource
-from huey_core.consumer.presence import PRESENCE
-from huey_core.consumer.report import CORE_REPORT, WARNING
+from huey_core.consumer.poison import PoisonIsolation
+from huey_core.consumer.prefetch import Prefetch
+from huey_core.consumer.retry import BackOff, Outage
 from huey_core.consumer.signals import run_until_signalled
+from huey_core.consumer.startup_report import STARTUP_REPORT, WARNING
 from huey_core.consumer.stats import Snapshot, Stats
-from huey_core.consumer.trouble import Outage, Trouble
 from huey_core.consumer.worker import WorkBuffer, Worker
 from huey_core.exceptions import DecodeError, QueueException, QueueReadException
 from huey_core.invoker.runner import CommandRunner
@@ -102,23 +103,23 @@ class Consumer:
         self.config = settings_for(invoker, ConsumerConfig(**settings) if config is None else config)
         self.invoker = invoker
         plugins = invoker.plugins
-        plugins.register(CORE_REPORT, "huey_core.report")
-        plugins.register(PRESENCE, "huey_core.presence")
+        plugins.register(STARTUP_REPORT, "huey_core.startup_report")
+        plugins.register(HEARTBEAT, "huey_core.heartbeat")
         plugins.hook.huey_consumer_configure(config=self.config)
         self.config.check()
 
         self.lease = self.config.lease or invoker.lease
-        self.source: Source = invoker.leased_queue or self._plain_source()
+        self.source: Source = invoker.leased_queue or self._at_most_once_source()
         self.stats = Stats()
         self._finished: bool | None = None
         self.outage = Outage(f"the queue {invoker.queue.name!r}", log)
-        self.held = HeldDeliveries()
+        self.held = InFlight()
         self.buffer = WorkBuffer()
         self.outbox = Outbox(self)
-        self.last_delivery = LastDelivery(
+        self.poison = PoisonIsolation(
             invoker.leased_queue.max_deliveries if invoker.leased_queue else 1, self.held, self._is_run_here, self.lease
         )
-        self.claim_ahead = ClaimAhead(self.config.threads, self.config.prefetch if invoker.leased_queue else 0)
+        self.prefetch = Prefetch(self.config.threads, self.config.prefetch if invoker.leased_queue else 0)
         self.runner = CommandRunner(
             invoker,
             self.config.unreadable_delay,
@@ -127,8 +128,8 @@ class Consumer:
         )
         self.workers = [Worker(self, f"worker-{number}") for number in range(1, self.config.threads + 1)]
         self.fetcher = Fetcher(self)
-        self.lease_keeper = LeaseKeeper(self)
-        self.burial_teller = BurialTeller(invoker, invoker.leased_queue) if invoker.leased_queue else None
+        self.lease_renewal = LeaseRenewal(self)
+        self.dead_letters = DeadLetterReporter(invoker, invoker.leased_queue) if invoker.leased_queue else None
         self.periodic = PeriodicScheduler(self, TickWriter(invoker, self.config.utc)) if self.config.periodic else None
 
     def start(self) -> None:
@@ -150,12 +151,12 @@ class Consumer:
                 text = line.removeprefix(WARNING)
                 (log.info if text == line else log.warning)("%s", text)
         self.invoker.hook.huey_consumer_start(consumer=self)
-        for thread in (*self.workers, self.lease_keeper, self.fetcher):
+        for thread in (*self.workers, self.lease_renewal, self.fetcher):
             thread.start()
         if self.periodic is not None:
             self.periodic.start()
-        if self.burial_teller is not None:
-            self.burial_teller.start()
+        if self.dead_letters is not None:
+            self.dead_letters.start()
         if is_paused:
             log.warning("queue %r: ready, but it is paused; 'huey resume' lets it go on", self.invoker.queue.name)
         else:
@@ -199,12 +200,12 @@ class Consumer:
         self._release(unfinished)
         self._write_what_waits()
         unwritten = self._report_what_is_left()
-        self.lease_keeper.stop()
-        self._join(self.lease_keeper, deadline)
-        if self.burial_teller is not None:
-            self.burial_teller.stop()
-            self._join(self.burial_teller, deadline)
-            self.burial_teller.report_what_is_left()
+        self.lease_renewal.stop()
+        self._join(self.lease_renewal, deadline)
+        if self.dead_letters is not None:
+            self.dead_letters.stop()
+            self._join(self.dead_letters, deadline)
+            self.dead_letters.report_what_is_left()
         self.notify("huey_consumer_stop", reason=reason)
         log.info("queue %r: stopped: %s", self.invoker.queue.name, self.stats)
         for faults in self.invoker.plugins.hook_faults():
@@ -266,14 +267,14 @@ class Consumer:
 
     def note_burials(self) -> None:
         """Have it told what a claim has buried."""
-        if self.burial_teller is not None and (buried := self.burial_teller.queue.take_buried()):
+        if self.dead_letters is not None and (buried := self.dead_letters.queue.take_buried()):
             self.stats.buried += len(buried)
-            self.burial_teller.add(buried)
+            self.dead_letters.add(buried)
 
     def note_letter(self, delivery: Delivery) -> None:
         """Have the dead letter of a tick take the place of an earlier one of the same command."""
-        if self.burial_teller is not None and (command_name := command_of_tick(delivery.data)) is not None:
-            self.burial_teller.replace(command_name, delivery.message_id)
+        if self.dead_letters is not None and (command_name := command_of_tick(delivery.data)) is not None:
+            self.dead_letters.replace(command_name, delivery.message_id)
 
     def measure_clock(self) -> None:
         """Compare the clock of this process with the one that decides about leases and delays.
@@ -313,7 +314,7 @@ class Consumer:
 
     def _finish(self, deadline: float) -> None:
         """Wait until the workers have ended and everything is written, or until the time is up."""
-        trouble = Trouble(self.outage, "stopping", self.config)
+        back_off = BackOff(self.outage, "stopping", self.config)
         next_try = 0.0
         while (now := time.monotonic()) < deadline:
             working = next((worker for worker in self.workers if worker.is_alive()), None)
@@ -321,8 +322,8 @@ class Consumer:
             if waits and now >= next_try:
                 error = self._write_what_waits()
                 if error is None:
-                    trouble.over()
-                next_try = now + (GLANCE if error is None else trouble.failed(error))
+                    back_off.over()
+                next_try = now + (GLANCE if error is None else back_off.failed(error))
             elif working is not None:
                 working.join(min(GLANCE, deadline - now))
             elif waits:
@@ -333,7 +334,7 @@ class Consumer:
     def _write_what_waits(self) -> Exception | None:
         """Try once to write outcomes and what could not be placed; return what went wrong."""
         steps = [self.outbox.flush]
-        if isinstance(self.source, PlainSource):
+        if isinstance(self.source, AtMostOnceSource):
             steps.append(self.source.put_back)
         failed = None
         for write in steps:
@@ -344,7 +345,7 @@ class Consumer:
         return failed
 
     def _unplaced(self) -> int:
-        return self.source.unplaced if isinstance(self.source, PlainSource) else 0
+        return self.source.unplaced if isinstance(self.source, AtMostOnceSource) else 0
 
     def _report_what_is_left(self) -> bool:
         """Say in the log what could not be written, and return whether there are outcomes of commands among it."""
@@ -382,8 +383,8 @@ class Consumer:
             return False
         return str(header.get("cmd")) in self.invoker.registry and str(header.get("ser")) in self.invoker.accepted
 
-    def _plain_source(self) -> PlainSource:
+    def _at_most_once_source(self) -> AtMostOnceSource:
         config = self.config
         store = self.invoker.task_store
         pauses = (config.initial_delay, config.backoff, config.max_delay)
-        return PlainSource(self.invoker.queue, CommandSchedule(store), store, pauses)
+        return AtMostOnceSource(self.invoker.queue, CommandSchedule(store), store, pauses)

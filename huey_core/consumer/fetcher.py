@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.leased import Release
-from huey_core.consumer.guard import run_guarded
-from huey_core.consumer.trouble import Trouble
+from huey_core.consumer.retry import BackOff
+from huey_core.consumer.supervision import run_supervised
 from huey_core.safe_logging import get_logger
 from huey_core.text import counted, error_line
 
@@ -49,7 +49,7 @@ class Fetcher(threading.Thread):
         super().__init__(name="huey-fetcher", daemon=True)
         self.revocable = True
         self._consumer = consumer
-        self._trouble = Trouble(consumer.outage, "claiming", consumer.config)
+        self._back_off = BackOff(consumer.outage, "claiming", consumer.config)
         self._stopping = threading.Event()
         self._waiting_in_server = False
         self._wanted = threading.Event()
@@ -58,7 +58,7 @@ class Fetcher(threading.Thread):
 
     def run(self) -> None:
         """Claim and settle until told to stop."""
-        run_guarded(self._fetch, "the fetch loop", self._stopping.wait)
+        run_supervised(self._fetch, "the fetch loop", self._stopping.wait)
         # From here on nobody else flushes, so the workers do.
         self._waiting_in_server = True
 
@@ -67,9 +67,9 @@ class Fetcher(threading.Thread):
             try:
                 self._cycle()
             except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
-                self._stopping.wait(self._trouble.failed(error))
+                self._stopping.wait(self._back_off.failed(error))
             else:
-                self._trouble.over()
+                self._back_off.over()
 
     def stop(self) -> None:
         """End the loop soon, a wait in the server included."""
@@ -103,7 +103,7 @@ class Fetcher(threading.Thread):
         self._wanted.clear()
         consumer.outbox.flush()
         room, target, ahead = self._room()
-        room = consumer.last_delivery.limit(room)
+        room = consumer.poison.limit(room)
         self._low_water = target // 2
         if room <= 0 or ahead > self._low_water or consumer.outbox.is_full():
             self._wait_for_workers(ahead, target)
@@ -116,7 +116,7 @@ class Fetcher(threading.Thread):
                 return
             # While something waits here, every worker is busy, and what they finish is settled by this loop alone.
             # And the first success after an outage is not kept waiting, so that it ends in the log when it does here.
-            wait = 0.0 if ahead or self._trouble.seconds else min(LONGEST_WAIT, consumer.outbox.due_in())
+            wait = 0.0 if ahead or self._back_off.seconds else min(LONGEST_WAIT, consumer.outbox.due_in())
             deliveries = consumer.source.claim(min(room, CLAIM_AT_ONCE), consumer.lease, wait)
         finally:
             self._waiting_in_server = False
@@ -124,7 +124,7 @@ class Fetcher(threading.Thread):
         if deliveries:
             consumer.held.add(deliveries)
             consumer.stats.claimed += len(deliveries)
-            consumer.claim_ahead.weigh(max(len(one.data) for one in deliveries))
+            consumer.prefetch.weigh(max(len(one.data) for one in deliveries))
             consumer.buffer.put(self._prepare(deliveries))
         elif left := self._room()[2]:
             # Counted again: a worker may have taken all of it meanwhile, and then the next claim waits in the server.
@@ -135,7 +135,7 @@ class Fetcher(threading.Thread):
         consumer = self._consumer
         kept = deliveries
         try:
-            kept, apart = consumer.last_delivery.divide(deliveries)
+            kept, apart = consumer.poison.divide(deliveries)
             self._release(apart)
             if apart:
                 # Before the one on its last delivery starts, because it may end this process at once.
@@ -150,7 +150,7 @@ class Fetcher(threading.Thread):
         """How many messages to claim, how many to hold ahead of the workers, and how many are held ahead now."""
         consumer = self._consumer
         now = time.monotonic()
-        target = consumer.claim_ahead.target(max(worker.busy_for(now) for worker in consumer.workers))
+        target = consumer.prefetch.target(max(worker.busy_for(now) for worker in consumer.workers))
         # Counted by what is held and has no outcome yet, because a worker that has just taken a message from the
         # buffer does not look busy at once.
         unfinished = len(consumer.held) - len(consumer.outbox) - consumer.outbox.aside

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.leased import Ack, Bury, Outcome, Release
-from huey_core.consumer.trouble import Outage, Trouble
+from huey_core.consumer.retry import BackOff, Outage
 from huey_core.invoker.stored_result import encode_error, write_result
 from huey_core.safe_logging import get_logger
 from huey_core.text import error_line
@@ -82,14 +82,14 @@ class Outbox:
         self._waiting: deque[Outcome] = deque()
         self._flushing = threading.Lock()
         self._in_flight: Sequence[Outcome] = ()
-        self._trouble = Trouble(consumer.outage, "settling", consumer.config)
+        self._back_off = BackOff(consumer.outage, "settling", consumer.config)
         self._aside: list[_Refused] = []
         self._again_at = 0.0
         self._stored = 0
         self._not_stored_in_a_row = 0
         self._store_spared_until = float("-inf")
         store_outage = Outage(f"the result store {consumer.invoker.result_store!r}", log, self._clock)
-        self._store_trouble = Trouble(store_outage, "storing results", consumer.config)
+        self._store_back_off = BackOff(store_outage, "storing results", consumer.config)
 
     def add(self, outcome: Outcome) -> None:
         """Add an outcome, to be settled by the next flush."""
@@ -144,7 +144,7 @@ class Outbox:
                         raise
                     # One that is refused is not to hold up the others.
                     singly = len(batch)
-            self._trouble.over()
+            self._back_off.over()
 
     def is_settling(self, delivery: Delivery) -> bool:
         """Whether the outcome of a delivery is on its way to the server at this moment."""
@@ -173,7 +173,7 @@ class Outbox:
         self._stored += 1
         self._not_stored_in_a_row = 0
         self._store_spared_until = float("-inf")
-        self._store_trouble.over()
+        self._store_back_off.over()
         if isinstance(outcome, Ack):
             return Ack(outcome.delivery, None, outcome.follow_ups)
         return Bury(outcome.delivery, outcome.reason, outcome.detail)
@@ -185,7 +185,7 @@ class Outbox:
             self._give_up(one, error)
             return
         if self._not_stored_in_a_row >= STORE_TRIES:
-            self._store_spared_until = self._clock() + self._store_trouble.failed(error)
+            self._store_spared_until = self._clock() + self._store_back_off.failed(error)
         self._set_aside(one, error)
 
     def _settle(self, batch: Sequence[Outcome]) -> None:
@@ -215,7 +215,7 @@ class Outbox:
         except Exception as failure:  # noqa: BLE001 - a driver may raise anything while its server is away
             # Singly, each outcome of the batch would wait for the driver's time limit.
             log.debug("the server does not answer: %s", error_line(failure))
-            self._trouble.failed(error)
+            self._back_off.failed(error)
             return False
         return True
 
@@ -230,7 +230,7 @@ class Outbox:
 
     def _keep(self, one: _Refused) -> None:
         self._aside.append(one)
-        self._consumer.last_delivery.has_run(one.outcome.delivery)
+        self._consumer.poison.has_run(one.outcome.delivery)
 
     def _try_again(self) -> None:
         again, self._aside = deque(self._aside), []

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.capabilities import Capability
 from huey_core.commands.base import FunctionCommand
-from huey_core.consumer.guard import run_guarded
 from huey_core.consumer.last_ticks import LastTicks
+from huey_core.consumer.retry import BackOff
 from huey_core.consumer.sharing import share_queue
-from huey_core.consumer.trouble import Trouble
+from huey_core.consumer.supervision import run_supervised
 from huey_core.exceptions import CommandRejected, DataStoreException, MessageTooLarge, QueueWriteException
 from huey_core.safe_logging import get_logger
 from huey_core.text import is_users_interrupt
@@ -172,11 +172,11 @@ class PeriodicScheduler(threading.Thread):
         self._writer = writer
         self._stopping = threading.Event()
         self._wait = wait or self._stopping.wait
-        self._trouble = Trouble(consumer.outage, "writing ticks", consumer.config)
+        self._back_off = BackOff(consumer.outage, "writing ticks", consumer.config)
 
     def run(self) -> None:
         """Write ticks until told to stop."""
-        run_guarded(self._write_ticks, "the writing of ticks", self._wait)
+        run_supervised(self._write_ticks, "the writing of ticks", self._wait)
 
     def _write_ticks(self) -> None:
         pause = 0.0
@@ -184,9 +184,9 @@ class PeriodicScheduler(threading.Thread):
             try:
                 pause = self._write()
             except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
-                pause = self._trouble.failed(error)
+                pause = self._back_off.failed(error)
             else:
-                self._trouble.over()
+                self._back_off.over()
 
     def _write(self) -> float:
         """Write the ticks of this minute, and return how many seconds are left until the next one."""

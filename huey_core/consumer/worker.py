@@ -8,7 +8,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
-from huey_core.consumer.guard import run_guarded
+from huey_core.consumer.supervision import run_supervised
 from huey_core.safe_logging import get_logger
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Worker(threading.Thread):
         """Run deliveries until told to end."""
         consumer = self._consumer
         consumer.notify("huey_worker_start", worker=self.worker_name)
-        run_guarded(self._work, f"worker {self.worker_name!r}")
+        run_supervised(self._work, f"worker {self.worker_name!r}")
         consumer.notify("huey_worker_stop", worker=self.worker_name)
 
     def _work(self) -> None:
@@ -92,7 +92,7 @@ class Worker(threading.Thread):
             self.started = time.monotonic()
             self.running = delivery
             self._run_one(delivery)
-            consumer.claim_ahead.observe(time.monotonic() - self.started)
+            consumer.prefetch.observe(time.monotonic() - self.started)
             self.running = None
             consumer.fetcher.finished_one()
 

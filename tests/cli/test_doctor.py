@@ -393,7 +393,7 @@ class TestServer:
         found = diagnose("plain://host/")
 
         assert (found["round trip"]["level"], found["capabilities"]["level"]) == ("ok", "warn")
-        assert found["consumers"]["sentence"].startswith("they leave no sign of life")
+        assert found["consumers"]["sentence"].startswith("they write no heartbeat")
 
 
 class TestConsumers:

@@ -461,7 +461,7 @@ def test_a_lost_lease_is_noticed_and_the_outcome_changes_nothing(invoker, run_co
     result = slow()
     assert started.wait(PATIENCE)
     invoker.queue.delete([result.task_id])
-    consumer.lease_keeper.renew()
+    consumer.lease_renewal.renew()
     release.set()
     eventually(lambda: not consumer.snapshot().running)
 

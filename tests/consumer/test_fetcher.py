@@ -54,7 +54,7 @@ def test_a_command_that_ends_during_a_claim_is_not_waited_for_after_it(queue, mo
 
     first, held_ahead = let_the_next_be_held_ahead(), add(1, 2)
     consumer = Consumer(invoker, threads=1, periodic=False)
-    monkeypatch.setattr(consumer.claim_ahead, "target", lambda busy_for: 10)
+    monkeypatch.setattr(consumer.prefetch, "target", lambda busy_for: 10)
     with consumer.running():
         assert first.get(blocking=True, timeout=PATIENCE)
         assert held_ahead.get(blocking=True, timeout=PATIENCE) == 3

@@ -238,7 +238,7 @@ def test_a_delivery_that_is_settled_while_leases_are_renewed_does_not_count_as_l
 
     def settle(outcomes):
         effects = settle_really(outcomes)
-        consumer.lease_keeper.renew()
+        consumer.lease_renewal.renew()
         return effects
 
     consumer.invoker.queue.settle = settle

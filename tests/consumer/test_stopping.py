@@ -11,7 +11,7 @@ from huey_core import CommandRegistry, Invoker, queue_command
 from huey_core.consumer import Consumer, ConsumerConfig, fetcher
 from huey_core.consumer import consumer as consumer_module
 from huey_core.consumer import worker as worker_module
-from huey_core.consumer.claim_ahead import ClaimAhead
+from huey_core.consumer.prefetch import Prefetch
 from huey_core.hookspecs import hookimpl
 from huey_memory import ManualClock, MemoryDataStore, MemoryQueue
 
@@ -81,7 +81,7 @@ def consumer_without_workers(make_invoker, eventually, monkeypatch):
         with suppress(SystemExit):
             loop()
 
-    monkeypatch.setattr(worker_module, "run_guarded", unguarded)
+    monkeypatch.setattr(worker_module, "run_supervised", unguarded)
     monkeypatch.setattr(worker_module.Worker, "_run_one", die)
     clock = ManualClock()
     queue = MemoryQueue("q", space="without workers", clock=clock)
@@ -240,7 +240,7 @@ def test_a_command_whose_outcome_waits_already_is_not_given_back_too(
 ):
     let_go = threading.Event()
     # The first that a worker does after it has handed over an outcome.
-    monkeypatch.setattr(ClaimAhead, "observe", lambda self, duration: let_go.wait(10 * PATIENCE))
+    monkeypatch.setattr(Prefetch, "observe", lambda self, duration: let_go.wait(10 * PATIENCE))
     consumer, _ = finish_while_cut_off(cut_off, run_consumer, tries=10**9)
     eventually(consumer.outbox.left)
 

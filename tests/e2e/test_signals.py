@@ -21,7 +21,7 @@ def states(deployment):
 @both_signals
 def test_a_running_command_finishes_and_what_waited_behind_it_is_given_back_at_once(deployment, number):
     # However slow the machine makes the quick ones, there is time to run all of the others behind them.
-    deployment.constants["huey_core.consumer.claim_ahead.HORIZON"] = 6000.0
+    deployment.constants["huey_core.consumer.prefetch.HORIZON"] = 6000.0
     consumer = deployment.start("--threads", "1")
     assert deployment.main.add(1, 2).get(blocking=True, timeout=60) == 3
     result = deployment.invoker.enqueue_many(

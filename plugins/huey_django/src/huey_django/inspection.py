@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.leased import Counts, LeasedQueue, State, StoredMessage
-from huey_core.consumer.presence import consumers_alive, shows_consumers
+from huey_core.consumer.heartbeat import consumers_alive, keeps_heartbeats
 from huey_core.inspection.text import hide_password
 from huey_core.text import printable
 from huey_django.conf import task_aliases
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from huey_core.backends.backend import Backend
-    from huey_core.consumer.presence import ConsumerRecord
+    from huey_core.consumer.heartbeat import ConsumerRecord
     from huey_core.inspection.actions import Acted
     from huey_django.invoker import DjangoInvoker
     from huey_django.tasks import HueyBackend
@@ -154,7 +154,7 @@ class Summary:
         queue: The queue.
         counts: How many messages are in each state; ``None`` when the queue cannot tell.
         waiting: How many messages wait in a queue that cannot tell more; ``None`` otherwise.
-        consumers: The consumers that are alive; ``None`` when they leave no sign of life.
+        consumers: The consumers that are alive; ``None`` when they write no heartbeat.
         problem: What the server or its driver said; empty when all is well.
     """
 
@@ -183,7 +183,7 @@ def summarise(queue: ProjectQueue) -> Summary:
             else:
                 waiting = len(queue.invoker.queue)
             task_store = queue.invoker.task_store
-            if task_store is not None and shows_consumers(task_store):
+            if task_store is not None and keeps_heartbeats(task_store):
                 consumers = _consumers(queue, consumers_alive(task_store))
     except ServerTrouble as trouble:
         problem = trouble.problem

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from huey_core.backends.leased import StoredMessage
-    from huey_core.consumer.presence import ConsumerRecord
+    from huey_core.consumer.heartbeat import ConsumerRecord
     from huey_django.inspection import ProjectQueue
 
 __all__ = ["LIST_LIMIT", "PAGE_LIMIT", "ShownConsumer", "ShownMessage", "moment"]
@@ -53,7 +53,7 @@ class ShownConsumer:
         shown: What it runs, the longest first, as far as its queue can tell.
         held: How many it holds under a lease, running ones included.
         started: When it started.
-        seen: When it last gave a sign of life.
+        seen: When it last wrote a heartbeat.
     """
 
     name: str

@@ -5,11 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from huey_core.consumer.claim_ahead import HORIZON, ClaimAhead
+from huey_core.consumer.prefetch import HORIZON, Prefetch
 
 
-def observed(*durations: float, workers: int = 4, limit: int = 1000) -> ClaimAhead:
-    ahead = ClaimAhead(workers, limit)
+def observed(*durations: float, workers: int = 4, limit: int = 1000) -> Prefetch:
+    ahead = Prefetch(workers, limit)
     for duration in durations:
         ahead.observe(duration)
     return ahead
@@ -59,7 +59,7 @@ def test_the_target_is_never_negative_nor_above_the_limit(durations, workers, li
 
 
 def test_no_more_is_held_ahead_than_fits_into_memory():
-    ahead = ClaimAhead(workers=4, limit=1000)
+    ahead = Prefetch(workers=4, limit=1000)
     ahead.observe(0.0001)
     ahead.weigh(2 * 2**20)
 
@@ -67,7 +67,7 @@ def test_no_more_is_held_ahead_than_fits_into_memory():
 
 
 def test_large_messages_are_forgotten_over_some_claims_of_small_ones():
-    ahead = ClaimAhead(workers=4, limit=1000)
+    ahead = Prefetch(workers=4, limit=1000)
     ahead.observe(0.0001)
     ahead.weigh(2 * 2**20)
 

@@ -1,4 +1,4 @@
-"""Consumers leave a sign of life in the task store, and it never harms them."""
+"""Consumers write a heartbeat into the task store, and it never harms them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from huey_core import __version__, queue_command
 from huey_core.backends.base import EmptyData
-from huey_core.consumer.presence import ConsumerRecord, consumers_alive
+from huey_core.consumer.heartbeat import ConsumerRecord, consumers_alive
 from huey_core.exceptions import Unsupported
 from huey_core.hookspecs import hookimpl
 from huey_core.plugins.hook_faults import HookFaults
@@ -43,7 +43,7 @@ def test_every_consumer_of_a_queue_is_seen(invoker, run_consumer, alive, eventua
 
 
 def test_a_consumer_that_has_stopped_is_not_seen(invoker, run_consumer, alive, eventually):
-    # No sign of life ends by itself while the test runs.
+    # No heartbeat ends by itself while the test runs.
     staying, leaving = run_consumer(invoker, lease=3600.0), run_consumer(invoker, lease=3600.0)
     eventually(lambda: len(alive()) == 2)
 
@@ -186,8 +186,8 @@ def test_a_store_that_fails_does_not_keep_the_consumer_from_working(make_invoker
     run_consumer(invoker)
 
     assert double(21).get(blocking=True, timeout=30) == 42
-    eventually(lambda: "the sign of life of this consumer cannot be written" in caplog.text)
-    assert caplog.text.count("the sign of life of this consumer cannot be written") == 1
+    eventually(lambda: "the heartbeat of this consumer cannot be written" in caplog.text)
+    assert caplog.text.count("the heartbeat of this consumer cannot be written") == 1
 
 
 class SlowStore(MemoryDataStore):

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from huey_core._version import __version__
 from huey_core.backends.capabilities import Capability
+from huey_core.consumer.heartbeat import consumers_alive, keeps_heartbeats
 from huey_core.consumer.periodic import is_run_by
-from huey_core.consumer.presence import consumers_alive, shows_consumers
 from huey_core.consumer.sharing import serializer_conflicts, store_conflicts
 from huey_core.hookspecs import hookimpl
 from huey_core.text import counted
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from huey_core.consumer.consumer import Consumer
     from huey_core.invoker.invoker import Invoker
 
-__all__ = ["CORE_REPORT", "WARNING", "CoreReport"]
+__all__ = ["STARTUP_REPORT", "WARNING", "StartupReport"]
 
 WARNING: Final = "warning: "
 """What a line begins with that is to be logged as a warning; the rest of the line is what the log shows."""
 
 
-class CoreReport:
+class StartupReport:
     """Core's lines of the start-up report, given through the hook that plugins use for theirs."""
 
     @hookimpl(tryfirst=True)
@@ -33,7 +33,7 @@ class CoreReport:
         return [*_what_runs(consumer), *_where(consumer), *_shortcomings(consumer)]
 
 
-CORE_REPORT: Final = CoreReport()
+STARTUP_REPORT: Final = StartupReport()
 
 
 def _what_runs(consumer: Consumer) -> Iterator[str]:
@@ -78,7 +78,7 @@ def _run_elsewhere(commands: Iterable[type[PeriodicQueueCommand]]) -> Iterator[s
 def _known_to_others(invoker: Invoker | None) -> set[str]:
     """The commands that consumers of an invoker's queue know which run periodic ones, as far as can be seen."""
     store = None if invoker is None else invoker.task_store
-    if store is None or not shows_consumers(store):
+    if store is None or not keeps_heartbeats(store):
         return set()
     try:
         alive = consumers_alive(store)

@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from huey_core.backends.leased import Delivery
-    from huey_core.consumer.held import HeldDeliveries
+    from huey_core.consumer.in_flight import InFlight
 
-__all__ = ["LastDelivery"]
+__all__ = ["PoisonIsolation"]
 
 MOMENT: Final = 1.0
 """Seconds for which nothing is claimed beside a message on its last delivery, and between two claims that bring what
 may not be beside it."""
 
 
-class LastDelivery:
+class PoisonIsolation:
     """Lets one message on its last delivery through at a time.
 
     Args:
@@ -42,7 +42,7 @@ class LastDelivery:
     def __init__(
         self,
         max_deliveries: int,
-        held: HeldDeliveries,
+        held: InFlight,
         may_kill: Callable[[Delivery], bool] = lambda delivery: True,
         patience: float = 60.0,
         clock: Callable[[], float] = time.monotonic,

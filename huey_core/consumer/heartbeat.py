@@ -1,4 +1,4 @@
-"""Signs of life: which consumers run, and which commands each of them knows, for ``huey doctor`` and others to see.
+"""The heartbeat: which consumers run, and which commands each of them knows, for ``huey doctor`` and others to see.
 
 A consumer keeps a record of itself in the task store, which the store forgets when it was not renewed for as long as a
 lease: a consumer that is killed disappears together with its leases. An index names the records, because a data store
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from huey_core.backends.base import BaseDataStore
     from huey_core.consumer.consumer import Consumer, Snapshot
 
-__all__ = ["MOST_IDS", "PRESENCE", "ConsumerRecord", "Presence", "consumers_alive", "shows_consumers"]
+__all__ = ["HEARTBEAT", "MOST_IDS", "ConsumerRecord", "Heartbeat", "consumers_alive", "keeps_heartbeats"]
 
 log: Final = get_logger(__name__)
 
@@ -95,61 +95,61 @@ class ConsumerRecord:
         return cls(**known, hook_faults=tuple(faults))
 
 
-def shows_consumers(task_store: BaseDataStore) -> bool:
-    """Whether consumers leave signs of life in a store like this one."""
+def keeps_heartbeats(task_store: BaseDataStore) -> bool:
+    """Whether consumers write heartbeats into a store like this one."""
     return task_store.capabilities >= _NEEDED
 
 
 def consumers_alive(task_store: BaseDataStore) -> list[ConsumerRecord]:
-    """List the consumers that have renewed their sign of life within their lease, by name.
+    """List the consumers that have written a heartbeat within their lease, by name.
 
     Args:
         task_store: The task store of the consumers.
 
     Raises:
-        Unsupported: The store lacks ``ttl`` or ``locks``, so consumers leave no sign in it.
+        Unsupported: The store lacks ``ttl`` or ``locks``, so consumers write no heartbeat into it.
     """
-    if not shows_consumers(task_store):
-        raise Unsupported(f"{task_store!r} lacks 'ttl' or 'locks', so consumers leave no sign of life in it")
+    if not keeps_heartbeats(task_store):
+        raise Unsupported(f"{task_store!r} lacks 'ttl' or 'locks', so consumers write no heartbeat into it")
     index = task_store.peek(_INDEX)
     names = [] if index is EmptyData else sorted(json.loads(index))
     records = task_store.peek_many([_record_key(name) for name in names])
     return [ConsumerRecord.decode(record) for record in records if record is not EmptyData]
 
 
-class Presence:
+class Heartbeat:
     """Core's implementation of the hooks by which a consumer shows that it lives."""
 
     def __init__(self) -> None:
-        self._signs: dict[Consumer, _SignOfLife] = {}
+        self._writers: dict[Consumer, _HeartbeatWriter] = {}
 
     # Last, so that a plugin that keeps the consumer from starting has done so before.
     @hookimpl(trylast=True)
     def huey_consumer_start(self, consumer: Consumer) -> None:
         task_store = consumer.invoker.task_store
-        if task_store is not None and shows_consumers(task_store):
-            self._signs[consumer] = sign = _SignOfLife(consumer, task_store)
-            sign.start()
-            sign.renew(consumer.snapshot())
+        if task_store is not None and keeps_heartbeats(task_store):
+            self._writers[consumer] = writer = _HeartbeatWriter(consumer, task_store)
+            writer.start()
+            writer.renew(consumer.snapshot())
 
     @hookimpl
     def huey_consumer_heartbeat(self, consumer: Consumer, snapshot: Snapshot) -> None:
-        sign = self._signs.get(consumer)
-        if sign is not None:
-            sign.renew(snapshot)
+        writer = self._writers.get(consumer)
+        if writer is not None:
+            writer.renew(snapshot)
 
     @hookimpl
     def huey_consumer_stop(self, consumer: Consumer, reason: str) -> None:
-        sign = self._signs.pop(consumer, None)
-        if sign is not None:
-            sign.end()
+        writer = self._writers.pop(consumer, None)
+        if writer is not None:
+            writer.end()
 
 
-PRESENCE: Final = Presence()
+HEARTBEAT: Final = Heartbeat()
 """The one that every consumer registers."""
 
 
-class _SignOfLife(threading.Thread):
+class _HeartbeatWriter(threading.Thread):
     """Writes one consumer's record, and removes it at the end.
 
     A write that fails, or loses the index to other consumers too often, is left to the next heartbeat: a record
@@ -157,7 +157,7 @@ class _SignOfLife(threading.Thread):
     """
 
     def __init__(self, consumer: Consumer, task_store: BaseDataStore) -> None:
-        super().__init__(name="huey-presence", daemon=True)
+        super().__init__(name="huey-heartbeat", daemon=True)
         self._consumer = consumer
         self._store = task_store
         self._began = consumer.invoker.now()
@@ -191,7 +191,7 @@ class _SignOfLife(threading.Thread):
             step()
         except BaseException as error:  # noqa: BLE001 - whatever a driver raises, the next heartbeat tries again
             if not self._is_failing:
-                log.info("the sign of life of this consumer cannot be written: %s", error_line(error))
+                log.info("the heartbeat of this consumer cannot be written: %s", error_line(error))
             self._is_failing = True
         else:
             self._is_failing = False

@@ -12,7 +12,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from huey_core.backends.leased import State
-from huey_core.consumer.guard import run_guarded
+from huey_core.consumer.supervision import run_supervised
 from huey_core.invoker.abandoned import tell_of_burial, write_in_place_of_result
 from huey_core.invoker.tick_letters import command_of_tick, replace_letter
 from huey_core.safe_logging import get_logger
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from huey_core.backends.leased import LeasedQueue
     from huey_core.invoker.invoker import Invoker
 
-__all__ = ["BurialTeller"]
+__all__ = ["DeadLetterReporter"]
 
 log: Final = get_logger(__name__)
 
@@ -43,7 +43,7 @@ class _TickLetter(NamedTuple):
     message_id: str
 
 
-class BurialTeller(threading.Thread):
+class DeadLetterReporter(threading.Thread):
     """Tells of burials, one after another.
 
     Args:
@@ -55,7 +55,7 @@ class BurialTeller(threading.Thread):
     """
 
     def __init__(self, invoker: Invoker, queue: LeasedQueue) -> None:
-        super().__init__(name="huey-burials", daemon=True)
+        super().__init__(name="huey-dead-letters", daemon=True)
         self._invoker = invoker
         self.queue = queue
         self._waiting: SimpleQueue[str | _TickLetter | None] = SimpleQueue()
@@ -73,7 +73,7 @@ class BurialTeller(threading.Thread):
 
     def run(self) -> None:
         """Tell until told to stop."""
-        run_guarded(self._tell, "the telling of burials", self._stopping.wait)
+        run_supervised(self._tell, "the telling of burials", self._stopping.wait)
 
     def stop(self) -> None:
         """Have the thread end when it has told of what waits, or as soon as the server fails; the dead letters stay."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from huey_core.consumer.config import ConsumerConfig
     from huey_core.safe_logging import SafeLogger
 
-__all__ = ["Outage", "Trouble"]
+__all__ = ["BackOff", "Outage"]
 
 CALM: Final = 5.0
 """Seconds after an outage in which a failure may be the last of it: of a call that was made before it was over."""
@@ -37,20 +37,20 @@ class Outage:
         self._what = what
         self._log = log
         self._lock = threading.Lock()
-        self._failing: set[Trouble] = set()
+        self._failing: set[BackOff] = set()
         self._began = 0.0
         self._ended = float("-inf")
         self._tries = 0
         self._is_logged = False
 
-    def joined_by(self, trouble: Trouble, doing: str, error: Exception) -> None:
+    def joined_by(self, back_off: BackOff, doing: str, error: Exception) -> None:
         """Note that somebody failed, once more or for the first time."""
         with self._lock:
             now = self.clock()
             if not self._failing:
                 self._began = now
                 self._tries = 0
-            self._failing.add(trouble)
+            self._failing.add(back_off)
             self._tries += 1
             is_news = not self._is_logged and now - self._ended > CALM
             if is_news:
@@ -61,10 +61,10 @@ class Outage:
                 "%s cannot be used (%s), trying again until it can: %s", self._what, doing, error_line(error)
             )
 
-    def left_by(self, trouble: Trouble) -> None:
+    def left_by(self, back_off: BackOff) -> None:
         """Note that somebody who failed has succeeded."""
         with self._lock:
-            self._failing.discard(trouble)
+            self._failing.discard(back_off)
             if not self._is_logged or self._failing:
                 return
             self._is_logged = False
@@ -73,7 +73,7 @@ class Outage:
         self._log.info("%s can be used again after %.1f s and %s", self._what, seconds, tries)
 
 
-class Trouble:
+class BackOff:
     """What one thread, or one kind of work, has to do with the outages of its server.
 
     Args:

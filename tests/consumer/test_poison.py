@@ -7,15 +7,15 @@ import pytest
 from huey_core import queue_command
 from huey_core.backends.leased import Delivery
 from huey_core.consumer import Consumer
-from huey_core.consumer import last_delivery as last_delivery_module
-from huey_core.consumer.held import HeldDeliveries
-from huey_core.consumer.last_delivery import LastDelivery
+from huey_core.consumer import poison as poison_module
+from huey_core.consumer.in_flight import InFlight
+from huey_core.consumer.poison import PoisonIsolation
 from huey_core.message import pack
 
 
 @pytest.fixture
 def held():
-    return HeldDeliveries()
+    return InFlight()
 
 
 def deliveries(*attempts):
@@ -25,7 +25,7 @@ def deliveries(*attempts):
 def test_only_one_message_on_its_last_delivery_is_kept_and_no_other_that_was_redelivered(held):
     fresh, suspect, other, redelivered, also_fresh = claimed = deliveries(1, 3, 3, 2, 1)
 
-    kept, apart = LastDelivery(3, held).divide(claimed)
+    kept, apart = PoisonIsolation(3, held).divide(claimed)
 
     assert kept == [fresh, suspect, also_fresh]
     assert apart == [other, redelivered]
@@ -34,7 +34,7 @@ def test_only_one_message_on_its_last_delivery_is_kept_and_no_other_that_was_red
 def test_messages_before_their_last_delivery_are_held_together(held):
     claimed = deliveries(1, 2, 2)
 
-    assert LastDelivery(3, held).divide(claimed) == (claimed, [])
+    assert PoisonIsolation(3, held).divide(claimed) == (claimed, [])
 
 
 class Clock:
@@ -52,85 +52,85 @@ def clock():
 
 
 @pytest.fixture
-def last_delivery(held, clock):
+def poison(held, clock):
     """One that has let a message on its last delivery through, which is held."""
-    last_delivery = LastDelivery(3, held, patience=60.0, clock=clock)
+    poison = PoisonIsolation(3, held, patience=60.0, clock=clock)
     [claimed] = deliveries(3)
     held.add([claimed])
-    last_delivery.divide([claimed])
-    return last_delivery
+    poison.divide([claimed])
+    return poison
 
 
-def test_nothing_is_claimed_beside_a_message_on_its_last_delivery_for_a_moment(last_delivery, clock):
-    assert last_delivery.limit(8) == 0
+def test_nothing_is_claimed_beside_a_message_on_its_last_delivery_for_a_moment(poison, clock):
+    assert poison.limit(8) == 0
 
     clock.now = 1.1
 
-    assert last_delivery.limit(8) == 8
+    assert poison.limit(8) == 8
 
 
-def test_what_was_never_delivered_may_join_a_long_command_on_its_last_delivery_and_nothing_else(last_delivery, clock):
+def test_what_was_never_delivered_may_join_a_long_command_on_its_last_delivery_and_nothing_else(poison, clock):
     clock.now = 30.0
     _, fresh, redelivered = claimed = deliveries(3, 1, 2)
 
-    kept, apart = last_delivery.divide(claimed[1:])
+    kept, apart = poison.divide(claimed[1:])
 
     assert (kept, apart) == ([fresh], [redelivered])
 
 
-def test_what_may_not_join_is_not_claimed_again_at_once(last_delivery, clock):
+def test_what_may_not_join_is_not_claimed_again_at_once(poison, clock):
     clock.now = 30.0
-    last_delivery.divide(deliveries(2))
+    poison.divide(deliveries(2))
 
-    assert last_delivery.limit(8) == 0
+    assert poison.limit(8) == 0
     clock.now = 31.1
-    assert last_delivery.limit(8) == 8
+    assert poison.limit(8) == 8
 
 
-def test_messages_are_claimed_singly_until_one_comes_that_is_not_on_its_last_delivery(last_delivery, held):
+def test_messages_are_claimed_singly_until_one_comes_that_is_not_on_its_last_delivery(poison, held):
     held.discard(held.all()[0])
-    assert last_delivery.limit(8) == 1
+    assert poison.limit(8) == 1
 
-    last_delivery.divide(deliveries(1))
+    poison.divide(deliveries(1))
 
-    assert last_delivery.limit(8) == 8
+    assert poison.limit(8) == 8
 
 
-def test_a_claim_is_not_enlarged_when_there_is_no_room(last_delivery, held):
+def test_a_claim_is_not_enlarged_when_there_is_no_room(poison, held):
     held.discard(held.all()[0])
 
-    assert last_delivery.limit(-3) == -3
+    assert poison.limit(-3) == -3
 
 
-def test_a_command_that_has_run_is_not_waited_for_until_its_outcome_is_written(last_delivery, held):
-    last_delivery.has_run(held.all()[0])
+def test_a_command_that_has_run_is_not_waited_for_until_its_outcome_is_written(poison, held):
+    poison.has_run(held.all()[0])
 
-    assert last_delivery.limit(8) == 1
+    assert poison.limit(8) == 1
 
 
-def test_a_long_command_on_its_last_delivery_does_not_keep_the_others_waiting_for_ever(last_delivery, clock):
+def test_a_long_command_on_its_last_delivery_does_not_keep_the_others_waiting_for_ever(poison, clock):
     clock.now = 61.0
     claimed = deliveries(2, 2)
 
-    assert last_delivery.limit(8) == 1
-    assert last_delivery.divide(claimed) == (claimed, [])
+    assert poison.limit(8) == 1
+    assert poison.divide(claimed) == (claimed, [])
 
 
 def test_what_is_not_run_here_is_neither_taken_for_guilty_nor_set_apart(held):
     claimed = deliveries(3, 3, 2, 1)
-    last_delivery = LastDelivery(3, held, may_kill=lambda delivery: delivery is not claimed[0])
+    poison = PoisonIsolation(3, held, may_kill=lambda delivery: delivery is not claimed[0])
 
-    assert last_delivery.divide(claimed[:1]) == (claimed[:1], [])
-    assert last_delivery.divide(claimed) == ([claimed[0], claimed[1], claimed[3]], [claimed[2]])
+    assert poison.divide(claimed[:1]) == (claimed[:1], [])
+    assert poison.divide(claimed) == ([claimed[0], claimed[1], claimed[3]], [claimed[2]])
 
 
 def test_nothing_is_set_apart_when_every_delivery_is_the_last(held):
-    last_delivery = LastDelivery(1, held)
+    poison = PoisonIsolation(1, held)
     claimed = deliveries(1, 1)
     held.add(claimed)
 
-    assert last_delivery.divide(claimed) == (claimed, [])
-    assert last_delivery.limit(8) == 8
+    assert poison.divide(claimed) == (claimed, [])
+    assert poison.limit(8) == 8
 
 
 def test_what_must_wait_has_been_given_back_before_the_last_delivery_can_start(invoker, monkeypatch):
@@ -139,7 +139,7 @@ def test_what_must_wait_has_been_given_back_before_the_last_delivery_can_start(i
         return True
 
     queue = invoker.queue
-    monkeypatch.setattr(last_delivery_module, "MOMENT", 3600.0)
+    monkeypatch.setattr(poison_module, "MOMENT", 3600.0)
     results = [suspicious() for _ in range(4)]
     for _ in range(queue.max_deliveries - 1):
         assert len(queue.claim(4, 0.001, wait=5.0)) == 4
@@ -165,7 +165,7 @@ def test_many_on_their_last_delivery_are_not_claimed_and_given_back_again_and_ag
         return True
 
     # Each of them runs for less than a moment, however long a busy machine makes it.
-    monkeypatch.setattr(last_delivery_module, "MOMENT", 3600.0)
+    monkeypatch.setattr(poison_module, "MOMENT", 3600.0)
     queue = invoker.queue
     results = [suspicious() for _ in range(50)]
     for _ in range(queue.max_deliveries - 1):
@@ -183,8 +183,8 @@ def test_a_message_that_is_not_run_here_cannot_be_the_guilty_one(invoker, data):
 
     [delivery] = claimed = [Delivery(data, "1", "receipt", invoker.queue.max_deliveries)]
 
-    assert consumer.last_delivery.divide(claimed) == ([delivery], [])
-    assert consumer.last_delivery.limit(8) == 8
+    assert consumer.poison.divide(claimed) == ([delivery], [])
+    assert consumer.poison.limit(8) == 8
 
 
 def test_a_message_in_a_serializer_that_is_not_accepted_cannot_be_the_guilty_one(invoker):
@@ -195,5 +195,5 @@ def test_a_message_in_a_serializer_that_is_not_accepted_cannot_be_the_guilty_one
     claimed = [Delivery(pack({"id": "1", "cmd": "known", "ser": "pickle"}, b""), "1", "receipt", 5)]
     consumer = Consumer(invoker)
 
-    assert consumer.last_delivery.divide(claimed) == (claimed, [])
-    assert consumer.last_delivery.limit(8) == 8
+    assert consumer.poison.divide(claimed) == (claimed, [])
+    assert consumer.poison.limit(8) == 8

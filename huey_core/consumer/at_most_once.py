@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from huey_core.backends.base import BaseDataStore, BaseQueue
     from huey_core.invoker.schedule import CommandSchedule
 
-__all__ = ["PlainSource"]
+__all__ = ["AtMostOnceSource"]
 
 log: Final = get_logger(__name__)
 
@@ -42,7 +42,7 @@ class _Progress:
     follow_ups: int = 0
 
 
-class PlainSource:
+class AtMostOnceSource:
     """Gives a plain queue the four methods that the consumer works with.
 
     Args:

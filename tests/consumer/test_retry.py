@@ -8,42 +8,42 @@ import threading
 import pytest
 
 from huey_core.consumer import ConsumerConfig
-from huey_core.consumer.trouble import Outage, Trouble
+from huey_core.consumer.retry import BackOff, Outage
 
 
-def make_trouble(outage):
+def make_back_off(outage):
     config = ConsumerConfig(initial_delay=1.0, backoff=2.0, max_delay=10.0)
-    return Trouble(outage, "claiming", config, lambda low, high: high)
+    return BackOff(outage, "claiming", config, lambda low, high: high)
 
 
 @pytest.fixture
-def trouble():
-    return make_trouble(Outage("the queue", logging.getLogger("test")))
+def back_off():
+    return make_back_off(Outage("the queue", logging.getLogger("test")))
 
 
-def test_pauses_grow_up_to_the_longest(trouble):
-    pauses = [trouble.failed(OSError()) for _ in range(6)]
+def test_pauses_grow_up_to_the_longest(back_off):
+    pauses = [back_off.failed(OSError()) for _ in range(6)]
 
     assert pauses == [1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
 
 
-def test_pauses_start_anew_after_a_success(trouble):
-    trouble.failed(OSError())
-    trouble.failed(OSError())
-    trouble.over()
+def test_pauses_start_anew_after_a_success(back_off):
+    back_off.failed(OSError())
+    back_off.failed(OSError())
+    back_off.over()
 
-    assert trouble.failed(OSError()) == 1.0
+    assert back_off.failed(OSError()) == 1.0
 
 
 def test_pauses_are_spread_by_chance():
     outage = Outage("the queue", logging.getLogger("test"))
-    trouble = Trouble(outage, "claiming", ConsumerConfig(initial_delay=1.0))
+    back_off = BackOff(outage, "claiming", ConsumerConfig(initial_delay=1.0))
 
-    assert len({trouble.failed(OSError()) for _ in range(5)}) == 5
+    assert len({back_off.failed(OSError()) for _ in range(5)}) == 5
 
 
-def test_a_thousand_failures_are_no_trouble(trouble):
-    assert {trouble.failed(OSError()) for _ in range(1000)} >= {10.0}
+def test_a_thousand_failures_do_not_overflow(back_off):
+    assert {back_off.failed(OSError()) for _ in range(1000)} >= {10.0}
 
 
 def test_a_handler_of_the_log_that_takes_long_holds_up_only_who_logs():
@@ -57,7 +57,7 @@ def test_a_handler_of_the_log_that_takes_long_holds_up_only_who_logs():
     logger = logging.getLogger("test.slow")
     logger.addHandler(Slow())
     outage = Outage("the queue", logger)
-    first, second = make_trouble(outage), make_trouble(outage)
+    first, second = make_back_off(outage), make_back_off(outage)
     logs = threading.Thread(target=first.failed, args=(OSError(),))
     logs.start()
     logging_it.wait(30)
@@ -71,13 +71,13 @@ def test_a_handler_of_the_log_that_takes_long_holds_up_only_who_logs():
     logs.join()
 
 
-def test_each_change_of_state_is_logged_once(trouble, caplog):
+def test_each_change_of_state_is_logged_once(back_off, caplog):
     caplog.set_level(logging.INFO)
 
     for _ in range(3):
-        trouble.failed(OSError("the cable is out"))
-    trouble.over()
-    trouble.over()
+        back_off.failed(OSError("the cable is out"))
+    back_off.over()
+    back_off.over()
 
     assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"]
     assert "the cable is out" in caplog.text
@@ -91,8 +91,8 @@ class CategorisedError(Exception):
         return "network:CategorisedError"
 
 
-def test_the_log_says_why_also_when_the_repr_of_an_error_does_not(trouble, caplog):
-    trouble.failed(CategorisedError("connection refused\nby the host"))
+def test_the_log_says_why_also_when_the_repr_of_an_error_does_not(back_off, caplog):
+    back_off.failed(CategorisedError("connection refused\nby the host"))
 
     assert caplog.messages == [
         "the queue cannot be used (claiming), trying again until it can: CategorisedError: connection refused"
@@ -102,7 +102,7 @@ def test_the_log_says_why_also_when_the_repr_of_an_error_does_not(trouble, caplo
 def test_an_outage_that_several_threads_see_is_logged_once(caplog):
     caplog.set_level(logging.INFO)
     outage = Outage("the queue", logging.getLogger("test"))
-    claiming, settling = make_trouble(outage), make_trouble(outage)
+    claiming, settling = make_back_off(outage), make_back_off(outage)
 
     claiming.failed(OSError("the cable is out"))
     settling.failed(OSError("the cable is out"))
@@ -117,13 +117,13 @@ def test_an_outage_that_several_threads_see_is_logged_once(caplog):
 def test_a_new_outage_is_timed_from_its_own_beginning(caplog):
     caplog.set_level(logging.INFO)
     now = 0.0
-    trouble = make_trouble(Outage("the queue", logging.getLogger("test"), lambda: now))
+    back_off = make_back_off(Outage("the queue", logging.getLogger("test"), lambda: now))
 
     for began, ended in ((0.0, 1.0), (100.0, 103.0)):
         now = began
-        trouble.failed(OSError())
+        back_off.failed(OSError())
         now = ended
-        trouble.over()
+        back_off.over()
 
     assert "after 1.0 s and 1 try" in caplog.messages[1]
     assert "after 3.0 s and 1 try" in caplog.messages[3]
@@ -133,7 +133,7 @@ def test_a_late_failure_is_not_another_outage(caplog):
     caplog.set_level(logging.INFO)
     now = 0.0
     outage = Outage("the queue", logging.getLogger("test"), lambda: now)
-    claiming, settling = make_trouble(outage), make_trouble(outage)
+    claiming, settling = make_back_off(outage), make_back_off(outage)
     claiming.failed(OSError())
     claiming.over()
 
@@ -147,13 +147,13 @@ def test_a_late_failure_is_not_another_outage(caplog):
 def test_an_outage_soon_after_another_one_is_logged_when_it_goes_on(caplog):
     caplog.set_level(logging.INFO)
     now = 0.0
-    trouble = make_trouble(Outage("the queue", logging.getLogger("test"), lambda: now))
-    trouble.failed(OSError())
-    trouble.over()
+    back_off = make_back_off(Outage("the queue", logging.getLogger("test"), lambda: now))
+    back_off.failed(OSError())
+    back_off.over()
 
     for seconds in (1.0, 2.0, 10.0, 11.0):
         now = seconds
-        trouble.failed(OSError())
-    trouble.over()
+        back_off.failed(OSError())
+    back_off.over()
 
     assert [record.levelname for record in caplog.records] == ["ERROR", "INFO", "ERROR", "INFO"]

@@ -15,7 +15,7 @@ from huey_core.safe_logging import get_logger
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["run_guarded"]
+__all__ = ["run_supervised"]
 
 log: Final = get_logger(__name__)
 
@@ -23,7 +23,7 @@ PAUSE: Final = 1.0
 """Seconds before a loop goes on that has raised."""
 
 
-def run_guarded(loop: Callable[[], None], what: str, wait: Callable[[float], object] = time.sleep) -> None:
+def run_supervised(loop: Callable[[], None], what: str, wait: Callable[[float], object] = time.sleep) -> None:
     """Call ``loop`` until it returns: again after a pause when it raises, whatever it raises.
 
     Args:

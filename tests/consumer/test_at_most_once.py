@@ -10,7 +10,7 @@ import pytest
 from huey_core import CommandRegistry, Invoker, crontab, periodic_command, queue_command
 from huey_core.backends.leased import Ack, Message, Release, Retry
 from huey_core.consumer import Consumer
-from huey_core.consumer.plain import PlainSource
+from huey_core.consumer.at_most_once import AtMostOnceSource
 from huey_core.invoker.schedule import CommandSchedule
 from huey_core.message import pack
 from huey_memory import MemoryDataStore
@@ -236,7 +236,7 @@ def fragile_store():
 
 
 def source_of(queue, store=None):
-    return PlainSource(queue, CommandSchedule(store), store, (0.001, 1.0, 0.001), clock=lambda: NOW)
+    return AtMostOnceSource(queue, CommandSchedule(store), store, (0.001, 1.0, 0.001), clock=lambda: NOW)
 
 
 def message(message_id, eta=None):
@@ -346,7 +346,7 @@ def test_an_attempt_counts_once_though_its_outcome_was_settled_twice(fragile_sto
     now = NOW
     queue = FragileQueue()
     queue.write(message("a"))
-    source = PlainSource(queue, CommandSchedule(fragile_store), None, (0.001, 1.0, 0.001), clock=lambda: now)
+    source = AtMostOnceSource(queue, CommandSchedule(fragile_store), None, (0.001, 1.0, 0.001), clock=lambda: now)
     [delivery] = source.claim(1, 60)
     outcome = Retry(delivery, delivery.data, 10, keep_attempts=True)
     fragile_store.failures = 1

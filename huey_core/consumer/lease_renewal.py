@@ -1,4 +1,4 @@
-"""The deliveries that this consumer holds a lease on, and the renewal of those leases."""
+"""The renewal of the leases of what is in flight."""
 
 from __future__ import annotations
 
@@ -6,17 +6,14 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from huey_core.consumer.guard import run_guarded
-from huey_core.consumer.trouble import Trouble
+from huey_core.consumer.retry import BackOff
+from huey_core.consumer.supervision import run_supervised
 from huey_core.safe_logging import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from huey_core.backends.leased import Delivery
     from huey_core.consumer.consumer import Consumer
 
-__all__ = ["HeldDeliveries", "LeaseKeeper"]
+__all__ = ["LeaseRenewal"]
 
 log: Final = get_logger(__name__)
 
@@ -24,32 +21,7 @@ EXTEND_AT_ONCE: Final = 500
 """The most leases to renew in one call, so that no call keeps the server busy for long."""
 
 
-class HeldDeliveries:
-    """A set of deliveries, safe to use from several threads."""
-
-    def __init__(self) -> None:
-        self._by_receipt: dict[tuple[str, str], Delivery] = {}
-
-    def add(self, deliveries: Iterable[Delivery]) -> None:
-        """Hold deliveries that were just claimed."""
-        self._by_receipt.update({(one.message_id, one.receipt): one for one in deliveries})
-
-    def discard(self, delivery: Delivery) -> None:
-        """Hold a delivery no longer, because it was settled or its lease was lost."""
-        self._by_receipt.pop((delivery.message_id, delivery.receipt), None)
-
-    def __contains__(self, delivery: Delivery) -> bool:
-        return (delivery.message_id, delivery.receipt) in self._by_receipt
-
-    def __len__(self) -> int:
-        return len(self._by_receipt)
-
-    def all(self) -> list[Delivery]:
-        """The deliveries held now, the oldest first."""
-        return list(self._by_receipt.values())
-
-
-class LeaseKeeper(threading.Thread):
+class LeaseRenewal(threading.Thread):
     """Renews every held lease three times before it would end, in a thread that no command can hold up.
 
     Args:
@@ -59,13 +31,13 @@ class LeaseKeeper(threading.Thread):
     def __init__(self, consumer: Consumer) -> None:
         super().__init__(name="huey-leases", daemon=True)
         self._consumer = consumer
-        self._trouble = Trouble(consumer.outage, "renewing leases", consumer.config)
+        self._back_off = BackOff(consumer.outage, "renewing leases", consumer.config)
         self._stopping = threading.Event()
 
     def run(self) -> None:
         """Renew until told to stop."""
         # It begins with a pause of its own, and no lease may wait for a longer one.
-        run_guarded(self._renew_and_beat, "the renewal of leases", lambda seconds: None)
+        run_supervised(self._renew_and_beat, "the renewal of leases", lambda seconds: None)
 
     def _renew_and_beat(self) -> None:
         pause = self._consumer.lease / 3
@@ -75,9 +47,9 @@ class LeaseKeeper(threading.Thread):
                 self.renew()
                 self._consumer.measure_clock()
             except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
-                pause = min(self._trouble.failed(error), self._consumer.lease / 3)
+                pause = min(self._back_off.failed(error), self._consumer.lease / 3)
             else:
-                self._trouble.over()
+                self._back_off.over()
                 pause = max(self._consumer.lease / 3 - (time.monotonic() - began), 0.0)
             self._consumer.beat()
 

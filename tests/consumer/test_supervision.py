@@ -8,8 +8,8 @@ import threading
 import pytest
 
 from huey_core import CommandRegistry, Invoker, hookimpl
-from huey_core.consumer import guard
-from huey_core.consumer.guard import run_guarded
+from huey_core.consumer import supervision
+from huey_core.consumer.supervision import run_supervised
 from huey_memory import MemoryDataStore, MemoryQueue
 
 PATIENCE = 30.0
@@ -31,7 +31,7 @@ class FailsOnce:
 
 @pytest.fixture
 def no_pause(monkeypatch):
-    monkeypatch.setattr(guard, "PAUSE", 0.001)
+    monkeypatch.setattr(supervision, "PAUSE", 0.001)
 
 
 @pytest.fixture
@@ -44,9 +44,9 @@ def test_a_loop_that_raises_is_begun_again_after_a_pause_and_the_log_says_so(cap
     pauses = []
     loop = FailsOnce()
 
-    run_guarded(loop, "the loop", pauses.append)
+    run_supervised(loop, "the loop", pauses.append)
 
-    assert (loop.calls, pauses) == (2, [guard.PAUSE])
+    assert (loop.calls, pauses) == (2, [supervision.PAUSE])
     assert [record.levelname for record in caplog.records] == ["CRITICAL"]
     assert "the loop has failed" in caplog.text
     assert "SystemExit" in caplog.text
@@ -54,10 +54,10 @@ def test_a_loop_that_raises_is_begun_again_after_a_pause_and_the_log_says_so(cap
 
 def test_a_loop_is_begun_again_though_its_failure_cannot_be_logged(monkeypatch):
     loop = FailsOnce()
-    monkeypatch.setattr(logging.getLogger(guard.__name__), "handle", FailsOnce())
+    monkeypatch.setattr(logging.getLogger(supervision.__name__), "handle", FailsOnce())
 
     # Where the loops of a consumer run: in the main thread, an exit may be what a signal asks for.
-    thread = threading.Thread(target=run_guarded, args=(loop, "the loop", lambda seconds: None))
+    thread = threading.Thread(target=run_supervised, args=(loop, "the loop", lambda seconds: None))
     thread.start()
     thread.join()
 
@@ -68,7 +68,7 @@ def test_a_loop_that_returns_is_over():
     loop = FailsOnce()
     loop.calls = 1
 
-    run_guarded(loop, "the loop")
+    run_supervised(loop, "the loop")
 
     assert loop.calls == 2
 
@@ -84,7 +84,7 @@ def test_the_fetch_loop_goes_on_after_anything(invoker, add, run_consumer, monke
 @pytest.mark.usefixtures("no_pause")
 def test_what_was_claimed_when_the_fetch_loop_failed_is_given_back_and_runs(invoker, add, run_consumer, monkeypatch):
     consumer = run_consumer(invoker)
-    monkeypatch.setattr(consumer.last_delivery, "divide", FailsOnce(consumer.last_delivery.divide))
+    monkeypatch.setattr(consumer.poison, "divide", FailsOnce(consumer.poison.divide))
 
     assert add(1, 2).get(blocking=True, timeout=PATIENCE) == 3
 
@@ -92,7 +92,7 @@ def test_what_was_claimed_when_the_fetch_loop_failed_is_given_back_and_runs(invo
 @pytest.mark.usefixtures("no_pause")
 def test_a_worker_goes_on_after_anything(invoker, add, run_consumer, monkeypatch):
     consumer = run_consumer(invoker, threads=1)
-    monkeypatch.setattr(consumer.claim_ahead, "observe", FailsOnce(consumer.claim_ahead.observe))
+    monkeypatch.setattr(consumer.prefetch, "observe", FailsOnce(consumer.prefetch.observe))
 
     assert add(1, 2).get(blocking=True, timeout=PATIENCE) == 3
     assert add(3, 4).get(blocking=True, timeout=PATIENCE) == 7

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["ClaimAhead"]
+__all__ = ["Prefetch"]
 
 HORIZON: Final = 0.1
 """Seconds of work to hold ahead."""
@@ -19,7 +19,7 @@ MEMORY: Final = 16 * 2**20
 """Bytes of messages to hold ahead."""
 
 
-class ClaimAhead:
+class Prefetch:
     """Decides how many messages to claim.
 
     Args:

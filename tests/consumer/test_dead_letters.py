@@ -7,8 +7,8 @@ import pytest
 from huey_core import CommandRegistry, Invoker, QueueCommand, hookimpl, queue_command
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.leased import Message, ResultWrite, State
-from huey_core.consumer import burials
-from huey_core.consumer.burials import BurialTeller
+from huey_core.consumer import dead_letters
+from huey_core.consumer.dead_letters import DeadLetterReporter
 from huey_core.exceptions import CommandAbandoned
 from huey_core.invoker.abandoned import tell_of_burial, write_in_place_of_result
 from huey_core.invoker.stored_result import encode_value, write_result
@@ -239,19 +239,19 @@ def test_what_an_operator_has_requeued_since_is_not_told_of(invoker, crash, spen
     spend()
     eventually(lambda: not invoker.queue.claim(2, lease=60.0) and invoker.queue.counts().dead == 2)
     invoker.queue.requeue([abandoned.task_id])
-    teller = BurialTeller(invoker, invoker.queue)
-    teller.start()
+    reporter = DeadLetterReporter(invoker, invoker.queue)
+    reporter.start()
 
-    teller.add([abandoned.task_id, failed_again.task_id])
+    reporter.add([abandoned.task_id, failed_again.task_id])
 
     eventually(lambda: listener.heard, "the other is told of")
-    teller.stop()
-    teller.join()
+    reporter.stop()
+    reporter.join()
     assert [message_id for _, message_id, _ in listener.heard] == [failed_again.task_id]
 
 
 def test_it_is_told_when_the_server_can_be_asked_again(invoker, crash, spend, run_consumer, monkeypatch, eventually):
-    monkeypatch.setattr(burials, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(dead_letters, "FIRST_PAUSE", 0.001)
     errors = [ConnectionError("away"), ConnectionError("away")]
     find_really = invoker.queue.find
 
@@ -289,7 +289,7 @@ def test_commands_run_while_nobody_can_be_told(
 def test_a_burial_that_cannot_be_told_for_long_is_given_up_and_does_not_keep_the_others(
     invoker, crash, spend, run_consumer, monkeypatch, eventually, caplog
 ):
-    monkeypatch.setattr(burials, "PATIENCE", -1.0)
+    monkeypatch.setattr(dead_letters, "PATIENCE", -1.0)
     find_really = invoker.queue.find
 
     def find(message_ids):
@@ -325,12 +325,12 @@ def test_a_consumer_that_stops_tells_of_what_waits_first(invoker, crash, spend, 
     results = [crash(), crash()]
     spend()
     eventually(lambda: not invoker.queue.claim(2, lease=60.0) and invoker.queue.counts().dead == 2)
-    teller = BurialTeller(invoker, invoker.queue)
-    teller.add([result.task_id for result in results])
+    reporter = DeadLetterReporter(invoker, invoker.queue)
+    reporter.add([result.task_id for result in results])
 
-    teller.stop()
-    teller.start()
-    teller.join()
+    reporter.stop()
+    reporter.start()
+    reporter.join()
 
     for result in results:
         with pytest.raises(CommandAbandoned):
@@ -342,13 +342,13 @@ def test_a_consumer_that_stops_says_how_many_it_has_not_told_of(invoker, monkeyp
         raise ConnectionError("away")
 
     monkeypatch.setattr(invoker.queue, "find", fail)
-    teller = BurialTeller(invoker, invoker.queue)
-    teller.add(["a", "b", "c"])
+    reporter = DeadLetterReporter(invoker, invoker.queue)
+    reporter.add(["a", "b", "c"])
 
-    teller.stop()
-    teller.start()
-    teller.join()
-    teller.report_what_is_left()
+    reporter.stop()
+    reporter.start()
+    reporter.join()
+    reporter.report_what_is_left()
 
     assert caplog.messages == [
         "the burial of message a cannot be told yet: ConnectionError: away",
