@@ -74,7 +74,7 @@ class Backend(ABC):
 
     @abstractmethod
     def ping(self) -> None:
-        """Ask the server for a sign of life, and raise what the driver raises when there is none."""
+        """Ask the server whether it answers, and raise what the driver raises when it does not."""
 
     def describe(self) -> dict[str, str]:
         """What an operator wants to know of the server: its product, version and durability, as short texts."""

@@ -92,12 +92,12 @@ def new_message_id() -> str:
 
 
 def abandoned_reason(deliveries: int) -> str:
-    """Return the reason with which a claim buries: ``delivered 5 times without an outcome``, or ``delivered once ...``.
+    """Return the reason with which a claim buries: ``abandoned: no outcome recorded in 5 deliveries``.
 
     Args:
         deliveries: The number of the delivery whose lease ended.
     """
-    return f"delivered {'once' if deliveries == 1 else f'{deliveries} times'} without an outcome"
+    return f"abandoned: no outcome recorded in {'1 delivery' if deliveries == 1 else f'{deliveries} deliveries'}"
 
 
 class State(enum.StrEnum):

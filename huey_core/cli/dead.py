@@ -1,4 +1,4 @@
-"""``huey dead``: look at dead letters, try them again, delete them."""
+"""``huey dead``: look at dead letters, retry them, delete them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["dead"]
 
-_EXPIRED: Final = "expired, and would be dropped without a run; call the command again, or delete the letter"
+_EXPIRED: Final = "expired, and would be dropped without a run; call the command again, or delete the dead letter"
 
 words_argument = click.argument("words", nargs=-1, metavar="[URL] [ID]...")
 all_option = click.option("--all", "every", is_flag=True, help="Take every dead letter of the queue.")
@@ -42,7 +42,7 @@ def _parse_age(ctx: click.Context, param: click.Parameter, value: str | None) ->
 
 @click.group()
 def dead() -> None:
-    """Look at dead letters, try them again, or delete them.
+    """Look at dead letters, retry them, or delete them.
 
     A message becomes a dead letter when it cannot be read, when its command is unknown, when the command failed for
     good and is declared with keep_failed, or when it was delivered again and again and no worker lived to report an
@@ -220,5 +220,5 @@ class _Done:
             for message_id, reason in (self.refused if passing_over_expired else refused).items():
                 click.echo(f"{printable(message_id)}: {reason}", err=True)
             if passing_over_expired and self.expired:
-                click.echo(f"{counted(len(self.expired), 'letter')} had {_EXPIRED}", err=True)
+                click.echo(f"{counted(len(self.expired), 'dead letter')} had {_EXPIRED}", err=True)
         sys.exit(1 if self.refused or (self.expired and not passing_over_expired) else 0)

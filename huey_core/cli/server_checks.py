@@ -82,7 +82,7 @@ def server_findings(url: str) -> Iterator[Finding]:
 
 
 def check_connection(target: Target) -> Finding:
-    """Ask the server for a sign of life."""
+    """Ask the server whether it answers."""
     milliseconds = _timed(target.backend.ping) * 1000
     sentence = f"the server answers, after {milliseconds:.1f} ms"
     return Finding("connection", Level.OK, sentence, facts={"milliseconds": milliseconds})

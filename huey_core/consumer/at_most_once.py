@@ -202,7 +202,7 @@ class AtMostOnceSource:
 
     def _keep_dead(self, delivery: Delivery, reason: str) -> None:
         if self._task_store is None:
-            log.error("message %s cannot be kept without a task store: %s", delivery.message_id, reason)
+            log.error("message %s is lost, because dead letters need a task store: %s", delivery.message_id, reason)
         else:
             # Of a periodic command's ticks, the latest takes the place of the one before.
             command_name = command_of_tick(delivery.data)

@@ -73,7 +73,7 @@ class DeadLetterReporter(threading.Thread):
 
     def run(self) -> None:
         """Tell until told to stop."""
-        run_supervised(self._tell, "the telling of burials", self._stopping.wait)
+        run_supervised(self._tell, "the reporting of dead letters", self._stopping.wait)
 
     def stop(self) -> None:
         """Have the thread end when it has told of what waits, or as soon as the server fails; the dead letters stay."""
@@ -85,7 +85,7 @@ class DeadLetterReporter(threading.Thread):
         at_hand = 1 if self.is_alive() else 0
         untold = self._waiting.qsize() - 1 + at_hand
         if untold > 0:
-            log.warning("stopping before anybody was told of %s", counted(untold, "dead letter"))
+            log.warning("stopped with %s not yet reported", counted(untold, "dead letter"))
 
     def _tell(self) -> None:
         while (one := self._waiting.get()) is not None:
@@ -122,9 +122,9 @@ class DeadLetterReporter(threading.Thread):
                 now = time.monotonic()
                 if self._failing_since is None:
                     self._failing_since = now
-                    log.warning("the burial of message %s cannot be told yet: %s", message_id, error_line(error))
+                    log.warning("dead letter %s cannot be reported yet, retrying: %s", message_id, error_line(error))
                 if now - self._failing_since > PATIENCE:
-                    log.error("who waits for message %s was not told that it is buried", message_id)
+                    log.error("dead letter %s was not reported: whoever waits for its result is not told", message_id)
                     return None
                 if self._stopping.wait(pause):
                     return None

@@ -68,6 +68,7 @@ class LeaseRenewal(threading.Thread):
                         "the lease of message %s was lost: it ran too long unrenewed, or was deleted. "
                         "Its outcome here will not be written",
                         delivery.message_id,
+                        extra={"task_id": delivery.message_id, "delivery_count": delivery.attempt},
                     )
 
     def stop(self) -> None:

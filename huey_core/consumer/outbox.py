@@ -225,7 +225,7 @@ class Outbox:
             self._again_at = self._clock() + SECOND_TRY
             if one.tries == 1 and self._clock() >= self._store_spared_until:
                 message_id, reason = _id(one.outcome), error_line(error)
-                log.warning("the outcome of message %s was not taken, and is tried again: %s", message_id, reason)
+                log.warning("the outcome of message %s was refused, retrying: %s", message_id, reason)
         self._keep(one)
 
     def _keep(self, one: _Refused) -> None:
@@ -284,7 +284,7 @@ class Outbox:
             case Release() | Bury(detail="", result=None):
                 return outcome
         reason = f"its outcome could not be written: {error_line(error)}"[:500]
-        log.error("message %s is buried: %s", _id(outcome), reason)
+        log.error("message %s becomes a dead letter: %s", _id(outcome), reason, extra={"task_id": _id(outcome)})
         result = None
         is_second_burial = isinstance(outcome, Bury) and not outcome.detail
         if isinstance(outcome, Ack | Bury) and outcome.result is not None and not is_second_burial:

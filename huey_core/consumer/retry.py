@@ -57,9 +57,7 @@ class Outage:
                 self._is_logged = True
         # Without the lock: a handler of the log may take long, and leases are to be renewed meanwhile.
         if is_news:
-            self._log.error(
-                "%s cannot be used (%s), trying again until it can: %s", self._what, doing, error_line(error)
-            )
+            self._log.error("%s is unavailable (%s), retrying: %s", self._what, doing, error_line(error))
 
     def left_by(self, back_off: BackOff) -> None:
         """Note that somebody who failed has succeeded."""
@@ -70,7 +68,7 @@ class Outage:
             self._is_logged = False
             self._ended = self.clock()
             seconds, tries = self._ended - self._began, counted(self._tries, "try", "tries")
-        self._log.info("%s can be used again after %.1f s and %s", self._what, seconds, tries)
+        self._log.info("%s is available again after %.1f s and %s", self._what, seconds, tries)
 
 
 class BackOff:

@@ -254,7 +254,7 @@ class _Stopping(threading.Thread):
         except BaseException:
             # Whatever it is, the process must not end as if all had gone well.
             self.failed = True
-            log.critical("the consumer could not stop as it should: giving everything back now", exc_info=True)
+            log.critical("the consumer crashed while it was stopping: giving everything back now", exc_info=True)
 
 
 def _say(write: Callable[[str], None], text: str) -> None:

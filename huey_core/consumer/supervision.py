@@ -35,7 +35,7 @@ def run_supervised(loop: Callable[[], None], what: str, wait: Callable[[float], 
         try:
             loop()
         except BaseException:
-            log.critical("%s has failed and goes on", what, exc_info=True)
+            log.critical("%s crashed, restarting", what, exc_info=True)
             wait(PAUSE)
         else:
             return

@@ -105,7 +105,12 @@ class Worker(threading.Thread):
             # Not an error of the command, which the runner would have handled. The lease, which is renewed no more,
             # brings the message back, and the backend counts its deliveries.
             consumer.held.discard(delivery)
-            log.critical("message %s is let go without an outcome", delivery.message_id, exc_info=True)
+            log.critical(
+                "a worker crashed: message %s has no outcome, and is delivered again when its lease ends",
+                delivery.message_id,
+                exc_info=True,
+                extra={"task_id": delivery.message_id, "delivery_count": delivery.attempt},
+            )
 
     def busy_for(self, now: float) -> float:
         """Seconds for which the present command has run at ``now`` (monotonic); 0 when idle."""

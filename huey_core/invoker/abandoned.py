@@ -14,6 +14,8 @@ from huey_core.exceptions import CommandAbandoned, CommandNotFound, DecodeError
 from huey_core.invoker.stored_result import encode_dropped, leaves_record, result_write, write_result
 from huey_core.message import unpack
 from huey_core.safe_logging import get_logger
+from huey_core.text import printable_text
+from huey_core.unicode import cut_middle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +29,7 @@ log: Final = get_logger(__name__)
 
 
 def tell_of_burial(invoker: Invoker, letter: StoredMessage) -> ResultWrite | None:
-    """Tell the log and the plugins of a dead letter.
+    """Report a dead letter to the log and the plugins.
 
     Args:
         invoker: Whose command it was.
@@ -38,7 +40,11 @@ def tell_of_burial(invoker: Invoker, letter: StoredMessage) -> ResultWrite | Non
     """
     header = _header(letter)
     # Whoever can write to a queue decides what is in a header.
-    log.error("message %s of the command %.200r is buried: %s", letter.message_id, header.get("cmd"), letter.reason)
+    name = cut_middle(printable_text(header.get("cmd")), 200)
+    fields = {"task_id": letter.message_id, "command": name, "queue": invoker.queue.name}
+    log.error(
+        "message %s of the command %r becomes a dead letter: %s", letter.message_id, name, letter.reason, extra=fields
+    )
     invoker.notify("huey_command_buried", command=None, message_id=letter.message_id, reason=letter.reason)
     wanted, ttl = _result_options(invoker, header)
     if not leaves_record(invoker, wanted, ttl, is_tick="tick" in header):

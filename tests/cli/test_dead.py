@@ -219,7 +219,7 @@ def test_retry_all_leaves_what_has_expired_and_counts_it(cli, bury_expired):
     result = cli.run("dead", "retry", cli.url, "--all", "--yes")
 
     assert (result.exit_code, result.stdout) == (0, "retried 1 of 3\n")
-    assert result.stderr.startswith("2 letters had expired, and would be dropped without a run; ")
+    assert result.stderr.startswith("2 dead letters had expired, and would be dropped without a run; ")
     assert sorted(dead(cli)) == ["stale", "staler"]
 
 

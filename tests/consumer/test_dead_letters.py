@@ -15,7 +15,7 @@ from huey_core.invoker.stored_result import encode_value, write_result
 from huey_core.message import encode_header
 from huey_memory import ManualClock, MemoryDataStore, MemoryQueue
 
-ABANDONED = "delivered 5 times without an outcome"
+ABANDONED = "abandoned: no outcome recorded in 5 deliveries"
 
 
 class Listener:
@@ -88,7 +88,9 @@ def test_the_log_names_the_command(invoker, crash, spend, eventually, caplog):
 
     tell(invoker)
 
-    assert caplog.messages == [f"message {result.task_id} of the command 'shop.crash' is buried: {ABANDONED}"]
+    assert caplog.messages == [
+        f"message {result.task_id} of the command 'shop.crash' becomes a dead letter: {ABANDONED}"
+    ]
 
 
 def test_plugins_are_told(invoker, crash, spend, eventually, listener):
@@ -279,7 +281,7 @@ def test_commands_run_while_nobody_can_be_told(
     abandoned = crash()
     spend()
     consumer = run_consumer(invoker)
-    line = f"the burial of message {abandoned.task_id} cannot be told yet: ConnectionError: away"
+    line = f"dead letter {abandoned.task_id} cannot be reported yet, retrying: ConnectionError: away"
     eventually(lambda: line in caplog.messages, "telling has failed")
 
     assert add(1, 2).get(blocking=True, timeout=60) == 3
@@ -304,7 +306,12 @@ def test_a_burial_that_cannot_be_told_for_long_is_given_up_and_does_not_keep_the
 
     with pytest.raises(CommandAbandoned):
         told.get(blocking=True, timeout=60)
-    eventually(lambda: f"who waits for message {refused.task_id} was not told that it is buried" in caplog.messages)
+    eventually(
+        lambda: (
+            f"dead letter {refused.task_id} was not reported: whoever waits for its result is not told"
+            in caplog.messages
+        )
+    )
 
 
 def test_a_burst_is_told_of_in_full(run_consumer, eventually, listener):
@@ -351,6 +358,6 @@ def test_a_consumer_that_stops_says_how_many_it_has_not_told_of(invoker, monkeyp
     reporter.report_what_is_left()
 
     assert caplog.messages == [
-        "the burial of message a cannot be told yet: ConnectionError: away",
-        "stopping before anybody was told of 2 dead letters",
+        "dead letter a cannot be reported yet, retrying: ConnectionError: away",
+        "stopped with 2 dead letters not yet reported",
     ]

@@ -302,8 +302,8 @@ def test_an_outage_of_the_result_store_is_logged_as_one_of_the_result_store(cons
 
     errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
     assert len(errors) == 1
-    assert "the result store <MemoryDataStore 'q'> cannot be used" in errors[0]
-    assert caplog.messages[-1].startswith("the result store <MemoryDataStore 'q'> can be used again")
+    assert "the result store <MemoryDataStore 'q'> is unavailable" in errors[0]
+    assert caplog.messages[-1].startswith("the result store <MemoryDataStore 'q'> is available again")
 
 
 def test_what_waits_for_the_result_store_is_let_go_when_its_lease_is_lost(consumer, away, pass_time):
@@ -420,8 +420,8 @@ def test_a_refusal_is_not_logged_as_an_outage(consumer, pass_time, caplog):
     consumer.outbox.flush()
 
     assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR"]
-    assert "was not taken, and is tried again" in caplog.messages[0]
-    assert "is buried" in caplog.messages[1]
+    assert "was refused, retrying" in caplog.messages[0]
+    assert "becomes a dead letter" in caplog.messages[1]
 
 
 def test_an_outcome_waits_for_longer_than_a_lease_while_the_lease_is_still_ours(consumer, pass_time):

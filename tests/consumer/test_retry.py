@@ -94,9 +94,7 @@ class CategorisedError(Exception):
 def test_the_log_says_why_also_when_the_repr_of_an_error_does_not(back_off, caplog):
     back_off.failed(CategorisedError("connection refused\nby the host"))
 
-    assert caplog.messages == [
-        "the queue cannot be used (claiming), trying again until it can: CategorisedError: connection refused"
-    ]
+    assert caplog.messages == ["the queue is unavailable (claiming), retrying: CategorisedError: connection refused"]
 
 
 def test_an_outage_that_several_threads_see_is_logged_once(caplog):

@@ -48,7 +48,7 @@ def test_a_loop_that_raises_is_begun_again_after_a_pause_and_the_log_says_so(cap
 
     assert (loop.calls, pauses) == (2, [supervision.PAUSE])
     assert [record.levelname for record in caplog.records] == ["CRITICAL"]
-    assert "the loop has failed" in caplog.text
+    assert "the loop crashed, restarting" in caplog.text
     assert "SystemExit" in caplog.text
 
 

@@ -76,7 +76,7 @@ def test_a_command_that_kills_its_worker_each_time_is_buried_and_its_neighbours_
 
     assert [result.get(blocking=True, timeout=60) for result in neighbours] == [0.2] * 12
     [dead] = deployment.queue.peek(State.DEAD)
-    assert (dead.message_id, dead.reason) == (poison.task_id, "delivered 3 times without an outcome")
+    assert (dead.message_id, dead.reason) == (poison.task_id, "abandoned: no outcome recorded in 3 deliveries")
     assert len(deployment.journal("started", "kill_the_worker")) == 3
     with pytest.raises(CommandAbandoned):
         poison.get(blocking=True, timeout=60)

@@ -74,8 +74,8 @@ def ask():
 
 def outages(consumer):
     """What the consumer has logged about the state of its server."""
-    changes = consumer.log_lines("cannot be used", "can be used again")
-    return ["away" if "cannot be used" in change else "back" for change in changes]
+    changes = consumer.log_lines("is unavailable", "is available again")
+    return ["away" if "is unavailable" in change else "back" for change in changes]
 
 
 def test_nothing_accepted_is_lost_when_the_server_restarts_again_and_again(new_server, deploy, produce):

@@ -124,7 +124,7 @@ def test_a_consumer_ends_in_time_while_its_server_does_not_answer(new_server, de
     server = new_server()
     consumer = deploy(server, socket_timeout=1, connect_timeout=1).start("--shutdown-timeout", "1")
     server.suspend()
-    await_condition(lambda: consumer.log_lines("cannot be used"), "the outage is noticed")
+    await_condition(lambda: consumer.log_lines("is unavailable"), "the outage is noticed")
 
     consumer.send(signal.SIGTERM)
 

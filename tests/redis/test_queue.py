@@ -118,7 +118,7 @@ class TestScripts:
         strict.write(b"killer")
         eventually(lambda: strict.claim(1, 0.001) == [] and strict.counts().dead == 1)
         (dead,) = strict.peek(State.DEAD)
-        assert dead.reason == "delivered 2 times without an outcome"
+        assert dead.reason == "abandoned: no outcome recorded in 2 deliveries"
 
 
 class TestMessages:

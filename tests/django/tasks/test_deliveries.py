@@ -78,7 +78,7 @@ def test_a_task_that_kills_its_workers_has_failed_when_it_is_buried(new_url, con
     assert (got.status, got.attempts) == (TaskResultStatus.FAILED, 1)
     assert got.finished_at >= got.started_at
     assert got.errors[0].exception_class is CommandException
-    assert "delivered once without an outcome" in got.errors[0].traceback
+    assert "abandoned: no outcome recorded in 1 delivery" in got.errors[0].traceback
 
 
 def test_a_record_that_can_be_seen_a_moment_after_the_burial_is_waited_for(invoker, claim, monkeypatch):

@@ -64,7 +64,7 @@ class MongoBackend(Backend):
 
     @limited
     def ping(self) -> None:
-        """Ask the primary for a sign of life.
+        """Ask the primary whether it answers.
 
         Raises:
             pymongo.errors.PyMongoError: There is none, or the password is wrong.

@@ -180,7 +180,7 @@ class Cluster:
             return self.client.admin.command("hello", codec_options=self.client.codec_options)
 
     def ping(self) -> None:
-        """Ask the primary for a sign of life."""
+        """Ask the primary whether it answers."""
         with naming_the_login(self.settings):
             self.client[self.settings.database].command("ping")
 

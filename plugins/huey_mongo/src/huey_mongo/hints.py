@@ -208,9 +208,7 @@ class Hints:
                     if not self._unsupported and self._streams is not False:
                         # A surprise, such as a document that another program wrote, must not end the thread either.
                         surprise = None if isinstance(error, PyMongoError) else error
-                        logger.info(
-                            "there is no change stream, so looks take its place: %.300s", error, exc_info=surprise
-                        )
+                        logger.info("there is no change stream, polling instead: %.300s", error, exc_info=surprise)
                 if self._streams:
                     pause = shortest
             self._set_streaming(False)
@@ -271,7 +269,7 @@ class Hints:
                     # All of it first: whoever ends a watch, on an event loop too, must not wait for the server.
                     self._call_watchers([(store, document["name"]) for document in there])
             except PyMongoError as error:
-                logger.info("could not look at what is watched: %s", error)
+                logger.info("could not poll what is watched: %s", error)
             with self._changed:
                 if self._changed.wait_for(lambda: self._new_watch, pause * randomness().uniform(0.75, 1.25)):
                     pause = FIRST_LOOK

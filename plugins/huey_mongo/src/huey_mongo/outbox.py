@@ -89,7 +89,7 @@ def clear(cluster: Cluster, queue: str, documents: Sequence[Any]) -> None:
         cluster.collection.update_one({"_id": documents[0], **HAS_OUTBOX}, {"$set": {"at": later}})
         # The driver's text repeats the whole document, which may be large.
         logger.error(
-            "follow-ups or a result of %r could not be written, and are tried again in %g s: %.300s",
+            "follow-ups or a result of %r could not be written, retrying in %g s: %.300s",
             queue,
             LONG_PATIENCE,
             error,

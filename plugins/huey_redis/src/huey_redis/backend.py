@@ -89,7 +89,7 @@ class RedisBackend(Backend):
         return RedisDataStore(name, connections=self._connections, watcher=self._watcher)
 
     def ping(self) -> None:
-        """Ask the server for a sign of life.
+        """Ask the server whether it answers.
 
         Raises:
             redis.RedisError: There is none, or the password is wrong.

@@ -174,10 +174,10 @@ class Watcher:
                 if not isinstance(error, (RedisError, OSError)):
                     # Once, because it may come back with every attempt.
                     if not was_surprised:
-                        logger.exception("an unexpected error on the connection for watches; it is made anew")
+                        logger.exception("an unexpected error on the connection for watches, reconnecting")
                     was_surprised = True
                 elif subscriptions is not None:
-                    logger.info("the connection for watches was lost: %s", error)
+                    logger.info("the connection for watches was lost, reconnecting: %s", error)
                     pause = shortest
                 was_lost = True
                 _fail(watched, error)

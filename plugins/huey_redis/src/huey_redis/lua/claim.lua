@@ -28,8 +28,8 @@ if #expired > 0 then
     local id = expired[i]
     local attempt, rank = parse(run)
     if tonumber(attempt) >= tonumber(ARGV[3]) then
-      local times = attempt == '1' and 'once' or attempt .. ' times'
-      bury(at, id, attempt, rank, cjson.encode({reason = 'delivered ' .. times .. ' without an outcome', detail = ''}))
+      local reason = 'abandoned: no outcome recorded in ' .. attempt .. (attempt == '1' and ' delivery' or ' deliveries')
+      bury(at, id, attempt, rank, cjson.encode({reason = reason, detail = ''}))
       buried[#buried + 1] = id
     else
       redis.call('HSET', RUN, id, idle(attempt, rank))
