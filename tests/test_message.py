@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from huey_core.exceptions import DecodeError, EncodeError
-from huey_core.message import PlainHeaders, encode_header, encode_result_header, join, pack, unpack
+from huey_core.message import MessageHeader, encode_header, encode_result_header, join, pack, read_header, unpack
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -103,7 +103,7 @@ def test_a_header_that_json_does_not_have_is_refused(value: object) -> None:
 def test_a_plain_header_is_written_as_any_other(task_id, command, serializer, enqueued_at, retries):
     header = {"id": task_id, "cmd": command, "ser": serializer, "at": enqueued_at, "retries": retries}
 
-    assert PlainHeaders(command, serializer).encode(task_id, enqueued_at, retries) == encode_header(header)
+    assert MessageHeader(task_id, command, serializer, enqueued_at, retries).encode() == encode_header(header)
 
 
 @given(task_id=st.text(), state=st.sampled_from(["ok", "error"]), serializer=st.text(min_size=1))
@@ -120,9 +120,66 @@ def test_a_header_that_is_too_long_is_not_written() -> None:
 
 def test_a_plain_header_that_is_too_long_is_not_written() -> None:
     with pytest.raises(EncodeError, match="may be 65,536"):
-        PlainHeaders("shop.add", "json").encode("x" * 65_536, 1.0, 0)
+        MessageHeader("x" * 65_536, "shop.add", "json", 1.0).encode()
 
 
 def test_a_header_that_is_too_long_is_not_read() -> None:
     with pytest.raises(DecodeError, match="longer than 65,536 bytes"):
         unpack(b'HUEY/1 {"id":"' + b"x" * 65_536 + b'"}\n')
+
+
+EVERY_FIELD: dict[str, Any] = {
+    "id": "1",
+    "cmd": "shop.add",
+    "ser": "json",
+    "at": 1.5,
+    "retries": 3,
+    "tries": 1,
+    "eta": 2.0,
+    "exp": 9.0,
+    "prio": 4,
+    "hdr": {"trace": "abc"},
+    "tick": 60,
+    "opts": {"retry_delay": 5.0},
+}
+
+
+def test_every_field_is_read_under_its_name() -> None:
+    header = read_header(pack(EVERY_FIELD, b""))
+
+    assert header[:-2] == ("1", "shop.add", "json", 1.5, 3, 1, 2.0, 9.0, 4, {"retry_delay": 5.0}, {"trace": "abc"}, 60)
+
+
+def test_every_field_is_written_as_the_specification_has_it() -> None:
+    header = read_header(pack(EVERY_FIELD, b""))._replace(fields={})
+
+    assert header.encode() == encode_header(EVERY_FIELD)
+
+
+@given(header=headers)
+def test_the_fields_that_a_reader_does_not_know_are_written_again(header: dict[str, Any]) -> None:
+    written, _, _ = unpack(read_header(pack({**EVERY_FIELD, **header}, b"")).encode())
+
+    assert written == {**EVERY_FIELD, **header}
+
+
+def test_a_header_cannot_be_changed() -> None:
+    with pytest.raises(AttributeError):
+        MessageHeader("1").retries = 3  # type: ignore[misc]
+
+
+@given(st.dictionaries(st.sampled_from([*EVERY_FIELD, "other"]), json_values))
+def test_a_field_of_the_wrong_type_is_read_as_if_it_were_absent(fields: dict[str, Any]) -> None:
+    header = MessageHeader.read(fields)
+
+    assert isinstance(header.task_id, str)
+    assert type(header.retries) is int
+    assert header.eta is None or header.eta == fields["eta"]
+    assert [value for _, value in header.labelled_fields()] == list(fields.values())
+    if header.malformed:
+        with pytest.raises(DecodeError, match=header.malformed):
+            header.check()
+
+
+def test_bytes_that_are_no_message_have_a_header_without_fields() -> None:
+    assert read_header(b"\xff") == MessageHeader()

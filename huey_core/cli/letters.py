@@ -20,18 +20,15 @@ __all__ = ["as_json", "command_name", "echo_letter"]
 _LONGEST_NAME: Final = 120
 """Characters of a command's name that are shown in a list: whoever writes a message decides what it asks for."""
 
-_TIMES: Final = frozenset({"at", "eta", "exp"})
+_TIMES: Final = frozenset({"enqueued_at", "eta", "expires_at", "tick_at"})
 _LABELS: Final = {
-    "id": "id",
-    "cmd": "command",
-    "ser": "serializer",
-    "at": "enqueued",
+    "task_id": "id",
+    "command_name": "command",
+    "enqueued_at": "enqueued",
     "eta": "not before",
-    "exp": "expires",
+    "expires_at": "expires",
     "retries": "retries left",
-    "prio": "priority",
-    "opts": "options",
-    "hdr": "headers",
+    "tick_at": "tick",
 }
 
 
@@ -54,8 +51,8 @@ def as_json(message: StoredMessage, details: bool = False) -> dict[str, Any]:
     facts = MessageFacts.read(message)
     if facts.problem:
         return shown | {"unreadable": facts.problem} | ({"detail": message.detail} if details else {})
-    shown["command"] = facts.header.get("cmd")
-    return shown | ({"header": facts.header, "detail": message.detail} if details else {})
+    shown["command"] = facts.command or None
+    return shown | ({"header": dict(facts.header.fields), "detail": message.detail} if details else {})
 
 
 def echo_letter(message: StoredMessage) -> None:
@@ -67,7 +64,7 @@ def echo_letter(message: StoredMessage) -> None:
     if facts.problem:
         pairs.append(("unreadable", f"{facts.problem} ({len(message.data):,} bytes)"))
     else:
-        pairs += [(_LABELS.get(key, key), _field(key, value)) for key, value in facts.header.items()]
+        pairs += [(_LABELS.get(key, key), _field(key, value)) for key, value in facts.header.labelled_fields()]
         pairs.append(("arguments", f"{len(facts.body):,} bytes, not decoded"))
     echo_pairs(pairs)
     if message.detail:

@@ -25,7 +25,7 @@ from huey_core.inspection.messages import MessageFacts
 from huey_core.inspection.text import hide_password
 from huey_core.invoker.opened import OpenedBackends
 from huey_core.invoker.stored_result import write_result
-from huey_core.message import encode_header, join
+from huey_core.message import MessageHeader, join
 from huey_core.plugins.serializers import serializer as find_serializer
 from huey_core.text import counted
 
@@ -149,8 +149,7 @@ def check_round_trip(target: Target) -> Finding:
     queue, store = target.backend.queue(name), target.backend.data_store(name)
     serializer = find_serializer(target.backend.url.options["serializer"])
     message_id = new_message_id()
-    header = {"id": message_id, "cmd": _SCRATCH_COMMAND, "ser": serializer.name, "at": time.time(), "retries": 0}
-    encoded = encode_header(header)
+    encoded = MessageHeader(message_id, _SCRATCH_COMMAND, serializer.name, time.time()).encode()
     message = join(encoded, serializer.encode([[name], {}], encoded))
     result = serializer.encode(name)
     began = time.monotonic()
@@ -342,7 +341,7 @@ def _waited(queue: BaseQueue) -> float | None:
     since = [each.due for state in (State.SCHEDULED, State.RUNNING) for each in queue.peek(state, 0, 1)]
     for each in queue.peek(State.READY, 0, _LISTED):
         header = MessageFacts.read(each).header
-        times = [at for at in (header.get("at"), header.get("eta")) if isinstance(at, int | float)]
+        times = [at for at in (header.enqueued_at, header.eta) if at is not None]
         since.append(max(times, default=None))
     waited = [now - at for at in since if at is not None and at <= now]
     return max(waited, default=None)

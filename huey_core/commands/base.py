@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from huey_core.backends.leased import new_message_id
 from huey_core.commands.local_time import to_epoch
@@ -19,8 +19,23 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from huey_core.invoker.invoker import Invoker
+    from huey_core.message import MessageHeader
 
-__all__ = ["FunctionCommand", "PeriodicQueueCommand", "QueueCommand"]
+__all__ = ["FunctionCommand", "PeriodicQueueCommand", "QueueCommand", "ReceivedMessage"]
+
+
+class ReceivedMessage(NamedTuple):
+    """The message that a command was read from.
+
+    Attributes:
+        header: Its header.
+        message: All of its bytes.
+        data: The command's data, as they were in it.
+    """
+
+    header: MessageHeader
+    message: bytes
+    data: Any
 
 
 class QueueCommand:
@@ -58,7 +73,7 @@ class QueueCommand:
         retried: How many retries there have been.
         attempt: While it runs: the number of this delivery since the last outcome, from 1.
         enqueued_at: When it was written, in seconds since the epoch; ``None`` before that.
-        received: The message that it was read from and the data that were in it; ``None`` where it was made here.
+        received: The message that it was read from; ``None`` where it was made here.
         unique: Goes before the options' ``unique_key`` and ``unique_for``, where it is set.
         expires_at: When it expires, in seconds since the epoch; ``None`` never.
         tick_at: For a run by the clock: the time for which it is, in seconds since the epoch; ``None`` for a call.
@@ -108,8 +123,7 @@ class QueueCommand:
         self.enqueued_at: float | None = None
         self.expires_at: float | None = None
         self.unique: tuple[str, float | None] | None = None
-        self.received_header: dict[str, Any] = {}
-        self.received: tuple[bytes, Any] | None = None
+        self.received: ReceivedMessage | None = None
 
     def override(self, options: dict[str, Any]) -> None:
         """Let this call have options that differ from the class's; :attr:`retries` begins anew.
@@ -120,6 +134,27 @@ class QueueCommand:
         self.overrides = options
         self.options = self.defaults.override(**options)
         self.retries = self.options.retries
+
+    def receive(self, message: ReceivedMessage) -> None:
+        """Take over what the message says that this command was read from."""
+        header = message.header
+        self.received = message
+        self.eta = header.eta
+        self.retries = header.retries
+        self.retried = header.retried
+        self.enqueued_at = header.enqueued_at
+        self.expires_at = header.expires_at
+        # A copy, since hooks may add to them.
+        self.headers = dict(header.headers) if header.headers else {}
+        if header.tick_at is not None:
+            self.tick_at = header.tick_at
+
+    def written_at(self, clock: Callable[[], float]) -> tuple[float, float | None]:
+        """When it is enqueued, and when it expires, if it is written now and was not before."""
+        if self.enqueued_at is not None:
+            return self.enqueued_at, self.expires_at
+        now, expires = clock(), self.options.expires
+        return now, self.expires_at if expires is None else (self.eta or now) + expires
 
     def create_id(self) -> str:
         """Return the identifier of a new call. No two calls may have the same."""

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, Release, Retry, new_message_id
-from huey_core.exceptions import DecodeError
 from huey_core.invoker.tick_letters import command_of_tick
-from huey_core.message import unpack
+from huey_core.message import read_header
 from huey_core.safe_logging import get_logger
 from huey_core.text import counted, error_line
 
@@ -176,13 +175,10 @@ class AtMostOnceSource:
         return due
 
     def _deliver_or_schedule(self, data: bytes) -> Delivery | None:
-        try:
-            header, _, _ = unpack(data)
-        except DecodeError:
-            # The runner says what is wrong with it.
-            return _deliver(data, new_message_id())
-        message_id, eta = str(header.get("id")), header.get("eta")
-        if isinstance(eta, int | float) and eta > self._clock():
+        header = read_header(data)
+        # What is wrong with a message that cannot be read is for the runner to say.
+        message_id, eta = header.task_id or new_message_id(), header.eta
+        if eta is not None and eta > self._clock():
             try:
                 self._schedule.add(message_id, eta, data)
             except Exception:

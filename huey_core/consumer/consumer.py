@@ -25,11 +25,11 @@ from huey_core.consumer.signals import run_until_signalled
 from huey_core.consumer.startup_report import STARTUP_REPORT, WARNING
 from huey_core.consumer.stats import Snapshot, Stats
 from huey_core.consumer.worker import WorkBuffer, Worker
-from huey_core.exceptions import DecodeError, QueueException, QueueReadException
+from huey_core.exceptions import QueueException, QueueReadException
 from huey_core.invoker.runner import CommandRunner
 from huey_core.invoker.schedule import CommandSchedule
 from huey_core.invoker.tick_letters import command_of_tick
-from huey_core.message import unpack
+from huey_core.message import read_header
 from huey_core.safe_logging import get_logger
 from huey_core.text import counted, error_line
 
@@ -377,11 +377,8 @@ class Consumer:
 
     def _is_run_here(self, delivery: Delivery) -> bool:
         """Whether the command of a message would be run, as far as its header says; the body is not looked at."""
-        try:
-            header, _, _ = unpack(delivery.data)
-        except DecodeError:
-            return False
-        return str(header.get("cmd")) in self.invoker.registry and str(header.get("ser")) in self.invoker.accepted
+        header = read_header(delivery.data)
+        return header.command_name in self.invoker.registry and header.serializer in self.invoker.accepted
 
     def _at_most_once_source(self) -> AtMostOnceSource:
         config = self.config

@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from huey_core.commands.base import FunctionCommand
 from huey_core.exceptions import BodyTooLarge, CommandNotFound, DecodeError
-from huey_core.message import unpack
+from huey_core.message import MessageHeader, read_message
 from huey_core.text import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from huey_core.backends.leased import StoredMessage
     from huey_core.invoker.invoker import Invoker
 
@@ -44,14 +42,14 @@ class MessageFacts:
     Attributes:
         stored: The message, with the reason and the traceback of a dead one.
         problem: Why it cannot be read; empty when it can.
-        header: Its header, as JSON; empty when it cannot be read.
+        header: Its header; without fields when it cannot be read.
         context: The bytes before the body.
         body: The bytes of its arguments.
     """
 
     stored: StoredMessage
     problem: str = ""
-    header: Mapping[str, Any] = field(default_factory=dict)
+    header: MessageHeader = field(default_factory=MessageHeader)
     context: bytes = b""
     body: bytes = b""
 
@@ -59,7 +57,7 @@ class MessageFacts:
     def read(cls, stored: StoredMessage) -> MessageFacts:
         """Read a message; its body is not decoded."""
         try:
-            header, context, body = unpack(stored.data)
+            header, context, body = read_message(stored.data)
         except DecodeError as error:
             return cls(stored, str(error))
         return cls(stored, "", header, context, body)
@@ -67,12 +65,12 @@ class MessageFacts:
     @property
     def command(self) -> str:
         """The name of the command; empty when the message names none."""
-        return str(self.header.get("cmd", ""))
+        return self.header.command_name
 
     def has_expired(self, now: float) -> bool:
         """Whether a consumer would drop it at ``now`` (seconds since the epoch by the queue's clock), without a run."""
-        expires = self.header.get("exp")
-        return isinstance(expires, int | float) and now > expires
+        expires = self.header.expires_at
+        return expires is not None and now > expires
 
     def arguments(self, invoker: Invoker, limit: int) -> Arguments:
         """Decode the body.
@@ -83,15 +81,17 @@ class MessageFacts:
         """
         if self.problem:
             return Arguments(hidden=printable(self.problem))
-        name = self.header.get("ser")
-        serializer = invoker.accepted.get(name) if isinstance(name, str) else None
+        if self.header.malformed:
+            return _hidden(f"the header's field {self.header.malformed!r} is of the wrong type")
+        name = self.header.serializer
+        serializer = invoker.accepted.get(name)
         if serializer is None:
             return _hidden(f"written with the serializer {name!r}, which is not accepted here")
         if serializer.runs_code:
             return _hidden(f"written with {name!r}, which nothing signs; to read it would run whatever it carries")
         try:
             payload = serializer.decode_within(self.body, self.context, limit)
-            return Arguments(tuple(map(printable, _as_source(payload, self.header.get("cmd"), invoker))))
+            return Arguments(tuple(map(printable, _as_source(payload, self.command, invoker))))
         except BodyTooLarge as error:
             size = f"more than {limit:,}" if error.size is None else f"{error.size:,}"
             return _hidden(f"{size} bytes, too long to be shown here")
@@ -104,7 +104,7 @@ def _hidden(reason: str) -> Arguments:
     return Arguments(hidden=printable(reason))
 
 
-def _as_source(payload: Any, name: Any, invoker: Invoker) -> list[str]:
+def _as_source(payload: Any, name: str, invoker: Invoker) -> list[str]:
     try:
         is_call = issubclass(invoker.registry.get(name), FunctionCommand)
     except CommandNotFound:

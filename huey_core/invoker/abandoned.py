@@ -6,22 +6,21 @@ message itself only the header is decoded. To read the rest may be what has kill
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
-from huey_core.exceptions import CommandAbandoned, CommandNotFound, DecodeError
+from huey_core.exceptions import CommandAbandoned, CommandNotFound
 from huey_core.invoker.stored_result import encode_dropped, leaves_record, result_write, write_result
-from huey_core.message import unpack
+from huey_core.message import read_header
 from huey_core.safe_logging import get_logger
 from huey_core.text import printable_text
 from huey_core.unicode import cut_middle
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from huey_core.backends.leased import LeasedQueue, ResultWrite, StoredMessage
     from huey_core.invoker.invoker import Invoker
+    from huey_core.message import MessageHeader
 
 __all__ = ["tell_of_burial", "write_in_place_of_result"]
 
@@ -38,16 +37,16 @@ def tell_of_burial(invoker: Invoker, letter: StoredMessage) -> ResultWrite | Non
     Returns:
         What is to be stored in the place of the command's result, if anything is.
     """
-    header = _header(letter)
+    header = read_header(letter.data)
     # Whoever can write to a queue decides what is in a header.
-    name = cut_middle(printable_text(header.get("cmd")), 200)
+    name = cut_middle(printable_text(header.command_name), 200)
     fields = {"task_id": letter.message_id, "command": name, "queue": invoker.queue.name}
     log.error(
         "message %s of the command %r becomes a dead letter: %s", letter.message_id, name, letter.reason, extra=fields
     )
     invoker.notify("huey_command_buried", command=None, message_id=letter.message_id, reason=letter.reason)
     wanted, ttl = _result_options(invoker, header)
-    if not leaves_record(invoker, wanted, ttl, is_tick="tick" in header):
+    if not leaves_record(invoker, wanted, ttl, is_tick=header.tick_at is not None):
         return None
     value = encode_dropped(invoker.serializer, letter.message_id, CommandAbandoned(letter.reason))
     return result_write(invoker, letter.message_id, value, ttl)
@@ -71,23 +70,15 @@ def write_in_place_of_result(queue: LeasedQueue, result: ResultWrite) -> None:
         write_result(result)
 
 
-def _header(letter: StoredMessage) -> Mapping[str, Any]:
-    try:
-        return unpack(letter.data)[0]
-    except DecodeError:
-        return {}
-
-
-def _result_options(invoker: Invoker, header: Mapping[str, Any]) -> tuple[bool | None, float | None]:
+def _result_options(invoker: Invoker, header: MessageHeader) -> tuple[bool | None, float | None]:
     """Whether the result is wanted, and for how many seconds: as the call says, else the command, else ``None``."""
     wanted, ttl = None, None
     try:
-        options = invoker.registry.get(str(header.get("cmd"))).defaults
+        options = invoker.registry.get(header.command_name).defaults
     except CommandNotFound:
         pass
     else:
         wanted, ttl = options.store_result, options.result_ttl
-    own = header.get("opts")
-    if isinstance(own, dict):
-        wanted, ttl = own.get("store_result", wanted), own.get("result_ttl", ttl)
+    wanted = header.options.get("store_result", wanted)
+    ttl = header.options.get("result_ttl", ttl)
     return wanted, float(ttl) if isinstance(ttl, int | float) else None

@@ -16,7 +16,7 @@ from huey_core.exceptions import (
     DecodeError,
     QueueException,
 )
-from huey_core.message import encode_result_header, join, unpack
+from huey_core.message import encode_result_header, join, read_result
 from huey_core.names import dotted_name
 from huey_core.serializers.base import DEFAULT_MAX_BODY_SIZE
 from huey_core.text import error_text, error_type, traceback_of, traceback_text
@@ -186,20 +186,20 @@ def decode_result(
         BodyTooLarge: It has more than ``max_size`` bytes without the serializer's layers.
         DecodeError: The bytes are damaged, belong to another command, or are of a serializer not accepted here.
     """
-    header, encoded, body = unpack(data)
-    if header.get("id") != task_id:
+    header, encoded, body = read_result(data)
+    if header.task_id != task_id:
         raise DecodeError(f"the stored result is that of another command, not of {task_id}")
-    serializer = accepted.get(str(header.get("ser")))
+    serializer = accepted.get(str(header.serializer))
     if serializer is None:
         names = ", ".join(sorted(accepted))
         # Of a failure the reason is in the body, but that it is one is not to be hidden behind this.
-        state = header.get("state")
+        state = header.state
         what = "the result" if state == "ok" else f"the result, which is of the state {state!r},"
         raise DecodeError(
-            f"{what} is written with {header.get('ser')!r} and only {names} is accepted here: the consumer's "
+            f"{what} is written with {header.serializer!r} and only {names} is accepted here: the consumer's "
             "invoker is another one than this, and has another serializer"
         )
-    state = header.get("state")
+    state = header.state
     value = serializer.decode_within(body, encoded, max_size if state == "ok" else max(max_size, _MAX_WORDS))
     if state == "ok":
         return value

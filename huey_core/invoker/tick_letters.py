@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Final
 from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.leased import State
-from huey_core.exceptions import DecodeError
-from huey_core.message import unpack
+from huey_core.message import read_header
 
 if TYPE_CHECKING:
     from huey_core.backends.base import BaseDataStore
@@ -27,11 +26,8 @@ _TRIES: Final = 20
 
 def command_of_tick(data: bytes) -> str | None:
     """The command of a message that is a tick; ``None`` for any other, and for one that cannot be read."""
-    try:
-        header, _, _ = unpack(data)
-    except DecodeError:
-        return None
-    return str(header.get("cmd")) if "tick" in header else None
+    header = read_header(data)
+    return None if header.tick_at is None else header.command_name
 
 
 def replace_letter(queue: LeasedQueue, store: BaseDataStore | None, command_name: str, message_id: str) -> None:

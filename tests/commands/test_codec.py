@@ -74,6 +74,15 @@ def test_a_command_comes_back_as_it_was(data, eta, retries, priority, headers):
     assert back.enqueued_at == 1000.0
 
 
+def test_encoding_changes_nothing_about_the_command(codec):
+    command = Note("x", overrides={"expires": 10})
+    before = dict(vars(command))
+
+    codec.encode(command)
+
+    assert vars(command) == before
+
+
 def test_options_of_one_call_travel_with_it(codec):
     command = Note(overrides={"retry_delay": 7, "retry_on": [OSError], "result_ttl": 60, "keep_failed": False})
 

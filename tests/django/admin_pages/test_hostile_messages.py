@@ -47,7 +47,7 @@ def message(body=b"[[], {}]", **fields):
         (b"HUEY/1 {\n", "the header of the message is not JSON"),
         (b"HUEY/1 []\n", "the header of the message is not a JSON object"),
         (message(ser="msgpack"), "written with the serializer 'msgpack', which is not accepted here"),
-        (message(ser=["json"]), "written with the serializer ['json'], which is not accepted here"),
+        (message(ser=["json"]), "the header's field 'ser' is of the wrong type"),
         (message(b"{"), "cannot be read"),
         (message(b'{"$": "tuple"}'), "cannot be read"),
         (message(b'["%s"]' % (b"x" * 300_000)), "too long to be shown here"),

@@ -39,6 +39,11 @@ PAGE_LIMIT: Final = 256 * 1024
 
 _SHORT: Final = 120
 
+_SHOWN_APART: Final = frozenset(
+    {"task_id", "command_name", "serializer", "enqueued_at", "eta", "expires_at", "retries", "retried", "priority"}
+)
+"""The fields of a header that a page shows elsewhere, or not at all."""
+
 _PARTS: Final = re.compile(r"(?<=[._])(?=[^._])")
 
 
@@ -129,22 +134,21 @@ class ShownMessage:
             return cls(queue, stored, problem=printable(facts.problem))
         header = facts.header
         arguments = None if limit is None else facts.arguments(queue.invoker, limit)
-        known = {"id", "cmd", "ser", "at", "eta", "exp", "retries", "tries", "prio"}
         return cls(
             queue,
             stored,
             name=printable(facts.command),
-            serializer=printable(str(header.get("ser", ""))),
+            serializer=printable(header.serializer),
             arguments=None if arguments is None or arguments.hidden else arguments.texts,
             hidden="" if arguments is None else arguments.hidden,
-            enqueued=moment(header.get("at")),
-            expires=moment(header.get("exp")),
-            retries_left=_integer(header.get("retries")),
-            tries=_integer(header.get("tries")),
+            enqueued=moment(header.enqueued_at),
+            expires=moment(header.expires_at),
+            retries_left=header.retries,
+            tries=header.retried,
             fields=[
                 (printable(name), printable(value if isinstance(value, str) else repr(value)))
-                for key, found in header.items()
-                if key not in known
+                for key, found in header.labelled_fields()
+                if key not in _SHOWN_APART
                 for name, value in (found.items() if isinstance(found, dict) else [(key, found)])
             ],
         )
@@ -208,10 +212,6 @@ class ShownMessage:
 
 def _short(text: str) -> str:
     return text if len(text) <= _SHORT else text[: _SHORT - 1] + "…"
-
-
-def _integer(value: Any) -> int:
-    return value if type(value) is int else 0
 
 
 def moment(seconds: Any) -> datetime | None:
