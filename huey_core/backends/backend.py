@@ -3,39 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from huey_core.backends.base import BaseDataStore, BaseQueue
     from huey_core.backends.capabilities import Capability
+    from huey_core.backends.options import Option
     from huey_core.backends.url import BackendURL
 
-__all__ = ["HUEY_PLUGIN_API", "Backend", "Option"]
+__all__ = ["HUEY_PLUGIN_API", "Backend"]
 
 HUEY_PLUGIN_API: Final = 1
 """The version of the plugin API. A plugin that declares another one is refused by name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """A query option of a backend's URL.
-
-    Attributes:
-        name: As it is written in the URL.
-        parse: Turns the text into the value, and raises ``ValueError`` for text that it cannot read.
-        default: The value when the URL does not give the option.
-        help: One line for ``huey info`` and the documentation, units included.
-        any_case: Whether the name may be written in any case, as options that pass through to a driver often are.
-    """
-
-    name: str
-    parse: Callable[[str], Any]
-    default: Any
-    help: str
-    any_case: bool = False
 
 
 class Backend(ABC):

@@ -14,10 +14,10 @@ plugin's own options may use these readers or any other function of that kind::
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from huey_core.backends.backend import Option
 from huey_core.backends.leased import DEFAULT_LEASE, DEFAULT_MAX_DELIVERIES
 from huey_core.serializers.base import DEFAULT_MAX_BODY_SIZE
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "COMMON_OPTIONS",
     "DEFAULT_RESULT_TTL",
+    "Option",
     "optional",
     "parse_bool",
     "parse_int",
@@ -60,6 +61,25 @@ _BYTES: Final = {
     "mib": 2**20,
     "gib": 2**30,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A query option of a backend's URL.
+
+    Attributes:
+        name: As it is written in the URL.
+        parse: Turns the text into the value, and raises ``ValueError`` for text that it cannot read.
+        default: The value when the URL does not give the option.
+        help: One line for ``huey info`` and the documentation, units included.
+        any_case: Whether the name may be written in any case, as options that pass through to a driver often are.
+    """
+
+    name: str
+    parse: Callable[[str], Any]
+    default: Any
+    help: str
+    any_case: bool = False
 
 
 def parse_text(text: str) -> str:

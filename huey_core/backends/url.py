@@ -32,7 +32,7 @@ from huey_core.unicode import check_unicode
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from huey_core.backends.backend import Option
+    from huey_core.backends.options import Option
 
 __all__ = ["BackendURL"]
 

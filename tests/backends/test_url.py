@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from huey_core.backends.backend import Option
 from huey_core.backends.options import (
+    Option,
     parse_int,
     parse_seconds,
     parse_size,

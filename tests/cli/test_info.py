@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from huey_core.backends.backend import Backend, Option
+from huey_core.backends.backend import Backend
+from huey_core.backends.options import Option
 from huey_core.plugins.backends import backends
 
 

@@ -20,8 +20,7 @@ import huey_redis
 import huey_sqlite
 import huey_zstd
 from huey_core import AsyncData, exceptions
-from huey_core.backends.backend import Option
-from huey_core.backends.options import COMMON_OPTIONS
+from huey_core.backends.options import COMMON_OPTIONS, Option
 from huey_core.commands.options import CommandOptions
 from huey_core.consumer import BaseConfiguration
 from huey_core.plugins.backends import backends

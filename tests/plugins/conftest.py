@@ -81,7 +81,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 
 BACKEND = """
-    from huey_core.backends.backend import Backend, Option
+    from huey_core.backends.backend import Backend
+    from huey_core.backends.options import Option
 
     class ThisBackend(Backend):
         schemes = ("alpha",)

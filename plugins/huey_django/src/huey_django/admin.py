@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
     from huey_core.backends.leased import Counts, LeasedQueue, StoredMessage
-    from huey_django.inspection import ProjectQueue
+    from huey_django.project_queue import ProjectQueue
 
     ModelAdmin = admin.ModelAdmin[Command]
 else:

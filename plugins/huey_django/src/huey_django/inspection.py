@@ -6,33 +6,26 @@ What a server or a driver raises becomes :class:`ServerTrouble` where it is aske
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, cast
 
-from huey_core.backends.capabilities import Capability
-from huey_core.backends.leased import Counts, LeasedQueue, State, StoredMessage
+from huey_core.backends.leased import Counts, State, StoredMessage
 from huey_core.consumer.heartbeat import consumers_alive, keeps_heartbeats
-from huey_core.inspection.text import hide_password
-from huey_core.text import printable
 from huey_django.conf import task_aliases
-from huey_django.eager import EagerQueue
 from huey_django.invokers import DEFAULT_QUEUE, project_invoker
+from huey_django.project_queue import ProjectQueue
 from huey_django.shown import ShownConsumer, ShownMessage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from huey_core.backends.backend import Backend
     from huey_core.consumer.heartbeat import ConsumerRecord
     from huey_core.inspection.actions import Acted
-    from huey_django.invoker import DjangoInvoker
     from huey_django.tasks import HueyBackend
 
 __all__ = [
     "Done",
-    "ProjectQueue",
     "ServerTrouble",
     "Summary",
     "asking",
@@ -42,62 +35,6 @@ __all__ = [
 
 _RUNNING_SHOWN: Final = 10
 """Messages of each consumer that are shown to run."""
-
-_SECRET: Final = re.compile(r"pass|pwd|secret|token|key|credential", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class ProjectQueue:
-    """A queue of the project.
-
-    Attributes:
-        key: Its name in the project: ``default``, or one that ``TASKS`` names.
-        invoker: Its invoker.
-        backends: What was opened from URLs for it.
-    """
-
-    key: str
-    invoker: DjangoInvoker
-    backends: Sequence[Backend] = ()
-
-    @property
-    def name(self) -> str:
-        """The queue's name on the server."""
-        return self.invoker.queue.name
-
-    @property
-    def backend(self) -> str:
-        """Where it is: the URL without password and options, or else the class of the queue."""
-        if self.backends:
-            return str(replace(self.backends[0].url, query=()))
-        kind = type(self.invoker.queue)
-        return f"{kind.__module__}.{kind.__qualname__}"
-
-    @property
-    def runs_at_once(self) -> bool:
-        """Whether there is no queue, because every command runs where it is called."""
-        return isinstance(self.invoker.queue, EagerQueue)
-
-    @property
-    def leased(self) -> LeasedQueue | None:
-        """The queue, if its messages can be listed."""
-        queue = self.invoker.leased_queue
-        return queue if queue is not None and Capability.INSPECT in queue.capabilities else None
-
-    @property
-    def can_pause(self) -> bool:
-        """Whether it can be paused for all consumers."""
-        return self.invoker.leased_queue is not None and Capability.PAUSE in self.invoker.queue.capabilities
-
-    def explain(self, error: Exception) -> str:
-        """What a driver raised, without a password."""
-        text = f"{type(error).__name__}: {error}"
-        for backend in self.backends:
-            text = hide_password(text, backend.url)
-        for name, value in self.invoker.queue.connection.items():
-            if isinstance(value, str) and value and _SECRET.search(name):
-                text = text.replace(value, "***")
-        return printable(text)
 
 
 class ServerTrouble(Exception):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from huey_core.backends.leased import StoredMessage
     from huey_core.consumer.heartbeat import ConsumerRecord
-    from huey_django.inspection import ProjectQueue
+    from huey_django.project_queue import ProjectQueue
 
 __all__ = ["LIST_LIMIT", "PAGE_LIMIT", "ShownConsumer", "ShownMessage", "moment"]
 

@@ -7,14 +7,18 @@ its own :class:`ManualClock` starts with empty memory, and everything on the clo
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from huey_core.backends.forking import ProcessLock
 
-if TYPE_CHECKING:
-    from huey_memory.space import Space
+__all__ = ["SYSTEM_CLOCK", "Clock", "ManualClock", "Waiting"]
 
-__all__ = ["SYSTEM_CLOCK", "Clock", "ManualClock"]
+
+class Waiting(Protocol):
+    """What runs by a clock, and waits for times to come."""
+
+    def look_again(self) -> None:
+        """Look whether something has fallen due."""
 
 
 class Clock:
@@ -22,7 +26,7 @@ class Clock:
 
     def __init__(self) -> None:
         self.lock: Final = ProcessLock()
-        self.spaces: Final[dict[str, Space]] = {}
+        self.spaces: Final[dict[str, Waiting]] = {}
 
     def __call__(self) -> float:
         """The time in seconds since the epoch."""

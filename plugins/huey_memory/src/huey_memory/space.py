@@ -73,9 +73,10 @@ class Space:
     def named(cls, name: str = "", clock: Clock = SYSTEM_CLOCK) -> Space:
         """Return the space of this name and clock, the same one in the whole process."""
         with clock.lock:
-            if name not in clock.spaces:
-                clock.spaces[name] = cls(clock)
-            return clock.spaces[name]
+            space = clock.spaces.get(name)
+            if not isinstance(space, cls):
+                space = clock.spaces[name] = cls(clock)
+            return space
 
     def line(self, name: str) -> Line:
         """Return the queue of this name."""

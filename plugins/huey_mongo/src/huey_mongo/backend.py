@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from pymongo.errors import OperationFailure
 
-from huey_core.backends.backend import Backend, Option
+from huey_core.backends.backend import Backend
 from huey_core.backends.leased import DEFAULT_MAX_DELIVERIES
 from huey_mongo.cluster import Cluster
 from huey_mongo.data_store import MongoDataStore
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pymongo.write_concern import WriteConcern
 
     from huey_core.backends.capabilities import Capability
+    from huey_core.backends.options import Option
     from huey_core.backends.url import BackendURL
 
 __all__ = ["MongoBackend"]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from huey_mongo.cluster import Cluster
+    from huey_mongo.settings import Settings
 
 __all__ = ["PatientWriteConcern", "limited", "raise_if_broken", "within"]
 
@@ -55,8 +55,8 @@ def limited(method: Callable[Concatenate[Any, P], T]) -> Callable[Concatenate[An
 
     @functools.wraps(method)
     def call(self: Any, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        cluster: Cluster = self._cluster
-        with within(cluster.settings.time_limit):
+        settings: Settings = self._cluster.settings
+        with within(settings.time_limit):
             try:
                 return method(self, *args, **kwargs)
             except OperationFailure as error:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from redis.exceptions import NoPermissionError, ResponseError
 
-from huey_core.backends.backend import Backend, Option
+from huey_core.backends.backend import Backend
 from huey_core.backends.leased import DEFAULT_MAX_DELIVERIES
-from huey_core.backends.options import parse_bool, parse_positive_seconds, parse_positive_size, parse_text
+from huey_core.backends.options import Option, parse_bool, parse_positive_seconds, parse_positive_size, parse_text
 from huey_core.backends.tls import check_tls_files
 from huey_core.exceptions import ConfigurationError
 from huey_redis.connection import Connections, Link

@@ -7,19 +7,26 @@ and the first refusal is put in our words.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from redis.exceptions import AuthenticationError, InvalidResponse, ResponseError
 from redis.exceptions import ConnectionError as BrokenConnection
 
-if TYPE_CHECKING:
-    from huey_redis.settings import Settings
-
 __all__ = ["log_in"]
 
 
-def log_in(settings: Settings, connection: Any) -> None:
+def log_in(
+    connection: Any, *, where: str, is_socket: bool, tls: bool, username: str | None, has_password: bool
+) -> None:
     """Log in over a connection of the driver that was just made.
+
+    Args:
+        connection: The connection.
+        where: The server's address, as errors name it.
+        is_socket: Whether that is the path of a Unix socket.
+        tls: Whether the connection talks TLS.
+        username: The ACL user to log in as; ``None`` is the server's default user.
+        has_password: Whether there is a password to give.
 
     Raises:
         redis.AuthenticationError: The server asks for a login, or refuses the one that was given, or is in protected
@@ -27,13 +34,13 @@ def log_in(settings: Settings, connection: Any) -> None:
         redis.ConnectionError: The server closed the connection, or is no Redis server.
         redis.RedisError: It refused something else, such as the database.
     """
-    where = settings.path or f"{settings.host}:{settings.port}"
+    is_anonymous = not username and not has_password
     try:
-        if not settings.username and not settings.password:
+        if is_anonymous:
             _ping(connection)
         connection.on_connect()
     except AuthenticationError as error:
-        raise AuthenticationError(f"{_refusal(settings, where)} The server says: {error}") from error
+        raise AuthenticationError(f"{_refusal(where, username, is_anonymous)} The server says: {error}") from error
     except ResponseError as error:
         if not _is_protected(error):
             raise
@@ -44,8 +51,8 @@ def log_in(settings: Settings, connection: Any) -> None:
     except InvalidResponse as error:
         raise BrokenConnection(f"what answers at {where} is not a Redis server: {error}") from error
     except BrokenConnection as error:
-        scheme = "redis://, if it talks no TLS" if settings.tls else "rediss://, if it talks TLS"
-        advice = "" if settings.path else f" (the scheme of the URL is {scheme})"
+        scheme = "redis://, if it talks no TLS" if tls else "rediss://, if it talks TLS"
+        advice = "" if is_socket else f" (the scheme of the URL is {scheme})"
         raise BrokenConnection(f"the server at {where} ended a new connection{advice}: {error}") from error
 
 
@@ -61,10 +68,10 @@ def _ping(connection: Any) -> None:
             raise
 
 
-def _refusal(settings: Settings, where: str) -> str:
-    if not settings.username and not settings.password:
+def _refusal(where: str, username: str | None, is_anonymous: bool) -> str:
+    if is_anonymous:
         return f"the server at {where} asks for a login and the URL has no password (redis://USER:PASSWORD@HOST)."
-    user = settings.username or "default"
+    user = username or "default"
     return f"the server at {where} refuses the login of user {user!r}: look at the user name and the password."
 
 

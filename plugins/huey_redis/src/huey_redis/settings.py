@@ -89,7 +89,14 @@ class Settings:
             "socket_connect_timeout": self.connect_timeout,
             "client_name": self.client_name,
             "protocol": 2,
-            "redis_connect_func": partial(log_in, self),
+            "redis_connect_func": partial(
+                log_in,
+                where=self.path or f"{self.host}:{self.port}",
+                is_socket=self.path is not None,
+                tls=self.tls,
+                username=self.username,
+                has_password=bool(self.password),
+            ),
         }
         if self.path is not None:
             kind = UnixDomainSocketConnection

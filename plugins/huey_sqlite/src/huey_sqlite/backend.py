@@ -10,9 +10,9 @@ import os
 import sqlite3
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from huey_core.backends.backend import Backend, Option
+from huey_core.backends.backend import Backend
 from huey_core.backends.leased import DEFAULT_MAX_DELIVERIES
-from huey_core.backends.options import parse_positive_seconds, parse_positive_size, parse_seconds
+from huey_core.backends.options import Option, parse_positive_seconds, parse_positive_size, parse_seconds
 from huey_core.exceptions import ConfigurationError
 from huey_sqlite.data_store import SQLiteDataStore
 from huey_sqlite.database import Database
