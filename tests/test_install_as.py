@@ -80,7 +80,7 @@ def test_names_can_be_imported_from_packages(run):
 
 
 def test_a_module_is_loaded_only_when_it_is_asked_for(run):
-    done = run(f"{INSTALL}import sys; assert 'huey_core.testing' not in sys.modules; import huey.testing")
+    done = run(f"{INSTALL}import sys; assert 'huey_core.inspection' not in sys.modules; import huey.inspection")
 
     assert done.returncode == 0, done.stderr
 
