@@ -24,7 +24,7 @@ _COMMANDS: Final = {
     "dead": "huey_core.cli.dead",
     "doctor": "huey_core.cli.doctor",
     "info": "huey_core.cli.info",
-    "new-plugin": "huey_core.cli.new_plugin",
+    "new-plugin": "huey_core.scaffold.command",
     "pause": "huey_core.cli.pause",
     "plugins": "huey_core.cli.plugins",
     "resume": "huey_core.cli.pause",
