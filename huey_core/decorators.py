@@ -10,7 +10,7 @@ import inspect
 import types
 from collections.abc import Iterable, Mapping, Set
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, Protocol, Self, TypeVar, Unpack, overload
 
 from huey_core.commands.base import FunctionCommand, PeriodicQueueCommand
 from huey_core.commands.crontab import crontab
@@ -21,11 +21,16 @@ from huey_core.commands.signature import Signature, check_unique_key, is_bound_i
 from huey_core.exceptions import ConfigurationError
 from huey_core.invoker.deferred import DeferredInvoker
 from huey_core.invoker.invoker import Invoker
+from huey_core.invoker.store_type import StoreT_co
 from huey_core.names import dotted_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from datetime import datetime, timedelta
+
+    from huey_core.backends.base import BaseDataStore
+    from huey_core.commands.options import GivenOptions, OtherOptions
+    from huey_core.invoker.results import AsyncData
 
 
 __all__ = ["CommandFunction", "crontab", "periodic_command", "queue_command"]
@@ -35,9 +40,11 @@ _NO_ARGUMENTS: Final = (str, bytes, bytearray, Mapping, Set)
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Handle = TypeVar("Handle")
+"""What a call returns: an ``AsyncData`` of the function's result, or that or ``None``."""
 
 
-class CommandFunction(Generic[P, R]):
+class CommandFunction(Generic[P, R, Handle]):
     """A decorated function. Calling it enqueues a command; :meth:`call_local` runs the function itself.
 
     Attributes:
@@ -93,7 +100,7 @@ class CommandFunction(Generic[P, R]):
         return invoker
 
     # Everything after the slash is the function's own, a parameter that is called self included.
-    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Any:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Handle:
         """Enqueue a call.
 
         Returns:
@@ -105,7 +112,8 @@ class CommandFunction(Generic[P, R]):
             EncodeError: An argument cannot be carried by the invoker's serializer.
             QueueWriteException: The queue could not be written.
         """
-        return self.invoker.enqueue(self.command_class((args, kwargs), overrides=self._overrides))
+        command = self.command_class((args, kwargs), overrides=self._overrides)
+        return self.invoker.enqueue(command)  # type: ignore[no-any-return]
 
     def command(self, /, *args: P.args, **kwargs: P.kwargs) -> FunctionCommand:
         """Make the command of a call without enqueueing it, for :meth:`Invoker.enqueue_many`.
@@ -145,7 +153,7 @@ class CommandFunction(Generic[P, R]):
         convert_utc: bool = True,
         *,
         delay: float | timedelta | None = None,
-    ) -> Any:
+    ) -> Handle:
         """Enqueue a call to be run at a time in the future. A time in the past runs as soon as possible.
 
         Args:
@@ -180,9 +188,9 @@ class CommandFunction(Generic[P, R]):
             command.eta = to_epoch(eta, convert_utc)
         elif delay is not None:
             command.eta = self.invoker.now() + seconds("delay", delay, least=-MAX_SECONDS)
-        return self.invoker.enqueue(command)
+        return self.invoker.enqueue(command)  # type: ignore[no-any-return]
 
-    def using(self, /, **options: Any) -> Self:
+    def using(self, /, **options: Unpack[GivenOptions]) -> Self:
         """The same function with other options, for one call: ``send.using(priority=5, retries=3)(to)``.
 
         Args:
@@ -226,14 +234,61 @@ class CommandFunction(Generic[P, R]):
         return f"<command {self.command_class.command_name}>"
 
 
+class CommandDecorator(Protocol[StoreT_co]):
+    """What :func:`queue_command` returns. What it decorates returns, when called, what the invoker's type says.
+
+    The handle of an ``async def`` is on what awaiting the function gives.
+    """
+
+    @overload
+    def __call__(
+        self: CommandDecorator[BaseDataStore], function: Callable[P, Coroutine[Any, Any, R]], /
+    ) -> CommandFunction[P, Coroutine[Any, Any, R], AsyncData[R]]: ...
+
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self: CommandDecorator[BaseDataStore], function: Callable[P, R], /
+    ) -> CommandFunction[P, R, AsyncData[R]]: ...
+
+    @overload
+    def __call__(
+        self, function: Callable[P, Coroutine[Any, Any, R]], /
+    ) -> CommandFunction[P, Coroutine[Any, Any, R], AsyncData[R] | None]: ...
+
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> CommandFunction[P, R, AsyncData[R] | None]: ...
+
+
+class PeriodicDecorator(Protocol[StoreT_co]):
+    """What :func:`periodic_command` returns: the same for functions of no arguments."""
+
+    @overload
+    def __call__(
+        self: PeriodicDecorator[BaseDataStore], function: Callable[[], Coroutine[Any, Any, R]], /
+    ) -> CommandFunction[[], Coroutine[Any, Any, R], AsyncData[R]]: ...
+
+    @overload
+    def __call__(  # type: ignore[overload-overlap]
+        self: PeriodicDecorator[BaseDataStore], function: Callable[[], R], /
+    ) -> CommandFunction[[], R, AsyncData[R]]: ...
+
+    @overload
+    def __call__(
+        self, function: Callable[[], Coroutine[Any, Any, R]], /
+    ) -> CommandFunction[[], Coroutine[Any, Any, R], AsyncData[R] | None]: ...
+
+    @overload
+    def __call__(self, function: Callable[[], R], /) -> CommandFunction[[], R, AsyncData[R] | None]: ...
+
+
 def queue_command(
-    invoker: Invoker | DeferredInvoker,
+    invoker: Invoker[StoreT_co] | DeferredInvoker[StoreT_co],
     retries: int = 0,
     retry_delay: float | timedelta = 0,
     *,
     name: str | None = None,
-    **options: Any,
-) -> Callable[[Callable[P, R]], CommandFunction[P, R]]:
+    **options: Unpack[OtherOptions],
+) -> CommandDecorator[StoreT_co]:
     """Decorate a function so that calling it enqueues a command for the consumer.
 
     ::
@@ -263,7 +318,7 @@ def queue_command(
     defaults = CommandOptions.build(retries=retries, retry_delay=retry_delay, **options)
     body = _bound("queue_command", invoker, defaults)
 
-    def decorate(function: Callable[P, R]) -> CommandFunction[P, R]:
+    def decorate(function: Callable[P, R]) -> CommandFunction[P, R, Any]:
         _check_function("queue_command", function, name)
         command_class = _command_class(FunctionCommand, function, name, body)
         _registry(invoker).register(command_class)
@@ -273,13 +328,13 @@ def queue_command(
 
 
 def periodic_command(
-    invoker: Invoker | DeferredInvoker,
+    invoker: Invoker[StoreT_co] | DeferredInvoker[StoreT_co],
     validate_datetime: Callable[[datetime], bool],
     *,
     name: str | None = None,
     missed: str = "skip",
-    **options: Any,
-) -> Callable[[Callable[[], R]], CommandFunction[[], R]]:
+    **options: Unpack[GivenOptions],
+) -> PeriodicDecorator[StoreT_co]:
     """Decorate a function of no arguments so that the consumer runs it by the clock.
 
     ::
@@ -313,7 +368,7 @@ def periodic_command(
         "validate_datetime": lambda self, dt: validate_datetime(dt),
     }
 
-    def decorate(function: Callable[[], R]) -> CommandFunction[[], R]:
+    def decorate(function: Callable[[], R]) -> CommandFunction[[], R, Any]:
         _check_function("periodic_command", function, name)
         try:
             Signature(function).check((), {})

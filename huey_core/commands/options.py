@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from difflib import get_close_matches
 from string import Formatter
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypedDict
 
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.leased import MAX_PRIORITY
@@ -25,13 +25,48 @@ from huey_core.names import dotted_name, importable
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["MAX_SECONDS", "WHEN_TO_RUN", "CommandOptions", "find_exceptions", "names_in_key", "seconds"]
+__all__ = [
+    "MAX_SECONDS",
+    "WHEN_TO_RUN",
+    "CommandOptions",
+    "GivenOptions",
+    "OtherOptions",
+    "find_exceptions",
+    "names_in_key",
+    "seconds",
+]
 
 WHEN_TO_RUN: Final = {"delay": "delay", "eta": "eta", "countdown": "delay"}
 """What says elsewhere when a call is to run, and what ``.schedule`` calls it."""
 
 Seconds = float | int | timedelta
 UniqueKey = str | Callable[..., str]
+ExceptionTypes = type[BaseException] | str | Iterable[type[BaseException] | str]
+
+
+class OtherOptions(TypedDict, total=False):
+    """The options as a user writes them, without those that :func:`queue_command` takes by position as well."""
+
+    retry_backoff: float
+    retry_max_delay: Seconds | None
+    retry_jitter: float
+    retry_on: ExceptionTypes
+    give_up_on: ExceptionTypes
+    priority: int
+    expires: Seconds | None
+    unique_key: UniqueKey | None
+    unique_for: Seconds | None
+    result_ttl: Seconds | None
+    store_result: bool | None
+    keep_failed: bool
+
+
+class GivenOptions(OtherOptions, total=False):
+    """All options, as a user writes them."""
+
+    retries: int
+    retry_delay: Seconds
+
 
 MAX_SECONDS: Final = 36525 * 86400
 """The longest duration, a hundred years in seconds: what every clock and every server can add to a time."""

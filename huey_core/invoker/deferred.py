@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic
+
+from huey_core.invoker.store_type import StoreT_co
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,7 +16,7 @@ __all__ = ["DeferredInvoker"]
 
 
 @dataclass(frozen=True, slots=True)
-class DeferredInvoker:
+class DeferredInvoker(Generic[StoreT_co]):
     """Stands for the invoker that a function returns; the decorators take one in place of the invoker.
 
     ::
@@ -29,8 +31,8 @@ class DeferredInvoker:
         get: Returns the invoker. It is called at every use and should be quick; it may return another invoker later.
     """
 
-    get: Callable[[], Invoker]
+    get: Callable[[], Invoker[StoreT_co]]
 
-    def __get__(self, command: object, command_class: type | None = None) -> Invoker:
+    def __get__(self, command: object, command_class: type | None = None) -> Invoker[StoreT_co]:
         """Be the attribute ``invoker`` of a command's class. An enqueued command has an attribute of its own."""
         return self.get()

@@ -7,7 +7,7 @@ import threading
 import time
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, overload
 
 from huey_core.backends.base import BaseDataStore, BaseQueue
 from huey_core.backends.capabilities import Capability
@@ -30,6 +30,7 @@ from huey_core.invoker.eager import run_eagerly
 from huey_core.invoker.opened import OpenedBackends
 from huey_core.invoker.results import AsyncData
 from huey_core.invoker.revocation import Revocations
+from huey_core.invoker.store_type import StoreT_co
 from huey_core.invoker.telling import tell_of_commands
 from huey_core.invoker.writing import message_of, write
 from huey_core.plugins.serializers import serializer as find_serializer
@@ -59,8 +60,11 @@ _REPLACED: Final[tuple[str, ...]] = (
 )
 
 
-class Invoker:
+class Invoker(Generic[StoreT_co]):
     """Ties a queue, its stores, a serializer and plugins together.
+
+    Its type says whether it has a result store: of an ``Invoker[BaseDataStore]`` a type checker knows that each call
+    returns an :class:`AsyncData`, of a bare ``Invoker`` that it may return ``None``.
 
     Creating one connects nothing and imports no plugin but those that its URLs name.
 
@@ -101,7 +105,7 @@ class Invoker:
     def __init__(
         self,
         queue: BaseQueue | str,
-        result_store: BaseDataStore | str | None = None,
+        result_store: StoreT_co | str = None,  # type: ignore[assignment]
         task_store: BaseDataStore | str | None = None,
         store_none: bool = False,
         always_eager: bool = False,
@@ -122,7 +126,9 @@ class Invoker:
         check_kind("task_store", task_store, BaseDataStore, str, type(None))
         self._opened = opened = OpenedBackends()
         self.queue = opened.queue(queue) if isinstance(queue, str) else queue
-        self.result_store = opened.result_store(result_store) if isinstance(result_store, str) else result_store
+        self.result_store: BaseDataStore | None = (
+            opened.result_store(result_store) if isinstance(result_store, str) else result_store
+        )
         self.task_store = opened.task_store(task_store) if isinstance(task_store, str) else task_store
         self.store_none = store_none
         self.always_eager = always_eager
@@ -147,8 +153,16 @@ class Invoker:
         self._plugins_lock = ProcessLock()
         self._end_telling: Callable[[], object] | None = None
 
+    @overload
     @classmethod
-    def from_url(cls, url: str, **settings: Any) -> Self:
+    def from_url(cls, url: str, *, result_store: None, **settings: Any) -> Invoker[None]: ...
+
+    @overload
+    @classmethod
+    def from_url(cls, url: str, **settings: Any) -> Invoker[BaseDataStore]: ...
+
+    @classmethod
+    def from_url(cls, url: str, **settings: Any) -> Invoker[Any]:
         """Open queue, result store and task store at one URL, over one set of connections.
 
         Args:
@@ -162,8 +176,16 @@ class Invoker:
         url = hidden(url)
         return cls(url, **{"result_store": url, "task_store": url, **settings})
 
+    @overload
     @classmethod
-    def from_env(cls, variable: str = "HUEY_URL", **settings: Any) -> Self:
+    def from_env(cls, variable: str = "HUEY_URL", *, result_store: None, **settings: Any) -> Invoker[None]: ...
+
+    @overload
+    @classmethod
+    def from_env(cls, variable: str = "HUEY_URL", **settings: Any) -> Invoker[BaseDataStore]: ...
+
+    @classmethod
+    def from_env(cls, variable: str = "HUEY_URL", **settings: Any) -> Invoker[Any]:
         """Do what :meth:`from_url` does, with the URL in an environment variable.
 
         Raises:

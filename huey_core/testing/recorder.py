@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Recorder", "read_command"]
 
-What: TypeAlias = CommandFunction[..., Any] | type[QueueCommand] | QueueCommand
+What: TypeAlias = CommandFunction[..., Any, Any] | type[QueueCommand] | QueueCommand
 """What to look for: a decorated function, a class of commands, or one command with its data."""
 
 

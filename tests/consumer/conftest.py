@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from huey_memory import ManualClock
 
 
 @pytest.fixture
-def add(invoker: Invoker) -> CommandFunction[[int, int], int]:
+def add(invoker: Invoker) -> CommandFunction[[int, int], int, Any]:
     """A command of the test's invoker."""
 
     @queue_command(invoker)

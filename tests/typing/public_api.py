@@ -1,4 +1,4 @@
-"""What a type checker sees of the public interface. mypy reads this file; nothing runs it.
+"""What a type checker sees of the public interface. Type checkers read this file; nothing runs it.
 
 Each ``type: ignore`` is a mistake that has to be found: where none is, the comment itself is an error.
 """
@@ -20,6 +20,7 @@ from huey_core import (
     periodic_command,
     queue_command,
 )
+from huey_core.backends.base import BaseDataStore
 from huey_core.backends.leased import Delivery, Written
 from huey_core.bin.config import BaseConfiguration
 from huey_core.decorators import CommandFunction
@@ -28,8 +29,8 @@ from huey_memory import ManualClock, MemoryDataStore, MemoryQueue
 from huey_redis import RedisDataStore, RedisQueue
 
 invoker = Invoker.from_url("redis://localhost:6379/0?queue=mail")
-assert_type(invoker, Invoker)
-assert_type(Invoker.from_env(), Invoker)
+assert_type(invoker, Invoker[BaseDataStore])
+assert_type(Invoker.from_env(), Invoker[BaseDataStore])
 Invoker(MemoryQueue("mail", clock=ManualClock()), MemoryDataStore("mail"), registry=CommandRegistry())
 Invoker(RedisQueue("mail", host="localhost", port=6379), RedisDataStore("mail"), always_eager=True)
 Invoker(6379)  # type: ignore[arg-type]
@@ -57,7 +58,7 @@ def clean_up() -> int:
     return 1
 
 
-assert_type(clean_up, CommandFunction[[], int])
+assert_type(clean_up, CommandFunction[[], int, AsyncData[int]])
 assert_type(clean_up.call_local(), int)
 clean_up(1)  # type: ignore[call-arg]
 

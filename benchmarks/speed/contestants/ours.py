@@ -15,7 +15,7 @@ STATE_DATABASE: Final = 13
 QUEUE_KEYS: Final = queue_keys("huey")
 
 # The consumer's own state lies elsewhere, because results are counted by counting keys.
-invoker = Invoker(database_url(DATABASE), database_url(DATABASE), database_url(STATE_DATABASE))
+invoker = Invoker.from_url(database_url(DATABASE), task_store=database_url(STATE_DATABASE))
 
 
 @queue_command(invoker)

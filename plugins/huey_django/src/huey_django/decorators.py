@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, Self, TypeVar, Unpack, overload
 
 from huey_core import decorators as core
 from huey_core.decorators import CommandFunction, crontab
@@ -12,23 +12,26 @@ from huey_core.invoker.deferred import DeferredInvoker
 from huey_django.invokers import get_invoker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from datetime import datetime
 
     from huey_core.commands.base import FunctionCommand
+    from huey_core.commands.options import GivenOptions
+    from huey_core.invoker.results import AsyncData
 
 __all__ = ["DjangoCommandFunction", "crontab", "periodic_command", "queue_command"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Handle = TypeVar("Handle")
 
 PROJECT: Final = DeferredInvoker(get_invoker)
 
 
-class DjangoCommandFunction(CommandFunction[P, R]):
+class DjangoCommandFunction(CommandFunction[P, R, Handle]):
     """A decorated function of a Django project."""
 
-    def using(self, /, *, on_commit: bool | str | None = None, **options: Any) -> Self:
+    def using(self, /, *, on_commit: bool | str | None = None, **options: Unpack[GivenOptions]) -> Self:
         """The same function with other options, for one call: ``send.using(on_commit=False)(to)``.
 
         Args:
@@ -46,14 +49,44 @@ class DjangoCommandFunction(CommandFunction[P, R]):
         return made
 
 
-@overload
-def queue_command(function: Callable[P, R], /) -> DjangoCommandFunction[P, R]: ...
+class DjangoDecorator(Protocol):
+    """What :func:`queue_command` returns where it is called with options; whether results are kept, settings say."""
+
+    @overload
+    def __call__(
+        self, function: Callable[P, Coroutine[Any, Any, R]], /
+    ) -> DjangoCommandFunction[P, Coroutine[Any, Any, R], AsyncData[R] | None]: ...
+
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> DjangoCommandFunction[P, R, AsyncData[R] | None]: ...
+
+
+class DjangoPeriodicDecorator(Protocol):
+    """What :func:`periodic_command` returns: the same for functions of no arguments."""
+
+    @overload
+    def __call__(
+        self, function: Callable[[], Coroutine[Any, Any, R]], /
+    ) -> DjangoCommandFunction[[], Coroutine[Any, Any, R], AsyncData[R] | None]: ...
+
+    @overload
+    def __call__(self, function: Callable[[], R], /) -> DjangoCommandFunction[[], R, AsyncData[R] | None]: ...
 
 
 @overload
 def queue_command(
-    *, retries: int = 0, name: str | None = None, on_commit: bool | str | None = None, **options: Any
-) -> Callable[[Callable[P, R]], DjangoCommandFunction[P, R]]: ...
+    function: Callable[P, Coroutine[Any, Any, R]], /
+) -> DjangoCommandFunction[P, Coroutine[Any, Any, R], AsyncData[R] | None]: ...
+
+
+@overload
+def queue_command(function: Callable[P, R], /) -> DjangoCommandFunction[P, R, AsyncData[R] | None]: ...
+
+
+@overload
+def queue_command(
+    *, name: str | None = None, on_commit: bool | str | None = None, **options: Unpack[GivenOptions]
+) -> DjangoDecorator: ...
 
 
 def queue_command(
@@ -95,7 +128,7 @@ def queue_command(
     _check_on_commit(on_commit)
     decorate = core.queue_command(PROJECT, retries, name=name, **options)
 
-    def wrap(function: Callable[P, R]) -> DjangoCommandFunction[P, R]:
+    def wrap(function: Callable[P, R]) -> DjangoCommandFunction[P, R, Any]:
         return _for_django(decorate(function), on_commit)
 
     return wrap if function is None else wrap(function)
@@ -107,8 +140,8 @@ def periodic_command(
     name: str | None = None,
     missed: str = "skip",
     on_commit: bool | str | None = None,
-    **options: Any,
-) -> Callable[[Callable[[], R]], DjangoCommandFunction[[], R]]:
+    **options: Unpack[GivenOptions],
+) -> DjangoPeriodicDecorator:
     """Decorate a function of no arguments so that ``run_huey`` runs it by the clock.
 
     ::
@@ -130,7 +163,7 @@ def periodic_command(
     _check_on_commit(on_commit)
     decorate = core.periodic_command(PROJECT, validate_datetime, name=name, missed=missed, **options)
 
-    def wrap(function: Callable[[], R]) -> DjangoCommandFunction[[], R]:
+    def wrap(function: Callable[[], R]) -> DjangoCommandFunction[[], R, Any]:
         return _for_django(decorate(function), on_commit)
 
     return wrap
@@ -142,7 +175,7 @@ def _check_on_commit(value: object) -> None:
         raise ConfigurationError(f"on_commit is True, False or the alias of a database, not {value!r}")
 
 
-def _for_django(made: CommandFunction[P, R], on_commit: bool | str | None) -> DjangoCommandFunction[P, R]:
+def _for_django(made: CommandFunction[P, R, Any], on_commit: bool | str | None) -> DjangoCommandFunction[P, R, Any]:
     command_class = made.command_class
     command_class.option_names |= {"on_commit"}
     if on_commit is not None:

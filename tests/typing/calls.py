@@ -1,0 +1,122 @@
+"""What a type checker knows of the calls of decorated functions, and of their results. Nothing runs this file.
+
+Each ``type: ignore`` is a mistake that has to be found: where none is, the comment itself is an error.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import assert_type
+
+import huey_django
+from huey_core import AsyncData, Invoker, crontab, periodic_command, queue_command
+from huey_core.backends.base import BaseDataStore
+from huey_core.invoker.deferred import DeferredInvoker
+from huey_memory import MemoryDataStore, MemoryQueue
+
+with_results = Invoker.from_url("redis://localhost/0")
+without_results = Invoker.from_url("redis://localhost/0", result_store=None)
+assert_type(without_results, Invoker[None])
+assert_type(Invoker(MemoryQueue("mail"), MemoryDataStore("mail")), Invoker[MemoryDataStore])
+
+
+def either_invoker() -> Invoker:
+    """A bare ``Invoker`` says nothing, and so may have no result store."""
+    return with_results
+
+
+@queue_command(with_results)
+def add(a: int, b: int = 1) -> int:
+    return a + b
+
+
+@queue_command(with_results)
+async def fetch(url: str) -> bytes:
+    return url.encode()
+
+
+@queue_command(without_results, retries=3, retry_delay=timedelta(minutes=1), unique_key="{a}")
+def forget(a: int) -> int:
+    return a
+
+
+@queue_command(either_invoker())
+async def perhaps(a: int) -> int:
+    return a
+
+
+@queue_command(DeferredInvoker(lambda: with_results))
+def later(a: int) -> int:
+    return a
+
+
+@periodic_command(with_results, crontab(minute="5"), missed="once", priority=5)
+def tick() -> int:
+    return 1
+
+
+@periodic_command(either_invoker(), crontab())
+async def tick_in_a_loop() -> int:
+    return 1
+
+
+@huey_django.queue_command
+def save(pk: int) -> str:
+    return str(pk)
+
+
+@huey_django.queue_command(on_commit=False, retries=3)
+async def save_in_a_loop(pk: int) -> str:
+    return str(pk)
+
+
+@huey_django.periodic_command(crontab())
+def sweep() -> int:
+    return 1
+
+
+assert_type(add(1), AsyncData[int])
+assert_type(add.schedule((1,), delay=5), AsyncData[int])
+assert_type(add.using(priority=5, retries=3)(1), AsyncData[int])
+assert_type(fetch("https://example.org"), AsyncData[bytes])
+assert_type(fetch.using(expires=timedelta(hours=1)).schedule(("https://example.org",)), AsyncData[bytes])
+assert_type(forget(1), AsyncData[int] | None)
+assert_type(perhaps(1), AsyncData[int] | None)
+assert_type(later(1), AsyncData[int])
+assert_type(tick(), AsyncData[int])
+assert_type(tick_in_a_loop(), AsyncData[int] | None)
+assert_type(save(1), AsyncData[str] | None)
+assert_type(save_in_a_loop(1), AsyncData[str] | None)
+assert_type(sweep(), AsyncData[int] | None)
+assert_type(add(1).get(), int | None)
+assert_type(add(1).get(blocking=True), int)
+
+
+async def wait() -> None:
+    assert_type(await add(1), int)
+    assert_type(await fetch("https://example.org"), bytes)
+    assert_type(await fetch.call_local("https://example.org"), bytes)
+
+
+def takes_a_bare_invoker(invoker: Invoker) -> BaseDataStore | None:
+    return invoker.result_store
+
+
+takes_a_bare_invoker(with_results)
+takes_a_bare_invoker(without_results)
+wrong: Invoker[BaseDataStore] = without_results  # type: ignore[assignment]
+
+add("1")  # type: ignore[arg-type]
+add(1, c=2)  # type: ignore[call-arg]
+fetch()  # type: ignore[call-arg]
+forget(1).get()  # type: ignore[union-attr]
+add.using(priorty=5)  # type: ignore[call-arg]
+add.using(priority="high")  # type: ignore[arg-type]
+add.using(countdown=5)  # type: ignore[call-arg]
+add.schedule(1)  # type: ignore[arg-type]
+add.schedule((1,), delay="5")  # type: ignore[arg-type]
+add.schedule((1,), countdown=5)  # type: ignore[call-arg]
+queue_command(with_results, retry_jitter="much")  # type: ignore[arg-type]
+queue_command(with_results, retires=3)  # type: ignore[call-arg]
+periodic_command(with_results, crontab(), retry_on=5)  # type: ignore[arg-type]
+save.using(on_comit=True)  # type: ignore[call-arg]
