@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from huey_core.commands.base import QueueCommand
     from huey_core.commands.registry import CommandRegistry
     from huey_core.consumer.config import ConsumerConfig
-    from huey_core.consumer.consumer import Consumer, Snapshot
+    from huey_core.consumer.consumer import Consumer
+    from huey_core.consumer.in_flight import Snapshot
     from huey_core.invoker.execution import Execution
     from huey_core.invoker.invoker import Invoker
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from huey_core.backends.base import BaseDataStore, BaseQueue
+    from huey_core.consumer.retry import Pauses
     from huey_core.invoker.schedule import CommandSchedule
 
 __all__ = ["AtMostOnceSource"]
@@ -57,7 +58,7 @@ class AtMostOnceSource:
         queue: BaseQueue,
         schedule: CommandSchedule,
         task_store: BaseDataStore | None,
-        pauses: tuple[float, float, float],
+        pauses: Pauses,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._queue = queue

@@ -14,17 +14,17 @@ from huey_core.consumer.config import BaseConfiguration, ConsumerConfig, setting
 from huey_core.consumer.dead_letters import DeadLetterReporter
 from huey_core.consumer.fetcher import Fetcher
 from huey_core.consumer.heartbeat import HEARTBEAT
-from huey_core.consumer.in_flight import InFlight
+from huey_core.consumer.in_flight import InFlight, Snapshot, Stats
 from huey_core.consumer.lease_renewal import LeaseRenewal
 from huey_core.consumer.outbox import Outbox
 from huey_core.consumer.periodic import PeriodicScheduler, TickWriter
 from huey_core.consumer.poison import PoisonIsolation
+from huey_core.consumer.pools import ThreadPool
 from huey_core.consumer.prefetch import Prefetch
-from huey_core.consumer.retry import BackOff, Outage
+from huey_core.consumer.result_writer import ResultWriter
+from huey_core.consumer.retry import BackOff, Outage, Pauses
 from huey_core.consumer.signals import run_until_signalled
 from huey_core.consumer.startup_report import STARTUP_REPORT, WARNING
-from huey_core.consumer.stats import Snapshot, Stats
-from huey_core.consumer.worker import WorkBuffer, Worker
 from huey_core.exceptions import QueueException, QueueReadException
 from huey_core.invoker.runner import CommandRunner
 from huey_core.invoker.schedule import CommandSchedule
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from huey_core.backends.base import BaseDataStore
     from huey_core.invoker.invoker import Invoker
 
-__all__ = ["Consumer", "Snapshot", "Source", "Stats"]
+__all__ = ["Consumer", "Source"]
 
 log: Final = get_logger(__name__)
 
@@ -110,27 +110,66 @@ class Consumer:
 
         self.lease = self.config.lease or invoker.lease
         self.source: Source = invoker.leased_queue or self._at_most_once_source()
-        self.stats = Stats()
         self._finished: bool | None = None
         self.outage = Outage(f"the queue {invoker.queue.name!r}", log)
-        self.held = InFlight()
-        self.buffer = WorkBuffer()
-        self.outbox = Outbox(self)
-        self.poison = PoisonIsolation(
-            invoker.leased_queue.max_deliveries if invoker.leased_queue else 1, self.held, self._is_run_here, self.lease
-        )
+        self.in_flight = InFlight()
+        max_deliveries = invoker.leased_queue.max_deliveries if invoker.leased_queue else None
+        self.poison = PoisonIsolation(max_deliveries or 1, self.in_flight, self._is_run_here, self.lease)
         self.prefetch = Prefetch(self.config.threads, self.config.prefetch if invoker.leased_queue else 0)
-        self.runner = CommandRunner(
-            invoker,
-            self.config.unreadable_delay,
-            invoker.leased_queue.max_deliveries if invoker.leased_queue else 5,
-            log_commands=self.config.log_commands,
+        store_outage = Outage(f"the result store {invoker.result_store!r}", log, self._clock)
+        results = ResultWriter(
+            self.source.settles_into, BackOff(store_outage, "storing results", self._pauses), self._clock
         )
-        self.workers = [Worker(self, f"worker-{number}") for number in range(1, self.config.threads + 1)]
-        self.fetcher = Fetcher(self)
-        self.lease_renewal = LeaseRenewal(self)
+        self.outbox = Outbox(
+            source=self.source,
+            in_flight=self.in_flight,
+            results=results,
+            serializer=invoker.serializer,
+            listener=self,
+            lease=self.lease if invoker.leased_queue else None,
+            back_off=self._back_off("settling"),
+            clock=self._clock,
+        )
+        self.runner = CommandRunner(
+            invoker, self.config.unreadable_delay, max_deliveries or 5, log_commands=self.config.log_commands
+        )
+        self.pool = ThreadPool(self.config.threads, self._run_delivery, self._has_run_one, self._tell_of_worker)
+        self.fetcher = Fetcher(
+            source=self.source,
+            lease=self.lease,
+            pool=self.pool,
+            in_flight=self.in_flight,
+            outbox=self.outbox,
+            prefetch=self.prefetch,
+            poison=self.poison,
+            may_be_revoked=self._may_be_revoked,
+            has_claimed=self._note_burials,
+            back_off=self._back_off("claiming"),
+        )
+        self.lease_renewal = LeaseRenewal(
+            source=self.source,
+            in_flight=self.in_flight,
+            lease=self.lease,
+            is_settling=self.outbox.is_settling,
+            measure_clock=self.measure_clock,
+            beat=self.beat,
+            back_off=self._back_off("renewing leases"),
+        )
         self.dead_letters = DeadLetterReporter(invoker, invoker.leased_queue) if invoker.leased_queue else None
-        self.periodic = PeriodicScheduler(self, TickWriter(invoker, self.config.utc)) if self.config.periodic else None
+        self.periodic = (
+            PeriodicScheduler(self.make_tick_writer(), self.source.now, self._back_off("writing ticks"))
+            if self.config.periodic
+            else None
+        )
+        self._services = [
+            service
+            for service in (self.lease_renewal, self.dead_letters, self.fetcher, self.periodic)
+            if service is not None
+        ]
+
+    def make_tick_writer(self) -> TickWriter:
+        """Make what writes the ticks of periodic commands. For a subclass to extend."""
+        return TickWriter(self.invoker, self.config.utc)
 
     def start(self) -> None:
         """Check that the server answers, log the start-up report, and start the threads.
@@ -151,12 +190,9 @@ class Consumer:
                 text = line.removeprefix(WARNING)
                 (log.info if text == line else log.warning)("%s", text)
         self.invoker.hook.huey_consumer_start(consumer=self)
-        for thread in (*self.workers, self.lease_renewal, self.fetcher):
-            thread.start()
-        if self.periodic is not None:
-            self.periodic.start()
-        if self.dead_letters is not None:
-            self.dead_letters.start()
+        self.pool.start()
+        for service in self._services:
+            service.start()
         if is_paused:
             log.warning("queue %r: ready, but it is paused; 'huey resume' lets it go on", self.invoker.queue.name)
         else:
@@ -188,12 +224,11 @@ class Consumer:
         self._join(self.fetcher, deadline)
         if self.periodic is not None and self.periodic.is_alive():
             self.periodic.join(max(deadline - time.monotonic(), 0.0))
-        self._release(self.buffer.drain())
-        self.buffer.end_workers(len(self.workers))
+        self._release(self.pool.drain())
+        self.pool.stop()
         self._finish(deadline)
         self._let_go_of_what_ended_workers()
-        running_still = [delivery for worker in self.workers if (delivery := worker.running) is not None]
-        unfinished = self._without_outcome(running_still)
+        unfinished = self._without_outcome([run.delivery for run in self.pool.running()])
         if unfinished:
             late = counted(len(unfinished), "command")
             log.warning("giving back %s that did not finish in %g s", late, timeout)
@@ -217,7 +252,7 @@ class Consumer:
         """Give back everything at once, running commands included. For a process that ends right after it."""
         self.fetcher.stop()
         self._let_go_of_what_ended_workers()
-        self._release(self._without_outcome(self.held.all()))
+        self._release(self._without_outcome(self.in_flight.all()))
         self._write_what_waits()
         self._report_what_is_left()
 
@@ -252,12 +287,13 @@ class Consumer:
     def snapshot(self) -> Snapshot:
         """What the consumer holds now."""
         now = time.monotonic()
-        running = {
-            delivery.message_id: worker.busy_for(now)
-            for worker in self.workers
-            if (delivery := worker.running) is not None
-        }
-        return Snapshot(self.name, len(self.held), running, self.stats)
+        running = {run.delivery.message_id: now - run.started for run in self.pool.running()}
+        return Snapshot(self.name, len(self.in_flight), running, self.stats)
+
+    @property
+    def stats(self) -> Stats:
+        """What the consumer has done until now."""
+        return self.in_flight.stats()
 
     def notify(self, hook_name: str, **arguments: Any) -> None:
         """Tell the observers of a hook; ``consumer`` is added to the arguments."""
@@ -265,16 +301,18 @@ class Consumer:
         if plugins.has(hook_name):
             plugins.notify(hook_name, consumer=self, **arguments)
 
-    def note_burials(self) -> None:
-        """Have it told what a claim has buried."""
-        if self.dead_letters is not None and (buried := self.dead_letters.queue.take_buried()):
-            self.stats.buried += len(buried)
-            self.dead_letters.add(buried)
-
-    def note_letter(self, delivery: Delivery) -> None:
+    def has_buried(self, delivery: Delivery) -> None:
         """Have the dead letter of a tick take the place of an earlier one of the same command."""
         if self.dead_letters is not None and (command_name := command_of_tick(delivery.data)) is not None:
             self.dead_letters.replace(command_name, delivery.message_id)
+
+    def has_parked(self, delivery: Delivery) -> None:
+        """Keep nobody waiting for what has run."""
+        self.poison.has_run(delivery)
+
+    def cannot_write(self, message_id: str, reason: str) -> None:
+        """Tell plugins of a message that is buried because its outcome can never be written."""
+        self.invoker.notify("huey_command_buried", command=None, message_id=message_id, reason=reason)
 
     def measure_clock(self) -> None:
         """Compare the clock of this process with the one that decides about leases and delays.
@@ -301,11 +339,9 @@ class Consumer:
         it counts.
         """
         fate = "it comes back when its lease ends" if self.invoker.leased_queue is not None else "it is lost for good"
-        for worker in self.workers:
-            if (delivery := worker.running) is not None and not worker.is_alive():
-                worker.running = None
-                self.held.discard(delivery)
-                log.error("message %s has ended the thread that ran it; %s", delivery.message_id, fate)
+        for delivery in self.pool.abandoned():
+            self.in_flight.discard(delivery)
+            log.error("message %s has ended the thread that ran it; %s", delivery.message_id, fate)
 
     def _without_outcome(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Leave out what has run, though its worker may not have come round to saying so."""
@@ -314,20 +350,19 @@ class Consumer:
 
     def _finish(self, deadline: float) -> None:
         """Wait until the workers have ended and everything is written, or until the time is up."""
-        back_off = BackOff(self.outage, "stopping", self.config)
+        back_off = self._back_off("stopping")
         next_try = 0.0
         while (now := time.monotonic()) < deadline:
-            working = next((worker for worker in self.workers if worker.is_alive()), None)
             waits = bool(self.outbox.left()) or self._unplaced()
             if waits and now >= next_try:
                 error = self._write_what_waits()
                 if error is None:
                     back_off.over()
                 next_try = now + (GLANCE if error is None else back_off.failed(error))
-            elif working is not None:
-                working.join(min(GLANCE, deadline - now))
-            elif waits:
-                time.sleep(min(next_try, deadline) - now)
+            elif not self.pool.wait(min(GLANCE, deadline - now)):
+                continue
+            elif self.outbox.left() or self._unplaced():
+                time.sleep(max(min(next_try, deadline) - time.monotonic(), 0.0))
             else:
                 break
 
@@ -381,7 +416,48 @@ class Consumer:
         return header.command_name in self.invoker.registry and header.serializer in self.invoker.accepted
 
     def _at_most_once_source(self) -> AtMostOnceSource:
-        config = self.config
         store = self.invoker.task_store
-        pauses = (config.initial_delay, config.backoff, config.max_delay)
-        return AtMostOnceSource(self.invoker.queue, CommandSchedule(store), store, pauses)
+        return AtMostOnceSource(self.invoker.queue, CommandSchedule(store), store, self._pauses)
+
+    @property
+    def _pauses(self) -> Pauses:
+        return Pauses(self.config.initial_delay, self.config.backoff, self.config.max_delay)
+
+    def _back_off(self, doing: str) -> BackOff:
+        return BackOff(self.outage, doing, self._pauses)
+
+    def _clock(self) -> float:
+        return self.outage.clock()
+
+    def _run_delivery(self, delivery: Delivery) -> None:
+        """Run a delivery in a worker, and hand its outcome on."""
+        started = time.monotonic()
+        try:
+            outcome, _ = self.runner.run(delivery, self.fetcher.revocable)
+            self.outbox.add(outcome)
+        except BaseException:
+            # Not an error of the command, which the runner would have handled. The lease, which is renewed no more,
+            # brings the message back, and the backend counts its deliveries.
+            self.in_flight.discard(delivery)
+            log.critical(
+                "a worker crashed: message %s has no outcome, and is delivered again when its lease ends",
+                delivery.message_id,
+                exc_info=True,
+                extra={"task_id": delivery.message_id, "delivery_count": delivery.attempt},
+            )
+        self.prefetch.observe(time.monotonic() - started)
+
+    def _has_run_one(self) -> None:
+        self.fetcher.finished_one()
+
+    def _tell_of_worker(self, hook_name: str, worker: str) -> None:
+        self.notify(hook_name, worker=worker)
+
+    def _may_be_revoked(self) -> bool:
+        return self.invoker.revokes and self.invoker.revocations.any()
+
+    def _note_burials(self) -> None:
+        """Have reported what a claim has buried."""
+        if self.dead_letters is not None and (buried := self.dead_letters.queue.take_buried()):
+            self.in_flight.buried_by_claim(len(buried))
+            self.dead_letters.add(buried)

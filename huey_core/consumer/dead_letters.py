@@ -1,18 +1,17 @@
-"""Tells of what the claims of a consumer have buried, in a thread of its own.
+"""Reports the dead letters that the claims of a consumer have made, in a thread of its own.
 
-To tell takes a look at the queue, the plugins' time and a write to the result store, and each may be slow or fail.
+A report takes a look at the queue, the plugins' time and a write to the result store, and each may be slow or fail.
 Neither the claims nor the outcomes of commands are to wait for that.
 """
 
 from __future__ import annotations
 
-import threading
 import time
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from huey_core.backends.leased import State
-from huey_core.consumer.supervision import run_supervised
+from huey_core.consumer.supervision import Service
 from huey_core.invoker.abandoned import tell_of_burial, write_in_place_of_result
 from huey_core.invoker.tick_letters import command_of_tick, replace_letter
 from huey_core.safe_logging import get_logger
@@ -43,8 +42,8 @@ class _TickLetter(NamedTuple):
     message_id: str
 
 
-class DeadLetterReporter(threading.Thread):
-    """Tells of burials, one after another.
+class DeadLetterReporter(Service):
+    """Reports dead letters, one after another.
 
     Args:
         invoker: Whose commands they are.
@@ -55,15 +54,14 @@ class DeadLetterReporter(threading.Thread):
     """
 
     def __init__(self, invoker: Invoker, queue: LeasedQueue) -> None:
-        super().__init__(name="huey-dead-letters", daemon=True)
+        super().__init__("dead-letters", "the reporting of dead letters")
         self._invoker = invoker
         self.queue = queue
         self._waiting: SimpleQueue[str | _TickLetter | None] = SimpleQueue()
-        self._stopping = threading.Event()
         self._failing_since: float | None = None
 
     def add(self, message_ids: Sequence[str]) -> None:
-        """Have these messages told of, soon."""
+        """Have these dead letters reported, soon."""
         for message_id in message_ids:
             self._waiting.put(message_id)
 
@@ -71,32 +69,28 @@ class DeadLetterReporter(threading.Thread):
         """Have the letter of a periodic command's tick take the place of an earlier one, soon."""
         self._waiting.put(_TickLetter(command_name, message_id))
 
-    def run(self) -> None:
-        """Tell until told to stop."""
-        run_supervised(self._tell, "the reporting of dead letters", self._stopping.wait)
-
     def stop(self) -> None:
-        """Have the thread end when it has told of what waits, or as soon as the server fails; the dead letters stay."""
+        """Have the thread end when it has reported what waits, or once the server fails; the dead letters stay."""
         self._stopping.set()
         self._waiting.put(None)
 
     def report_what_is_left(self) -> None:
-        """Say of how many nobody was told. Called when :meth:`stop` has had its time."""
+        """Log how many were not reported. Called when :meth:`stop` has had its time."""
         at_hand = 1 if self.is_alive() else 0
-        untold = self._waiting.qsize() - 1 + at_hand
-        if untold > 0:
-            log.warning("stopped with %s not yet reported", counted(untold, "dead letter"))
+        unreported = self._waiting.qsize() - 1 + at_hand
+        if unreported > 0:
+            log.warning("stopped with %s not yet reported", counted(unreported, "dead letter"))
 
-    def _tell(self) -> None:
+    def _work(self) -> None:
         while (one := self._waiting.get()) is not None:
             if isinstance(one, _TickLetter):
                 self._replace(one)
             else:
-                self._tell_of(one)
+                self._report(one)
             if self._stopping.is_set() and self._failing_since is not None:
                 return
 
-    def _tell_of(self, message_id: str) -> None:
+    def _report(self, message_id: str) -> None:
         # One by one: what ends here may be large.
         letters = self._insist(message_id, lambda: self.queue.find([message_id]))
         # An operator may have requeued it since.

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from huey_core.backends.leased import Release
-from huey_core.consumer.retry import BackOff
-from huey_core.consumer.supervision import run_supervised
+from huey_core.consumer.supervision import Service
 from huey_core.safe_logging import get_logger
 from huey_core.text import counted, error_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from huey_core.backends.leased import Delivery
-    from huey_core.consumer.consumer import Consumer
+    from huey_core.consumer.in_flight import InFlight
+    from huey_core.consumer.outbox import Outbox
+    from huey_core.consumer.poison import PoisonIsolation
+    from huey_core.consumer.pools import WorkerPool
+    from huey_core.consumer.prefetch import Prefetch
+    from huey_core.consumer.retry import BackOff
 
 __all__ = ["Fetcher"]
 
@@ -35,22 +39,61 @@ STUCK_AFTER: Final = 1.0
 """Seconds after which messages are given back that wait here while every worker is busy with something slow."""
 
 
-class Fetcher(threading.Thread):
+class Claimable(Protocol):
+    """What the fetch loop needs of a source of deliveries."""
+
+    def claim(self, limit: int, lease: float, wait: float = 0.0) -> list[Delivery]:
+        """Take messages under a lease."""
+
+    def wake(self) -> None:
+        """End a claim that waits."""
+
+
+class Fetcher(Service):
     """Keeps the workers supplied.
 
     Args:
-        consumer: The consumer that it works for.
+        source: Where deliveries come from.
+        lease: Seconds that a lease lasts.
+        pool: Runs them.
+        in_flight: Those under our lease.
+        outbox: Their outcomes.
+        prefetch: Says how many to hold ahead of the workers.
+        poison: Says which may be held together.
+        may_be_revoked: Asks the server whether any command may have been revoked at all.
+        has_claimed: Called after each claim, though it may have failed.
+        back_off: How to go on after a failure.
 
     Attributes:
         revocable: Whether a command may have been revoked at all, as of the last claim.
     """
 
-    def __init__(self, consumer: Consumer) -> None:
-        super().__init__(name="huey-fetcher", daemon=True)
+    def __init__(
+        self,
+        *,
+        source: Claimable,
+        lease: float,
+        pool: WorkerPool,
+        in_flight: InFlight,
+        outbox: Outbox,
+        prefetch: Prefetch,
+        poison: PoisonIsolation,
+        may_be_revoked: Callable[[], bool],
+        has_claimed: Callable[[], None],
+        back_off: BackOff,
+    ) -> None:
+        super().__init__("fetcher", "the fetch loop")
         self.revocable = True
-        self._consumer = consumer
-        self._back_off = BackOff(consumer.outage, "claiming", consumer.config)
-        self._stopping = threading.Event()
+        self._source = source
+        self._lease = lease
+        self._pool = pool
+        self._in_flight = in_flight
+        self._outbox = outbox
+        self._prefetch = prefetch
+        self._poison = poison
+        self._may_be_revoked = may_be_revoked
+        self._has_claimed = has_claimed
+        self._back_off = back_off
         self._waiting_in_server = False
         self._wanted = threading.Event()
         self._running_low = threading.Event()
@@ -58,11 +101,11 @@ class Fetcher(threading.Thread):
 
     def run(self) -> None:
         """Claim and settle until told to stop."""
-        run_supervised(self._fetch, "the fetch loop", self._stopping.wait)
+        super().run()
         # From here on nobody else flushes, so the workers do.
         self._waiting_in_server = True
 
-    def _fetch(self) -> None:
+    def _work(self) -> None:
         while not self._stopping.is_set():
             try:
                 self._cycle()
@@ -73,14 +116,14 @@ class Fetcher(threading.Thread):
 
     def stop(self) -> None:
         """End the loop soon, a wait in the server included."""
-        self._stopping.set()
+        super().stop()
         self._wanted.set()
         self._running_low.set()
-        self._consumer.source.wake()
+        self._source.wake()
 
     def finished_one(self) -> None:
         """A worker says that it has added an outcome and will look for the next delivery."""
-        buffered = len(self._consumer.buffer)
+        buffered = self._pool.waiting()
         if buffered <= self._low_water and not self._running_low.is_set():
             self._running_low.set()
         if not self._wanted.is_set():
@@ -91,56 +134,53 @@ class Fetcher(threading.Thread):
     def flush_for_worker(self) -> None:
         """Settle in a worker's thread, because the fetch loop waits in the server and would come to it too late."""
         try:
-            self._consumer.outbox.flush()
+            self._outbox.flush()
         except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
             # The outcomes went back into the outbox, and the fetch loop is woken to try again and again.
             log.debug("a worker could not settle: %s", error_line(error))
-            self._consumer.source.wake()
+            self._source.wake()
 
     def _cycle(self) -> None:
-        consumer = self._consumer
         # Before anything is looked at: a worker that finishes from here on is not waited for below.
         self._wanted.clear()
-        consumer.outbox.flush()
+        self._outbox.flush()
         room, target, ahead = self._room()
-        room = consumer.poison.limit(room)
+        room = self._poison.limit(room)
         self._low_water = target // 2
-        if room <= 0 or ahead > self._low_water or consumer.outbox.is_full():
+        if room <= 0 or ahead > self._low_water or self._outbox.is_full():
             self._wait_for_workers(ahead, target)
             return
         # The flag goes up before the outbox is looked at, and workers add before they look at the flag: whatever
-        # the order, one of the two sees the other. What a worker flushes meanwhile may be refused, and set aside.
+        # the order, one of the two sees the other. What a worker flushes meanwhile may be refused, and parked.
         self._waiting_in_server = True
         try:
-            if len(consumer.outbox) or consumer.outbox.is_full():
+            if len(self._outbox) or self._outbox.is_full():
                 return
             # While something waits here, every worker is busy, and what they finish is settled by this loop alone.
             # And the first success after an outage is not kept waiting, so that it ends in the log when it does here.
-            wait = 0.0 if ahead or self._back_off.seconds else min(LONGEST_WAIT, consumer.outbox.due_in())
-            deliveries = consumer.source.claim(min(room, CLAIM_AT_ONCE), consumer.lease, wait)
+            wait = 0.0 if ahead or self._back_off.seconds else min(LONGEST_WAIT, self._outbox.due_in())
+            deliveries = self._source.claim(min(room, CLAIM_AT_ONCE), self._lease, wait)
         finally:
             self._waiting_in_server = False
-            consumer.note_burials()
+            self._has_claimed()
         if deliveries:
-            consumer.held.add(deliveries)
-            consumer.stats.claimed += len(deliveries)
-            consumer.prefetch.weigh(max(len(one.data) for one in deliveries))
-            consumer.buffer.put(self._prepare(deliveries))
+            self._in_flight.add(deliveries)
+            self._prefetch.weigh(max(len(one.data) for one in deliveries))
+            self._pool.put(self._prepare(deliveries))
         elif left := self._room()[2]:
             # Counted again: a worker may have taken all of it meanwhile, and then the next claim waits in the server.
             self._wait_for_workers(left, target)
 
     def _prepare(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
         """Return what of a claim may run now. When that cannot be found out, all is given back."""
-        consumer = self._consumer
         kept = deliveries
         try:
-            kept, apart = consumer.poison.divide(deliveries)
+            kept, apart = self._poison.divide(deliveries)
             self._release(apart)
             if apart:
                 # Before the one on its last delivery starts, because it may end this process at once.
-                consumer.outbox.flush()
-            self.revocable = consumer.invoker.revokes and consumer.invoker.revocations.any()
+                self._outbox.flush()
+            self.revocable = self._may_be_revoked()
         except BaseException:
             self._release(kept)
             raise
@@ -148,21 +188,19 @@ class Fetcher(threading.Thread):
 
     def _room(self) -> tuple[int, int, int]:
         """How many messages to claim, how many to hold ahead of the workers, and how many are held ahead now."""
-        consumer = self._consumer
         now = time.monotonic()
-        target = consumer.prefetch.target(max(worker.busy_for(now) for worker in consumer.workers))
+        target = self._prefetch.target(max((now - run.started for run in self._pool.running()), default=0.0))
         # Counted by what is held and has no outcome yet, because a worker that has just taken a message from the
         # buffer does not look busy at once.
-        unfinished = len(consumer.held) - len(consumer.outbox) - consumer.outbox.aside
+        unfinished = len(self._in_flight) - len(self._outbox) - self._outbox.parked
         # What an idle worker is about to take from the buffer is not held ahead.
-        ahead = max(min(unfinished - len(consumer.workers), len(consumer.buffer)), 0)
-        return len(consumer.workers) + target - unfinished, target, ahead
+        ahead = max(min(unfinished - self._pool.size, self._pool.waiting()), 0)
+        return self._pool.size + target - unfinished, target, ahead
 
     def _wait_for_workers(self, ahead: int, target: int) -> None:
-        consumer = self._consumer
         if ahead and not target and self._everyone_is_stuck():
             self._give_back()
-        if not len(consumer.outbox):
+        if not len(self._outbox):
             self._wanted.wait(STUCK_AFTER / 2)
         if target and ahead > self._low_water:
             self._running_low.clear()
@@ -172,15 +210,16 @@ class Fetcher(threading.Thread):
 
     def _everyone_is_stuck(self) -> bool:
         now = time.monotonic()
-        return all(worker.busy_for(now) > STUCK_AFTER for worker in self._consumer.workers)
+        running = self._pool.running()
+        return len(running) == self._pool.size and all(now - run.started > STUCK_AFTER for run in running)
 
     def _give_back(self) -> None:
         """Release what was claimed in the belief that commands are quick, for another consumer to run."""
-        drained = self._consumer.buffer.drain()
+        drained = self._pool.drain()
         log.debug("giving back %s, because every worker is busy", counted(len(drained), "message"))
         self._release(drained)
-        self._consumer.outbox.flush()
+        self._outbox.flush()
 
     def _release(self, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
-            self._consumer.outbox.add(Release(delivery))
+            self._outbox.add(Release(delivery))

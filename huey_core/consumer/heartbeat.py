@@ -15,7 +15,7 @@ import time
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from heapq import nlargest
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from huey_core._version import __version__
 from huey_core.backends.base import EmptyData
@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from huey_core.backends.base import BaseDataStore
-    from huey_core.consumer.consumer import Consumer, Snapshot
+    from huey_core.consumer.config import ConsumerConfig
+    from huey_core.consumer.in_flight import Snapshot
+    from huey_core.invoker.invoker import Invoker
 
 __all__ = ["HEARTBEAT", "MOST_IDS", "ConsumerRecord", "Heartbeat", "consumers_alive", "keeps_heartbeats"]
 
@@ -117,15 +119,30 @@ def consumers_alive(task_store: BaseDataStore) -> list[ConsumerRecord]:
     return [ConsumerRecord.decode(record) for record in records if record is not EmptyData]
 
 
+class RunningConsumer(Protocol):
+    """What a consumer's hooks need to know of it."""
+
+    invoker: Invoker
+    config: ConsumerConfig
+    lease: float
+
+    @property
+    def name(self) -> str:
+        """What it is called among the consumers of its queue."""
+
+    def snapshot(self) -> Snapshot:
+        """What it holds now."""
+
+
 class Heartbeat:
     """Core's implementation of the hooks by which a consumer shows that it lives."""
 
     def __init__(self) -> None:
-        self._writers: dict[Consumer, _HeartbeatWriter] = {}
+        self._writers: dict[RunningConsumer, _HeartbeatWriter] = {}
 
     # Last, so that a plugin that keeps the consumer from starting has done so before.
     @hookimpl(trylast=True)
-    def huey_consumer_start(self, consumer: Consumer) -> None:
+    def huey_consumer_start(self, consumer: RunningConsumer) -> None:
         task_store = consumer.invoker.task_store
         if task_store is not None and keeps_heartbeats(task_store):
             self._writers[consumer] = writer = _HeartbeatWriter(consumer, task_store)
@@ -133,13 +150,13 @@ class Heartbeat:
             writer.renew(consumer.snapshot())
 
     @hookimpl
-    def huey_consumer_heartbeat(self, consumer: Consumer, snapshot: Snapshot) -> None:
+    def huey_consumer_heartbeat(self, consumer: RunningConsumer, snapshot: Snapshot) -> None:
         writer = self._writers.get(consumer)
         if writer is not None:
             writer.renew(snapshot)
 
     @hookimpl
-    def huey_consumer_stop(self, consumer: Consumer, reason: str) -> None:
+    def huey_consumer_stop(self, consumer: RunningConsumer, reason: str) -> None:
         writer = self._writers.pop(consumer, None)
         if writer is not None:
             writer.end()
@@ -156,7 +173,7 @@ class _HeartbeatWriter(threading.Thread):
     outlives two that are missing.
     """
 
-    def __init__(self, consumer: Consumer, task_store: BaseDataStore) -> None:
+    def __init__(self, consumer: RunningConsumer, task_store: BaseDataStore) -> None:
         super().__init__(name="huey-heartbeat", daemon=True)
         self._consumer = consumer
         self._store = task_store

@@ -1,37 +1,112 @@
-"""The deliveries that this consumer holds a lease on."""
+"""What is in flight: the deliveries under our lease, and what became of those before, under one lock."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import threading
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, Release, Retry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
-    from huey_core.backends.leased import Delivery
+__all__ = ["InFlight", "Snapshot", "Stats"]
 
-__all__ = ["InFlight"]
+_COUNTED_AS: Final[dict[type[Outcome], str]] = {Ack: "done", Retry: "retried", Release: "released", Bury: "buried"}
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What a consumer had done at one moment since it started.
+
+    Attributes:
+        claimed: Messages claimed.
+        done: Messages acked.
+        retried: Messages put back to be tried again.
+        released: Messages given back.
+        buried: Messages made dead letters.
+        lost: Outcomes that changed nothing, because the lease had ended.
+    """
+
+    claimed: int = 0
+    done: int = 0
+    retried: int = 0
+    released: int = 0
+    buried: int = 0
+    lost: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a consumer held at one moment.
+
+    Attributes:
+        name: The consumer's name: host, process and a number.
+        held: Messages under a lease of this consumer, running ones included.
+        running: The identifiers of the messages that ran, with the seconds for which they had run.
+        stats: What it had done since it started.
+    """
+
+    name: str
+    held: int
+    running: dict[str, float]
+    stats: Stats
 
 
 class InFlight:
-    """A set of deliveries, safe to use from several threads."""
+    """The deliveries under our lease, and counters; safe to use from several threads."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._by_receipt: dict[tuple[str, str], Delivery] = {}
+        self._counts: Counter[str] = Counter()
 
-    def add(self, deliveries: Iterable[Delivery]) -> None:
-        """Hold deliveries that were just claimed."""
-        self._by_receipt.update({(one.message_id, one.receipt): one for one in deliveries})
+    def add(self, deliveries: Sequence[Delivery]) -> None:
+        """Take in deliveries that were just claimed."""
+        with self._lock:
+            self._by_receipt.update({(one.message_id, one.receipt): one for one in deliveries})
+            self._counts["claimed"] += len(deliveries)
 
     def discard(self, delivery: Delivery) -> None:
-        """Hold a delivery no longer, because it was settled or its lease was lost."""
-        self._by_receipt.pop((delivery.message_id, delivery.receipt), None)
+        """Let go of a delivery that ends without an outcome of ours."""
+        with self._lock:
+            self._by_receipt.pop((delivery.message_id, delivery.receipt), None)
+
+    def settled(self, outcome: Outcome) -> None:
+        """Let go of a delivery whose outcome was written."""
+        delivery = outcome.delivery
+        with self._lock:
+            self._by_receipt.pop((delivery.message_id, delivery.receipt), None)
+            self._counts[_COUNTED_AS[type(outcome)]] += 1
+
+    def lost(self, delivery: Delivery) -> bool:
+        """Let go of a delivery whose lease had ended, and return whether it was in flight still."""
+        with self._lock:
+            was_here = self._by_receipt.pop((delivery.message_id, delivery.receipt), None) is not None
+            self._counts["lost"] += was_here
+        return was_here
+
+    def buried_by_claim(self, count: int) -> None:
+        """Count messages that a claim has made dead letters."""
+        with self._lock:
+            self._counts["buried"] += count
 
     def __contains__(self, delivery: Delivery) -> bool:
-        return (delivery.message_id, delivery.receipt) in self._by_receipt
+        with self._lock:
+            return (delivery.message_id, delivery.receipt) in self._by_receipt
 
     def __len__(self) -> int:
-        return len(self._by_receipt)
+        with self._lock:
+            return len(self._by_receipt)
 
     def all(self) -> list[Delivery]:
-        """The deliveries held now, the oldest first."""
-        return list(self._by_receipt.values())
+        """The deliveries that are in flight now, the oldest first."""
+        with self._lock:
+            return list(self._by_receipt.values())
+
+    def stats(self) -> Stats:
+        """What was done until now."""
+        with self._lock:
+            return Stats(**self._counts)

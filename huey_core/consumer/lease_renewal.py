@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
-from huey_core.consumer.retry import BackOff
-from huey_core.consumer.supervision import run_supervised
+from huey_core.consumer.supervision import Service
 from huey_core.safe_logging import get_logger
 
 if TYPE_CHECKING:
-    from huey_core.consumer.consumer import Consumer
+    from collections.abc import Callable, Sequence
+
+    from huey_core.backends.leased import Delivery
+    from huey_core.consumer.in_flight import InFlight
+    from huey_core.consumer.retry import BackOff
 
 __all__ = ["LeaseRenewal"]
 
@@ -21,56 +23,74 @@ EXTEND_AT_ONCE: Final = 500
 """The most leases to renew in one call, so that no call keeps the server busy for long."""
 
 
-class LeaseRenewal(threading.Thread):
-    """Renews every held lease three times before it would end, in a thread that no command can hold up.
+class Renewable(Protocol):
+    """What the renewal needs of a source of deliveries."""
+
+    def extend(self, deliveries: Sequence[Delivery], lease: float) -> list[bool]:
+        """Renew leases."""
+
+
+class LeaseRenewal(Service):
+    """Renews every lease three times before it would end, in a thread that no command can hold up.
 
     Args:
-        consumer: The consumer whose leases they are.
+        source: Where the deliveries come from.
+        in_flight: The deliveries.
+        lease: Seconds that a lease lasts.
+        is_settling: Whether the outcome of a delivery is on its way to the server.
+        measure_clock: Called after each renewal, to compare the clocks while the server answers.
+        beat: Called after each try, whether it succeeded or not.
+        back_off: How to go on after a failure.
     """
 
-    def __init__(self, consumer: Consumer) -> None:
-        super().__init__(name="huey-leases", daemon=True)
-        self._consumer = consumer
-        self._back_off = BackOff(consumer.outage, "renewing leases", consumer.config)
-        self._stopping = threading.Event()
+    def __init__(
+        self,
+        *,
+        source: Renewable,
+        in_flight: InFlight,
+        lease: float,
+        is_settling: Callable[[Delivery], bool],
+        measure_clock: Callable[[], None],
+        beat: Callable[[], None],
+        back_off: BackOff,
+    ) -> None:
+        super().__init__("leases", "the renewal of leases")
+        self._source = source
+        self._in_flight = in_flight
+        self._lease = lease
+        self._is_settling = is_settling
+        self._measure_clock = measure_clock
+        self._beat = beat
+        self._back_off = back_off
 
-    def run(self) -> None:
-        """Renew until told to stop."""
-        # It begins with a pause of its own, and no lease may wait for a longer one.
-        run_supervised(self._renew_and_beat, "the renewal of leases", lambda seconds: None)
+    def _pause(self, seconds: float) -> None:
+        """Go on at once: the work begins with a pause of its own, and no lease may wait for a longer one."""
 
-    def _renew_and_beat(self) -> None:
-        pause = self._consumer.lease / 3
+    def _work(self) -> None:
+        pause = self._lease / 3
         while not self._stopping.wait(pause):
             began = time.monotonic()
             try:
                 self.renew()
-                self._consumer.measure_clock()
+                self._measure_clock()
             except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
-                pause = min(self._back_off.failed(error), self._consumer.lease / 3)
+                pause = min(self._back_off.failed(error), self._lease / 3)
             else:
                 self._back_off.over()
-                pause = max(self._consumer.lease / 3 - (time.monotonic() - began), 0.0)
-            self._consumer.beat()
+                pause = max(self._lease / 3 - (time.monotonic() - began), 0.0)
+            self._beat()
 
     def renew(self) -> None:
-        """Renew the leases of all held deliveries once, and let go of those that were lost."""
-        consumer = self._consumer
-        held = consumer.held.all()
-        for start in range(0, len(held), EXTEND_AT_ONCE):
-            portion = held[start : start + EXTEND_AT_ONCE]
-            for delivery, ours in zip(portion, consumer.source.extend(portion, consumer.lease), strict=True):
+        """Renew the leases of all that is in flight once, and let go of those that were lost."""
+        deliveries = self._in_flight.all()
+        for start in range(0, len(deliveries), EXTEND_AT_ONCE):
+            portion = deliveries[start : start + EXTEND_AT_ONCE]
+            for delivery, ours in zip(portion, self._source.extend(portion, self._lease), strict=True):
                 # One that was settled while the renewal was on its way is no longer ours, and was not lost.
-                if not ours and not consumer.outbox.is_settling(delivery) and delivery in consumer.held:
-                    consumer.held.discard(delivery)
-                    consumer.stats.lost += 1
+                if not ours and not self._is_settling(delivery) and self._in_flight.lost(delivery):
                     log.warning(
                         "the lease of message %s was lost: it ran too long unrenewed, or was deleted. "
                         "Its outcome here will not be written",
                         delivery.message_id,
                         extra={"task_id": delivery.message_id, "delivery_count": delivery.attempt},
                     )
-
-    def stop(self) -> None:
-        """End the thread soon."""
-        self._stopping.set()

@@ -6,16 +6,14 @@ tick, and the queue lets one through: there is no leader to elect or to lose. Mi
 
 from __future__ import annotations
 
-import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.capabilities import Capability
 from huey_core.commands.base import FunctionCommand
 from huey_core.consumer.last_ticks import LastTicks
-from huey_core.consumer.retry import BackOff
 from huey_core.consumer.sharing import share_queue
-from huey_core.consumer.supervision import run_supervised
+from huey_core.consumer.supervision import Service
 from huey_core.exceptions import CommandRejected, DataStoreException, MessageTooLarge, QueueWriteException
 from huey_core.safe_logging import get_logger
 from huey_core.text import is_users_interrupt
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
 
     from huey_core.backends.base import BaseDataStore
     from huey_core.commands.base import PeriodicQueueCommand
-    from huey_core.consumer.consumer import Consumer
+    from huey_core.consumer.retry import BackOff
     from huey_core.invoker.invoker import Invoker
 
 __all__ = ["PeriodicScheduler", "TickWriter", "is_run_by"]
@@ -157,28 +155,33 @@ def _locking(store: BaseDataStore | None) -> BaseDataStore | None:
     return store if store is not None and Capability.LOCKS in store.capabilities else None
 
 
-class PeriodicScheduler(threading.Thread):
+class PeriodicScheduler(Service):
     """Writes ticks at the beginning of every minute.
 
     Args:
-        consumer: The consumer that it works for.
         writer: Writes the ticks.
+        now: The time of the queue in seconds since the epoch.
+        back_off: How to go on after a failure.
         wait: Waits for so many seconds, or until told to stop, which it says by returning true.
     """
 
-    def __init__(self, consumer: Consumer, writer: TickWriter, wait: Callable[[float], bool] | None = None) -> None:
-        super().__init__(name="huey-periodic", daemon=True)
-        self._consumer = consumer
+    def __init__(
+        self,
+        writer: TickWriter,
+        now: Callable[[], float],
+        back_off: BackOff,
+        wait: Callable[[float], bool] | None = None,
+    ) -> None:
+        super().__init__("periodic", "the writing of ticks")
         self._writer = writer
-        self._stopping = threading.Event()
+        self._now = now
+        self._back_off = back_off
         self._wait = wait or self._stopping.wait
-        self._back_off = BackOff(consumer.outage, "writing ticks", consumer.config)
 
-    def run(self) -> None:
-        """Write ticks until told to stop."""
-        run_supervised(self._write_ticks, "the writing of ticks", self._wait)
+    def _pause(self, seconds: float) -> None:
+        self._wait(seconds)
 
-    def _write_ticks(self) -> None:
+    def _work(self) -> None:
         pause = 0.0
         while not self._wait(pause):
             try:
@@ -190,12 +193,8 @@ class PeriodicScheduler(threading.Thread):
 
     def _write(self) -> float:
         """Write the ticks of this minute, and return how many seconds are left until the next one."""
-        now = self._consumer.source.now()
+        now = self._now()
         self._writer.write(now)
         # A little past the minute, so that rounding never lands before it.
         following = now - now % MINUTE + MINUTE + 0.01
-        return min(max(following - self._consumer.source.now(), 0.0), MINUTE)
-
-    def stop(self) -> None:
-        """End the thread soon."""
-        self._stopping.set()
+        return min(max(following - self._now(), 0.0), MINUTE)

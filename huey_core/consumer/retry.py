@@ -5,20 +5,33 @@ from __future__ import annotations
 import random
 import threading
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from huey_core.text import counted, error_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from huey_core.consumer.config import ConsumerConfig
     from huey_core.safe_logging import SafeLogger
 
-__all__ = ["BackOff", "Outage"]
+__all__ = ["BackOff", "Outage", "Pauses"]
 
 CALM: Final = 5.0
 """Seconds after an outage in which a failure may be the last of it: of a call that was made before it was over."""
+
+
+class Pauses(NamedTuple):
+    """How long to pause between two tries, in seconds.
+
+    Attributes:
+        first: The first pause.
+        growth: What each further pause is multiplied by.
+        longest: The longest pause.
+    """
+
+    first: float
+    growth: float
+    longest: float
 
 
 class Outage:
@@ -77,7 +90,7 @@ class BackOff:
     Args:
         outage: The state that is shared.
         doing: What is done, for the log.
-        config: Gives the first pause, its growth and the longest pause.
+        pauses: How long to pause, before part of it is left out at random.
         jitter: Returns a random number between two numbers.
     """
 
@@ -85,12 +98,12 @@ class BackOff:
         self,
         outage: Outage,
         doing: str,
-        config: ConsumerConfig,
+        pauses: Pauses,
         jitter: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._outage = outage
         self._doing = doing
-        self._config = config
+        self._pauses = pauses
         self._jitter = jitter
         self._since: float | None = None
         self._failures = 0
@@ -100,10 +113,10 @@ class BackOff:
         if self._since is None:
             self._since = self._outage.clock()
         self._outage.joined_by(self, self._doing, error)
-        pause = self._config.max_delay
+        pause = self._pauses.longest
         # The power of many failures overflows, and is past the longest pause long before.
         if self._failures < 500:
-            pause = min(self._config.initial_delay * self._config.backoff**self._failures, pause)
+            pause = min(self._pauses.first * self._pauses.growth**self._failures, pause)
         self._failures += 1
         return pause * self._jitter(0.5, 1.0)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from huey_core.commands.base import PeriodicQueueCommand
-    from huey_core.consumer.consumer import Consumer
+    from huey_core.consumer.heartbeat import RunningConsumer
     from huey_core.invoker.invoker import Invoker
 
 __all__ = ["STARTUP_REPORT", "WARNING", "StartupReport"]
@@ -29,14 +29,14 @@ class StartupReport:
     """Core's lines of the start-up report, given through the hook that plugins use for theirs."""
 
     @hookimpl(tryfirst=True)
-    def huey_consumer_report(self, consumer: Consumer) -> list[str]:
+    def huey_consumer_report(self, consumer: RunningConsumer) -> list[str]:
         return [*_what_runs(consumer), *_where(consumer), *_shortcomings(consumer)]
 
 
 STARTUP_REPORT: Final = StartupReport()
 
 
-def _what_runs(consumer: Consumer) -> Iterator[str]:
+def _what_runs(consumer: RunningConsumer) -> Iterator[str]:
     config, registry = consumer.config, consumer.invoker.registry
     yield (
         f"huey-core {__version__}, consumer {consumer.name}: {counted(config.threads, 'worker thread')}, "
@@ -87,7 +87,7 @@ def _known_to_others(invoker: Invoker | None) -> set[str]:
     return {name for one in alive if one.periodic for name in one.commands}
 
 
-def _where(consumer: Consumer) -> Iterator[str]:
+def _where(consumer: RunningConsumer) -> Iterator[str]:
     invoker = consumer.invoker
     capabilities = sorted(one.value for one in invoker.queue.capabilities)
     yield f"queue: {invoker.queue!r} ({', '.join(capabilities) or 'no capabilities beyond reading and writing'})"
@@ -102,7 +102,7 @@ def _where(consumer: Consumer) -> Iterator[str]:
         yield f"backend: {backend.url}" + (f" ({details})" if details else "")
 
 
-def _shortcomings(consumer: Consumer) -> Iterator[str]:
+def _shortcomings(consumer: RunningConsumer) -> Iterator[str]:
     invoker = consumer.invoker
     lacks = set(Capability) - invoker.queue.capabilities
     if Capability.LEASES in lacks:

@@ -1,4 +1,4 @@
-"""What keeps the threads of a consumer alive: one that died unnoticed would leave it holding messages for nothing.
+"""What keeps the threads of a consumer alive: one that died unnoticed would leave messages in flight for nothing.
 
 Each thread handles the errors that it knows of. This is for the rest: a mistake of ours, or what is no
 :class:`Exception`, be it a ``SystemExit`` that a driver or a plugin lets through. In a thread that ends nothing but the
@@ -7,7 +7,9 @@ thread, and without a word.
 
 from __future__ import annotations
 
+import threading
 import time
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Final
 
 from huey_core.safe_logging import get_logger
@@ -15,12 +17,12 @@ from huey_core.safe_logging import get_logger
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["run_supervised"]
+__all__ = ["Service", "run_supervised"]
 
 log: Final = get_logger(__name__)
 
 PAUSE: Final = 1.0
-"""Seconds before a loop goes on that has raised."""
+"""Seconds before a loop is restarted that has raised."""
 
 
 def run_supervised(loop: Callable[[], None], what: str, wait: Callable[[float], object] = time.sleep) -> None:
@@ -39,3 +41,33 @@ def run_supervised(loop: Callable[[], None], what: str, wait: Callable[[float], 
             wait(PAUSE)
         else:
             return
+
+
+class Service(threading.Thread):
+    """A supervised thread that the consumer starts and stops.
+
+    Args:
+        name: The name of the thread, without the ``huey-`` that all of them begin with.
+        what: What it does, for the log.
+    """
+
+    def __init__(self, name: str, what: str) -> None:
+        # A daemon, so that one that hangs in a driver does not keep the process from ending.
+        super().__init__(name=f"huey-{name}", daemon=True)
+        self._what = what
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        """Work until told to stop."""
+        run_supervised(self._work, self._what, self._pause)
+
+    def stop(self) -> None:
+        """End the thread soon."""
+        self._stopping.set()
+
+    @abstractmethod
+    def _work(self) -> None:
+        """Do the work, and return when told to stop. It is called again when it raises."""
+
+    def _pause(self, seconds: float) -> None:
+        self._stopping.wait(seconds)

@@ -341,7 +341,7 @@ def test_slow_commands_are_not_claimed_ahead(invoker, run_consumer, eventually):
         slow()
     eventually(lambda: len(consumer.snapshot().running) == 2)
 
-    assert len(consumer.held) == 2
+    assert len(consumer.in_flight) == 2
     assert invoker.queue.counts().ready == 8
     release.set()
     eventually(lambda: consumer.stats.done == 10)
@@ -361,7 +361,7 @@ def test_messages_claimed_ahead_are_given_back_when_every_worker_is_stuck(invoke
     invoker.enqueue_many([slow.command() for _ in range(50)])
     consumer = run_consumer(invoker, threads=2)
 
-    eventually(lambda: len(consumer.held) == 2 and invoker.queue.counts().ready == 48)
+    eventually(lambda: len(consumer.in_flight) == 2 and invoker.queue.counts().ready == 48)
 
     release.set()
     eventually(lambda: consumer.stats.done == 550)

@@ -8,7 +8,7 @@ import pytest
 
 from huey_core import CommandRegistry, Invoker, queue_command
 from huey_core.backends.leased import Ack
-from huey_core.consumer import Consumer, fetcher, outbox
+from huey_core.consumer import Consumer, fetcher, parked
 from huey_memory import MemoryDataStore, MemoryQueue
 from plain_backend import AwayStore
 
@@ -98,7 +98,7 @@ class Refusing(MemoryQueue):
 
 
 def test_other_commands_run_while_an_outcome_is_refused(monkeypatch, run_consumer):
-    monkeypatch.setattr(outbox, "SECOND_TRY", 2 * 3600.0)
+    monkeypatch.setattr(parked, "SECOND_TRY", 2 * 3600.0)
     queue = Refusing("refusing")
     invoker = Invoker(queue, MemoryDataStore("refusing"), registry=CommandRegistry())
 
@@ -125,8 +125,8 @@ def test_nothing_is_claimed_when_too_much_is_set_aside_at_the_last_moment(invoke
 
 
 def test_no_more_is_claimed_than_may_wait_for_a_result_store_that_is_away(monkeypatch, run_consumer, eventually):
-    monkeypatch.setattr(outbox, "MOST_ASIDE", 3)
-    monkeypatch.setattr(outbox, "SECOND_TRY", 0.01)
+    monkeypatch.setattr(parked, "MOST_PARKED", 3)
+    monkeypatch.setattr(parked, "SECOND_TRY", 0.01)
     queue, store = MemoryQueue("bounded", space="bounded"), AwayStore()
     invoker = Invoker(queue, store, registry=CommandRegistry())
 

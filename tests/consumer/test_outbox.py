@@ -8,8 +8,7 @@ import pytest
 
 from huey_core import CommandRegistry, Invoker, QueueCommand
 from huey_core.backends.leased import Ack, Bury, Release, ResultWrite, Retry
-from huey_core.consumer import Consumer
-from huey_core.consumer import outbox as outbox_module
+from huey_core.consumer import Consumer, parked
 from huey_core.exceptions import CommandError
 from huey_memory import MemoryDataStore, MemoryQueue
 from plain_backend import AwayStore, PlainQueue, PlainStore
@@ -90,7 +89,7 @@ def claim(consumer: Consumer, count: int):
     for number in range(count):
         queue.write(str(number).encode())
     deliveries = queue.claim(count, LEASE)
-    consumer.held.add(deliveries)
+    consumer.in_flight.add(deliveries)
     return deliveries
 
 
@@ -123,7 +122,7 @@ def test_what_waits_is_settled_in_one_go(consumer):
 
     consumer.outbox.flush()
 
-    assert (len(consumer.outbox), len(consumer.held), consumer.stats.done) == (0, 0, 3)
+    assert (len(consumer.outbox), len(consumer.in_flight), consumer.stats.done) == (0, 0, 3)
 
 
 def test_outcomes_wait_while_the_server_is_away(consumer):
@@ -160,7 +159,7 @@ def test_an_outcome_that_the_server_refuses_does_not_hold_up_the_others(consumer
 
     consumer.outbox.flush()
 
-    assert (consumer.stats.done, len(consumer.outbox), consumer.outbox.aside) == (2, 0, 1)
+    assert (consumer.stats.done, len(consumer.outbox), consumer.outbox.parked) == (2, 0, 1)
 
 
 def test_an_outcome_that_is_refused_twice_is_buried_with_an_error_for_its_caller(consumer, pass_time):
@@ -171,7 +170,7 @@ def test_an_outcome_that_is_refused_twice_is_buried_with_an_error_for_its_caller
     pass_time(1.0)
     consumer.outbox.flush()
 
-    assert (consumer.stats.buried, consumer.outbox.aside) == (1, 0)
+    assert (consumer.stats.buried, consumer.outbox.parked) == (1, 0)
     [dead] = consumer.invoker.queue.peek("dead")
     assert dead.message_id == poisoned.message_id
     assert "could not be written" in dead.reason
@@ -209,7 +208,7 @@ def test_a_burial_whose_result_the_server_refuses_keeps_its_reason_and_tells_its
 
 def test_an_outcome_whose_lease_was_lost_is_not_even_sent(consumer):
     [delivery] = claim(consumer, 1)
-    consumer.held.discard(delivery)
+    consumer.in_flight.discard(delivery)
     consumer.outbox.add(ack(consumer, delivery))
 
     consumer.outbox.flush()
@@ -286,7 +285,7 @@ def test_a_result_store_that_is_away_is_not_asked_for_each_result(consumer, away
     consumer.outbox.flush()
     consumer.outbox.flush()
 
-    assert (len(asked), consumer.outbox.aside) == (2, 20)
+    assert (len(asked), consumer.outbox.parked) == (2, 20)
 
 
 def test_an_outage_of_the_result_store_is_logged_as_one_of_the_result_store(consumer, away, pass_time, caplog):
@@ -311,11 +310,11 @@ def test_what_waits_for_the_result_store_is_let_go_when_its_lease_is_lost(consum
     finish(consumer, delivery)
     consumer.outbox.flush()
 
-    consumer.held.discard(delivery)
+    consumer.in_flight.discard(delivery)
     pass_time(1.0)
     consumer.outbox.flush()
 
-    assert (consumer.outbox.aside, consumer.outbox.left()) == (0, [])
+    assert (consumer.outbox.parked, consumer.outbox.left()) == (0, [])
 
 
 def test_a_result_that_its_store_refuses_while_it_takes_others_ends_in_a_dead_letter(consumer, away, pass_time):
@@ -393,7 +392,7 @@ def test_what_is_tried_again_at_once_is_not_refused_for_good(consumer, pass_time
     pass_time(0.5)
     consumer.outbox.flush()
 
-    assert (consumer.stats.buried, consumer.outbox.aside) == (0, 1)
+    assert (consumer.stats.buried, consumer.outbox.parked) == (0, 1)
 
 
 def test_a_server_that_writes_nothing_at_all_refuses_nothing_for_good(consumer, pass_time):
@@ -443,9 +442,9 @@ def fail(*arguments):
     raise ConnectionError("the cable is out")
 
 
-@pytest.mark.parametrize("bound", ["MOST_ASIDE", "MEMORY_ASIDE"])
+@pytest.mark.parametrize("bound", ["MOST_PARKED", "MEMORY"])
 def test_an_outbox_is_full_when_as_much_is_set_aside_as_may_be(consumer, away, monkeypatch, bound):
-    monkeypatch.setattr(outbox_module, bound, 2)
+    monkeypatch.setattr(parked, bound, 2)
     first, second = claim(consumer, 2)
     assert not consumer.outbox.is_full()
 
@@ -462,7 +461,7 @@ def test_what_a_plain_queue_does_not_take_is_never_made_a_dead_letter(pass_time_
     pass_time = pass_time_of(consumer)
     queue.write(b"data")
     [delivery] = consumer.source.claim(1, LEASE)
-    consumer.held.add([delivery])
+    consumer.in_flight.add([delivery])
     consumer.outbox.add(Retry(delivery, b"again"))
     write_really, queue.write = queue.write, fail
     for _ in range(10):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import threading
 from datetime import UTC, datetime
 
 import pytest
 
 from huey_core import CommandRegistry, Invoker, PeriodicQueueCommand, crontab, periodic_command
-from huey_core.consumer import Consumer
 from huey_core.consumer.periodic import PeriodicScheduler, TickWriter
+from huey_core.consumer.retry import BackOff, Outage, Pauses
 from huey_core.exceptions import CommandRejected, QueueWriteException
 from huey_core.hookspecs import hookimpl
 from huey_memory import MemoryDataStore
@@ -400,14 +401,13 @@ def run_scheduler(invoker):
     def run(begin, act):
         clock = Clock(NOON + begin)
         writer = Writer(clock, lambda time: act(clock, time))
-        consumer = Consumer(invoker)
-        consumer.source = clock
+        back_off = BackOff(Outage("the queue", logging.getLogger("test")), "writing ticks", Pauses(0.1, 1.15, 10.0))
 
         def wait(pause):
             clock.at += pause
             return len(writer.times) == 3
 
-        PeriodicScheduler(consumer, writer, wait).run()
+        PeriodicScheduler(writer, clock.now, back_off, wait).run()
         return writer.times
 
     return run

@@ -145,13 +145,13 @@ def test_what_must_wait_has_been_given_back_before_the_last_delivery_can_start(i
         assert len(queue.claim(4, 0.001, wait=5.0)) == 4
     consumer = Consumer(invoker, threads=4, periodic=False)
     running = []
-    put_really = consumer.buffer.put
+    put_really = consumer.pool.put
 
     def put(deliveries):
         running.append(queue.counts().running)
         put_really(deliveries)
 
-    monkeypatch.setattr(consumer.buffer, "put", put)
+    monkeypatch.setattr(consumer.pool, "put", put)
 
     with consumer.running():
         assert [result.get(blocking=True, timeout=30) for result in results] == [True] * 4

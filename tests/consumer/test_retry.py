@@ -7,13 +7,11 @@ import threading
 
 import pytest
 
-from huey_core.consumer import ConsumerConfig
-from huey_core.consumer.retry import BackOff, Outage
+from huey_core.consumer.retry import BackOff, Outage, Pauses
 
 
 def make_back_off(outage):
-    config = ConsumerConfig(initial_delay=1.0, backoff=2.0, max_delay=10.0)
-    return BackOff(outage, "claiming", config, lambda low, high: high)
+    return BackOff(outage, "claiming", Pauses(1.0, 2.0, 10.0), lambda low, high: high)
 
 
 @pytest.fixture
@@ -37,7 +35,7 @@ def test_pauses_start_anew_after_a_success(back_off):
 
 def test_pauses_are_spread_by_chance():
     outage = Outage("the queue", logging.getLogger("test"))
-    back_off = BackOff(outage, "claiming", ConsumerConfig(initial_delay=1.0))
+    back_off = BackOff(outage, "claiming", Pauses(1.0, 1.15, 10.0))
 
     assert len({back_off.failed(OSError()) for _ in range(5)}) == 5
 

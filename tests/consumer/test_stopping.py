@@ -10,7 +10,7 @@ import pytest
 from huey_core import CommandRegistry, Invoker, queue_command
 from huey_core.consumer import Consumer, ConsumerConfig, fetcher
 from huey_core.consumer import consumer as consumer_module
-from huey_core.consumer import worker as worker_module
+from huey_core.consumer.pools import thread as thread_module
 from huey_core.consumer.prefetch import Prefetch
 from huey_core.hookspecs import hookimpl
 from huey_memory import ManualClock, MemoryDataStore, MemoryQueue
@@ -74,22 +74,22 @@ def test_a_command_that_takes_too_long_is_given_back_at_once(invoker, run_consum
 def consumer_without_workers(make_invoker, eventually, monkeypatch):
     """A consumer whose only worker has died of a command, on a queue whose time the test moves."""
 
-    def die(worker, delivery):
+    def die(consumer, delivery):
         raise SystemExit
 
     def unguarded(loop, what):
         with suppress(SystemExit):
             loop()
 
-    monkeypatch.setattr(worker_module, "run_supervised", unguarded)
-    monkeypatch.setattr(worker_module.Worker, "_run_one", die)
+    monkeypatch.setattr(thread_module, "run_supervised", unguarded)
+    monkeypatch.setattr(Consumer, "_run_delivery", die)
     clock = ManualClock()
     queue = MemoryQueue("q", space="without workers", clock=clock)
     invoker = Invoker(queue, registry=CommandRegistry())
     queue_command(invoker, name="deadly")(lambda: None)()
     consumer = Consumer(invoker, threads=1, periodic=False)
     consumer.start()
-    eventually(lambda: not consumer.workers[0].is_alive())
+    eventually(lambda: not consumer.pool.workers[0].is_alive())
     yield consumer, clock
     consumer.stop()
 
@@ -123,7 +123,7 @@ def test_the_late_outcome_of_a_command_that_was_given_back_changes_nothing(invok
     assert slow.started.acquire(timeout=PATIENCE)
     consumer.stop(timeout=0)
     slow.release.set()
-    eventually(lambda: not consumer.workers[0].is_alive())
+    eventually(lambda: not consumer.pool.workers[0].is_alive())
 
     assert invoker.queue.counts().ready == 1
     assert result.get() is None
@@ -279,8 +279,8 @@ def test_giving_everything_back_at_once_leaves_alone_what_has_an_outcome(cut_off
     eventually(consumer.outbox.left)
     # Nobody tries to write it while the server comes back: half a try would tell that the server refuses it.
     consumer.fetcher.stop()
-    consumer.buffer.end_workers(1)
-    for thread in (consumer.fetcher, *consumer.workers):
+    consumer.pool.stop()
+    for thread in (consumer.fetcher, *consumer.pool.workers):
         thread.join(PATIENCE)
     cut_off.queue.cut_off(tries=0)
 

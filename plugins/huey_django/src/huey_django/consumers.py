@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from huey_core.consumer.consumer import Consumer
-from huey_core.consumer.periodic import PeriodicScheduler, TickWriter
+from huey_core.consumer.periodic import TickWriter
 from huey_core.exceptions import ConfigurationError
 from huey_django.conf import SettingsError, task_aliases
 from huey_django.eager import EagerQueue
@@ -39,8 +39,10 @@ class DjangoConsumer(Consumer):
     def __init__(self, invoker: DjangoInvoker, config: ConsumerConfig) -> None:
         invoker.plugins.register(DJANGO_HOOKS, "huey_django")
         super().__init__(invoker, config)
-        if self.periodic is not None:
-            self.periodic = PeriodicScheduler(self, DjangoTickWriter(invoker, self.config.utc))
+
+    def make_tick_writer(self) -> TickWriter:
+        """Make what writes the ticks of periodic commands."""
+        return DjangoTickWriter(self.invoker, self.config.utc)
 
 
 class DjangoTickWriter(TickWriter):

@@ -6,7 +6,7 @@ import threading
 from queue import SimpleQueue
 
 from huey_core.backends.leased import Delivery
-from huey_core.consumer.worker import WorkBuffer
+from huey_core.consumer.pools import ThreadPool, thread
 
 PATIENCE = 30.0
 
@@ -21,21 +21,26 @@ class TakenMeanwhile(SimpleQueue):
         return is_empty
 
 
+def make_pool() -> ThreadPool:
+    """A pool of two workers, that are not started."""
+    return ThreadPool(2, lambda delivery: None, lambda: None, lambda hook_name, worker: None)
+
+
 def test_everything_is_drained_in_order_without_the_words_to_end():
-    buffer = WorkBuffer()
+    pool = make_pool()
     deliveries = [Delivery(b"", str(number), "receipt", 1) for number in range(3)]
-    buffer.put(deliveries)
-    buffer.end_workers(2)
+    pool.put(deliveries)
+    pool.stop()
 
-    assert buffer.drain() == deliveries
-    assert len(buffer) == 0
+    assert pool.drain() == deliveries
+    assert pool.waiting() == 0
 
 
-def test_draining_does_not_wait_for_what_a_worker_has_taken_meanwhile():
-    buffer = WorkBuffer()
-    buffer._queue = TakenMeanwhile()
-    buffer.put([Delivery(b"", "message", "receipt", 1)])
-    draining = threading.Thread(target=buffer.drain, daemon=True)
+def test_draining_does_not_wait_for_what_a_worker_has_taken_meanwhile(monkeypatch):
+    monkeypatch.setattr(thread, "SimpleQueue", TakenMeanwhile)
+    pool = make_pool()
+    pool.put([Delivery(b"", "message", "receipt", 1)])
+    draining = threading.Thread(target=pool.drain, daemon=True)
 
     draining.start()
     draining.join(PATIENCE)

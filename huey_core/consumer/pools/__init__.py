@@ -1,0 +1,8 @@
+"""What runs deliveries."""
+
+from __future__ import annotations
+
+from huey_core.consumer.pools.base import Run, WorkerPool
+from huey_core.consumer.pools.thread import ThreadPool
+
+__all__ = ["Run", "ThreadPool", "WorkerPool"]

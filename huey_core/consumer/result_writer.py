@@ -1,0 +1,82 @@
+"""Results whose store cannot be written in one step with the queue: they are written first, and then the outcome."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from huey_core.backends.leased import Ack, Bury
+from huey_core.invoker.stored_result import write_result
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from huey_core.backends.base import BaseDataStore
+    from huey_core.backends.leased import Outcome
+    from huey_core.consumer.retry import BackOff
+
+__all__ = ["ResultWriter"]
+
+STORE_TRIES: Final = 2
+"""Results in a row that a store does not take before the others are no longer tried: each may take a time limit."""
+
+
+class ResultWriter:
+    """Writes results into stores of their own, and spares a store that is away.
+
+    Used by one flush of the outbox at a time.
+
+    Args:
+        settles_into: Whether the queue writes results into a store itself, together with outcomes.
+        back_off: How long to spare a store that is away.
+        clock: A monotonic time in seconds.
+
+    Attributes:
+        written: How many results were written.
+    """
+
+    def __init__(
+        self, settles_into: Callable[[BaseDataStore], bool], back_off: BackOff, clock: Callable[[], float]
+    ) -> None:
+        self.written = 0
+        self._settles_into = settles_into
+        self._back_off = back_off
+        self._clock = clock
+        self._failures_in_a_row = 0
+        self._spared_until = float("-inf")
+
+    def is_needed(self, outcome: Outcome) -> bool:
+        """Whether an outcome has a result that the queue cannot write."""
+        if not isinstance(outcome, Ack | Bury) or outcome.result is None:
+            return False
+        return not self._settles_into(outcome.result.store)
+
+    def is_spared(self) -> bool:
+        """Whether the store is away, and is not to be tried now."""
+        return self._clock() < self._spared_until
+
+    def write(self, outcome: Outcome) -> Outcome:
+        """Write the result of an outcome that needs it, and return what is left for the queue.
+
+        Raises:
+            Exception: The store did not take it.
+        """
+        if not isinstance(outcome, Ack | Bury) or outcome.result is None:
+            return outcome
+        try:
+            write_result(outcome.result)
+        except Exception as error:
+            self._failures_in_a_row += 1
+            if self._failures_in_a_row >= STORE_TRIES:
+                self._spared_until = self._clock() + self._back_off.failed(error)
+            raise
+        self.written += 1
+        self._failures_in_a_row = 0
+        self._spared_until = float("-inf")
+        self._back_off.over()
+        if isinstance(outcome, Ack):
+            return Ack(outcome.delivery, None, outcome.follow_ups)
+        return Bury(outcome.delivery, outcome.reason, outcome.detail)
+
+    def has_refused(self, written_before: int) -> bool:
+        """Whether what has just failed was refused: the store has taken others since, so it is not away."""
+        return self.written > written_before and self._failures_in_a_row == 1
