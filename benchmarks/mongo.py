@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 from pymongo import DeleteOne, InsertOne, MongoClient
 
 from huey_core import Invoker, queue_command
-from huey_core.bin.config import BaseConfiguration
+from huey_core.consumer import BaseConfiguration
 from huey_mongo.testing import MongoReplicaSet, MongoServer
 
 if TYPE_CHECKING:

@@ -47,7 +47,7 @@ assert list(invoker.dequeue().data[0]) == [1, 2]
 def test_a_consumer_process_says_in_one_line_that_it_cannot_run(tmp_path):
     (tmp_path / "main.py").write_text(
         "from huey_core import Invoker\n"
-        "from huey_core.bin.config import BaseConfiguration\n"
+        "from huey_core.consumer import BaseConfiguration\n"
         "class Configuration(BaseConfiguration):\n"
         "    INVOKER = Invoker.from_url('memory://')\n"
     )

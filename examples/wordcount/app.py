@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from huey_core import Invoker, hookimpl, queue_command
-from huey_core.bin.config import BaseConfiguration
+from huey_core.consumer import BaseConfiguration
 
 from .words import count_words
 

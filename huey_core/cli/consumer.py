@@ -80,7 +80,7 @@ class _Seconds(click.FloatRange):
 def consumer(configuration: str, verbose: bool, quiet: bool, loglevel: str | None, **settings: Any) -> None:
     """Run the commands of a queue.
 
-    CONFIGURATION is the dotted path of a subclass of huey_core.bin.config.BaseConfiguration, which names the invoker
+    CONFIGURATION is the dotted path of a subclass of huey_core.consumer.BaseConfiguration, which names the invoker
     and the settings. The options here go before the settings of the same name. The module is looked for in the
     current directory first, and it must import every module that defines commands.
     """

@@ -8,9 +8,8 @@ import threading
 import pytest
 
 from huey_core import Invoker, queue_command
-from huey_core.bin.config import BaseConfiguration
 from huey_core.commands.registry import default_registry
-from huey_core.consumer import Consumer, ConsumerConfig
+from huey_core.consumer import BaseConfiguration, Consumer, ConsumerConfig
 from huey_core.consumer.config import invoker_of, load_configuration
 from huey_core.exceptions import ConfigurationError
 from huey_core.hookspecs import hookimpl
@@ -110,7 +109,7 @@ def write_module(tmp_path, monkeypatch):
 def test_a_configuration_is_found_in_the_current_directory(write_module):
     write_module(
         "shop_settings",
-        "from huey_core.bin.config import BaseConfiguration\n"
+        "from huey_core.consumer import BaseConfiguration\n"
         "from huey_core import Invoker\n"
         "class Configuration(BaseConfiguration):\n"
         "    INVOKER = Invoker('memory://')\n",
@@ -124,7 +123,7 @@ def test_a_configuration_is_found_in_the_current_directory(write_module):
 def test_queue_and_stores_may_be_given_as_in_the_original(write_module):
     write_module(
         "old_settings",
-        "from huey_core.bin.config import BaseConfiguration\n"
+        "from huey_core.consumer import BaseConfiguration\n"
         "from huey_memory import MemoryQueue\n"
         "class Configuration(BaseConfiguration):\n"
         "    QUEUE = MemoryQueue('old')\n"
@@ -151,7 +150,7 @@ def test_queue_and_stores_may_be_given_as_in_the_original(write_module):
 def test_a_path_that_leads_nowhere_says_so(write_module, path, message):
     write_module(
         "half_settings",
-        "from huey_core.bin.config import BaseConfiguration\nclass Configuration(BaseConfiguration): ...\n",
+        "from huey_core.consumer import BaseConfiguration\nclass Configuration(BaseConfiguration): ...\n",
     )
 
     with pytest.raises(ConfigurationError, match=message):

@@ -239,7 +239,7 @@ def test_the_process_ends_though_logging_is_stuck(monkeypatch, eventually):
 HEAD = """
 import json, multiprocessing, os, signal, time
 from huey_core import CommandRegistry, Invoker, queue_command
-from huey_core.bin.config import BaseConfiguration
+from huey_core.consumer import BaseConfiguration
 
 invoker = Invoker("memory://", registry=CommandRegistry())
 forking = multiprocessing.get_context("fork")

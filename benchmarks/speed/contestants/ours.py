@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Final
 
 from huey_core import Invoker, queue_command
-from huey_core.bin.config import BaseConfiguration
+from huey_core.consumer import BaseConfiguration
 from huey_redis.keys import queue_keys
 
 from .base import Contestant, database_url

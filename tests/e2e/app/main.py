@@ -12,7 +12,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 from huey_core import CommandRegistry, Invoker, QueueCommand, hookimpl, periodic_command, queue_command
-from huey_core.bin.config import BaseConfiguration
+from huey_core.consumer import BaseConfiguration
 from huey_core.invoker.execution import Execution
 
 FOLDER = Path(os.environ["E2E_FOLDER"])
