@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 
 import pytest
@@ -151,3 +152,25 @@ def test_no_more_is_claimed_than_may_wait_for_a_result_store_that_is_away(monkey
     eventually(lambda: len(store.values) == 50)
 
     assert held_while_away == 3
+
+
+def test_what_a_worker_finishes_just_before_a_claim_does_not_wait_for_the_end_of_it(invoker, monkeypatch):
+    consumer = Consumer(invoker)
+    invoker.queue.write(b"message")
+    [delivery] = invoker.queue.claim(1, 60.0)
+    consumer.in_flight.add([delivery])
+    looks, unsettled = itertools.count(), []
+
+    def is_full():
+        if next(looks) == 1:
+            # The loop has just seen that the outbox is empty.
+            consumer.outbox.add(Ack(delivery))
+            consumer.fetcher.finished_one()
+        return False
+
+    monkeypatch.setattr(consumer.outbox, "is_full", is_full)
+    monkeypatch.setattr(invoker.queue, "claim", lambda *arguments: unsettled.append(len(consumer.outbox)) or [])
+
+    consumer.fetcher._cycle()
+
+    assert unsettled == [0]
