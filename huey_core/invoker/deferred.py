@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["DeferredInvoker"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DeferredInvoker(Generic[StoreT_co]):
     """Stands for the invoker that a function returns; the decorators take one in place of the invoker.
 
