@@ -130,12 +130,6 @@ def _insert_anywhere(collection: Collection[Document], documents: Sequence[Docum
 
 def _insert_beside_index(collection: Collection[Document], documents: Sequence[Document], hint: str | None) -> set[int]:
     """Insert documents where an index is there; elsewhere nothing is inserted, and it is an error."""
-    if len(documents) == 1:
-        (document,) = documents
-        with suppress(DuplicateKeyError):
-            key = {"queue": document["queue"], "id": document["id"]}
-            result = collection.update_one(key, {"$setOnInsert": document}, upsert=True, hint=hint)
-            return {0} if result.upserted_id is None else set()
     writes = [
         UpdateOne({"queue": each["queue"], "id": each["id"]}, {"$setOnInsert": each}, upsert=True, hint=hint)
         for each in documents
