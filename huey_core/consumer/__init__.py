@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from huey_core.consumer.config import BaseConfiguration, ConsumerConfig
 from huey_core.consumer.consumer import Consumer
+from huey_core.consumer.group import ConsumerGroup
 from huey_core.consumer.in_flight import Snapshot, Stats
 from huey_core.consumer.logs import JSONFormatter
 
-__all__ = ["BaseConfiguration", "Consumer", "ConsumerConfig", "JSONFormatter", "Snapshot", "Stats"]
+__all__ = ["BaseConfiguration", "Consumer", "ConsumerConfig", "ConsumerGroup", "JSONFormatter", "Snapshot", "Stats"]

@@ -1,8 +1,7 @@
-"""The consumers of ``run_huey``: one for each queue, in one process, started and stopped as one."""
+"""The consumers of ``run_huey``: one for each queue, in one process."""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,14 +14,13 @@ from huey_django.hooks import DJANGO_HOOKS, as_in_a_request
 from huey_django.invokers import DEFAULT_QUEUE, get_invoker, is_of_one_process, project_invoker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Sequence
 
     from huey_core.backends.base import BaseQueue
     from huey_core.consumer.config import ConsumerConfig
-    from huey_core.consumer.signals import Runnable
     from huey_django.invoker import DjangoInvoker
 
-__all__ = ["ConsumerGroup", "DjangoConsumer", "invokers_to_serve", "make_consumers"]
+__all__ = ["DjangoConsumer", "invokers_to_serve", "make_consumers"]
 
 
 class DjangoConsumer(Consumer):
@@ -52,38 +50,6 @@ class DjangoTickWriter(TickWriter):
         """Write what is due; see :meth:`TickWriter.write`."""
         with as_in_a_request():
             return super().write(now)
-
-
-class ConsumerGroup:
-    """Several consumers that start and stop as one.
-
-    Args:
-        members: The consumers, and whatever else starts and stops with them.
-    """
-
-    def __init__(self, members: Iterable[Runnable]) -> None:
-        self._members = list(members)
-
-    def start(self) -> None:
-        """Start one after another; when one cannot start, stop those that have, and raise what it raised."""
-        for index, member in enumerate(self._members):
-            try:
-                member.start()
-            except BaseException:
-                ConsumerGroup(self._members[:index]).stop("another one cannot start")
-                raise
-
-    def stop(self, reason: str) -> None:
-        """Stop all at the same time, so that together they take no longer than one."""
-        self._at_once(lambda member: member.stop(reason))
-
-    def stop_now(self) -> None:
-        """Give back at once what any of them holds."""
-        self._at_once(lambda member: member.stop_now())
-
-    def _at_once(self, function: Callable[[Runnable], object]) -> None:
-        with ThreadPoolExecutor(len(self._members) or 1, "huey-stop") as pool:
-            list(pool.map(function, self._members))
 
 
 def make_consumers(queues: Sequence[str], config: ConsumerConfig) -> list[DjangoConsumer]:

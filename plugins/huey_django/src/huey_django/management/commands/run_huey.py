@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
 from django.db import connections
 
+from huey_core.consumer import ConsumerGroup
 from huey_core.consumer.config import LOG_FORMATS
 from huey_core.consumer.logs import set_up_logging
 from huey_core.consumer.signals import end_soon, run_until_signalled
 from huey_core.exceptions import QueueException
 from huey_django.conf import HueySettings, SettingsError
-from huey_django.consumers import ConsumerGroup, make_consumers
+from huey_django.consumers import make_consumers
 from huey_django.discovery import autodiscover
 from huey_django.invokers import DEFAULT_QUEUE, reset
 from huey_django.reload import CodeWatch, start_again, start_or_wait
