@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote
 
 from huey_core.backends.options import COMMON_OPTIONS
-from huey_core.backends.secret import MASK, Secret, is_secret_name, revealed
 from huey_core.exceptions import ConfigurationError
+from huey_core.secret import MASK, Secret, is_secret_name, revealed
 from huey_core.unicode import check_unicode
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class BackendURL:
     Attributes:
         scheme: Lower case.
         username: ``None`` when the URL has none.
-        password: ``None`` when the URL has none. A :class:`~huey_core.backends.secret.Secret`, which shows itself
+        password: ``None`` when the URL has none. A :class:`~huey_core.secret.Secret`, which shows itself
             masked; so are the values of options whose name looks like that of a secret.
         hosts: Pairs of host and port, in the order of the URL; the port is ``None`` where the URL gives none. An IPv6
             address is without its brackets.

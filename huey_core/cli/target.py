@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from huey_core.backends.leased import LeasedQueue
-from huey_core.backends.secret import hidden
 from huey_core.exceptions import QueueException, Unsupported
 from huey_core.inspection.text import hide_password
 from huey_core.plugins.backends import open_backend
+from huey_core.secret import hidden
 from huey_core.text import printable
 
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ from huey_core.backends.capabilities import Capability
 from huey_core.backends.forking import ProcessLock
 from huey_core.backends.leased import LeasedQueue
 from huey_core.backends.options import COMMON_OPTIONS
-from huey_core.backends.secret import hidden
 from huey_core.commands.codec import CommandCodec
 from huey_core.commands.registry import CommandRegistry, default_registry
 from huey_core.exceptions import (
@@ -34,6 +33,7 @@ from huey_core.invoker.store_type import StoreT_co
 from huey_core.invoker.telling import tell_of_commands
 from huey_core.invoker.writing import message_of, write
 from huey_core.plugins.serializers import serializer as find_serializer
+from huey_core.secret import hidden
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

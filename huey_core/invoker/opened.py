@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from huey_core.backends.secret import hidden
 from huey_core.exceptions import ConfigurationError
 from huey_core.plugins.backends import open_backend
+from huey_core.secret import hidden
 
 if TYPE_CHECKING:
     from huey_core.backends.backend import Backend

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from huey_core.backends.backend import Backend
-from huey_core.backends.secret import hidden
 from huey_core.backends.url import BackendURL
 from huey_core.plugins.discovery import BACKENDS
 from huey_core.plugins.known import KNOWN_BACKENDS, UNSERVED_SCHEMES
 from huey_core.plugins.registry import LazyRegistry
+from huey_core.secret import hidden
 
 __all__ = ["backend_class", "backends", "open_backend", "register_backend"]
 

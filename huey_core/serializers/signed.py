@@ -21,8 +21,8 @@ import hmac
 import os
 from typing import TYPE_CHECKING, Final
 
-from huey_core.backends.secret import Secret, SecretBytes
 from huey_core.exceptions import ConfigurationError, SignatureError
+from huey_core.secret import Secret, SecretBytes
 from huey_core.serializers.base import Serializer, WrappingSerializer
 from huey_core.unicode import check_unicode
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from huey_core.backends.capabilities import Capability
-from huey_core.backends.secret import is_secret_name
 from huey_core.inspection.text import hide_password
+from huey_core.secret import is_secret_name
 from huey_core.text import printable
 from huey_django.eager import EagerQueue
 

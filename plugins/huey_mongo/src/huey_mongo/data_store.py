@@ -12,8 +12,8 @@ from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from huey_core.backends.base import BaseDataStore, EmptyData
 from huey_core.backends.capabilities import Capability
-from huey_core.backends.secret import hidden, with_secrets_hidden
 from huey_core.exceptions import ConfigurationError, MessageTooLarge
+from huey_core.secret import hidden, with_secrets_hidden
 from huey_mongo.clock import millis, to_date
 from huey_mongo.cluster import Cluster
 from huey_mongo.documents import MAX_MESSAGE_SIZE, Document, new_value, value_bytes

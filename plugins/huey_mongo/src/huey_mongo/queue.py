@@ -21,8 +21,8 @@ from huey_core.backends.leased import (
     StoredMessage,
     Written,
 )
-from huey_core.backends.secret import with_secrets_hidden
 from huey_core.exceptions import ConfigurationError, MessageTooLarge
+from huey_core.secret import with_secrets_hidden
 from huey_mongo.claiming import Claims
 from huey_mongo.data_store import MongoDataStore, own_cluster
 from huey_mongo.documents import MAX_MESSAGE_SIZE, PAUSED_AT

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from huey_core.backends.base import BaseDataStore, EmptyData
 from huey_core.backends.capabilities import Capability
-from huey_core.backends.secret import with_secrets_hidden
+from huey_core.secret import with_secrets_hidden
 from huey_redis import scripts
 from huey_redis.connection import Argument, Connections, value_of
 from huey_redis.durations import FOR_EVER, time_to_live

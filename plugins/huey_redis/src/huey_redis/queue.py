@@ -25,8 +25,8 @@ from huey_core.backends.leased import (
     Written,
     new_message_id,
 )
-from huey_core.backends.secret import with_secrets_hidden
 from huey_core.exceptions import ConfigurationError, MessageTooLarge, Unsupported
+from huey_core.secret import with_secrets_hidden
 from huey_redis import scripts
 from huey_redis.connection import Argument, Connections
 from huey_redis.data_store import RedisDataStore

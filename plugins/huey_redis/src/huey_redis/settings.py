@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from redis.connection import Connection, SSLConnection, UnixDomainSocketConnection
 
-from huey_core.backends.secret import hidden, with_secrets_hidden
 from huey_core.exceptions import ConfigurationError
+from huey_core.secret import hidden, with_secrets_hidden
 from huey_redis.login import log_in
 
 __all__ = ["DEFAULT_TIMEOUT", "Settings"]

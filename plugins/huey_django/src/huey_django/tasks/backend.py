@@ -11,9 +11,9 @@ from django.tasks.backends.base import BaseTaskBackend
 from django.tasks.exceptions import InvalidTask, TaskResultDoesNotExist
 
 from huey_core.backends.capabilities import Capability
-from huey_core.backends.secret import with_secrets_hidden
 from huey_core.commands.options import CommandOptions
 from huey_core.exceptions import Unsupported
+from huey_core.secret import with_secrets_hidden
 from huey_django.conf import SettingsError, sentence
 from huey_django.invokers import DEFAULT_QUEUE, get_invoker, project_invoker
 from huey_django.tasks.command import TaskCommand

@@ -8,8 +8,8 @@ import pprint
 
 import pytest
 
-from huey_core.backends.secret import Secret, SecretBytes, hidden, revealed, with_secrets_hidden
 from huey_core.backends.url import BackendURL
+from huey_core.secret import Secret, SecretBytes, hidden, revealed, with_secrets_hidden
 
 
 @pytest.mark.parametrize("secret", [Secret("s3cret"), SecretBytes(b"s3cret")], ids=["text", "bytes"])
