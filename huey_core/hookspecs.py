@@ -320,7 +320,8 @@ def huey_consumer_heartbeat(consumer: Consumer, snapshot: Snapshot) -> None:
 
     Args:
         consumer: The consumer.
-        snapshot: What it holds (``held``), what runs and for how long (``running``), and what it has done (``stats``).
+        snapshot: How much it holds (``in_flight``), what runs and for how long (``running``), and what it has done
+            (``stats``).
     """
 
 

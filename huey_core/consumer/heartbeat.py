@@ -64,7 +64,7 @@ class ConsumerRecord:
         periodic: Whether it runs periodic commands.
         serializers: The serializers that it accepts.
         commands: The commands that it knows.
-        held: Messages under its lease, running ones included.
+        in_flight: Messages under its lease, running ones included.
         running: Messages that run.
         running_ids: The ids of those that have run the longest, :data:`MOST_IDS` at the most.
         hook_faults: What its plugins have done amiss as observers since it started.
@@ -79,7 +79,7 @@ class ConsumerRecord:
     periodic: bool = False
     serializers: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
-    held: int = 0
+    in_flight: int = 0
     running: int = 0
     running_ids: tuple[str, ...] = ()
     hook_faults: tuple[HookFaults, ...] = ()
@@ -254,7 +254,7 @@ class _HeartbeatWriter(threading.Thread):
             periodic=consumer.config.periodic,
             serializers=tuple(sorted(consumer.invoker.accepted)),
             commands=tuple(consumer.invoker.registry),
-            held=snapshot.held,
+            in_flight=snapshot.in_flight,
             running=len(snapshot.running),
             running_ids=tuple(nlargest(MOST_IDS, snapshot.running, snapshot.running.__getitem__)),
             hook_faults=tuple(consumer.invoker.plugins.hook_faults()),

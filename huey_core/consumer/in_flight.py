@@ -44,13 +44,13 @@ class Snapshot:
 
     Attributes:
         name: The consumer's name: host, process and a number.
-        held: Messages under a lease of this consumer, running ones included.
+        in_flight: Messages under a lease of this consumer, running ones included.
         running: The identifiers of the messages that ran, with the seconds for which they had run.
         stats: What it had done since it started.
     """
 
     name: str
-    held: int
+    in_flight: int
     running: dict[str, float]
     stats: Stats
 

@@ -27,10 +27,10 @@ from huey_core.invoker.arguments import check_command, check_kind, check_seconds
 from huey_core.invoker.builtin import CoreFeatures
 from huey_core.invoker.eager import run_eagerly
 from huey_core.invoker.opened import OpenedBackends
+from huey_core.invoker.registration import notify_registrations
 from huey_core.invoker.results import AsyncData
 from huey_core.invoker.revocation import Revocations
 from huey_core.invoker.store_type import StoreT_co
-from huey_core.invoker.telling import tell_of_commands
 from huey_core.invoker.writing import message_of, write
 from huey_core.plugins.serializers import serializer as find_serializer
 from huey_core.secret import hidden
@@ -151,7 +151,7 @@ class Invoker(Generic[StoreT_co]):
         self._clock = clock
         self.clock_offset = 0.0
         self._plugins_lock = ProcessLock()
-        self._end_telling: Callable[[], object] | None = None
+        self._end_notifications: Callable[[], object] | None = None
 
     @overload
     @classmethod
@@ -232,9 +232,9 @@ class Invoker(Generic[StoreT_co]):
                 manager = PluginManager(self._plugin_arguments)
                 # Registered last, so that of several implementations with trylast core's own is the last.
                 manager.register(CoreFeatures(), "huey_core")
-                # Before anybody is told of a command: an observer may ask for the plugins.
+                # Before anybody is notified of a command: an observer may ask for the plugins.
                 self.__dict__["plugins"] = manager
-                self._end_telling = tell_of_commands(self, manager)
+                self._end_notifications = notify_registrations(self.registry, manager, owner=self)
             return self.__dict__["plugins"]  # type: ignore[no-any-return]
 
     @cached_property
@@ -427,8 +427,8 @@ class Invoker(Generic[StoreT_co]):
 
     def close(self) -> None:
         """Give back the connections of what this invoker opened from URLs, and tell plugins of no further command."""
-        if self._end_telling is not None:
-            self._end_telling()
+        if self._end_notifications is not None:
+            self._end_notifications()
         self._opened.close()
 
     def _check_delay(self, option: str) -> None:

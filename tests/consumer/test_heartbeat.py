@@ -198,7 +198,7 @@ class SlowStore(MemoryDataStore):
         super().put(key, value, ttl)
 
 
-def test_a_store_that_exits_does_not_end_the_sign_of_life(invoker, run_consumer, alive, eventually, monkeypatch):
+def test_a_store_that_exits_does_not_end_the_heartbeat(invoker, run_consumer, alive, eventually, monkeypatch):
     put, tries = invoker.task_store.put, itertools.count()
 
     def exit_at_first(*arguments):

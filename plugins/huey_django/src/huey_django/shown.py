@@ -56,7 +56,7 @@ class ShownConsumer:
         threads: How many commands it runs at once.
         running: How many it runs.
         shown: What it runs, the longest first, as far as its queue can tell.
-        held: How many it holds under a lease, running ones included.
+        in_flight: How many it holds under a lease, running ones included.
         started: When it started.
         seen: When it last wrote a heartbeat.
     """
@@ -65,7 +65,7 @@ class ShownConsumer:
     threads: int
     running: int
     shown: Sequence[ShownMessage]
-    held: int
+    in_flight: int
     started: datetime | None
     seen: datetime | None
 
@@ -82,7 +82,7 @@ class ShownConsumer:
             record.threads,
             record.running,
             [running[each] for each in record.running_ids if each in running],
-            record.held,
+            record.in_flight,
             moment(record.started),
             moment(record.seen),
         )

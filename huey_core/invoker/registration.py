@@ -1,0 +1,40 @@
+"""Notifies plugins of the commands in a registry: of those that are there, and of each that is registered later."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from huey_core.commands.base import QueueCommand
+    from huey_core.commands.registry import CommandRegistry
+    from huey_core.plugins.manager import PluginManager
+
+__all__ = ["notify_registrations"]
+
+
+def notify_registrations(registry: CommandRegistry, manager: PluginManager, owner: object) -> Callable[[], object]:
+    """Call ``huey_command_registered`` for each command of a registry, now and whenever one is registered.
+
+    A registry usually lives as long as its process.
+
+    Args:
+        registry: The registry.
+        manager: The plugins to notify.
+        owner: Whose plugins they are. It is not kept alive, and when it is gone they are notified no more.
+
+    Returns:
+        A function that ends it before that. Calling it again does nothing.
+    """
+
+    def notify(command_class: type[QueueCommand]) -> None:
+        manager.notify("huey_command_registered", registry=registry, command_class=command_class)
+
+    known = [registry.get(name) for name in registry]
+    registry.on_register.append(notify)
+    end = weakref.finalize(owner, registry.on_register.remove, notify)
+    for command_class in known:
+        notify(command_class)
+    return end
