@@ -8,10 +8,11 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from huey_core.backends.leased import Delivery, Outcome, Release
 from huey_core.consumer.at_most_once import AtMostOnceSource
+from huey_core.consumer.clock_offset import measured_offset
 from huey_core.consumer.config import BaseConfiguration, ConsumerConfig, settings_for
 from huey_core.consumer.dead_letters import DeadLetterReporter
+from huey_core.consumer.delivery_runner import DeliveryRunner
 from huey_core.consumer.fetcher import Fetcher
 from huey_core.consumer.heartbeat import HEARTBEAT
 from huey_core.consumer.in_flight import InFlight, Snapshot, Stats
@@ -23,32 +24,26 @@ from huey_core.consumer.pools import ThreadPool
 from huey_core.consumer.prefetch import Prefetch
 from huey_core.consumer.result_writer import ResultWriter
 from huey_core.consumer.retry import BackOff, Outage, Pauses
+from huey_core.consumer.shutdown import Shutdown
 from huey_core.consumer.signals import run_until_signalled
 from huey_core.consumer.startup_report import STARTUP_REPORT, WARNING
 from huey_core.exceptions import QueueException, QueueReadException
 from huey_core.invoker.runner import CommandRunner
 from huey_core.invoker.schedule import CommandSchedule
-from huey_core.invoker.tick_letters import command_of_tick
 from huey_core.message import read_header
 from huey_core.safe_logging import get_logger
 from huey_core.text import counted, error_line
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Iterator, Sequence
 
     from huey_core.backends.base import BaseDataStore
+    from huey_core.backends.leased import Delivery, Outcome
     from huey_core.invoker.invoker import Invoker
 
 __all__ = ["Consumer", "Source"]
 
 log: Final = get_logger(__name__)
-
-GLANCE: Final = 0.05
-"""Seconds between two looks, while a consumer stops, at what has still to be written."""
-
-LAST_STEPS: Final = 2.0
-"""Seconds that the consumer's own threads have to end in any case, so that what one has just claimed is given back."""
 
 
 class Source(Protocol):
@@ -120,20 +115,29 @@ class Consumer:
         results = ResultWriter(
             self.source.settles_into, BackOff(store_outage, "storing results", self._pauses), self._clock
         )
+        self.dead_letters = DeadLetterReporter(invoker, invoker.leased_queue) if invoker.leased_queue else None
         self.outbox = Outbox(
             source=self.source,
             in_flight=self.in_flight,
             results=results,
             serializer=invoker.serializer,
-            listener=self,
+            has_buried=self.dead_letters.has_buried if self.dead_letters else lambda delivery: None,
+            has_parked=self.poison.has_run,
+            cannot_write=self._cannot_write,
             lease=self.lease if invoker.leased_queue else None,
             back_off=self._back_off("settling"),
             clock=self._clock,
         )
-        self.runner = CommandRunner(
-            invoker, self.config.unreadable_delay, max_deliveries or 5, log_commands=self.config.log_commands
+        runner = DeliveryRunner(
+            runner=CommandRunner(
+                invoker, self.config.unreadable_delay, max_deliveries or 5, log_commands=self.config.log_commands
+            ),
+            may_be_revoked=lambda: self.fetcher.revocable,
+            in_flight=self.in_flight,
+            outbox=self.outbox,
+            prefetch=self.prefetch,
         )
-        self.pool = ThreadPool(self.config.threads, self._run_delivery, self._has_run_one, self._tell_of_worker)
+        self.pool = ThreadPool(self.config.threads, runner.run, self._has_run_one, self._tell_of_worker)
         self.fetcher = Fetcher(
             source=self.source,
             lease=self.lease,
@@ -155,7 +159,6 @@ class Consumer:
             beat=self.beat,
             back_off=self._back_off("renewing leases"),
         )
-        self.dead_letters = DeadLetterReporter(invoker, invoker.leased_queue) if invoker.leased_queue else None
         self.periodic = (
             PeriodicScheduler(self.make_tick_writer(), self.source.now, self._back_off("writing ticks"))
             if self.config.periodic
@@ -166,6 +169,18 @@ class Consumer:
             for service in (self.lease_renewal, self.dead_letters, self.fetcher, self.periodic)
             if service is not None
         ]
+        self._shutdown = Shutdown(
+            source=self.source,
+            is_leased=invoker.leased_queue is not None,
+            pool=self.pool,
+            in_flight=self.in_flight,
+            outbox=self.outbox,
+            fetcher=self.fetcher,
+            periodic=self.periodic,
+            lease_renewal=self.lease_renewal,
+            dead_letters=self.dead_letters,
+            back_off=self._back_off("stopping"),
+        )
 
     def make_tick_writer(self) -> TickWriter:
         """Make what writes the ticks of periodic commands. For a subclass to extend."""
@@ -217,44 +232,16 @@ class Consumer:
         timeout = self.config.shutdown_timeout if timeout is None else timeout
         running = counted(len(self.snapshot().running), "command")
         log.info("queue %r: stopping (%s): %s running", self.invoker.queue.name, reason, running)
-        deadline = time.monotonic() + timeout
-        if self.periodic is not None:
-            self.periodic.stop()
-        self.fetcher.stop()
-        self._join(self.fetcher, deadline)
-        if self.periodic is not None and self.periodic.is_alive():
-            self.periodic.join(max(deadline - time.monotonic(), 0.0))
-        self._release(self.pool.drain())
-        self.pool.stop()
-        self._finish(deadline)
-        self._let_go_of_what_ended_workers()
-        unfinished = self._without_outcome([run.delivery for run in self.pool.running()])
-        if unfinished:
-            late = counted(len(unfinished), "command")
-            log.warning("giving back %s that did not finish in %g s", late, timeout)
-        self._release(unfinished)
-        self._write_what_waits()
-        unwritten = self._report_what_is_left()
-        self.lease_renewal.stop()
-        self._join(self.lease_renewal, deadline)
-        if self.dead_letters is not None:
-            self.dead_letters.stop()
-            self._join(self.dead_letters, deadline)
-            self.dead_letters.report_what_is_left()
+        self._finished = self._shutdown.run(timeout)
         self.notify("huey_consumer_stop", reason=reason)
         log.info("queue %r: stopped: %s", self.invoker.queue.name, self.stats)
         for faults in self.invoker.plugins.hook_faults():
             log.warning("%s", faults)
-        self._finished = not unfinished and not unwritten
         return self._finished
 
     def stop_now(self) -> None:
         """Give back everything at once, running commands included. For a process that ends right after it."""
-        self.fetcher.stop()
-        self._let_go_of_what_ended_workers()
-        self._release(self._without_outcome(self.in_flight.all()))
-        self._write_what_waits()
-        self._report_what_is_left()
+        self._shutdown.run_now()
 
     def run(self) -> int:
         """Start, run until a signal comes, and stop, as ``huey consumer`` does. Must be called in the main thread.
@@ -301,106 +288,13 @@ class Consumer:
         if plugins.has(hook_name):
             plugins.notify(hook_name, consumer=self, **arguments)
 
-    def has_buried(self, delivery: Delivery) -> None:
-        """Have the dead letter of a tick take the place of an earlier one of the same command."""
-        if self.dead_letters is not None and (command_name := command_of_tick(delivery.data)) is not None:
-            self.dead_letters.replace(command_name, delivery.message_id)
-
-    def has_parked(self, delivery: Delivery) -> None:
-        """Keep nobody waiting for what has run."""
-        self.poison.has_run(delivery)
-
-    def cannot_write(self, message_id: str, reason: str) -> None:
-        """Tell plugins of a message that is buried because its outcome can never be written."""
-        self.invoker.notify("huey_command_buried", command=None, message_id=message_id, reason=reason)
-
     def measure_clock(self) -> None:
-        """Compare the clock of this process with the one that decides about leases and delays.
-
-        An answer tells as much as it was quick: what was known before is only changed as far as it contradicts it.
-        """
-        before = time.time()
-        now = self.source.now()
-        least, most = now - time.time(), now - before
-        self.invoker.clock_offset = min(max(self.invoker.clock_offset, least), most)
+        """Compare the clock of this process with the one that decides about leases and delays."""
+        self.invoker.clock_offset = measured_offset(self.invoker.clock_offset, self.source.now)
 
     def beat(self) -> None:
         """Tell plugins that the consumer lives; called by the thread that renews the leases."""
         self.notify("huey_consumer_heartbeat", snapshot=self.snapshot())
-
-    def _release(self, deliveries: Sequence[Delivery]) -> None:
-        for delivery in deliveries:
-            self.outbox.add(Release(delivery))
-
-    def _let_go_of_what_ended_workers(self) -> None:
-        """Hold no longer what ended the thread that ran it.
-
-        To give it back would not count as a delivery, and consumer after consumer could die of it. When the lease ends,
-        it counts.
-        """
-        fate = "it comes back when its lease ends" if self.invoker.leased_queue is not None else "it is lost for good"
-        for delivery in self.pool.abandoned():
-            self.in_flight.discard(delivery)
-            log.error("message %s has ended the thread that ran it; %s", delivery.message_id, fate)
-
-    def _without_outcome(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
-        """Leave out what has run, though its worker may not have come round to saying so."""
-        over = {outcome.delivery.receipt for outcome in self.outbox.left()}
-        return [delivery for delivery in deliveries if delivery.receipt not in over]
-
-    def _finish(self, deadline: float) -> None:
-        """Wait until the workers have ended and everything is written, or until the time is up."""
-        back_off = self._back_off("stopping")
-        next_try = 0.0
-        while (now := time.monotonic()) < deadline:
-            waits = bool(self.outbox.left()) or self._unplaced()
-            if waits and now >= next_try:
-                error = self._write_what_waits()
-                if error is None:
-                    back_off.over()
-                next_try = now + (GLANCE if error is None else back_off.failed(error))
-            elif not self.pool.wait(min(GLANCE, deadline - now)):
-                continue
-            elif self.outbox.left() or self._unplaced():
-                time.sleep(max(min(next_try, deadline) - time.monotonic(), 0.0))
-            else:
-                break
-
-    def _write_what_waits(self) -> Exception | None:
-        """Try once to write outcomes and what could not be placed; return what went wrong."""
-        steps = [self.outbox.flush]
-        if isinstance(self.source, AtMostOnceSource):
-            steps.append(self.source.put_back)
-        failed = None
-        for write in steps:
-            try:
-                write()
-            except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
-                failed = error
-        return failed
-
-    def _unplaced(self) -> int:
-        return self.source.unplaced if isinstance(self.source, AtMostOnceSource) else 0
-
-    def _report_what_is_left(self) -> bool:
-        """Say in the log what could not be written, and return whether there are outcomes of commands among it."""
-        left = self.outbox.left()
-        outcomes = sum(not isinstance(outcome, Release) for outcome in left)
-        messages = len(left) - outcomes + self._unplaced()
-        is_leased = self.invoker.leased_queue is not None
-        if outcomes:
-            fate = "the work will be done again" if is_leased else "lost for good"
-            log.error("%s could not be written; %s", counted(outcomes, "outcome"), fate)
-        if messages:
-            fate = "redelivery follows when the lease ends" if is_leased else "lost for good"
-            log.error("%s could not be given back; %s", counted(messages, "message"), fate)
-        return outcomes > 0
-
-    def _join(self, thread: threading.Thread, deadline: float) -> None:
-        """Wait for a thread that was told to end, which a server or a plugin may keep from it for long."""
-        thread.join(max(deadline - time.monotonic(), LAST_STEPS))
-        if thread.is_alive():
-            log.warning("the thread %s has not ended in time and is left behind", thread.name)
 
     def _is_paused(self) -> bool:
         """Whether the queue is paused. To ask shows whether the server answers, a plain queue's too."""
@@ -429,29 +323,15 @@ class Consumer:
     def _clock(self) -> float:
         return self.outage.clock()
 
-    def _run_delivery(self, delivery: Delivery) -> None:
-        """Run a delivery in a worker, and hand its outcome on."""
-        started = time.monotonic()
-        try:
-            outcome, _ = self.runner.run(delivery, self.fetcher.revocable)
-            self.outbox.add(outcome)
-        except BaseException:
-            # Not an error of the command, which the runner would have handled. The lease, which is renewed no more,
-            # brings the message back, and the backend counts its deliveries.
-            self.in_flight.discard(delivery)
-            log.critical(
-                "a worker crashed: message %s has no outcome, and is delivered again when its lease ends",
-                delivery.message_id,
-                exc_info=True,
-                extra={"task_id": delivery.message_id, "delivery_count": delivery.attempt},
-            )
-        self.prefetch.observe(time.monotonic() - started)
-
     def _has_run_one(self) -> None:
         self.fetcher.finished_one()
 
     def _tell_of_worker(self, hook_name: str, worker: str) -> None:
         self.notify(hook_name, worker=worker)
+
+    def _cannot_write(self, message_id: str, reason: str) -> None:
+        """Tell plugins of a message that is buried because its outcome can never be written."""
+        self.invoker.notify("huey_command_buried", command=None, message_id=message_id, reason=reason)
 
     def _may_be_revoked(self) -> bool:
         return self.invoker.revokes and self.invoker.revocations.any()

@@ -20,7 +20,7 @@ from huey_core.text import counted, error_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from huey_core.backends.leased import LeasedQueue
+    from huey_core.backends.leased import Delivery, LeasedQueue
     from huey_core.invoker.invoker import Invoker
 
 __all__ = ["DeadLetterReporter"]
@@ -65,9 +65,10 @@ class DeadLetterReporter(Service):
         for message_id in message_ids:
             self._waiting.put(message_id)
 
-    def replace(self, command_name: str, message_id: str) -> None:
-        """Have the letter of a periodic command's tick take the place of an earlier one, soon."""
-        self._waiting.put(_TickLetter(command_name, message_id))
+    def has_buried(self, delivery: Delivery) -> None:
+        """Have the dead letter of a tick take the place of an earlier one of the same command, soon."""
+        if (command_name := command_of_tick(delivery.data)) is not None:
+            self._waiting.put(_TickLetter(command_name, delivery.message_id))
 
     def stop(self) -> None:
         """Have the thread end when it has reported what waits, or once the server fails; the dead letters stay."""

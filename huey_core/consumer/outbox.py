@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from huey_core.consumer.retry import BackOff
     from huey_core.serializers.base import Serializer
 
-__all__ = ["Listener", "Outbox"]
+__all__ = ["Outbox"]
 
 log: Final = get_logger(__name__)
 
@@ -51,19 +51,6 @@ class Settling(Protocol):
         """Answer, if the server does."""
 
 
-class Listener(Protocol):
-    """Who is told what becomes of outcomes."""
-
-    def has_buried(self, delivery: Delivery) -> None:
-        """A message was made a dead letter."""
-
-    def has_parked(self, delivery: Delivery) -> None:
-        """The command of a message has run, and its outcome cannot be written yet."""
-
-    def cannot_write(self, message_id: str, reason: str) -> None:
-        """A message is made a dead letter because its outcome can never be written."""
-
-
 class Outbox:
     """Outcomes that wait to be settled.
 
@@ -72,7 +59,10 @@ class Outbox:
         in_flight: The deliveries.
         results: Writes the results that the source does not.
         serializer: Encodes the error that whoever waits gets in place of a result that cannot be written.
-        listener: Who is told.
+        has_buried: Called with the delivery of a message that was made a dead letter.
+        has_parked: Called with a delivery whose command has run, and whose outcome cannot be written yet.
+        cannot_write: Called with the id of a message, and a reason, that is made a dead letter because its outcome can
+            never be written.
         lease: Seconds for which a lease is renewed to see whether the server writes at all; ``None`` when there is no
             lease, and nothing is given up.
         back_off: How to go on after a failure.
@@ -86,7 +76,9 @@ class Outbox:
         in_flight: InFlight,
         results: ResultWriter,
         serializer: Serializer,
-        listener: Listener,
+        has_buried: Callable[[Delivery], None],
+        has_parked: Callable[[Delivery], None],
+        cannot_write: Callable[[str, str], None],
         lease: float | None,
         back_off: BackOff,
         clock: Callable[[], float],
@@ -95,7 +87,9 @@ class Outbox:
         self._in_flight = in_flight
         self._results = results
         self._serializer = serializer
-        self._listener = listener
+        self._has_buried = has_buried
+        self._has_parked = has_parked
+        self._cannot_write = cannot_write
         self._lease = lease
         self._back_off = back_off
         self._clock = clock
@@ -205,7 +199,7 @@ class Outbox:
                 if settled:
                     self._in_flight.settled(outcome)
                     if isinstance(outcome, Bury):
-                        self._listener.has_buried(outcome.delivery)
+                        self._has_buried(outcome.delivery)
                 else:
                     self._in_flight.lost(outcome.delivery)
                     log.warning("the lease of message %s had ended; its outcome changed nothing", _id(outcome))
@@ -233,7 +227,7 @@ class Outbox:
 
     def _keep(self, one: Refused) -> bool:
         is_first = self._parked.add(one)
-        self._listener.has_parked(one.outcome.delivery)
+        self._has_parked(one.outcome.delivery)
         return is_first
 
     def _try_parked_again(self) -> None:
@@ -293,7 +287,7 @@ class Outbox:
             result = replace(outcome.result, value=encode_error(self._serializer, outcome.result.key, error))
         if isinstance(outcome, Bury):
             return Bury(outcome.delivery, f"{outcome.reason[:500]}; {reason}", result=result)
-        self._listener.cannot_write(_id(outcome), reason)
+        self._cannot_write(_id(outcome), reason)
         return Bury(outcome.delivery, reason, result=result)
 
 

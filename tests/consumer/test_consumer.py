@@ -6,14 +6,12 @@ import asyncio
 import json
 import threading
 import time
-from types import SimpleNamespace
 
 import pytest
 
 from huey_core import CommandRegistry, Invoker, QueueCommand, queue_command
 from huey_core.backends.leased import Ack, Message
 from huey_core.consumer import Consumer
-from huey_core.consumer import consumer as consumer_module
 from huey_core.exceptions import CommandError, CommandExpired, ConfigurationError, QueueReadException
 from huey_memory import ManualClock, MemoryDataStore, MemoryQueue
 
@@ -503,25 +501,6 @@ def test_a_command_expires_by_the_clock_of_the_queue(run_consumer):
     run_consumer(invoker)
 
     assert invoker.enqueue(command).get(blocking=True, timeout=PATIENCE) == "in time"
-
-
-@pytest.mark.parametrize(
-    ("known", "asked", "said", "answered", "least", "most"),
-    [
-        pytest.param(0.0, 100.0, 100.0, 103.0, 0.0, 0.0, id="a late answer that contradicts nothing"),
-        pytest.param(0.0, 100.0, 130.5, 101.0, 29.5, 30.5, id="another clock"),
-        pytest.param(30.0, 100.0, 100.1, 100.2, -0.1, 0.1, id="a clock that was set right"),
-    ],
-)
-def test_a_clock_is_known_as_well_as_the_answers_allow(invoker, monkeypatch, known, asked, said, answered, least, most):
-    consumer = Consumer(invoker)
-    invoker.clock_offset = known
-    monkeypatch.setattr(consumer.source, "now", lambda: said)
-    monkeypatch.setattr(consumer_module, "time", SimpleNamespace(time=iter([asked, answered]).__next__))
-
-    consumer.measure_clock()
-
-    assert least - 1e-6 <= invoker.clock_offset <= most + 1e-6
 
 
 def test_a_follow_up_written_with_the_ack_runs_too(invoker, run_consumer, eventually):

@@ -8,8 +8,8 @@ from contextlib import suppress
 import pytest
 
 from huey_core import CommandRegistry, Invoker, queue_command
-from huey_core.consumer import Consumer, ConsumerConfig, fetcher
-from huey_core.consumer import consumer as consumer_module
+from huey_core.consumer import Consumer, ConsumerConfig, fetcher, shutdown
+from huey_core.consumer.delivery_runner import DeliveryRunner
 from huey_core.consumer.pools import thread as thread_module
 from huey_core.consumer.prefetch import Prefetch
 from huey_core.hookspecs import hookimpl
@@ -74,7 +74,7 @@ def test_a_command_that_takes_too_long_is_given_back_at_once(invoker, run_consum
 def consumer_without_workers(make_invoker, eventually, monkeypatch):
     """A consumer whose only worker has died of a command, on a queue whose time the test moves."""
 
-    def die(consumer, delivery):
+    def die(runner, delivery):
         raise SystemExit
 
     def unguarded(loop, what):
@@ -82,7 +82,7 @@ def consumer_without_workers(make_invoker, eventually, monkeypatch):
             loop()
 
     monkeypatch.setattr(thread_module, "run_supervised", unguarded)
-    monkeypatch.setattr(Consumer, "_run_delivery", die)
+    monkeypatch.setattr(DeliveryRunner, "run", die)
     clock = ManualClock()
     queue = MemoryQueue("q", space="without workers", clock=clock)
     invoker = Invoker(queue, registry=CommandRegistry())
@@ -299,7 +299,7 @@ def stops_at_once(consumer):
 
 
 def test_a_plugin_that_blocks_in_the_heartbeat_does_not_hold_up_the_stop(make_invoker, run_consumer, monkeypatch):
-    monkeypatch.setattr(consumer_module, "LAST_STEPS", 0.01)
+    monkeypatch.setattr(shutdown, "LAST_STEPS", 0.01)
     began, end = threading.Event(), threading.Event()
 
     class Blocking:
@@ -316,7 +316,7 @@ def test_a_plugin_that_blocks_in_the_heartbeat_does_not_hold_up_the_stop(make_in
 
 
 def test_a_claim_that_hangs_does_not_hold_up_the_stop(cut_off, run_consumer, monkeypatch):
-    monkeypatch.setattr(consumer_module, "LAST_STEPS", 0.01)
+    monkeypatch.setattr(shutdown, "LAST_STEPS", 0.01)
     began, end = threading.Event(), threading.Event()
 
     def claim(*arguments):

@@ -1,0 +1,66 @@
+"""What a worker does with a delivery."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from huey_core.safe_logging import get_logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from huey_core.backends.leased import Delivery
+    from huey_core.consumer.in_flight import InFlight
+    from huey_core.consumer.outbox import Outbox
+    from huey_core.consumer.prefetch import Prefetch
+    from huey_core.invoker.runner import CommandRunner
+
+__all__ = ["DeliveryRunner"]
+
+log: Final = get_logger(__name__)
+
+
+class DeliveryRunner:
+    """Runs deliveries, in the threads of the workers, and hands their outcomes on.
+
+    Args:
+        runner: Runs commands.
+        may_be_revoked: Whether a command may have been revoked at all, as far as is known here.
+        in_flight: The deliveries under our lease.
+        outbox: Their outcomes.
+        prefetch: Learns how long commands take.
+    """
+
+    def __init__(
+        self,
+        *,
+        runner: CommandRunner,
+        may_be_revoked: Callable[[], bool],
+        in_flight: InFlight,
+        outbox: Outbox,
+        prefetch: Prefetch,
+    ) -> None:
+        self._runner = runner
+        self._may_be_revoked = may_be_revoked
+        self._in_flight = in_flight
+        self._outbox = outbox
+        self._prefetch = prefetch
+
+    def run(self, delivery: Delivery) -> None:
+        """Run a delivery and hand its outcome on."""
+        started = time.monotonic()
+        try:
+            outcome, _ = self._runner.run(delivery, self._may_be_revoked())
+            self._outbox.add(outcome)
+        except BaseException:
+            # Not an error of the command, which the runner would have handled. The lease, which is renewed no more,
+            # brings the message back, and the backend counts its deliveries.
+            self._in_flight.discard(delivery)
+            log.critical(
+                "a worker crashed: message %s has no outcome, and is delivered again when its lease ends",
+                delivery.message_id,
+                exc_info=True,
+                extra={"task_id": delivery.message_id, "delivery_count": delivery.attempt},
+            )
+        self._prefetch.observe(time.monotonic() - started)
