@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, assert_never
 
 from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, Release, Retry, new_message_id
 from huey_core.invoker.tick_letters import command_of_tick
@@ -139,6 +139,10 @@ class AtMostOnceSource:
     def _carry_out(self, outcome: Outcome, progress: _Progress) -> None:
         self._attempts.pop(outcome.delivery.message_id, None)
         match outcome:
+            case Ack(_, _, follow_ups):
+                for message in follow_ups[progress.follow_ups :]:
+                    self._queue.write(message.data)
+                    progress.follow_ups += 1
             case Retry(delivery, data, delay, keep_attempts) if delay > 0 or keep_attempts:
                 if keep_attempts:
                     self._attempts[delivery.message_id] = delivery.attempt + 1
@@ -147,10 +151,8 @@ class AtMostOnceSource:
                 self._queue.write(data)
             case Bury(delivery, reason):
                 self._keep_dead(delivery, reason)
-            case Ack(_, _, follow_ups):
-                for message in follow_ups[progress.follow_ups :]:
-                    self._queue.write(message.data)
-                    progress.follow_ups += 1
+            case _:
+                assert_never(outcome)
 
     def _read_due(self, limit: int) -> list[Delivery]:
         due = [

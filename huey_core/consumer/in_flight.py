@@ -5,16 +5,16 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, assert_never
 
-from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, Release, Retry
+from huey_core.backends.leased import Ack, Bury, Release, Retry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["InFlight", "Snapshot", "Stats"]
+    from huey_core.backends.leased import Delivery, Outcome
 
-_COUNTED_AS: Final[dict[type[Outcome], str]] = {Ack: "done", Retry: "retried", Release: "released", Bury: "buried"}
+__all__ = ["InFlight", "Snapshot", "Stats"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +76,21 @@ class InFlight:
 
     def settled(self, outcome: Outcome) -> None:
         """Let go of a delivery whose outcome was written."""
+        match outcome:
+            case Ack():
+                counted = "done"
+            case Retry():
+                counted = "retried"
+            case Release():
+                counted = "released"
+            case Bury():
+                counted = "buried"
+            case _:
+                assert_never(outcome)
         delivery = outcome.delivery
         with self._lock:
             self._by_receipt.pop((delivery.message_id, delivery.receipt), None)
-            self._counts[_COUNTED_AS[type(outcome)]] += 1
+            self._counts[counted] += 1
 
     def lost(self, delivery: Delivery) -> bool:
         """Let go of a delivery whose lease had ended, and return whether it was in flight still."""
