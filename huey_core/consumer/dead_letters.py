@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from huey_core.backends.leased import State
 from huey_core.consumer.supervision import Service
-from huey_core.invoker.abandoned import tell_of_burial, write_in_place_of_result
-from huey_core.invoker.tick_letters import command_of_tick, replace_letter
+from huey_core.invoker.abandoned import report_abandoned, write_in_place_of_result
+from huey_core.invoker.tick_dead_letters import command_of_tick, replace_dead_letter
 from huey_core.safe_logging import get_logger
 from huey_core.text import counted, error_line
 
@@ -37,7 +37,7 @@ PATIENCE: Final = 600.0
 """Seconds of failures in a row after which each burial is tried once and given up, so that they do not pile up."""
 
 
-class _TickLetter(NamedTuple):
+class _TickDeadLetter(NamedTuple):
     command_name: str
     message_id: str
 
@@ -57,7 +57,7 @@ class DeadLetterReporter(Service):
         super().__init__("dead-letters", "the reporting of dead letters")
         self._invoker = invoker
         self.queue = queue
-        self._waiting: SimpleQueue[str | _TickLetter | None] = SimpleQueue()
+        self._waiting: SimpleQueue[str | _TickDeadLetter | None] = SimpleQueue()
         self._failing_since: float | None = None
 
     def add(self, message_ids: Sequence[str]) -> None:
@@ -68,7 +68,7 @@ class DeadLetterReporter(Service):
     def has_buried(self, delivery: Delivery) -> None:
         """Have the dead letter of a tick take the place of an earlier one of the same command, soon."""
         if (command_name := command_of_tick(delivery.data)) is not None:
-            self._waiting.put(_TickLetter(command_name, delivery.message_id))
+            self._waiting.put(_TickDeadLetter(command_name, delivery.message_id))
 
     def stop(self) -> None:
         """Have the thread end when it has reported what waits, or once the server fails; the dead letters stay."""
@@ -84,7 +84,7 @@ class DeadLetterReporter(Service):
 
     def _work(self) -> None:
         while (one := self._waiting.get()) is not None:
-            if isinstance(one, _TickLetter):
+            if isinstance(one, _TickDeadLetter):
                 self._replace(one)
             else:
                 self._report(one)
@@ -96,16 +96,16 @@ class DeadLetterReporter(Service):
         letters = self._insist(message_id, lambda: self.queue.find([message_id]))
         # An operator may have requeued it since.
         if letters and letters[0].state is State.DEAD:
-            result = tell_of_burial(self._invoker, letters[0])
+            result = report_abandoned(self._invoker, letters[0])
             if result is not None:
                 self._insist(message_id, lambda: write_in_place_of_result(self.queue, result))
             command_name = command_of_tick(letters[0].data)
             if command_name is not None:
-                self._replace(_TickLetter(command_name, message_id))
+                self._replace(_TickDeadLetter(command_name, message_id))
 
-    def _replace(self, letter: _TickLetter) -> None:
+    def _replace(self, letter: _TickDeadLetter) -> None:
         store = self._invoker.task_store
-        self._insist(letter.message_id, lambda: replace_letter(self.queue, store, *letter))
+        self._insist(letter.message_id, lambda: replace_dead_letter(self.queue, store, *letter))
 
     def _insist(self, message_id: str, step: Callable[[], T]) -> T | None:
         """Take a step, again and again until it succeeds; ``None`` when it is given up."""

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from huey_core.invoker.invoker import Invoker
     from huey_core.message import MessageHeader
 
-__all__ = ["tell_of_burial", "write_in_place_of_result"]
+__all__ = ["report_abandoned", "write_in_place_of_result"]
 
 log: Final = get_logger(__name__)
 
 
-def tell_of_burial(invoker: Invoker, letter: StoredMessage) -> ResultWrite | None:
+def report_abandoned(invoker: Invoker, letter: StoredMessage) -> ResultWrite | None:
     """Report a dead letter to the log and the plugins.
 
     Args:
@@ -53,7 +53,7 @@ def tell_of_burial(invoker: Invoker, letter: StoredMessage) -> ResultWrite | Non
 
 
 def write_in_place_of_result(queue: LeasedQueue, result: ResultWrite) -> None:
-    """Store what :func:`tell_of_burial` returned.
+    """Store what :func:`report_abandoned` returned.
 
     Where results are not stored in one step with the ack, one may be there of a run whose consumer was killed before
     the ack; it is true, and stays.

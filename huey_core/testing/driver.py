@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, State
 from huey_core.consumer.periodic import TickWriter
 from huey_core.exceptions import CommandExpired, CommandRevoked
-from huey_core.invoker.abandoned import tell_of_burial, write_in_place_of_result
+from huey_core.invoker.abandoned import report_abandoned, write_in_place_of_result
 from huey_core.invoker.runner import CommandRunner
 from huey_core.safe_logging import get_logger
 from huey_core.testing.recorder import read_command
@@ -84,7 +84,7 @@ class Driver:
         What is not an :class:`Exception` passes through, and its message is left to its lease, as when a process dies.
         """
         deliveries = _insist(lambda: self._queue.claim(1, self._invoker.lease))
-        self._tell_of_burials()
+        self._report_abandoneds()
         if not deliveries:
             return None
         delivery = deliveries[0]
@@ -97,10 +97,10 @@ class Driver:
         command = read_command(self._invoker.codec, delivery.data)
         return Run(command, delivery.attempt, execution.value, execution.error, outcome, settled)
 
-    def _tell_of_burials(self) -> None:
+    def _report_abandoneds(self) -> None:
         if buried := self._queue.take_buried():
             for letter in self._find(buried):
-                result = tell_of_burial(self._invoker, letter)
+                result = report_abandoned(self._invoker, letter)
                 if result is not None:
                     write_in_place_of_result(self._queue, result)
 

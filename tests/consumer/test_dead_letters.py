@@ -10,7 +10,7 @@ from huey_core.backends.leased import Message, ResultWrite, State
 from huey_core.consumer import dead_letters
 from huey_core.consumer.dead_letters import DeadLetterReporter
 from huey_core.exceptions import CommandAbandoned
-from huey_core.invoker.abandoned import tell_of_burial, write_in_place_of_result
+from huey_core.invoker.abandoned import report_abandoned, write_in_place_of_result
 from huey_core.invoker.stored_result import encode_value, write_result
 from huey_core.message import encode_header
 from huey_memory import ManualClock, MemoryDataStore, MemoryQueue
@@ -57,7 +57,7 @@ def bury(invoker, eventually):
 def tell(invoker):
     """Tell of the only dead letter."""
     [letter] = invoker.queue.peek(State.DEAD)
-    result = tell_of_burial(invoker, letter)
+    result = report_abandoned(invoker, letter)
     if result is not None:
         write_in_place_of_result(invoker.queue, result)
 

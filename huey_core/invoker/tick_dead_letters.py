@@ -1,6 +1,6 @@
 """Dead letters of periodic commands: of each command the latest is kept, and takes the place of the one before.
 
-A command that fails every minute would otherwise leave 1,440 letters a day that all say the same.
+A command that fails every minute would otherwise leave 1,440 dead letters a day that all say the same.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from huey_core.backends.base import BaseDataStore
     from huey_core.backends.leased import LeasedQueue
 
-__all__ = ["command_of_tick", "replace_letter"]
+__all__ = ["command_of_tick", "replace_dead_letter"]
 
 _KEY: Final = "dead-tick:"
-"""What the key begins with under which the id of the latest letter is kept; the command's name follows."""
+"""What the key begins with under which the id of the latest one is kept; the command's name follows."""
 
 _TRIES: Final = 20
 
@@ -30,14 +30,14 @@ def command_of_tick(data: bytes) -> str | None:
     return None if header.tick_at is None else header.command_name
 
 
-def replace_letter(queue: LeasedQueue, store: BaseDataStore | None, command_name: str, message_id: str) -> None:
+def replace_dead_letter(queue: LeasedQueue, store: BaseDataStore | None, command_name: str, message_id: str) -> None:
     """Delete the dead letter of an earlier tick of a command, now that a later one has failed as well.
 
     Args:
         queue: The queue.
         store: The task store, which remembers the earlier one; one without locks, or none, remembers nothing.
         command_name: The command.
-        message_id: The letter that stays.
+        message_id: The dead letter that stays.
 
     Raises:
         Exception: The queue or the store did not answer.
@@ -48,7 +48,7 @@ def replace_letter(queue: LeasedQueue, store: BaseDataStore | None, command_name
     if earlier is None or earlier == message_id:
         return
     # An operator may have requeued it, and then it is alive.
-    if any(letter.state is State.DEAD for letter in queue.find([earlier])):
+    if any(each.state is State.DEAD for each in queue.find([earlier])):
         queue.delete([earlier])
 
 

@@ -27,8 +27,8 @@ def tick(function, minute=0):
     return command.task_id
 
 
-def letters(invoker):
-    return {letter.message_id for letter in invoker.queue.peek(State.DEAD)}
+def dead_letters(invoker):
+    return {each.message_id for each in invoker.queue.peek(State.DEAD)}
 
 
 @pytest.mark.parametrize(
@@ -63,38 +63,38 @@ def test_a_tick_that_is_tried_again_is_a_tick(invoker, run_consumer, eventually)
 
     run_consumer(invoker)
     task_id = tick(fails)
-    eventually(lambda: letters(invoker) == {task_id})
+    eventually(lambda: dead_letters(invoker) == {task_id})
 
     assert invoker.results.peek(task_id) is EmptyData
 
 
-def test_a_letter_takes_the_place_of_that_of_an_earlier_tick(invoker, fails, run_consumer, eventually):
+def test_a_dead_letter_takes_the_place_of_that_of_an_earlier_tick(invoker, fails, run_consumer, eventually):
     run_consumer(invoker)
     first = tick(fails, 1)
-    eventually(lambda: letters(invoker) == {first})
+    eventually(lambda: dead_letters(invoker) == {first})
 
     second = tick(fails, 2)
 
-    eventually(lambda: letters(invoker) == {second})
+    eventually(lambda: dead_letters(invoker) == {second})
 
 
-def test_the_letter_of_a_call_stays(invoker, fails, run_consumer, eventually):
+def test_the_dead_letter_of_a_call_stays(invoker, fails, run_consumer, eventually):
     run_consumer(invoker)
     call = fails()
     with pytest.raises(CommandError):
         call.get(blocking=True, timeout=10)
     first = tick(fails, 1)
-    eventually(lambda: letters(invoker) == {call.task_id, first})
+    eventually(lambda: dead_letters(invoker) == {call.task_id, first})
 
     second = tick(fails, 2)
 
-    eventually(lambda: letters(invoker) == {call.task_id, second})
+    eventually(lambda: dead_letters(invoker) == {call.task_id, second})
 
 
-def test_a_letter_that_was_requeued_is_left_alone(invoker, fails, run_consumer, eventually):
+def test_a_dead_letter_that_was_requeued_is_left_alone(invoker, fails, run_consumer, eventually):
     consumer = run_consumer(invoker)
     first = tick(fails, 1)
-    eventually(lambda: letters(invoker) == {first})
+    eventually(lambda: dead_letters(invoker) == {first})
     consumer.stop()
     invoker.queue.requeue([first])
     [delivery] = invoker.queue.claim(1, 60)
@@ -102,15 +102,15 @@ def test_a_letter_that_was_requeued_is_left_alone(invoker, fails, run_consumer, 
 
     second = tick(fails, 2)
     eventually(lambda: invoker.task_store.peek("dead-tick:" + fails.command_class.command_name) == second.encode())
-    eventually(lambda: letters(invoker) == {second})
+    eventually(lambda: dead_letters(invoker) == {second})
 
     assert invoker.queue.find([delivery.message_id])
 
 
-def test_the_letter_of_a_tick_that_kills_its_consumers_takes_the_place_too(invoker, fails, run_consumer, eventually):
+def test_that_of_a_tick_that_kills_its_consumers_takes_the_place_too(invoker, fails, run_consumer, eventually):
     consumer = run_consumer(invoker)
     first = tick(fails, 1)
-    eventually(lambda: letters(invoker) == {first})
+    eventually(lambda: dead_letters(invoker) == {first})
     consumer.stop()
     second = tick(fails, 2)
     for _ in range(invoker.queue.max_deliveries):
@@ -118,4 +118,4 @@ def test_the_letter_of_a_tick_that_kills_its_consumers_takes_the_place_too(invok
 
     run_consumer(invoker)
 
-    eventually(lambda: letters(invoker) == {second})
+    eventually(lambda: dead_letters(invoker) == {second})
