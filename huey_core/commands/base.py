@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 from huey_core.backends.leased import new_message_id
 from huey_core.commands.local_time import to_epoch
 from huey_core.commands.options import CommandOptions
-from huey_core.commands.registry import default_registry
 from huey_core.commands.signature import TAKES_EVERY_CALL, Signature, parameters_of
 from huey_core.commands.unique_keys import fill_in, key_of_all, key_of_value
 from huey_core.exceptions import ConfigurationError
@@ -21,7 +20,10 @@ if TYPE_CHECKING:
     from huey_core.invoker.invoker import Invoker
     from huey_core.message import MessageHeader
 
-__all__ = ["FunctionCommand", "PeriodicQueueCommand", "QueueCommand", "ReceivedMessage"]
+__all__ = ["FunctionCommand", "PeriodicQueueCommand", "QueueCommand", "ReceivedMessage", "on_declaration"]
+
+on_declaration: Final[list[Callable[[type[QueueCommand]], object]]] = []
+"""Called with each command that is written as a class when the class is defined: the default registry registers it."""
 
 
 class ReceivedMessage(NamedTuple):
@@ -92,7 +94,8 @@ class QueueCommand:
         if "command_name" not in cls.__dict__:
             cls.command_name = dotted_name(cls)
         if declare:
-            default_registry.register(cls)
+            for tell in on_declaration:
+                tell(cls)
 
     def __init__(
         self,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
+from huey_core.commands.base import on_declaration
 from huey_core.commands.identity import Origin
 from huey_core.exceptions import CommandConflict, CommandNotFound
 from huey_core.unicode import check_unicode
@@ -16,7 +17,7 @@ from huey_core.unicode import check_unicode
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from huey_core.commands.base import PeriodicQueueCommand, QueueCommand
+    from huey_core.commands.base import QueueCommand
 
 __all__ = ["CommandRegistry", "default_registry"]
 
@@ -121,12 +122,6 @@ class CommandRegistry:
         except KeyError:
             raise self._not_found(name) from None
 
-    def periodic(self) -> list[type[PeriodicQueueCommand]]:
-        """The periodic commands, in the order of their names."""
-        from huey_core.commands.base import PeriodicQueueCommand
-
-        return [found for name in self if issubclass(found := self.get(name), PeriodicQueueCommand)]
-
     def _not_found(self, name: str) -> CommandNotFound:
         close = get_close_matches(name, list(self), n=1)
         hint = f"; the closest known name is {close[0]!r}" if close else ""
@@ -146,3 +141,5 @@ class CommandRegistry:
 
 default_registry: Final = CommandRegistry()
 """The registry of this process: every invoker uses it that is not given another one."""
+
+on_declaration.append(default_registry.register)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.capabilities import Capability
-from huey_core.commands.base import FunctionCommand
+from huey_core.commands.base import FunctionCommand, PeriodicQueueCommand
 from huey_core.consumer.last_ticks import LastTicks
 from huey_core.consumer.sharing import share_queue
 from huey_core.consumer.supervision import Service
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from huey_core.backends.base import BaseDataStore
-    from huey_core.commands.base import PeriodicQueueCommand
+    from huey_core.commands.registry import CommandRegistry
     from huey_core.consumer.retry import BackOff
     from huey_core.invoker.invoker import Invoker
 
-__all__ = ["PeriodicScheduler", "TickWriter", "is_run_by"]
+__all__ = ["PeriodicScheduler", "TickWriter", "is_run_by", "periodic_commands"]
 
 log: Final = get_logger(__name__)
 
@@ -55,7 +55,7 @@ class TickWriter:
 
     def commands(self) -> list[type[PeriodicQueueCommand]]:
         """The periodic commands of this queue."""
-        return [one for one in self._invoker.registry.periodic() if is_run_by(one, self._invoker)]
+        return [one for one in periodic_commands(self._invoker.registry) if is_run_by(one, self._invoker)]
 
     def write(self, now: float) -> int:
         """Write what is due at ``now`` (seconds since the epoch), and return how many ticks this call wrote.
@@ -142,6 +142,11 @@ class TickWriter:
         # Until it is written, so that the claim does not stand in the way of trying again.
         self._claimed.add(tick)
         return True
+
+
+def periodic_commands(registry: CommandRegistry) -> list[type[PeriodicQueueCommand]]:
+    """The periodic commands of a registry, in the order of their names."""
+    return [found for name in registry if issubclass(found := registry.get(name), PeriodicQueueCommand)]
 
 
 def is_run_by(command_class: type[PeriodicQueueCommand], invoker: Invoker) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from huey_core._version import __version__
 from huey_core.backends.capabilities import Capability
 from huey_core.consumer.heartbeat import consumers_alive, keeps_heartbeats
-from huey_core.consumer.periodic import is_run_by
+from huey_core.consumer.periodic import is_run_by, periodic_commands
 from huey_core.consumer.sharing import serializer_conflicts, store_conflicts
 from huey_core.hookspecs import hookimpl
 from huey_core.text import counted
@@ -47,7 +47,7 @@ def _what_runs(consumer: RunningConsumer) -> Iterator[str]:
     else:
         yield f"{WARNING}commands (0): none; is the module that defines them imported?"
     if config.periodic:
-        periodic = registry.periodic()
+        periodic = periodic_commands(registry)
         run_here = [one.command_name for one in periodic if is_run_by(one, consumer.invoker)]
         yield f"periodic commands ({len(run_here)}): {', '.join(run_here) or 'none'}"
         yield from _run_elsewhere([one for one in periodic if one.command_name not in run_here])

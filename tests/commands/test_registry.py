@@ -315,7 +315,7 @@ def test_a_periodic_command_with_two_times_needs_two_names(invoker, pay):
 def write_module(tmp_path, monkeypatch, invoker):
     """Write the module of a package whose folder is on the path beside the package's own; it may use ``invoker``."""
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    monkeypatch.setattr("huey_core.commands.base.default_registry", invoker.registry)
+    monkeypatch.setattr("huey_core.commands.base.on_declaration", [invoker.registry.register])
     application = ModuleType("application")
     vars(application).update(invoker=invoker, QueueCommand=QueueCommand, queue_command=queue_command)
     monkeypatch.setitem(sys.modules, "application", application)
@@ -366,7 +366,7 @@ def test_a_second_definition_after_a_reload_conflicts_as_ever(write_module, defi
     [("__main__", "/notebook/{}.py"), ("__main__", "<stdin>"), ("__console__", "<console>")],
 )
 def test_what_is_typed_again_replaces_the_command_of_before(monkeypatch, invoker, definition, module, file):
-    monkeypatch.setattr("huey_core.commands.base.default_registry", invoker.registry)
+    monkeypatch.setattr("huey_core.commands.base.on_declaration", [invoker.registry.register])
     monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
     names = {"__name__": module, "invoker": invoker, "QueueCommand": QueueCommand, "queue_command": queue_command}
 
@@ -381,7 +381,7 @@ def test_what_is_typed_again_replaces_the_command_of_before(monkeypatch, invoker
 
 @pytest.mark.parametrize("definition", [FUNCTION, CLASS_WITH_CODE])
 def test_two_examples_of_one_module_may_define_a_command_of_one_name(monkeypatch, invoker, definition):
-    monkeypatch.setattr("huey_core.commands.base.default_registry", invoker.registry)
+    monkeypatch.setattr("huey_core.commands.base.on_declaration", [invoker.registry.register])
     names = {"__name__": "shop", "invoker": invoker, "QueueCommand": QueueCommand, "queue_command": queue_command}
     parser, runner = doctest.DocTestParser(), doctest.DocTestRunner()
     lines = definition.format(retries=1).splitlines()

@@ -30,6 +30,7 @@ from django.db import DEFAULT_DB_ALIAS
 
 import huey_core
 from huey_core.commands.registry import default_registry
+from huey_core.consumer.periodic import periodic_commands
 from huey_core.exceptions import QueueException, Unsupported
 from huey_django.conf import HueySettings, SettingsError, common_queue_name, is_on_commit, no_queue, sentence
 from huey_django.consumers import invokers_to_serve
@@ -114,7 +115,7 @@ def _invoker_of(command_class: type[QueueCommand]) -> object:
 def _without_queue() -> Iterator[checks.CheckMessage]:
     """One error for all commands that would need the project's queue, where it has none."""
     # A class of periodic commands belongs to no queue, and run_huey leaves those to the project's own.
-    periodic = [each for each in default_registry.periodic() if _invoker_of(each) is None]
+    periodic = [each for each in periodic_commands(default_registry) if _invoker_of(each) is None]
     decorated = [each for each in map(default_registry.get, default_registry) if _invoker_of(each) is PROJECT]
     for command_class in [*decorated, *periodic][:1]:
         yield _told(no_queue(command_class.command_name))
