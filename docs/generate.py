@@ -212,8 +212,8 @@ def run_kit() -> None:
     with _urls() as urls, tempfile.TemporaryDirectory() as folder:
         for name, url in urls.items():
             report = Path(folder) / f"{name}.json"
-            options = ["-q", "-p", "no:cacheprovider", "-p", "huey_core.testing.plugin", "--huey-report", str(report)]
-            kit = ["--huey-url", url, "--pyargs", "huey_core.testing.conformance"]
+            options = ["-q", "-p", "no:cacheprovider", "--huey-report", str(report)]
+            kit = ["--huey-url", url, "--pyargs", "huey_testing.conformance"]
             command = [sys.executable, "-m", "pytest", *options, *kit]
             ended = subprocess.run(command, cwd=folder, check=False)  # noqa: S603 - every word of it is ours
             found = json.loads(report.read_text())

@@ -16,6 +16,7 @@ from huey_core._version import __version__
 from huey_core.backends.backend import HUEY_PLUGIN_API
 from huey_core.cli.output import one_line_errors
 from huey_core.exceptions import QueueException
+from huey_core.plugins.known import KNOWN_COMMANDS
 
 __all__ = ["HueyGroup", "huey", "run_alone"]
 
@@ -24,7 +25,6 @@ _COMMANDS: Final = {
     "dead": "huey_core.cli.dead",
     "doctor": "huey_core.cli.doctor",
     "info": "huey_core.cli.info",
-    "new-plugin": "huey_core.scaffold.command",
     "pause": "huey_core.cli.pause",
     "plugins": "huey_core.cli.plugins",
     "resume": "huey_core.cli.pause",
@@ -46,7 +46,11 @@ class HueyGroup(click.Group):
         if cmd_name in _COMMANDS:
             return _core_command(cmd_name)
         self._ask_plugins()
-        return super().get_command(ctx, cmd_name)
+        command = super().get_command(ctx, cmd_name)
+        if command is None and cmd_name in KNOWN_COMMANDS:
+            distribution = KNOWN_COMMANDS[cmd_name]
+            ctx.fail(f"{cmd_name!r} is a command of {distribution}; install it with: pip install {distribution}")
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; an error of huey-core ends it with one line."""
@@ -86,5 +90,5 @@ def run_alone(name: str, prog_name: str) -> None:
 
 
 def _core_command(name: str) -> click.Command:
-    command: click.Command = getattr(importlib.import_module(_COMMANDS[name]), name.replace("-", "_"))
+    command: click.Command = getattr(importlib.import_module(_COMMANDS[name]), name)
     return command

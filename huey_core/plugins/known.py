@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["KNOWN_BACKENDS", "KNOWN_SERIALIZERS", "UNSERVED_SCHEMES"]
+__all__ = ["KNOWN_BACKENDS", "KNOWN_COMMANDS", "KNOWN_SERIALIZERS", "UNSERVED_SCHEMES"]
 
 KNOWN_BACKENDS: Final = {
     "memory": "huey-memory",
@@ -28,3 +28,8 @@ KNOWN_SERIALIZERS: Final = {
     "zstd": "huey-zstd",
 }
 """The distribution to suggest for a serializer's name, sorted by name. A plugin works without being listed here."""
+
+KNOWN_COMMANDS: Final = {
+    "new-plugin": "huey-testing",
+}
+"""The distribution to suggest for a command of ``huey``, sorted by name. A plugin works without being listed here."""

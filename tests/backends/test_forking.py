@@ -10,7 +10,7 @@ import pytest
 from huey_core import CommandRegistry, Invoker
 from huey_core.backends.forking import ForkAware, PerProcess, ProcessLock, _after_fork_in_child, randomness
 from huey_core.consumer import Consumer
-from huey_core.testing.conformance._forking import Child, in_a_child_forked_in_c
+from huey_testing.conformance._forking import Child, in_a_child_forked_in_c
 
 PATIENCE = 30.0
 

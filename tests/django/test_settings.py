@@ -11,11 +11,11 @@ from frames import assert_not_shown
 from huey_core import hookimpl
 from huey_core.consumer.config import ConsumerConfig
 from huey_core.exceptions import EncodeError
-from huey_core.testing.rehearsal import Rehearsal
 from huey_django import get_invoker, queue_command
 from huey_django.conf import KEYS, HueySettings, SettingsError
 from huey_memory import MemoryDataStore, MemoryQueue
 from huey_redis import RedisDataStore, RedisQueue
+from huey_testing.rehearsal import Rehearsal
 
 URL = "redis://127.0.0.1:1/5"
 

@@ -23,12 +23,14 @@ import huey_mongo
 import huey_msgpack
 import huey_redis
 import huey_sqlite
+import huey_testing
 import huey_zstd
 
 
 def public_modules() -> list[str]:
     names = []
-    for package in (huey_core, huey_memory, huey_mongo, huey_msgpack, huey_redis, huey_sqlite, huey_zstd):
+    packages = huey_core, huey_memory, huey_mongo, huey_msgpack, huey_redis, huey_sqlite, huey_testing, huey_zstd
+    for package in packages:
         names.append(package.__name__)
         names += [found.name for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")]
     return [name for name in names if not any(part.startswith("_") for part in name.split("."))]

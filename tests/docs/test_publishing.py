@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 from huey_core.backends.backend import HUEY_PLUGIN_API
 from huey_core.plugins.backends import backends
 from huey_core.plugins.serializers import serializers
-from huey_core.scaffold.distribution import Kind, NewDistribution
+from huey_testing.scaffold.distribution import Kind, NewDistribution
 
 ROOT = Path(__file__).parents[2]
 

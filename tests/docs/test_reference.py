@@ -18,6 +18,7 @@ import huey_mongo
 import huey_msgpack
 import huey_redis
 import huey_sqlite
+import huey_testing
 import huey_zstd
 from huey_core import AsyncData, exceptions
 from huey_core.backends.options import COMMON_OPTIONS, Option
@@ -106,9 +107,10 @@ def test_every_key_of_a_redis_queue_is_in_the_page_of_operations(part, read_page
 
 def environment_variables() -> set[str]:
     """The texts in the code that are nothing but the name of a variable."""
+    packages = huey_core, huey_memory, huey_mongo, huey_msgpack, huey_redis, huey_sqlite, huey_testing, huey_zstd
     return {
         node.value
-        for package in (huey_core, huey_memory, huey_mongo, huey_msgpack, huey_redis, huey_sqlite, huey_zstd)
+        for package in packages
         for path in Path(inspect.getfile(package)).parent.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.fullmatch("HUEY_[A-Z_]+", node.value)

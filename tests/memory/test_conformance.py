@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import settings
 
-from huey_core.testing.conformance import BackendConformance, DataStoreConformance, QueueConformance
+from huey_testing.conformance import BackendConformance, DataStoreConformance, QueueConformance
 from kit import ByAClockThatMoves
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from hypothesis import settings
 
-from huey_core.testing.conformance import (
+from huey_mongo import MongoQueue
+from huey_testing.conformance import (
     BackendConformance,
     DataStoreConformance,
     QueueConformance,
     ServerConformance,
 )
-from huey_mongo import MongoQueue
 
 WITHOUT_A_SERVER = {
     "test_a_write_is_an_error_while_the_server_is_down",

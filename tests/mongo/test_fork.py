@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from huey_core.testing.conformance._forking import Child
+from huey_testing.conformance._forking import Child
 
 
 def test_a_child_has_a_client_of_its_own(backend):

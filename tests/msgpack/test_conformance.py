@@ -7,8 +7,8 @@ import itertools
 import pytest
 from msgspec.msgpack import encode
 
-from huey_core.testing.conformance import Carried, SerializerConformance
 from huey_msgpack import MessagePackSerializer
+from huey_testing.conformance import Carried, SerializerConformance
 
 ALIKE = [{"$": "int", "v": str(number * (2**61 - 1))} for number in range(50_000)]
 """Numbers of one hash, so that a set of them takes the time of their square."""

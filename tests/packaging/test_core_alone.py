@@ -32,7 +32,7 @@ def test_the_core_is_imported_from_where_it_is_installed():
 
 
 DRIVERS = ["hiredis", "msgspec", "pymongo", "redis"]
-PLUGINS = ["huey_memory", "huey_mongo", "huey_msgpack", "huey_redis", "huey_sqlite", "huey_zstd"]
+PLUGINS = ["huey_memory", "huey_mongo", "huey_msgpack", "huey_redis", "huey_sqlite", "huey_testing", "huey_zstd"]
 
 
 @pytest.mark.parametrize("name", [*PLUGINS, *DRIVERS])
@@ -43,6 +43,15 @@ def test_no_plugin_and_no_driver_comes_with_the_core(name):
 @pytest.mark.parametrize("name", MODULES)
 def test_every_module_of_the_core_can_be_imported(name):
     assert importlib.import_module(name).__doc__
+
+
+def test_no_module_of_the_core_needs_what_tests_are_run_with():
+    program = f"import sys, {', '.join(MODULES)}; print(*sorted(sys.modules))"
+    command = [sys.executable, "-c", program]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+
+    assert "huey_core.cli.group" in ended.stdout.split()
+    assert {"hypothesis", "pytest"}.isdisjoint(ended.stdout.split())
 
 
 @pytest.mark.parametrize(("scheme", "suggested"), KNOWN_BACKENDS.items())
@@ -66,6 +75,13 @@ def test_an_operator_is_told_what_to_install_without_a_traceback():
     assert ended.returncode != 0
     assert "pip install huey-redis" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_command_that_is_not_installed_says_what_to_install():
+    ended = run_huey("new-plugin", "kite", "--kind", "backend")
+
+    assert ended.returncode == 2
+    assert "pip install huey-testing" in ended.stderr
 
 
 def test_the_command_line_lists_the_serializers_that_come_with_the_core():

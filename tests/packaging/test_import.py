@@ -11,15 +11,18 @@ NOT_NEEDED = [
     "asyncio",
     "click",
     "hiredis",
+    "hypothesis",
     "huey_memory",
     "huey_mongo",
     "huey_msgpack",
     "huey_redis",
     "huey_sqlite",
+    "huey_testing",
     "huey_zstd",
     "importlib_metadata",
     "msgspec",
     "pymongo",
+    "pytest",
     "redis",
 ]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from huey_core.testing.conformance import (
+from huey_testing.conformance import (
     BackendConformance,
     DataStoreConformance,
     QueueConformance,

@@ -56,3 +56,11 @@ def test_a_missing_server_is_an_error_that_says_what_to_do(monkeypatch):
 def test_importing_the_backend_does_not_import_the_test_server():
     program = "import sys, huey_redis; sys.exit('huey_redis.testing' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_without_huey_testing_it_says_what_to_install():
+    program = "import sys; sys.modules['huey_testing'] = None; import huey_redis.testing"
+    ended = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
+
+    assert ended.returncode != 0
+    assert "pip install 'huey-redis[testing]'" in ended.stderr.splitlines()[-1]

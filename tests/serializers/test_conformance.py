@@ -9,7 +9,7 @@ import pytest
 from huey_core.serializers.json import JSONSerializer
 from huey_core.serializers.pickle import PickleSerializer
 from huey_core.serializers.signed import SignedSerializer
-from huey_core.testing.conformance import Carried, SerializerConformance, WrappingSerializerConformance
+from huey_testing.conformance import Carried, SerializerConformance, WrappingSerializerConformance
 
 ALIKE = [number * (2**61 - 1) for number in range(50_000)]
 """Numbers of one hash, so that a set of them takes the time of their square."""

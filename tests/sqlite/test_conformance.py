@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from huey_core.testing.conformance import BackendConformance, DataStoreConformance, QueueConformance
+from huey_testing.conformance import BackendConformance, DataStoreConformance, QueueConformance
 from kit import PartsOfConftest
 
 

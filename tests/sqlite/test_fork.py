@@ -6,9 +6,9 @@ import gc
 import os
 import threading
 
-from huey_core.testing.conformance._forking import Child
 from huey_sqlite.database import Database
 from huey_sqlite.settings import Settings
+from huey_testing.conformance._forking import Child
 
 
 def test_what_a_child_commits_outlives_the_connections_of_its_parent(make_queue):

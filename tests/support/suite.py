@@ -8,14 +8,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
-from huey_core.testing.server_process import ServerProcess
 from tunnel import Tunnel
+
+if TYPE_CHECKING:
+    # Where the core is tested alone, there is none.
+    from huey_testing.server_process import ServerProcess
 
 __all__ = ["eventually", "make_tunnel", "new_server", "pytest_runtest_makereport", "server", "server_class"]
 
@@ -26,7 +29,7 @@ _BY_ONE_PROCESS = (
     "mongo/test_inspection.py",
     "mongo/test_plans.py",
     "mongo/test_write_concern.py",
-    "scaffold/test_scaffold.py",
+    "testing/scaffold/test_scaffold.py",
 )
 
 # How long an example takes says nothing of what is tested: on a loaded machine any process may have to wait.

@@ -11,10 +11,10 @@ import hypothesis  # noqa: F401
 import importlib_metadata  # noqa: F401
 import pytest
 
-import huey_core.testing.conformance  # noqa: F401
 import huey_memory  # noqa: F401
+import huey_testing.conformance  # noqa: F401
 from huey_core import queue_command as command
-from huey_core.testing.rehearsal import Rehearsal
+from huey_testing.rehearsal import Rehearsal
 
 HERE = Path(__file__).parent
 

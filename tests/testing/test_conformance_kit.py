@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from huey_core.testing.conformance import ServerConformance
+from huey_testing.conformance import ServerConformance
 
 pytest_plugins = ["pytester"]
 
@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 
 QUEUE = """
     from hypothesis import Phase, settings
-    from huey_core.testing.conformance import QueueConformance
+    from huey_testing.conformance import QueueConformance
     from kit import ByAClockThatMoves
     from {module} import {cls}
 
@@ -26,7 +26,7 @@ QUEUE = """
 """
 
 DATA_STORE = """
-    from huey_core.testing.conformance import DataStoreConformance
+    from huey_testing.conformance import DataStoreConformance
     from kit import ByAClockThatMoves
     from broken_data_stores import {cls}
 
@@ -38,7 +38,7 @@ DATA_STORE = """
 BACKEND = """
     import pytest
     from huey_core.plugins.backends import backend_class, register_backend
-    from huey_core.testing.conformance import BackendConformance
+    from huey_testing.conformance import BackendConformance
     from broken_backends import {cls}
 
     class TestBroken(BackendConformance):
@@ -55,7 +55,7 @@ BACKEND = """
 SERVER = """
     import pytest
     from huey_core.plugins.backends import backend_class, register_backend
-    from huey_core.testing.conformance import ServerConformance
+    from huey_testing.conformance import ServerConformance
     from huey_redis.testing import RedisServer
     from broken_servers import {cls}
 
@@ -79,7 +79,7 @@ SLOW = """
     import random
     from functools import partial
 
-    from huey_core.testing.conformance import QueueConformance
+    from huey_testing.conformance import QueueConformance
     from kit import ByAClockThatMoves
     from slow_queue import SlowQueue
 
@@ -93,7 +93,7 @@ BESIDE_OTHERS = """
 
     import pytest
     from huey_core.plugins.backends import backend_class, register_backend
-    from huey_core.testing.conformance import BackendConformance
+    from huey_testing.conformance import BackendConformance
     from huey_memory import MemoryBackend
 
     class TestBesideOthers(BackendConformance):
@@ -115,7 +115,7 @@ BESIDE_OTHERS = """
 
 PLAIN = """
     import pytest
-    from huey_core.testing.conformance import DataStoreConformance, QueueConformance
+    from huey_testing.conformance import DataStoreConformance, QueueConformance
     from plain import PlainDataStore, PlainQueue
 
     class TestPlainQueue(QueueConformance):
@@ -205,7 +205,7 @@ def test_a_promise_that_is_not_made_is_skipped_with_its_meaning(run_kit):
 
 def test_a_subclass_without_its_fixture_is_told_which_one(run_kit):
     module = """
-        from huey_core.testing.conformance import QueueConformance
+        from huey_testing.conformance import QueueConformance
 
         class TestForgetful(QueueConformance):
             pass

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from huey_core.testing.conformance._forking import Child, in_a_child
+from huey_testing.conformance._forking import Child, in_a_child
 
 
 def hang_up_here():

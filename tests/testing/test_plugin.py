@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,10 +12,10 @@ pytest_plugins = ["pytester"]
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "testing.md"
-KIT = ("--pyargs", "huey_core.testing.conformance")
+KIT = ("--pyargs", "huey_testing.conformance")
 
 OWN_TESTS = """
-    from huey_core.testing.conformance import QueueConformance
+    from huey_testing.conformance import QueueConformance
     from kit import ByAClockThatMoves
     from broken_queues import {cls}
 
@@ -25,7 +24,7 @@ OWN_TESTS = """
 """
 
 PLAIN = """
-    from huey_core.testing.conformance import QueueConformance
+    from huey_testing.conformance import QueueConformance
     import pytest
     from plain import PlainQueue
 
@@ -40,12 +39,9 @@ PLAIN = """
 def run(pytester, monkeypatch):
     """Run pytest with the plugin, in a folder of this test's own."""
     monkeypatch.syspath_prepend(HERE)
-    for module in ("plugin", "fixtures"):
-        # Other tests import every module, and pytest warns of a plugin whose assertions it can no longer rewrite.
-        monkeypatch.delitem(sys.modules, f"huey_core.testing.{module}", raising=False)
 
     def run(*arguments: str) -> pytest.RunResult:
-        return pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "huey_core.testing.plugin", *arguments)
+        return pytester.runpytest_inprocess("-p", "no:cacheprovider", *arguments)
 
     return run
 
@@ -80,7 +76,7 @@ class TestByURL:
         result = run(*KIT)
 
         assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
-        result.stdout.fnmatch_lines(["*needs to know what to test: pytest -p huey_core.testing.plugin --huey-url *"])
+        result.stdout.fnmatch_lines(["*needs to know what to test: pytest --huey-url *"])
 
     @pytest.mark.parametrize(
         ("url", "said"),
@@ -138,7 +134,7 @@ class TestReport:
         assert "::TestOwn::test_" in delay["failures"][0]["test"]
 
     def test_a_test_that_cannot_start_is_a_broken_promise(self, pytester, report):
-        pytester.makepyfile("from huey_core.testing.conformance import QueueConformance as TestNothing")
+        pytester.makepyfile("from huey_testing.conformance import QueueConformance as TestNothing")
 
         contract = report("-k", "test_an_empty_queue_reads_as_none")["capabilities"]["contract"]
 

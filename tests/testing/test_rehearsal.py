@@ -19,7 +19,7 @@ from huey_core.exceptions import (
     PluginNotFound,
     QueueWriteException,
 )
-from huey_core.testing.rehearsal import Rehearsal
+from huey_testing.rehearsal import Rehearsal
 
 
 class PowerCut(KeyboardInterrupt):

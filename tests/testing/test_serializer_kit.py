@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 
 SERIALIZER = """
     import pytest
-    from huey_core.testing.conformance import Carried, SerializerConformance
+    from huey_testing.conformance import Carried, SerializerConformance
     from broken_serializers import {cls}
 
     class TestBroken(SerializerConformance):
@@ -29,7 +29,7 @@ SERIALIZER = """
 
 LAYER = """
     import pytest
-    from huey_core.testing.conformance import WrappingSerializerConformance
+    from huey_testing.conformance import WrappingSerializerConformance
     from broken_serializers import {cls}
 
     class TestBroken(WrappingSerializerConformance):
@@ -60,7 +60,7 @@ def test_a_broken_serializer_is_caught_by_its_test(run_kit, name, cls):
 )
 def test_a_subclass_without_its_fixture_is_told_which_one(run_kit, cls, fixture):
     module = f"""
-        from huey_core.testing.conformance import {cls}
+        from huey_testing.conformance import {cls}
 
         class TestForgetful({cls}):
             pass
@@ -76,7 +76,7 @@ def test_bytes_of_others_are_not_given_to_a_serializer_that_says_that_it_runs_co
     module = """
         import pytest
         from huey_core.serializers.pickle import PickleSerializer
-        from huey_core.testing.conformance import SerializerConformance
+        from huey_testing.conformance import SerializerConformance
 
         class TestTrusting(SerializerConformance):
             @pytest.fixture
@@ -94,7 +94,7 @@ def test_what_a_serializer_carries_beyond_its_declaration_is_no_fault(run_kit):
     module = """
         import pytest
         from huey_core.serializers.json import JSONSerializer
-        from huey_core.testing.conformance import SerializerConformance
+        from huey_testing.conformance import SerializerConformance
 
         class TestModest(SerializerConformance):
             @pytest.fixture

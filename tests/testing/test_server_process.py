@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 
-from huey_core.testing.server_process import ServerProcess, free_port
+from huey_testing.server_process import ServerProcess, free_port
 
 PROGRAM = """
 import signal, socket, sys

@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from huey_core.serializers.base import DEFAULT_MAX_BODY_SIZE
-from huey_core.testing.conformance import WrappingSerializerConformance
 from huey_msgpack import MessagePackSerializer
+from huey_testing.conformance import WrappingSerializerConformance
 from huey_zstd import ZstdSerializer
 
 if sys.version_info >= (3, 14):

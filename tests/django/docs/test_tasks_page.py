@@ -12,7 +12,7 @@ def test_the_tests_of_the_page_pass(site, read_page):
     site.write(read_page("tasks.md"))
 
     site.run(
-        *("-m", "pytest", "-p", "no:valkey", "-p", "no:cacheprovider", "-p", "huey_core.testing.plugin"),
+        *("-m", "pytest", "-p", "no:valkey", "-p", "no:cacheprovider"),
         *("--ds", "mysite.settings", "shop/test_tasks.py"),
     )
 

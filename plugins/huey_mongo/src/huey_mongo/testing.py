@@ -1,8 +1,8 @@
 """Private servers for tests, demos and benchmarks: real, on the loopback address, gone when their block ends.
 
 :class:`MongoServer` is one ``mongod``, :class:`MongoReplicaSet` several of them as members of one set. What they share
-with servers of other kinds is in :mod:`huey_core.testing.server_process`. Importing ``huey_mongo`` does not import this
-module.
+with servers of other kinds is in :mod:`huey_testing.server_process`, which ``huey-mongo[testing]`` installs. Importing
+``huey_mongo`` does not import this module.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from typing import TYPE_CHECKING, Any, Final
 from pymongo import MongoClient
 from pymongo.errors import AutoReconnect, OperationFailure, PyMongoError
 
-from huey_core.testing.server_process import ServerProcess
+try:
+    from huey_testing.server_process import ServerProcess
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError("huey_mongo.testing needs huey-testing: pip install 'huey-mongo[testing]'") from error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

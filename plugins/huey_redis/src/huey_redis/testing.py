@@ -2,7 +2,8 @@
 
 The server listens on a free port of 127.0.0.1 and on a Unix socket. The socket is in the server's own temporary folder,
 or in another one where that lies too deep for a socket. What it shares with servers of other kinds is in
-:mod:`huey_core.testing.server_process`. Importing ``huey_redis`` does not import this module.
+:mod:`huey_testing.server_process`, which ``huey-redis[testing]`` installs. Importing ``huey_redis`` does not import
+this module.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from huey_core.testing.server_process import ServerProcess
+try:
+    from huey_testing.server_process import ServerProcess
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError("huey_redis.testing needs huey-testing: pip install 'huey-redis[testing]'") from error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

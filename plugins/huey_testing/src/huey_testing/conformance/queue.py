@@ -1,0 +1,28 @@
+"""The promises of queues, in one class to subclass."""
+
+from __future__ import annotations
+
+from huey_testing.conformance._queue_basics import QueueBasics
+from huey_testing.conformance._queue_delivery import QueueDelivery
+from huey_testing.conformance._queue_forks import QueueForks
+from huey_testing.conformance._queue_inspection import QueueInspection
+from huey_testing.conformance._queue_model import QueueHistories
+from huey_testing.conformance._queue_settle import QueueSettling
+from huey_testing.conformance._queue_unique import QueueUniqueness
+from huey_testing.conformance._queue_waiting import QueueConcurrency, QueueWaiting
+
+__all__ = ["QueueConformance"]
+
+
+class QueueConformance(
+    QueueBasics,
+    QueueDelivery,
+    QueueSettling,
+    QueueUniqueness,
+    QueueInspection,
+    QueueWaiting,
+    QueueConcurrency,
+    QueueForks,
+    QueueHistories,
+):
+    """Every promise of a queue. Override ``make_queue``; see :mod:`huey_testing.conformance` for the rest."""

@@ -1,0 +1,140 @@
+"""A consumer in the caller's thread, one command after another, with nothing left to chance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, State
+from huey_core.consumer.periodic import TickWriter
+from huey_core.exceptions import CommandExpired, CommandRevoked
+from huey_core.invoker.abandoned import report_abandoned, write_in_place_of_result
+from huey_core.invoker.runner import CommandRunner
+from huey_core.safe_logging import get_logger
+from huey_core.text import error_line
+from huey_testing.recorder import read_command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from huey_core.backends.leased import LeasedQueue
+    from huey_core.commands.base import QueueCommand
+    from huey_core.invoker.invoker import Invoker
+
+__all__ = ["Driver", "Run"]
+
+T = TypeVar("T")
+
+log: Final = get_logger(__name__)
+
+TRIES: Final = 100
+"""How often a call of the queue is tried that keeps failing, before its error is passed on."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a command.
+
+    Attributes:
+        command: The command as it was before; ``None`` for a message that could not be read.
+        attempt: The number of this delivery since the message's last outcome, from 1.
+        value: What it returned.
+        error: What it raised, or why it did not run.
+        outcome: How the delivery ended: ``Ack``, ``Retry`` or ``Bury``.
+        settled: Whether the outcome took effect; ``False`` when the lease had ended.
+    """
+
+    command: QueueCommand | None
+    attempt: int
+    value: Any
+    error: BaseException | None
+    outcome: Outcome
+    settled: bool
+
+    @property
+    def failed(self) -> bool:
+        """Whether the command raised and will not be tried again."""
+        dropped = isinstance(self.error, CommandRevoked | CommandExpired)
+        return self.error is not None and self.settled and not dropped and isinstance(self.outcome, Ack | Bury)
+
+
+class Driver:
+    """Does for one invoker what a consumer does, when it is told to.
+
+    Where a consumer would wait for its server and try again, this tries again at once.
+
+    Args:
+        invoker: The invoker.
+        queue: Its queue.
+    """
+
+    def __init__(self, invoker: Invoker, queue: LeasedQueue) -> None:
+        self._invoker = invoker
+        self._queue = queue
+        # As they are now: a fault that is ordered for one of them later is meant for the application.
+        self._peek = queue.peek
+        self._find = queue.find
+        self._runner = CommandRunner(invoker, unreadable_deliveries=queue.max_deliveries)
+        self._ticks = TickWriter(invoker)
+        self._running: list[Delivery] = []
+
+    def run_next(self) -> Run | None:
+        """Run the next command that is due; ``None`` when none is.
+
+        What is not an :class:`Exception` passes through, and its message is left to its lease, as when a process dies.
+        """
+        deliveries = _insist(lambda: self._queue.claim(1, self._invoker.lease))
+        self._report_abandoneds()
+        if not deliveries:
+            return None
+        delivery = deliveries[0]
+        self._running.append(delivery)
+        try:
+            outcome, execution = self._runner.run(delivery)
+        finally:
+            self._running.remove(delivery)
+        settled = _insist(lambda: self._queue.settle([outcome]))[0]
+        command = read_command(self._invoker.codec, delivery.data)
+        return Run(command, delivery.attempt, execution.value, execution.error, outcome, settled)
+
+    def _report_abandoneds(self) -> None:
+        if buried := self._queue.take_buried():
+            for letter in self._find(buried):
+                result = report_abandoned(self._invoker, letter)
+                if result is not None:
+                    write_in_place_of_result(self._queue, result)
+
+    def dues(self) -> list[float]:
+        """When the next delayed message is due and the next lease ends, in seconds since the epoch."""
+        firsts = self._peek(State.SCHEDULED, limit=1) + self._peek(State.RUNNING, limit=1)
+        return [message.due for message in firsts if message.due is not None]
+
+    def has_periodic(self) -> bool:
+        """Whether there are periodic commands, so that minutes matter."""
+        return bool(self._ticks.commands())
+
+    def write_ticks(self, now: float) -> None:
+        """Write the periodic commands that are due in the minute of ``now`` (seconds since the epoch)."""
+        _insist(lambda: self._ticks.write(now))
+
+    @property
+    def heartbeat(self) -> float:
+        """Seconds after which the leases of running commands are renewed; infinite while none runs."""
+        return self._invoker.lease / 3 if self._running else float("inf")
+
+    def renew(self) -> None:
+        """Renew the leases of the commands that run, for one that lets time pass."""
+        if self._running:
+            try:
+                self._queue.extend(self._running, self._invoker.lease)
+            except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
+                log.info("a lease is not renewed: %s", error_line(error))
+
+
+def _insist(call: Callable[[], T]) -> T:
+    for _ in range(TRIES - 1):
+        try:
+            return call()
+        except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
+            log.info("trying again after %s", error_line(error))
+    return call()
