@@ -11,7 +11,16 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, assert_never
 
-from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, Release, Retry, new_message_id
+from huey_core.backends.leased import (
+    DEFAULT_MAX_DELIVERIES,
+    Ack,
+    Bury,
+    Delivery,
+    Outcome,
+    Release,
+    Retry,
+    new_message_id,
+)
 from huey_core.invoker.tick_dead_letters import command_of_tick
 from huey_core.message import read_header
 from huey_core.safe_logging import get_logger
@@ -43,7 +52,7 @@ class _Progress:
 
 
 class AtMostOnceSource:
-    """Gives a plain queue the four methods that the consumer works with.
+    """Gives a plain queue all that a consumer works with.
 
     Args:
         queue: The queue.
@@ -52,6 +61,10 @@ class AtMostOnceSource:
         pauses: The first pause between two looks into an empty queue that cannot wait, its growth, and the longest.
         clock: The current time in seconds since the epoch.
     """
+
+    max_deliveries: Final = DEFAULT_MAX_DELIVERIES
+    redelivers: Final = False
+    fate: Final = "lost for good"
 
     def __init__(
         self,
@@ -69,6 +82,11 @@ class AtMostOnceSource:
         self._woken = threading.Event()
         self._attempts: dict[str, int] = {}
         self._unplaced: list[bytes] = []
+
+    def is_paused(self) -> bool:
+        """A plain queue cannot be paused; to measure it shows whether the server answers."""
+        len(self._queue)
+        return False
 
     def claim(self, limit: int, lease: float, wait: float = 0.0) -> list[Delivery]:
         """Read up to ``limit`` messages that are due, waiting for a first one.

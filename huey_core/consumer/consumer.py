@@ -6,9 +6,8 @@ import os
 import socket
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
-from huey_core.consumer.at_most_once import AtMostOnceSource
 from huey_core.consumer.clock_offset import measured_offset
 from huey_core.consumer.config import BaseConfiguration, ConsumerConfig, settings_for
 from huey_core.consumer.dead_letters import DeadLetterReporter
@@ -26,46 +25,23 @@ from huey_core.consumer.result_writer import ResultWriter
 from huey_core.consumer.retry import BackOff, Outage, Pauses
 from huey_core.consumer.shutdown import Shutdown
 from huey_core.consumer.signals import run_until_signalled
+from huey_core.consumer.source import source_of
 from huey_core.consumer.startup_report import STARTUP_REPORT, WARNING
 from huey_core.exceptions import QueueException, QueueReadException
 from huey_core.invoker.runner import CommandRunner
-from huey_core.invoker.schedule import CommandSchedule
 from huey_core.message import read_header
 from huey_core.safe_logging import get_logger
 from huey_core.text import counted, error_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from huey_core.backends.base import BaseDataStore
-    from huey_core.backends.leased import Delivery, Outcome
+    from huey_core.backends.leased import Delivery
     from huey_core.invoker.invoker import Invoker
 
-__all__ = ["Consumer", "Source"]
+__all__ = ["Consumer"]
 
 log: Final = get_logger(__name__)
-
-
-class Source(Protocol):
-    """What the consumer needs of a queue; :class:`~huey_core.backends.leased.LeasedQueue` has it."""
-
-    def claim(self, limit: int, lease: float, wait: float = 0.0) -> list[Delivery]:
-        """Take messages under a lease."""
-
-    def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
-        """End deliveries."""
-
-    def extend(self, deliveries: Sequence[Delivery], lease: float) -> list[bool]:
-        """Renew leases."""
-
-    def settles_into(self, store: BaseDataStore) -> bool:
-        """Whether results can be written together with outcomes."""
-
-    def now(self) -> float:
-        """The time that decides about leases and delays."""
-
-    def wake(self) -> None:
-        """End a claim that waits."""
 
 
 class Consumer:
@@ -104,13 +80,13 @@ class Consumer:
         self.config.check()
 
         self.lease = self.config.lease or invoker.lease
-        self.source: Source = invoker.leased_queue or self._at_most_once_source()
+        self.source = source_of(invoker, self._pauses)
         self._finished: bool | None = None
         self.outage = Outage(f"the queue {invoker.queue.name!r}", log)
         self.in_flight = InFlight()
-        max_deliveries = invoker.leased_queue.max_deliveries if invoker.leased_queue else None
-        self.poison = PoisonIsolation(max_deliveries or 1, self.in_flight, self._is_run_here, self.lease)
-        self.prefetch = Prefetch(self.config.threads, self.config.prefetch if invoker.leased_queue else 0)
+        self.poison = PoisonIsolation(self.source.max_deliveries, self.in_flight, self._is_run_here, self.lease)
+        # What is held ahead is lost with this process where nothing is redelivered.
+        self.prefetch = Prefetch(self.config.threads, self.config.prefetch if self.source.redelivers else 0)
         store_outage = Outage(f"the result store {invoker.result_store!r}", log, self._clock)
         results = ResultWriter(
             self.source.settles_into, BackOff(store_outage, "storing results", self._pauses), self._clock
@@ -124,18 +100,22 @@ class Consumer:
             has_buried=self.dead_letters.has_buried if self.dead_letters else lambda delivery: None,
             has_parked=self.poison.has_run,
             cannot_write=self._cannot_write,
-            lease=self.lease if invoker.leased_queue else None,
+            lease=self.lease if self.source.redelivers else None,
             back_off=self._back_off("settling"),
             clock=self._clock,
         )
         runner = DeliveryRunner(
             runner=CommandRunner(
-                invoker, self.config.unreadable_delay, max_deliveries or 5, log_commands=self.config.log_commands
+                invoker,
+                self.config.unreadable_delay,
+                self.source.max_deliveries,
+                log_commands=self.config.log_commands,
             ),
             may_be_revoked=lambda: self.fetcher.revocable,
             in_flight=self.in_flight,
             outbox=self.outbox,
             prefetch=self.prefetch,
+            fate=self.source.fate,
         )
         self.pool = ThreadPool(self.config.threads, runner.run, self._has_run_one, self._tell_of_worker)
         self.fetcher = Fetcher(
@@ -171,7 +151,6 @@ class Consumer:
         ]
         self._shutdown = Shutdown(
             source=self.source,
-            is_leased=invoker.leased_queue is not None,
             pool=self.pool,
             in_flight=self.in_flight,
             outbox=self.outbox,
@@ -194,7 +173,7 @@ class Consumer:
             Exception: What a plugin raised to keep the consumer from starting.
         """
         try:
-            is_paused = self._is_paused()
+            is_paused = self.source.is_paused()
             self.measure_clock()
         except QueueException:
             raise
@@ -296,22 +275,10 @@ class Consumer:
         """Tell plugins that the consumer lives; called by the thread that renews the leases."""
         self.notify("huey_consumer_heartbeat", snapshot=self.snapshot())
 
-    def _is_paused(self) -> bool:
-        """Whether the queue is paused. To ask shows whether the server answers, a plain queue's too."""
-        queue = self.invoker.leased_queue
-        if queue is not None:
-            return queue.counts().paused
-        len(self.invoker.queue)
-        return False
-
     def _is_run_here(self, delivery: Delivery) -> bool:
         """Whether the command of a message would be run, as far as its header says; the body is not looked at."""
         header = read_header(delivery.data)
         return header.command_name in self.invoker.registry and header.serializer in self.invoker.accepted
-
-    def _at_most_once_source(self) -> AtMostOnceSource:
-        store = self.invoker.task_store
-        return AtMostOnceSource(self.invoker.queue, CommandSchedule(store), store, self._pauses)
 
     @property
     def _pauses(self) -> Pauses:

@@ -30,6 +30,7 @@ class DeliveryRunner:
         in_flight: The deliveries under our lease.
         outbox: Their outcomes.
         prefetch: Learns how long commands take.
+        fate: What becomes of a delivery that has no outcome, for the log.
     """
 
     def __init__(
@@ -40,12 +41,14 @@ class DeliveryRunner:
         in_flight: InFlight,
         outbox: Outbox,
         prefetch: Prefetch,
+        fate: str,
     ) -> None:
         self._runner = runner
         self._may_be_revoked = may_be_revoked
         self._in_flight = in_flight
         self._outbox = outbox
         self._prefetch = prefetch
+        self._fate = fate
 
     def run(self, delivery: Delivery) -> None:
         """Run a delivery and hand its outcome on."""
@@ -54,12 +57,13 @@ class DeliveryRunner:
             outcome, _ = self._runner.run(delivery, self._may_be_revoked())
             self._outbox.add(outcome)
         except BaseException:
-            # Not an error of the command, which the runner would have handled. The lease, which is renewed no more,
-            # brings the message back, and the backend counts its deliveries.
+            # Not an error of the command, which the runner would have handled. A lease that is renewed no more brings
+            # the message back, and the backend counts its deliveries.
             self._in_flight.discard(delivery)
             log.critical(
-                "a worker crashed: message %s has no outcome, and is delivered again when its lease ends",
+                "a worker crashed: message %s has no outcome; %s",
                 delivery.message_id,
+                self._fate,
                 exc_info=True,
                 extra={"task_id": delivery.message_id, "delivery_count": delivery.attempt},
             )

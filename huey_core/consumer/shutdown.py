@@ -6,7 +6,6 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.leased import Release
-from huey_core.consumer.at_most_once import AtMostOnceSource
 from huey_core.safe_logging import get_logger
 from huey_core.text import counted
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from huey_core.consumer.periodic import PeriodicScheduler
     from huey_core.consumer.pools import WorkerPool
     from huey_core.consumer.retry import BackOff
+    from huey_core.consumer.source import Source
 
 __all__ = ["Shutdown"]
 
@@ -40,7 +40,6 @@ class Shutdown:
 
     Args:
         source: Where deliveries came from.
-        is_leased: Whether what is not given back comes back by itself.
         pool: Runs deliveries.
         in_flight: Those under our lease.
         outbox: Their outcomes.
@@ -54,8 +53,7 @@ class Shutdown:
     def __init__(
         self,
         *,
-        source: object,
-        is_leased: bool,
+        source: Source,
         pool: WorkerPool,
         in_flight: InFlight,
         outbox: Outbox,
@@ -66,7 +64,6 @@ class Shutdown:
         back_off: BackOff,
     ) -> None:
         self._source = source
-        self._is_leased = is_leased
         self._pool = pool
         self._in_flight = in_flight
         self._outbox = outbox
@@ -129,10 +126,9 @@ class Shutdown:
         To give it back would not count as a delivery, and consumer after consumer could die of it. When the lease ends,
         it counts.
         """
-        fate = "it comes back when its lease ends" if self._is_leased else "it is lost for good"
         for delivery in self._pool.abandoned():
             self._in_flight.discard(delivery)
-            log.error("message %s has ended the thread that ran it; %s", delivery.message_id, fate)
+            log.error("message %s has ended the thread that ran it; %s", delivery.message_id, self._source.fate)
 
     def _without_outcome(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Leave out what has run, though its worker may not have come round to saying so."""
@@ -143,7 +139,7 @@ class Shutdown:
         """Wait until the workers have ended and everything is written, or until the time is up."""
         next_try = 0.0
         while (now := time.monotonic()) < deadline:
-            waits = bool(self._outbox.left()) or self._unplaced()
+            waits = bool(self._outbox.left()) or self._source.unplaced
             if waits and now >= next_try:
                 error = self._write_what_waits()
                 if error is None:
@@ -151,38 +147,30 @@ class Shutdown:
                 next_try = now + (GLANCE if error is None else self._back_off.failed(error))
             elif not self._pool.wait(min(GLANCE, deadline - now)):
                 continue
-            elif self._outbox.left() or self._unplaced():
+            elif self._outbox.left() or self._source.unplaced:
                 time.sleep(max(min(next_try, deadline) - time.monotonic(), 0.0))
             else:
                 break
 
     def _write_what_waits(self) -> Exception | None:
         """Try once to write outcomes and what could not be placed; return what went wrong."""
-        steps = [self._outbox.flush]
-        if isinstance(self._source, AtMostOnceSource):
-            steps.append(self._source.put_back)
         failed = None
-        for write in steps:
+        for write in (self._outbox.flush, self._source.put_back):
             try:
                 write()
             except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
                 failed = error
         return failed
 
-    def _unplaced(self) -> int:
-        return self._source.unplaced if isinstance(self._source, AtMostOnceSource) else 0
-
     def _report_what_is_left(self) -> bool:
         """Say in the log what could not be written, and return whether there are outcomes of commands among it."""
         left = self._outbox.left()
         outcomes = sum(not isinstance(outcome, Release) for outcome in left)
-        messages = len(left) - outcomes + self._unplaced()
+        messages = len(left) - outcomes + self._source.unplaced
         if outcomes:
-            fate = "the work will be done again" if self._is_leased else "lost for good"
-            log.error("%s could not be written; %s", counted(outcomes, "outcome"), fate)
+            log.error("%s could not be written; %s", counted(outcomes, "outcome"), self._source.fate)
         if messages:
-            fate = "redelivery follows when the lease ends" if self._is_leased else "lost for good"
-            log.error("%s could not be given back; %s", counted(messages, "message"), fate)
+            log.error("%s could not be given back; %s", counted(messages, "message"), self._source.fate)
         return outcomes > 0
 
     def _join(self, thread: threading.Thread, deadline: float) -> None:

@@ -257,7 +257,7 @@ def test_what_could_not_be_written_in_time_is_said_and_counts_as_unfinished(cut_
 
     assert not consumer.stop(timeout=0.1)
 
-    assert "1 outcome could not be written; the work will be done again" in caplog.messages
+    assert "1 outcome could not be written; redelivery follows when the lease ends" in caplog.messages
     assert "could not be given back" not in caplog.text
 
 
