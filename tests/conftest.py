@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -37,6 +38,37 @@ def make_invoker() -> Iterator[Callable[..., Invoker]]:
 def invoker(make_invoker: Callable[..., Invoker]) -> Invoker:
     """An invoker with a result store and a task store."""
     return make_invoker()
+
+
+@pytest.fixture
+def do_twice_at_once(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Exception]]:
+    """Do something a second time, in another thread, when it is about to call a method; return what both raised.
+
+    The first one goes on when the second has ended, or has been kept waiting for a while.
+    """
+
+    def do(action: Callable[[], object], of: object, method: str) -> list[Exception]:
+        errors: list[Exception] = []
+
+        def attempt() -> None:
+            try:
+                action()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the test compares it
+                errors.append(error)
+
+        def wait_for_second(*args: Any, **kwargs: Any) -> Any:
+            monkeypatch.undo()
+            second.start()
+            second.join(0.3)
+            return getattr(of, method)(*args, **kwargs)
+
+        second = threading.Thread(target=attempt)
+        monkeypatch.setattr(of, method, wait_for_second)
+        attempt()
+        second.join(10)
+        return errors
+
+    return do
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
+from huey_core.backends.forking import ProcessLock
 from huey_core.commands.base import on_declaration
 from huey_core.commands.identity import Origin
 from huey_core.exceptions import CommandConflict, CommandNotFound
@@ -23,13 +24,14 @@ __all__ = ["CommandRegistry", "default_registry"]
 
 
 class CommandRegistry:
-    """Command classes by their dotted names.
+    """Command classes by their dotted names; safe to use from several threads.
 
     Attributes:
         on_register: Called with every class that is registered from now on.
     """
 
     def __init__(self) -> None:
+        self._lock = ProcessLock()
         self._classes: dict[str, type[QueueCommand]] = {}
         self._origins: dict[str, Origin] = {}
         self._imported: dict[tuple[str, str], type[QueueCommand]] = {}
@@ -54,13 +56,14 @@ class CommandRegistry:
         name = command_class.command_name
         check_unicode("the name of a command", name)
         origin = Origin.of(command_class)
-        if not replace:
-            self._check_name(origin)
-            self._check_imports(origin)
-        self._classes[name] = command_class
-        self._origins[name] = origin
-        if origin.imported_as is not None:
-            self._imported[origin.imported_as] = command_class
+        with self._lock:
+            if not replace:
+                self._check_name(origin)
+                self._check_imports(origin)
+            self._classes[name] = command_class
+            self._origins[name] = origin
+            if origin.imported_as is not None:
+                self._imported[origin.imported_as] = command_class
         # A copy, because one may leave meanwhile.
         for callback in tuple(self.on_register):
             callback(command_class)
@@ -105,11 +108,13 @@ class CommandRegistry:
         Raises:
             CommandNotFound: It is not registered.
         """
-        if self._classes.pop(name, None) is None:
+        with self._lock:
+            found = self._classes.pop(name, None)
+            origin = self._origins.pop(name, None)
+            if origin is not None and origin.imported_as is not None:
+                self._imported.pop(origin.imported_as, None)
+        if found is None:
             raise self._not_found(name)
-        origin = self._origins.pop(name)
-        if origin.imported_as is not None:
-            self._imported.pop(origin.imported_as, None)
 
     def get(self, name: str) -> type[QueueCommand]:
         """Return the class of a name.

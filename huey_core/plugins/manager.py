@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pluggy
 
 from huey_core import hookspecs
+from huey_core.backends.forking import ProcessLock
 from huey_core.exceptions import (
     ConfigurationError,
     PluginBlocked,
@@ -88,6 +89,7 @@ class PluginManager:
         self._slow_hook = slow_hook
         self._clock = clock
         self._faults = HookFaultLog(clock)
+        self._lock = ProcessLock()
         self._plugins: dict[str, object] = {}
         self._implemented: frozenset[str] = frozenset()
         self._only: dict[str, HookImpl] = {}
@@ -108,7 +110,7 @@ class PluginManager:
                 )
 
     def register(self, plugin: object, name: str | None = None) -> None:
-        """Add a module or an object with hook implementations. Does nothing if it is there already.
+        """Add a module or an object with hook implementations. Does nothing if it is there already. Thread-safe.
 
         Args:
             plugin: The module or object.
@@ -121,11 +123,12 @@ class PluginManager:
             PluginException: It is not a module or an object, wraps an observer, or asks for an argument that its hook
                 does not have.
         """
-        if any(plugin is known for known in self._plugins.values()):
-            return
-        name = name or self._new_name(plugin)
-        check_api(plugin, name)
-        self._add(name, plugin)
+        with self._lock:
+            if any(plugin is known for known in self._plugins.values()):
+                return
+            name = name or self._new_name(plugin)
+            check_api(plugin, name)
+            self._add(name, plugin)
 
     def load(self, entry: Entry) -> None:
         """Import one installed plugin and add it.
@@ -136,7 +139,8 @@ class PluginManager:
         """
         plugin = load(entry)
         try:
-            self._add(entry.name, plugin)
+            with self._lock:
+                self._add(entry.name, plugin)
         except PluginException as error:
             error.distribution = entry.distribution
             remember(entry, error)

@@ -66,14 +66,15 @@ class LazyRegistry(Generic[T]):
         Raises:
             PluginConflict: Another class is registered under this name.
         """
-        earlier = self._registered.get(name, cls)
-        if earlier is not cls and not replace:
+        if replace:
+            self._registered[name] = cls
+        # To look and to put it there is one step, whatever other threads do.
+        elif (earlier := self._registered.setdefault(name, cls)) is not cls:
             raise PluginConflict(
                 f"{self._kind} {name!r} is already registered as {_dotted(earlier)}; "
                 f"pass replace=True to use {_dotted(cls)} instead",
                 plugin=name,
             )
-        self._registered[name] = cls
 
     def unregister(self, name: str) -> None:
         """Undo :meth:`register`; does nothing for a name that is not registered in this process."""

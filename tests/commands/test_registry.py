@@ -47,6 +47,14 @@ def test_two_classes_of_one_name_conflict():
         registry.register(command_called("shop.pay"))
 
 
+def test_of_two_threads_that_take_one_name_one_gets_it(do_twice_at_once):
+    registry = CommandRegistry()
+
+    errors = do_twice_at_once(lambda: registry.register(command_called("shop.pay")), registry, "_check_imports")
+
+    assert [type(error) for error in errors] == [CommandConflict]
+
+
 def test_a_class_can_be_replaced_on_purpose():
     registry = CommandRegistry()
     registry.register(command_called("shop.pay"))

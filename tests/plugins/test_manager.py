@@ -77,6 +77,14 @@ def enqueue(manager: PluginManager) -> None:
     manager.notify("huey_after_enqueue", invoker=None, command="command")
 
 
+def test_of_two_threads_that_take_one_name_one_gets_it(do_twice_at_once):
+    manager = PluginManager(installed=False)
+
+    errors = do_twice_at_once(lambda: manager.register(Recorder("mail", []), "mail"), manager._pluggy, "register")
+
+    assert [type(error) for error in errors] == [PluginConflict]
+
+
 def test_an_observer_gets_the_arguments_it_asks_for(manage):
     class Plugin:
         @hookimpl

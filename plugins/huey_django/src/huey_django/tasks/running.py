@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Final
 from django.tasks.base import TaskContext, TaskError, TaskResultStatus
 from django.tasks.signals import task_enqueued, task_finished, task_started
 
-from huey_core.backends.forking import ProcessLock
 from huey_core.backends.leased import Ack, Bury, Delivery, Retry
 from huey_core.exceptions import EncodeError
 from huey_core.hookspecs import hookimpl
@@ -116,8 +115,6 @@ class TaskHooks:
 
 TASK_HOOKS: Final = TaskHooks()
 
-_registering: Final = ProcessLock()
-
 
 def with_task_hooks(invoker: DjangoInvoker) -> DjangoInvoker:
     """Let the consumers of an invoker run tasks, and return it.
@@ -125,8 +122,7 @@ def with_task_hooks(invoker: DjangoInvoker) -> DjangoInvoker:
     Raises:
         QueueException: One of its other plugins cannot be used.
     """
-    with _registering:
-        invoker.plugins.register(TASK_HOOKS, "huey_django.tasks")
+    invoker.plugins.register(TASK_HOOKS, "huey_django.tasks")
     return invoker
 
 
