@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from heapq import nlargest
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 from huey_core._version import __version__
 from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
-from huey_core.backends.forking import randomness
+from huey_core.backends.json_value import JSONValue
 from huey_core.exceptions import Unsupported
 from huey_core.hookspecs import hookimpl
 from huey_core.plugins.hook_faults import HookFaults
@@ -44,8 +43,6 @@ MOST_IDS: Final = 100
 
 _INDEX: Final = "consumers"
 _NEEDED: Final = frozenset({Capability.TTL, Capability.LOCKS})
-_TRIES: Final = 10
-_PAUSE: Final = 0.05
 _MOMENT: Final = 1.0
 _PATIENCE: Final = 1.0
 
@@ -113,9 +110,7 @@ def consumers_alive(task_store: BaseDataStore) -> list[ConsumerRecord]:
     """
     if not keeps_heartbeats(task_store):
         raise Unsupported(f"{task_store!r} lacks 'ttl' or 'locks', so consumers write no heartbeat into it")
-    index = task_store.peek(_INDEX)
-    names = [] if index is EmptyData else sorted(json.loads(index))
-    records = task_store.peek_many([_record_key(name) for name in names])
+    records = task_store.peek_many([_record_key(name) for name in sorted(_index(task_store).read())])
     return [ConsumerRecord.decode(record) for record in records if record is not EmptyData]
 
 
@@ -224,23 +219,15 @@ class _HeartbeatWriter(threading.Thread):
 
     def _update_index(self, is_alive: bool) -> None:
         """Name this consumer in the index for one more lease, or no longer, and drop those whose time is over."""
-        for _ in range(_TRIES):
-            now = self._consumer.invoker.now()
-            old = self._store.peek(_INDEX)
-            entries: dict[str, float] = {} if old is EmptyData else json.loads(old)
-            entries = {name: end for name, end in entries.items() if end > now and name != self._consumer.name}
-            if is_alive:
-                entries[self._consumer.name] = now + self._consumer.lease
-            # An index of nobody is left to be forgotten: to delete it could delete the entry of another consumer.
-            new, ttl = json.dumps(entries).encode(), max(entries.values(), default=now + _MOMENT) - now
-            if old is EmptyData:
-                done = self._store.put_if_absent(_INDEX, new, ttl)
-            else:
-                done = self._store.replace_if_equal(_INDEX, old, new, ttl)
-            if done:
-                return
-            # Another consumer was faster, and many that start together should not stay in step.
-            time.sleep(randomness().uniform(0, _PAUSE))
+        now = self._consumer.invoker.now()
+
+        def updated(index: dict[str, Any]) -> dict[str, Any]:
+            entries = {name: end for name, end in index.items() if type(end) is float and end > now}
+            entries.pop(self._consumer.name, None)
+            return entries | {self._consumer.name: now + self._consumer.lease} if is_alive else entries
+
+        # An index of nobody is left to be forgotten: to delete it could delete the entry of another consumer.
+        _index(self._store).change(updated, ttl=lambda index: max(index.values(), default=now + _MOMENT) - now)
 
     def _record(self, snapshot: Snapshot) -> ConsumerRecord:
         consumer = self._consumer
@@ -263,6 +250,11 @@ class _HeartbeatWriter(threading.Thread):
 
 def _known_fields(cls: type[ConsumerRecord | HookFaults], found: dict[str, Any]) -> dict[str, Any]:
     return {field.name: found[field.name] for field in fields(cls) if field.name in found}
+
+
+def _index(task_store: BaseDataStore) -> JSONValue[dict[str, Any]]:
+    """The consumers by name, each with the time until which it is named, in seconds since the epoch."""
+    return JSONValue(task_store, _INDEX, {}, expendable=True)
 
 
 def _record_key(name: str) -> str:

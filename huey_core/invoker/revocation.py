@@ -18,18 +18,19 @@ the command.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
+from huey_core.backends.json_value import JSONValue
 from huey_core.exceptions import DataStoreGetException
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from huey_core.backends.base import BaseDataStore, EmptyDataType
+    from huey_core.backends.base import BaseDataStore
     from huey_core.commands.base import QueueCommand
 
 __all__ = ["CALL_TTL", "Revocations"]
@@ -76,6 +77,7 @@ class Revocations:
 
     def __init__(self, store: BaseDataStore) -> None:
         self._store = store
+        self._commands = JSONValue[Commands](store, _COMMANDS, {})
         self._forgets = Capability.TTL in store.capabilities
 
     def revoke_call(self, task_id: str) -> None:
@@ -109,7 +111,7 @@ class Revocations:
         Raises:
             DataStoreGetException: What is stored cannot be read.
         """
-        commands = _read(self._store.peek(_COMMANDS))
+        commands = self._commands.read()
         return command_name in commands and _revoked(command_name, commands[command_name]).holds(now)
 
     def any(self) -> bool:
@@ -132,7 +134,7 @@ class Revocations:
             stored, for_call = self._store.peek_many([_COMMANDS, _call_key(task_id)])
             if for_call is not EmptyData:
                 return True
-            commands = _read(stored)
+            commands = self._commands.decode(stored)
             if any(_is_over(entry, now) for entry in commands.values()):
                 self._tidy(now)
             if name not in commands:
@@ -142,9 +144,7 @@ class Revocations:
                 return revoked.taken_by == task_id
             if not revoked.once:
                 return True
-            if self._swap(stored, {**commands, name: {**commands[name], "taken_by": task_id}}):
-                self._tidy(now)
-                return True
+            self._edit(partial(_with_taken, name=name, task_id=task_id, now=now))
 
     def _keep(self, key: str, ttl: float) -> None:
         if self._forgets:
@@ -157,44 +157,28 @@ class Revocations:
 
     def _edit(self, change: Callable[[Commands], Commands]) -> Commands:
         """Change the revocations of commands, and return what they were before."""
-        while True:
-            stored = self._store.peek(_COMMANDS)
-            before = _read(stored)
+
+        def changed(before: Commands) -> Commands:
             after = change(before)
             for name, entry in before.items():
                 taken_by = _taken_by(entry)
                 if taken_by is not None and after.get(name) != entry:
                     self.revoke_call(taken_by)
-            if after == before or self._swap(stored, after):
-                return before
+            return after
 
-    def _swap(self, stored: bytes | EmptyDataType, after: Commands) -> bool:
-        encoded = json.dumps(after).encode()
-        if stored is EmptyData:
-            return self._store.put_if_absent(_COMMANDS, encoded)
-        return self._store.replace_if_equal(_COMMANDS, stored, encoded)
+        return self._commands.change(changed)
 
 
 def _call_key(task_id: str) -> str:
     return f"revoked-call:{task_id}"
 
 
-def _read(stored: bytes | EmptyDataType) -> Commands:
-    if stored is EmptyData:
-        return {}
-    try:
-        commands = json.loads(stored)
-    except ValueError as error:
-        raise _unreadable() from error
-    if not isinstance(commands, dict):
-        raise _unreadable()
-    return commands
-
-
-def _unreadable() -> DataStoreGetException:
-    return DataStoreGetException(
-        f"the value {_COMMANDS!r} in the task store, which says what is revoked, cannot be read"
-    )
+def _with_taken(commands: Commands, name: str, task_id: str, now: float) -> Commands:
+    """The same, with a revocation for one call taken by this one, if it is still to be taken."""
+    revoked = _known_part(commands.get(name))
+    if revoked is None or not revoked.once or not revoked.holds(now):
+        return commands
+    return {**commands, name: {**commands[name], "taken_by": task_id}}
 
 
 def _revoked(name: str, entry: Any) -> _Revoked:

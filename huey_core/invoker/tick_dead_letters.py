@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
+from huey_core.backends.json_value import JSONValue
 from huey_core.backends.leased import State
 from huey_core.message import read_header
 
@@ -20,8 +20,6 @@ __all__ = ["command_of_tick", "replace_dead_letter"]
 
 _KEY: Final = "dead-tick:"
 """What the key begins with under which the id of the latest one is kept; the command's name follows."""
-
-_TRIES: Final = 20
 
 
 def command_of_tick(data: bytes) -> str | None:
@@ -44,21 +42,9 @@ def replace_dead_letter(queue: LeasedQueue, store: BaseDataStore | None, command
     """
     if store is None or Capability.LOCKS not in store.capabilities:
         return
-    earlier = _swap(store, f"{_KEY}{command_name}", message_id)
-    if earlier is None or earlier == message_id:
+    earlier = JSONValue(store, f"{_KEY}{command_name}", "", expendable=True).change(lambda _: message_id)
+    if earlier in {"", message_id}:
         return
     # An operator may have requeued it, and then it is alive.
     if any(each.state is State.DEAD for each in queue.find([earlier])):
         queue.delete([earlier])
-
-
-def _swap(store: BaseDataStore, key: str, message_id: str) -> str | None:
-    new = message_id.encode()
-    for _ in range(_TRIES):
-        old = store.peek(key)
-        if old is EmptyData:
-            if store.put_if_absent(key, new):
-                return None
-        elif store.replace_if_equal(key, old, new):
-            return old.decode()
-    return None

@@ -157,6 +157,15 @@ def test_the_next_heartbeat_brings_back_what_an_operator_flushed(make_invoker, r
     eventually(lambda: consumers_alive(invoker.task_store))
 
 
+@pytest.mark.parametrize("index", [b"garbage", b"[]", b'{"host:1:a": "soon"}'])
+def test_an_index_that_cannot_be_read_is_written_afresh(invoker, run_consumer, alive, eventually, index):
+    invoker.task_store.put("consumers", index)
+
+    consumer = run_consumer(invoker)
+
+    eventually(lambda: [each.name for each in alive()] == [consumer.name])
+
+
 def test_a_store_that_cannot_forget_is_left_alone_and_says_so(make_invoker, run_consumer):
     store = PlainStore("state")
     invoker = make_invoker()

@@ -107,13 +107,6 @@ def test_one_consumer_remembers_for_all_that_know_the_same_commands(invoker, mon
     assert writes == []
 
 
-def test_the_last_tick_as_it_was_once_written_is_understood(invoker):
-    periodic_command(invoker, crontab(), name="tick", missed="all")(lambda: None)
-    invoker.task_store.put("last-tick", str(int(NOON) // 60).encode())
-
-    assert TickWriter(invoker).write(NOON + 180) == 3
-
-
 @given(
     st.binary()
     | st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists).map(json.dumps).map(str.encode)

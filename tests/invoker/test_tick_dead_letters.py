@@ -6,6 +6,7 @@ import pytest
 
 from huey_core import crontab, periodic_command
 from huey_core.backends.base import EmptyData
+from huey_core.backends.json_value import JSONValue
 from huey_core.backends.leased import State
 from huey_core.exceptions import CommandError
 
@@ -101,7 +102,8 @@ def test_a_dead_letter_that_was_requeued_is_left_alone(invoker, fails, run_consu
     run_consumer(invoker)
 
     second = tick(fails, 2)
-    eventually(lambda: invoker.task_store.peek("dead-tick:" + fails.command_class.command_name) == second.encode())
+    latest = JSONValue(invoker.task_store, "dead-tick:" + fails.command_class.command_name, "")
+    eventually(lambda: latest.read() == second)
     eventually(lambda: dead_letters(invoker) == {second})
 
     assert invoker.queue.find([delivery.message_id])

@@ -1,0 +1,107 @@
+"""A JSON value in a data store that many processes change at the same time, by compare-and-swap."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+from huey_core.backends.base import EmptyData
+from huey_core.backends.forking import randomness
+from huey_core.exceptions import DataStoreGetException, DataStorePutException
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from huey_core.backends.base import BaseDataStore, EmptyDataType
+
+__all__ = ["JSONValue", "swap"]
+
+T = TypeVar("T")
+
+TRIES: Final = 30
+"""How often a change is tried that others are faster than."""
+
+FIRST_PAUSE: Final = 0.001
+LONGEST_PAUSE: Final = 0.25
+
+
+class JSONValue(Generic[T]):
+    """A JSON value under one key of a data store.
+
+    What cannot be read, because it is not JSON or not of the type of ``empty``, is an error and is never overwritten.
+    An expendable value is taken for empty then, and replaced by the next change.
+
+    Args:
+        store: The data store. To change the value needs :attr:`Capability.LOCKS`.
+        key: The key.
+        empty: What an absent key stands for.
+        expendable: Whether nothing is lost that will not be written again.
+    """
+
+    def __init__(self, store: BaseDataStore, key: str, empty: T, *, expendable: bool = False) -> None:
+        self.key = key
+        self._store = store
+        self._empty = empty
+        self._expendable = expendable
+
+    def read(self) -> T:
+        """Return the value.
+
+        Raises:
+            DataStoreGetException: It cannot be read.
+        """
+        return self.decode(self._store.peek(self.key))
+
+    def decode(self, stored: bytes | EmptyDataType) -> T:
+        """Return the value in what the data store has under the key; see :meth:`read`."""
+        if stored is EmptyData:
+            return self._empty
+        try:
+            value: T = json.loads(stored)
+            if type(value) is type(self._empty):
+                return value
+        except (ValueError, RecursionError):
+            pass
+        if not self._expendable:
+            raise DataStoreGetException(f"the value {self.key!r} in {self._store!r} cannot be read")
+        return self._empty
+
+    def change(self, function: Callable[[T], T], ttl: Callable[[T], float] | None = None) -> T:
+        """Replace the value by what a function makes of it, if that is another.
+
+        Args:
+            function: Makes a new value, and leaves the one that it is given as it is. It is called again when another
+                change came in between.
+            ttl: Says for how many seconds to keep a new value; by default it is kept.
+
+        Returns:
+            The value before.
+
+        Raises:
+            DataStoreGetException: It cannot be read.
+            DataStorePutException: Others changed it in between, as often as it was tried.
+        """
+        pause = FIRST_PAUSE
+        for _ in range(TRIES):
+            stored = self._store.peek(self.key)
+            before = self.decode(stored)
+            after = function(before)
+            seconds = None if ttl is None else ttl(after)
+            if after == before or swap(self._store, self.key, stored, json.dumps(after).encode(), seconds):
+                return before
+            # Those that began together should not stay in step.
+            time.sleep(randomness().uniform(0, pause))
+            pause = min(pause * 2, LONGEST_PAUSE)
+        raise DataStorePutException(
+            f"the value {self.key!r} in {self._store!r} was changed by others each of the {TRIES} times that a change "
+            "of it was tried"
+        )
+
+
+def swap(store: BaseDataStore, key: str, old: bytes | EmptyDataType, new: bytes, ttl: float | None = None) -> bool:
+    """Put a value in the place of an old one, or of none, if that is still there; return whether it was."""
+    seconds = () if ttl is None else (ttl,)
+    if old is EmptyData:
+        return store.put_if_absent(key, new, *seconds)
+    return store.replace_if_equal(key, old, new, *seconds)
