@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Protocol
 
 from huey_core.backends.leased import new_message_id
 from huey_core.commands.local_time import to_epoch
@@ -14,16 +14,57 @@ from huey_core.exceptions import ConfigurationError
 from huey_core.names import dotted_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime, timedelta
 
-    from huey_core.invoker.invoker import Invoker
+    from huey_core.backends.backend import Backend
+    from huey_core.backends.base import BaseDataStore, BaseQueue
     from huey_core.message import MessageHeader
 
-__all__ = ["FunctionCommand", "PeriodicQueueCommand", "QueueCommand", "ReceivedMessage", "on_declaration"]
+__all__ = [
+    "CommandInvoker",
+    "FunctionCommand",
+    "PeriodicQueueCommand",
+    "QueueCommand",
+    "ReceivedMessage",
+    "on_declaration",
+]
 
 on_declaration: Final[list[Callable[[type[QueueCommand]], object]]] = []
 """Called with each command that is written as a class when the class is defined: the default registry registers it."""
+
+
+class CallRevocations(Protocol):
+    """What revokes single calls."""
+
+    def revoke_call(self, task_id: str) -> None:
+        """Keep a call from running."""
+
+    def restore_call(self, task_id: str) -> bool:
+        """Forget that, and say whether there was anything to forget."""
+
+    def is_call_revoked(self, task_id: str) -> bool:
+        """Whether a call is revoked."""
+
+
+class CommandInvoker(Protocol):
+    """What a command knows of its invoker."""
+
+    @property
+    def queue(self) -> BaseQueue:
+        """Where commands are written."""
+
+    @property
+    def task_store(self) -> BaseDataStore | None:
+        """Where consumers keep their own state, if they do."""
+
+    @property
+    def backends(self) -> Sequence[Backend]:
+        """The backends that were opened from URLs."""
+
+    @property
+    def revocations(self) -> CallRevocations:
+        """The revocations of calls."""
 
 
 class ReceivedMessage(NamedTuple):
@@ -86,7 +127,7 @@ class QueueCommand:
     keeps_changes: ClassVar[bool] = True
     """Whether a retry carries the data as a run has left them. Otherwise it carries those that the message had."""
 
-    invoker: Invoker | None = None
+    invoker: CommandInvoker | None = None
     tick_at: float | None = None
 
     def __init_subclass__(cls, declare: bool = True, **kwargs: Any) -> None:
@@ -194,7 +235,7 @@ class QueueCommand:
         """Whether this call is revoked, be it that it was dropped for that already."""
         return self._bound().revocations.is_call_revoked(self.task_id)
 
-    def _bound(self) -> Invoker:
+    def _bound(self) -> CommandInvoker:
         if self.invoker is None:
             raise ConfigurationError(f"{self!r} belongs to no invoker before it is enqueued")
         return self.invoker

@@ -13,6 +13,8 @@ from huey_core.invoker.invoker import Invoker
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from huey_core.commands.base import CommandInvoker
+
 __all__ = ["serializer_conflicts", "share_queue", "store_conflicts"]
 
 _ADVICE: Final = "set SERIALIZER to the same in the configuration, or INVOKER to the application's, in place of QUEUE"
@@ -23,7 +25,7 @@ _LISTED: Final = 5
 _COMMON: Final = frozenset(option.name for option in COMMON_OPTIONS)
 
 
-def share_queue(one: Invoker, other: Invoker) -> bool:
+def share_queue(one: CommandInvoker, other: CommandInvoker) -> bool:
     """Whether two invokers write to the same queue, as far as can be known without asking a server."""
     if one is other or one.queue is other.queue:
         return True
@@ -32,7 +34,7 @@ def share_queue(one: Invoker, other: Invoker) -> bool:
     return not one.backends or not other.backends or _place(one) == _place(other)
 
 
-def _place(invoker: Invoker) -> tuple[object, ...]:
+def _place(invoker: CommandInvoker) -> tuple[object, ...]:
     """Where an invoker's queue is: of its URL, what does not say how to log in or how to work with it."""
     url = invoker.backends[0].url
     own_options = sorted((name, value) for name, value in url.query if name not in _COMMON)

@@ -15,9 +15,8 @@ from huey_core.text import counted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from huey_core.commands.base import PeriodicQueueCommand
+    from huey_core.commands.base import CommandInvoker, PeriodicQueueCommand
     from huey_core.consumer.heartbeat import RunningConsumer
-    from huey_core.invoker.invoker import Invoker
 
 __all__ = ["STARTUP_REPORT", "WARNING", "StartupReport"]
 
@@ -75,7 +74,7 @@ def _run_elsewhere(commands: Iterable[type[PeriodicQueueCommand]]) -> Iterator[s
             yield f"periodic commands that are not run here, but by consumers of the queue {queue}: {run}"
 
 
-def _known_to_others(invoker: Invoker | None) -> set[str]:
+def _known_to_others(invoker: CommandInvoker | None) -> set[str]:
     """The commands that consumers of an invoker's queue know which run periodic ones, as far as can be seen."""
     store = None if invoker is None else invoker.task_store
     if store is None or not keeps_heartbeats(store):
