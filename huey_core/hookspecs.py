@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
     from huey_core.backends.leased import ResultWrite
     from huey_core.commands.base import QueueCommand
+    from huey_core.commands.execution import Execution
     from huey_core.commands.registry import CommandRegistry
     from huey_core.consumer.config import ConsumerConfig
     from huey_core.consumer.consumer import Consumer
-    from huey_core.consumer.in_flight import Snapshot
-    from huey_core.invoker.execution import Execution
     from huey_core.invoker.invoker import Invoker
+    from huey_core.snapshot import Snapshot
 
 __all__ = ["OBSERVERS", "PROJECT", "hookimpl"]
 
@@ -128,7 +128,7 @@ def huey_execute(invoker: Invoker, command: QueueCommand) -> Execution | None:
         command: The command.
 
     Returns:
-        An :class:`~huey_core.invoker.execution.Execution` that holds what the command returned, or ``None`` to leave
+        An :class:`~huey_core.commands.execution.Execution` that holds what the command returned, or ``None`` to leave
         the run to the next implementation.
     """
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from huey_core import QueueCommand
-    from huey_core.invoker.execution import Execution
+    from huey_core.commands.execution import Execution
 
 LEASE = 2.0
 

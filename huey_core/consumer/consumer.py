@@ -14,7 +14,7 @@ from huey_core.consumer.dead_letters import DeadLetterReporter
 from huey_core.consumer.delivery_runner import DeliveryRunner
 from huey_core.consumer.fetcher import Fetcher
 from huey_core.consumer.heartbeat import HEARTBEAT
-from huey_core.consumer.in_flight import InFlight, Snapshot, Stats
+from huey_core.consumer.in_flight import InFlight
 from huey_core.consumer.lease_renewal import LeaseRenewal
 from huey_core.consumer.outbox import Outbox
 from huey_core.consumer.periodic import PeriodicScheduler, TickWriter
@@ -31,6 +31,7 @@ from huey_core.exceptions import QueueException, QueueReadException
 from huey_core.invoker.runner import CommandRunner
 from huey_core.message import read_header
 from huey_core.safe_logging import get_logger
+from huey_core.snapshot import Snapshot, Stats
 from huey_core.text import counted, error_line
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from contextvars import copy_context
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final
 
+from huey_core.commands.execution import Execution
 from huey_core.exceptions import CommandExpired
 from huey_core.hookspecs import hookimpl
-from huey_core.invoker.execution import Execution
 from huey_core.invoker.stored_result import result_of
 
 if TYPE_CHECKING:

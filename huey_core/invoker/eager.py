@@ -16,7 +16,7 @@ from huey_core.invoker.stored_result import encode_end, write_result
 if TYPE_CHECKING:
     from huey_core.backends.leased import Outcome
     from huey_core.commands.base import QueueCommand
-    from huey_core.invoker.execution import Execution
+    from huey_core.commands.execution import Execution
     from huey_core.invoker.invoker import Invoker
 
 __all__ = ["run_eagerly"]

@@ -16,8 +16,8 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, ResultWrite, Retry
+from huey_core.commands.execution import Execution
 from huey_core.exceptions import CommandExpired, CommandNotFound, CommandRevoked, EncodeError, SerializationError
-from huey_core.invoker.execution import Execution
 from huey_core.invoker.stored_result import encode_error, format_error, result_of, result_write, traceback_of_command
 from huey_core.invoker.tick_dead_letters import command_of_tick
 from huey_core.safe_logging import get_logger

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from huey_core.backends.base import BaseDataStore
     from huey_core.commands.base import QueueCommand
-    from huey_core.invoker.execution import Execution
+    from huey_core.commands.execution import Execution
     from huey_core.serializers.base import Serializer
 
 __all__ = [

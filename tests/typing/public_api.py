@@ -22,9 +22,9 @@ from huey_core import (
 )
 from huey_core.backends.base import BaseDataStore
 from huey_core.backends.leased import Delivery, Written
+from huey_core.commands.execution import Execution
 from huey_core.consumer import BaseConfiguration
 from huey_core.decorators import CommandFunction
-from huey_core.invoker.execution import Execution
 from huey_memory import ManualClock, MemoryDataStore, MemoryQueue
 from huey_redis import RedisDataStore, RedisQueue
 

@@ -12,8 +12,8 @@ from collections.abc import Generator
 from pathlib import Path
 
 from huey_core import CommandRegistry, Invoker, QueueCommand, hookimpl, periodic_command, queue_command
+from huey_core.commands.execution import Execution
 from huey_core.consumer import BaseConfiguration
-from huey_core.invoker.execution import Execution
 
 FOLDER = Path(os.environ["E2E_FOLDER"])
 

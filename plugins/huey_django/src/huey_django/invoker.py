@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 from asgiref.sync import async_to_sync
 from django.db import DEFAULT_DB_ALIAS, transaction
 
+from huey_core.commands.execution import Execution
 from huey_core.hookspecs import hookimpl
-from huey_core.invoker.execution import Execution
 from huey_core.invoker.invoker import Invoker
 from huey_core.invoker.results import AsyncData
 

@@ -18,9 +18,9 @@ from django.tasks.base import TaskContext, TaskError, TaskResultStatus
 from django.tasks.signals import task_enqueued, task_finished, task_started
 
 from huey_core.backends.leased import Ack, Bury, Delivery, Retry
+from huey_core.commands.execution import Execution
 from huey_core.exceptions import EncodeError
 from huey_core.hookspecs import hookimpl
-from huey_core.invoker.execution import Execution
 from huey_core.invoker.runner import CommandRunner
 from huey_core.invoker.stored_result import traceback_of_command, write_result
 from huey_core.names import dotted_name
