@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from huey_core._version import __version__
 from huey_core.commands.base import PeriodicQueueCommand, QueueCommand
+from huey_core.commands.context import current_command
 from huey_core.commands.crontab import crontab
 from huey_core.commands.registry import CommandRegistry
 from huey_core.decorators import periodic_command, queue_command
@@ -38,6 +39,7 @@ __all__ = [
     "QueueCommand",
     "__version__",
     "crontab",
+    "current_command",
     "hookimpl",
     "install_as_huey",
     "periodic_command",

@@ -24,7 +24,8 @@
     │   ├── CommandAbandoned           delivered too often without an outcome
     │   ├── CommandRejected            refused by a plugin before it was written
     │   ├── CommandNotFound            also a LookupError
-    │   └── CommandConflict            two commands of one name
+    │   ├── CommandConflict            two commands of one name
+    │   └── NoCurrentCommand           also a RuntimeError
     └── PluginException
         ├── PluginNotFound             also a ConfigurationError
         ├── PluginLoadError            also an ImportError
@@ -58,6 +59,7 @@ __all__ = [
     "DecodeError",
     "EncodeError",
     "MessageTooLarge",
+    "NoCurrentCommand",
     "PluginBlocked",
     "PluginConflict",
     "PluginException",
@@ -212,6 +214,10 @@ class CommandNotFound(CommandException, LookupError):
 
 class CommandConflict(CommandException):
     """Two different commands claim one name in one registry."""
+
+
+class NoCurrentCommand(CommandException, RuntimeError):
+    """``current_command()`` was called where no command runs."""
 
 
 class PluginException(QueueException):

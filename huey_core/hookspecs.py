@@ -215,7 +215,7 @@ def huey_command_retried(invoker: Invoker, command: QueueCommand, error: BaseExc
 
     Args:
         invoker: The invoker whose command it is.
-        command: The command; ``command.retries`` is how many retries it has left now.
+        command: The command; ``command.retries`` is how many retries it had left, this one included.
         error: What it raised.
         delay: Seconds until the next run.
     """

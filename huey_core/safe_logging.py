@@ -78,15 +78,6 @@ class SafeLogger:
         if self._logger.isEnabledFor(logging.CRITICAL):
             self._write(logging.CRITICAL, message, args, exc_info, extra)
 
-    def log(self, level: int, message: str, *args: object, extra: Fields = None) -> None:
-        """Log at a level that is known when the program runs."""
-        if self._logger.isEnabledFor(level):
-            self._write(level, message, args, None, extra)
-
-    def is_enabled_for(self, level: int) -> bool:
-        """Whether a record of this level would be handled: asked before making fields that cost something."""
-        return self._logger.isEnabledFor(level)
-
     def _write(self, level: int, message: str, args: tuple[object, ...], exc_info: ExcInfo, extra: Fields) -> None:
         try:
             fields = None if extra is None else {name: _escaped(value) for name, value in extra.items()}

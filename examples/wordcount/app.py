@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from huey_core import Invoker, hookimpl, queue_command
+from huey_core import Invoker, current_command, hookimpl, queue_command
 from huey_core.consumer import BaseConfiguration
 
 from .words import count_words
@@ -17,7 +17,6 @@ from .words import count_words
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from huey_core import QueueCommand
     from huey_core.commands.execution import Execution
 
 LEASE = 2.0
@@ -27,9 +26,9 @@ class DeliveryCount:
     """A plugin that adds to every result how often its command was delivered: more than once after a crash."""
 
     @hookimpl(wrapper=True)
-    def huey_execute(self, command: QueueCommand) -> Generator[None, Execution, Execution]:
+    def huey_execute(self) -> Generator[None, Execution, Execution]:
         execution = yield
-        execution.value["deliveries"] = command.attempt
+        execution.value["deliveries"] = current_command().delivery_count
         return execution
 
 

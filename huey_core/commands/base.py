@@ -114,7 +114,6 @@ class QueueCommand:
         options: The options of this call.
         retries: How many retries are left.
         retried: How many retries there have been.
-        attempt: While it runs: the number of this delivery since the last outcome, from 1.
         enqueued_at: When it was written, in seconds since the epoch; ``None`` before that.
         received: The message that it was read from; ``None`` where it was made here.
         unique: Goes before the options' ``unique_key`` and ``unique_for``, where it is set.
@@ -163,7 +162,6 @@ class QueueCommand:
             self.override(overrides)
         self.retried = 0
         self.headers = headers or {}
-        self.attempt = 0
         self.enqueued_at: float | None = None
         self.expires_at: float | None = None
         self.unique: tuple[str, float | None] | None = None

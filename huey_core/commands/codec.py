@@ -54,7 +54,19 @@ class CommandCodec:
             EncodeError: The command's data cannot be carried by the serializer, and the message names the command; or
                 those of a message that is written again cannot be read a second time.
         """
-        encoded = self._header(command).encode()
+        return self._encode(command, self._header(command))
+
+    def encode_retry(self, command: QueueCommand) -> bytes:
+        """Turn a command that ran into the message of its next try, which has one retry less left.
+
+        Raises:
+            EncodeError: As :meth:`encode`.
+        """
+        header = self._header(command)
+        return self._encode(command, header._replace(retries=max(header.retries - 1, 0), retried=header.retried + 1))
+
+    def _encode(self, command: QueueCommand, header: MessageHeader) -> bytes:
+        encoded = header.encode()
         payload = self._payload(command)
         try:
             return join(encoded, self._serializer.encode_within(payload, encoded, self._max_size))

@@ -157,9 +157,21 @@ def _make_handler(config: ConsumerConfig) -> logging.Handler:
     return handler
 
 
+class _TextFormatter(logging.Formatter):
+    """Names the command of a record that has one in its fields and not in its message."""
+
+    default_msec_format = "%s.%03d"
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        text, fields = super().formatMessage(record), vars(record)
+        if "command" not in fields or "task_id" not in fields:
+            return text
+        command, task_id = printable_text(fields["command"]), printable_text(fields["task_id"])
+        return text if task_id in text else f"{text} [{command} {task_id}]"
+
+
 def _text_formatter(config: ConsumerConfig) -> logging.Formatter:
-    formatter = logging.Formatter(FORMAT)
-    formatter.default_msec_format = "%s.%03d"
+    formatter = _TextFormatter(FORMAT)
     if config.utc:
         formatter.converter = time.gmtime
     return formatter

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from huey_core.commands.execution import Execution
     from huey_core.invoker.invoker import Invoker
 
-__all__ = ["run_eagerly"]
+__all__ = ["run_eagerly", "run_until_done"]
 
 
 def run_eagerly(invoker: Invoker, command: QueueCommand) -> Any:
@@ -34,13 +34,7 @@ def run_eagerly(invoker: Invoker, command: QueueCommand) -> Any:
         DecodeError: What was written cannot be read back.
         CommandNotFound: The command is not registered.
     """
-    runner = CommandRunner(invoker)
-    data = invoker.codec.encode(command)
-    outcome, execution = _run(invoker, runner, command.task_id, data)
-    # What goes back as it came was not run at all, and would not be the next time.
-    while isinstance(outcome, Retry) and outcome.data != data:
-        data = outcome.data
-        outcome, execution = _run(invoker, runner, command.task_id, data)
+    _, outcome, execution = run_until_done(invoker, invoker.codec.encode(command))
     if invoker.result_store is None or not isinstance(outcome, Ack | Bury):
         if execution.error is not None:
             raise execution.error
@@ -53,8 +47,22 @@ def run_eagerly(invoker: Invoker, command: QueueCommand) -> Any:
     return AsyncData(invoker, command.task_id, record)
 
 
-def _run(invoker: Invoker, runner: CommandRunner, task_id: str, data: bytes) -> tuple[Outcome, Execution]:
-    # Read here and not by the runner: what it cannot read it buries, of which the caller would learn nothing.
-    command = invoker.codec.decode(data)
-    command.attempt = 1
-    return runner.run_command(command, Delivery(data, task_id, "eager", 1))
+def run_until_done(invoker: Invoker, data: bytes) -> tuple[QueueCommand, Outcome, Execution]:
+    """Run a message in the caller, and again as long as it is retried.
+
+    Returns:
+        The command of the last run, how that ended, and what it came to.
+
+    Raises:
+        DecodeError: The message cannot be read.
+        CommandNotFound: The command is not registered.
+    """
+    runner = CommandRunner(invoker)
+    while True:
+        # Read here and not by the runner: what it cannot read it buries, of which the caller would learn nothing.
+        command = invoker.codec.decode(data)
+        outcome, execution = runner.run_command(command, Delivery(data, command.task_id, "eager", 1))
+        # What goes back as it came was not run at all, and would not be the next time.
+        if not isinstance(outcome, Retry) or outcome.data == data:
+            return command, outcome, execution
+        data = outcome.data

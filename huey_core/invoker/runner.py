@@ -10,12 +10,12 @@ lease will bring it back.
 
 from __future__ import annotations
 
-import logging
 import time
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, ResultWrite, Retry
+from huey_core.commands.context import CURRENT, RunContext, log_fields
 from huey_core.commands.execution import Execution
 from huey_core.exceptions import CommandExpired, CommandNotFound, CommandRevoked, EncodeError, SerializationError
 from huey_core.invoker.stored_result import encode_error, format_error, result_of, result_write, traceback_of_command
@@ -57,7 +57,7 @@ class CommandRunner:
         self._invoker = invoker
         self._unreadable_delay = unreadable_delay
         self._unreadable_deliveries = unreadable_deliveries
-        self._level_of_ends = logging.INFO if log_commands else logging.DEBUG
+        self._log_commands = log_commands
 
     def run(self, delivery: Delivery, revocable: bool = True) -> tuple[Outcome, Execution]:
         """Run the command in a delivery and return how the delivery ends, and what the run came to.
@@ -84,7 +84,6 @@ class CommandRunner:
         except BaseException as error:
             log.exception("message %s could not be decoded", delivery.message_id, extra=self._fields(delivery))
             return self._unreadable(delivery, error)
-        command.attempt = delivery.attempt
         if delivery.attempt > 1:
             # In the log before the command runs: if it is what kills its consumers, there is no later moment.
             log.warning(
@@ -100,6 +99,7 @@ class CommandRunner:
     def _run_command(self, command: QueueCommand, delivery: Delivery, revocable: bool) -> tuple[Outcome, Execution]:
         invoker = self._invoker
         call = invoker.plugins.call
+        CURRENT.set(RunContext(command, delivery, invoker.queue.name))
         started = time.perf_counter()
         try:
             revoked = revocable and invoker.take_revocation(command)
@@ -132,7 +132,7 @@ class CommandRunner:
             raise
         except BaseException as error:  # noqa: BLE001 - a command may raise anything
             return self._raised(command, delivery, error, time.perf_counter() - started)
-        if log.is_enabled_for(self._level_of_ends):
+        if self._log_commands:
             self._log_end("succeeded", command, delivery, execution.duration)
         invoker.notify("huey_command_succeeded", command=command, execution=execution)
         return Ack(delivery, result), execution
@@ -152,10 +152,8 @@ class CommandRunner:
         execution = Execution(error=error, duration=duration)
         delay = self._retry_delay(command, error)
         if delay is not None:
-            command.retries = max(command.retries - 1, 0)
-            command.retried += 1
             try:
-                data = self._invoker.codec.encode(command)
+                data = self._invoker.codec.encode_retry(command)
             except KeyboardInterrupt:
                 raise
             except BaseException:
@@ -181,7 +179,7 @@ class CommandRunner:
             exc_info=(type(error), error, traceback_of_command(error)),
             extra=self._fields(delivery, command, duration),
         )
-        if log.is_enabled_for(self._level_of_ends):
+        if self._log_commands:
             self._log_end("failed", command, delivery, duration)
         self._invoker.notify("huey_command_failed", command=command, error=error)
         result = self._result_in_any_case(command, execution)
@@ -259,22 +257,12 @@ class CommandRunner:
 
     def _log_end(self, outcome: str, command: QueueCommand, delivery: Delivery, duration: float) -> None:
         fields = self._fields(delivery, command, duration)
-        log.log(self._level_of_ends, "%s %s after %.3f s", command, outcome, duration, extra=fields)
+        log.info("%s %s after %.3f s", command, outcome, duration, extra=fields)
 
     def _fields(
         self, delivery: Delivery, command: QueueCommand | None = None, duration: float | None = None
     ) -> dict[str, object]:
-        """What a line of the log says of a delivery in fields, for who searches or counts by them."""
-        fields: dict[str, object] = {
-            "task_id": delivery.message_id,
-            "queue": self._invoker.queue.name,
-            "delivery_count": delivery.attempt,
-        }
-        if command is not None:
-            fields["command"] = command.command_name
-        if duration is not None:
-            fields["duration"] = round(duration, 6)
-        return fields
+        return log_fields(self._invoker.queue.name, delivery, command, duration)
 
 
 def _checked(hook: str, answer: Any, *kinds: type[T]) -> T | None:

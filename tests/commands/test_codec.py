@@ -158,10 +158,20 @@ def test_the_arguments_of_a_signed_call_are_signed_anew_with_the_new_header():
     command = codec.decode(codec.encode(Call((([1, 2],), {}))))
 
     command.data[0][0].clear()
-    command.retries, command.retried = 4, 1
 
-    again = codec.decode(codec.encode(command))
-    assert (again.data, again.retries, again.retried) == (([[1, 2]], {}), 4, 1)
+    again = codec.decode(codec.encode_retry(command))
+    assert (again.data, again.retried) == (([[1, 2]], {}), 1)
+
+
+def test_a_retry_has_one_retry_less_left_and_writing_it_changes_nothing_in_the_command(codec):
+    command = codec.decode(codec.encode(Call(((1,), {}), overrides={"retries": 2})))
+    before = dict(vars(command))
+
+    again = codec.decode(codec.encode_retry(command))
+
+    assert vars(command) == before
+    assert (again.retries, again.retried) == (1, 1)
+    assert codec.decode(codec.encode_retry(Call(((), {})))).retries == 0
 
 
 def test_a_call_is_written_again_with_the_serializer_of_the_writer(codec):

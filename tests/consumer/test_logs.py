@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 
 from huey_core import queue_command
+from huey_core.backends.leased import Delivery
 from huey_core.consumer import ConsumerConfig, JSONFormatter
 from huey_core.consumer.logs import set_up_logging
 from huey_core.exceptions import CommandException, ConfigurationError
+from huey_core.invoker.runner import CommandRunner
 
 log = logging.getLogger("huey_core.consumer")
 
@@ -61,6 +63,17 @@ def test_without_handlers_of_the_application_the_log_goes_to_standard_error(caps
     log.info("ready")
 
     assert capsys.readouterr().err.endswith("huey_core.consumer: ready\n")
+
+
+@fresh_logging()
+def test_a_line_of_text_names_its_command_once(capsys):
+    set_up_logging(ConsumerConfig())
+
+    log.info("reading", extra={"command": "main.add", "task_id": "3b\n1f"})
+    log.info("message 5a has no body", extra={"command": "main.add", "task_id": "5a"})
+
+    first, second = capsys.readouterr().err.splitlines()
+    assert (first[-25:], second[-7:]) == ("reading [main.add 3b\\n1f]", "no body")
 
 
 @fresh_logging()
@@ -283,8 +296,13 @@ class TestFields:
         assert (line.task_id, line.command[-4:], line.queue) == (call.task_id, ".add", invoker.queue.name)
         assert (line.delivery_count, type(line.duration)) == (1, float)
 
-    def test_no_line_is_written_for_a_command_that_succeeded_otherwise(self, add, end):
-        assert end(add(1, 2), "INFO") == []
+    def test_for_a_command_that_succeeded_the_log_is_not_even_asked_otherwise(self, invoker, add, monkeypatch):
+        monkeypatch.setattr("huey_core.invoker.runner.log", None)
+        message = invoker.codec.encode(add.command(1, 2))
+
+        _, execution = CommandRunner(invoker).run(Delivery(message, "id", "receipt", 1))
+
+        assert execution.value == 3
 
     def test_a_command_that_failed_is_one_line_beside_its_error(self, invoker, end, caplog):
         @queue_command(invoker)

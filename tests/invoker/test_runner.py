@@ -47,7 +47,7 @@ def test_whatever_a_command_raises_its_caller_gets_an_error_and_there_is_a_dead_
 def test_a_command_that_cannot_be_written_again_has_failed(invoker, run):
     class Fickle(QueueCommand, declare=False):
         def to_payload(self):
-            if self.retried:
+            if self.received is not None:
                 raise ValueError("no payload")
             return self.data
 

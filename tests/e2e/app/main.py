@@ -11,7 +11,7 @@ import time
 from collections.abc import Generator
 from pathlib import Path
 
-from huey_core import CommandRegistry, Invoker, QueueCommand, hookimpl, periodic_command, queue_command
+from huey_core import CommandRegistry, Invoker, QueueCommand, current_command, hookimpl, periodic_command, queue_command
 from huey_core.commands.execution import Execution
 from huey_core.consumer import BaseConfiguration
 
@@ -40,7 +40,7 @@ class Journal:
                 "event": event,
                 "command": command.command_name.removeprefix("main."),
                 "task_id": command.task_id,
-                "attempt": command.attempt,
+                "attempt": current_command().delivery_count,
                 "pid": os.getpid(),
                 "at": time.monotonic(),
             }

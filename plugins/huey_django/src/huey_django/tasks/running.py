@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, Final
 from django.tasks.base import TaskContext, TaskError, TaskResultStatus
 from django.tasks.signals import task_enqueued, task_finished, task_started
 
-from huey_core.backends.leased import Ack, Bury, Delivery, Retry
+from huey_core.backends.leased import Ack, Bury
 from huey_core.commands.execution import Execution
 from huey_core.exceptions import EncodeError
 from huey_core.hookspecs import hookimpl
-from huey_core.invoker.runner import CommandRunner
+from huey_core.invoker.eager import run_until_done
 from huey_core.invoker.stored_result import traceback_of_command, write_result
 from huey_core.names import dotted_name
 from huey_core.safe_logging import get_logger
@@ -134,16 +134,7 @@ def run_now(invoker: Invoker, command: TaskCommand) -> AnyResult:
     """
     [message] = invoker.prepare([command])
     _send(task_enqueued, command.data)
-    runner = CommandRunner(invoker)
-    data = message.data
-    while True:
-        ran = invoker.codec.decode(data)
-        ran.attempt = 1
-        outcome, _ = runner.run_command(ran, Delivery(data, ran.task_id, "eager", 1))
-        # What goes back as it came was not run at all, and would not be the next time.
-        if not isinstance(outcome, Retry) or outcome.data == data:
-            break
-        data = outcome.data
+    ran, outcome, _ = run_until_done(invoker, message.data)
     if isinstance(outcome, Ack | Bury) and outcome.result is not None:
         write_result(outcome.result)
     result: AnyResult = ran.data

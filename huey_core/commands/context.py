@@ -1,0 +1,126 @@
+"""What a command knows of its run, and how it asks for it."""
+
+from __future__ import annotations
+
+import logging
+from contextvars import ContextVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from huey_core.exceptions import NoCurrentCommand
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, MutableMapping
+
+    from huey_core.backends.leased import Delivery
+    from huey_core.commands.base import QueueCommand
+
+__all__ = ["CURRENT", "RunContext", "current_command", "log_fields"]
+
+
+class RunContext:
+    """One run of a command. It can be read and not changed.
+
+    Args:
+        command: The command.
+        delivery: The delivery that carries it.
+        queue_name: The name of the queue that it is from.
+    """
+
+    # Made for every run, and hardly ever asked: everything else is made when it is.
+    __slots__ = ("_command", "_delivery", "_queue_name")
+
+    def __init__(self, command: QueueCommand, delivery: Delivery, queue_name: str) -> None:
+        self._command = command
+        self._delivery = delivery
+        self._queue_name = queue_name
+
+    @property
+    def task_id(self) -> str:
+        """The command's identifier."""
+        return self._command.task_id
+
+    @property
+    def name(self) -> str:
+        """The command's registered name."""
+        return self._command.command_name
+
+    @property
+    def delivery_count(self) -> int:
+        """The number of this delivery since the last outcome, from 1: above 1 when a run before had none."""
+        return self._delivery.attempt
+
+    @property
+    def retries_left(self) -> int:
+        """How many more times the command is tried if this run fails."""
+        return self._command.retries
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The texts by name that travel with the message."""
+        return MappingProxyType(self._command.headers)
+
+    @property
+    def enqueued_at(self) -> float | None:
+        """When the command was enqueued, in seconds since the epoch; ``None`` if the message does not say."""
+        return self._command.enqueued_at
+
+    @property
+    def log(self) -> logging.LoggerAdapter[logging.Logger]:
+        """The logger of the module that defines the command; its records have the fields of :func:`log_fields`."""
+        fields = log_fields(self._queue_name, self._delivery, self._command)
+        return _Log(logging.getLogger(type(self._command).__module__), fields)
+
+    def __repr__(self) -> str:
+        return f"<run of {self._command!r}>"
+
+
+class _Log(logging.LoggerAdapter[logging.Logger]):
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        # Of Python's own, the fields of a single call are lost.
+        return msg, {**kwargs, "extra": {**(self.extra or {}), **(kwargs.get("extra") or {})}}
+
+
+CURRENT: Final[ContextVar[RunContext]] = ContextVar("huey_core.current_command")
+"""The run of this context. Whoever runs a command sets it in a context that belongs to the run alone."""
+
+
+def current_command() -> RunContext:
+    """What the command that runs here knows of its run.
+
+    It is known in the command, in what it calls and awaits, and in the hooks around it. A thread that the command
+    starts knows it if it runs in a copy of the command's context, as those of ``asyncio.to_thread()`` do.
+
+    Raises:
+        NoCurrentCommand: No command runs here.
+    """
+    try:
+        return CURRENT.get()
+    except LookupError:
+        raise NoCurrentCommand(
+            "no command runs here; in a thread that a command has started, run what asks for it in a copy of the "
+            "command's context: contextvars.copy_context().run(...)"
+        ) from None
+
+
+def log_fields(
+    queue_name: str, delivery: Delivery, command: QueueCommand | None = None, duration: float | None = None
+) -> dict[str, object]:
+    """What a line of the log says of a delivery in fields, for who searches or counts by them.
+
+    Args:
+        queue_name: The name of its queue.
+        delivery: The delivery.
+        command: The command that was read from it, if it could be.
+        duration: How long the command ran, in seconds, once it has ended.
+    """
+    fields: dict[str, object] = {
+        "task_id": delivery.message_id,
+        "queue": queue_name,
+        "delivery_count": delivery.attempt,
+    }
+    if command is not None:
+        fields["command"] = command.command_name
+    if duration is not None:
+        fields["duration"] = round(duration, 6)
+    return fields
