@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from huey_core.commands.base import QueueCommand
     from huey_core.commands.execution import Execution
     from huey_core.commands.registry import CommandRegistry
-    from huey_core.consumer.config import ConsumerConfig
     from huey_core.consumer.consumer import Consumer
     from huey_core.invoker.invoker import Invoker
+    from huey_core.settings import ConsumerConfig
     from huey_core.snapshot import Snapshot
 
 __all__ = ["OBSERVERS", "PROJECT", "hookimpl"]

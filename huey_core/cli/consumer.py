@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from huey_core.consumer.config import LOG_FORMATS, BaseConfiguration, ConsumerConfig, load_configuration
+from huey_core.consumer.config import BaseConfiguration, load_configuration, read_configuration
 from huey_core.consumer.consumer import Consumer
 from huey_core.consumer.logs import set_up_logging
 from huey_core.consumer.signals import end_soon, run_until_signalled
 from huey_core.exceptions import ConfigurationError, QueueException
+from huey_core.settings import LOG_FORMATS
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -86,7 +87,7 @@ def consumer(configuration: str, verbose: bool, quiet: bool, loglevel: str | Non
     """
     loglevel = "DEBUG" if verbose else "WARNING" if quiet else loglevel
     configuration_class, invoker = _load(configuration)
-    config = ConsumerConfig.from_configuration(configuration_class, loglevel=loglevel, **settings)
+    config = read_configuration(configuration_class, loglevel=loglevel, **settings)
     set_up_logging(config, level_is_given=loglevel is not None or _sets_level(configuration_class))
     try:
         code = run_until_signalled(Consumer(invoker, config))

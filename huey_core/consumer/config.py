@@ -1,25 +1,20 @@
-"""The consumer's settings: as a class that an application writes, and as the checked values that the consumer uses."""
+"""The consumer's settings as a class that an application writes."""
 
 from __future__ import annotations
 
 import importlib
-import logging
-import os
 import sys
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
-from threading import TIMEOUT_MAX
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final
 
 from huey_core.consumer.sharing import serializer_conflicts
 from huey_core.exceptions import ConfigurationError
 from huey_core.invoker.invoker import Invoker
+from huey_core.settings import ConsumerConfig
 
-__all__ = ["BaseConfiguration", "ConsumerConfig", "load_configuration", "settings_for"]
-
-WORKER_TYPES: Final = ("thread",)
-LOG_FORMATS: Final = ("text", "json")
+__all__ = ["BaseConfiguration", "load_configuration", "read_configuration", "settings_for"]
 
 _INSTEAD_OF_INVOKER: Final = ("QUEUE", "RESULT_STORE", "TASK_STORE", "SERIALIZER")
 
@@ -67,111 +62,41 @@ class BaseConfiguration:
     RESULT_STORE: ClassVar[Any] = None
     TASK_STORE: ClassVar[Any] = None
     SERIALIZER: ClassVar[Any] = None
-    PERIODIC: ClassVar[bool] = True
-    WORKER_TYPE: ClassVar[str] = "thread"
-    THREADS: ClassVar[int] = 4
-    LEASE: ClassVar[float | None] = None
-    PREFETCH: ClassVar[int] = 1000
-    SHUTDOWN_TIMEOUT: ClassVar[float] = 30.0
-    UNREADABLE_DELAY: ClassVar[float] = 10.0
-    INITIAL_DELAY: ClassVar[float] = 0.1
-    BACKOFF: ClassVar[float] = 1.15
-    MAX_DELAY: ClassVar[float] = 10.0
-    UTC: ClassVar[bool] = True
-    LOGFILE: ClassVar[str | None] = None
-    LOGLEVEL: ClassVar[int | str] = logging.INFO
-    LOG_FORMAT: ClassVar[str] = "text"
-    LOG_COMMANDS: ClassVar[bool] = False
-    LOG_MAX_BYTES: ClassVar[int] = 10 * 2**20
-    LOG_BACKUPS: ClassVar[int] = 3
+    PERIODIC: ClassVar[bool] = ConsumerConfig.periodic
+    WORKER_TYPE: ClassVar[str] = ConsumerConfig.worker_type
+    THREADS: ClassVar[int] = ConsumerConfig.threads
+    LEASE: ClassVar[float | None] = ConsumerConfig.lease
+    PREFETCH: ClassVar[int] = ConsumerConfig.prefetch
+    SHUTDOWN_TIMEOUT: ClassVar[float] = ConsumerConfig.shutdown_timeout
+    UNREADABLE_DELAY: ClassVar[float] = ConsumerConfig.unreadable_delay
+    INITIAL_DELAY: ClassVar[float] = ConsumerConfig.initial_delay
+    BACKOFF: ClassVar[float] = ConsumerConfig.backoff
+    MAX_DELAY: ClassVar[float] = ConsumerConfig.max_delay
+    UTC: ClassVar[bool] = ConsumerConfig.utc
+    LOGFILE: ClassVar[str | None] = ConsumerConfig.logfile
+    LOGLEVEL: ClassVar[int | str] = ConsumerConfig.loglevel
+    LOG_FORMAT: ClassVar[str] = ConsumerConfig.log_format
+    LOG_COMMANDS: ClassVar[bool] = ConsumerConfig.log_commands
+    LOG_MAX_BYTES: ClassVar[int] = ConsumerConfig.log_max_bytes
+    LOG_BACKUPS: ClassVar[int] = ConsumerConfig.log_backups
 
 
-@dataclass(kw_only=True)
-class ConsumerConfig:
-    """The settings of :class:`BaseConfiguration` as the consumer uses them, in lower case and checked.
+def read_configuration(configuration: BaseConfiguration | type[BaseConfiguration], **overrides: Any) -> ConsumerConfig:
+    """Take the settings of a configuration; ``overrides`` that are not ``None`` go before them.
 
     Raises:
-        ConfigurationError: A value cannot be used; the message names the setting.
+        ConfigurationError: The class has a setting that does not exist (the closest name is offered), or a value that
+            cannot be used.
     """
-
-    periodic: bool = True
-    worker_type: str = "thread"
-    threads: int = 4
-    lease: float | None = None
-    prefetch: int = 1000
-    shutdown_timeout: float = 30.0
-    unreadable_delay: float = 10.0
-    initial_delay: float = 0.1
-    backoff: float = 1.15
-    max_delay: float = 10.0
-    utc: bool = True
-    logfile: str | None = None
-    loglevel: int | str = logging.INFO
-    log_format: str = "text"
-    log_commands: bool = False
-    log_max_bytes: int = 10 * 2**20
-    log_backups: int = 3
-
-    def __post_init__(self) -> None:
-        self.check()
-
-    def check(self) -> None:
-        """Refuse values that cannot be used; called again after plugins had their say."""
-        if self.worker_type not in WORKER_TYPES:
-            raise ConfigurationError(f"WORKER_TYPE must be one of {', '.join(WORKER_TYPES)}, not {self.worker_type!r}")
-        if self.log_format not in LOG_FORMATS:
-            raise ConfigurationError(f"LOG_FORMAT must be one of {', '.join(LOG_FORMATS)}, not {self.log_format!r}")
-        self._check_whole("threads", 1)
-        self._check_whole("prefetch", 0)
-        self._check_whole("log_max_bytes", 0)
-        self._check_whole("log_backups", 0)
-        if self.log_max_bytes and not self.log_backups:
-            # RotatingFileHandler would let the file grow for ever.
-            raise ConfigurationError(
-                "LOG_BACKUPS must be at least 1 for a log file that is rotated; LOG_MAX_BYTES = 0 turns rotation off"
-            )
-        for name in ("shutdown_timeout", "unreadable_delay", "initial_delay", "max_delay"):
-            self._check_number(name, 0)
-        self._check_number("backoff", 1)
-        if self.lease is not None:
-            self._check_number("lease", 1)
-        if not isinstance(self.loglevel, int) and (
-            not isinstance(self.loglevel, str) or self.loglevel.upper() not in logging.getLevelNamesMapping()
-        ):
-            raise ConfigurationError(f"LOGLEVEL must be a level such as INFO or DEBUG, not {self.loglevel!r}")
-        if self.logfile is not None and not isinstance(self.logfile, str | os.PathLike):
-            raise ConfigurationError(f"LOGFILE must be the path of a file, not {self.logfile!r}")
-
-    @classmethod
-    def from_configuration(cls, configuration: BaseConfiguration | type[BaseConfiguration], **overrides: Any) -> Self:
-        """Take the values of a configuration; ``overrides`` that are not ``None`` go before them.
-
-        Raises:
-            ConfigurationError: The class has a setting that does not exist (the closest name is offered), or a value
-                that cannot be used.
-        """
-        known = {name for name in vars(BaseConfiguration) if name.isupper()}
-        for name in dir(configuration):
-            if name.isupper() and not name.startswith("_") and name not in known:
-                close = get_close_matches(name, known, n=1)
-                hint = f"; did you mean {close[0]}?" if close else ""
-                raise ConfigurationError(f"{_name(configuration)} has an unknown setting {name}{hint}")
-        values = {field.name: getattr(configuration, field.name.upper()) for field in fields(cls)}
-        values.update({name: value for name, value in overrides.items() if value is not None})
-        return cls(**values)
-
-    def _check_whole(self, name: str, least: int) -> None:
-        value = getattr(self, name)
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ConfigurationError(f"{name.upper()} must be a whole number of at least {least}, not {value!r}")
-
-    def _check_number(self, name: str, least: float) -> None:
-        value = getattr(self, name)
-        # No thread can wait any longer. Written so that "not a number" is refused too.
-        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= TIMEOUT_MAX:
-            raise ConfigurationError(
-                f"{name.upper()} must be a number of at least {least} and at most {TIMEOUT_MAX:.0f}, not {value!r}"
-            )
+    known = {name for name in vars(BaseConfiguration) if name.isupper()}
+    for name in dir(configuration):
+        if name.isupper() and not name.startswith("_") and name not in known:
+            close = get_close_matches(name, known, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise ConfigurationError(f"{_name(configuration)} has an unknown setting {name}{hint}")
+    values = {field.name: getattr(configuration, field.name.upper()) for field in fields(ConsumerConfig)}
+    values.update({name: value for name, value in overrides.items() if value is not None})
+    return ConsumerConfig(**values)
 
 
 def settings_for(
@@ -200,7 +125,7 @@ def settings_for(
             f"{_name(config)} sets INVOKER, which is another one than the consumer is given; give it that one, or the "
             "settings of a class without INVOKER"
         )
-    return ConsumerConfig.from_configuration(config)
+    return read_configuration(config)
 
 
 def _name(configuration: BaseConfiguration | type[BaseConfiguration]) -> str:

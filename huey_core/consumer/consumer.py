@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from huey_core.consumer.clock_offset import measured_offset
-from huey_core.consumer.config import BaseConfiguration, ConsumerConfig, settings_for
+from huey_core.consumer.config import BaseConfiguration, settings_for
 from huey_core.consumer.dead_letters import DeadLetterReporter
 from huey_core.consumer.delivery_runner import DeliveryRunner
 from huey_core.consumer.fetcher import Fetcher
@@ -31,6 +31,7 @@ from huey_core.exceptions import QueueException, QueueReadException
 from huey_core.invoker.runner import CommandRunner
 from huey_core.message import read_header
 from huey_core.safe_logging import get_logger
+from huey_core.settings import ConsumerConfig
 from huey_core.snapshot import Snapshot, Stats
 from huey_core.text import counted, error_line
 

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from huey_core.backends.base import BaseDataStore
-    from huey_core.consumer.config import ConsumerConfig
     from huey_core.invoker.invoker import Invoker
+    from huey_core.settings import ConsumerConfig
     from huey_core.snapshot import Snapshot
 
 __all__ = ["HEARTBEAT", "MOST_IDS", "ConsumerRecord", "Heartbeat", "consumers_alive", "keeps_heartbeats"]

@@ -17,7 +17,7 @@ from huey_core.safe_logging import get_logger
 from huey_core.text import printable_text, traceback_text
 
 if TYPE_CHECKING:
-    from huey_core.consumer.config import ConsumerConfig
+    from huey_core.settings import ConsumerConfig
 
 __all__ = ["JSONFormatter", "set_up_logging"]
 

@@ -10,7 +10,7 @@ import pytest
 from huey_core import Invoker, queue_command
 from huey_core.commands.registry import default_registry
 from huey_core.consumer import BaseConfiguration, Consumer, ConsumerConfig
-from huey_core.consumer.config import invoker_of, load_configuration
+from huey_core.consumer.config import invoker_of, load_configuration, read_configuration
 from huey_core.exceptions import ConfigurationError
 from huey_core.hookspecs import hookimpl
 
@@ -20,7 +20,7 @@ def test_a_class_gives_the_settings():
         THREADS = 7
         PERIODIC = False
 
-    config = ConsumerConfig.from_configuration(Configuration)
+    config = read_configuration(Configuration)
 
     assert (config.threads, config.periodic) == (7, False)
 
@@ -30,13 +30,13 @@ def test_the_command_line_goes_before_the_class():
         THREADS = 7
         LEASE = 20.0
 
-    config = ConsumerConfig.from_configuration(Configuration, threads=2, lease=None)
+    config = read_configuration(Configuration, threads=2, lease=None)
 
     assert (config.threads, config.lease) == (2, 20.0)
 
 
 def test_the_class_and_the_checked_values_agree_on_every_default():
-    assert ConsumerConfig.from_configuration(BaseConfiguration) == ConsumerConfig()
+    assert read_configuration(BaseConfiguration) == ConsumerConfig()
 
 
 def test_an_unknown_setting_offers_the_closest():
@@ -44,7 +44,7 @@ def test_an_unknown_setting_offers_the_closest():
         THREAD = 7
 
     with pytest.raises(ConfigurationError, match="did you mean THREADS"):
-        ConsumerConfig.from_configuration(Configuration)
+        read_configuration(Configuration)
 
 
 @pytest.mark.parametrize(

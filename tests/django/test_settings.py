@@ -9,7 +9,7 @@ from django.test import override_settings
 
 from frames import assert_not_shown
 from huey_core import hookimpl
-from huey_core.consumer.config import ConsumerConfig
+from huey_core.consumer import ConsumerConfig
 from huey_core.exceptions import EncodeError
 from huey_django import get_invoker, queue_command
 from huey_django.conf import KEYS, HueySettings, SettingsError

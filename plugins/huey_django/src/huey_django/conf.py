@@ -23,7 +23,7 @@ from django.utils.module_loading import import_string
 from huey_core import hookspecs
 from huey_core.backends.options import parse_positive_size
 from huey_core.backends.url import BackendURL
-from huey_core.consumer.config import ConsumerConfig
+from huey_core.consumer import ConsumerConfig
 from huey_core.exceptions import ConfigurationError, QueueException
 from huey_core.invoker.opened import STATE_PREFIX
 from huey_core.secret import hidden, with_secrets_hidden

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from huey_core.backends.base import BaseQueue
-    from huey_core.consumer.config import ConsumerConfig
+    from huey_core.consumer import ConsumerConfig
     from huey_django.invoker import DjangoInvoker
 
 __all__ = ["DjangoConsumer", "invokers_to_serve", "make_consumers"]

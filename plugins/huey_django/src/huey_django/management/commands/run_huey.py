@@ -11,10 +11,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connections
 
 from huey_core.consumer import ConsumerGroup
-from huey_core.consumer.config import LOG_FORMATS
 from huey_core.consumer.logs import set_up_logging
 from huey_core.consumer.signals import end_soon, run_until_signalled
 from huey_core.exceptions import QueueException
+from huey_core.settings import LOG_FORMATS
 from huey_django.conf import HueySettings, SettingsError
 from huey_django.consumers import make_consumers
 from huey_django.discovery import autodiscover
@@ -24,7 +24,7 @@ from huey_django.reload import CodeWatch, start_again, start_or_wait
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from huey_core.consumer.config import ConsumerConfig
+    from huey_core.consumer import ConsumerConfig
     from huey_core.consumer.signals import Runnable
 
 EPILOG: Final = """\

@@ -1,0 +1,86 @@
+"""The consumer's settings as it uses them: their defaults, and what each may be."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from threading import TIMEOUT_MAX
+from typing import Final
+
+from huey_core.exceptions import ConfigurationError
+
+__all__ = ["LOG_FORMATS", "WORKER_TYPES", "ConsumerConfig"]
+
+WORKER_TYPES: Final = ("thread",)
+LOG_FORMATS: Final = ("text", "json")
+
+
+@dataclass(kw_only=True)
+class ConsumerConfig:
+    """The settings of :class:`~huey_core.consumer.BaseConfiguration`, which describes them, in lower case and checked.
+
+    Raises:
+        ConfigurationError: A value cannot be used; the message names the setting.
+    """
+
+    periodic: bool = True
+    worker_type: str = "thread"
+    threads: int = 4
+    lease: float | None = None
+    prefetch: int = 1000
+    shutdown_timeout: float = 30.0
+    unreadable_delay: float = 10.0
+    initial_delay: float = 0.1
+    backoff: float = 1.15
+    max_delay: float = 10.0
+    utc: bool = True
+    logfile: str | None = None
+    loglevel: int | str = logging.INFO
+    log_format: str = "text"
+    log_commands: bool = False
+    log_max_bytes: int = 10 * 2**20
+    log_backups: int = 3
+
+    def __post_init__(self) -> None:
+        self.check()
+
+    def check(self) -> None:
+        """Refuse values that cannot be used; called again after plugins had their say."""
+        if self.worker_type not in WORKER_TYPES:
+            raise ConfigurationError(f"WORKER_TYPE must be one of {', '.join(WORKER_TYPES)}, not {self.worker_type!r}")
+        if self.log_format not in LOG_FORMATS:
+            raise ConfigurationError(f"LOG_FORMAT must be one of {', '.join(LOG_FORMATS)}, not {self.log_format!r}")
+        self._check_whole("threads", 1)
+        self._check_whole("prefetch", 0)
+        self._check_whole("log_max_bytes", 0)
+        self._check_whole("log_backups", 0)
+        if self.log_max_bytes and not self.log_backups:
+            # RotatingFileHandler would let the file grow for ever.
+            raise ConfigurationError(
+                "LOG_BACKUPS must be at least 1 for a log file that is rotated; LOG_MAX_BYTES = 0 turns rotation off"
+            )
+        for name in ("shutdown_timeout", "unreadable_delay", "initial_delay", "max_delay"):
+            self._check_number(name, 0)
+        self._check_number("backoff", 1)
+        if self.lease is not None:
+            self._check_number("lease", 1)
+        if not isinstance(self.loglevel, int) and (
+            not isinstance(self.loglevel, str) or self.loglevel.upper() not in logging.getLevelNamesMapping()
+        ):
+            raise ConfigurationError(f"LOGLEVEL must be a level such as INFO or DEBUG, not {self.loglevel!r}")
+        if self.logfile is not None and not isinstance(self.logfile, str | os.PathLike):
+            raise ConfigurationError(f"LOGFILE must be the path of a file, not {self.logfile!r}")
+
+    def _check_whole(self, name: str, least: int) -> None:
+        value = getattr(self, name)
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ConfigurationError(f"{name.upper()} must be a whole number of at least {least}, not {value!r}")
+
+    def _check_number(self, name: str, least: float) -> None:
+        value = getattr(self, name)
+        # No thread can wait any longer. Written so that "not a number" is refused too.
+        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= TIMEOUT_MAX:
+            raise ConfigurationError(
+                f"{name.upper()} must be a number of at least {least} and at most {TIMEOUT_MAX:.0f}, not {value!r}"
+            )
