@@ -17,7 +17,7 @@ class Stats:
         retried: Messages put back to be tried again.
         released: Messages given back.
         buried: Messages made dead letters.
-        lost: Outcomes that changed nothing, because the lease had ended.
+        lost: Outcomes that did not count, because the lease had ended.
     """
 
     claimed: int = 0

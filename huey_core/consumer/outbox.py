@@ -4,7 +4,7 @@ Whoever has time flushes: the fetch loop between two claims, or a worker while t
 flush at a time carries everything that has come together until then, so a busy consumer needs a fraction of a round
 trip for a command.
 
-An outcome is kept for as long as its lease is: only when the lease was lost would writing it change nothing. What the
+An outcome is kept for as long as its lease is: when that was lost, another delivery of the message decides. What the
 server does not take, while it takes others, is parked and tried again by itself, so that nothing has to wait for it.
 """
 
@@ -63,8 +63,8 @@ class Outbox:
         has_parked: Called with a delivery whose command has run, and whose outcome cannot be written yet.
         cannot_write: Called with the id of a message, and a reason, that is made a dead letter because its outcome can
             never be written.
-        lease: Seconds for which a lease is renewed to see whether the server writes at all; ``None`` when there is no
-            lease, and nothing is given up.
+        lease: Seconds for which a lease is renewed to see whether it is still ours, and whether the server writes at
+            all; ``None`` when there is no lease, and nothing is given up.
         back_off: How to go on after a failure.
         clock: A monotonic time in seconds.
     """
@@ -168,13 +168,39 @@ class Outbox:
     def _refused(self, outcome: Outcome) -> Refused:
         return Refused(outcome, self._clock(), self._results.written)
 
-    def _with_results_written(self, batch: list[Outcome]) -> list[Outcome]:
-        """Write the results that the queue cannot write together with the outcome; return what it may settle now."""
-        ready = (self._with_result_written(outcome) for outcome in batch if outcome.delivery in self._in_flight)
+    def _renew(self, outcomes: Sequence[Outcome]) -> list[bool]:
+        """Renew leases, and return which were still ours."""
+        if self._lease is None:
+            return [True] * len(outcomes)
+        return self._source.extend([outcome.delivery for outcome in outcomes], self._lease)
+
+    def _lose(self, outcome: Outcome) -> None:
+        self._in_flight.lost(outcome.delivery)
+        fields = {"task_id": _id(outcome), "delivery_count": outcome.delivery.attempt}
+        message = "the lease of message %s was lost; the outcome of this delivery does not count"
+        log.warning(message, _id(outcome), extra=fields)
+
+    def _with_results_written(self, batch: list[Outcome], before: Refused | None = None) -> list[Outcome]:
+        """Write the results that the queue cannot write together with the outcome; return what it may settle now.
+
+        Args:
+            batch: The outcomes.
+            before: The one outcome of the batch as it was parked, if it was.
+        """
+        ours = [outcome for outcome in batch if outcome.delivery in self._in_flight]
+        separate = [outcome for outcome in ours if self._results.is_needed(outcome)]
+        if not separate:
+            return ours
+        if not self._results.is_spared():
+            # Where another run has written a result, that of this one is not to replace it.
+            for outcome, is_ours in zip(separate, self._renew(separate), strict=True):
+                if not is_ours:
+                    self._lose(outcome)
+        ready = (self._with_result_written(outcome, before) for outcome in ours if outcome.delivery in self._in_flight)
         return [outcome for outcome in ready if outcome is not None]
 
-    def _with_result_written(self, outcome: Outcome, before: Refused | None = None) -> Outcome | None:
-        """The same for one, that may have been parked before; ``None`` when it is parked now, or given up."""
+    def _with_result_written(self, outcome: Outcome, before: Refused | None) -> Outcome | None:
+        """The same for one; ``None`` when it is parked now, given up or lost."""
         if not self._results.is_needed(outcome):
             return outcome
         if self._results.is_spared():
@@ -182,13 +208,16 @@ class Outbox:
             return None
         one = before or self._refused(outcome)
         try:
-            return self._results.write(outcome)
+            written = self._results.write(outcome, lambda: self._renew([outcome]) == [True])
         except Exception as error:  # noqa: BLE001 - a driver may raise anything, while its server is away or to refuse
             if self._results.has_refused(one.results_before):
                 self._give_up(one, error)
             else:
                 self._park(one, error)
             return None
+        if written is None:
+            self._lose(outcome)
+        return written
 
     def _settle(self, batch: Sequence[Outcome]) -> None:
         if not batch:
@@ -201,8 +230,7 @@ class Outbox:
                     if isinstance(outcome, Bury):
                         self._has_buried(outcome.delivery)
                 else:
-                    self._in_flight.lost(outcome.delivery)
-                    log.warning("the lease of message %s had ended; its outcome changed nothing", _id(outcome))
+                    self._lose(outcome)
         finally:
             self._on_its_way = ()
 
@@ -240,14 +268,12 @@ class Outbox:
             self._parked.put_back(again)
 
     def _settle_again(self, one: Refused) -> None:
-        if one.outcome.delivery not in self._in_flight:
-            return
-        ready = self._with_result_written(one.outcome, one)
-        if ready is None:
-            return
-        one.outcome = ready
         try:
-            self._settle([ready])
+            ready = self._with_results_written([one.outcome], one)
+            if not ready:
+                return
+            [one.outcome] = ready
+            self._settle(ready)
         except Exception as error:
             if not self._is_refusal(error):
                 raise
@@ -262,7 +288,7 @@ class Outbox:
             return False
         try:
             # A server that writes this, for the same message, would write an outcome too.
-            return self._source.extend([one.outcome.delivery], self._lease) == [True]
+            return self._renew([one.outcome]) == [True]
         except Exception as error:  # noqa: BLE001 - as above
             log.debug("the server writes nothing at all: %s", error_line(error))
             return False

@@ -1,17 +1,22 @@
-"""Results whose store cannot be written in one step with the queue: they are written first, and then the outcome."""
+"""Results whose store cannot be written in one step with the queue: they are written first, and then the outcome.
+
+The lease is renewed before, so a run that has lost it writes nothing. A consumer may be stopped just after that, for
+longer than the lease. So a result is not put over another unless the lease was renewed after a look at that one.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from huey_core.backends.base import EmptyData
 from huey_core.backends.leased import Ack, Bury
 from huey_core.invoker.stored_result import write_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from huey_core.backends.base import BaseDataStore
-    from huey_core.backends.leased import Outcome
+    from huey_core.backends.base import BaseDataStore, EmptyDataType
+    from huey_core.backends.leased import Outcome, ResultWrite
     from huey_core.consumer.retry import BackOff
 
 __all__ = ["ResultWriter"]
@@ -54,28 +59,43 @@ class ResultWriter:
         """Whether the store is away, and is not to be tried now."""
         return self._clock() < self._spared_until
 
-    def write(self, outcome: Outcome) -> Outcome:
+    def write(self, outcome: Outcome, is_ours: Callable[[], bool]) -> Outcome | None:
         """Write the result of an outcome that needs it, and return what is left for the queue.
 
+        Args:
+            outcome: The outcome.
+            is_ours: Renews the lease, and returns whether it was still ours. It is called when there is a result.
+
+        Returns:
+            The outcome without its result; ``None`` when the lease was lost, and nothing was written.
+
         Raises:
-            Exception: The store did not take it.
+            Exception: The store did not take it, or the lease could not be renewed.
         """
         if not isinstance(outcome, Ack | Bury) or outcome.result is None:
             return outcome
+        found: bytes | EmptyDataType = EmptyData
+        while not self._write_over(found, outcome.result):
+            found = outcome.result.store.peek(outcome.result.key)
+            if not is_ours():
+                return None
+        self.written += 1
+        if isinstance(outcome, Ack):
+            return Ack(outcome.delivery, None, outcome.follow_ups)
+        return Bury(outcome.delivery, outcome.reason, outcome.detail)
+
+    def _write_over(self, found: bytes | EmptyDataType, result: ResultWrite) -> bool:
         try:
-            write_result(outcome.result)
+            is_written = write_result(result, found)
         except Exception as error:
             self._failures_in_a_row += 1
             if self._failures_in_a_row >= STORE_TRIES:
                 self._spared_until = self._clock() + self._back_off.failed(error)
             raise
-        self.written += 1
         self._failures_in_a_row = 0
         self._spared_until = float("-inf")
         self._back_off.over()
-        if isinstance(outcome, Ack):
-            return Ack(outcome.delivery, None, outcome.follow_ups)
-        return Bury(outcome.delivery, outcome.reason, outcome.detail)
+        return is_written
 
     def has_refused(self, written_before: int) -> bool:
         """Whether what has just failed was refused: the store has taken others since, so it is not away."""

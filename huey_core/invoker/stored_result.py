@@ -5,6 +5,8 @@ from __future__ import annotations
 from inspect import CO_GENERATOR
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from huey_core.backends.capabilities import Capability
+from huey_core.backends.json_value import swap
 from huey_core.backends.leased import MAX_DETAIL, ResultWrite
 from huey_core.exceptions import (
     CommandAbandoned,
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
-    from huey_core.backends.base import BaseDataStore
+    from huey_core.backends.base import BaseDataStore, EmptyDataType
     from huey_core.commands.base import QueueCommand
     from huey_core.commands.execution import Execution
     from huey_core.serializers.base import Serializer
@@ -288,18 +290,27 @@ def result_write(settings: ResultSettings, task_id: str, value: bytes, ttl: floa
     return ResultWrite(settings.results, task_id, value, ttl if settings.results_expire else None)
 
 
-def write_result(result: ResultWrite) -> None:
+def write_result(result: ResultWrite, found: bytes | EmptyDataType | None = None) -> bool:
     """Put a result into its store, where the queue cannot do it together with the ack.
+
+    Args:
+        result: The result.
+        found: What was there at the last look, to be replaced by it only while it is there still. ``None`` replaces
+            whatever there is, as does a store without :attr:`Capability.LOCKS`.
+
+    Returns:
+        Whether it was written.
 
     Raises:
         DataStorePutException: The store could not be written.
     """
+    store, seconds = result.store, () if result.ttl is None else (result.ttl,)
     try:
-        if result.ttl is None:
-            result.store.put(result.key, result.value)
-        else:
-            result.store.put(result.key, result.value, result.ttl)
+        if found is not None and Capability.LOCKS in store.capabilities:
+            return swap(store, result.key, found, result.value, *seconds)
+        store.put(result.key, result.value, *seconds)
     except QueueException:
         raise
     except Exception as error:
         raise DataStorePutException(f"the result of {result.key} could not be written: {error}") from error
+    return True
