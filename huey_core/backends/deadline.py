@@ -42,13 +42,18 @@ def time_limit(seconds: float | None) -> Iterator[None]:
 
 
 @overload
-def time_left(most: float) -> float: ...
+def time_left(most: float, least: float = GRACE) -> float: ...
 @overload
-def time_left(most: float | None) -> float | None: ...
-def time_left(most: float | None) -> float | None:
-    """Return for how many seconds a call may wait: ``most``, or what the caller's limit has left if that is less."""
+def time_left(most: float | None, least: float = GRACE) -> float | None: ...
+def time_left(most: float | None, least: float = GRACE) -> float | None:
+    """Return for how many seconds a call may wait: ``most``, or what the caller's limit has left if that is less.
+
+    Args:
+        most: Seconds, or ``None`` for ever.
+        least: Seconds that a call has in any case.
+    """
     deadline = _deadline.get()
     if deadline is None:
         return most
-    left = max(deadline - time.monotonic(), GRACE)
+    left = max(deadline - time.monotonic(), least)
     return left if most is None else min(left, most)

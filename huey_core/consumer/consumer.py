@@ -8,6 +8,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from huey_core.backends.deadline import time_limit
 from huey_core.consumer.clock_offset import measured_offset
 from huey_core.consumer.config import BaseConfiguration, settings_for
 from huey_core.consumer.dead_letters import DeadLetterReporter
@@ -23,7 +24,7 @@ from huey_core.consumer.pools import ThreadPool
 from huey_core.consumer.prefetch import Prefetch
 from huey_core.consumer.result_writer import ResultWriter
 from huey_core.consumer.retry import BackOff, Outage, Pauses
-from huey_core.consumer.shutdown import Shutdown
+from huey_core.consumer.shutdown import LAST_STEPS, Shutdown
 from huey_core.consumer.signals import run_until_signalled
 from huey_core.consumer.source import source_of
 from huey_core.consumer.startup_report import STARTUP_REPORT, WARNING
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from huey_core.backends.leased import Delivery
+    from huey_core.consumer.supervision import Service
     from huey_core.invoker.invoker import Invoker
 
 __all__ = ["Consumer"]
@@ -146,20 +148,16 @@ class Consumer:
             if self.config.periodic
             else None
         )
-        self._services = [
-            service
-            for service in (self.lease_renewal, self.dead_letters, self.fetcher, self.periodic)
-            if service is not None
-        ]
+        feeders: list[Service] = [self.fetcher, *([self.periodic] if self.periodic else ())]
+        keepers: list[Service] = [self.lease_renewal, *([self.dead_letters] if self.dead_letters else ())]
+        self._services = [*keepers, *feeders]
         self._shutdown = Shutdown(
             source=self.source,
             pool=self.pool,
             in_flight=self.in_flight,
             outbox=self.outbox,
-            fetcher=self.fetcher,
-            periodic=self.periodic,
-            lease_renewal=self.lease_renewal,
-            dead_letters=self.dead_letters,
+            feeders=feeders,
+            keepers=keepers,
             back_off=self._back_off("stopping"),
         )
 
@@ -213,8 +211,9 @@ class Consumer:
         timeout = self.config.shutdown_timeout if timeout is None else timeout
         running = counted(len(self.snapshot().running), "command")
         log.info("queue %r: stopping (%s): %s running", self.invoker.queue.name, reason, running)
-        self._finished = self._shutdown.run(timeout)
-        self.notify("huey_consumer_stop", reason=reason)
+        with time_limit(timeout + LAST_STEPS):
+            self._finished = self._shutdown.run(timeout)
+            self.notify("huey_consumer_stop", reason=reason)
         log.info("queue %r: stopped: %s", self.invoker.queue.name, self.stats)
         for faults in self.invoker.plugins.hook_faults():
             log.warning("%s", faults)

@@ -75,8 +75,9 @@ class DeadLetterReporter(Service):
         self._stopping.set()
         self._waiting.put(None)
 
-    def report_what_is_left(self) -> None:
-        """Log how many were not reported. Called when :meth:`stop` has had its time."""
+    def join_until(self, deadline: float) -> None:
+        """Wait for the thread, and log how many were not reported."""
+        super().join_until(deadline)
         at_hand = 1 if self.is_alive() else 0
         unreported = self._waiting.qsize() - 1 + at_hand
         if unreported > 0:

@@ -134,7 +134,7 @@ class Fetcher(Service):
     def flush_for_worker(self) -> None:
         """Settle in a worker's thread, because the fetch loop waits in the server and would come to it too late."""
         try:
-            self._outbox.flush()
+            self._outbox.flush_unless_flushing()
         except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
             # The outcomes went back into the outbox, and the fetch loop is woken to try again and again.
             log.debug("a worker could not settle: %s", error_line(error))

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 from huey_core._version import __version__
 from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
+from huey_core.backends.deadline import time_left
 from huey_core.backends.json_value import JSONValue
 from huey_core.exceptions import Unsupported
 from huey_core.hookspecs import hookimpl
@@ -186,7 +187,7 @@ class _HeartbeatWriter(threading.Thread):
         """Remove the record, and wait for that a little while; if it takes longer, the store forgets it by itself."""
         self._snapshot = None
         self._has_news.set()
-        self.join(_PATIENCE)
+        self.join(time_left(_PATIENCE, least=0.0))
 
     def run(self) -> None:
         """Write until the end."""

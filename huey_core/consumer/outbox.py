@@ -133,29 +133,45 @@ class Outbox:
             Exception: The server did not answer. What could not be settled goes on waiting for the next flush.
         """
         with self._flushing:
-            if not self.due_in():
-                self._try_parked_again()
-            singly = 0
-            while batch := self._take(1 if singly else SETTLE_AT_ONCE):
-                singly = max(singly - 1, 0)
-                try:
-                    batch = self._with_results_written(batch)
-                    self._settle(batch)
-                except BaseException as error:
-                    is_refused = self._is_refusal(error)
-                    if is_refused and len(batch) == 1:
-                        self._park(self._refused(batch[0]), error)
-                        continue
-                    self._put_back(batch)
-                    if not is_refused:
-                        raise
-                    # One that is refused is not to hold up the others.
-                    singly = len(batch)
-            self._back_off.over()
+            self._flush()
+
+    def flush_unless_flushing(self) -> None:
+        """Do the same, unless another thread is at it, which then settles what waits here too: nobody waits for it.
+
+        Raises:
+            Exception: The server did not answer.
+        """
+        # Again after a flush: who has added an outcome meanwhile may have left it to this thread, a moment too late.
+        while self._waiting and self._flushing.acquire(blocking=False):
+            try:
+                self._flush()
+            finally:
+                self._flushing.release()
 
     def is_settling(self, delivery: Delivery) -> bool:
         """Whether the outcome of a delivery is on its way to the server at this moment."""
         return any(outcome.delivery is delivery for outcome in self._on_its_way)
+
+    def _flush(self) -> None:
+        if not self.due_in():
+            self._try_parked_again()
+        singly = 0
+        while batch := self._take(1 if singly else SETTLE_AT_ONCE):
+            singly = max(singly - 1, 0)
+            try:
+                batch = self._with_results_written(batch)
+                self._settle(batch)
+            except BaseException as error:
+                is_refused = self._is_refusal(error)
+                if is_refused and len(batch) == 1:
+                    self._park(self._refused(batch[0]), error)
+                    continue
+                self._put_back(batch)
+                if not is_refused:
+                    raise
+                # One that is refused is not to hold up the others.
+                singly = len(batch)
+        self._back_off.over()
 
     def _take(self, most: int) -> list[Outcome]:
         with self._lock:

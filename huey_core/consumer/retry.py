@@ -56,7 +56,7 @@ class Outage:
         self._tries = 0
         self._is_logged = False
 
-    def joined_by(self, back_off: BackOff, doing: str, error: Exception) -> None:
+    def joined_by(self, back_off: BackOff, doing: str, error: BaseException) -> None:
         """Note that somebody failed, once more or for the first time."""
         with self._lock:
             now = self.clock()
@@ -108,7 +108,7 @@ class BackOff:
         self._since: float | None = None
         self._failures = 0
 
-    def failed(self, error: Exception) -> float:
+    def failed(self, error: BaseException) -> float:
         """Note a failure, and return how long to pause, in seconds."""
         if self._since is None:
             self._since = self._outage.clock()

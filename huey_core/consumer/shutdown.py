@@ -1,8 +1,14 @@
-"""How a consumer stops: running commands finish, outcomes are written, and the rest is given back."""
+"""How a consumer stops: running commands finish, outcomes are written, and the rest is given back.
+
+A server that is out of reach may hold a call for many seconds. So all that is asked of it here is asked in other
+threads, which are left behind when the time is up; what they could not write comes back when its lease ends.
+"""
 
 from __future__ import annotations
 
+import threading
 import time
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.leased import Release
@@ -10,29 +16,25 @@ from huey_core.safe_logging import get_logger
 from huey_core.text import counted
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Sequence
 
     from huey_core.backends.leased import Delivery
-    from huey_core.consumer.dead_letters import DeadLetterReporter
-    from huey_core.consumer.fetcher import Fetcher
     from huey_core.consumer.in_flight import InFlight
-    from huey_core.consumer.lease_renewal import LeaseRenewal
     from huey_core.consumer.outbox import Outbox
-    from huey_core.consumer.periodic import PeriodicScheduler
     from huey_core.consumer.pools import WorkerPool
     from huey_core.consumer.retry import BackOff
     from huey_core.consumer.source import Source
+    from huey_core.consumer.supervision import Service
 
-__all__ = ["Shutdown"]
+__all__ = ["LAST_STEPS", "Shutdown"]
 
 log: Final = get_logger(__name__)
 
 GLANCE: Final = 0.05
 """Seconds between two looks, while a consumer stops, at what has still to be written."""
 
-LAST_STEPS: Final = 2.0
-"""Seconds that the consumer's own threads have to end in any case, so that what one has just claimed is given back."""
+LAST_STEPS: Final = 0.6
+"""Seconds beyond the timeout for giving back what did not finish, and for the consumer's own threads to end."""
 
 
 class Shutdown:
@@ -43,11 +45,10 @@ class Shutdown:
         pool: Runs deliveries.
         in_flight: Those under our lease.
         outbox: Their outcomes.
-        fetcher: Claims them.
-        periodic: Writes ticks, if this consumer does.
-        lease_renewal: Renews the leases until the end.
-        dead_letters: Reports dead letters, if there are any.
+        feeders: The services that bring in work, which end first.
+        keepers: The services that what is in flight needs until the end.
         back_off: How to go on after a failure.
+        last_steps: Seconds beyond the timeout for what has to be done in any case.
     """
 
     def __init__(
@@ -57,21 +58,19 @@ class Shutdown:
         pool: WorkerPool,
         in_flight: InFlight,
         outbox: Outbox,
-        fetcher: Fetcher,
-        periodic: PeriodicScheduler | None,
-        lease_renewal: LeaseRenewal,
-        dead_letters: DeadLetterReporter | None,
+        feeders: Sequence[Service],
+        keepers: Sequence[Service],
         back_off: BackOff,
+        last_steps: float = LAST_STEPS,
     ) -> None:
         self._source = source
         self._pool = pool
         self._in_flight = in_flight
         self._outbox = outbox
-        self._fetcher = fetcher
-        self._periodic = periodic
-        self._lease_renewal = lease_renewal
-        self._dead_letters = dead_letters
+        self._feeders = feeders
+        self._keepers = keepers
         self._back_off = back_off
+        self._last_steps = last_steps
 
     def run(self, timeout: float) -> bool:
         """Stop claiming, let running commands finish, and give back the rest.
@@ -83,12 +82,11 @@ class Shutdown:
             Whether every running command finished in time and its outcome was written.
         """
         deadline = time.monotonic() + timeout
-        if self._periodic is not None:
-            self._periodic.stop()
-        self._fetcher.stop()
-        self._join(self._fetcher, deadline)
-        if self._periodic is not None and self._periodic.is_alive():
-            self._periodic.join(max(deadline - time.monotonic(), 0.0))
+        end = deadline + self._last_steps
+        for service in self._feeders:
+            service.stop()
+        for service in self._feeders:
+            service.join_until(end - self._last_steps * 2 / 3)
         self._release(self._pool.drain())
         self._pool.stop()
         self._finish(deadline)
@@ -98,22 +96,21 @@ class Shutdown:
             late = counted(len(unfinished), "command")
             log.warning("giving back %s that did not finish in %g s", late, timeout)
         self._release(unfinished)
-        self._write_what_waits()
+        self._write_what_waits(until=end - self._last_steps / 3)
         unwritten = self._report_what_is_left()
-        self._lease_renewal.stop()
-        self._join(self._lease_renewal, deadline)
-        if self._dead_letters is not None:
-            self._dead_letters.stop()
-            self._join(self._dead_letters, deadline)
-            self._dead_letters.report_what_is_left()
+        for service in self._keepers:
+            service.stop()
+        for service in self._keepers:
+            service.join_until(end)
         return not unfinished and not unwritten
 
     def run_now(self) -> None:
         """Give back everything at once, running commands included."""
-        self._fetcher.stop()
+        for service in self._feeders:
+            service.stop()
         self._let_go_of_what_ended_workers()
         self._release(self._without_outcome(self._in_flight.all()))
-        self._write_what_waits()
+        self._write_what_waits(until=time.monotonic() + self._last_steps)
         self._report_what_is_left()
 
     def _release(self, deliveries: Sequence[Delivery]) -> None:
@@ -141,7 +138,7 @@ class Shutdown:
         while (now := time.monotonic()) < deadline:
             waits = bool(self._outbox.left()) or self._source.unplaced
             if waits and now >= next_try:
-                error = self._write_what_waits()
+                error = self._write_what_waits(until=deadline)
                 if error is None:
                     self._back_off.over()
                 next_try = now + (GLANCE if error is None else self._back_off.failed(error))
@@ -152,13 +149,21 @@ class Shutdown:
             else:
                 break
 
-    def _write_what_waits(self) -> Exception | None:
+    def _write_what_waits(self, until: float) -> BaseException | None:
         """Try once to write outcomes and what could not be placed; return what went wrong."""
+        tried: SimpleQueue[BaseException | None] = SimpleQueue()
+        threading.Thread(target=lambda: tried.put(self._try_to_write()), name="huey-last-writes", daemon=True).start()
+        try:
+            return tried.get(timeout=max(until - time.monotonic(), 0.0))
+        except Empty:
+            return TimeoutError("no answer within the time that was left")
+
+    def _try_to_write(self) -> BaseException | None:
         failed = None
         for write in (self._outbox.flush, self._source.put_back):
             try:
                 write()
-            except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
+            except BaseException as error:  # noqa: BLE001 - a driver may raise anything while its server is away
                 failed = error
         return failed
 
@@ -172,9 +177,3 @@ class Shutdown:
         if messages:
             log.error("%s could not be given back; %s", counted(messages, "message"), self._source.fate)
         return outcomes > 0
-
-    def _join(self, thread: threading.Thread, deadline: float) -> None:
-        """Wait for a thread that was told to end, which a server or a plugin may keep from it for long."""
-        thread.join(max(deadline - time.monotonic(), LAST_STEPS))
-        if thread.is_alive():
-            log.warning("the thread %s has not ended in time and is left behind", thread.name)

@@ -65,6 +65,16 @@ class Service(threading.Thread):
         """End the thread soon."""
         self._stopping.set()
 
+    def join_until(self, deadline: float) -> None:
+        """Wait for the thread, which was told to stop; if a server or a plugin keeps it for longer, leave it behind.
+
+        Args:
+            deadline: Until when, on the monotonic clock.
+        """
+        self.join(max(deadline - time.monotonic(), 0.0))
+        if self.is_alive():
+            log.warning("%s has not ended in time and is left behind", self._what)
+
     @abstractmethod
     def _work(self) -> None:
         """Do the work, and return when told to stop. It is called again when it raises."""

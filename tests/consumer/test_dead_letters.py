@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from huey_core import CommandRegistry, Invoker, QueueCommand, hookimpl, queue_command
@@ -354,8 +356,7 @@ def test_a_consumer_that_stops_says_how_many_it_has_not_told_of(invoker, monkeyp
 
     reporter.stop()
     reporter.start()
-    reporter.join()
-    reporter.report_what_is_left()
+    reporter.join_until(time.monotonic() + 60)
 
     assert caplog.messages == [
         "dead letter a cannot be reported yet, retrying: ConnectionError: away",

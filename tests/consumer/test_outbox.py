@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from huey_core import CommandRegistry, Invoker, QueueCommand
 from huey_core.backends.leased import Ack, Bury, Release, ResultWrite, Retry
 from huey_core.consumer import Consumer, parked
+from huey_core.consumer.retry import BackOff
 from huey_core.exceptions import CommandError
 from huey_memory import MemoryDataStore, MemoryQueue
 from plain_backend import AwayStore, PlainQueue, PlainStore
@@ -123,6 +125,48 @@ def test_what_waits_is_settled_in_one_go(consumer):
     consumer.outbox.flush()
 
     assert (len(consumer.outbox), len(consumer.in_flight), consumer.stats.done) == (0, 0, 3)
+
+
+def flush_in_another_thread(consumer: Consumer) -> None:
+    worker = threading.Thread(target=consumer.outbox.flush_unless_flushing, daemon=True)
+    worker.start()
+    worker.join(60)
+    assert not worker.is_alive()
+
+
+def test_nobody_waits_for_a_flush_of_another_thread_which_settles_what_is_added_meanwhile(consumer, monkeypatch):
+    first, second = claim(consumer, 2)
+    settle_really = consumer.source.settle
+
+    def settle(outcomes):
+        if outcomes[0].delivery is first:
+            consumer.outbox.add(ack(consumer, second))
+            flush_in_another_thread(consumer)
+        return settle_really(outcomes)
+
+    monkeypatch.setattr(consumer.source, "settle", settle)
+    consumer.outbox.add(ack(consumer, first))
+
+    consumer.outbox.flush_unless_flushing()
+
+    assert len(consumer.in_flight) == 0
+
+
+def test_what_is_left_to_a_flush_at_its_very_end_is_settled_too(consumer, monkeypatch):
+    first, second = claim(consumer, 2)
+    late = iter([second])
+
+    def over(back_off):
+        for delivery in late:
+            consumer.outbox.add(ack(consumer, delivery))
+            flush_in_another_thread(consumer)
+
+    monkeypatch.setattr(BackOff, "over", over)
+    consumer.outbox.add(ack(consumer, first))
+
+    consumer.outbox.flush_unless_flushing()
+
+    assert len(consumer.in_flight) == 0
 
 
 def test_outcomes_wait_while_the_server_is_away(consumer):

@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 
 from huey_core import CommandRegistry, Invoker, queue_command
-from huey_core.consumer import Consumer, ConsumerConfig, fetcher, shutdown
+from huey_core.consumer import Consumer, ConsumerConfig, fetcher
 from huey_core.consumer.delivery_runner import DeliveryRunner
 from huey_core.consumer.pools import thread as thread_module
 from huey_core.consumer.prefetch import Prefetch
@@ -290,46 +290,54 @@ def test_giving_everything_back_at_once_leaves_alone_what_has_an_outcome(cut_off
     assert (consumer.stats.released, consumer.stats.lost) == (0, 0)
 
 
-def stops_at_once(consumer):
-    """Whether a consumer that is told to stop does not wait for what hangs."""
-    stopping = threading.Thread(target=consumer.stop, kwargs={"timeout": 0.0}, daemon=True)
+def returns_at_once(stop, *arguments):
+    """Whether a way to stop does not wait for what hangs."""
+    stopping = threading.Thread(target=stop, args=arguments, daemon=True)
     stopping.start()
     stopping.join(PATIENCE)
     return not stopping.is_alive()
 
 
-def test_a_plugin_that_blocks_in_the_heartbeat_does_not_hold_up_the_stop(make_invoker, run_consumer, monkeypatch):
-    monkeypatch.setattr(shutdown, "LAST_STEPS", 0.01)
-    began, end = threading.Event(), threading.Event()
+@pytest.fixture
+def hang():
+    """What hangs until the end of the test; ``began`` is set when the first thread does."""
+    end = threading.Event()
 
+    def hang():
+        hang.began.set()
+        end.wait(10 * PATIENCE)
+
+    hang.began = threading.Event()
+    yield hang
+    end.set()
+
+
+def test_a_plugin_that_blocks_in_the_heartbeat_does_not_hold_up_the_stop(make_invoker, run_consumer, hang):
     class Blocking:
         @hookimpl
         def huey_consumer_heartbeat(self, consumer, snapshot):
-            began.set()
-            end.wait(10 * PATIENCE)
+            hang()
 
     consumer = run_consumer(make_invoker(plugins=[Blocking()]), lease=1.0)
-    assert began.wait(PATIENCE)
+    assert hang.began.wait(PATIENCE)
 
-    assert stops_at_once(consumer)
-    end.set()
+    assert returns_at_once(consumer.stop, "stopped", 0.0)
 
 
-def test_a_claim_that_hangs_does_not_hold_up_the_stop(cut_off, run_consumer, monkeypatch):
-    monkeypatch.setattr(shutdown, "LAST_STEPS", 0.01)
-    began, end = threading.Event(), threading.Event()
+@pytest.mark.parametrize("method", ["claim", "settle", "extend"])
+@pytest.mark.parametrize("stop", [lambda consumer: consumer.stop(timeout=0.0), Consumer.stop_now])
+def test_a_call_that_hangs_does_not_hold_up_the_stop(invoker, run_consumer, slow, hang, monkeypatch, method, stop):
+    really = getattr(invoker.queue, method)
+    consumer = run_consumer(invoker, threads=3, lease=1.0)
+    for _ in range(3):
+        slow()
+        assert slow.started.acquire(timeout=PATIENCE)
+    monkeypatch.setattr(invoker.queue, method, lambda *arguments: hang() or really(*arguments))
+    if method != "extend":
+        slow.release.set()
+    assert hang.began.wait(PATIENCE)
 
-    def claim(*arguments):
-        began.set()
-        end.wait(10 * PATIENCE)
-        return []
-
-    monkeypatch.setattr(cut_off.queue, "claim", claim)
-    consumer = run_consumer(cut_off)
-    assert began.wait(PATIENCE)
-
-    assert stops_at_once(consumer)
-    end.set()
+    assert returns_at_once(stop, consumer)
 
 
 def test_settings_beside_a_config_are_refused(invoker):

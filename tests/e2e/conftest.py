@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -19,7 +20,10 @@ def deploy(server: RedisServer, tmp_path: Path) -> Iterator[Callable[..., Deploy
     with ExitStack() as stack:
 
         def deploy(on: RedisServer = server, **options: Any) -> Deployment:
-            return stack.enter_context(closing(Deployment(on, tmp_path, **options)))
+            # Longer than a busy machine holds anybody up. Who needs them shorter must bear that they may run out.
+            options = {"queue": tmp_path.name, "lease": 60, "socket_timeout": 30, "connect_timeout": 30} | options
+            url = f"{on.url()}?{urlencode(options)}"
+            return stack.enter_context(closing(Deployment(url, tmp_path)))
 
         yield deploy
 

@@ -120,17 +120,6 @@ def test_a_signal_to_end_during_a_restart_ends_the_consumer_in_order(deployment)
     assert result.get() == consumer.pid
 
 
-def test_a_consumer_ends_in_time_while_its_server_does_not_answer(new_server, deploy):
-    server = new_server()
-    consumer = deploy(server, socket_timeout=1, connect_timeout=1).start("--shutdown-timeout", "1")
-    server.suspend()
-    await_condition(lambda: consumer.log_lines("is unavailable"), "the outage is noticed")
-
-    consumer.send(signal.SIGTERM)
-
-    assert consumer.exit_code(timeout=25) == 0
-
-
 def test_a_second_signal_ends_a_consumer_that_waits_for_its_server(new_server, deploy):
     server = new_server()
     deployment = deploy(server, socket_timeout=600)

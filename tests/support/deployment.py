@@ -14,11 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
-from urllib.parse import urlencode
 
 import pytest
-
-from huey_redis.testing import RedisServer
 
 __all__ = ["APP", "ConsumerProcess", "Deployment", "Entry", "await_condition", "whole_lines"]
 
@@ -130,9 +127,8 @@ class Deployment:
     """The application of ``tests/e2e/app`` with a queue of its own.
 
     Args:
-        server: Where the queue is.
+        url: The URL of the queue.
         folder: An empty folder for the journal and the logs.
-        options: Options of the queue's URL.
 
     Attributes:
         main: The application's module as a producer imports it.
@@ -140,11 +136,9 @@ class Deployment:
         constants: What constants of consumers that are started from now on are to be, by their dotted names.
     """
 
-    def __init__(self, server: RedisServer, folder: Path, **options: Any) -> None:
+    def __init__(self, url: str, folder: Path) -> None:
         self.folder = folder
-        # Longer than a busy machine holds anybody up. Who needs them shorter must bear that they may run out.
-        options = {"queue": folder.name, "lease": 60, "socket_timeout": 30, "connect_timeout": 30} | options
-        self.environment = {"HUEY_URL": f"{server.url()}?{urlencode(options)}", "E2E_FOLDER": str(folder)}
+        self.environment = {"HUEY_URL": url, "E2E_FOLDER": str(folder)}
         self.constants: dict[str, float] = {}
         self._consumers: list[ConsumerProcess] = []
         self.main = self._load()

@@ -1,0 +1,76 @@
+"""What consumers promise on every server, when it does not answer or they do not run."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+import time
+from contextlib import closing
+
+import pytest
+
+from deployment import Deployment, await_condition
+from huey_mongo.testing import MongoServer
+from huey_redis.testing import RedisServer
+
+LEASE = 3
+"""Seconds."""
+
+BUSY_MACHINE = 2.0
+"""Seconds that a machine may lose on which much else runs."""
+
+
+class SQLiteFile:
+    """A file in the place of a server: one that does not answer is one that another process has locked."""
+
+    def __init__(self, path):
+        self._path = path
+        self._lock = None
+
+    def url(self, **options):
+        query = "&".join(f"{name}={value}" for name, value in options.items())
+        return f"sqlite:///{self._path}?{query}"
+
+    def suspend(self):
+        self._lock = sqlite3.connect(self._path, isolation_level=None)
+        self._lock.execute("BEGIN IMMEDIATE")
+
+    def resume(self):
+        self._lock.close()
+
+
+@pytest.fixture(params=["redis", "mongo", "sqlite"])
+def any_server(request, tmp_path):
+    """A server of each kind, which a test may suspend."""
+    if request.param == "sqlite":
+        yield SQLiteFile(tmp_path / "queue.sqlite3")
+    else:
+        with {"redis": RedisServer, "mongo": MongoServer}[request.param]() as server:
+            yield server
+
+
+@pytest.fixture
+def deployment(any_server, tmp_path):
+    """The application on that server, with the time limits that it has when a URL names none."""
+    with closing(Deployment(any_server.url(queue="q", lease=str(LEASE)), tmp_path)) as deployment:
+        yield deployment
+
+
+def test_a_consumer_stops_in_time_while_its_server_does_not_answer_and_nothing_is_lost(any_server, deployment):
+    consumer = deployment.start("--threads", "8", "--shutdown-timeout", "2")
+    results = [deployment.main.wait_for_file("go") for _ in range(8)]
+    for result in results:
+        deployment.await_started(result.task_id)
+    any_server.suspend()
+    deployment.let_go("go")
+    await_condition(lambda: len(deployment.journal("finished")) == 8, "the commands have finished")
+
+    asked = time.monotonic()
+    consumer.send(signal.SIGTERM)
+    assert consumer.exit_code() == 0
+    taken = time.monotonic() - asked
+
+    any_server.resume()
+    deployment.start()
+    assert all(result.get(blocking=True, timeout=60) for result in results)
+    assert taken < 2 + 1 + BUSY_MACHINE
