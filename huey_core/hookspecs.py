@@ -23,23 +23,27 @@ with "Called when", "before" or "after"; ``When`` says precisely when, ``Thread`
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import pluggy
 
+from huey_core.commands.base import CommandInvoker
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import click
 
+    from huey_core.backends.base import BaseDataStore
     from huey_core.backends.leased import ResultWrite
     from huey_core.commands.base import QueueCommand
     from huey_core.commands.execution import Execution
     from huey_core.commands.registry import CommandRegistry
-    from huey_core.consumer.consumer import Consumer
-    from huey_core.invoker.invoker import Invoker
+    from huey_core.serializers.base import Serializer
     from huey_core.settings import ConsumerConfig
     from huey_core.snapshot import Snapshot
 
-__all__ = ["OBSERVERS", "PROJECT", "hookimpl"]
+__all__ = ["OBSERVERS", "PROJECT", "ConsumerLike", "InvokerLike", "hookimpl"]
 
 PROJECT: Final = "huey_core"
 """The project name under which pluggy finds hook implementations."""
@@ -47,6 +51,71 @@ PROJECT: Final = "huey_core"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 """Marks a function as the implementation of the hook of the same name."""
+
+
+class InvokerLike(CommandInvoker, Protocol):
+    """What a hook may use of the :class:`~huey_core.Invoker` that it is given."""
+
+    @property
+    def registry(self) -> CommandRegistry:
+        """Where commands are registered and found."""
+
+    @property
+    def result_store(self) -> BaseDataStore | None:
+        """Where results are kept, if they are."""
+
+    @property
+    def results(self) -> BaseDataStore:
+        """The same, or a ``ConfigurationError``."""
+
+    @property
+    def results_expire(self) -> bool:
+        """Whether the result store forgets values by itself."""
+
+    @property
+    def result_ttl(self) -> float | None:
+        """Seconds for which results are kept in such a store; ``None`` keeps them for ever."""
+
+    @property
+    def serializer(self) -> Serializer:
+        """Writes arguments and results."""
+
+    @property
+    def accepted(self) -> Mapping[str, Serializer]:
+        """The serializers whose messages are read, by name."""
+
+    @property
+    def max_body_size(self) -> int:
+        """The most bytes of arguments, and of a result."""
+
+    def now(self) -> float:
+        """The current time in seconds since the epoch, by the queue's clock as far as it is known."""
+
+    def enqueue(self, command: QueueCommand) -> Any:
+        """Write another command to the queue, and return the handle on its result."""
+
+
+class ConsumerLike(Protocol):
+    """What a hook may use of the :class:`~huey_core.consumer.Consumer` that it is given."""
+
+    @property
+    def invoker(self) -> InvokerLike:
+        """The invoker whose commands it runs."""
+
+    @property
+    def config(self) -> ConsumerConfig:
+        """Its settings."""
+
+    @property
+    def name(self) -> str:
+        """What it is called among the consumers of its queue."""
+
+    @property
+    def lease(self) -> float:
+        """Seconds for which it holds a message before it renews."""
+
+    def snapshot(self) -> Snapshot:
+        """What it holds and has done."""
 
 
 @hookspec
@@ -65,7 +134,7 @@ def huey_command_registered(registry: CommandRegistry, command_class: type[Queue
 
 
 @hookspec
-def huey_before_enqueue(invoker: Invoker, command: QueueCommand) -> None:
+def huey_before_enqueue(invoker: InvokerLike, command: QueueCommand) -> None:
     """Called before a command is encoded: to change its headers, ``retries`` or ``eta``, or to refuse it.
 
     When: Once for each command that is enqueued, calls of ``enqueue_many`` and ticks of periodic commands included. Not
@@ -81,7 +150,7 @@ def huey_before_enqueue(invoker: Invoker, command: QueueCommand) -> None:
 
 
 @hookspec
-def huey_after_enqueue(invoker: Invoker, command: QueueCommand) -> None:
+def huey_after_enqueue(invoker: InvokerLike, command: QueueCommand) -> None:
     """Called after a command was written to the queue, unless it was a duplicate.
 
     When: After the write, once for each new message.
@@ -94,7 +163,7 @@ def huey_after_enqueue(invoker: Invoker, command: QueueCommand) -> None:
 
 
 @hookspec
-def huey_before_execute(invoker: Invoker, command: QueueCommand) -> None:
+def huey_before_execute(invoker: InvokerLike, command: QueueCommand) -> None:
     """Called before a command runs: to keep it from running, by raising.
 
     Core's implementation raises :class:`~huey_core.exceptions.CommandExpired` for a command past its expiry.
@@ -112,7 +181,7 @@ def huey_before_execute(invoker: Invoker, command: QueueCommand) -> None:
 
 
 @hookspec(firstresult=True)
-def huey_execute(invoker: Invoker, command: QueueCommand) -> Execution | None:
+def huey_execute(invoker: InvokerLike, command: QueueCommand) -> Execution | None:
     """Called when a command is to run: to run it.
 
     Core's implementation does it, last of all. Wrap it to do something around every run, which is how timing and
@@ -134,7 +203,7 @@ def huey_execute(invoker: Invoker, command: QueueCommand) -> Execution | None:
 
 
 @hookspec(firstresult=True)
-def huey_retry_delay(invoker: Invoker, command: QueueCommand, error: BaseException) -> float | None:
+def huey_retry_delay(invoker: InvokerLike, command: QueueCommand, error: BaseException) -> float | None:
     """Called after a command raised: to decide whether it is retried, and when.
 
     Core's implementation comes last and follows the command's ``retries``, ``retry_delay``, ``retry_backoff``,
@@ -156,7 +225,7 @@ def huey_retry_delay(invoker: Invoker, command: QueueCommand, error: BaseExcepti
 
 
 @hookspec(firstresult=True)
-def huey_store_result(invoker: Invoker, command: QueueCommand, execution: Execution) -> ResultWrite | None:
+def huey_store_result(invoker: InvokerLike, command: QueueCommand, execution: Execution) -> ResultWrite | None:
     """Called after a command ended: to decide what is written to the result store together with the ack.
 
     Core's implementation comes last and stores values and errors as the invoker and the command are configured.
@@ -179,7 +248,7 @@ def huey_store_result(invoker: Invoker, command: QueueCommand, execution: Execut
 
 
 @hookspec
-def huey_command_succeeded(invoker: Invoker, command: QueueCommand, execution: Execution) -> None:
+def huey_command_succeeded(invoker: InvokerLike, command: QueueCommand, execution: Execution) -> None:
     """Called after a command returned.
 
     When: After the run, before the ack is written. A consumer that is killed in between runs the command again.
@@ -193,7 +262,7 @@ def huey_command_succeeded(invoker: Invoker, command: QueueCommand, execution: E
 
 
 @hookspec
-def huey_command_failed(invoker: Invoker, command: QueueCommand, error: BaseException) -> None:
+def huey_command_failed(invoker: InvokerLike, command: QueueCommand, error: BaseException) -> None:
     """Called after a command raised that will not be retried.
 
     When: After its last run, before the outcome is written.
@@ -207,7 +276,7 @@ def huey_command_failed(invoker: Invoker, command: QueueCommand, error: BaseExce
 
 
 @hookspec
-def huey_command_retried(invoker: Invoker, command: QueueCommand, error: BaseException, delay: float) -> None:
+def huey_command_retried(invoker: InvokerLike, command: QueueCommand, error: BaseException, delay: float) -> None:
     """Called after a command raised that will be retried.
 
     When: After a run that failed, before the retry is written.
@@ -222,7 +291,7 @@ def huey_command_retried(invoker: Invoker, command: QueueCommand, error: BaseExc
 
 
 @hookspec
-def huey_command_revoked(invoker: Invoker, command: QueueCommand) -> None:
+def huey_command_revoked(invoker: InvokerLike, command: QueueCommand) -> None:
     """Called when a revoked command is dropped without a run.
 
     When: In place of the run.
@@ -235,7 +304,7 @@ def huey_command_revoked(invoker: Invoker, command: QueueCommand) -> None:
 
 
 @hookspec
-def huey_command_expired(invoker: Invoker, command: QueueCommand) -> None:
+def huey_command_expired(invoker: InvokerLike, command: QueueCommand) -> None:
     """Called when a command is dropped without a run because it has expired.
 
     When: In place of the run.
@@ -248,7 +317,7 @@ def huey_command_expired(invoker: Invoker, command: QueueCommand) -> None:
 
 
 @hookspec
-def huey_command_buried(invoker: Invoker, command: QueueCommand | None, message_id: str, reason: str) -> None:
+def huey_command_buried(invoker: InvokerLike, command: QueueCommand | None, message_id: str, reason: str) -> None:
     """Called when a message becomes a dead letter.
 
     When: A command has failed for good, unless it has ``keep_failed=False``, or a message could not be read for too
@@ -279,7 +348,7 @@ def huey_consumer_configure(config: ConsumerConfig) -> None:
 
 
 @hookspec
-def huey_consumer_report(consumer: Consumer) -> list[str]:
+def huey_consumer_report(consumer: ConsumerLike) -> list[str]:
     """Called when a consumer starts: to add lines to the report that it logs.
 
     Core's own lines come from an implementation of this hook.
@@ -299,7 +368,7 @@ def huey_consumer_report(consumer: Consumer) -> list[str]:
 
 
 @hookspec
-def huey_consumer_start(consumer: Consumer) -> None:
+def huey_consumer_start(consumer: ConsumerLike) -> None:
     """Called before a consumer's threads start: to prepare what it needs, or to keep it from starting.
 
     When: After the report, before the threads start.
@@ -312,7 +381,7 @@ def huey_consumer_start(consumer: Consumer) -> None:
 
 
 @hookspec
-def huey_consumer_heartbeat(consumer: Consumer, snapshot: Snapshot) -> None:
+def huey_consumer_heartbeat(consumer: ConsumerLike, snapshot: Snapshot) -> None:
     """Called when a consumer's heartbeat is due: to see its state.
 
     When: Three times a lease, for as long as the consumer runs.
@@ -326,7 +395,7 @@ def huey_consumer_heartbeat(consumer: Consumer, snapshot: Snapshot) -> None:
 
 
 @hookspec
-def huey_consumer_stop(consumer: Consumer, reason: str) -> None:
+def huey_consumer_stop(consumer: ConsumerLike, reason: str) -> None:
     """Called after a consumer has stopped.
 
     It claims nothing more, and every lease was given back. A command that did not finish in time may still run.
@@ -341,7 +410,7 @@ def huey_consumer_stop(consumer: Consumer, reason: str) -> None:
 
 
 @hookspec
-def huey_worker_start(consumer: Consumer, worker: str) -> None:
+def huey_worker_start(consumer: ConsumerLike, worker: str) -> None:
     """Called before a worker runs its first command.
 
     When: Before its first command.
@@ -354,7 +423,7 @@ def huey_worker_start(consumer: Consumer, worker: str) -> None:
 
 
 @hookspec
-def huey_worker_stop(consumer: Consumer, worker: str) -> None:
+def huey_worker_stop(consumer: ConsumerLike, worker: str) -> None:
     """Called after a worker's last command: the place to close what belongs to its thread, such as a connection.
 
     When: After its last command.

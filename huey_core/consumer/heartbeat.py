@@ -22,7 +22,7 @@ from huey_core.backends.capabilities import Capability
 from huey_core.backends.deadline import time_left
 from huey_core.backends.json_value import JSONValue
 from huey_core.exceptions import Unsupported
-from huey_core.hookspecs import hookimpl
+from huey_core.hookspecs import ConsumerLike, hookimpl
 from huey_core.plugins.hook_faults import HookFaults
 from huey_core.safe_logging import get_logger
 from huey_core.text import error_line
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from huey_core.backends.base import BaseDataStore
     from huey_core.invoker.invoker import Invoker
-    from huey_core.settings import ConsumerConfig
     from huey_core.snapshot import Snapshot
 
 __all__ = ["HEARTBEAT", "MOST_IDS", "ConsumerRecord", "Heartbeat", "consumers_alive", "keeps_heartbeats"]
@@ -115,19 +114,12 @@ def consumers_alive(task_store: BaseDataStore) -> list[ConsumerRecord]:
     return [ConsumerRecord.decode(record) for record in records if record is not EmptyData]
 
 
-class RunningConsumer(Protocol):
-    """What a consumer's hooks need to know of it."""
-
-    invoker: Invoker
-    config: ConsumerConfig
-    lease: float
+class RunningConsumer(ConsumerLike, Protocol):
+    """What core's own hooks of a consumer need to know of it."""
 
     @property
-    def name(self) -> str:
-        """What it is called among the consumers of its queue."""
-
-    def snapshot(self) -> Snapshot:
-        """What it holds now."""
+    def invoker(self) -> Invoker:
+        """The invoker whose commands it runs."""
 
 
 class Heartbeat:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from huey_core.commands.execution import Execution
 from huey_core.exceptions import CommandExpired
-from huey_core.hookspecs import hookimpl
+from huey_core.hookspecs import InvokerLike, hookimpl
 from huey_core.invoker.stored_result import result_of
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from huey_core.backends.leased import ResultWrite
     from huey_core.commands.base import QueueCommand
-    from huey_core.invoker.invoker import Invoker
 
 __all__ = ["CoreFeatures"]
 
@@ -30,23 +29,25 @@ class CoreFeatures:
     """Core's implementations of the control hooks. All of them come last."""
 
     @hookimpl(trylast=True)
-    def huey_before_execute(self, invoker: Invoker, command: QueueCommand) -> None:
+    def huey_before_execute(self, invoker: InvokerLike, command: QueueCommand) -> None:
         if command.expires_at is not None and invoker.now() > command.expires_at:
             raise CommandExpired(f"{command.command_name} {command.task_id} had expired before it could start")
 
     @hookimpl(trylast=True)
-    def huey_execute(self, invoker: Invoker, command: QueueCommand) -> Execution:
+    def huey_execute(self, invoker: InvokerLike, command: QueueCommand) -> Execution:
         value = command.execute()
         return Execution(_run_coroutine(value) if isinstance(value, CoroutineType) else value)
 
     @hookimpl(trylast=True)
-    def huey_retry_delay(self, invoker: Invoker, command: QueueCommand, error: BaseException) -> float | None:
+    def huey_retry_delay(self, invoker: InvokerLike, command: QueueCommand, error: BaseException) -> float | None:
         if command.retries > 0 and command.options.may_retry(error):
             return command.options.delay_before_retry(command.retried)
         return None
 
     @hookimpl(trylast=True)
-    def huey_store_result(self, invoker: Invoker, command: QueueCommand, execution: Execution) -> ResultWrite | None:
+    def huey_store_result(
+        self, invoker: InvokerLike, command: QueueCommand, execution: Execution
+    ) -> ResultWrite | None:
         return result_of(invoker, command, execution)
 
 
