@@ -124,8 +124,8 @@ def hooks_reference() -> str:
 _INTRODUCTION: Final = """\
 Every hook, as its specification in `huey_core/hookspecs.py` has it. [Hooks](hooks.md) explains the two kinds, the order
 of implementations, and has examples. *In a worker* means: in the worker thread that runs the command, added to the
-command's time; with `always_eager` that is the calling thread. `InvokerLike` and `ConsumerLike` say what a hook may use of
-the `Invoker` and the `Consumer` that it is given.
+command's time; with `always_eager` that is the calling thread. `InvokerLike` and `ConsumerLike` say what a hook may
+use of the `Invoker` and the `Consumer` that it is given.
 """
 
 

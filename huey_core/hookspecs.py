@@ -54,7 +54,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 class InvokerLike(CommandInvoker, Protocol):
-    """What a hook may use of the :class:`~huey_core.Invoker` that it is given."""
+    """What hooks, and others that the :class:`~huey_core.Invoker` itself needs, may use of it."""
 
     @property
     def registry(self) -> CommandRegistry:

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from huey_core.backends.leased import Outcome
     from huey_core.commands.base import QueueCommand
     from huey_core.commands.execution import Execution
-    from huey_core.invoker.invoker import Invoker
+    from huey_core.invoker.runner import RunningInvoker
 
 __all__ = ["run_eagerly", "run_until_done"]
 
 
-def run_eagerly(invoker: Invoker, command: QueueCommand) -> Any:
+def run_eagerly(invoker: RunningInvoker, command: QueueCommand) -> Any:
     """Run a command and return what its call returns.
 
     Returns:
@@ -47,7 +47,7 @@ def run_eagerly(invoker: Invoker, command: QueueCommand) -> Any:
     return AsyncData(invoker, command.task_id, record)
 
 
-def run_until_done(invoker: Invoker, data: bytes) -> tuple[QueueCommand, Outcome, Execution]:
+def run_until_done(invoker: RunningInvoker, data: bytes) -> tuple[QueueCommand, Outcome, Execution]:
     """Run a message in the caller, and again as long as it is retried.
 
     Returns:

@@ -6,7 +6,7 @@ import threading
 import time
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from huey_core.backends.base import BaseDataStore, EmptyData
 from huey_core.backends.capabilities import Capability
@@ -16,36 +16,15 @@ from huey_core.exceptions import ConfigurationError, DataStoreGetException, Data
 from huey_core.invoker.stored_result import decode_result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterator
 
     from huey_core.backends.base import EmptyDataType
     from huey_core.commands.base import QueueCommand
-    from huey_core.invoker.revocation import Revocations
-    from huey_core.serializers.base import Serializer
+    from huey_core.hookspecs import InvokerLike
 
 __all__ = ["AsyncData"]
 
 R = TypeVar("R")
-
-
-class ResultReader(Protocol):
-    """What the handle on a result needs of the invoker."""
-
-    @property
-    def results(self) -> BaseDataStore:
-        """The result store."""
-
-    @property
-    def accepted(self) -> Mapping[str, Serializer]:
-        """The serializers whose results are read."""
-
-    @property
-    def max_body_size(self) -> int:
-        """The most bytes that a result may have."""
-
-    @property
-    def revocations(self) -> Revocations:
-        """The revocations of calls."""
 
 
 class AsyncData(Generic[R]):
@@ -63,7 +42,7 @@ class AsyncData(Generic[R]):
     """
 
     def __init__(
-        self, invoker: ResultReader, task_id: str | QueueCommand, record: bytes | EmptyDataType = EmptyData
+        self, invoker: InvokerLike, task_id: str | QueueCommand, record: bytes | EmptyDataType = EmptyData
     ) -> None:
         try:
             self._accepted = invoker.accepted

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import time
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, ResultWrite, Retry
 from huey_core.commands.context import CURRENT, RunContext, log_fields
 from huey_core.commands.execution import Execution
 from huey_core.exceptions import CommandExpired, CommandNotFound, CommandRevoked, EncodeError, SerializationError
+from huey_core.hookspecs import InvokerLike
 from huey_core.invoker.stored_result import encode_error, format_error, result_of, result_write, traceback_of_command
 from huey_core.invoker.tick_dead_letters import command_of_tick
 from huey_core.safe_logging import get_logger
@@ -25,13 +26,36 @@ from huey_core.text import error_line, error_text
 
 if TYPE_CHECKING:
     from huey_core.commands.base import QueueCommand
-    from huey_core.invoker.invoker import Invoker
+    from huey_core.commands.codec import CommandCodec
+    from huey_core.plugins.manager import PluginManager
 
-__all__ = ["CommandRunner"]
+__all__ = ["CommandRunner", "RunningInvoker"]
 
 log: Final = get_logger(__name__)
 
 T = TypeVar("T")
+
+
+class RunningInvoker(InvokerLike, Protocol):
+    """What is needed of an invoker to run its commands."""
+
+    @property
+    def codec(self) -> CommandCodec:
+        """Reads messages, and writes those of retries."""
+
+    @property
+    def plugins(self) -> PluginManager:
+        """The hooks."""
+
+    @property
+    def hook(self) -> Any:
+        """The control hooks, to be called by name."""
+
+    def notify(self, hook_name: str, **arguments: Any) -> None:
+        """Tell the observers of a hook."""
+
+    def take_revocation(self, command: QueueCommand) -> bool:
+        """Whether a command must not run now."""
 
 
 class CommandRunner:
@@ -48,7 +72,7 @@ class CommandRunner:
 
     def __init__(
         self,
-        invoker: Invoker,
+        invoker: RunningInvoker,
         unreadable_delay: float = 10.0,
         unreadable_deliveries: int = 5,
         *,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from inspect import CO_GENERATOR
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.json_value import swap
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
-    from huey_core.backends.base import BaseDataStore, EmptyDataType
+    from huey_core.backends.base import EmptyDataType
     from huey_core.commands.base import QueueCommand
     from huey_core.commands.execution import Execution
+    from huey_core.hookspecs import InvokerLike
     from huey_core.serializers.base import Serializer
 
 __all__ = [
-    "ResultSettings",
     "decode_result",
     "encode_dropped",
     "encode_end",
@@ -58,34 +58,6 @@ _WITHOUT_RESULT: Final[dict[str, type[CommandException]]] = {
     "expired": CommandExpired,
     "abandoned": CommandAbandoned,
 }
-
-
-class ResultSettings(Protocol):
-    """What is stored of results, how and for how long: an invoker's settings."""
-
-    @property
-    def result_store(self) -> BaseDataStore | None:
-        """Where results are stored, if they are."""
-
-    @property
-    def results(self) -> BaseDataStore:
-        """The same, or an error."""
-
-    @property
-    def results_expire(self) -> bool:
-        """Whether the store forgets values by itself."""
-
-    @property
-    def result_ttl(self) -> float | None:
-        """Seconds for which results are kept in such a store; ``None`` keeps them for ever."""
-
-    @property
-    def serializer(self) -> Serializer:
-        """Writes results."""
-
-    @property
-    def max_body_size(self) -> int:
-        """The most bytes that a result may have."""
 
 
 def encode_value(serializer: Serializer, task_id: str, value: Any, max_size: int = DEFAULT_MAX_BODY_SIZE) -> bytes:
@@ -244,50 +216,50 @@ def decode_result(
     raise DecodeError(f"the stored result has the unknown state {state!r}")
 
 
-def leaves_record(settings: ResultSettings, wanted: bool | None, ttl: float | None, *, is_tick: bool) -> bool:
-    """Whether the end of a command is noted in the result store, so that whoever waits for it learns of it.
+def leaves_record(invoker: InvokerLike, wanted: bool | None, ttl: float | None, *, is_tick: bool) -> bool:
+    """Whether the end of a command is noted in the invoker's result store, so that whoever waits for it learns of it.
 
     Where it would be kept for ever, a command whose result is not wanted leaves nothing: nobody may ever read it. For a
     tick nobody waits, so its result is stored only where that is asked for.
 
     Args:
-        settings: The invoker's settings.
+        invoker: The invoker.
         wanted: The command's option ``store_result``.
         ttl: Its option ``result_ttl``.
         is_tick: Whether it runs by the clock, and was not called.
     """
-    if settings.result_store is None or (is_tick and not wanted):
+    if invoker.result_store is None or (is_tick and not wanted):
         return False
     if wanted is not False:
         return True
-    return settings.results_expire and (ttl is not None or settings.result_ttl is not None)
+    return invoker.results_expire and (ttl is not None or invoker.result_ttl is not None)
 
 
-def result_of(settings: ResultSettings, command: QueueCommand, execution: Execution) -> ResultWrite | None:
+def result_of(invoker: InvokerLike, command: QueueCommand, execution: Execution) -> ResultWrite | None:
     """What core stores of a command's end, by the command's options; ``None`` for nothing.
 
     Raises:
-        EncodeError: The serializer cannot carry what the command returned.
+        EncodeError: The invoker's serializer cannot carry what the command returned.
     """
     options = command.options
     is_tick = command.tick_at is not None
-    if not leaves_record(settings, options.store_result, options.result_ttl, is_tick=is_tick):
+    if not leaves_record(invoker, options.store_result, options.result_ttl, is_tick=is_tick):
         return None
-    value = encode_end(settings.serializer, command.task_id, execution, options.store_result, settings.max_body_size)
-    return result_write(settings, command.task_id, value, options.result_ttl)
+    value = encode_end(invoker.serializer, command.task_id, execution, options.store_result, invoker.max_body_size)
+    return result_write(invoker, command.task_id, value, options.result_ttl)
 
 
-def result_write(settings: ResultSettings, task_id: str, value: bytes, ttl: float | None = None) -> ResultWrite:
+def result_write(invoker: InvokerLike, task_id: str, value: bytes, ttl: float | None = None) -> ResultWrite:
     """Make the write of a result.
 
     Args:
-        settings: The invoker's settings, with a result store.
+        invoker: The invoker. It has a result store.
         task_id: The command's id.
         value: The result, encoded.
-        ttl: Seconds to keep it, where the store can forget; ``None`` as long as the settings say.
+        ttl: Seconds to keep it, where the store can forget; ``None`` as long as the invoker says.
     """
-    ttl = settings.result_ttl if ttl is None else ttl
-    return ResultWrite(settings.results, task_id, value, ttl if settings.results_expire else None)
+    ttl = invoker.result_ttl if ttl is None else ttl
+    return ResultWrite(invoker.results, task_id, value, ttl if invoker.results_expire else None)
 
 
 def write_result(result: ResultWrite, found: bytes | EmptyDataType | None = None) -> bool:
