@@ -23,7 +23,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from huey_core.backends.url import BackendURL
+from huey_core.backends import BackendURL
 from huey_redis import RedisBackend, scripts
 from huey_redis.connection import Argument, Connections
 from huey_redis.keys import QUEUE_PARTS, queue_keys

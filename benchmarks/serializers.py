@@ -17,14 +17,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from huey_core.serializers.json import JSONSerializer
+from huey_core.serializers import JSONSerializer
 from huey_msgpack import MessagePackSerializer
 from huey_zstd import ZstdSerializer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from huey_core.serializers.base import Serializer
+    from huey_core.serializers import Serializer
 
 MOMENT: Final = dt.datetime(2030, 1, 1, 12, 30, tzinfo=dt.UTC)
 ORDER: Final = {"id": 70311, "at": MOMENT, "total": Decimal("104.90"), "key": UUID(int=7), "box": (3, 4, 5)}

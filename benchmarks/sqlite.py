@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from huey_core.backends.leased import Ack, Message, ResultWrite
+from huey_core.backends import Ack, Message, ResultWrite
 from huey_sqlite import SQLiteDataStore, SQLiteQueue
 from huey_sqlite.settings import SYNCHRONOUS
 

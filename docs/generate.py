@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from huey_core import hookspecs
-from huey_core.backends.url import BackendURL
+from huey_core.backends import BackendURL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

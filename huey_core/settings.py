@@ -14,6 +14,7 @@ __all__ = ["LOG_FORMATS", "WORKER_TYPES", "ConsumerConfig"]
 
 WORKER_TYPES: Final = ("thread",)
 LOG_FORMATS: Final = ("text", "json")
+"""How a line of the log can be written; the first is the default."""
 
 
 @dataclass(kw_only=True)

@@ -17,7 +17,7 @@ from .words import count_words
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from huey_core.commands.execution import Execution
+    from huey_core.commands import Execution
 
 LEASE = 2.0
 

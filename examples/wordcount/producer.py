@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from huey_core.backends.capabilities import Capability
+from huey_core.backends import Capability
 
 from .app import LEASE, count_file, invoker
 from .consumers import kill, running_consumers

@@ -1,1 +1,99 @@
-"""The contract between huey-core and its backends: what a plugin author implements."""
+"""The contract between huey-core and its backends: what a plugin author implements, and what helps with it.
+
+What is listed here is public; the modules of this package are not.
+"""
+
+from __future__ import annotations
+
+from huey_core.backends.backend import HUEY_PLUGIN_API, Backend
+from huey_core.backends.base import BaseDataStore, BaseQueue, EmptyData, EmptyDataType
+from huey_core.backends.callbacks import call_watchers
+from huey_core.backends.capabilities import Capability
+from huey_core.backends.deadline import time_left
+from huey_core.backends.forking import ForkAware, PerProcess, ProcessLock, randomness
+from huey_core.backends.leased import (
+    DEFAULT_LEASE,
+    DEFAULT_MAX_DELIVERIES,
+    MAX_DETAIL,
+    MAX_PRIORITY,
+    MAX_REASON,
+    Ack,
+    Bury,
+    Counts,
+    Delivery,
+    LeasedQueue,
+    Message,
+    Outcome,
+    Release,
+    ResultWrite,
+    Retry,
+    State,
+    StoredMessage,
+    Written,
+    abandoned_reason,
+    new_message_id,
+)
+from huey_core.backends.options import (
+    COMMON_OPTIONS,
+    DEFAULT_RESULT_TTL,
+    Option,
+    parse_bool,
+    parse_int,
+    parse_positive_int,
+    parse_positive_seconds,
+    parse_positive_size,
+    parse_seconds,
+    parse_size,
+    parse_text,
+)
+from huey_core.backends.tls import check_tls_files
+from huey_core.backends.url import BackendURL
+
+__all__ = [
+    "COMMON_OPTIONS",
+    "DEFAULT_LEASE",
+    "DEFAULT_MAX_DELIVERIES",
+    "DEFAULT_RESULT_TTL",
+    "HUEY_PLUGIN_API",
+    "MAX_DETAIL",
+    "MAX_PRIORITY",
+    "MAX_REASON",
+    "Ack",
+    "Backend",
+    "BackendURL",
+    "BaseDataStore",
+    "BaseQueue",
+    "Bury",
+    "Capability",
+    "Counts",
+    "Delivery",
+    "EmptyData",
+    "EmptyDataType",
+    "ForkAware",
+    "LeasedQueue",
+    "Message",
+    "Option",
+    "Outcome",
+    "PerProcess",
+    "ProcessLock",
+    "Release",
+    "ResultWrite",
+    "Retry",
+    "State",
+    "StoredMessage",
+    "Written",
+    "abandoned_reason",
+    "call_watchers",
+    "check_tls_files",
+    "new_message_id",
+    "parse_bool",
+    "parse_int",
+    "parse_positive_int",
+    "parse_positive_seconds",
+    "parse_positive_size",
+    "parse_seconds",
+    "parse_size",
+    "parse_text",
+    "randomness",
+    "time_left",
+]

@@ -12,7 +12,7 @@ from huey_core.backends.leased import LeasedQueue
 from huey_core.cli.output import echo_json, echo_pairs
 from huey_core.cli.target import json_option, opened, queue_option, server_errors, url_argument
 from huey_core.exceptions import PluginException
-from huey_core.plugins.backends import backends
+from huey_core.plugins.backends import backend_registry
 
 if TYPE_CHECKING:
     from huey_core.backends.backend import Backend
@@ -70,8 +70,8 @@ def _plugin(backend: Backend) -> str:
     cls = type(backend)
     target = f"{cls.__module__}.{cls.__qualname__}"
     try:
-        entry = backends.find(backend.url.scheme)
-        is_installed = backends.load(entry) is cls
+        entry = backend_registry.find(backend.url.scheme)
+        is_installed = backend_registry.load(entry) is cls
     except PluginException:
         is_installed = False
     return f"{entry.source} ({target})" if is_installed else target

@@ -10,12 +10,12 @@ from huey_core._version import __version__
 from huey_core.backends.backend import HUEY_PLUGIN_API
 from huey_core.cli.diagnosis import Finding, Level
 from huey_core.exceptions import ConfigurationError, PluginException, PluginIncompatible
-from huey_core.plugins.backends import backends
+from huey_core.plugins.backends import backend_registry
 from huey_core.plugins.discovery import BACKENDS, GROUPS, PLUGINS, SERIALIZERS, entries
 from huey_core.plugins.environment import CHOICE, DISABLE, chosen_distributions, disabled_names, is_named, normalise
 from huey_core.plugins.loading import load
 from huey_core.plugins.manager import PluginManager
-from huey_core.plugins.serializers import serializers
+from huey_core.plugins.serializers import serializer_registry
 from huey_core.plugins.status import PluginStatus, Status, consumer_script, plugin_rows
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def _look(check: str, source: str, entry: Entry, facts: dict[str, Any]) -> Findi
         manager.load(entry)
         plugin = load(entry)
     else:
-        plugin = (backends if entry.group == BACKENDS else serializers).load(entry)
+        plugin = (backend_registry if entry.group == BACKENDS else serializer_registry).load(entry)
     facts["api"] = getattr(plugin, "api_version" if entry.group == BACKENDS else "HUEY_PLUGIN_API", 1)
     sentence = f"{source}, API {facts['api']}"
     if entry.group == BACKENDS:

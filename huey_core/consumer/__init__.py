@@ -1,12 +1,36 @@
-"""The consumer: the process that runs commands."""
+"""The consumer: the process that runs commands.
+
+What is listed here is public; the modules of this package are not.
+"""
 
 from __future__ import annotations
 
 from huey_core.consumer.config import BaseConfiguration
 from huey_core.consumer.consumer import Consumer
 from huey_core.consumer.group import ConsumerGroup
-from huey_core.consumer.logs import JSONFormatter
-from huey_core.settings import ConsumerConfig
+from huey_core.consumer.heartbeat import ConsumerRecord, consumers_alive, keeps_heartbeats
+from huey_core.consumer.logs import JSONFormatter, set_up_logging
+from huey_core.consumer.periodic import TickWriter, periodic_commands
+from huey_core.consumer.signals import Runnable, end_soon, run_until_signalled
+from huey_core.settings import LOG_FORMATS, ConsumerConfig
 from huey_core.snapshot import Snapshot, Stats
 
-__all__ = ["BaseConfiguration", "Consumer", "ConsumerConfig", "ConsumerGroup", "JSONFormatter", "Snapshot", "Stats"]
+__all__ = [
+    "LOG_FORMATS",
+    "BaseConfiguration",
+    "Consumer",
+    "ConsumerConfig",
+    "ConsumerGroup",
+    "ConsumerRecord",
+    "JSONFormatter",
+    "Runnable",
+    "Snapshot",
+    "Stats",
+    "TickWriter",
+    "consumers_alive",
+    "end_soon",
+    "keeps_heartbeats",
+    "periodic_commands",
+    "run_until_signalled",
+    "set_up_logging",
+]

@@ -2,4 +2,22 @@
 
 :mod:`~huey_core.inspection.messages` reads a message as facts, :mod:`~huey_core.inspection.actions` tries again and
 deletes, and :mod:`~huey_core.inspection.text` makes what others wrote fit to be shown.
+
+What is listed here is public; the modules of this package are not.
 """
+
+from __future__ import annotations
+
+from huey_core.inspection.actions import Acted, act, dead_ids, retry
+from huey_core.inspection.messages import Arguments, MessageFacts
+from huey_core.inspection.text import hide_password
+
+__all__ = [
+    "Acted",
+    "Arguments",
+    "MessageFacts",
+    "act",
+    "dead_ids",
+    "hide_password",
+    "retry",
+]

@@ -1,1 +1,30 @@
-"""The invoker ties queue, stores, serializer and plugins together, and runs commands."""
+"""The invoker ties queue, stores, serializer and plugins together, and runs commands.
+
+What is listed here is public; the modules of this package are not.
+"""
+
+from __future__ import annotations
+
+from huey_core.invoker.abandoned import report_abandoned, write_in_place_of_result
+from huey_core.invoker.deferred import DeferredInvoker
+from huey_core.invoker.eager import run_until_done
+from huey_core.invoker.invoker import Invoker
+from huey_core.invoker.opened import STATE_PREFIX
+from huey_core.invoker.results import AsyncData
+from huey_core.invoker.runner import CommandRunner
+from huey_core.invoker.stored_result import decode_result, encode_value, traceback_of_command, write_result
+
+__all__ = [
+    "STATE_PREFIX",
+    "AsyncData",
+    "CommandRunner",
+    "DeferredInvoker",
+    "Invoker",
+    "decode_result",
+    "encode_value",
+    "report_abandoned",
+    "run_until_done",
+    "traceback_of_command",
+    "write_in_place_of_result",
+    "write_result",
+]

@@ -4,4 +4,35 @@ Backends and serializers are looked up by name, one of many, and are imported wh
 (:mod:`~huey_core.plugins.registry`). Hooks go to everyone who implements them, through pluggy
 (:mod:`~huey_core.plugins.manager`). Both stand on one scan of the installed metadata
 (:mod:`~huey_core.plugins.discovery`), which imports no plugin.
+
+What is listed here is public; the modules of this package are not.
 """
+
+from __future__ import annotations
+
+from huey_core.plugins.backends import backend_class, backend_registry, open_backend, register_backend
+from huey_core.plugins.discovery import BACKENDS, PLUGINS, SERIALIZERS, Entry, entries
+from huey_core.plugins.environment import normalise
+from huey_core.plugins.known import KNOWN_BACKENDS, KNOWN_COMMANDS, KNOWN_SERIALIZERS
+from huey_core.plugins.manager import PluginManager
+from huey_core.plugins.serializers import register_serializer, serializer, serializer_registry
+
+__all__ = [
+    "BACKENDS",
+    "KNOWN_BACKENDS",
+    "KNOWN_COMMANDS",
+    "KNOWN_SERIALIZERS",
+    "PLUGINS",
+    "SERIALIZERS",
+    "Entry",
+    "PluginManager",
+    "backend_class",
+    "backend_registry",
+    "entries",
+    "normalise",
+    "open_backend",
+    "register_backend",
+    "register_serializer",
+    "serializer",
+    "serializer_registry",
+]

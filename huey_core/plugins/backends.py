@@ -11,9 +11,9 @@ from huey_core.plugins.known import KNOWN_BACKENDS, UNSERVED_SCHEMES
 from huey_core.plugins.registry import LazyRegistry
 from huey_core.secret import hidden
 
-__all__ = ["backend_class", "backends", "open_backend", "register_backend"]
+__all__ = ["backend_class", "backend_registry", "open_backend", "register_backend"]
 
-backends: Final[LazyRegistry[Backend]] = LazyRegistry(
+backend_registry: Final[LazyRegistry[Backend]] = LazyRegistry(
     BACKENDS, Backend, kind="backend", role="URL scheme", known=KNOWN_BACKENDS, unserved=UNSERVED_SCHEMES
 )
 """The backends by URL scheme."""
@@ -28,7 +28,7 @@ def backend_class(scheme: str) -> type[Backend]:
     Raises:
         PluginException: No usable backend is installed; the subclass and the message say why.
     """
-    return backends.get(scheme)
+    return backend_registry.get(scheme)
 
 
 def open_backend(url: str | BackendURL) -> Backend:
@@ -51,4 +51,4 @@ def register_backend(cls: type[Backend], *, replace: bool = False) -> None:
         PluginConflict: Another class is registered for one of its schemes, and ``replace`` is false.
     """
     for scheme in cls.schemes:
-        backends.register(scheme, cls, replace=replace)
+        backend_registry.register(scheme, cls, replace=replace)

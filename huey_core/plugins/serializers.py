@@ -14,9 +14,9 @@ from huey_core.plugins.known import KNOWN_SERIALIZERS
 from huey_core.plugins.registry import LazyRegistry
 from huey_core.serializers.base import Serializer, WrappingSerializer, check_layers, safe_order
 
-__all__ = ["register_serializer", "serializer", "serializers"]
+__all__ = ["register_serializer", "serializer", "serializer_registry"]
 
-serializers: Final[LazyRegistry[Serializer]] = LazyRegistry(
+serializer_registry: Final[LazyRegistry[Serializer]] = LazyRegistry(
     SERIALIZERS,
     Serializer,
     kind="serializer",
@@ -47,7 +47,7 @@ def serializer(spec: str | Serializer) -> Serializer:
     names = spec.split("|")
     if not all(names):
         raise ConfigurationError(f"the serializer {spec!r} has an empty layer; write a name such as 'json|signed'")
-    layers = [(name, serializers.get(name)) for name in names]
+    layers = [(name, serializer_registry.get(name)) for name in names]
     inner = [(name, cls) for name, cls in layers if not issubclass(cls, WrappingSerializer)]
     outer = [(name, cls) for name, cls in layers if issubclass(cls, WrappingSerializer)]
     if len(inner) != 1 or layers != [*inner, *outer]:
@@ -68,7 +68,7 @@ def register_serializer(name: str, cls: type[Serializer], *, replace: bool = Fal
     Raises:
         PluginConflict: Another class is registered under this name, and ``replace`` is false.
     """
-    serializers.register(name, cls, replace=replace)
+    serializer_registry.register(name, cls, replace=replace)
 
 
 def _explain_order(spec: str, inner: list[str], outer: list[type[WrappingSerializer]]) -> str:

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Final
 
 from huey_core.exceptions import PluginException, PluginIncompatible
-from huey_core.plugins.backends import backends
+from huey_core.plugins.backends import backend_registry
 from huey_core.plugins.discovery import BACKENDS, PLUGINS, SERIALIZERS, Entry, entries
 from huey_core.plugins.environment import CHOICE, DISABLE, disabled_names, is_named
 from huey_core.plugins.loading import failure
 from huey_core.plugins.manager import PluginManager
 from huey_core.plugins.selection import select
-from huey_core.plugins.serializers import serializers
+from huey_core.plugins.serializers import serializer_registry
 
 __all__ = ["ConsumerScript", "PluginStatus", "Status", "consumer_script", "plugin_rows"]
 
@@ -78,7 +78,7 @@ def plugin_rows(load: bool = False) -> list[PluginStatus]:
         ConfigurationError: ``HUEY_PLUGIN_CHOICE`` cannot be read.
     """
     rows = []
-    for found in (backends.entries(), serializers.entries(), entries(PLUGINS)):
+    for found in (backend_registry.entries(), serializer_registry.entries(), entries(PLUGINS)):
         claims: defaultdict[str, list[Entry]] = defaultdict(list)
         for entry in found:
             claims[entry.name].append(entry)
@@ -111,7 +111,11 @@ def _status(entry: Entry, claims: list[Entry], load: bool) -> PluginStatus:
 
 
 def _try_to_load(entry: Entry) -> PluginException | None:
-    load = {BACKENDS: backends.load, SERIALIZERS: serializers.load, PLUGINS: PluginManager(installed=False).load}
+    load = {
+        BACKENDS: backend_registry.load,
+        SERIALIZERS: serializer_registry.load,
+        PLUGINS: PluginManager(installed=False).load,
+    }
     try:
         load[entry.group](entry)
     except PluginException as error:

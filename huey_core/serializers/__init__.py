@@ -1,1 +1,27 @@
-"""Serializers: between the arguments and results of commands, and bytes."""
+"""Serializers: between the arguments and results of commands, and bytes.
+
+What is listed here is public; the modules of this package are not.
+"""
+
+from __future__ import annotations
+
+from huey_core.serializers.base import DEFAULT_MAX_BODY_SIZE, Serializer, WrappingSerializer
+from huey_core.serializers.json import JSONSerializer
+from huey_core.serializers.pickle import PickleSerializer
+from huey_core.serializers.signed import SignedSerializer
+from huey_core.serializers.tagged import MAX_DEPTH, TaggedSerializer, Tagger, register, untag, untag_all
+
+__all__ = [
+    "DEFAULT_MAX_BODY_SIZE",
+    "MAX_DEPTH",
+    "JSONSerializer",
+    "PickleSerializer",
+    "Serializer",
+    "SignedSerializer",
+    "TaggedSerializer",
+    "Tagger",
+    "WrappingSerializer",
+    "register",
+    "untag",
+    "untag_all",
+]

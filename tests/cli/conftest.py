@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from huey_core.backends.leased import Bury, Message
 from huey_core.cli.group import huey
 from huey_core.message import pack
-from huey_core.plugins.backends import backends, open_backend
+from huey_core.plugins.backends import backend_registry, open_backend
 from plain_backend import PlainBackend
 
 if TYPE_CHECKING:
@@ -63,6 +63,6 @@ def cli(monkeypatch: pytest.MonkeyPatch) -> Cli:
 @pytest.fixture
 def plain_backend() -> Iterator[None]:
     """A backend without capabilities, of the scheme ``plain``."""
-    backends.register("plain", PlainBackend)
+    backend_registry.register("plain", PlainBackend)
     yield
-    backends.unregister("plain")
+    backend_registry.unregister("plain")

@@ -29,7 +29,7 @@ from huey_core.plugins.registry import LazyRegistry
 from huey_memory import MemoryBackend, MemoryDataStore, MemoryQueue
 from huey_redis.testing import RedisServer
 
-BACKENDS: LazyRegistry[Backend] = sys.modules["huey_core.plugins.backends"].backends
+BACKENDS: LazyRegistry[Backend] = sys.modules["huey_core.plugins.backends"].backend_registry
 
 _versions = itertools.count()
 

@@ -6,7 +6,7 @@ import pytest
 
 from huey_core.backends.backend import Backend
 from huey_core.backends.options import Option
-from huey_core.plugins.backends import backends
+from huey_core.plugins.backends import backend_registry
 
 
 class Unreachable(Backend):
@@ -31,9 +31,9 @@ class Unreachable(Backend):
 
 @pytest.fixture
 def unreachable():
-    backends.register("unreachable", Unreachable)
+    backend_registry.register("unreachable", Unreachable)
     yield "unreachable://user:s3cret%21@host/"
-    backends.unregister("unreachable")
+    backend_registry.unregister("unreachable")
 
 
 def test_info_names_the_plugin_its_capabilities_and_the_counts(cli):

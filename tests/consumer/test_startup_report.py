@@ -7,7 +7,7 @@ import pytest
 from huey_core import CommandRegistry, Invoker, crontab, hookimpl, periodic_command, queue_command
 from huey_core.backends.url import BackendURL
 from huey_core.consumer.heartbeat import consumers_alive
-from huey_core.plugins.backends import backends, register_backend
+from huey_core.plugins.backends import backend_registry, register_backend
 from huey_memory import MemoryBackend
 from plain_backend import PlainQueue
 
@@ -34,7 +34,7 @@ def discreet():
     invoker = Invoker.from_url("discreet://user:s3cret@host/", registry=CommandRegistry())
     yield invoker
     invoker.close()
-    backends.unregister("discreet")
+    backend_registry.unregister("discreet")
 
 
 def test_a_consumer_starts_and_says_what_it_could_not_learn(discreet, run_consumer, caplog):

@@ -11,8 +11,8 @@ import pytest
 from packaging.requirements import Requirement
 
 from huey_core.backends.backend import HUEY_PLUGIN_API
-from huey_core.plugins.backends import backends
-from huey_core.plugins.serializers import serializers
+from huey_core.plugins.backends import backend_registry
+from huey_core.plugins.serializers import serializer_registry
 from huey_testing.scaffold.distribution import Kind, NewDistribution
 
 ROOT = Path(__file__).parents[2]
@@ -74,15 +74,15 @@ def test_its_entry_points_are_in_lower_case(project):
     assert [name for name in names if name != name.lower() or "+" in name] == []
 
 
-@pytest.mark.parametrize("entry", backends.entries(), ids=lambda entry: entry.label)
+@pytest.mark.parametrize("entry", backend_registry.entries(), ids=lambda entry: entry.label)
 def test_a_backend_says_for_which_number_it_was_written(entry):
-    assert vars(backends.load(entry))["api_version"] == HUEY_PLUGIN_API
+    assert vars(backend_registry.load(entry))["api_version"] == HUEY_PLUGIN_API
 
 
 @pytest.mark.parametrize(
     "entry",
-    [entry for entry in serializers.entries() if entry.distribution != "huey-core"],
+    [entry for entry in serializer_registry.entries() if entry.distribution != "huey-core"],
     ids=lambda entry: entry.label,
 )
 def test_a_serializer_says_for_which_number_it_was_written(entry):
-    assert vars(serializers.load(entry))["HUEY_PLUGIN_API"] == HUEY_PLUGIN_API
+    assert vars(serializer_registry.load(entry))["HUEY_PLUGIN_API"] == HUEY_PLUGIN_API

@@ -24,7 +24,7 @@ from huey_core import AsyncData, exceptions
 from huey_core.backends.options import COMMON_OPTIONS, Option
 from huey_core.commands.options import CommandOptions
 from huey_core.consumer import BaseConfiguration
-from huey_core.plugins.backends import backends
+from huey_core.plugins.backends import backend_registry
 from huey_memory import MemoryBackend
 from huey_mongo import MongoBackend
 from huey_redis import RedisBackend
@@ -88,7 +88,9 @@ def test_no_option_is_in_the_page_that_does_not_exist(heading: str, read_page):
 def test_the_options_of_every_backend_are_looked_at():
     looked_at = {option for options in URL_OPTIONS.values() for option in options}
 
-    assert {option for entry in backends.entries() for option in backends.load(entry).options} <= looked_at
+    assert {
+        option for entry in backend_registry.entries() for option in backend_registry.load(entry).options
+    } <= looked_at
 
 
 @pytest.mark.parametrize("name", exceptions.__all__)

@@ -11,7 +11,7 @@ from huey_core.exceptions import (
     PluginLoadError,
     PluginNotFound,
 )
-from huey_core.plugins.backends import backend_class, backends, open_backend, register_backend
+from huey_core.plugins.backends import backend_class, backend_registry, open_backend, register_backend
 from huey_core.plugins.discovery import BACKENDS
 from huey_core.plugins.registry import LazyRegistry
 
@@ -40,7 +40,7 @@ def registered():
     register_backend(Registered)
     yield Registered
     for scheme in Registered.schemes:
-        backends.unregister(scheme)
+        backend_registry.unregister(scheme)
 
 
 @pytest.fixture
@@ -93,9 +93,9 @@ def test_only_the_module_of_the_scheme_in_use_is_imported(alpha, backend_source)
 def test_a_registered_backend_is_found_without_reading_the_metadata(site):
     printed = site.run("""
         import sys
-        from huey_core.plugins.backends import backend_class, backends
+        from huey_core.plugins.backends import backend_class, backend_registry
         from huey_core.backends.backend import Backend
-        backends.register("inprocess", Backend)
+        backend_registry.register("inprocess", Backend)
         print(backend_class("inprocess").__name__, "importlib_metadata" in sys.modules)
     """)
 
@@ -118,11 +118,11 @@ def test_a_second_registration_may_replace_the_first(registered):
 
 
 def test_a_registered_backend_goes_before_an_installed_one(alpha):
-    backends.register("alpha", Registered)
+    backend_registry.register("alpha", Registered)
     try:
         assert backend_class("alpha") is Registered
     finally:
-        backends.unregister("alpha")
+        backend_registry.unregister("alpha")
 
 
 @pytest.fixture

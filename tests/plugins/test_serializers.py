@@ -7,7 +7,7 @@ import pytest
 from huey_core.exceptions import ConfigurationError, PluginBlocked, PluginConflict, PluginLoadError, PluginNotFound
 from huey_core.plugins.discovery import SERIALIZERS, Entry
 from huey_core.plugins.registry import LazyRegistry
-from huey_core.plugins.serializers import register_serializer, serializer, serializers
+from huey_core.plugins.serializers import register_serializer, serializer, serializer_registry
 from huey_core.serializers.base import Serializer, WrappingSerializer
 
 
@@ -54,7 +54,7 @@ def five_serializers():
         register_serializer(name, cls)
     yield
     for name in classes:
-        serializers.unregister(name)
+        serializer_registry.unregister(name)
 
 
 def test_a_name_becomes_a_serializer():
@@ -126,7 +126,7 @@ def test_the_order_is_checked_before_a_layer_misses_its_key(monkeypatch):
 
 @pytest.mark.parametrize(("name", "distribution"), [("msgpack", "huey-msgpack"), ("plain|zstd", "huey-zstd")])
 def test_a_known_serializer_that_is_not_installed_says_what_to_install(monkeypatch, name, distribution):
-    monkeypatch.setattr(serializers, "entries", list)
+    monkeypatch.setattr(serializer_registry, "entries", list)
 
     with pytest.raises(PluginNotFound, match=f"install it with: pip install {distribution};"):
         serializer(name)
@@ -138,7 +138,7 @@ def test_an_unknown_serializer_lists_what_is_installed():
 
 
 def test_core_brings_json_pickle_and_signed(site):
-    names = [entry.name for entry in serializers.entries() if entry.distribution == "huey-core"]
+    names = [entry.name for entry in serializer_registry.entries() if entry.distribution == "huey-core"]
 
     assert names == ["json", "pickle", "signed"]
 

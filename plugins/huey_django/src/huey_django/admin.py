@@ -20,8 +20,8 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
-from huey_core.backends.leased import State
-from huey_core.inspection.actions import act, dead_ids, retry
+from huey_core.backends import State
+from huey_core.inspection import act, dead_ids, retry
 from huey_core.text import printable
 from huey_django.conf import SettingsError
 from huey_django.inspection import (
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from django.urls import URLPattern
     from django.utils.functional import _StrPromise
 
-    from huey_core.backends.leased import Counts, LeasedQueue, StoredMessage
+    from huey_core.backends import Counts, LeasedQueue, StoredMessage
     from huey_django.project_queue import ProjectQueue
 
     ModelAdmin = admin.ModelAdmin[Command]

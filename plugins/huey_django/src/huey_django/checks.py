@@ -29,8 +29,8 @@ from django.core import checks
 from django.db import DEFAULT_DB_ALIAS
 
 import huey_core
-from huey_core.commands.registry import default_registry
-from huey_core.consumer.periodic import periodic_commands
+from huey_core.commands import default_registry
+from huey_core.consumer import periodic_commands
 from huey_core.exceptions import QueueException, Unsupported
 from huey_django.conf import HueySettings, SettingsError, common_queue_name, is_on_commit, no_queue, sentence
 from huey_django.consumers import invokers_to_serve
@@ -41,7 +41,7 @@ from huey_django.invokers import is_of_one_process, project_invoker
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from huey_core.commands.base import QueueCommand
+    from huey_core.commands import QueueCommand
     from huey_django.invoker import DjangoInvoker
 
 __all__ = ["check_deployment", "check_settings", "register_all"]

@@ -21,11 +21,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from huey_core import hookspecs
-from huey_core.backends.options import parse_positive_size
-from huey_core.backends.url import BackendURL
+from huey_core.backends import BackendURL, parse_positive_size
 from huey_core.consumer import ConsumerConfig
 from huey_core.exceptions import ConfigurationError, QueueException
-from huey_core.invoker.opened import STATE_PREFIX
+from huey_core.invoker import STATE_PREFIX
 from huey_core.secret import hidden, with_secrets_hidden
 from huey_django.eager import EagerQueue
 
@@ -351,7 +350,7 @@ def _given() -> dict[str, Any]:
 
 def _plugin(given: Any) -> Any:
     """The plugin of a dotted path, or a plugin that is an object already; a name to block (``"no:NAME"``) stays one."""
-    from huey_core.plugins.manager import PluginManager
+    from huey_core.plugins import PluginManager
 
     if isinstance(given, str) and given.startswith("no:"):
         return given

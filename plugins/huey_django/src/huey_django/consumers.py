@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from huey_core.consumer.consumer import Consumer
-from huey_core.consumer.periodic import TickWriter
+from huey_core.consumer import Consumer, TickWriter
 from huey_core.exceptions import ConfigurationError
 from huey_django.conf import SettingsError, task_aliases
 from huey_django.eager import EagerQueue
@@ -16,7 +15,7 @@ from huey_django.invokers import DEFAULT_QUEUE, get_invoker, is_of_one_process, 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from huey_core.backends.base import BaseQueue
+    from huey_core.backends import BaseQueue
     from huey_core.consumer import ConsumerConfig
     from huey_django.invoker import DjangoInvoker
 

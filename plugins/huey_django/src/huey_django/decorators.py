@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, Self, TypeVar
 from huey_core import decorators as core
 from huey_core.decorators import CommandFunction, crontab
 from huey_core.exceptions import ConfigurationError
-from huey_core.invoker.deferred import DeferredInvoker
+from huey_core.invoker import DeferredInvoker
 from huey_django.invokers import get_invoker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from datetime import datetime
 
-    from huey_core.commands.base import FunctionCommand
-    from huey_core.commands.options import GivenOptions
-    from huey_core.invoker.results import AsyncData
+    from huey_core.commands import FunctionCommand, GivenOptions
+    from huey_core.invoker import AsyncData
 
 __all__ = ["DjangoCommandFunction", "crontab", "periodic_command", "queue_command"]
 
@@ -36,7 +35,7 @@ class DjangoCommandFunction(CommandFunction[P, R, Handle]):
 
         Args:
             on_commit: As for :func:`queue_command`.
-            options: Any options of :class:`~huey_core.commands.options.CommandOptions`.
+            options: Any options of :class:`~huey_core.commands.CommandOptions`.
 
         Raises:
             ConfigurationError: An option is unknown or its value cannot be used.

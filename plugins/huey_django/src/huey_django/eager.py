@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from huey_core.backends.base import BaseQueue
-from huey_core.backends.capabilities import Capability
+from huey_core.backends import BaseQueue, Capability
 from huey_core.exceptions import QueueReadException, QueueWriteException
 
 __all__ = ["EagerQueue"]

@@ -26,7 +26,7 @@ from huey_core.safe_logging import get_logger
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from huey_core.commands.execution import Execution
+    from huey_core.commands import Execution
 
 __all__ = ["DJANGO_HOOKS", "DjangoHooks", "as_in_a_request", "release_connections"]
 

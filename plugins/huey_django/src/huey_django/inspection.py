@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, cast
 
-from huey_core.backends.leased import Counts, State, StoredMessage
-from huey_core.consumer.heartbeat import consumers_alive, keeps_heartbeats
+from huey_core.backends import Counts, State, StoredMessage
+from huey_core.consumer import consumers_alive, keeps_heartbeats
 from huey_django.conf import task_aliases
 from huey_django.invokers import DEFAULT_QUEUE, project_invoker
 from huey_django.project_queue import ProjectQueue
@@ -20,8 +20,8 @@ from huey_django.shown import ShownConsumer, ShownMessage
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from huey_core.consumer.heartbeat import ConsumerRecord
-    from huey_core.inspection.actions import Acted
+    from huey_core.consumer import ConsumerRecord
+    from huey_core.inspection import Acted
     from huey_django.tasks import HueyBackend
 
 __all__ = [

@@ -16,16 +16,15 @@ from typing import TYPE_CHECKING, Any, Final
 from asgiref.sync import async_to_sync
 from django.db import DEFAULT_DB_ALIAS, transaction
 
-from huey_core.commands.execution import Execution
+from huey_core.commands import Execution
 from huey_core.hookspecs import hookimpl
-from huey_core.invoker.invoker import Invoker
-from huey_core.invoker.results import AsyncData
+from huey_core.invoker import AsyncData, Invoker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from huey_core.backends.leased import Message
-    from huey_core.commands.base import QueueCommand
+    from huey_core.backends import Message
+    from huey_core.commands import QueueCommand
 
 __all__ = ["DjangoInvoker"]
 

@@ -10,13 +10,9 @@ from django.core.signals import setting_changed
 from django.dispatch import receiver
 from django.utils.module_loading import import_string
 
-from huey_core.backends.base import BaseDataStore, BaseQueue
-from huey_core.backends.capabilities import Capability
-from huey_core.backends.forking import PerProcess, ProcessLock
-from huey_core.backends.leased import LeasedQueue
-from huey_core.backends.url import BackendURL
+from huey_core.backends import BackendURL, BaseDataStore, BaseQueue, Capability, LeasedQueue, PerProcess, ProcessLock
 from huey_core.exceptions import QueueException
-from huey_core.invoker.opened import STATE_PREFIX
+from huey_core.invoker import STATE_PREFIX
 from huey_django.conf import NO_QUEUE, HueySettings, SettingsError, is_url, no_queue, sentence, task_aliases
 from huey_django.invoker import DjangoInvoker
 

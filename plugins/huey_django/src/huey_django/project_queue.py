@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from huey_core.backends.capabilities import Capability
-from huey_core.inspection.text import hide_password
+from huey_core.backends import Capability
+from huey_core.inspection import hide_password
 from huey_core.secret import is_secret_name
 from huey_core.text import printable
 from huey_django.eager import EagerQueue
@@ -14,8 +14,7 @@ from huey_django.eager import EagerQueue
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from huey_core.backends.backend import Backend
-    from huey_core.backends.leased import LeasedQueue
+    from huey_core.backends import Backend, LeasedQueue
     from huey_django.invoker import DjangoInvoker
 
 __all__ = ["ProjectQueue"]

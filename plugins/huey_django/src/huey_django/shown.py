@@ -1,6 +1,6 @@
 """Messages and consumers as people read them: every text is printable, and times are those of the project.
 
-What a message says is read by :mod:`huey_core.inspection.messages`, which neither raises because of what a message
+What a message says is read by :mod:`huey_core.inspection`, which neither raises because of what a message
 contains nor runs any of it.
 """
 
@@ -16,8 +16,8 @@ from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from huey_core.backends.leased import MAX_DETAIL
-from huey_core.inspection.messages import MessageFacts
+from huey_core.backends import MAX_DETAIL
+from huey_core.inspection import MessageFacts
 from huey_core.text import printable
 from huey_core.unicode import cut_middle
 from huey_django.models import Command
@@ -25,8 +25,8 @@ from huey_django.models import Command
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from huey_core.backends.leased import StoredMessage
-    from huey_core.consumer.heartbeat import ConsumerRecord
+    from huey_core.backends import StoredMessage
+    from huey_core.consumer import ConsumerRecord
     from huey_django.project_queue import ProjectQueue
 
 __all__ = ["LIST_LIMIT", "PAGE_LIMIT", "ShownConsumer", "ShownMessage", "moment"]

@@ -1,6 +1,6 @@
 """The backend of huey-core that lives in the memory of one process: ``memory://``.
 
-It keeps the whole contract of :class:`~huey_core.backends.leased.LeasedQueue` except that messages do not outlive the
+It keeps the whole contract of :class:`~huey_core.backends.LeasedQueue` except that messages do not outlive the
 process, so it serves tests, development, and the threads of one program. It is also the reference implementation:
 ``_messages`` holds the steps of the contract, ``queue`` and ``data_store`` make them atomic and wait.
 """

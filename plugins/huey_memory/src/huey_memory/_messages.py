@@ -11,7 +11,7 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, assert_never
 
-from huey_core.backends.leased import (
+from huey_core.backends import (
     Ack,
     Bury,
     Counts,

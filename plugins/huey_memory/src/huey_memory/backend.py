@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from huey_core.backends.backend import Backend
-from huey_core.backends.leased import DEFAULT_MAX_DELIVERIES
+from huey_core.backends import DEFAULT_MAX_DELIVERIES, Backend
 from huey_core.exceptions import ConfigurationError
 from huey_memory.clock import SYSTEM_CLOCK, Clock
 from huey_memory.data_store import MemoryDataStore
@@ -13,8 +12,7 @@ from huey_memory.queue import MemoryQueue
 from huey_memory.space import Access, Space
 
 if TYPE_CHECKING:
-    from huey_core.backends.capabilities import Capability
-    from huey_core.backends.url import BackendURL
+    from huey_core.backends import BackendURL, Capability
 
 __all__ = ["MemoryBackend"]
 

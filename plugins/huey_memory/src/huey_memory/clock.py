@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import Final, Protocol
 
-from huey_core.backends.forking import ProcessLock
+from huey_core.backends import ProcessLock
 
 __all__ = ["SYSTEM_CLOCK", "Clock", "ManualClock", "Waiting"]
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from huey_core.backends.base import BaseDataStore, EmptyData
-from huey_core.backends.callbacks import call_watchers
-from huey_core.backends.capabilities import Capability
+from huey_core.backends import BaseDataStore, Capability, EmptyData, call_watchers
 from huey_memory.clock import SYSTEM_CLOCK, Clock
 from huey_memory.space import Access, Space
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from huey_core.backends.base import EmptyDataType
+    from huey_core.backends import EmptyDataType
 
 __all__ = ["MemoryDataStore"]
 

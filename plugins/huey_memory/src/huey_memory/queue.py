@@ -1,4 +1,4 @@
-"""The reference implementation of :class:`~huey_core.backends.leased.LeasedQueue`, for reading and for tests."""
+"""The reference implementation of :class:`~huey_core.backends.LeasedQueue`, for reading and for tests."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import threading
 import time
 from typing import TYPE_CHECKING, ClassVar, Final, cast
 
-from huey_core.backends.callbacks import call_watchers
-from huey_core.backends.capabilities import Capability
-from huey_core.backends.leased import (
+from huey_core.backends import (
     DEFAULT_MAX_DELIVERIES,
     Ack,
     Bury,
+    Capability,
     Counts,
     Delivery,
     LeasedQueue,
@@ -22,6 +21,7 @@ from huey_core.backends.leased import (
     State,
     StoredMessage,
     Written,
+    call_watchers,
 )
 from huey_core.exceptions import MessageTooLarge, Unsupported
 from huey_memory.clock import SYSTEM_CLOCK, Clock
@@ -31,7 +31,7 @@ from huey_memory.space import Access, Space
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from huey_core.backends.base import BaseDataStore
+    from huey_core.backends import BaseDataStore
 
 __all__ = ["MemoryQueue"]
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Final
 
-from huey_core.backends.callbacks import call_watchers
-from huey_core.backends.forking import PerProcess, ProcessLock
+from huey_core.backends import PerProcess, ProcessLock, call_watchers
 from huey_core.exceptions import QueueException
 from huey_memory._collections import ExpiringDict
 from huey_memory._messages import Messages

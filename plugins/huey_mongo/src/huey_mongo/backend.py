@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from pymongo.errors import OperationFailure
 
-from huey_core.backends.backend import Backend
-from huey_core.backends.leased import DEFAULT_MAX_DELIVERIES
+from huey_core.backends import DEFAULT_MAX_DELIVERIES, Backend
 from huey_mongo.cluster import Cluster
 from huey_mongo.data_store import MongoDataStore
 from huey_mongo.documents import MAX_MESSAGE_SIZE, Document
@@ -20,9 +19,7 @@ from huey_mongo.settings import Settings
 if TYPE_CHECKING:
     from pymongo.write_concern import WriteConcern
 
-    from huey_core.backends.capabilities import Capability
-    from huey_core.backends.options import Option
-    from huey_core.backends.url import BackendURL
+    from huey_core.backends import BackendURL, Capability, Option
 
 __all__ = ["MongoBackend"]
 

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pymongo.errors import AutoReconnect, PyMongoError
 from pymongo.write_concern import WriteConcern
 
-from huey_core.backends.forking import randomness
-from huey_core.backends.leased import Delivery, State, abandoned_reason
+from huey_core.backends import Delivery, State, abandoned_reason, randomness
 from huey_mongo.clock import millis
 from huey_mongo.documents import PAUSED_AT, Document, Held, burial, priority_of
 from huey_mongo.indexes import CLAIM

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from weakref import WeakValueDictionary
 
-from huey_core.backends.forking import ProcessLock
+from huey_core.backends import ProcessLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable

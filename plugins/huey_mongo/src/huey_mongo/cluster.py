@@ -16,7 +16,7 @@ from pymongo.errors import ConfigurationError as DriverConfigurationError
 from pymongo.errors import InvalidURI, OperationFailure
 from pymongo.read_concern import ReadConcern
 
-from huey_core.backends.forking import PerProcess
+from huey_core.backends import PerProcess
 from huey_core.exceptions import ConfigurationError, QueueException
 from huey_mongo._version import __version__
 from huey_mongo.clock import clock_of

@@ -10,8 +10,7 @@ from bson import Int64, ObjectId
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
-from huey_core.backends.base import BaseDataStore, EmptyData
-from huey_core.backends.capabilities import Capability
+from huey_core.backends import BaseDataStore, Capability, EmptyData
 from huey_core.exceptions import ConfigurationError, MessageTooLarge
 from huey_core.secret import hidden, with_secrets_hidden
 from huey_mongo.clock import millis, to_date
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from huey_core.backends.base import EmptyDataType
+    from huey_core.backends import EmptyDataType
 
 __all__ = ["MongoDataStore"]
 

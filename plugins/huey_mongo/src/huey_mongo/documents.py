@@ -40,14 +40,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bson import Int64, ObjectId
 
-from huey_core.backends.leased import State, StoredMessage
+from huey_core.backends import State, StoredMessage
 from huey_core.unicode import cut_middle
 from huey_mongo.clock import from_millis, millis, to_date
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from huey_core.backends.leased import Delivery, Message
+    from huey_core.backends import Delivery, Message
 
 __all__ = [
     "DONE",

@@ -16,9 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
-from huey_core.backends.callbacks import call_watchers
-from huey_core.backends.deadline import time_left
-from huey_core.backends.forking import randomness
+from huey_core.backends import call_watchers, randomness, time_left
 from huey_core.exceptions import DataStoreGetException
 from huey_core.safe_logging import get_logger
 

@@ -8,7 +8,7 @@ from bson import ObjectId
 from pymongo import DeleteMany, UpdateOne
 from pymongo.errors import BulkWriteError
 
-from huey_core.backends.leased import Counts, State, StoredMessage
+from huey_core.backends import Counts, State, StoredMessage
 from huey_mongo.documents import DONE, PAUSED_AT, Document, stored_message
 from huey_mongo.indexes import DUPLICATE_KEY
 from huey_mongo.writing import free_ended_keys

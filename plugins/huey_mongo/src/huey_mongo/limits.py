@@ -10,7 +10,7 @@ import pymongo
 from pymongo.errors import AutoReconnect, OperationFailure
 from pymongo.write_concern import WriteConcern
 
-from huey_core.backends.deadline import time_left
+from huey_core.backends import time_left
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ from pymongo.errors import ConfigurationError as DriverConfigurationError
 from pymongo.errors import InvalidURI
 from pymongo.uri_parser import split_options
 
-from huey_core.backends.options import Option, parse_positive_seconds, parse_positive_size, parse_text
+from huey_core.backends import Option, parse_positive_seconds, parse_positive_size, parse_text
 from huey_mongo.documents import MAX_MESSAGE_SIZE
 
 if TYPE_CHECKING:

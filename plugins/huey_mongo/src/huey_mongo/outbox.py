@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pymongo import DeleteOne, ReplaceOne, UpdateOne
 from pymongo.errors import BulkWriteError, ConnectionFailure, InvalidOperation, PyMongoError, WriteConcernError
 
-from huey_core.backends.leased import State
+from huey_core.backends import State
 from huey_core.exceptions import QueueException
 from huey_core.safe_logging import get_logger
 from huey_mongo.clock import millis

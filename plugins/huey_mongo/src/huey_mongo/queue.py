@@ -6,20 +6,21 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from huey_core.backends.capabilities import Capability
-from huey_core.backends.forking import PerProcess, randomness
-from huey_core.backends.leased import (
+from huey_core.backends import (
     DEFAULT_MAX_DELIVERIES,
     Ack,
+    Capability,
     Counts,
     Delivery,
     LeasedQueue,
     Message,
     Outcome,
+    PerProcess,
     Retry,
     State,
     StoredMessage,
     Written,
+    randomness,
 )
 from huey_core.exceptions import ConfigurationError, MessageTooLarge
 from huey_core.secret import with_secrets_hidden
@@ -34,7 +35,7 @@ from huey_mongo.writing import write
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from huey_core.backends.base import BaseDataStore
+    from huey_core.backends import BaseDataStore
     from huey_mongo.cluster import Cluster
 
 __all__ = ["MongoQueue"]

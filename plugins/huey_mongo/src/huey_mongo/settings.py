@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from huey_core.backends.tls import check_tls_files
-from huey_core.backends.url import BackendURL
+from huey_core.backends import BackendURL, check_tls_files
 from huey_core.exceptions import ConfigurationError
 from huey_core.secret import Secret, hidden, revealed
 from huey_mongo.options import (

@@ -9,7 +9,7 @@ from bson import Int64, ObjectId
 from pymongo import DeleteOne, UpdateOne
 from pymongo.errors import BulkWriteError
 
-from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, Release, ResultWrite, Retry, State
+from huey_core.backends import Ack, Bury, Delivery, Outcome, Release, ResultWrite, Retry, State
 from huey_core.exceptions import MessageTooLarge, Unsupported
 from huey_core.safe_logging import get_logger
 from huey_mongo.claiming import SERVER_MILLIS
@@ -63,7 +63,7 @@ class Settlement:
     _stored_later: set[tuple[str, str]] = field(default_factory=set)
 
     def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
-        """End deliveries; see :meth:`huey_core.backends.leased.LeasedQueue.settle`.
+        """End deliveries; see :meth:`huey_core.backends.LeasedQueue.settle`.
 
         Raises:
             Unsupported: A result is for a store elsewhere; nothing was settled.
@@ -243,7 +243,7 @@ class Settlement:
 
 
 def extend(cluster: Cluster, deliveries: Sequence[Delivery], lease: float) -> list[bool]:
-    """Renew leases; see :meth:`huey_core.backends.leased.LeasedQueue.extend`."""
+    """Renew leases; see :meth:`huey_core.backends.LeasedQueue.extend`."""
     if not deliveries:
         return []
     receipts = [held(delivery) for delivery in deliveries]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from pymongo import UpdateOne
 from pymongo.errors import AutoReconnect, BulkWriteError, DuplicateKeyError, OperationFailure
 
-from huey_core.backends.leased import Written
+from huey_core.backends import Written
 from huey_mongo.documents import Document, message_document
 from huey_mongo.indexes import DUPLICATE_KEY, ID
 from huey_mongo.limits import raise_if_broken
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pymongo.collection import Collection
 
-    from huey_core.backends.leased import Message
+    from huey_core.backends import Message
     from huey_mongo.cluster import Cluster
 
 __all__ = ["free_ended_keys", "insert", "new_documents", "write"]
@@ -28,7 +28,7 @@ ATTEMPTS: Final = 20
 
 
 def write(cluster: Cluster, queue: str, messages: Sequence[Message]) -> list[Written]:
-    """Write messages in their order; see :meth:`huey_core.backends.leased.LeasedQueue.write_many`.
+    """Write messages in their order; see :meth:`huey_core.backends.LeasedQueue.write_many`.
 
     Raises:
         pymongo.errors.PyMongoError: The server could not be reached, or refused a write.

@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn
 from msgspec import MsgspecError
 from msgspec.msgpack import Decoder, Encoder
 
-from huey_core.serializers.tagged import TaggedSerializer, Tagger, register, untag_all
+from huey_core.serializers import TaggedSerializer, Tagger, register, untag_all
 from huey_msgpack._keys import refuse_many_arrays
 
 __all__ = ["MessagePackSerializer"]
@@ -53,7 +53,7 @@ class MessagePackSerializer(TaggedSerializer):
         Raises:
             ValueError: The bytes are not MessagePack, hold an extension type other than a timestamp, or many keys of a
                 map that are arrays. So may ``RecursionError`` and the exceptions of
-                :func:`~huey_core.serializers.tagged.untag` say.
+                :func:`~huey_core.serializers.untag` say.
         """
         refuse_many_arrays(data)
         try:

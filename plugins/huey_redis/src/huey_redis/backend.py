@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from redis.exceptions import NoPermissionError, ResponseError
 
-from huey_core.backends.backend import Backend
-from huey_core.backends.leased import DEFAULT_MAX_DELIVERIES
-from huey_core.backends.options import Option, parse_bool, parse_positive_seconds, parse_positive_size, parse_text
-from huey_core.backends.tls import check_tls_files
+from huey_core.backends import (
+    DEFAULT_MAX_DELIVERIES,
+    Backend,
+    Option,
+    check_tls_files,
+    parse_bool,
+    parse_positive_seconds,
+    parse_positive_size,
+    parse_text,
+)
 from huey_core.exceptions import ConfigurationError
 from huey_redis.connection import Connections, Link
 from huey_redis.data_store import RedisDataStore
@@ -21,8 +27,7 @@ from huey_redis.settings import DEFAULT_TIMEOUT, Settings
 from huey_redis.watching import Watcher
 
 if TYPE_CHECKING:
-    from huey_core.backends.capabilities import Capability
-    from huey_core.backends.url import BackendURL
+    from huey_core.backends import BackendURL, Capability
 
 __all__ = ["RedisBackend"]
 

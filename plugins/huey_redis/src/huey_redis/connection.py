@@ -28,8 +28,7 @@ from redis.exceptions import ConnectionError as BrokenConnection
 from redis.exceptions import MasterDownError, NoPermissionError, NoScriptError, ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeout
 
-from huey_core.backends.deadline import time_left
-from huey_core.backends.forking import PerProcess
+from huey_core.backends import PerProcess, time_left
 from huey_core.exceptions import QueueException
 
 if TYPE_CHECKING:

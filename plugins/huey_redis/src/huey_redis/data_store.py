@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from huey_core.backends.base import BaseDataStore, EmptyData
-from huey_core.backends.capabilities import Capability
+from huey_core.backends import BaseDataStore, Capability, EmptyData
 from huey_core.secret import with_secrets_hidden
 from huey_redis import scripts
 from huey_redis.connection import Argument, Connections, value_of
@@ -17,7 +16,7 @@ from huey_redis.watching import Watcher
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from huey_core.backends.base import EmptyDataType
+    from huey_core.backends import EmptyDataType
 
 __all__ = ["RedisDataStore"]
 

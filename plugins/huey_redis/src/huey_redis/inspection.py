@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Final
 
-from huey_core.backends.leased import State, StoredMessage
+from huey_core.backends import State, StoredMessage
 
 __all__ = ["PRIORITY_SPAN", "attempt_of", "describe_death", "stored_message"]
 

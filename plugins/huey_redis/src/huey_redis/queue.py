@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, assert_never
 
 from redis.exceptions import ConnectionError as BrokenConnection
 
-from huey_core.backends.capabilities import Capability
-from huey_core.backends.leased import (
+from huey_core.backends import (
     DEFAULT_MAX_DELIVERIES,
     Ack,
     Bury,
+    Capability,
     Counts,
     Delivery,
     LeasedQueue,
@@ -39,7 +39,7 @@ from huey_redis.waiting import Bell
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from huey_core.backends.base import BaseDataStore
+    from huey_core.backends import BaseDataStore
 
 __all__ = ["MAX_MESSAGE_SIZE", "RedisQueue"]
 
@@ -124,7 +124,7 @@ class RedisQueue(LeasedQueue):
         unique_key: str | None = None,
         unique_for: float | None = None,
     ) -> Written:
-        """Write one message; see :class:`~huey_core.backends.leased.Message`.
+        """Write one message; see :class:`~huey_core.backends.Message`.
 
         When the connection breaks before the reply, the same write is sent once more, and a message of that id then
         counts as created. The id keeps it from being written twice for as long as the message has not been settled.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from redis.exceptions import NoPermissionError
 
-from huey_core.backends.forking import PerProcess
+from huey_core.backends import PerProcess
 from huey_redis.interrupt import Interrupt
 
 if TYPE_CHECKING:

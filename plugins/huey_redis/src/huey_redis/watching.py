@@ -18,9 +18,7 @@ from typing import TYPE_CHECKING, Final
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeout
 
-from huey_core.backends.callbacks import call_watchers
-from huey_core.backends.deadline import time_left
-from huey_core.backends.forking import PerProcess, randomness
+from huey_core.backends import PerProcess, call_watchers, randomness, time_left
 from huey_core.exceptions import DataStoreGetException
 from huey_core.safe_logging import get_logger
 from huey_redis.connection import Link

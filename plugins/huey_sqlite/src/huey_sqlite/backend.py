@@ -10,9 +10,14 @@ import os
 import sqlite3
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from huey_core.backends.backend import Backend
-from huey_core.backends.leased import DEFAULT_MAX_DELIVERIES
-from huey_core.backends.options import Option, parse_positive_seconds, parse_positive_size, parse_seconds
+from huey_core.backends import (
+    DEFAULT_MAX_DELIVERIES,
+    Backend,
+    Option,
+    parse_positive_seconds,
+    parse_positive_size,
+    parse_seconds,
+)
 from huey_core.exceptions import ConfigurationError
 from huey_sqlite.data_store import SQLiteDataStore
 from huey_sqlite.database import Database
@@ -20,8 +25,7 @@ from huey_sqlite.queue import SQLiteQueue
 from huey_sqlite.settings import Settings, parse_synchronous
 
 if TYPE_CHECKING:
-    from huey_core.backends.capabilities import Capability
-    from huey_core.backends.url import BackendURL
+    from huey_core.backends import BackendURL, Capability
 
 __all__ = ["SQLiteBackend"]
 

@@ -11,8 +11,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from huey_core.backends.callbacks import call_watchers
-from huey_core.backends.forking import PerProcess
+from huey_core.backends import PerProcess, call_watchers
 from huey_core.exceptions import QueueException
 
 if TYPE_CHECKING:

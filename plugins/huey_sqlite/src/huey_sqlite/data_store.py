@@ -5,8 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from huey_core.backends.base import BaseDataStore, EmptyData, EmptyDataType
-from huey_core.backends.capabilities import Capability
+from huey_core.backends import BaseDataStore, Capability, EmptyData, EmptyDataType
 from huey_sqlite.database import Database
 from huey_sqlite.settings import Settings
 from huey_sqlite.values import Values

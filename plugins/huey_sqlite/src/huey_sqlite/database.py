@@ -15,7 +15,7 @@ import weakref
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-from huey_core.backends.forking import PerProcess
+from huey_core.backends import PerProcess
 from huey_core.exceptions import ConfigurationError
 from huey_core.safe_logging import get_logger
 from huey_sqlite import schema

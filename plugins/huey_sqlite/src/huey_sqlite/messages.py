@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from huey_core.backends.leased import Counts, Delivery, Message, State, StoredMessage, Written, abandoned_reason
+from huey_core.backends import Counts, Delivery, Message, State, StoredMessage, Written, abandoned_reason
 
 if TYPE_CHECKING:
     import sqlite3

@@ -21,7 +21,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from huey_core.backends.forking import ForkAware, PerProcess
+from huey_core.backends import ForkAware, PerProcess
 from huey_core.exceptions import QueueException
 
 if TYPE_CHECKING:

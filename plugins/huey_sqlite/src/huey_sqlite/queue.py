@@ -6,14 +6,14 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, ClassVar, Final, assert_never
 
-from huey_core.backends.capabilities import Capability
-from huey_core.backends.forking import PerProcess
-from huey_core.backends.leased import (
+from huey_core.backends import (
     DEFAULT_MAX_DELIVERIES,
     Ack,
     Bury,
+    Capability,
     Counts,
     LeasedQueue,
+    PerProcess,
     Release,
     Retry,
 )
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Hashable, Iterable, Sequence
 
-    from huey_core.backends.base import BaseDataStore
-    from huey_core.backends.leased import Delivery, Message, Outcome, ResultWrite, State, StoredMessage, Written
+    from huey_core.backends import BaseDataStore, Delivery, Message, Outcome, ResultWrite, State, StoredMessage, Written
 
 __all__ = ["SQLiteQueue"]
 
@@ -91,7 +90,7 @@ class SQLiteQueue(LeasedQueue):
         return written
 
     def claim(self, limit: int, lease: float, wait: float = 0.0) -> list[Delivery]:
-        """Take up to ``limit`` messages under a lease; see :class:`~huey_core.backends.leased.LeasedQueue`."""
+        """Take up to ``limit`` messages under a lease; see :class:`~huey_core.backends.LeasedQueue`."""
         burials = self.burials
         deliveries, _ = self._take(limit, lease)
         if deliveries or wait <= 0 or self.burials > burials:

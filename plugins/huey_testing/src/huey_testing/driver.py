@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, State
-from huey_core.consumer.periodic import TickWriter
+from huey_core.backends import Ack, Bury, Delivery, Outcome, State
+from huey_core.consumer import TickWriter
 from huey_core.exceptions import CommandExpired, CommandRevoked
-from huey_core.invoker.abandoned import report_abandoned, write_in_place_of_result
-from huey_core.invoker.runner import CommandRunner
+from huey_core.invoker import CommandRunner, report_abandoned, write_in_place_of_result
 from huey_core.safe_logging import get_logger
 from huey_core.text import error_line
 from huey_testing.recorder import read_command
@@ -17,9 +16,9 @@ from huey_testing.recorder import read_command
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from huey_core.backends.leased import LeasedQueue
-    from huey_core.commands.base import QueueCommand
-    from huey_core.invoker.invoker import Invoker
+    from huey_core.backends import LeasedQueue
+    from huey_core.commands import QueueCommand
+    from huey_core.invoker import Invoker
 
 __all__ = ["Driver", "Run"]
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from huey_core.backends.base import BaseDataStore
-    from huey_core.backends.leased import LeasedQueue
+    from huey_core.backends import BaseDataStore, LeasedQueue
 
 __all__ = ["Faults"]
 

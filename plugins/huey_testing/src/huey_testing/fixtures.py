@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from huey_core.invoker.invoker import Invoker
+    from huey_core.invoker import Invoker
     from huey_testing.clock import RehearsalClock
     from huey_testing.driver import Run
     from huey_testing.faults import Faults

@@ -13,11 +13,11 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from huey_core.backends.leased import LeasedQueue
-from huey_core.plugins.backends import open_backend
+from huey_core.backends import LeasedQueue
+from huey_core.plugins import open_backend
 
 if TYPE_CHECKING:
-    from huey_core.backends.leased import Delivery
+    from huey_core.backends import Delivery
 
 __all__ = ["main"]
 

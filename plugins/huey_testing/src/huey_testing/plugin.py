@@ -16,9 +16,9 @@ from typing import Final
 
 import pytest
 
-from huey_core.backends.url import BackendURL
+from huey_core.backends import BackendURL
 from huey_core.exceptions import QueueException
-from huey_core.plugins.backends import open_backend
+from huey_core.plugins import open_backend
 from huey_testing.report import ConformanceReport, tag_promise
 
 # pytest finds the hooks by their names; nobody else uses anything here.

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from huey_core.commands.base import FunctionCommand, QueueCommand
-from huey_core.commands.signature import parameters_of
+from huey_core.commands import FunctionCommand, QueueCommand, parameters_of
 from huey_core.decorators import CommandFunction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from huey_core.backends.leased import LeasedQueue, Message, Written
-    from huey_core.commands.codec import CommandCodec
+    from huey_core.backends import LeasedQueue, Message, Written
+    from huey_core.commands import CommandCodec
 
 __all__ = ["Recorder", "read_command"]
 

@@ -6,10 +6,10 @@ import time
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final, Self
 
-from huey_core.backends.leased import DEFAULT_MAX_DELIVERIES
-from huey_core.commands.registry import CommandRegistry, default_registry
+from huey_core.backends import DEFAULT_MAX_DELIVERIES
+from huey_core.commands import CommandRegistry, default_registry
 from huey_core.exceptions import PluginNotFound
-from huey_core.invoker.invoker import Invoker
+from huey_core.invoker import Invoker
 from huey_testing.clock import RehearsalClock, in_seconds
 from huey_testing.driver import Driver, Run
 from huey_testing.faults import Faults
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from types import ModuleType, TracebackType
 
-    from huey_core.commands.base import QueueCommand
+    from huey_core.commands import QueueCommand
     from huey_memory import MemoryDataStore, MemoryQueue
 
 __all__ = ["Rehearsal"]

@@ -10,8 +10,8 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from huey_core._version import __version__
-from huey_core.backends.capabilities import Capability
+from huey_core import __version__
+from huey_core.backends import Capability
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,7 +19,7 @@ import sys
 from typing import Final
 
 from huey_core.exceptions import BodyTooLarge, DecodeError
-from huey_core.serializers.base import WrappingSerializer
+from huey_core.serializers import WrappingSerializer
 
 if sys.version_info >= (3, 14):
     from compression import zstd

@@ -10,8 +10,8 @@ from django.tasks import task_backends
 from django.tasks.backends.base import BaseTaskBackend
 from django.tasks.exceptions import InvalidTask, TaskResultDoesNotExist
 
-from huey_core.backends.capabilities import Capability
-from huey_core.commands.options import CommandOptions
+from huey_core.backends import Capability
+from huey_core.commands import CommandOptions
 from huey_core.exceptions import Unsupported
 from huey_core.secret import with_secrets_hidden
 from huey_django.conf import SettingsError, sentence

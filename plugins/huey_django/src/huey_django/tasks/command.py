@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from huey_core.commands.base import QueueCommand
-from huey_core.commands.options import CommandOptions
+from huey_core.commands import CommandOptions, QueueCommand
 from huey_django.tasks.state import as_json, change, dump, load, moment, new_result, seconds
 from huey_django.tasks.task import options_of
 

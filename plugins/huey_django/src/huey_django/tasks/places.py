@@ -20,9 +20,8 @@ from typing import Any, Final
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 
-from huey_core.backends.forking import PerProcess
-from huey_core.backends.url import BackendURL
-from huey_core.commands.options import CommandOptions
+from huey_core.backends import BackendURL, PerProcess
+from huey_core.commands import CommandOptions
 from huey_core.exceptions import ConfigurationError
 from huey_core.secret import hidden, with_secrets_hidden
 from huey_django.conf import (

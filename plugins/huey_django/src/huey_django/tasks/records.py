@@ -21,11 +21,9 @@ from typing import TYPE_CHECKING, Final
 
 from django.tasks.base import TaskError, TaskResultStatus
 
-from huey_core.backends.base import EmptyData
-from huey_core.backends.capabilities import Capability
-from huey_core.backends.leased import ResultWrite, State
+from huey_core.backends import Capability, EmptyData, ResultWrite, State
 from huey_core.exceptions import CommandError, CommandException, DataStoreGetException, QueueException
-from huey_core.invoker.stored_result import decode_result, encode_value
+from huey_core.invoker import decode_result, encode_value
 from huey_core.names import dotted_name
 from huey_django.tasks.command import TaskCommand
 from huey_django.tasks.state import change, dump, load, moment
@@ -34,9 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
-    from huey_core.backends.base import EmptyDataType
-    from huey_core.backends.leased import StoredMessage
-    from huey_core.invoker.invoker import Invoker
+    from huey_core.backends import EmptyDataType, StoredMessage
+    from huey_core.invoker import Invoker
     from huey_django.tasks.state import AnyResult
 
 __all__ = ["Records"]

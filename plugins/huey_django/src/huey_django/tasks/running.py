@@ -17,12 +17,11 @@ from typing import TYPE_CHECKING, Any, Final
 from django.tasks.base import TaskContext, TaskError, TaskResultStatus
 from django.tasks.signals import task_enqueued, task_finished, task_started
 
-from huey_core.backends.leased import Ack, Bury
-from huey_core.commands.execution import Execution
+from huey_core.backends import Ack, Bury
+from huey_core.commands import Execution
 from huey_core.exceptions import EncodeError
 from huey_core.hookspecs import hookimpl
-from huey_core.invoker.eager import run_until_done
-from huey_core.invoker.stored_result import traceback_of_command, write_result
+from huey_core.invoker import run_until_done, traceback_of_command, write_result
 from huey_core.names import dotted_name
 from huey_core.safe_logging import get_logger
 from huey_core.text import traceback_of, traceback_text
@@ -36,9 +35,9 @@ if TYPE_CHECKING:
 
     from django.dispatch import Signal
 
-    from huey_core.backends.leased import ResultWrite
-    from huey_core.commands.base import QueueCommand
-    from huey_core.invoker.invoker import Invoker
+    from huey_core.backends import ResultWrite
+    from huey_core.commands import QueueCommand
+    from huey_core.invoker import Invoker
     from huey_django.invoker import DjangoInvoker
     from huey_django.tasks.state import AnyResult
 

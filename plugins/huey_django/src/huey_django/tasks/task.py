@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.tasks.base import Task
 from django.tasks.exceptions import InvalidTask
 
-from huey_core.commands.options import CommandOptions
+from huey_core.commands import CommandOptions
 from huey_core.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ OPTIONS: Final = (*COMMAND_OPTIONS, "on_commit")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HueyTask(AnyTask):
-    """A :class:`django.tasks.Task` with the options of :class:`~huey_core.commands.options.CommandOptions`.
+    """A :class:`django.tasks.Task` with the options of :class:`~huey_core.commands.CommandOptions`.
 
     Attributes:
         on_commit: As for :func:`huey_django.queue_command`.

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from huey_core.plugins.backends import open_backend
+from huey_core.plugins import open_backend
 from huey_testing.conformance._promises import Conformance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from huey_core.backends.backend import Backend
-    from huey_core.backends.capabilities import Capability
+    from huey_core.backends import Backend, Capability
 
 __all__ = ["BackendFixtures"]
 

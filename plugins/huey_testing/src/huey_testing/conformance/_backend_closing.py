@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from huey_core.backends.backend import Backend
-from huey_core.backends.capabilities import Capability
-from huey_core.plugins.backends import open_backend
+from huey_core.backends import Backend, Capability
+from huey_core.plugins import open_backend
 from huey_testing.conformance._backend_base import BackendFixtures
 from huey_testing.conformance._promises import error_of, in_threads, promise, unique_name
 

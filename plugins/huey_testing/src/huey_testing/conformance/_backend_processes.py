@@ -9,9 +9,8 @@ from contextlib import ExitStack, closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from huey_core.backends.capabilities import Capability
-from huey_core.backends.leased import Ack, Message
-from huey_core.plugins.backends import open_backend
+from huey_core.backends import Ack, Capability, Message
+from huey_core.plugins import open_backend
 from huey_testing.conformance._backend_base import BackendFixtures
 from huey_testing.conformance._forking import Child, in_a_child
 from huey_testing.conformance._promises import in_threads, promise, unique_name
@@ -19,7 +18,7 @@ from huey_testing.conformance._promises import in_threads, promise, unique_name
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from huey_core.backends.backend import Backend
+    from huey_core.backends import Backend
 
 __all__ = ["BackendProcesses"]
 

@@ -16,7 +16,7 @@ import pytest
 from huey_testing.report import tag_declared
 
 if TYPE_CHECKING:
-    from huey_core.backends.capabilities import Capability
+    from huey_core.backends import Capability
 
 __all__ = ["Conformance", "Passing", "error_of", "eventually", "in_threads", "promise", "unique_name", "within"]
 

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import pytest
 from hypothesis import HealthCheck, settings
 
-from huey_core.backends.capabilities import Capability
-from huey_core.backends.leased import State
+from huey_core.backends import Capability, State
 from huey_testing.conformance._promises import Conformance, eventually, unique_name
 
 if TYPE_CHECKING:
-    from huey_core.backends.leased import Delivery, LeasedQueue, Message, StoredMessage
+    from huey_core.backends import Delivery, LeasedQueue, Message, StoredMessage
 
 __all__ = ["LONG", "QueueFactory", "QueueFixtures", "StoreFactory"]
 

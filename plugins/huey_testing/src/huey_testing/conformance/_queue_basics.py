@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from huey_core.backends.capabilities import Capability
+from huey_core.backends import Capability
 from huey_testing.conformance._promises import eventually, in_threads, promise, unique_name, within
 from huey_testing.conformance._queue_base import QueueFactory, QueueFixtures
 
@@ -34,7 +34,7 @@ DIFFICULT_ENDINGS: Final = (
 
 
 class QueueBasics(QueueFixtures):
-    """Promises of :class:`~huey_core.backends.base.BaseQueue`."""
+    """Promises of :class:`~huey_core.backends.BaseQueue`."""
 
     @promise()
     @pytest.mark.parametrize("payload", PAYLOADS.values(), ids=PAYLOADS.keys())

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import pytest
 
-from huey_core.backends.capabilities import Capability
-from huey_core.backends.leased import (
+from huey_core.backends import (
     MAX_PRIORITY,
     Ack,
+    Capability,
     Message,
     Release,
     Retry,

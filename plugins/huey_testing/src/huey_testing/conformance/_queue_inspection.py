@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from huey_core.backends.capabilities import Capability
-from huey_core.backends.leased import Ack, Bury, Counts, Message, State
+from huey_core.backends import Ack, Bury, Capability, Counts, Message, State
 from huey_testing.conformance._promises import Passing, promise
 from huey_testing.conformance._queue_base import LONG, QueueFixtures
 

@@ -17,8 +17,7 @@ from typing import Any, Final, TypeVar, cast
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from huey_core.backends.capabilities import Capability
-from huey_core.backends.leased import Ack, Bury, Delivery, LeasedQueue, Message, Outcome, Release, Retry, State
+from huey_core.backends import Ack, Bury, Capability, Delivery, LeasedQueue, Message, Outcome, Release, Retry, State
 from huey_testing.conformance._promises import Passing, promise
 from huey_testing.conformance._queue_base import QueueFactory, QueueFixtures
 

@@ -7,9 +7,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from huey_core.backends.base import EmptyData
-from huey_core.backends.capabilities import Capability
-from huey_core.backends.leased import Ack, Bury, Counts, Delivery, Message, Release, ResultWrite, Retry, State
+from huey_core.backends import (
+    Ack,
+    Bury,
+    Capability,
+    Counts,
+    Delivery,
+    EmptyData,
+    Message,
+    Release,
+    ResultWrite,
+    Retry,
+    State,
+)
 from huey_testing.conformance._promises import Passing, promise
 from huey_testing.conformance._queue_base import LONG, QueueFactory, QueueFixtures
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from huey_core.backends.capabilities import Capability
-from huey_core.backends.leased import Ack, Bury, Delivery, Message, Release, Retry
+from huey_core.backends import Ack, Bury, Capability, Delivery, Message, Release, Retry
 from huey_testing.conformance._promises import Passing, eventually, in_threads, promise, unique_name
 from huey_testing.conformance._queue_base import LONG, QueueFactory, QueueFixtures
 

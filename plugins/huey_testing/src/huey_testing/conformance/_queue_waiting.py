@@ -8,8 +8,7 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from huey_core.backends.capabilities import Capability
-from huey_core.backends.leased import Ack, Counts, Delivery, Message, Release
+from huey_core.backends import Ack, Capability, Counts, Delivery, Message, Release
 from huey_testing.conformance._promises import Passing, eventually, in_threads, promise, unique_name
 from huey_testing.conformance._queue_base import LONG, QueueFactory, QueueFixtures
 

@@ -20,7 +20,7 @@ from huey_testing.conformance._serializer_values import CARRIED, PLAIN, Carried
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-    from huey_core.serializers.base import Serializer
+    from huey_core.serializers import Serializer
 
 __all__ = ["SerializerFactory", "SerializerFixtures", "serializer_promise", "shown", "switching_often", "traced"]
 

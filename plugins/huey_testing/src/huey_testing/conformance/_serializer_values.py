@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from hypothesis import strategies as st
 
-from huey_core.serializers.tagged import register
+from huey_core.serializers import register
 
 if TYPE_CHECKING:
     from collections.abc import Callable

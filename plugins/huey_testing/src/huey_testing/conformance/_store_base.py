@@ -10,7 +10,7 @@ import pytest
 from huey_testing.conformance._promises import Conformance, unique_name
 
 if TYPE_CHECKING:
-    from huey_core.backends.capabilities import Capability
+    from huey_core.backends import Capability
 
 __all__ = ["StoreFactory", "StoreFixtures"]
 

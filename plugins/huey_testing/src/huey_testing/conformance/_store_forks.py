@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
-from huey_core.backends.capabilities import Capability
+from huey_core.backends import Capability
 from huey_testing.conformance._forking import Child, in_a_child_forked_in_c
 from huey_testing.conformance._promises import promise
 from huey_testing.conformance._store_base import StoreFixtures

@@ -6,8 +6,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from huey_core.backends.base import EmptyData
-from huey_core.backends.capabilities import Capability
+from huey_core.backends import Capability, EmptyData
 from huey_testing.conformance._promises import Passing, eventually, in_threads, promise, unique_name
 from huey_testing.conformance._store_base import StoreFixtures
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from huey_core.backends.base import BaseDataStore, EmptyData
-from huey_core.backends.capabilities import Capability
+from huey_core.backends import BaseDataStore, Capability, EmptyData
 from huey_core.exceptions import Unsupported
 from huey_testing.conformance._promises import in_threads, promise, unique_name
 from huey_testing.conformance._queue_basics import DIFFICULT_ENDINGS
@@ -44,7 +43,7 @@ BEYOND_THE_ORIGINAL: Final[dict[str, tuple[Capability, Callable[[Any], object]]]
 
 
 class StoreValues(StoreFixtures):
-    """Promises of :class:`~huey_core.backends.base.BaseDataStore`."""
+    """Promises of :class:`~huey_core.backends.BaseDataStore`."""
 
     @promise()
     @pytest.mark.parametrize("value", VALUES.values(), ids=VALUES.keys())

@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from huey_core.backends.capabilities import Capability
+from huey_core.backends import Capability
 from huey_testing.conformance._promises import eventually, in_threads, promise
 from huey_testing.conformance._store_base import StoreFixtures
 

@@ -14,12 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from huey_core.backends.backend import HUEY_PLUGIN_API
-from huey_core.backends.capabilities import Capability
-from huey_core.backends.leased import Ack, LeasedQueue, Message, State
-from huey_core.backends.url import BackendURL
+from huey_core.backends import HUEY_PLUGIN_API, Ack, BackendURL, Capability, LeasedQueue, Message, State
 from huey_core.exceptions import ConfigurationError
-from huey_core.plugins.backends import open_backend
+from huey_core.plugins import open_backend
 from huey_testing.conformance._backend_base import BackendFixtures
 from huey_testing.conformance._backend_closing import BackendClosing
 from huey_testing.conformance._backend_processes import BackendProcesses
@@ -29,7 +26,7 @@ from huey_testing.conformance._queue_base import LONG
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from huey_core.backends.backend import Backend
+    from huey_core.backends import Backend
 
 __all__ = ["BackendConformance"]
 

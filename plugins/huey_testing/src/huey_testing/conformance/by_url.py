@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from huey_core.backends.backend import Backend
-from huey_core.backends.url import BackendURL
+from huey_core.backends import Backend, BackendURL
 from huey_core.exceptions import PluginException
-from huey_core.plugins.backends import backends, open_backend
+from huey_core.plugins import backend_registry, open_backend
 from huey_testing.conformance.backend import BackendConformance
 from huey_testing.conformance.data_store import DataStoreConformance
 from huey_testing.conformance.queue import QueueConformance
@@ -67,7 +66,7 @@ def described(given_url: str) -> dict[str, str]:
     with closing(open_backend(given_url)) as backend:
         found = {"scheme": backend.url.scheme, "plugin": type(backend).__qualname__}
         with suppress(PluginException):
-            found["plugin"] = backends.find(backend.url.scheme).source
+            found["plugin"] = backend_registry.find(backend.url.scheme).source
         # A server that is away, or a backend that cannot describe it, is what the tests themselves tell of.
         with suppress(Exception):
             server = backend.describe()

@@ -37,7 +37,7 @@ from huey_testing.conformance._serializer_values import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from huey_core.serializers.base import Serializer
+    from huey_core.serializers import Serializer
 
 __all__ = ["Carried", "SerializerConformance"]
 

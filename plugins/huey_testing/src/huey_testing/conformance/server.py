@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from huey_core.backends.capabilities import Capability
-from huey_core.backends.leased import Ack, Message, ResultWrite
+from huey_core.backends import Ack, Capability, Message, ResultWrite
 from huey_testing.conformance._backend_base import BackendFixtures
 from huey_testing.conformance._promises import error_of, eventually, promise, within
 from huey_testing.conformance._queue_base import LONG
 
 if TYPE_CHECKING:
-    from huey_core.backends.backend import Backend
+    from huey_core.backends import Backend
     from huey_testing.server_process import ServerProcess
 
 __all__ = ["ServerConformance"]

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import strategies as st
 
 from huey_core.exceptions import BodyTooLarge, ConfigurationError, DecodeError, EncodeError
-from huey_core.serializers.base import Serializer, WrappingSerializer
-from huey_core.serializers.json import JSONSerializer
+from huey_core.serializers import JSONSerializer, Serializer, WrappingSerializer
 from huey_testing.conformance._serializer_base import SerializerFactory, serializer_promise, traced
 from huey_testing.conformance.serializer import Carried, SerializerConformance
 

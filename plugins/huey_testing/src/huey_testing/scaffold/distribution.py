@@ -13,23 +13,28 @@ from importlib.resources import files
 from string import Template
 from typing import TYPE_CHECKING, Final
 
-from huey_core._version import __version__
-from huey_core.backends.backend import HUEY_PLUGIN_API
-from huey_core.backends.base import BaseQueue
-from huey_core.backends.leased import LeasedQueue
+from huey_core import __version__
+from huey_core.backends import HUEY_PLUGIN_API, BaseQueue, LeasedQueue
 from huey_core.exceptions import ConfigurationError
-from huey_core.plugins.backends import backends
-from huey_core.plugins.discovery import BACKENDS, PLUGINS, SERIALIZERS, entries
-from huey_core.plugins.environment import normalise
-from huey_core.plugins.known import KNOWN_BACKENDS, KNOWN_COMMANDS, KNOWN_SERIALIZERS
-from huey_core.plugins.serializers import serializers
+from huey_core.plugins import (
+    BACKENDS,
+    KNOWN_BACKENDS,
+    KNOWN_COMMANDS,
+    KNOWN_SERIALIZERS,
+    PLUGINS,
+    SERIALIZERS,
+    backend_registry,
+    entries,
+    normalise,
+    serializer_registry,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from importlib.resources.abc import Traversable
     from pathlib import Path
 
-    from huey_core.plugins.discovery import Entry
+    from huey_core.plugins import Entry
 
 __all__ = ["Kind", "NewDistribution"]
 
@@ -172,8 +177,8 @@ class NewDistribution:
 
 def _installed(kind: Kind) -> Sequence[Entry]:
     if kind is Kind.BACKEND:
-        return backends.entries()
-    return serializers.entries() if kind is Kind.SERIALIZER else entries(PLUGINS)
+        return backend_registry.entries()
+    return serializer_registry.entries() if kind is Kind.SERIALIZER else entries(PLUGINS)
 
 
 def _templates(folder: Traversable, path: str = "") -> Iterator[tuple[str, Traversable]]:

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
 from django.db import connections
 
-from huey_core.consumer import ConsumerGroup
-from huey_core.consumer.logs import set_up_logging
-from huey_core.consumer.signals import end_soon, run_until_signalled
+from huey_core.consumer import ConsumerGroup, end_soon, run_until_signalled, set_up_logging
 from huey_core.exceptions import QueueException
 from huey_core.settings import LOG_FORMATS
 from huey_django.conf import HueySettings, SettingsError
@@ -24,8 +22,7 @@ from huey_django.reload import CodeWatch, start_again, start_or_wait
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from huey_core.consumer import ConsumerConfig
-    from huey_core.consumer.signals import Runnable
+    from huey_core.consumer import ConsumerConfig, Runnable
 
 EPILOG: Final = """\
 The options go before the settings of the same name in HUEY_CONFIG:
