@@ -207,7 +207,7 @@ class Outbox:
         separate = [outcome for outcome in ours if self._results.is_needed(outcome)]
         if not separate:
             return ours
-        if not self._results.is_spared():
+        if not self._results.is_backing_off():
             # Where another run has written a result, that of this one is not to replace it.
             for outcome, is_ours in zip(separate, self._renew(separate), strict=True):
                 if not is_ours:
@@ -219,7 +219,7 @@ class Outbox:
         """The same for one; ``None`` when it is parked now, given up or lost."""
         if not self._results.is_needed(outcome):
             return outcome
-        if self._results.is_spared():
+        if self._results.is_backing_off():
             self._keep(before or self._refused(outcome))
             return None
         one = before or self._refused(outcome)
@@ -265,7 +265,7 @@ class Outbox:
 
     def _park(self, one: Refused, error: BaseException) -> None:
         one.tries += 1
-        if self._keep(one) and one.tries == 1 and not self._results.is_spared():
+        if self._keep(one) and one.tries == 1 and not self._results.is_backing_off():
             message_id, reason = _id(one.outcome), error_line(error)
             log.warning("the outcome of message %s was refused, retrying: %s", message_id, reason)
 

@@ -26,13 +26,13 @@ STORE_TRIES: Final = 2
 
 
 class ResultWriter:
-    """Writes results into stores of their own, and spares a store that is away.
+    """Writes results into stores of their own, and backs off from a store that is away.
 
     Used by one flush of the outbox at a time.
 
     Args:
         settles_into: Whether the queue writes results into a store itself, together with outcomes.
-        back_off: How long to spare a store that is away.
+        back_off: How to go on after a failure.
         clock: A monotonic time in seconds.
 
     Attributes:
@@ -47,7 +47,7 @@ class ResultWriter:
         self._back_off = back_off
         self._clock = clock
         self._failures_in_a_row = 0
-        self._spared_until = float("-inf")
+        self._retry_at = float("-inf")
 
     def is_needed(self, outcome: Outcome) -> bool:
         """Whether an outcome has a result that the queue cannot write."""
@@ -55,9 +55,9 @@ class ResultWriter:
             return False
         return not self._settles_into(outcome.result.store)
 
-    def is_spared(self) -> bool:
+    def is_backing_off(self) -> bool:
         """Whether the store is away, and is not to be tried now."""
-        return self._clock() < self._spared_until
+        return self._clock() < self._retry_at
 
     def write(self, outcome: Outcome, is_ours: Callable[[], bool]) -> Outcome | None:
         """Write the result of an outcome that needs it, and return what is left for the queue.
@@ -90,10 +90,10 @@ class ResultWriter:
         except Exception as error:
             self._failures_in_a_row += 1
             if self._failures_in_a_row >= STORE_TRIES:
-                self._spared_until = self._clock() + self._back_off.failed(error)
+                self._retry_at = self._clock() + self._back_off.failed(error)
             raise
         self._failures_in_a_row = 0
-        self._spared_until = float("-inf")
+        self._retry_at = float("-inf")
         self._back_off.over()
         return is_written
 
