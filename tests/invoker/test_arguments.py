@@ -1,12 +1,12 @@
-"""A call that its function does not take is refused where it is made."""
+"""What cannot be used is refused where it is given: by the invoker, or by a call."""
 
 from __future__ import annotations
 
 import pytest
 
-from huey_core import queue_command
+from huey_core import Invoker, queue_command
 from huey_core.consumer import Consumer
-from huey_core.exceptions import CommandError
+from huey_core.exceptions import CommandError, ConfigurationError
 
 CALLS = {
     "a call": lambda function, *args, **kwargs: function(*args, **kwargs),
@@ -71,3 +71,39 @@ def test_a_message_whose_function_has_changed_fails_in_the_consumer_with_what_th
 
     assert failure.value.type_name == "builtins.TypeError"
     assert "resize() missing 1 required positional argument: 'width'" in failure.value.message
+
+
+@pytest.mark.parametrize("always_eager", [False, True])
+@pytest.mark.parametrize("kind", ["CommandFunction", "AsyncData", "dict"])
+def test_what_is_no_command_is_not_enqueued(make_invoker, kind, always_eager):
+    invoker = make_invoker(always_eager=always_eager)
+    add = queue_command(invoker, name="add")(lambda: 1)
+    given = {"CommandFunction": add, "AsyncData": add(), "dict": {}}[kind]
+
+    with pytest.raises(TypeError, match=rf"^a {kind} cannot be enqueued; .* function\.command"):
+        invoker.enqueue(given)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"queue": None}, "queue"),
+        ({"queue": 5}, "queue"),
+        ({"queue": "memory://", "result_store": b"memory://"}, "result_store"),
+        ({"queue": "memory://", "lease": -5}, "lease"),
+        ({"queue": "memory://", "lease": "60"}, "lease"),
+        ({"queue": "memory://", "result_ttl": -1}, "result_ttl"),
+        ({"queue": "memory://", "result_ttl": float("nan")}, "result_ttl"),
+        ({"queue": "memory://", "result_ttl": float("inf")}, "result_ttl"),
+        ({"queue": "memory://?result_ttl=999999999999d"}, "result_ttl"),
+        ({"queue": "memory://", "lease": float("inf")}, "lease"),
+        ({"queue": "memory://?lease=999999999999d"}, "lease"),
+        ({"queue": "memory://", "max_body_size": 0}, "max_body_size"),
+        ({"queue": "memory://", "max_body_size": "1MiB"}, "max_body_size"),
+        ({"queue": "memory://", "serializer": 5}, "serializer"),
+        ({"queue": "memory://", "accept": ["json", None]}, "serializer"),
+    ],
+)
+def test_an_argument_that_cannot_be_used_is_named(arguments, named):
+    with pytest.raises(ConfigurationError, match=named):
+        Invoker(**arguments)

@@ -13,9 +13,18 @@ from huey_core.exceptions import CommandError, CommandNotFound, EncodeError
 from plain_backend import PlainStore
 
 
-def test_nothing_is_written_to_the_queue(make_invoker):
-    invoker = make_invoker(always_eager=True)
+@pytest.fixture
+def invoker(make_invoker):
+    return make_invoker(always_eager=True)
 
+
+@pytest.fixture
+def without_results(make_invoker):
+    """An eager invoker whose calls return what their functions return, or raise what they raise."""
+    return make_invoker(results=False, always_eager=True)
+
+
+def test_nothing_is_written_to_the_queue(invoker):
     @queue_command(invoker)
     def double(num):
         return 2 * num
@@ -24,10 +33,8 @@ def test_nothing_is_written_to_the_queue(make_invoker):
     assert invoker.queue.counts().ready == 0
 
 
-def test_arguments_go_through_the_serializer(make_invoker):
-    invoker = make_invoker(results=False, always_eager=True)
-
-    @queue_command(invoker)
+def test_arguments_go_through_the_serializer(without_results):
+    @queue_command(without_results)
     def show(thing):
         return thing
 
@@ -35,10 +42,8 @@ def test_arguments_go_through_the_serializer(make_invoker):
         show(object())
 
 
-def test_an_argument_is_a_copy_as_it_is_in_the_consumer(make_invoker):
-    invoker = make_invoker(results=False, always_eager=True)
-
-    @queue_command(invoker)
+def test_an_argument_is_a_copy_as_it_is_in_the_consumer(without_results):
+    @queue_command(without_results)
     def spoil(things):
         things.append("spoilt")
 
@@ -48,10 +53,8 @@ def test_an_argument_is_a_copy_as_it_is_in_the_consumer(make_invoker):
     assert things == []
 
 
-def test_an_error_is_raised_in_the_caller_without_a_result_store(make_invoker):
-    invoker = make_invoker(results=False, always_eager=True)
-
-    @queue_command(invoker)
+def test_an_error_is_raised_in_the_caller_without_a_result_store(without_results):
+    @queue_command(without_results)
     def fail():
         raise LookupError("gone")
 
@@ -59,9 +62,7 @@ def test_an_error_is_raised_in_the_caller_without_a_result_store(make_invoker):
         fail()
 
 
-def test_an_error_is_kept_for_get_with_a_result_store(make_invoker):
-    invoker = make_invoker(always_eager=True)
-
+def test_an_error_is_kept_for_get_with_a_result_store(invoker):
     @queue_command(invoker)
     def fail():
         raise LookupError("gone")
@@ -72,17 +73,14 @@ def test_an_error_is_kept_for_get_with_a_result_store(make_invoker):
         result.get()
 
 
-def test_a_wait_for_a_command_that_returned_none_ends(make_invoker):
-    invoker = make_invoker(always_eager=True)
-
+def test_a_wait_for_a_command_that_returned_none_ends(invoker):
     @queue_command(invoker)
     def nothing(): ...
 
     assert nothing().get(blocking=True, timeout=0) is None
 
 
-def test_a_wait_ends_though_nothing_is_stored(make_invoker):
-    invoker = make_invoker(always_eager=True)
+def test_a_wait_ends_though_nothing_is_stored(invoker):
     invoker.result_store = PlainStore("results")
 
     @queue_command(invoker, store_result=False)
@@ -92,11 +90,10 @@ def test_a_wait_ends_though_nothing_is_stored(make_invoker):
     assert secret().get(blocking=True, timeout=0) is None
 
 
-def test_retries_happen_at_once(make_invoker):
-    invoker = make_invoker(results=False, always_eager=True)
+def test_retries_happen_at_once(without_results):
     attempts = []
 
-    @queue_command(invoker, retries=2, retry_delay=3600)
+    @queue_command(without_results, retries=2, retry_delay=3600)
     def fragile():
         attempts.append(1)
         if len(attempts) < 3:
@@ -107,24 +104,20 @@ def test_retries_happen_at_once(make_invoker):
     assert len(attempts) == 3
 
 
-def test_a_scheduled_call_runs_at_once(make_invoker):
-    invoker = make_invoker(results=False, always_eager=True)
-
-    @queue_command(invoker)
+def test_a_scheduled_call_runs_at_once(without_results):
+    @queue_command(without_results)
     def later():
         return "now"
 
     assert later.schedule(eta=datetime.now() + timedelta(days=1)) == "now"
 
 
-def test_many_commands_run_in_order(make_invoker):
-    invoker = make_invoker(results=False, always_eager=True)
-
-    @queue_command(invoker)
+def test_many_commands_run_in_order(without_results):
+    @queue_command(without_results)
     def double(num):
         return 2 * num
 
-    assert invoker.enqueue_many([double.command(1), double.command(2)]) == [2, 4]
+    assert without_results.enqueue_many([double.command(1), double.command(2)]) == [2, 4]
 
 
 @pytest.mark.parametrize("results", [True, False])
@@ -140,9 +133,7 @@ def test_a_command_that_cannot_be_read_is_an_error_in_the_caller(make_invoker, r
         invoker.enqueue(Stranger())
 
 
-def test_a_call_of_which_nothing_is_known_is_an_error_in_the_caller(make_invoker, monkeypatch):
-    invoker = make_invoker(always_eager=True)
-
+def test_a_call_of_which_nothing_is_known_is_an_error_in_the_caller(invoker, monkeypatch):
     @queue_command(invoker)
     def double(num):
         return 2 * num
@@ -163,11 +154,10 @@ def run_inside_a_loop(function):
     return asyncio.run(call())
 
 
-def test_a_command_sees_the_context_of_its_caller_and_leaves_it_as_it_was(make_invoker):
-    invoker = make_invoker(results=False, always_eager=True)
+def test_a_command_sees_the_context_of_its_caller_and_leaves_it_as_it_was(without_results):
     tenant = contextvars.ContextVar("tenant", default=None)
 
-    @queue_command(invoker)
+    @queue_command(without_results)
     def bill():
         before = tenant.get()
         tenant.set("the command's")
@@ -180,10 +170,8 @@ def test_a_command_sees_the_context_of_its_caller_and_leaves_it_as_it_was(make_i
     tenant.reset(token)
 
 
-def test_a_coroutine_function_runs_outside_of_a_loop(make_invoker):
-    invoker = make_invoker(results=False, always_eager=True)
-
-    @queue_command(invoker)
+def test_a_coroutine_function_runs_outside_of_a_loop(without_results):
+    @queue_command(without_results)
     async def double(num):
         await asyncio.sleep(0)
         return 2 * num
@@ -191,9 +179,7 @@ def test_a_coroutine_function_runs_outside_of_a_loop(make_invoker):
     assert double(4) == 8
 
 
-def test_a_coroutine_function_runs_inside_a_loop_too(make_invoker):
-    invoker = make_invoker(always_eager=True)
-
+def test_a_coroutine_function_runs_inside_a_loop_too(invoker):
     @queue_command(invoker)
     async def double(num):
         await asyncio.sleep(0)
@@ -205,10 +191,8 @@ def test_a_coroutine_function_runs_inside_a_loop_too(make_invoker):
     assert asyncio.run(call()) == 8
 
 
-def test_an_error_of_a_coroutine_inside_a_loop_is_raised_in_the_caller(make_invoker):
-    invoker = make_invoker(results=False, always_eager=True)
-
-    @queue_command(invoker)
+def test_an_error_of_a_coroutine_inside_a_loop_is_raised_in_the_caller(without_results):
+    @queue_command(without_results)
     async def fail():
         raise LookupError("gone")
 
@@ -216,10 +200,8 @@ def test_an_error_of_a_coroutine_inside_a_loop_is_raised_in_the_caller(make_invo
         run_inside_a_loop(fail)
 
 
-def test_a_coroutine_that_is_cancelled_inside_a_loop_is_an_error_of_the_command(make_invoker):
-    invoker = make_invoker(results=False, always_eager=True)
-
-    @queue_command(invoker)
+def test_a_coroutine_that_is_cancelled_inside_a_loop_is_an_error_of_the_command(without_results):
+    @queue_command(without_results)
     async def give_up():
         raise asyncio.CancelledError
 
@@ -227,11 +209,10 @@ def test_a_coroutine_that_is_cancelled_inside_a_loop_is_an_error_of_the_command(
         run_inside_a_loop(give_up)
 
 
-def test_a_coroutine_sees_the_context_of_its_caller_inside_a_loop(make_invoker):
-    invoker = make_invoker(results=False, always_eager=True)
+def test_a_coroutine_sees_the_context_of_its_caller_inside_a_loop(without_results):
     tenant = contextvars.ContextVar("tenant")
 
-    @queue_command(invoker)
+    @queue_command(without_results)
     async def who():
         return tenant.get()
 
@@ -242,11 +223,10 @@ def test_a_coroutine_sees_the_context_of_its_caller_inside_a_loop(make_invoker):
     assert run_inside_a_loop(call) == "ann"
 
 
-def test_a_retry_sees_the_arguments_of_the_call(make_invoker):
-    invoker = make_invoker(results=False, always_eager=True)
+def test_a_retry_sees_the_arguments_of_the_call(without_results):
     seen = []
 
-    @queue_command(invoker, retries=1)
+    @queue_command(without_results, retries=1)
     def use_up(addresses, *, notes):
         seen.append((list(addresses), dict(notes)))
         addresses.clear()
@@ -259,8 +239,7 @@ def test_a_retry_sees_the_arguments_of_the_call(make_invoker):
     assert seen == [(["ann", "bob"], {})] * 2
 
 
-def test_a_retry_of_a_class_sees_what_the_run_has_left(make_invoker):
-    invoker = make_invoker(results=False, always_eager=True)
+def test_a_retry_of_a_class_sees_what_the_run_has_left(without_results):
 
     class Count(QueueCommand, declare=False):
         def execute(self):
@@ -269,6 +248,6 @@ def test_a_retry_of_a_class_sees_what_the_run_has_left(make_invoker):
                 raise ConnectionError
             return self.data["runs"]
 
-    invoker.registry.register(Count)
+    without_results.registry.register(Count)
 
-    assert invoker.enqueue(Count({"runs": 0}, overrides={"retries": 5})) == 3
+    assert without_results.enqueue(Count({"runs": 0}, overrides={"retries": 5})) == 3

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gc
-import threading
 import time
-import weakref
 from functools import cached_property
 
 import pytest
@@ -110,17 +107,6 @@ def test_a_command_written_as_a_class_can_be_unique(invoker, overrides):
         invoker.enqueue(Echo({"user": user}, overrides=overrides))
 
     assert invoker.queue.counts().ready == 2
-
-
-@pytest.mark.parametrize("always_eager", [False, True])
-@pytest.mark.parametrize("kind", ["CommandFunction", "AsyncData", "dict"])
-def test_what_is_no_command_is_not_enqueued(make_invoker, kind, always_eager):
-    invoker = make_invoker(always_eager=always_eager)
-    add = queue_command(invoker, name="add")(lambda: 1)
-    given = {"CommandFunction": add, "AsyncData": add(), "dict": {}}[kind]
-
-    with pytest.raises(TypeError, match=rf"^a {kind} cannot be enqueued; .* function\.command"):
-        invoker.enqueue(given)
 
 
 def test_many_commands_are_written_in_order(invoker):
@@ -231,25 +217,6 @@ def test_a_plugin_is_told_of_what_was_written_and_not_of_duplicates(make_invoker
     assert recorder.seen == [first.task_id]
 
 
-def test_a_plugin_learns_of_commands_registered_before_and_after_it_was_loaded(make_invoker):
-    class Recorder:
-        def __init__(self):
-            self.seen = []
-
-        @hookimpl
-        def huey_command_registered(self, command_class):
-            self.seen.append(command_class.command_name)
-
-    recorder = Recorder()
-    invoker = make_invoker(plugins=[recorder])
-    queue_command(invoker, name="before")(lambda: None)
-    invoker.plugins.names()
-
-    queue_command(invoker, name="after")(lambda: None)
-
-    assert recorder.seen == ["before", "after"]
-
-
 def test_messages_may_be_signed_and_foreign_ones_are_refused(make_invoker, run_consumer, eventually, monkeypatch):
     monkeypatch.setenv("HUEY_SIGNING_KEYS", "a key of sufficient length")
     signing = make_invoker(serializer="json|signed")
@@ -267,31 +234,6 @@ def test_messages_may_be_signed_and_foreign_ones_are_refused(make_invoker, run_c
     assert "only json|signed is accepted" in signing.queue.peek("dead")[0].reason
 
 
-@pytest.mark.parametrize(
-    ("arguments", "named"),
-    [
-        ({"queue": None}, "queue"),
-        ({"queue": 5}, "queue"),
-        ({"queue": "memory://", "result_store": b"memory://"}, "result_store"),
-        ({"queue": "memory://", "lease": -5}, "lease"),
-        ({"queue": "memory://", "lease": "60"}, "lease"),
-        ({"queue": "memory://", "result_ttl": -1}, "result_ttl"),
-        ({"queue": "memory://", "result_ttl": float("nan")}, "result_ttl"),
-        ({"queue": "memory://", "result_ttl": float("inf")}, "result_ttl"),
-        ({"queue": "memory://?result_ttl=999999999999d"}, "result_ttl"),
-        ({"queue": "memory://", "lease": float("inf")}, "lease"),
-        ({"queue": "memory://?lease=999999999999d"}, "lease"),
-        ({"queue": "memory://", "max_body_size": 0}, "max_body_size"),
-        ({"queue": "memory://", "max_body_size": "1MiB"}, "max_body_size"),
-        ({"queue": "memory://", "serializer": 5}, "serializer"),
-        ({"queue": "memory://", "accept": ["json", None]}, "serializer"),
-    ],
-)
-def test_an_argument_that_cannot_be_used_is_named(arguments, named):
-    with pytest.raises(ConfigurationError, match=named):
-        Invoker(**arguments)
-
-
 def test_a_unique_key_that_cannot_be_made_is_no_trouble_with_the_queue(invoker):
     @queue_command(invoker, unique_key=lambda order: order["id"])
     def ship(order): ...
@@ -305,67 +247,6 @@ def test_an_item_that_a_unique_key_names_and_the_data_lack_is_named():
 
     with pytest.raises(ConfigurationError, match=r"unique_key='\{user\}' cannot be made .* KeyError: 'user'"):
         invoker.enqueue(Echo({"usr": "ann"}, overrides={"unique_key": "{user}"}))
-
-
-class Watcher:
-    """Is told of commands, and of nothing after it was forgotten."""
-
-    def __init__(self):
-        self.seen = []
-
-    @hookimpl
-    def huey_command_registered(self, command_class):
-        self.seen.append(command_class.command_name)
-
-
-def test_a_closed_invoker_is_told_of_no_further_command(make_invoker):
-    watcher = Watcher()
-    invoker = make_invoker(plugins=[watcher])
-    queue_command(invoker, name="before")(lambda: None)
-    invoker.plugins.names()
-
-    invoker.close()
-    queue_command(invoker, name="after")(lambda: None)
-
-    assert watcher.seen == ["before"]
-
-
-@pytest.mark.parametrize("closed", [True, False])
-def test_nothing_keeps_an_invoker_that_nobody_uses(closed):
-    registry = CommandRegistry()
-    watcher = Watcher()
-    invoker = Invoker.from_url("memory://unused/", registry=registry, plugins=[watcher])
-    invoker.enqueue(Echo())
-    if closed:
-        invoker.close()
-    gone = weakref.ref(invoker)
-
-    del invoker
-    gc.collect()
-
-    assert gone() is None
-    assert registry.on_register == []
-
-
-def test_a_plugin_may_ask_for_the_plugins_while_it_is_told_of_a_command(make_invoker):
-    class Curious:
-        def __init__(self):
-            self.names = []
-
-        @hookimpl
-        def huey_command_registered(self, command_class):
-            self.names.append(command_class.invoker.plugins.names())
-
-    curious = Curious()
-    invoker = make_invoker(plugins=[curious])
-    queue_command(invoker, name="before")(lambda: None)
-    asking = threading.Thread(target=lambda: invoker.plugins, daemon=True)
-
-    asking.start()
-    asking.join(30)
-
-    assert not asking.is_alive()
-    assert curious.names == [invoker.plugins.names()]
 
 
 def test_a_message_beyond_the_consumers_limit_is_buried_and_its_caller_told(make_invoker, run_consumer):
