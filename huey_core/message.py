@@ -60,6 +60,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 from huey_core.exceptions import DecodeError, EncodeError
+from huey_core.strict_json import json_reader
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -144,12 +145,11 @@ class MessageHeader(NamedTuple):
         """Read the fields of a header, whatever they hold."""
         values = list(_DEFAULTS)
         for key, value in fields.items():
-            if key in _PLACES:
-                place, types = _PLACES[key]
-                if type(value) in types:
-                    values[place] = value
-                else:
-                    values[_MALFORMED] = values[_MALFORMED] or key
+            place, types = _PLACES.get(key, _UNKNOWN)
+            if type(value) in types:
+                values[place] = value
+            elif types:
+                values[_MALFORMED] = values[_MALFORMED] or key
         values[_ALL] = fields
         # Each message that is read comes here: the constructor takes three times as long.
         return tuple.__new__(cls, values)
@@ -240,6 +240,7 @@ _FIELDS: Final[dict[str, tuple[str, frozenset[type]]]] = {
 
 _DEFAULTS: Final = MessageHeader()
 _PLACES: Final = {key: (MessageHeader._fields.index(name), types) for key, (name, types) in _FIELDS.items()}
+_UNKNOWN: Final[tuple[int, frozenset[type]]] = (-1, frozenset())
 _ALL: Final = MessageHeader._fields.index("fields")
 _MALFORMED: Final = MessageHeader._fields.index("malformed")
 
@@ -365,7 +366,7 @@ def unpack(data: bytes) -> tuple[dict[str, Any], bytes, bytes]:
             raise DecodeError(f"the header of the message is longer than {MAX_HEADER_SIZE:,} bytes")
         raise DecodeError("the message is cut off: its header has no end")
     try:
-        header = _read_json(data[len(_PREFIX) : end].decode())
+        header = _read_json(data[len(_PREFIX) : end - 1].decode())
     except (ValueError, RecursionError) as error:
         raise DecodeError(f"the header of the message is not JSON: {error}") from error
     if type(header) is not dict:
@@ -382,9 +383,5 @@ def _refuse(data: bytes) -> NoReturn:
     raise DecodeError("the bytes are not a message of this format")
 
 
-def _refuse_constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is not JSON")
-
-
 _write_json: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
-_read_json: Final = json.JSONDecoder(parse_constant=_refuse_constant).decode
+_read_json: Final = json_reader()

@@ -60,6 +60,10 @@ def test_a_header_in_utf_8_of_another_writer_is_read() -> None:
     assert header == {"cmd": "shop.päck"}
 
 
+def test_white_space_around_the_header_of_another_writer_is_read() -> None:
+    assert unpack(b'HUEY/1  {"id": "1"} \r\n[]') == ({"id": "1"}, b'HUEY/1  {"id": "1"} \r\n', b"[]")
+
+
 def test_a_body_may_contain_newlines() -> None:
     assert unpack(pack({}, b"\n\n"))[2] == b"\n\n"
 

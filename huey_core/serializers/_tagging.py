@@ -117,7 +117,7 @@ class Tagger:
         if kind is list:
             return value if self._plain.issuperset(map(type, value)) else self._tag_items(value, depth)
         if kind is dict:
-            return self._tag_dict(value, depth)
+            return self._tag_dict(value, depth) if value else value
         if kind is tuple or kind is set or kind is frozenset:
             return {"$": kind.__name__, "v": self._tag_items(value, depth)}
         if kind in self._scalars:

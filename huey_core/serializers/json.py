@@ -30,9 +30,10 @@ and a dataclass is made of its fields without a call of its ``__init__`` or ``__
 from __future__ import annotations
 
 import json
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from huey_core.serializers.tagged import MAX_DEPTH, TaggedSerializer, Tagger, register, untag
+from huey_core.strict_json import json_reader
 
 __all__ = ["MAX_DEPTH", "JSONSerializer"]
 
@@ -65,18 +66,15 @@ class JSONSerializer(TaggedSerializer):
             ValueError: The bytes are not JSON. So may the exceptions of :func:`~huey_core.serializers.tagged.untag`
                 say.
         """
-        # "$" has one escaped form only, so bytes with neither have no tag, and the hook need not see every object.
-        read = _read_tagged if b'"$"' in data or b"\\u0024" in data else _read_plain
-        return read(data.decode())
-
-
-def _refuse_constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is not JSON")
+        text = data.decode()
+        # "$" has one escaped form only, so a text with neither has no tag, and the hook need not see every object.
+        read = _read_tagged if '"$"' in text or "\\u0024" in text else _read_plain
+        return read(text)
 
 
 # What is written has passed tag, so it cannot contain itself.
 _write_json: Final = json.JSONEncoder(
     ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")
 ).encode
-_read_plain: Final = json.JSONDecoder(parse_constant=_refuse_constant).decode
-_read_tagged: Final = json.JSONDecoder(parse_constant=_refuse_constant, object_hook=untag).decode
+_read_plain: Final = json_reader()
+_read_tagged: Final = json_reader(untag)
