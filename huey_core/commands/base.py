@@ -126,7 +126,13 @@ class QueueCommand:
     keeps_changes: ClassVar[bool] = True
     """Whether a retry carries the data as a run has left them. Otherwise it carries those that the message had."""
 
+    # Not set by the constructor: most commands are made, written and forgotten with these values.
     invoker: CommandInvoker | None = None
+    retried: int = 0
+    enqueued_at: float | None = None
+    expires_at: float | None = None
+    unique: tuple[str, float | None] | None = None
+    received: ReceivedMessage | None = None
     tick_at: float | None = None
 
     def __init_subclass__(cls, declare: bool = True, **kwargs: Any) -> None:
@@ -160,12 +166,7 @@ class QueueCommand:
         self.retries = self.options.retries
         if overrides:
             self.override(overrides)
-        self.retried = 0
         self.headers = headers or {}
-        self.enqueued_at: float | None = None
-        self.expires_at: float | None = None
-        self.unique: tuple[str, float | None] | None = None
-        self.received: ReceivedMessage | None = None
 
     def override(self, options: dict[str, Any]) -> None:
         """Let this call have options that differ from the class's; :attr:`retries` begins anew.
@@ -191,11 +192,9 @@ class QueueCommand:
         if header.tick_at is not None:
             self.tick_at = header.tick_at
 
-    def written_at(self, clock: Callable[[], float]) -> tuple[float, float | None]:
-        """When it is enqueued, and when it expires, if it is written now and was not before."""
-        if self.enqueued_at is not None:
-            return self.enqueued_at, self.expires_at
-        now, expires = clock(), self.options.expires
+    def written_at(self, now: float) -> tuple[float, float | None]:
+        """When it was enqueued, and when it expires, if it is written for the first time at ``now``."""
+        expires = self.options.expires
         return now, self.expires_at if expires is None else (self.eta or now) + expires
 
     def create_id(self) -> str:

@@ -100,7 +100,9 @@ class CommandCodec:
             raise EncodeError(f"the arguments of {command!r} cannot be read a second time: {error}") from error
 
     def _header(self, command: QueueCommand) -> MessageHeader:
-        enqueued_at, expires_at = command.written_at(self._clock)
+        enqueued_at, expires_at = command.enqueued_at, command.expires_at
+        if enqueued_at is None:
+            enqueued_at, expires_at = command.written_at(self._clock())
         options, received = command.options, command.received
         overrides: Mapping[str, Any] = NO_FIELDS
         if command.overrides:

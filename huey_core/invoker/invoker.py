@@ -344,7 +344,8 @@ class Invoker(Generic[StoreT_co]):
                 self._check_delay("eta")
             if before_enqueue:
                 self.hook.huey_before_enqueue(invoker=self, command=command)
-            command.enqueued_at, command.expires_at = command.written_at(self.now)
+            if command.enqueued_at is None:
+                command.enqueued_at, command.expires_at = command.written_at(self.now())
 
     def dequeue(self) -> QueueCommand | None:
         """Read one command and forget it (at-most-once delivery), or return ``None`` when the queue is empty.
