@@ -56,7 +56,7 @@ class CommandFunction(Generic[P, R, Handle]):
         self,
         invoker: Invoker | DeferredInvoker,
         function: Callable[P, R],
-        command_class: type[FunctionCommand],
+        command_class: type[FunctionCommand[R]],
         overrides: Mapping[str, Any] | None = None,
     ) -> None:
         # What an object has in its __dict__ is its own, and would hide the methods of this class.
@@ -113,9 +113,9 @@ class CommandFunction(Generic[P, R, Handle]):
             QueueWriteException: The queue could not be written.
         """
         command = self.command_class((args, kwargs), overrides=self._overrides)
-        return self.invoker.enqueue(command)  # type: ignore[no-any-return]
+        return self.invoker.enqueue(command)  # type: ignore[return-value]
 
-    def command(self, /, *args: P.args, **kwargs: P.kwargs) -> FunctionCommand:
+    def command(self, /, *args: P.args, **kwargs: P.kwargs) -> FunctionCommand[R]:
         """Make the command of a call without enqueueing it, for :meth:`Invoker.enqueue_many`.
 
         Arguments may be missing, which is refused when it is enqueued.
@@ -188,7 +188,7 @@ class CommandFunction(Generic[P, R, Handle]):
             command.eta = to_epoch(eta, convert_utc)
         elif delay is not None:
             command.eta = self.invoker.now() + seconds("delay", delay, least=-MAX_SECONDS)
-        return self.invoker.enqueue(command)  # type: ignore[no-any-return]
+        return self.invoker.enqueue(command)  # type: ignore[return-value]
 
     def using(self, /, **options: Unpack[GivenOptions]) -> Self:
         """The same function with other options, for one call: ``send.using(priority=5, retries=3)(to)``.
@@ -381,7 +381,7 @@ def periodic_command(
     return decorate
 
 
-class PeriodicFunctionCommand(FunctionCommand, PeriodicQueueCommand, declare=False):
+class PeriodicFunctionCommand(FunctionCommand[Any], PeriodicQueueCommand, declare=False):
     """A run of a function that was decorated with :func:`periodic_command`."""
 
 
@@ -417,8 +417,8 @@ def _registry(invoker: Invoker | DeferredInvoker) -> CommandRegistry:
 
 
 def _command_class(
-    base: type[FunctionCommand], function: Callable[..., Any], name: str | None, body: dict[str, Any]
-) -> type[FunctionCommand]:
+    base: type[FunctionCommand[Any]], function: Callable[..., Any], name: str | None, body: dict[str, Any]
+) -> type[FunctionCommand[Any]]:
     check_unique_key(function, body["defaults"])
     # What is called in place of a function has no name of its own, and often a module and a text that are its class's.
     described = function if hasattr(function, "__qualname__") else python_function(function) or function

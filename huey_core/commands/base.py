@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from huey_core.backends.leased import new_message_id
 from huey_core.commands.local_time import to_epoch
@@ -29,6 +29,8 @@ __all__ = [
     "ReceivedMessage",
     "on_declaration",
 ]
+
+R_co = TypeVar("R_co", covariant=True)
 
 on_declaration: Final[list[Callable[[type[QueueCommand]], object]]] = []
 """Called with each command that is written as a class when the class is defined: the default registry registers it."""
@@ -296,7 +298,7 @@ class PeriodicQueueCommand(QueueCommand, declare=False):
         raise NotImplementedError(f"{type(self).__qualname__} does not say when to run: validate_datetime()")
 
 
-class FunctionCommand(QueueCommand, declare=False):
+class FunctionCommand(QueueCommand, Generic[R_co], declare=False):
     """A call of a decorated function; :attr:`data` is the pair of its arguments and keyword arguments.
 
     A function may use up its arguments, so a retry carries those of the call, just as a redelivery after a crash does.
@@ -327,10 +329,10 @@ class FunctionCommand(QueueCommand, declare=False):
         except TypeError:
             self.signature.check(args, kwargs, self.option_names)
 
-    def execute(self) -> Any:
+    def execute(self) -> R_co:
         """Call the function."""
         args, kwargs = self.data
-        return self.function(*args, **kwargs)
+        return self.function(*args, **kwargs)  # type: ignore[no-any-return]
 
     def to_payload(self) -> Any:
         """The arguments as a list, and the keyword arguments."""

@@ -7,7 +7,7 @@ import threading
 import time
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Generic, Self, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, Self, TypeVar, overload
 
 from huey_core.backends.base import BaseDataStore, BaseQueue
 from huey_core.backends.capabilities import Capability
@@ -36,7 +36,7 @@ from huey_core.plugins.serializers import serializer as find_serializer
 from huey_core.secret import hidden
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 
     from huey_core.backends.backend import Backend
     from huey_core.backends.leased import Message, Written
@@ -58,6 +58,25 @@ _REPLACED: Final[tuple[str, ...]] = (
     # What is computed from them once.
     *("leased_queue", "results_expire", "revokes", "revocations"),
 )
+
+
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Enqueued(Protocol[R_co]):
+    """A :class:`QueueCommand`, by what its ``execute`` says that it returns."""
+
+    command_name: ClassVar[str]
+
+    def execute(self) -> R_co:
+        """Do the work, and return the result."""
+
+
+class InvokerItself(Protocol):
+    """An :class:`Invoker`, and none of its subclasses: their method does not take every invoker."""
+
+    def _takes(self, other: Invoker[Any], /) -> None: ...
 
 
 class Invoker(Generic[StoreT_co]):
@@ -101,6 +120,10 @@ class Invoker(Generic[StoreT_co]):
     Raises:
         ConfigurationError: A URL, an option or a serializer cannot be used.
     """
+
+    if TYPE_CHECKING:
+        # For from_url(): what an object may do says nothing of the class itself.
+        def _takes(self, other: Self, /) -> None: ...
 
     def __init__(
         self,
@@ -159,10 +182,14 @@ class Invoker(Generic[StoreT_co]):
 
     @overload
     @classmethod
-    def from_url(cls, url: str, **settings: Any) -> Invoker[BaseDataStore]: ...
+    def from_url(cls: type[InvokerItself], url: str, **settings: Any) -> Invoker[BaseDataStore]: ...
+
+    @overload
+    @classmethod
+    def from_url(cls, url: str, **settings: Any) -> Self: ...
 
     @classmethod
-    def from_url(cls, url: str, **settings: Any) -> Invoker[Any]:
+    def from_url(cls, url: str, **settings: Any) -> Any:
         """Open queue, result store and task store at one URL, over one set of connections.
 
         Args:
@@ -182,10 +209,14 @@ class Invoker(Generic[StoreT_co]):
 
     @overload
     @classmethod
-    def from_env(cls, variable: str = "HUEY_URL", **settings: Any) -> Invoker[BaseDataStore]: ...
+    def from_env(cls: type[InvokerItself], variable: str = "HUEY_URL", **settings: Any) -> Invoker[BaseDataStore]: ...
+
+    @overload
+    @classmethod
+    def from_env(cls, variable: str = "HUEY_URL", **settings: Any) -> Self: ...
 
     @classmethod
-    def from_env(cls, variable: str = "HUEY_URL", **settings: Any) -> Invoker[Any]:
+    def from_env(cls, variable: str = "HUEY_URL", **settings: Any) -> Any:
         """Do what :meth:`from_url` does, with the URL in an environment variable.
 
         Raises:
@@ -267,7 +298,19 @@ class Invoker(Generic[StoreT_co]):
         if options.result_ttl is not None and not self.results_expire:
             raise Unsupported("result_ttl= needs a result store that forgets values by itself ('ttl')")
 
-    def enqueue(self, command: QueueCommand) -> Any:
+    @overload
+    def enqueue(self: Invoker[BaseDataStore], command: Enqueued[Coroutine[Any, Any, R]]) -> AsyncData[R]: ...
+
+    @overload
+    def enqueue(self: Invoker[BaseDataStore], command: Enqueued[R]) -> AsyncData[R]: ...
+
+    @overload
+    def enqueue(self, command: Enqueued[Coroutine[Any, Any, R]]) -> AsyncData[R] | None: ...
+
+    @overload
+    def enqueue(self, command: Enqueued[R]) -> AsyncData[R] | None: ...
+
+    def enqueue(self, command: Any) -> Any:
         """Write a command to the queue.
 
         Returns:
@@ -284,7 +327,21 @@ class Invoker(Generic[StoreT_co]):
         """
         return self.enqueue_many([command])[0]
 
-    def enqueue_many(self, commands: Iterable[QueueCommand]) -> list[Any]:
+    @overload
+    def enqueue_many(
+        self: Invoker[BaseDataStore], commands: Iterable[Enqueued[Coroutine[Any, Any, R]]]
+    ) -> list[AsyncData[R]]: ...
+
+    @overload
+    def enqueue_many(self: Invoker[BaseDataStore], commands: Iterable[Enqueued[R]]) -> list[AsyncData[R]]: ...
+
+    @overload
+    def enqueue_many(self, commands: Iterable[Enqueued[Coroutine[Any, Any, R]]]) -> list[AsyncData[R]] | list[None]: ...
+
+    @overload
+    def enqueue_many(self, commands: Iterable[Enqueued[R]]) -> list[AsyncData[R]] | list[None]: ...
+
+    def enqueue_many(self, commands: Iterable[Any]) -> list[Any]:
         """Write several commands in as few round trips as the backend allows; see :meth:`enqueue`.
 
         They are written in order. When one is refused by a plugin or cannot be encoded, none is written.

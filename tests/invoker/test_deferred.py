@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from huey_core import Invoker, PeriodicQueueCommand, crontab, periodic_command, queue_command
+from huey_core.backends.base import BaseDataStore
 from huey_core.commands.registry import default_registry
 from huey_core.consumer.periodic import TickWriter
 from huey_core.exceptions import ConfigurationError, Unsupported
@@ -29,6 +30,18 @@ def deferred(made):
 
 def test_nothing_is_asked_of_the_function_until_a_command_is_used(deferred, made):
     @queue_command(deferred, retries=2)
+    def add(a, b):
+        return a + b
+
+    made.append(Invoker.from_url("memory://", always_eager=True))
+
+    assert add(1, 2).get() == 3
+
+
+def test_it_can_be_made_by_its_subscripted_type(deferred, made):
+    subscripted = DeferredInvoker[BaseDataStore](deferred.get)
+
+    @queue_command(subscripted)
     def add(a, b):
         return a + b
 

@@ -6,10 +6,10 @@ Each ``type: ignore`` is a mistake that has to be found: where none is, the comm
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import assert_type
+from typing import Any, assert_type
 
 import huey_django
-from huey_core import AsyncData, Invoker, crontab, periodic_command, queue_command
+from huey_core import AsyncData, Invoker, QueueCommand, crontab, periodic_command, queue_command
 from huey_core.backends.base import BaseDataStore
 from huey_core.invoker.deferred import DeferredInvoker
 from huey_memory import MemoryDataStore, MemoryQueue
@@ -75,6 +75,36 @@ def sweep() -> int:
     return 1
 
 
+class Resize(QueueCommand):
+    def execute(self) -> str:
+        return "done"
+
+
+class Download(QueueCommand):
+    async def execute(self) -> bytes:
+        return b""
+
+
+class Untyped(QueueCommand): ...
+
+
+class OwnInvoker(Invoker): ...
+
+
+assert_type(with_results.enqueue(add.command(1)), AsyncData[int])
+assert_type(with_results.enqueue(fetch.command("https://example.org")), AsyncData[bytes])
+assert_type(with_results.enqueue(Resize()), AsyncData[str])
+assert_type(with_results.enqueue(Download()), AsyncData[bytes])
+assert_type(with_results.enqueue(Untyped()), AsyncData[Any])
+assert_type(without_results.enqueue(Resize()), AsyncData[str] | None)
+assert_type(either_invoker().enqueue(Download()), AsyncData[bytes] | None)
+assert_type(with_results.enqueue_many(add.command(number) for number in range(3)), list[AsyncData[int]])
+assert_type(with_results.enqueue_many([Download(), Download()]), list[AsyncData[bytes]])
+assert_type(either_invoker().enqueue_many([Resize()]), list[AsyncData[str]] | list[None])
+assert_type(OwnInvoker.from_url("memory://"), OwnInvoker)
+assert_type(OwnInvoker.from_env(), OwnInvoker)
+assert_type(Invoker.from_url("memory://"), Invoker[BaseDataStore])
+
 assert_type(add(1), AsyncData[int])
 assert_type(add.schedule((1,), delay=5), AsyncData[int])
 assert_type(add.using(priority=5, retries=3)(1), AsyncData[int])
@@ -106,6 +136,8 @@ takes_a_bare_invoker(with_results)
 takes_a_bare_invoker(without_results)
 wrong: Invoker[BaseDataStore] = without_results  # type: ignore[assignment]
 
+with_results.enqueue("add")  # type: ignore[call-overload]
+with_results.enqueue(add)  # type: ignore[call-overload]
 add("1")  # type: ignore[arg-type]
 add(1, c=2)  # type: ignore[call-arg]
 fetch()  # type: ignore[call-arg]

@@ -182,7 +182,7 @@ def _for_django(made: CommandFunction[P, R, Any], on_commit: bool | str | None) 
     return DjangoCommandFunction(PROJECT, made.function, command_class)
 
 
-def _committing(command_class: type[FunctionCommand], on_commit: bool | str) -> type[FunctionCommand]:
+def _committing(command_class: type[FunctionCommand[Any]], on_commit: bool | str) -> type[FunctionCommand[Any]]:
     """The same class of commands, with another ``on_commit``. It is not registered: consumers need not know it."""
     body = {"on_commit": on_commit, "command_name": command_class.command_name}
     return types.new_class(

@@ -72,7 +72,7 @@ class DjangoInvoker(Invoker):
         super().__init__(*arguments, plugins=[ASYNC_COMMANDS, *plugins], **settings)
         self.on_commit = on_commit
 
-    def enqueue_many(self, commands: Iterable[QueueCommand]) -> list[Any]:
+    def enqueue_many(self, commands: Iterable[Any]) -> list[Any]:
         """Write commands now, or when the transaction that they belong to is committed.
 
         What is wrong with a command is told now in either case, and its arguments are taken as they are now. A handle
