@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_TEXT",
+    "closest",
     "counted",
+    "did_you_mean",
     "error_line",
     "error_text",
     "error_type",
@@ -50,6 +52,23 @@ _BETWEEN: Final = (
 def counted(number: int, noun: str, plural: str | None = None) -> str:
     """Write how many there are of something: ``1 message``, ``2 messages``."""
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The name among those that are known which somebody may have meant, be it in upper or in lower case."""
+    # Needed for errors alone, and slow to import.
+    from difflib import get_close_matches
+
+    by_lower = {each.lower(): each for each in known}
+    found = get_close_matches(name.lower(), by_lower, n=1)
+    return by_lower[found[0]] if found else None
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
+    """The end of an error about a name: the :func:`closest` one that is known, or else another hint, or nothing."""
+    found = closest(name, known)
+    hint = otherwise if found is None else f"did you mean {found!r}?"
+    return hint and f"; {hint}"
 
 
 def printable(text: str, keep: str = "") -> str:

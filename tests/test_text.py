@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from huey_core.text import (
     counted,
+    did_you_mean,
     error_line,
     is_interrupt,
     printable,
@@ -128,3 +129,19 @@ def test_text_that_prints_is_left_as_it_is(text):
 
 def test_what_is_to_be_kept_is_kept():
     assert printable("one\n\ttwo\x1b[2J", keep="\n\t") == "one\n\ttwo\\x1b[2J"
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "hint"),
+    [
+        ("retrys", ["priority", "retries"], "; did you mean 'retries'?"),
+        ("Thread", ["PREFETCH", "THREADS"], "; did you mean 'THREADS'?"),
+        ("x", ["retries"], "; see the list"),
+    ],
+)
+def test_the_closest_name_is_offered_or_else_another_hint(name, known, hint):
+    assert did_you_mean(name, known, "see the list") == hint
+
+
+def test_without_a_close_name_and_another_hint_nothing_is_added():
+    assert did_you_mean("x", ["retries"]) == ""

@@ -27,6 +27,7 @@ from urllib.parse import quote, unquote
 from huey_core.backends.options import COMMON_OPTIONS
 from huey_core.exceptions import ConfigurationError
 from huey_core.secret import MASK, Secret, is_secret_name, revealed
+from huey_core.text import did_you_mean
 from huey_core.unicode import check_unicode
 
 if TYPE_CHECKING:
@@ -111,7 +112,8 @@ class BackendURL:
         for written, text in self.query:
             name = written if written in declared else any_case.get(written.lower(), written)
             if name not in declared:
-                raise ConfigurationError(f"{self.scheme}:// has no option {name!r}; {_suggest(name, declared)}")
+                hint = did_you_mean(name, declared, f"its options are {', '.join(sorted(declared))}")
+                raise ConfigurationError(f"{self.scheme}:// has no option {name!r}{hint}")
             if name in query:
                 raise ConfigurationError(f"option {name!r} is given twice in the {self.scheme}:// URL")
             query[name] = text
@@ -266,13 +268,3 @@ def _quoted(value: str) -> str:
 def _render_host(host: str, port: int | None) -> str:
     text = f"[{quote(host, safe=':')}]" if ":" in host and _is_ipv6(host) else quote(host, safe="")
     return text if port is None else f"{text}:{port}"
-
-
-def _suggest(name: str, declared: Iterable[str]) -> str:
-    import difflib
-
-    by_lower = {known.lower(): known for known in declared}
-    closest = difflib.get_close_matches(name.lower(), by_lower, n=1)
-    if closest:
-        return f"did you mean {by_lower[closest[0]]!r}?"
-    return f"its options are {', '.join(sorted(by_lower.values()))}"

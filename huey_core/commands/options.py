@@ -13,7 +13,6 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
-from difflib import get_close_matches
 from string import Formatter
 from typing import TYPE_CHECKING, Any, Final, Self, TypedDict
 
@@ -21,6 +20,7 @@ from huey_core.backends.capabilities import Capability
 from huey_core.backends.leased import MAX_PRIORITY
 from huey_core.exceptions import ConfigurationError
 from huey_core.names import dotted_name, importable
+from huey_core.text import did_you_mean
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -268,8 +268,7 @@ class CommandOptions:
                         f"a command has no option {name!r}; when a call is to run is said by "
                         f".schedule((...), {WHEN_TO_RUN[name]}=...)"
                     )
-                close = get_close_matches(name, known, n=1)
-                hint = f"; did you mean {close[0]!r}?" if close else f"; the options are {', '.join(sorted(known))}"
+                hint = did_you_mean(name, known, f"the options are {', '.join(sorted(known))}")
                 raise ConfigurationError(f"a command has no option {name!r}{hint}")
         return {name: _CHECKS[name](name, value) for name, value in given.items()}
 

@@ -6,13 +6,13 @@ imported is found by every invoker. An invoker that must not share it is given a
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.forking import ProcessLock
 from huey_core.commands.base import on_declaration
 from huey_core.commands.identity import Origin
 from huey_core.exceptions import CommandConflict, CommandNotFound
+from huey_core.text import did_you_mean
 from huey_core.unicode import check_unicode
 
 if TYPE_CHECKING:
@@ -128,10 +128,9 @@ class CommandRegistry:
             raise self._not_found(name) from None
 
     def _not_found(self, name: str) -> CommandNotFound:
-        close = get_close_matches(name, list(self), n=1)
-        hint = f"; the closest known name is {close[0]!r}" if close else ""
+        hint = did_you_mean(name, self) or "."
         return CommandNotFound(
-            f"no command {name!r} is registered{hint}. Is the module that defines it imported by the consumer?"
+            f"no command {name!r} is registered{hint} Is the module that defines it imported by the consumer?"
         )
 
     def __contains__(self, name: object) -> bool:

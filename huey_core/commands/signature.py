@@ -7,7 +7,6 @@ tenth of a microsecond, where ``inspect.Signature.bind`` takes several, and the 
 from __future__ import annotations
 
 import inspect
-from difflib import get_close_matches
 from functools import partial
 from reprlib import repr as short_repr
 from types import FunctionType, MethodType
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeGuard, TypeVar
 
 from huey_core.commands.options import WHEN_TO_RUN, names_in_key
 from huey_core.exceptions import ConfigurationError
+from huey_core.text import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -120,10 +120,9 @@ def check_unique_key(function: Callable[..., Any], options: CommandOptions) -> N
     except ValueError as error:
         raise ConfigurationError(f"unique_key={key!r} cannot be made: {error}; let unique_key be a function") from error
     for name in sorted(names_in_key(key).difference(parameters)):
-        close = get_close_matches(name, parameters, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
         raise ConfigurationError(
-            f"unique_key={key!r} names {name!r}, which is no parameter of {name_of(function)}(){hint}"
+            f"unique_key={key!r} names {name!r}, which is no parameter of {name_of(function)}()"
+            f"{did_you_mean(name, parameters)}"
         )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import sys
 from dataclasses import fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -13,6 +12,7 @@ from huey_core.consumer.sharing import serializer_conflicts
 from huey_core.exceptions import ConfigurationError
 from huey_core.invoker.invoker import Invoker
 from huey_core.settings import ConsumerConfig
+from huey_core.text import did_you_mean
 
 __all__ = ["BaseConfiguration", "load_configuration", "read_configuration", "settings_for"]
 
@@ -91,8 +91,7 @@ def read_configuration(configuration: BaseConfiguration | type[BaseConfiguration
     known = {name for name in vars(BaseConfiguration) if name.isupper()}
     for name in dir(configuration):
         if name.isupper() and not name.startswith("_") and name not in known:
-            close = get_close_matches(name, known, n=1)
-            hint = f"; did you mean {close[0]}?" if close else ""
+            hint = did_you_mean(name, known)
             raise ConfigurationError(f"{_name(configuration)} has an unknown setting {name}{hint}")
     values = {field.name: getattr(configuration, field.name.upper()) for field in fields(ConsumerConfig)}
     values.update({name: value for name, value in overrides.items() if value is not None})

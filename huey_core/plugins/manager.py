@@ -7,7 +7,6 @@ being called, and because each is timed by itself.
 
 from __future__ import annotations
 
-import difflib
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,7 +31,7 @@ from huey_core.plugins.hook_faults import SLOW_HOOK, HookFaultLog, HookFaults
 from huey_core.plugins.loading import check_api, load, remember
 from huey_core.plugins.selection import select
 from huey_core.safe_logging import get_logger
-from huey_core.text import is_users_interrupt
+from huey_core.text import did_you_mean, is_users_interrupt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -255,7 +254,8 @@ class PluginManager:
                 continue
             hook = options.get("specname") or attribute
             if hook not in _HOOKS and not options["optionalhook"]:
-                raise UnknownHook(f"plugin {name!r} implements {hook!r}, {_suggest(hook)}", plugin=name)
+                hint = did_you_mean(hook, _HOOKS, "see huey_core.hookspecs for all")
+                raise UnknownHook(f"plugin {name!r} implements {hook!r}, which is no hook{hint}", plugin=name)
             if hook in OBSERVERS and (options["wrapper"] or options["hookwrapper"]):
                 raise PluginException(
                     f"plugin {name!r} wraps {hook!r}, which only observes and cannot be wrapped", plugin=name
@@ -282,11 +282,6 @@ def _warn_of_unknown(blocked: dict[str, str]) -> None:
     for key, name in blocked.items():
         if not any(is_named(entry, {key}) for entry in installed):
             logger.warning("%r is blocked (by %s or 'no:NAME'), but no such plugin is installed", name, DISABLE)
-
-
-def _suggest(hook: str) -> str:
-    close = difflib.get_close_matches(hook, _HOOKS, n=1)
-    return "which is no hook" + (f"; did you mean {close[0]!r}?" if close else "; see huey_core.hookspecs for all")
 
 
 def _trace(hook_name: str, implementations: Iterable[HookImpl]) -> None:

@@ -6,13 +6,13 @@ and then among the entry points.
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from huey_core.exceptions import PluginConflict, PluginNotFound
 from huey_core.plugins.discovery import Entry, entries
 from huey_core.plugins.loading import load
 from huey_core.plugins.selection import select
+from huey_core.text import closest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -138,17 +138,16 @@ class LazyRegistry(Generic[T]):
         return PluginNotFound("; ".join(sentences), plugin=name, distribution=suggestion)
 
     def _closest(self, name: str) -> list[str]:
-        labels = {label.lower(): label for label in [*(entry.label for entry in self.entries()), *self._registered]}
-        close = difflib.get_close_matches(name.lower(), {*labels, *self._known, *self._unserved}, n=1)
-        if not close:
+        labels = {*(entry.label for entry in self.entries()), *self._registered}
+        found = closest(name, [*self._known, *self._unserved, *labels])
+        if found is None:
             return []
-        if close[0] not in labels:
-            what_to_do = self._unserved.get(close[0]) or f"pip install {self._known[close[0]]}"
-            return [f"the closest name is {close[0]!r} ({what_to_do})"]
-        label = labels[close[0]]
-        if label != label.lower():
-            return [f"an installed plugin is called {label!r}, which can never be found: names must be lower case"]
-        return [f"the closest name is {label!r}"]
+        if found not in labels:
+            what_to_do = self._unserved.get(found) or f"pip install {self._known[found]}"
+            return [f"did you mean {found!r} ({what_to_do})?"]
+        if found != found.lower():
+            return [f"an installed plugin is called {found!r}, which can never be found: names must be lower case"]
+        return [f"did you mean {found!r}?"]
 
 
 def _dotted(cls: type) -> str:

@@ -199,7 +199,7 @@ def test_an_unknown_name_is_an_error_that_offers_the_closest():
     registry = CommandRegistry()
     registry.register(command_called("shop.pay"))
 
-    with pytest.raises(CommandNotFound, match=r"closest known name is 'shop\.pay'"):
+    with pytest.raises(CommandNotFound, match=r"did you mean 'shop\.pay'"):
         registry.get("shop.pya")
 
 

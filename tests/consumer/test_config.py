@@ -43,7 +43,7 @@ def test_an_unknown_setting_offers_the_closest():
     class Configuration(BaseConfiguration):
         THREAD = 7
 
-    with pytest.raises(ConfigurationError, match="did you mean THREADS"):
+    with pytest.raises(ConfigurationError, match="did you mean 'THREADS'"):
         read_configuration(Configuration)
 
 

@@ -85,7 +85,7 @@ def test_a_server_that_does_not_answer_is_given_up(new_server, start):
         ("main.Configurations", "it has Configuration"),
         ("mian.Configuration", "no module 'mian'"),
         ("Configuration", "not a path"),
-        ("main.Misspelt", "did you mean THREADS?"),
+        ("main.Misspelt", "did you mean 'THREADS'?"),
     ],
 )
 def test_a_configuration_that_cannot_be_used_is_named(server, start, configuration, hint):

@@ -145,7 +145,7 @@ def test_a_known_scheme_that_is_not_installed_says_what_to_install(registry):
     [
         ("redis+cluster", "huey-redis does not speak to Redis Cluster yet; use the redis:// URL of"),
         ("redis+sentinel", "huey-redis does not speak to Redis Sentinel yet; use the redis:// URL of the primary"),
-        ("redis+sentinal", "the closest name is 'redis+sentinel' (huey-redis does not speak to Redis Sentinel yet"),
+        ("redis+sentinal", "did you mean 'redis+sentinel' (huey-redis does not speak to Redis Sentinel yet"),
     ],
 )
 def test_a_scheme_that_no_known_plugin_serves_says_what_to_use_and_not_what_to_install(scheme, reason):
@@ -163,12 +163,12 @@ def test_a_plugin_may_serve_a_scheme_that_no_known_plugin_serves(site, backend_s
 
 
 def test_a_misspelt_scheme_names_the_closest_that_is_installed(alpha):
-    with pytest.raises(PluginNotFound, match="the closest name is 'alpha'"):
+    with pytest.raises(PluginNotFound, match="did you mean 'alpha'"):
         backend_class("alhpa")
 
 
 def test_a_misspelt_scheme_that_is_not_installed_says_what_to_install(registry):
-    with pytest.raises(PluginNotFound, match=r"the closest name is 'gamma' \(pip install huey-gamma\)"):
+    with pytest.raises(PluginNotFound, match=r"did you mean 'gamma' \(pip install huey-gamma\)"):
         registry.get("gamna")
 
 

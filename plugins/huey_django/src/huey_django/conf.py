@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from difflib import get_close_matches
 from os import PathLike
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +25,7 @@ from huey_core.consumer import ConsumerConfig
 from huey_core.exceptions import ConfigurationError, QueueException
 from huey_core.invoker import STATE_PREFIX
 from huey_core.secret import hidden, with_secrets_hidden
+from huey_core.text import closest
 from huey_django.eager import EagerQueue
 
 __all__ = [
@@ -327,8 +327,8 @@ def _given() -> dict[str, Any]:
     given = dict(config or {})
     for key in given:
         if key not in KEYS:
-            close = get_close_matches(str(key).upper(), KEYS, n=1)
-            hint = f"Did you mean {close[0]!r}?" if close else f"Its keys are {', '.join(KEYS)}."
+            close = closest(str(key), KEYS)
+            hint = f"Did you mean {close!r}?" if close else f"Its keys are {', '.join(KEYS)}."
             raise SettingsError(f"HUEY_CONFIG has an unknown key {key!r}.", hint)
     for key in ("ALWAYS_EAGER", "CHECK_ARGUMENTS", "STORE_NONE", "PERIODIC", "UTC"):
         if not isinstance(given.get(key, False), bool):

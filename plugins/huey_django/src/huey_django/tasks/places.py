@@ -14,7 +14,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from typing import Any, Final
 
 from django.core.signals import setting_changed
@@ -24,6 +23,7 @@ from huey_core.backends import BackendURL, PerProcess
 from huey_core.commands import CommandOptions
 from huey_core.exceptions import ConfigurationError
 from huey_core.secret import hidden, with_secrets_hidden
+from huey_core.text import closest
 from huey_django.conf import (
     HueySettings,
     Place,
@@ -71,8 +71,8 @@ class BackendOptions:
         given = with_secrets_hidden(given)
         for key in given:
             if key not in _KEYS:
-                close = get_close_matches(str(key).upper(), _KEYS, n=1)
-                hint = f"Did you mean {close[0]!r}?" if close else f"Its keys are {', '.join(_KEYS)}."
+                close = closest(str(key), _KEYS)
+                hint = f"Did you mean {close!r}?" if close else f"Its keys are {', '.join(_KEYS)}."
                 raise _error(f"OPTIONS has an unknown key {key!r}.", hint)
         url, on_commit = given.get("URL"), given.get("ON_COMMIT")
         if url is not None and not is_url(url):
