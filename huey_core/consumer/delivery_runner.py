@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+from huey_core.backends.leased import Release
 from huey_core.safe_logging import get_logger
 
 if TYPE_CHECKING:
@@ -51,8 +52,16 @@ class DeliveryRunner:
         self._fate = fate
 
     def run(self, delivery: Delivery) -> None:
-        """Run a delivery and hand its outcome on."""
+        """Run a delivery and hand its outcome on; give it back if its lease may have ended while it waited."""
         started = time.monotonic()
+        if not self._in_flight.may_start(delivery, started):
+            log.warning(
+                "message %s is not started: its lease ended while it waited for a worker",
+                delivery.message_id,
+                extra={"task_id": delivery.message_id, "delivery_count": delivery.attempt},
+            )
+            self._outbox.add(Release(delivery))
+            return
         try:
             outcome, _ = self._runner.run(delivery, self._may_be_revoked())
             self._outbox.add(outcome)

@@ -42,6 +42,10 @@ STUCK_AFTER: Final = 1.0
 class Claimable(Protocol):
     """What the fetch loop needs of a source of deliveries."""
 
+    @property
+    def redelivers(self) -> bool:
+        """Whether a message that has no outcome is delivered again, when its lease has ended."""
+
     def claim(self, limit: int, lease: float, wait: float = 0.0) -> list[Delivery]:
         """Take messages under a lease."""
 
@@ -86,6 +90,8 @@ class Fetcher(Service):
         self.revocable = True
         self._source = source
         self._lease = lease
+        # Less than the leases of what it may bring, which count from its beginning.
+        self._longest_wait = min(LONGEST_WAIT, lease / 3)
         self._pool = pool
         self._in_flight = in_flight
         self._outbox = outbox
@@ -158,13 +164,15 @@ class Fetcher(Service):
                 return
             # While something waits here, every worker is busy, and what they finish is settled by this loop alone.
             # And the first success after an outage is not kept waiting, so that it ends in the log when it does here.
-            wait = 0.0 if ahead or self._back_off.seconds else min(LONGEST_WAIT, self._outbox.due_in())
+            wait = 0.0 if ahead or self._back_off.seconds else min(self._longest_wait, self._outbox.due_in())
+            # The lease counts from here on, and not from the answer, which may be read long after it was given.
+            until = time.monotonic() + self._lease if self._source.redelivers else float("inf")
             deliveries = self._source.claim(min(room, CLAIM_AT_ONCE), self._lease, wait)
         finally:
             self._waiting_in_server = False
             self._has_claimed()
         if deliveries:
-            self._in_flight.add(deliveries)
+            self._in_flight.add(deliveries, until)
             self._prefetch.weigh(max(len(one.data) for one in deliveries))
             self._pool.put(self._prepare(deliveries))
         elif left := self._room()[2]:

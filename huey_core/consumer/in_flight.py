@@ -22,14 +22,33 @@ class InFlight:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._by_receipt: dict[tuple[str, str], Delivery] = {}
+        # Each with the earliest moment at which its lease may end, on the monotonic clock.
+        self._by_receipt: dict[tuple[str, str], tuple[Delivery, float]] = {}
         self._counts: Counter[str] = Counter()
 
-    def add(self, deliveries: Sequence[Delivery]) -> None:
-        """Take in deliveries that were just claimed."""
+    def add(self, deliveries: Sequence[Delivery], until: float = float("inf")) -> None:
+        """Take in deliveries that were just claimed.
+
+        Args:
+            deliveries: The deliveries.
+            until: When their leases end, at the earliest, on the monotonic clock; infinite without leases.
+        """
         with self._lock:
-            self._by_receipt.update({(one.message_id, one.receipt): one for one in deliveries})
+            self._by_receipt.update({(one.message_id, one.receipt): (one, until) for one in deliveries})
             self._counts["claimed"] += len(deliveries)
+
+    def renewed(self, delivery: Delivery, until: float) -> None:
+        """Note when the lease ends, at the earliest, of a delivery that may have been settled meanwhile."""
+        key = delivery.message_id, delivery.receipt
+        with self._lock:
+            if (held := self._by_receipt.get(key)) is not None:
+                self._by_receipt[key] = delivery, max(until, held[1])
+
+    def may_start(self, delivery: Delivery, now: float) -> bool:
+        """Whether the lease of a delivery has surely not ended at ``now``, on the monotonic clock."""
+        with self._lock:
+            held = self._by_receipt.get((delivery.message_id, delivery.receipt))
+        return held is not None and now < held[1]
 
     def discard(self, delivery: Delivery) -> None:
         """Let go of a delivery that ends without an outcome of ours."""
@@ -77,7 +96,7 @@ class InFlight:
     def all(self) -> list[Delivery]:
         """The deliveries that are in flight now, the oldest first."""
         with self._lock:
-            return list(self._by_receipt.values())
+            return [delivery for delivery, _ in self._by_receipt.values()]
 
     def stats(self) -> Stats:
         """What was done until now."""

@@ -85,9 +85,12 @@ class LeaseRenewal(Service):
         deliveries = self._in_flight.all()
         for start in range(0, len(deliveries), EXTEND_AT_ONCE):
             portion = deliveries[start : start + EXTEND_AT_ONCE]
+            asked = time.monotonic()
             for delivery, ours in zip(portion, self._source.extend(portion, self._lease), strict=True):
+                if ours:
+                    self._in_flight.renewed(delivery, asked + self._lease)
                 # One that was settled while the renewal was on its way is no longer ours, and was not lost.
-                if not ours and not self._is_settling(delivery) and self._in_flight.lost(delivery):
+                elif not self._is_settling(delivery) and self._in_flight.lost(delivery):
                     log.warning(
                         "the lease of message %s was lost: it ran too long unrenewed, or was deleted. "
                         "Its outcome here will not be written",

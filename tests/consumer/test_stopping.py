@@ -153,7 +153,7 @@ def test_no_lease_is_left_behind(invoker, run_consumer, slow):
 
 def test_an_idle_consumer_stops_without_waiting_for_its_claim_to_end(invoker, run_consumer, monkeypatch):
     monkeypatch.setattr(fetcher, "LONGEST_WAIT", 10 * PATIENCE)
-    consumer = run_consumer(invoker)
+    consumer = run_consumer(invoker, lease=100 * PATIENCE)
 
     consumer.stop(timeout=PATIENCE)
 

@@ -74,3 +74,21 @@ def test_a_consumer_stops_in_time_while_its_server_does_not_answer_and_nothing_i
     deployment.start()
     assert all(result.get(blocking=True, timeout=60) for result in results)
     assert taken < 2 + 1 + BUSY_MACHINE
+
+
+def test_a_consumer_that_was_stopped_past_its_lease_does_not_start_what_it_held(deployment):
+    stopped = deployment.start("--threads", "1")
+    results = [deployment.main.work(0.005) for _ in range(400)]
+    await_condition(lambda: len(deployment.journal("finished")) > 50, "it holds some ahead, because they are quick")
+    stopped.send(signal.SIGSTOP)
+    other = deployment.start("--threads", "4")
+    assert {result.get(blocking=True, timeout=60) for result in results} == {0.005}
+    other.terminate()
+
+    continued = time.monotonic()
+    stopped.send(signal.SIGCONT)
+
+    assert deployment.main.add(1, 2).get(blocking=True, timeout=60) == 3
+    late = [one for one in deployment.journal("started", "work") if one.pid == stopped.pid and one.at > continued]
+    # One may have been about to be noted.
+    assert len(late) <= 1
