@@ -96,7 +96,7 @@ class AsyncData(Generic[R]):
         removed from the store or not.
 
         Args:
-            blocking: Wait for the result. Where the store can tell when it arrives, it is not polled.
+            blocking: Wait for the result. A store with :attr:`Capability.NOTIFY` is not polled.
             timeout: The longest wait, in seconds or as a timedelta; ``None`` waits without an end.
             backoff: Where the store must be polled, each pause is the one before, times this.
             max_delay: Where the store must be polled, the longest pause in seconds.
@@ -119,7 +119,7 @@ class AsyncData(Generic[R]):
                 with self._store_errors():
                     self.invoker.results.delete(self.task_id)
         elif blocking:
-            # Looked up before the wait, so that what cannot be done is told before the time is spent.
+            # Looked up before the wait, so that an error does not come after it.
             revocations = self.invoker.revocations if revoke_on_timeout else None
             try:
                 self._wait(timeout, backoff, max_delay, remove)
@@ -134,7 +134,7 @@ class AsyncData(Generic[R]):
         return self._open()
 
     def __await__(self) -> Generator[Any, None, R]:
-        return self._arrive().__await__()
+        return self._wait_in_loop().__await__()
 
     def revoke(self) -> None:
         """Keep the call from running, if it has not started. It then ends without a run, as revoked.
@@ -210,8 +210,8 @@ class AsyncData(Generic[R]):
                 time.sleep(pause if remaining is None else min(pause, remaining))
                 pause = min(pause * backoff, max_delay)
 
-    async def _arrive(self) -> Any:
-        """Wait without a thread of its own where the store tells of changes, and by growing pauses elsewhere."""
+    async def _wait_in_loop(self) -> Any:
+        """Wait in the event loop: for a notification of the store, or with growing pauses where it has none."""
         import asyncio
 
         if self._value is not EmptyData:

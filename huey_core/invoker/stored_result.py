@@ -1,4 +1,4 @@
-"""Between the end of a command and the bytes in the result store; the format is :mod:`huey_core.message`'s."""
+"""Encodes and decodes results, and writes them; the format is :mod:`huey_core.message`'s."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ __all__ = [
     "write_result",
 ]
 
-_MAX_WORDS: Final = 2**20
-"""Bytes of an error that are read in any case: it is bounded where it is made, and must reach its caller."""
+_MAX_ERROR_SIZE: Final = 2**20
+"""Bytes of an error that are read in any case: it is bounded where it is encoded, and must reach its caller."""
 
 _INTERNAL: Final = frozenset({"huey_core", "pluggy", "asyncio", "concurrent"})
 
@@ -203,7 +203,7 @@ def decode_result(
             "invoker is another one than this, and has another serializer"
         )
     state = header.state
-    value = serializer.decode_within(body, encoded, max_size if state == "ok" else max(max_size, _MAX_WORDS))
+    value = serializer.decode_within(body, encoded, max_size if state == "ok" else max(max_size, _MAX_ERROR_SIZE))
     if state == "ok":
         return value
     if not isinstance(value, dict):
@@ -217,7 +217,7 @@ def decode_result(
 
 
 def leaves_record(invoker: InvokerLike, wanted: bool | None, ttl: float | None, *, is_tick: bool) -> bool:
-    """Whether the end of a command is noted in the invoker's result store, so that whoever waits for it learns of it.
+    """Whether a record of a command's end is written to the invoker's result store, so that waits for it end.
 
     Where it would be kept for ever, a command whose result is not wanted leaves nothing: nobody may ever read it. For a
     tick nobody waits, so its result is stored only where that is asked for.
@@ -236,7 +236,7 @@ def leaves_record(invoker: InvokerLike, wanted: bool | None, ttl: float | None, 
 
 
 def result_of(invoker: InvokerLike, command: QueueCommand, execution: Execution) -> ResultWrite | None:
-    """What core stores of a command's end, by the command's options; ``None`` for nothing.
+    """Make the write of a command's result, as its options say; ``None`` for nothing.
 
     Raises:
         EncodeError: The invoker's serializer cannot carry what the command returned.
