@@ -31,6 +31,7 @@ from huey_core.backends.leased import (
     StoredMessage,
     Written,
     abandoned_reason,
+    messages_in,
     new_message_id,
 )
 from huey_core.backends.options import (
@@ -85,6 +86,7 @@ __all__ = [
     "abandoned_reason",
     "call_watchers",
     "check_tls_files",
+    "messages_in",
     "new_message_id",
     "parse_bool",
     "parse_int",

@@ -33,7 +33,7 @@ from abc import abstractmethod
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias, assert_never
 
 from huey_core.backends.base import BaseQueue
 from huey_core.exceptions import ConfigurationError
@@ -64,6 +64,7 @@ __all__ = [
     "StoredMessage",
     "Written",
     "abandoned_reason",
+    "messages_in",
     "new_message_id",
 ]
 
@@ -206,6 +207,7 @@ class Retry:
     data: bytes
     delay: float = 0.0
     keep_attempts: bool = False
+    result: ClassVar[None] = None
 
 
 @dataclass(slots=True)
@@ -213,6 +215,7 @@ class Release:
     """Put the message back into its old place in the order, as if this delivery had not been: it is not counted."""
 
     delivery: Delivery
+    result: ClassVar[None] = None
 
 
 @dataclass(slots=True)
@@ -234,7 +237,20 @@ class Bury:
 
 
 Outcome: TypeAlias = Ack | Retry | Release | Bury
-"""How a delivery ended."""
+"""How a delivery ended. Each has a ``delivery``, and a ``result`` that is ``None`` where there is none to write."""
+
+
+def messages_in(outcome: Outcome) -> Sequence[bytes]:
+    """The bytes of the messages that an outcome writes: what is retried, and follow-ups."""
+    match outcome:
+        case Ack(follow_ups=follow_ups):
+            return [message.data for message in follow_ups] if follow_ups else ()
+        case Retry(data=data):
+            return (data,)
+        case Release() | Bury():
+            return ()
+        case _:
+            assert_never(outcome)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from __future__ import annotations
 import threading
 from collections import deque
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, assert_never
 
-from huey_core.backends.leased import Ack, Bury, Outcome, Release
+from huey_core.backends.leased import Ack, Bury, Outcome, Release, Retry
 from huey_core.consumer.parked import SECOND_TRY, Parked, Refused
 from huey_core.invoker.stored_result import encode_error
 from huey_core.safe_logging import get_logger
@@ -317,20 +317,25 @@ class Outbox:
             self.add(other)
 
     def _without_what_was_refused(self, outcome: Outcome, error: Exception) -> Outcome:
+        reason = f"its outcome could not be written: {error_line(error)}"[:500]
+        result = outcome.result
+        if result is not None:
+            # Whoever waits for the result learns that there is none to come.
+            result = replace(result, value=encode_error(self._serializer, result.key, error))
         match outcome:
             case Release() | Bury(detail="", result=None):
                 return outcome
-        reason = f"its outcome could not be written: {error_line(error)}"[:500]
+            case Bury(detail=detail):
+                # Refused a second time, the error goes as well.
+                letter = Bury(outcome.delivery, f"{outcome.reason[:500]}; {reason}", result=result if detail else None)
+            case Ack() | Retry():
+                letter = Bury(outcome.delivery, reason, result=result)
+            case _:
+                assert_never(outcome)
         log.error("message %s becomes a dead letter: %s", _id(outcome), reason, extra={"task_id": _id(outcome)})
-        result = None
-        is_second_burial = isinstance(outcome, Bury) and not outcome.detail
-        if isinstance(outcome, Ack | Bury) and outcome.result is not None and not is_second_burial:
-            # Whoever waits for the result learns that there is none to come.
-            result = replace(outcome.result, value=encode_error(self._serializer, outcome.result.key, error))
-        if isinstance(outcome, Bury):
-            return Bury(outcome.delivery, f"{outcome.reason[:500]}; {reason}", result=result)
-        self._cannot_write(_id(outcome), reason)
-        return Bury(outcome.delivery, reason, result=result)
+        if not isinstance(outcome, Bury):
+            self._cannot_write(_id(outcome), reason)
+        return letter
 
 
 def _id(outcome: Outcome) -> str:

@@ -6,8 +6,6 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from huey_core.backends.leased import Ack, Bury
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -44,7 +42,7 @@ class Refused:
     @property
     def size(self) -> int:
         """The bytes that it keeps in memory."""
-        result = self.outcome.result if isinstance(self.outcome, Ack | Bury) else None
+        result = self.outcome.result
         return len(self.outcome.delivery.data) + (len(result.value) if result else 0)
 
 

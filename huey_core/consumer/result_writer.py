@@ -6,10 +6,11 @@ longer than the lease. So a result is not put over another unless the lease was 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, assert_never
 
 from huey_core.backends.base import EmptyData
-from huey_core.backends.leased import Ack, Bury
+from huey_core.backends.leased import Ack, Bury, Release, Retry
 from huey_core.invoker.stored_result import write_result
 
 if TYPE_CHECKING:
@@ -51,9 +52,7 @@ class ResultWriter:
 
     def is_needed(self, outcome: Outcome) -> bool:
         """Whether an outcome has a result that the queue cannot write."""
-        if not isinstance(outcome, Ack | Bury) or outcome.result is None:
-            return False
-        return not self._settles_into(outcome.result.store)
+        return outcome.result is not None and not self._settles_into(outcome.result.store)
 
     def is_backing_off(self) -> bool:
         """Whether the store is away, and is not to be tried now."""
@@ -72,7 +71,7 @@ class ResultWriter:
         Raises:
             Exception: The store did not take it, or the lease could not be renewed.
         """
-        if not isinstance(outcome, Ack | Bury) or outcome.result is None:
+        if outcome.result is None:
             return outcome
         found: bytes | EmptyDataType = EmptyData
         while not self._write_over(found, outcome.result):
@@ -80,9 +79,13 @@ class ResultWriter:
             if not is_ours():
                 return None
         self.written += 1
-        if isinstance(outcome, Ack):
-            return Ack(outcome.delivery, None, outcome.follow_ups)
-        return Bury(outcome.delivery, outcome.reason, outcome.detail)
+        match outcome:
+            case Ack() | Bury():
+                return replace(outcome, result=None)
+            case Retry() | Release():
+                return outcome
+            case _:
+                assert_never(outcome)
 
     def _write_over(self, found: bytes | EmptyDataType, result: ResultWrite) -> bool:
         try:

@@ -8,20 +8,17 @@ from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 from huey_core.backends import (
     DEFAULT_MAX_DELIVERIES,
-    Ack,
-    Bury,
     Capability,
     Counts,
     Delivery,
     LeasedQueue,
     Message,
     Outcome,
-    ResultWrite,
-    Retry,
     State,
     StoredMessage,
     Written,
     call_watchers,
+    messages_in,
 )
 from huey_core.exceptions import MessageTooLarge, Unsupported
 from huey_memory.clock import SYSTEM_CLOCK, Clock
@@ -126,7 +123,7 @@ class MemoryQueue(LeasedQueue):
             now = self.now()
             for outcome in outcomes:
                 settled.append(self._messages.settle(outcome, now))
-                result = _result_of(outcome)
+                result = outcome.result
                 if settled[-1] and result is not None:
                     store = cast("MemoryDataStore", result.store)
                     watchers += store.put_under_lock(result.key, result.value, result.ttl)
@@ -226,15 +223,8 @@ class MemoryQueue(LeasedQueue):
             raise MessageTooLarge(len(data), self.max_message_size, type(self).__name__)
 
     def _check(self, outcome: Outcome) -> None:
-        result = _result_of(outcome)
+        result = outcome.result
         if result is not None and not self.settles_into(result.store):
             raise Unsupported(f"{self!r} cannot settle into {result.store!r}: it is not in the same space")
-        if isinstance(outcome, Retry):
-            self._check_size(outcome.data)
-        elif isinstance(outcome, Ack):
-            for message in outcome.follow_ups:
-                self._check_size(message.data)
-
-
-def _result_of(outcome: Outcome) -> ResultWrite | None:
-    return outcome.result if isinstance(outcome, Ack | Bury) else None
+        for data in messages_in(outcome):
+            self._check_size(data)

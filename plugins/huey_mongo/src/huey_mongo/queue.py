@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from huey_core.backends import (
     DEFAULT_MAX_DELIVERIES,
-    Ack,
     Capability,
     Counts,
     Delivery,
@@ -16,10 +15,10 @@ from huey_core.backends import (
     Message,
     Outcome,
     PerProcess,
-    Retry,
     State,
     StoredMessage,
     Written,
+    messages_in,
     randomness,
 )
 from huey_core.exceptions import ConfigurationError, MessageTooLarge
@@ -194,12 +193,8 @@ class MongoQueue(LeasedQueue):
             MessageTooLarge: A retry, a result or a follow-up does not fit into a document; nothing was settled.
         """
         for outcome in outcomes:
-            match outcome:
-                case Ack():
-                    for message in outcome.follow_ups:
-                        self._check_size(message.data)
-                case Retry():
-                    self._check_size(outcome.data)
+            for data in messages_in(outcome):
+                self._check_size(data)
         return Settlement(self._cluster, self.name).settle(outcomes)
 
     @limited

@@ -335,16 +335,18 @@ def _message_arguments(message: Message) -> tuple[Argument, ...]:
 
 
 def _outcome_size(outcome: Outcome) -> int:
-    size = 0
+    size = len(outcome.result.value) if outcome.result else 0
     match outcome:
-        case Ack(result=result, follow_ups=follow_ups):
-            size = sum(max(len(message.data), PORTION_BYTES // PORTION) for message in follow_ups)
-            size += len(result.value) if result else 0
+        case Ack(follow_ups=follow_ups):
+            return size + sum(max(len(message.data), PORTION_BYTES // PORTION) for message in follow_ups)
         case Retry(data=data):
-            size = len(data)
-        case Bury(result=result, detail=detail):
-            size = len(detail) + (len(result.value) if result else 0)
-    return size
+            return size + len(data)
+        case Bury(detail=detail):
+            return size + len(detail)
+        case Release():
+            return size
+        case _:
+            assert_never(outcome)
 
 
 def _portions(items: Sequence[T], size: Callable[[T], int] = lambda _: 0) -> Iterator[list[T]]:

@@ -16,6 +16,7 @@ from huey_core.backends import (
     PerProcess,
     Release,
     Retry,
+    messages_in,
 )
 from huey_core.exceptions import MessageTooLarge, Unsupported
 from huey_sqlite.data_store import SQLiteDataStore
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Hashable, Iterable, Sequence
 
-    from huey_core.backends import BaseDataStore, Delivery, Message, Outcome, ResultWrite, State, StoredMessage, Written
+    from huey_core.backends import BaseDataStore, Delivery, Message, Outcome, State, StoredMessage, Written
 
 __all__ = ["SQLiteQueue"]
 
@@ -153,7 +154,7 @@ class SQLiteQueue(LeasedQueue):
             effects = [self._settle(transaction, outcome, now) for outcome in outcomes]
         self._tell()
         for outcome, took_effect in zip(outcomes, effects, strict=True):
-            result = _result_of(outcome)
+            result = outcome.result
             if took_effect and result is not None and isinstance(result.store, SQLiteDataStore):
                 result.store.tell(result.key)
         return effects
@@ -174,7 +175,7 @@ class SQLiteQueue(LeasedQueue):
                 took_effect = here.bury(outcome.delivery, outcome.reason, outcome.detail, now)
             case _:
                 assert_never(outcome)
-        result = _result_of(outcome)
+        result = outcome.result
         if took_effect and result is not None:
             Values(transaction, result.store.name, now).put(result.key, result.value, result.ttl)
         return took_effect
@@ -252,19 +253,12 @@ class SQLiteQueue(LeasedQueue):
         self.database.changes.signal(self._topic)
 
     def _check(self, outcome: Outcome) -> None:
-        result = _result_of(outcome)
+        result = outcome.result
         if result is not None and not self.settles_into(result.store):
             raise Unsupported(f"{self!r} of huey-sqlite settles into data stores of its own file only")
-        if isinstance(outcome, Retry):
-            self._check_sizes([outcome.data])
-        elif isinstance(outcome, Ack):
-            self._check_sizes(message.data for message in outcome.follow_ups)
+        self._check_sizes(messages_in(outcome))
 
     def _check_sizes(self, data: Iterable[bytes]) -> None:
         for each in data:
             if len(each) > self.max_message_size:
                 raise MessageTooLarge(len(each), self.max_message_size, "huey-sqlite")
-
-
-def _result_of(outcome: Outcome) -> ResultWrite | None:
-    return outcome.result if isinstance(outcome, Ack | Bury) else None

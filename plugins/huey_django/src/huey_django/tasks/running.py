@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Final
 from django.tasks.base import TaskContext, TaskError, TaskResultStatus
 from django.tasks.signals import task_enqueued, task_finished, task_started
 
-from huey_core.backends import Ack, Bury
 from huey_core.commands import Execution
 from huey_core.exceptions import EncodeError
 from huey_core.hookspecs import hookimpl
@@ -134,7 +133,7 @@ def run_now(invoker: Invoker, command: TaskCommand) -> AnyResult:
     [message] = invoker.prepare([command])
     _send(task_enqueued, command.data)
     ran, outcome, _ = run_until_done(invoker, message.data)
-    if isinstance(outcome, Ack | Bury) and outcome.result is not None:
+    if outcome.result is not None:
         write_result(outcome.result)
     result: AnyResult = ran.data
     return result
