@@ -10,7 +10,7 @@ from huey_core.backends.leased import Ack, Bury, Release, Retry
 from huey_core.snapshot import Stats
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from huey_core.backends.leased import Delivery, Outcome
 
@@ -55,23 +55,18 @@ class InFlight:
         with self._lock:
             self._by_receipt.pop((delivery.message_id, delivery.receipt), None)
 
-    def settled(self, outcome: Outcome) -> None:
-        """Let go of a delivery whose outcome was written."""
-        match outcome:
-            case Ack():
-                counted = "done"
-            case Retry():
-                counted = "retried"
-            case Release():
-                counted = "released"
-            case Bury():
-                counted = "buried"
-            case _:
-                assert_never(outcome)
-        delivery = outcome.delivery
+    def ours(self, outcomes: Iterable[Outcome]) -> list[Outcome]:
+        """Those of the outcomes whose deliveries are in flight."""
         with self._lock:
-            self._by_receipt.pop((delivery.message_id, delivery.receipt), None)
-            self._counts[counted] += 1
+            held = self._by_receipt
+            return [one for one in outcomes if (one.delivery.message_id, one.delivery.receipt) in held]
+
+    def settled(self, outcomes: Sequence[Outcome]) -> None:
+        """Let go of deliveries whose outcomes were written."""
+        with self._lock:
+            for outcome in outcomes:
+                self._by_receipt.pop((outcome.delivery.message_id, outcome.delivery.receipt), None)
+            self._counts.update(map(_counted_as, outcomes))
 
     def lost(self, delivery: Delivery) -> bool:
         """Let go of a delivery whose lease had ended, and return whether it was in flight still."""
@@ -102,3 +97,17 @@ class InFlight:
         """What was done until now."""
         with self._lock:
             return Stats(**self._counts)
+
+
+def _counted_as(outcome: Outcome) -> str:
+    match outcome:
+        case Ack():
+            return "done"
+        case Retry():
+            return "retried"
+        case Release():
+            return "released"
+        case Bury():
+            return "buried"
+        case _:
+            assert_never(outcome)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from dataclasses import replace
+from itertools import compress
 from typing import TYPE_CHECKING, Final, Protocol, assert_never
 
 from huey_core.backends.leased import Ack, Bury, Outcome, Release, Retry
@@ -124,7 +125,7 @@ class Outbox:
         """The outcomes whose lease is still ours and that were not written, parked ones included."""
         with self._lock:
             left = [*self._parked.outcomes(), *self._waiting]
-        return [outcome for outcome in left if outcome.delivery in self._in_flight]
+        return self._in_flight.ours(left)
 
     def flush(self) -> None:
         """Settle what waits, and what is parked if its time has come.
@@ -203,7 +204,7 @@ class Outbox:
             batch: The outcomes.
             before: The one outcome of the batch as it was parked, if it was.
         """
-        ours = [outcome for outcome in batch if outcome.delivery in self._in_flight]
+        ours = self._in_flight.ours(batch)
         separate = [outcome for outcome in ours if self._results.is_needed(outcome)]
         if not separate:
             return ours
@@ -240,13 +241,13 @@ class Outbox:
             return
         self._on_its_way = batch
         try:
-            for outcome, settled in zip(batch, self._source.settle(batch), strict=True):
-                if settled:
-                    self._in_flight.settled(outcome)
-                    if isinstance(outcome, Bury):
-                        self._has_buried(outcome.delivery)
-                else:
+            settled = self._source.settle(batch)
+            self._in_flight.settled(list(compress(batch, settled)))
+            for outcome, is_settled in zip(batch, settled, strict=True):
+                if not is_settled:
                     self._lose(outcome)
+                elif isinstance(outcome, Bury):
+                    self._has_buried(outcome.delivery)
         finally:
             self._on_its_way = ()
 
