@@ -47,7 +47,7 @@ def write_many(queue: SQLiteQueue, count: int) -> int:
 def drain(queue: SQLiteQueue, store: SQLiteDataStore, batch: int) -> int:
     """Claim and settle with results until nothing is left."""
     drained = 0
-    while deliveries := queue.claim(batch, LEASE):
+    while deliveries := queue.claim(batch, LEASE).deliveries:
         drained += sum(
             queue.settle([Ack(each, ResultWrite(store, each.message_id, RESULT, TTL)) for each in deliveries])
         )

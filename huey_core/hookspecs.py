@@ -321,8 +321,9 @@ def huey_command_buried(invoker: InvokerLike, command: QueueCommand | None, mess
     """Called when a message becomes a dead letter.
 
     When: A command has failed for good, unless it has ``keep_failed=False``, or a message could not be read for too
-    often: before that is written. A message was delivered too often without an outcome: soon after a claim of this
-    consumer has buried it, unless the consumer is ended, or an operator has requeued it, in between.
+    often: before that is written. A message was delivered too often without an outcome: soon after a claim has buried
+    it, in this consumer or another, unless an operator has requeued it in between. This is reported at least once: once
+    more when the consumer that reports it is killed, or cannot reach the server, before it has said so.
     Thread: In a worker, or in the thread that reports dead letters.
 
     Args:

@@ -16,7 +16,7 @@ class Stats:
         done: Messages acked.
         retried: Messages put back to be tried again.
         released: Messages given back.
-        buried: Messages made dead letters.
+        buried: Messages made dead letters, and dead letters reported that claims have made.
         lost: Outcomes that did not count, because the lease had ended.
     """
 

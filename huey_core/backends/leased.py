@@ -30,10 +30,8 @@ import enum
 import os
 import time
 from abc import abstractmethod
-from collections import deque
-from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias, assert_never
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TypeAlias, assert_never
 
 from huey_core.backends.base import BaseQueue
 from huey_core.exceptions import ConfigurationError
@@ -52,6 +50,7 @@ __all__ = [
     "MAX_REASON",
     "Ack",
     "Bury",
+    "Claim",
     "Counts",
     "Delivery",
     "LeasedQueue",
@@ -79,9 +78,6 @@ MAX_REASON: Final = 2_000
 
 MAX_DETAIL: Final = 32 * 2**10
 """Characters of a burial's details that are kept, as of the traceback in an error result."""
-
-BURIED_KEPT: Final = 1000
-"""Ids that a queue object keeps of what its claims have buried, until it is asked for them."""
 
 MAX_PRIORITY: Final = 1000
 """Priorities lie between ``-MAX_PRIORITY`` and ``MAX_PRIORITY``, so that every backend can order them exactly."""
@@ -165,6 +161,24 @@ class Delivery:
     receipt: str
     attempt: int
     private: Any = None
+
+
+class Claim(NamedTuple):
+    """What a claim comes back with.
+
+    Attributes:
+        deliveries: The messages taken, the most urgent first.
+        buried: The ids of dead letters that claims have buried and nobody has reported yet, in the order of their
+            burials. Whoever reports them says so with :meth:`LeasedQueue.report_done`.
+    """
+
+    deliveries: list[Delivery]
+    buried: list[str]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing in it, so that a claim that may wait goes on waiting."""
+        return not self.deliveries and not self.buried
 
 
 @dataclass(slots=True)
@@ -304,9 +318,6 @@ class LeasedQueue(BaseQueue):
         max_deliveries: After this many deliveries without an outcome, the claim buries the message. It is the claiming
             queue's own setting and is not stored with a message.
         connection: What the backend needs to connect.
-
-    Attributes:
-        burials: How many messages the claims of this object have buried.
     """
 
     max_message_size: int | None = None
@@ -317,8 +328,6 @@ class LeasedQueue(BaseQueue):
             raise ConfigurationError(f"max_deliveries must be at least 1, not {max_deliveries}")
         super().__init__(name, **connection)
         self.max_deliveries = max_deliveries
-        self.burials = 0
-        self._buried: deque[str] = deque(maxlen=BURIED_KEPT)
 
     def write(
         self,
@@ -349,44 +358,37 @@ class LeasedQueue(BaseQueue):
         """
 
     @abstractmethod
-    def claim(self, limit: int, lease: float, wait: float = 0.0) -> list[Delivery]:
-        """Take up to ``limit`` messages under a lease, the most urgent first.
+    def claim(self, limit: int, lease: float, wait: float = 0.0) -> Claim:
+        """Take up to ``limit`` messages under a lease, the most urgent first, and name dead letters to be reported.
 
         Delayed messages that are due and messages whose lease has ended come back through this call, in bounded
         portions, and take their old place in the order. A message whose lease has ended on delivery number
         :attr:`max_deliveries`, or a later one, is buried instead, with the reason of :func:`abandoned_reason`; it keeps
-        its count, frees a unique key as any burial does, and is named by :meth:`take_buried`.
+        its count, and frees a unique key as any burial does.
+
+        Nobody but the claims knows of such a burial. The server therefore keeps a list of the dead letters that claims
+        have buried, be it those of consumers that were killed since, and a claim names a bounded number of them. One
+        that was named is this caller's to report, and named to nobody for ``lease`` seconds. It leaves the list by
+        :meth:`report_done`, or when it is requeued, deleted or flushed; otherwise a claim names it again.
 
         Args:
             limit: The most messages to take; at least 1.
             lease: Seconds for which nobody else gets them.
             wait: The longest time in seconds to wait for a first message. The wait ends early when a delayed message
-                falls due, when the claim has buried something, and when another thread calls :meth:`wake`. A backend
+                falls due, when there is a dead letter to name, and when another thread calls :meth:`wake`. A backend
                 may wait for less.
 
         Returns:
-            The deliveries; empty when nothing is there or the queue is paused. A wait on a paused queue waits for
-            :meth:`resume`.
+            The deliveries, and the ids of dead letters to be reported; of both nothing when nothing is there or the
+            queue is paused. A wait on a paused queue waits for :meth:`resume`.
         """
 
-    def take_buried(self) -> list[str]:
-        """Return the ids of what the claims of this object have buried since the last call, in order, and forget them.
+    @abstractmethod
+    def report_done(self, message_ids: Sequence[str]) -> None:
+        """Take dead letters off the list of those that nobody has reported yet; others are left alone.
 
-        A consumer asks after each claim, and tells those who wait for the command. Of an object that nobody asks, the
-        last thousand are kept.
+        Call it when the report has had its effect: who is killed before it lets another consumer report it once more.
         """
-        taken: list[str] = []
-        # Not a copy and a clear, between which another thread may add.
-        with suppress(IndexError):
-            while True:
-                taken.append(self._buried.popleft())
-        return taken
-
-    def note_buried(self, message_ids: Iterable[str]) -> None:
-        """Keep ids for :meth:`take_buried`; for a backend to call in :meth:`claim`, which then does not wait."""
-        ids = list(message_ids)
-        self._buried.extend(ids)
-        self.burials += len(ids)
 
     @abstractmethod
     def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
@@ -461,7 +463,7 @@ class LeasedQueue(BaseQueue):
 
     def read(self) -> bytes | None:
         """Claim one message and ack it at once: at-most-once delivery, as :class:`BaseQueue` promises."""
-        deliveries = self.claim(1, DEFAULT_LEASE)
+        deliveries = self.claim(1, DEFAULT_LEASE).deliveries
         if not deliveries:
             return None
         self.settle([Ack(deliveries[0])])

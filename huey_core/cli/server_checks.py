@@ -286,7 +286,7 @@ def _run_scratch(queue: BaseQueue, store: BaseDataStore, message_id: str, result
         read = queue.read()
         store.put(message_id, result)
         return read
-    deliveries = queue.claim(1, _SCRATCH_LEASE, _PATIENCE)
+    deliveries = queue.claim(1, _SCRATCH_LEASE, _PATIENCE).deliveries
     if not deliveries:
         return None
     ttl = _SCRATCH_LEASE if Capability.TTL in store.capabilities else None

@@ -15,6 +15,7 @@ from huey_core.backends.leased import (
     DEFAULT_MAX_DELIVERIES,
     Ack,
     Bury,
+    Claim,
     Delivery,
     Outcome,
     Release,
@@ -88,7 +89,7 @@ class AtMostOnceSource:
         len(self._queue)
         return False
 
-    def claim(self, limit: int, lease: float, wait: float = 0.0) -> list[Delivery]:
+    def claim(self, limit: int, lease: float, wait: float = 0.0) -> Claim:
         """Read up to ``limit`` messages that are due, waiting for a first one.
 
         Raises:
@@ -101,12 +102,15 @@ class AtMostOnceSource:
             remaining = deadline - time.monotonic()
             if deliveries or remaining <= 0 or self._woken.is_set():
                 self._woken.clear()
-                return deliveries
+                return Claim(deliveries, [])
             if not self._queue.blocking:
                 next_due = self._schedule.next_due()
                 until_due = float("inf") if next_due is None else max(next_due - self._clock(), 0.0)
                 self._woken.wait(min(pause, remaining, until_due))
                 pause = min(pause * growth, longest)
+
+    def report_done(self, message_ids: Sequence[str]) -> None:
+        """Do nothing: no claim buries anything."""
 
     def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
         """Do what an outcome asks for, as far as that is possible after the message has left the queue.

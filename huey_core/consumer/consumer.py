@@ -95,7 +95,7 @@ class Consumer:
         results = ResultWriter(
             self.source.settles_into, BackOff(store_outage, "storing results", self._pauses), self._clock
         )
-        self.dead_letters = DeadLetterReporter(invoker, invoker.leased_queue) if invoker.leased_queue else None
+        self.dead_letters = self._dead_letter_reporter()
         self.outbox = Outbox(
             source=self.source,
             in_flight=self.in_flight,
@@ -131,7 +131,7 @@ class Consumer:
             prefetch=self.prefetch,
             poison=self.poison,
             may_be_revoked=self._may_be_revoked,
-            has_claimed=self._note_burials,
+            report=self.dead_letters.add if self.dead_letters else lambda message_ids: None,
             back_off=self._back_off("claiming"),
         )
         self.lease_renewal = LeaseRenewal(
@@ -281,6 +281,20 @@ class Consumer:
         header = read_header(delivery.data)
         return header.command_name in self.invoker.registry and header.serializer in self.invoker.accepted
 
+    def _dead_letter_reporter(self) -> DeadLetterReporter | None:
+        queue = self.invoker.leased_queue
+        if queue is None:
+            return None
+        outage = Outage("the reporting of dead letters", log, self._clock)
+        return DeadLetterReporter(
+            self.invoker,
+            queue,
+            lease=self.lease,
+            has_reported=self.in_flight.buried_by_claim,
+            back_off=BackOff(outage, f"queue {queue.name!r}", self._pauses),
+            clock=self._clock,
+        )
+
     @property
     def _pauses(self) -> Pauses:
         return Pauses(self.config.initial_delay, self.config.backoff, self.config.max_delay)
@@ -303,9 +317,3 @@ class Consumer:
 
     def _may_be_revoked(self) -> bool:
         return self.invoker.revokes and self.invoker.revocations.any()
-
-    def _note_burials(self) -> None:
-        """Have reported what a claim has buried."""
-        if self.dead_letters is not None and (buried := self.dead_letters.queue.take_buried()):
-            self.in_flight.buried_by_claim(len(buried))
-            self.dead_letters.add(buried)

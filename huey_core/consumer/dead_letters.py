@@ -1,130 +1,164 @@
-"""Reports the dead letters that the claims of a consumer have made, in a thread of its own.
+"""Reports the dead letters that claims have named, in a thread of its own.
 
 A report takes a look at the queue, the plugins' time and a write to the result store, and each may be slow or fail.
-Neither the claims nor the outcomes of commands are to wait for that.
+Neither the claims nor the outcomes of commands are to wait for that. What is not reported in time stays on the server's
+list, and a claim names it again, to this consumer or to another.
 """
 
 from __future__ import annotations
 
-import time
-from queue import SimpleQueue
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+import threading
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from huey_core.backends.leased import State
 from huey_core.consumer.supervision import Service
-from huey_core.invoker.abandoned import report_abandoned, write_in_place_of_result
+from huey_core.invoker.abandoned import report_abandoned
 from huey_core.invoker.tick_dead_letters import command_of_tick, replace_dead_letter
 from huey_core.safe_logging import get_logger
-from huey_core.text import counted, error_line
+from huey_core.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from huey_core.backends.leased import Delivery, LeasedQueue
+    from huey_core.backends.leased import Delivery, LeasedQueue, StoredMessage
+    from huey_core.consumer.retry import BackOff
     from huey_core.invoker.invoker import Invoker
 
 __all__ = ["DeadLetterReporter"]
 
 log: Final = get_logger(__name__)
 
-T = TypeVar("T")
-
-FIRST_PAUSE: Final = 0.5
-LONGEST_PAUSE: Final = 10.0
-"""Seconds between two tries while a server is away, at first and at most."""
-
-PATIENCE: Final = 600.0
-"""Seconds of failures in a row after which each burial is tried once and given up, so that they do not pile up."""
+DONE_AT_ONCE: Final = 100
+"""The most dead letters that are reported before the server is told so."""
 
 
-class _TickDeadLetter(NamedTuple):
-    command_name: str
-    message_id: str
+class _Waiting(NamedTuple):
+    """What waits to be done for a dead letter.
+
+    Attributes:
+        until: The time by our clock until which it is ours to do.
+        replaces_for: The periodic command whose earlier dead letter it is to replace, and not to be reported itself.
+    """
+
+    until: float
+    replaces_for: str | None = None
 
 
 class DeadLetterReporter(Service):
-    """Reports dead letters, one after another.
+    """Reports dead letters, one after another; one whose report fails comes after the others.
 
     Args:
         invoker: Whose commands they are.
         queue: Its queue.
-
-    Attributes:
-        queue: The queue.
+        lease: Seconds for which a dead letter that a claim has named is ours to report.
+        has_reported: Called for each that was reported.
+        back_off: How to go on after a failure.
+        clock: A monotonic time in seconds.
     """
 
-    def __init__(self, invoker: Invoker, queue: LeasedQueue) -> None:
+    def __init__(
+        self,
+        invoker: Invoker,
+        queue: LeasedQueue,
+        *,
+        lease: float,
+        has_reported: Callable[[], None],
+        back_off: BackOff,
+        clock: Callable[[], float],
+    ) -> None:
         super().__init__("dead-letters", "the reporting of dead letters")
         self._invoker = invoker
-        self.queue = queue
-        self._waiting: SimpleQueue[str | _TickDeadLetter | None] = SimpleQueue()
-        self._failing_since: float | None = None
+        self._queue = queue
+        self._lease = lease
+        self._has_reported = has_reported
+        self._back_off = back_off
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._waiting: dict[str, _Waiting] = {}
+        self._reported: list[str] = []
 
     def add(self, message_ids: Sequence[str]) -> None:
         """Have these dead letters reported, soon."""
-        for message_id in message_ids:
-            self._waiting.put(message_id)
+        self._add(message_ids, _Waiting(self._clock() + self._lease))
 
     def has_buried(self, delivery: Delivery) -> None:
         """Have the dead letter of a tick take the place of an earlier one of the same command, soon."""
         if (command_name := command_of_tick(delivery.data)) is not None:
-            self._waiting.put(_TickDeadLetter(command_name, delivery.message_id))
+            self._add([delivery.message_id], _Waiting(self._clock() + self._lease, command_name))
 
     def stop(self) -> None:
-        """Have the thread end when it has reported what waits, or once the server fails; the dead letters stay."""
-        self._stopping.set()
-        self._waiting.put(None)
+        """Have the thread end when it has reported what waits, or once a report fails."""
+        super().stop()
+        with self._changed:
+            self._changed.notify()
 
     def join_until(self, deadline: float) -> None:
         """Wait for the thread, and log how many were not reported."""
         super().join_until(deadline)
-        at_hand = 1 if self.is_alive() else 0
-        unreported = self._waiting.qsize() - 1 + at_hand
-        if unreported > 0:
-            log.warning("stopped with %s not yet reported", counted(unreported, "dead letter"))
+        with self._changed:
+            left = sum(one.replaces_for is None for one in self._waiting.values())
+        if left:
+            log.warning("stopped with %s not yet reported", counted(left, "dead letter"))
+
+    def _add(self, message_ids: Sequence[str], waiting: _Waiting) -> None:
+        with self._changed:
+            self._waiting.update(dict.fromkeys(message_ids, waiting))
+            self._changed.notify()
 
     def _work(self) -> None:
-        while (one := self._waiting.get()) is not None:
-            if isinstance(one, _TickDeadLetter):
-                self._replace(one)
-            else:
-                self._report(one)
-            if self._stopping.is_set() and self._failing_since is not None:
-                return
-
-    def _report(self, message_id: str) -> None:
-        # One by one: what ends here may be large.
-        letters = self._insist(message_id, lambda: self.queue.find([message_id]))
-        # An operator may have requeued it since.
-        if letters and letters[0].state is State.DEAD:
-            result = report_abandoned(self._invoker, letters[0])
-            if result is not None:
-                self._insist(message_id, lambda: write_in_place_of_result(self.queue, result))
-            command_name = command_of_tick(letters[0].data)
-            if command_name is not None:
-                self._replace(_TickDeadLetter(command_name, message_id))
-
-    def _replace(self, letter: _TickDeadLetter) -> None:
-        store = self._invoker.task_store
-        self._insist(letter.message_id, lambda: replace_dead_letter(self.queue, store, *letter))
-
-    def _insist(self, message_id: str, step: Callable[[], T]) -> T | None:
-        """Take a step, again and again until it succeeds; ``None`` when it is given up."""
-        pause = FIRST_PAUSE
-        while True:
+        while self._has_work():
             try:
-                done = step()
+                self._step()
             except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
-                now = time.monotonic()
-                if self._failing_since is None:
-                    self._failing_since = now
-                    log.warning("dead letter %s cannot be reported yet, retrying: %s", message_id, error_line(error))
-                if now - self._failing_since > PATIENCE:
-                    log.error("dead letter %s was not reported: whoever waits for its result is not told", message_id)
-                    return None
+                pause = self._back_off.failed(error)
                 if self._stopping.wait(pause):
-                    return None
-                pause = min(pause * 2, LONGEST_PAUSE)
+                    return
             else:
-                self._failing_since = None
-                return done
+                self._back_off.over()
+
+    def _has_work(self) -> bool:
+        """Wait until there is something to do, and say whether there is; there may be none when it is to end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._reported or self._stopping.is_set())
+            return bool(self._waiting or self._reported)
+
+    def _step(self) -> None:
+        """Do what is to be done for one dead letter, or take those that were reported off the server's list."""
+        with self._changed:
+            message_id, waiting = next(iter(self._waiting.items()), (None, None))
+        if message_id is None or waiting is None or len(self._reported) >= DONE_AT_ONCE:
+            self._queue.report_done(self._reported)
+            self._reported = []
+            return
+        try:
+            # Later, it is another's to report.
+            if self._clock() < waiting.until:
+                self._do(message_id, waiting)
+        except Exception:
+            with self._changed:
+                self._waiting[message_id] = self._waiting.pop(message_id)
+            raise
+        with self._changed:
+            del self._waiting[message_id]
+
+    def _do(self, message_id: str, waiting: _Waiting) -> None:
+        if waiting.replaces_for is not None:
+            self._replace_earlier(waiting.replaces_for, message_id)
+            return
+        # One by one: what ends here may be large.
+        for dead_letter in self._queue.find([message_id]):
+            # An operator may have requeued it since.
+            if dead_letter.state is State.DEAD:
+                self._report(dead_letter)
+        self._reported.append(message_id)
+
+    def _report(self, dead_letter: StoredMessage) -> None:
+        # What may fail comes first, so that no plugin is notified once for each try.
+        command_name = command_of_tick(dead_letter.data)
+        if command_name is not None:
+            self._replace_earlier(command_name, dead_letter.message_id)
+        report_abandoned(self._invoker, self._queue, dead_letter)
+        self._has_reported()
+
+    def _replace_earlier(self, command_name: str, message_id: str) -> None:
+        replace_dead_letter(self._queue, self._invoker.task_store, command_name, message_id)

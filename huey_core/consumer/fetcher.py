@@ -14,7 +14,7 @@ from huey_core.text import counted, error_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from huey_core.backends.leased import Delivery
+    from huey_core.backends.leased import Claim, Delivery
     from huey_core.consumer.in_flight import InFlight
     from huey_core.consumer.outbox import Outbox
     from huey_core.consumer.poison import PoisonIsolation
@@ -46,7 +46,7 @@ class Claimable(Protocol):
     def redelivers(self) -> bool:
         """Whether a message that has no outcome is delivered again, when its lease has ended."""
 
-    def claim(self, limit: int, lease: float, wait: float = 0.0) -> list[Delivery]:
+    def claim(self, limit: int, lease: float, wait: float = 0.0) -> Claim:
         """Take messages under a lease."""
 
     def wake(self) -> None:
@@ -65,7 +65,7 @@ class Fetcher(Service):
         prefetch: Says how many to hold ahead of the workers.
         poison: Says which may be held together.
         may_be_revoked: Asks the server whether any command may have been revoked at all.
-        has_claimed: Called after each claim, though it may have failed.
+        report: Called with the ids of dead letters that a claim has named.
         back_off: How to go on after a failure.
 
     Attributes:
@@ -83,7 +83,7 @@ class Fetcher(Service):
         prefetch: Prefetch,
         poison: PoisonIsolation,
         may_be_revoked: Callable[[], bool],
-        has_claimed: Callable[[], None],
+        report: Callable[[Sequence[str]], None],
         back_off: BackOff,
     ) -> None:
         super().__init__("fetcher", "the fetch loop")
@@ -98,7 +98,7 @@ class Fetcher(Service):
         self._prefetch = prefetch
         self._poison = poison
         self._may_be_revoked = may_be_revoked
-        self._has_claimed = has_claimed
+        self._report = report
         self._back_off = back_off
         self._waiting_in_server = False
         self._wanted = threading.Event()
@@ -167,10 +167,11 @@ class Fetcher(Service):
             wait = 0.0 if ahead or self._back_off.seconds else min(self._longest_wait, self._outbox.due_in())
             # The lease counts from here on, and not from the answer, which may be read long after it was given.
             until = time.monotonic() + self._lease if self._source.redelivers else float("inf")
-            deliveries = self._source.claim(min(room, CLAIM_AT_ONCE), self._lease, wait)
+            deliveries, buried = self._source.claim(min(room, CLAIM_AT_ONCE), self._lease, wait)
         finally:
             self._waiting_in_server = False
-            self._has_claimed()
+        if buried:
+            self._report(buried)
         if deliveries:
             self._in_flight.add(deliveries, until)
             self._prefetch.weigh(max(len(one.data) for one in deliveries))

@@ -75,10 +75,10 @@ class InFlight:
             self._counts["lost"] += was_here
         return was_here
 
-    def buried_by_claim(self, count: int) -> None:
-        """Count messages that a claim has made dead letters."""
+    def buried_by_claim(self) -> None:
+        """Count a message that a claim has made a dead letter."""
         with self._lock:
-            self._counts["buried"] += count
+            self._counts["buried"] += 1
 
     def __contains__(self, delivery: Delivery) -> bool:
         with self._lock:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from huey_core.backends.base import BaseDataStore
-    from huey_core.backends.leased import Delivery, LeasedQueue, Outcome
+    from huey_core.backends.leased import Claim, Delivery, LeasedQueue, Outcome
     from huey_core.consumer.retry import Pauses
     from huey_core.invoker.invoker import Invoker
 
@@ -40,8 +40,11 @@ class Source(Protocol):
     def is_paused(self) -> bool:
         """Whether nothing is delivered until the queue is resumed. To ask shows whether the server answers."""
 
-    def claim(self, limit: int, lease: float, wait: float = 0.0) -> list[Delivery]:
-        """Take messages; see :meth:`~huey_core.backends.leased.LeasedQueue.claim`."""
+    def claim(self, limit: int, lease: float, wait: float = 0.0) -> Claim:
+        """Take messages, and name dead letters; see :meth:`~huey_core.backends.leased.LeasedQueue.claim`."""
+
+    def report_done(self, message_ids: Sequence[str]) -> None:
+        """Have dead letters named no more; see :meth:`~huey_core.backends.leased.LeasedQueue.report_done`."""
 
     def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
         """End deliveries; see :meth:`~huey_core.backends.leased.LeasedQueue.settle`."""
@@ -89,9 +92,13 @@ class LeasedSource:
         """Ask the server."""
         return self._queue.counts().paused
 
-    def claim(self, limit: int, lease: float, wait: float = 0.0) -> list[Delivery]:
+    def claim(self, limit: int, lease: float, wait: float = 0.0) -> Claim:
         """Take messages under a lease."""
         return self._queue.claim(limit, lease, wait)
+
+    def report_done(self, message_ids: Sequence[str]) -> None:
+        """Have dead letters named no more."""
+        self._queue.report_done(message_ids)
 
     def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
         """End deliveries."""

@@ -5,7 +5,7 @@ What is listed here is public; the modules of this package are not.
 
 from __future__ import annotations
 
-from huey_core.invoker.abandoned import report_abandoned, write_in_place_of_result
+from huey_core.invoker.abandoned import report_abandoned
 from huey_core.invoker.deferred import DeferredInvoker
 from huey_core.invoker.eager import run_until_done
 from huey_core.invoker.invoker import Invoker
@@ -25,6 +25,5 @@ __all__ = [
     "report_abandoned",
     "run_until_done",
     "traceback_of_command",
-    "write_in_place_of_result",
     "write_result",
 ]

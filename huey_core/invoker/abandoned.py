@@ -22,44 +22,45 @@ if TYPE_CHECKING:
     from huey_core.invoker.invoker import Invoker
     from huey_core.message import MessageHeader
 
-__all__ = ["report_abandoned", "write_in_place_of_result"]
+__all__ = ["report_abandoned"]
 
 log: Final = get_logger(__name__)
 
 
-def report_abandoned(invoker: Invoker, letter: StoredMessage) -> ResultWrite | None:
-    """Report a dead letter to the log and the plugins.
+def report_abandoned(invoker: Invoker, queue: LeasedQueue, dead_letter: StoredMessage) -> None:
+    """Report a dead letter that a claim has made to who waits for the command's result, to the log and to the plugins.
 
     Args:
         invoker: Whose command it was.
-        letter: The letter.
+        queue: The invoker's queue.
+        dead_letter: The dead letter.
 
-    Returns:
-        What is to be stored in the place of the command's result, if anything is.
+    Raises:
+        Exception: The result store could not be read or written; nobody was told anything.
     """
-    header = read_header(letter.data)
+    header = read_header(dead_letter.data)
+    wanted, ttl = _result_options(invoker, header)
+    if leaves_record(invoker, wanted, ttl, is_tick=header.tick_at is not None):
+        value = encode_dropped(invoker.serializer, dead_letter.message_id, CommandAbandoned(dead_letter.reason))
+        _write_in_place_of_result(queue, result_write(invoker, dead_letter.message_id, value, ttl))
     # Whoever can write to a queue decides what is in a header.
     name = cut_middle(printable_text(header.command_name), 200)
-    fields = {"task_id": letter.message_id, "command": name, "queue": invoker.queue.name}
+    fields = {"task_id": dead_letter.message_id, "command": name, "queue": invoker.queue.name}
     log.error(
-        "message %s of the command %r becomes a dead letter: %s", letter.message_id, name, letter.reason, extra=fields
+        "message %s of the command %r becomes a dead letter: %s",
+        dead_letter.message_id,
+        name,
+        dead_letter.reason,
+        extra=fields,
     )
-    invoker.notify("huey_command_buried", command=None, message_id=letter.message_id, reason=letter.reason)
-    wanted, ttl = _result_options(invoker, header)
-    if not leaves_record(invoker, wanted, ttl, is_tick=header.tick_at is not None):
-        return None
-    value = encode_dropped(invoker.serializer, letter.message_id, CommandAbandoned(letter.reason))
-    return result_write(invoker, letter.message_id, value, ttl)
+    invoker.notify("huey_command_buried", command=None, message_id=dead_letter.message_id, reason=dead_letter.reason)
 
 
-def write_in_place_of_result(queue: LeasedQueue, result: ResultWrite) -> None:
-    """Store what :func:`report_abandoned` returned.
+def _write_in_place_of_result(queue: LeasedQueue, result: ResultWrite) -> None:
+    """Store that a command was abandoned, unless a result is there.
 
     Where results are not stored in one step with the ack, one may be there of a run whose consumer was killed before
     the ack; it is true, and stays.
-
-    Raises:
-        Exception: The store could not be read or written.
     """
     store = result.store
     if queue.settles_into(store):

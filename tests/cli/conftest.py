@@ -49,7 +49,7 @@ class Cli:
 
     def bury(self, message_id: str, data: bytes | None = None, reason: str = "no such command") -> None:
         self.write(message_id, data)
-        (delivery,) = self.queue.claim(1, 60)
+        (delivery,) = self.queue.claim(1, 60).deliveries
         assert self.queue.settle([Bury(delivery, reason, "Traceback:\n  line 1\n")]) == [True]
 
 

@@ -186,7 +186,7 @@ def test_retry_all_takes_every_letter(cli, options, stdin):
 
 def test_retry_all_takes_more_letters_than_one_look_shows(cli):
     cli.queue.write_many([Message(b"garbage", f"message-{number}") for number in range(1203)])
-    cli.queue.settle([Bury(delivery, "garbage") for delivery in cli.queue.claim(2000, 60)])
+    cli.queue.settle([Bury(delivery, "garbage") for delivery in cli.queue.claim(2000, 60).deliveries])
 
     assert cli.run("dead", "retry", cli.url, "--all", "--yes").output == "retried 1203 of 1203\n"
 

@@ -253,8 +253,8 @@ def test_an_error_between_two_reads_loses_nothing_of_what_was_read():
         queue.write(message(name))
     source = source_of(queue)
 
-    assert ids(source.claim(10, 60)) == ["a", "b"]
-    assert ids(source.claim(10, 60)) == ["c", "d"]
+    assert ids(source.claim(10, 60).deliveries) == ["a", "b"]
+    assert ids(source.claim(10, 60).deliveries) == ["c", "d"]
 
 
 def test_an_error_of_the_first_read_is_raised():
@@ -282,7 +282,7 @@ def test_an_error_of_the_schedule_loses_nothing_of_what_was_read(fragile_store):
         queue.write(data)
     fragile_store.failures = 1
 
-    assert ids(source_of(queue, fragile_store).claim(10, 60)) == ["now"]
+    assert ids(source_of(queue, fragile_store).claim(10, 60).deliveries) == ["now"]
 
 
 def test_what_neither_the_schedule_nor_the_queue_takes_is_tried_again(fragile_store):
@@ -303,7 +303,7 @@ def test_a_batch_that_failed_half_way_does_not_do_its_first_half_again(fragile_s
     for name in "ab":
         queue.write(message(name))
     source = source_of(queue, fragile_store)
-    a, b = source.claim(2, 60)
+    a, b = source.claim(2, 60).deliveries
     batch = [Release(a), Retry(b, b.data, 10)]
     fragile_store.failures = 1
     with pytest.raises(ConnectionError):
@@ -319,7 +319,7 @@ def test_outcomes_that_failed_together_may_be_settled_singly(fragile_store):
     for name in "ab":
         queue.write(message(name))
     source = source_of(queue, fragile_store)
-    a, b = source.claim(2, 60)
+    a, b = source.claim(2, 60).deliveries
     fragile_store.failures = 1
     with pytest.raises(ConnectionError):
         source.settle([Retry(a, a.data), Retry(b, b.data, 10)])
@@ -333,7 +333,7 @@ def test_follow_ups_are_written_once_though_one_of_them_failed_at_first():
     queue = FragileQueue(bad_writes=[3])
     queue.write(message("a"))
     source = source_of(queue)
-    outcome = Ack(source.claim(1, 60)[0], None, (Message(b"one"), Message(b"two")))
+    outcome = Ack(source.claim(1, 60).deliveries[0], None, (Message(b"one"), Message(b"two")))
     with pytest.raises(ConnectionError):
         source.settle([outcome])
 
@@ -347,7 +347,7 @@ def test_an_attempt_counts_once_though_its_outcome_was_settled_twice(fragile_sto
     queue = FragileQueue()
     queue.write(message("a"))
     source = AtMostOnceSource(queue, CommandSchedule(fragile_store), None, (0.001, 1.0, 0.001), clock=lambda: now)
-    [delivery] = source.claim(1, 60)
+    [delivery] = source.claim(1, 60).deliveries
     outcome = Retry(delivery, delivery.data, 10, keep_attempts=True)
     fragile_store.failures = 1
     with pytest.raises(ConnectionError):
@@ -355,7 +355,7 @@ def test_an_attempt_counts_once_though_its_outcome_was_settled_twice(fragile_sto
     source.settle([outcome])
     now += 10
 
-    assert [again.attempt for again in source.claim(1, 60)] == [2]
+    assert [again.attempt for again in source.claim(1, 60).deliveries] == [2]
 
 
 def test_a_command_that_was_given_back_may_be_given_back_again():
@@ -364,7 +364,7 @@ def test_a_command_that_was_given_back_may_be_given_back_again():
     source = source_of(queue)
 
     for _ in range(2):
-        source.settle([Release(source.claim(1, 60)[0])])
+        source.settle([Release(source.claim(1, 60).deliveries[0])])
 
     assert queue.messages == [message("a")]
 
@@ -373,10 +373,10 @@ def test_every_delivery_of_a_message_has_a_receipt_of_its_own():
     queue = FragileQueue()
     queue.write(message("a"))
     source = source_of(queue)
-    [first] = source.claim(1, 60)
+    [first] = source.claim(1, 60).deliveries
     source.settle([Release(first)])
 
-    [second] = source.claim(1, 60)
+    [second] = source.claim(1, 60).deliveries
 
     assert first.receipt != second.receipt
 
@@ -438,7 +438,7 @@ def test_what_could_not_be_put_back_may_be_put_back_later(fragile_store):
     queue.write(later)
     source = source_of(queue, fragile_store)
     fragile_store.failures = 1
-    for attempt in (lambda: source.claim(10, 60), source.put_back):
+    for attempt in (lambda: source.claim(10, 60).deliveries, source.put_back):
         with pytest.raises(ConnectionError):
             attempt()
     assert source.unplaced == 1

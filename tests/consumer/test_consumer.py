@@ -513,7 +513,7 @@ def test_a_follow_up_written_with_the_ack_runs_too(invoker, run_consumer, eventu
     invoker.registry.register(Echo)
     follow_up = Echo("after")
     invoker.enqueue(Echo("before"))
-    [delivery] = invoker.queue.claim(1, 60)
+    [delivery] = invoker.queue.claim(1, 60).deliveries
     from huey_core.backends.leased import Message
 
     invoker.queue.settle([Ack(delivery, None, (Message(invoker.codec.encode(follow_up), follow_up.task_id),))])

@@ -9,12 +9,13 @@ import pytest
 from huey_core import CommandRegistry, Invoker, QueueCommand, hookimpl, queue_command
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.leased import Message, ResultWrite, State
-from huey_core.consumer import dead_letters
 from huey_core.consumer.dead_letters import DeadLetterReporter
+from huey_core.consumer.retry import BackOff, Outage, Pauses
 from huey_core.exceptions import CommandAbandoned
-from huey_core.invoker.abandoned import report_abandoned, write_in_place_of_result
+from huey_core.invoker.abandoned import report_abandoned
 from huey_core.invoker.stored_result import encode_value, write_result
 from huey_core.message import encode_header
+from huey_core.safe_logging import get_logger
 from huey_memory import ManualClock, MemoryDataStore, MemoryQueue
 
 ABANDONED = "abandoned: no outcome recorded in 5 deliveries"
@@ -46,22 +47,20 @@ def spend(invoker, eventually):
     def spend():
         count = len(invoker.queue)
         for _ in range(invoker.queue.max_deliveries):
-            eventually(lambda: invoker.queue.claim(count, lease=0.001))
+            eventually(lambda: invoker.queue.claim(count, lease=0.001).deliveries)
 
     return spend
 
 
 def bury(invoker, eventually):
     """Let a claim bury what has spent its deliveries."""
-    eventually(lambda: not invoker.queue.claim(1, lease=60.0) and invoker.queue.counts().dead)
+    eventually(lambda: not invoker.queue.claim(1, lease=60.0).deliveries and invoker.queue.counts().dead)
 
 
-def tell(invoker):
-    """Tell of the only dead letter."""
-    [letter] = invoker.queue.peek(State.DEAD)
-    result = report_abandoned(invoker, letter)
-    if result is not None:
-        write_in_place_of_result(invoker.queue, result)
+def report(invoker):
+    """Report the only dead letter."""
+    [dead_letter] = invoker.queue.peek(State.DEAD)
+    report_abandoned(invoker, invoker.queue, dead_letter)
 
 
 @pytest.fixture
@@ -73,7 +72,7 @@ def crash(invoker):
     return crash
 
 
-def test_a_consumer_whose_claim_buries_it_tells_who_waits_for_it(invoker, crash, spend, run_consumer):
+def test_a_consumer_whose_claim_buries_it_reports_it_to_who_waits_for_it(invoker, crash, spend, run_consumer):
     result = crash()
     spend()
 
@@ -88,7 +87,7 @@ def test_the_log_names_the_command(invoker, crash, spend, eventually, caplog):
     spend()
     bury(invoker, eventually)
 
-    tell(invoker)
+    report(invoker)
 
     assert caplog.messages == [
         f"message {result.task_id} of the command 'shop.crash' becomes a dead letter: {ABANDONED}"
@@ -100,7 +99,7 @@ def test_plugins_are_told(invoker, crash, spend, eventually, listener):
     spend()
     bury(invoker, eventually)
 
-    tell(invoker)
+    report(invoker)
 
     assert listener.heard == [(None, result.task_id, ABANDONED)]
 
@@ -120,7 +119,7 @@ def test_nothing_of_it_is_read_but_the_header(invoker, spend, eventually):
     spend()
     bury(invoker, eventually)
 
-    tell(invoker)
+    report(invoker)
 
     with pytest.raises(CommandAbandoned):
         result.get()
@@ -132,18 +131,18 @@ def test_who_waits_for_a_command_that_is_unknown_here_gets_an_error(make_invoker
     spend()
     bury(invoker, eventually)
 
-    tell(make_invoker())
+    report(make_invoker())
 
     with pytest.raises(CommandAbandoned):
         result.get()
 
 
-def test_bytes_that_are_no_message_are_told_of_all_the_same(invoker, spend, eventually, listener):
+def test_bytes_that_are_no_message_are_reported_all_the_same(invoker, spend, eventually, listener):
     written = invoker.queue.write(b"\xff no message")
     spend()
     bury(invoker, eventually)
 
-    tell(invoker)
+    report(invoker)
 
     assert listener.heard == [(None, written.message_id, ABANDONED)]
 
@@ -158,7 +157,7 @@ def test_a_command_without_results_is_known_to_be_abandoned(invoker, spend, even
     spend()
     bury(invoker, eventually)
 
-    tell(invoker)
+    report(invoker)
 
     with pytest.raises(CommandAbandoned):
         result.get(blocking=True, timeout=0)
@@ -189,7 +188,7 @@ def abandon(elsewhere):
         result = add(1, 2)
         invoker.queue.claim(1, lease=1.0)
         clock.advance(2.0)
-        assert invoker.queue.claim(1, lease=1.0) == []
+        assert invoker.queue.claim(1, lease=1.0).deliveries == []
         return invoker, result
 
     return abandon
@@ -199,7 +198,7 @@ def test_a_result_of_a_run_whose_consumer_was_killed_before_the_ack_stays(abando
     invoker, result = abandon()
     write_result(ResultWrite(elsewhere, result.task_id, encode_value(invoker.serializer, result.task_id, 3)))
 
-    tell(invoker)
+    report(invoker)
 
     assert result.get() == 3
 
@@ -207,7 +206,7 @@ def test_a_result_of_a_run_whose_consumer_was_killed_before_the_ack_stays(abando
 def test_the_error_is_stored_where_results_are_not_settled_together_with_acks(abandon):
     invoker, result = abandon()
 
-    tell(invoker)
+    report(invoker)
 
     with pytest.raises(CommandAbandoned):
         result.get()
@@ -215,7 +214,7 @@ def test_the_error_is_stored_where_results_are_not_settled_together_with_acks(ab
 
 def test_the_error_is_kept_as_long_as_a_result_would_be(abandon, elsewhere):
     invoker, result = abandon(result_ttl=10)
-    tell(invoker)
+    report(invoker)
 
     elsewhere.space.clock.advance(11.0)
 
@@ -229,7 +228,7 @@ def test_what_a_header_says_makes_no_lines_in_the_log_and_no_error(invoker, even
     invoker.queue.claim(1, lease=0.001)
     bury(invoker, eventually)
 
-    tell(invoker)
+    report(invoker)
 
     (line,) = caplog.messages
     assert "\n" not in line
@@ -238,62 +237,66 @@ def test_what_a_header_says_makes_no_lines_in_the_log_and_no_error(invoker, even
         invoker.result("x").get()
 
 
-def test_what_an_operator_has_requeued_since_is_not_told_of(invoker, crash, spend, eventually, listener):
-    abandoned, failed_again = crash(), crash()
-    spend()
-    eventually(lambda: not invoker.queue.claim(2, lease=60.0) and invoker.queue.counts().dead == 2)
-    invoker.queue.requeue([abandoned.task_id])
-    reporter = DeadLetterReporter(invoker, invoker.queue)
-    reporter.start()
+def test_what_is_reported_leaves_the_servers_list(run_consumer, eventually, listener):
+    clock = ManualClock()
+    queue = MemoryQueue("q", max_deliveries=1, clock=clock)
+    invoker = Invoker(queue, registry=CommandRegistry(), plugins=[listener])
+    queue.write(b"", message_id="killer")
+    queue.claim(1, lease=1.0)
+    clock.advance(2.0)
+    consumer = run_consumer(invoker, lease=10.0)
+    eventually(lambda: listener.heard, "it is reported")
 
-    reporter.add([abandoned.task_id, failed_again.task_id])
+    consumer.stop()
 
-    eventually(lambda: listener.heard, "the other is told of")
-    reporter.stop()
-    reporter.join()
-    assert [message_id for _, message_id, _ in listener.heard] == [failed_again.task_id]
+    clock.advance(11.0)
+    assert queue.claim(1, lease=1.0).buried == []
+    assert [message_id for _, message_id, _ in listener.heard] == ["killer"]
+    assert consumer.stats.buried == 1
 
 
-def test_it_is_told_when_the_server_can_be_asked_again(invoker, crash, spend, run_consumer, monkeypatch, eventually):
-    monkeypatch.setattr(dead_letters, "FIRST_PAUSE", 0.001)
-    errors = [ConnectionError("away"), ConnectionError("away")]
-    find_really = invoker.queue.find
-
-    def find(message_ids):
-        if errors:
-            raise errors.pop()
-        return find_really(message_ids)
-
-    monkeypatch.setattr(invoker.queue, "find", find)
+def test_another_consumer_reports_what_the_one_that_buried_it_did_not_live_to_report(
+    invoker, crash, spend, run_consumer, eventually
+):
     result = crash()
     spend()
+    eventually(lambda: invoker.queue.claim(1, lease=0.001).buried, "a consumer that is killed then buries it")
+
     run_consumer(invoker)
 
     with pytest.raises(CommandAbandoned):
         result.get(blocking=True, timeout=60)
 
 
-def test_commands_run_while_nobody_can_be_told(
+def test_commands_run_while_nothing_can_be_reported_and_it_is_reported_afterwards(
     invoker, add, crash, spend, run_consumer, monkeypatch, eventually, caplog
 ):
-    def fail(message_ids):
-        raise ConnectionError("away")
+    away = True
+    find_really = invoker.queue.find
 
-    monkeypatch.setattr(invoker.queue, "find", fail)
+    def find(message_ids):
+        if away:
+            raise ConnectionError("away")
+        return find_really(message_ids)
+
+    monkeypatch.setattr(invoker.queue, "find", find)
     abandoned = crash()
     spend()
-    consumer = run_consumer(invoker)
-    line = f"dead letter {abandoned.task_id} cannot be reported yet, retrying: ConnectionError: away"
-    eventually(lambda: line in caplog.messages, "telling has failed")
+    run_consumer(invoker, initial_delay=0.001, max_delay=0.01)
+    line = (
+        f"the reporting of dead letters is unavailable (queue {invoker.queue.name!r}), retrying: ConnectionError: away"
+    )
+    eventually(lambda: line in caplog.messages, "a report has failed")
 
     assert add(1, 2).get(blocking=True, timeout=60) == 3
-    assert consumer.stats.buried == 1
+    away = False
+    with pytest.raises(CommandAbandoned):
+        abandoned.get(blocking=True, timeout=60)
 
 
-def test_a_burial_that_cannot_be_told_for_long_is_given_up_and_does_not_keep_the_others(
-    invoker, crash, spend, run_consumer, monkeypatch, eventually, caplog
+def test_one_that_cannot_be_reported_does_not_keep_the_others(
+    invoker, crash, spend, run_consumer, monkeypatch, eventually
 ):
-    monkeypatch.setattr(dead_letters, "PATIENCE", -1.0)
     find_really = invoker.queue.find
 
     def find(message_ids):
@@ -302,26 +305,43 @@ def test_a_burial_that_cannot_be_told_for_long_is_given_up_and_does_not_keep_the
         return find_really(message_ids)
 
     monkeypatch.setattr(invoker.queue, "find", find)
-    refused, told = crash(), crash()
+    refused, reported = crash(), crash()
     spend()
-    run_consumer(invoker)
+    run_consumer(invoker, initial_delay=0.001, max_delay=0.01)
 
     with pytest.raises(CommandAbandoned):
-        told.get(blocking=True, timeout=60)
-    eventually(
-        lambda: (
-            f"dead letter {refused.task_id} was not reported: whoever waits for its result is not told"
-            in caplog.messages
-        )
-    )
+        reported.get(blocking=True, timeout=60)
 
 
-def test_a_burst_is_told_of_in_full(run_consumer, eventually, listener):
+def test_plugins_are_told_once_though_the_result_store_fails_at_first(
+    invoker, crash, spend, run_consumer, monkeypatch, listener
+):
+    errors = [ConnectionError("away"), ConnectionError("away")]
+    put_really = MemoryDataStore.put
+
+    def put(*args, **kwargs):
+        if errors:
+            raise errors.pop()
+        return put_really(*args, **kwargs)
+
+    monkeypatch.setattr(MemoryDataStore, "put", put)
+    result = crash()
+    spend()
+    consumer = run_consumer(invoker, initial_delay=0.001, max_delay=0.01)
+
+    with pytest.raises(CommandAbandoned):
+        result.get(blocking=True, timeout=60)
+    consumer.stop()
+    assert errors == []
+    assert [message_id for _, message_id, _ in listener.heard] == [result.task_id]
+
+
+def test_a_burst_is_reported_in_full(run_consumer, eventually, listener):
     clock, count = ManualClock(), 2500
     queue = MemoryQueue("q", max_deliveries=1, clock=clock)
     invoker = Invoker(queue, MemoryDataStore("q", clock=clock), registry=CommandRegistry(), plugins=[listener])
     queue.write_many([Message(b"", f"{number}") for number in range(count)])
-    assert len(queue.claim(count, lease=1.0)) == count
+    assert len(queue.claim(count, lease=1.0).deliveries) == count
     clock.advance(2.0)
 
     run_consumer(invoker)
@@ -330,35 +350,82 @@ def test_a_burst_is_told_of_in_full(run_consumer, eventually, listener):
     assert {message_id for _, message_id, _ in listener.heard} == {f"{number}" for number in range(count)}
 
 
-def test_a_consumer_that_stops_tells_of_what_waits_first(invoker, crash, spend, eventually):
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def reporter(invoker, clock):
+    """A reporter that does not run yet, with a lease of a minute by a clock that stands still."""
+    back_off = BackOff(Outage("the reporting of dead letters", get_logger("huey_core")), "q", Pauses(0.001, 1.0, 0.001))
+    return DeadLetterReporter(
+        invoker, invoker.queue, lease=60.0, has_reported=lambda: None, back_off=back_off, clock=clock
+    )
+
+
+@pytest.fixture
+def abandoned(invoker, crash, spend, eventually):
+    """Results of two commands that a claim has buried."""
     results = [crash(), crash()]
     spend()
-    eventually(lambda: not invoker.queue.claim(2, lease=60.0) and invoker.queue.counts().dead == 2)
-    reporter = DeadLetterReporter(invoker, invoker.queue)
-    reporter.add([result.task_id for result in results])
+    eventually(lambda: not invoker.queue.claim(2, lease=60.0).deliveries and invoker.queue.counts().dead == 2)
+    return results
 
+
+def run_to_the_end(reporter):
     reporter.stop()
     reporter.start()
     reporter.join()
 
-    for result in results:
+
+def test_a_consumer_that_stops_reports_what_waits_first(reporter, abandoned):
+    reporter.add([result.task_id for result in abandoned])
+
+    run_to_the_end(reporter)
+
+    for result in abandoned:
         with pytest.raises(CommandAbandoned):
             result.get()
 
 
-def test_a_consumer_that_stops_says_how_many_it_has_not_told_of(invoker, monkeypatch, caplog):
+def test_what_an_operator_has_requeued_since_is_not_reported(invoker, reporter, abandoned, listener):
+    requeued, dead = abandoned
+    reporter.add([requeued.task_id, dead.task_id])
+    invoker.queue.requeue([requeued.task_id])
+
+    run_to_the_end(reporter)
+
+    assert [message_id for _, message_id, _ in listener.heard] == [dead.task_id]
+
+
+def test_what_could_not_be_reported_in_time_is_left_to_others(reporter, abandoned, clock, listener):
+    late, in_time = abandoned
+    reporter.add([late.task_id])
+    clock.now = 61.0
+    reporter.add([in_time.task_id])
+
+    run_to_the_end(reporter)
+
+    assert [message_id for _, message_id, _ in listener.heard] == [in_time.task_id]
+
+
+def test_a_consumer_that_stops_says_how_many_it_has_not_reported(invoker, reporter, monkeypatch, caplog):
     def fail(message_ids):
         raise ConnectionError("away")
 
     monkeypatch.setattr(invoker.queue, "find", fail)
-    reporter = DeadLetterReporter(invoker, invoker.queue)
     reporter.add(["a", "b", "c"])
 
     reporter.stop()
     reporter.start()
     reporter.join_until(time.monotonic() + 60)
 
-    assert caplog.messages == [
-        "dead letter a cannot be reported yet, retrying: ConnectionError: away",
-        "stopped with 2 dead letters not yet reported",
-    ]
+    assert caplog.messages[-1] == "stopped with 3 dead letters not yet reported"

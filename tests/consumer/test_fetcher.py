@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from huey_core import CommandRegistry, Invoker, queue_command
-from huey_core.backends.leased import Ack
+from huey_core.backends.leased import Ack, Claim
 from huey_core.consumer import Consumer, fetcher, parked
 from huey_memory import MemoryDataStore, MemoryQueue
 from plain_backend import AwayStore
@@ -118,7 +118,7 @@ def test_nothing_is_claimed_when_too_much_is_set_aside_at_the_last_moment(invoke
     consumer = Consumer(invoker)
     answers, claims = iter([False, True]), []
     monkeypatch.setattr(consumer.outbox, "is_full", lambda: next(answers))
-    monkeypatch.setattr(invoker.queue, "claim", lambda *arguments: claims.append(arguments) or [])
+    monkeypatch.setattr(invoker.queue, "claim", lambda *arguments: claims.append(arguments) or Claim([], []))
 
     consumer.fetcher._cycle()
 
@@ -157,7 +157,7 @@ def test_no_more_is_claimed_than_may_wait_for_a_result_store_that_is_away(monkey
 def test_what_a_worker_finishes_just_before_a_claim_does_not_wait_for_the_end_of_it(invoker, monkeypatch):
     consumer = Consumer(invoker)
     invoker.queue.write(b"message")
-    [delivery] = invoker.queue.claim(1, 60.0)
+    [delivery] = invoker.queue.claim(1, 60.0).deliveries
     consumer.in_flight.add([delivery])
     looks, unsettled = itertools.count(), []
 
@@ -169,7 +169,9 @@ def test_what_a_worker_finishes_just_before_a_claim_does_not_wait_for_the_end_of
         return False
 
     monkeypatch.setattr(consumer.outbox, "is_full", is_full)
-    monkeypatch.setattr(invoker.queue, "claim", lambda *arguments: unsettled.append(len(consumer.outbox)) or [])
+    monkeypatch.setattr(
+        invoker.queue, "claim", lambda *arguments: unsettled.append(len(consumer.outbox)) or Claim([], [])
+    )
 
     consumer.fetcher._cycle()
 

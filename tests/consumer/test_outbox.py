@@ -90,7 +90,7 @@ def claim(consumer: Consumer, count: int):
     queue = consumer.invoker.queue
     for number in range(count):
         queue.write(str(number).encode())
-    deliveries = queue.claim(count, LEASE)
+    deliveries = queue.claim(count, LEASE).deliveries
     consumer.in_flight.add(deliveries)
     return deliveries
 
@@ -503,7 +503,7 @@ def test_what_a_plain_queue_does_not_take_is_never_made_a_dead_letter(pass_time_
     consumer = Consumer(Invoker(queue, None, state, registry=CommandRegistry()))
     pass_time = pass_time_of(consumer)
     queue.write(b"data")
-    [delivery] = consumer.source.claim(1, LEASE)
+    [delivery] = consumer.source.claim(1, LEASE).deliveries
     consumer.in_flight.add([delivery])
     consumer.outbox.add(Retry(delivery, b"again"))
     write_really, queue.write = queue.write, fail

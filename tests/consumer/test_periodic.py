@@ -37,7 +37,7 @@ def test_a_minute_that_matches_is_written(invoker, every_minute):
 def test_the_message_of_a_tick_says_for_when_it_is(invoker, every_minute):
     TickWriter(invoker).write(NOON + 3)
 
-    [delivery] = invoker.queue.claim(1, 60)
+    [delivery] = invoker.queue.claim(1, 60).deliveries
     assert invoker.codec.decode(delivery.data).tick_at == NOON
 
 

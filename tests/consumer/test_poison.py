@@ -142,7 +142,7 @@ def test_what_must_wait_has_been_given_back_before_the_last_delivery_can_start(i
     monkeypatch.setattr(poison_module, "MOMENT", 3600.0)
     results = [suspicious() for _ in range(4)]
     for _ in range(queue.max_deliveries - 1):
-        assert len(queue.claim(4, 0.001, wait=5.0)) == 4
+        assert len(queue.claim(4, 0.001, wait=5.0).deliveries) == 4
     consumer = Consumer(invoker, threads=4, periodic=False)
     running = []
     put_really = consumer.pool.put
@@ -169,7 +169,7 @@ def test_many_on_their_last_delivery_are_not_claimed_and_given_back_again_and_ag
     queue = invoker.queue
     results = [suspicious() for _ in range(50)]
     for _ in range(queue.max_deliveries - 1):
-        assert len(queue.claim(50, 0.001, wait=5.0)) == 50
+        assert len(queue.claim(50, 0.001, wait=5.0).deliveries) == 50
 
     consumer = run_consumer(invoker, threads=8)
 

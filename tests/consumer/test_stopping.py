@@ -100,9 +100,9 @@ def test_what_has_ended_a_worker_is_not_given_back_and_its_delivery_counts(consu
 
     stop(consumer)
 
-    assert not consumer.source.claim(1, 60)
+    assert not consumer.source.claim(1, 60).deliveries
     clock.advance(consumer.lease)
-    [delivery] = consumer.source.claim(1, 60)
+    [delivery] = consumer.source.claim(1, 60).deliveries
     assert delivery.attempt == 2
 
 
@@ -112,7 +112,7 @@ def test_giving_back_does_not_count_as_a_delivery(invoker, run_consumer, slow):
     assert slow.started.acquire(timeout=PATIENCE)
     consumer.stop(timeout=0)
 
-    [delivery] = invoker.queue.claim(1, 60)
+    [delivery] = invoker.queue.claim(1, 60).deliveries
 
     assert delivery.attempt == 1
 

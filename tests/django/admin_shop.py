@@ -26,7 +26,7 @@ def bury(*arguments: Any, reason: str = "ValueError: no", detail: str = "", **mo
     handle = send_mail(*(arguments or ("anna@example.org",)), **more)
     queue = get_invoker().leased_queue
     assert queue is not None
-    [delivery] = queue.claim(1, 60.0)
+    [delivery] = queue.claim(1, 60.0).deliveries
     assert queue.settle([Bury(delivery, reason, detail)]) == [True]
     return str(handle.task_id)
 

@@ -49,7 +49,7 @@ def test_a_command_that_takes_longer_than_the_timeout_is_given_back_and_the_exit
 
     assert consumer.exit_code() == 0
     assert states(deployment) == {"ready": 1, "running": 0}
-    [delivery] = deployment.queue.claim(1, 60)
+    [delivery] = deployment.queue.claim(1, 60).deliveries
     assert (delivery.message_id, delivery.attempt) == (result.task_id, 1)
 
 

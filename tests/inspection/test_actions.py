@@ -28,7 +28,7 @@ def queue(clock):
 
 def bury(queue, *ids, data=b"x", **fields):
     queue.write_many([Message(data, each, **fields) for each in ids])
-    queue.settle([Bury(delivery, "no") for delivery in queue.claim(len(ids), 60.0)])
+    queue.settle([Bury(delivery, "no") for delivery in queue.claim(len(ids), 60.0).deliveries])
 
 
 def ids(messages):

@@ -98,7 +98,7 @@ def test_a_dead_letter_that_was_requeued_is_left_alone(invoker, fails, run_consu
     eventually(lambda: dead_letters(invoker) == {first})
     consumer.stop()
     invoker.queue.requeue([first])
-    [delivery] = invoker.queue.claim(1, 60)
+    [delivery] = invoker.queue.claim(1, 60).deliveries
     run_consumer(invoker)
 
     second = tick(fails, 2)
@@ -116,7 +116,7 @@ def test_that_of_a_tick_that_kills_its_consumers_takes_the_place_too(invoker, fa
     consumer.stop()
     second = tick(fails, 2)
     for _ in range(invoker.queue.max_deliveries):
-        eventually(lambda: invoker.queue.claim(1, lease=0.001))
+        eventually(lambda: invoker.queue.claim(1, lease=0.001).deliveries)
 
     run_consumer(invoker)
 

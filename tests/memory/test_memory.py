@@ -68,7 +68,7 @@ class TestSharing:
     def test_a_receipt_from_before_a_clear_fits_nothing_afterwards(self, name, clock):
         queue = MemoryQueue(name, clock=clock)
         queue.write(b"before", message_id="id")
-        (before,) = queue.claim(1, 60)
+        (before,) = queue.claim(1, 60).deliveries
         huey_memory.clear(clock=clock)
         queue.write(b"after", message_id="id")
         queue.claim(1, 60)
@@ -130,7 +130,7 @@ class TestClock:
         queue = MemoryQueue(name, clock=clock)
         queue.write(b"x", eta=clock() + 10)
         claimed = []
-        waiter = threading.Thread(target=lambda: claimed.extend(queue.claim(1, 60, wait=120)), daemon=True)
+        waiter = threading.Thread(target=lambda: claimed.extend(queue.claim(1, 60, wait=120).deliveries), daemon=True)
         waiter.start()
         clock.advance(9.5)
         assert claimed == []
@@ -141,7 +141,7 @@ class TestClock:
     def test_the_patience_of_a_claim_is_real_time(self, name, clock):
         queue = MemoryQueue(name, clock=clock)
         queue.write(b"x", eta=clock() + 10)
-        assert queue.claim(1, 60, wait=0.01) == []
+        assert queue.claim(1, 60, wait=0.01).deliveries == []
 
 
 class TestSettling:
@@ -149,7 +149,7 @@ class TestSettling:
         queue = MemoryQueue(name, clock=clock)
         foreign = MemoryDataStore(name, space="elsewhere", clock=clock)
         queue.write(b"x")
-        (delivery,) = queue.claim(1, 60)
+        (delivery,) = queue.claim(1, 60).deliveries
         assert queue.settles_into(foreign) is False
         with pytest.raises(Unsupported, match="not in the same space"):
             queue.settle([Ack(delivery), Ack(delivery, ResultWrite(foreign, "key", b"v"))])
@@ -162,7 +162,7 @@ class TestSettling:
         store.watch("key", lambda: told.append(True))
         queue.write(b"x")
         with caplog.at_level(logging.ERROR, "huey_memory"):
-            assert queue.settle([Ack(queue.claim(1, 60)[0], ResultWrite(store, "key", b"v"))]) == [True]
+            assert queue.settle([Ack(queue.claim(1, 60).deliveries[0], ResultWrite(store, "key", b"v"))]) == [True]
         assert told == [True]
         assert [record.exc_info[0] for record in caplog.records] == [ZeroDivisionError]
 
@@ -170,7 +170,7 @@ class TestSettling:
         queue = MemoryQueue(name, clock=clock)
         queue.max_message_size = 10
         queue.write(b"x")
-        (delivery,) = queue.claim(1, 60)
+        (delivery,) = queue.claim(1, 60).deliveries
         for outcome in (Retry(delivery, bytes(11)), Ack(delivery, follow_ups=(Message(bytes(11)),))):
             with pytest.raises(MessageTooLarge):
                 queue.settle([outcome])
@@ -181,17 +181,17 @@ class TestFloods:
     def test_a_flood_of_crashed_messages_does_not_hide_what_is_behind(self, name, clock):
         queue = MemoryQueue(name, max_deliveries=1, clock=clock)
         queue.write_many([Message(b"crashes") for _ in range(2500)])
-        assert len(queue.claim(2500, 60)) == 2500
+        assert len(queue.claim(2500, 60).deliveries) == 2500
         queue.write(b"behind", eta=clock() + 30)
         clock.advance(61)
-        assert [delivery.data for delivery in queue.claim(10, 60)] == [b"behind"]
+        assert [delivery.data for delivery in queue.claim(10, 60).deliveries] == [b"behind"]
 
     def test_many_due_messages_come_back_in_their_order(self, name, clock):
         queue = MemoryQueue(name, clock=clock)
         messages = [Message(b"%d" % number, eta=clock() + 10) for number in range(2500)]
         queue.write_many(messages)
         clock.advance(11)
-        claimed = [delivery.data for _ in range(25) for delivery in queue.claim(100, 60)]
+        claimed = [delivery.data for _ in range(25) for delivery in queue.claim(100, 60).deliveries]
         assert claimed == [message.data for message in messages]
 
     def test_the_last_buried_is_listed_first(self, name, clock):
@@ -200,7 +200,7 @@ class TestFloods:
             queue.write(data)
             queue.claim(1, 1)
             clock.advance(2)
-            assert queue.claim(1, 1) == []
+            assert queue.claim(1, 1).deliveries == []
         assert [message.data for message in queue.peek(State.DEAD)] == [b"second", b"first"]
 
 

@@ -172,7 +172,7 @@ class TestUsers:
         backend = new_backend(self.url(guarded))
         queue, store = backend.queue("q"), backend.data_store("r")
         queue.write(b"x")
-        (delivery,) = queue.claim(1, 60.0, wait=1.0)
+        (delivery,) = queue.claim(1, 60.0, wait=1.0).deliveries
         assert queue.extend([delivery], 60.0) == [True]
         queue.pause()
         queue.resume()

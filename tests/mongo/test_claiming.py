@@ -37,7 +37,7 @@ def reaches_its_server(queue):
 def drained(queue, limit):
     """Claim and ack until nothing is left, and return the bytes of each claim."""
     claims = []
-    while deliveries := queue.claim(limit, MINUTE):
+    while deliveries := queue.claim(limit, MINUTE).deliveries:
         claims.append([delivery.data for delivery in deliveries])
         queue.settle([Ack(delivery) for delivery in deliveries])
     return claims
@@ -52,7 +52,7 @@ class TestOrder:
         claims = []
         for _ in range(16):
             lose_to_others(queue)
-            claims += [delivery.data for delivery in queue.claim(limit, MINUTE)]
+            claims += [delivery.data for delivery in queue.claim(limit, MINUTE).deliveries]
         assert claims == [b"urgent"] * 2 + [b"ordinary"] * 7 + [b"low"] * 7
 
     def test_who_is_alone_again_claims_in_the_order_of_writing_after_three_claims(self, queue):
@@ -69,11 +69,11 @@ class TestPause:
     def test_a_claim_leaves_what_fell_due_where_it_is(self, server, new_backend, request):
         queue = new_backend(server.url(max_deliveries="1")).queue(request.node.name)
         queue.write(b"abandoned")
-        (held,) = queue.claim(1, MINUTE)
+        (held,) = queue.claim(1, MINUTE).deliveries
         queue.write(b"scheduled", eta=queue.now() + MINUTE)
         let_everything_fall_due(queue)
         queue.pause()
-        assert queue.claim(10, MINUTE) == []
+        assert queue.claim(10, MINUTE).deliveries == []
         assert queue.counts() == Counts(ready=0, scheduled=1, running=1, dead=0, paused=True)
         assert queue.settle([Ack(held)]) == [True]
         queue.resume()
@@ -96,7 +96,7 @@ class TestLostConnections:
         assert queue.counts().running == 1
         tunnel.stop_refusing()
         eventually(lambda: reaches_its_server(claimer))
-        assert [(each.data, each.attempt) for each in claimer.claim(1, MINUTE)] == [(b"x", 1)]
+        assert [(each.data, each.attempt) for each in claimer.claim(1, MINUTE).deliveries] == [(b"x", 1)]
 
 
 class TestBurials:
@@ -108,10 +108,7 @@ class TestBurials:
         eventually(lambda: queues[0].now() * 1000 > collection.find_one({"id": written.message_id})["at"])
         [found] = collection.find({"id": written.message_id})
 
-        for queue in queues:
-            queue._claims._bury([found])
-
-        assert [queue.take_buried() for queue in queues] == [[written.message_id], []]
+        assert [queue._claims._bury([found], [], MINUTE) for queue in queues] == [[written.message_id], []]
 
 
 class TestLeftovers:
@@ -132,26 +129,26 @@ class TestLeftovers:
         monkeypatch.setattr(settling, "dispatch", lambda *_: None)
         monkeypatch.setattr(settling, "PATIENCE", 0.05)
         refusing.write_many([Message(b"first"), Message(b"second")])
-        first, second = refusing.claim(2, MINUTE)
+        first, second = refusing.claim(2, MINUTE).deliveries
         refusing.settle(
             [Ack(first, follow_ups=(Message(b"refused"),)), Ack(second, follow_ups=(Message(b"follow-up"),))]
         )
         refusing.write(b"ready")
         claimed = []
-        eventually(lambda: claimed.extend(refusing.claim(1, MINUTE)) or len(claimed) == 2)
+        eventually(lambda: claimed.extend(refusing.claim(1, MINUTE).deliveries) or len(claimed) == 2)
         assert {delivery.data for delivery in claimed} == {b"ready", b"follow-up"}
-        assert refusing.claim(1, MINUTE) == []
+        assert refusing.claim(1, MINUTE).deliveries == []
         (record,) = [record for record in caplog.records if record.name.startswith("huey_mongo")]
         assert "could not be written" in record.getMessage()
 
     def test_what_could_not_be_written_is_there_when_it_can(self, refusing, monkeypatch, eventually):
         monkeypatch.setattr("huey_mongo.outbox.LONG_PATIENCE", 0.05)
         refusing.write(b"parent")
-        (parent,) = refusing.claim(1, MINUTE)
+        (parent,) = refusing.claim(1, MINUTE).deliveries
         assert refusing.settle([Ack(parent, follow_ups=(Message(b"refused"),))]) == [True]
         refusing._cluster.collection.update_many({"next": {"$exists": True}}, {"$set": {"at": 1}})
-        assert refusing.claim(1, MINUTE) == []
+        assert refusing.claim(1, MINUTE).deliveries == []
         refusing._cluster.client["huey"].command("collMod", "refusing", validator={})
         claimed = []
-        eventually(lambda: claimed.extend(refusing.claim(1, MINUTE)) or claimed)
+        eventually(lambda: claimed.extend(refusing.claim(1, MINUTE).deliveries) or claimed)
         assert [delivery.data for delivery in claimed] == [b"refused"]

@@ -32,17 +32,17 @@ def test_a_key_may_be_taken_so_long(queue, endless):
 
 def test_a_lease_may_last_so_long(queue, endless):
     queue.write(b"x")
-    deliveries = queue.claim(1, endless)
+    deliveries = queue.claim(1, endless).deliveries
     assert queue.extend(deliveries, endless) == [True]
-    assert queue.claim(1, MINUTE) == []
+    assert queue.claim(1, MINUTE).deliveries == []
     assert queue.settle([Ack(delivery) for delivery in deliveries]) == [True]
 
 
 def test_a_retry_may_wait_so_long(queue, endless):
     queue.write(b"x")
-    (delivery,) = queue.claim(1, MINUTE)
+    (delivery,) = queue.claim(1, MINUTE).deliveries
     assert queue.settle([Retry(delivery, b"again", endless)]) == [True]
-    assert queue.claim(1, MINUTE) == []
+    assert queue.claim(1, MINUTE).deliveries == []
     assert queue.counts() == Counts(ready=0, scheduled=1, running=0, dead=0)
 
 
@@ -59,7 +59,7 @@ def test_a_counter_may_be_kept_so_long(store, endless):
 
 def test_a_result_may_be_kept_so_long(queue, store, endless):
     queue.write_many([Message(b"x"), Message(b"y")])
-    first, second = queue.claim(2, MINUTE)
+    first, second = queue.claim(2, MINUTE).deliveries
     outcomes = [
         Ack(first, ResultWrite(store, "k", b"v", endless)),
         Ack(second, ResultWrite(store, "l", b"w", endless), (Message(b"next"),)),
@@ -70,7 +70,7 @@ def test_a_result_may_be_kept_so_long(queue, store, endless):
 
 def test_a_follow_up_may_wait_and_its_key_be_taken_so_long(queue, endless):
     queue.write(b"parent")
-    (delivery,) = queue.claim(1, MINUTE)
+    (delivery,) = queue.claim(1, MINUTE).deliveries
     follow_ups = (
         Message(b"later", eta=endless),
         Message(b"next", unique_key="k", unique_for=endless),

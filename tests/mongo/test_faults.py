@@ -52,14 +52,14 @@ class TestLostReplies:
         tunnel, queue = lossy
         queue.write(b"x")
         tunnel.lose_reply_to(b"\x02update\x00")
-        (delivery,) = queue.claim(1, MINUTE)
+        (delivery,) = queue.claim(1, MINUTE).deliveries
         assert (delivery.data, delivery.attempt) == (b"x", 1)
         assert queue.settle([Ack(delivery)]) == [True]
 
     def test_an_ack_that_arrived_is_stale_the_second_time(self, lossy):
         tunnel, queue = lossy
         queue.write(b"x")
-        (delivery,) = queue.claim(1, MINUTE)
+        (delivery,) = queue.claim(1, MINUTE).deliveries
         tunnel.lose_reply_to(b"\x02delete\x00")
         with pytest.raises(AutoReconnect):
             queue.settle([Ack(delivery)])
@@ -78,20 +78,20 @@ class TestOutbox:
     @pytest.mark.usefixtures("killed_after_settling")
     def test_follow_ups_and_results_are_written_by_the_next_claim(self, queue, store, eventually):
         queue.write(b"first step")
-        (delivery,) = queue.claim(1, MINUTE)
+        (delivery,) = queue.claim(1, MINUTE).deliveries
         follow_ups = (Message(b"second step"), Message(b"third step"))
         assert queue.settle([Ack(delivery, ResultWrite(store, "k", b"result"), follow_ups)]) == [True]
         claimed = []
-        eventually(lambda: claimed.extend(queue.claim(2, MINUTE)) or len(claimed) == 2)
+        eventually(lambda: claimed.extend(queue.claim(2, MINUTE).deliveries) or len(claimed) == 2)
         assert [delivery.data for delivery in claimed] == [b"second step", b"third step"]
         assert store.get("k") == b"result"
 
     @pytest.mark.usefixtures("killed_after_settling")
     def test_the_result_of_a_burial_is_written_and_the_letter_stays(self, queue, store, eventually):
         message_id = queue.write(b"x").message_id
-        (delivery,) = queue.claim(1, MINUTE)
+        (delivery,) = queue.claim(1, MINUTE).deliveries
         assert queue.settle([Bury(delivery, "bad", result=ResultWrite(store, "k", b"error"))]) == [True]
-        eventually(lambda: queue.claim(1, MINUTE) == [] and store.peek("k") == b"error")
+        eventually(lambda: queue.claim(1, MINUTE).deliveries == [] and store.peek("k") == b"error")
         assert [(each.message_id, each.state) for each in queue.peek(State.DEAD)] == [(message_id, State.DEAD)]
         assert queue.requeue([message_id]) == [message_id]
 
@@ -100,13 +100,13 @@ class TestOutbox:
             raise AutoReconnect("a test of a lost connection")
 
         queue.write(b"x")
-        (delivery,) = queue.claim(1, MINUTE)
+        (delivery,) = queue.claim(1, MINUTE).deliveries
         monkeypatch.setattr(settling, "dispatch", lost)
         assert queue.settle([Ack(delivery, follow_ups=(Message(b"next"),))]) == [True]
 
     def test_nothing_is_left_of_an_outbox(self, queue, store, backend):
         queue.write(b"x")
-        (delivery,) = queue.claim(1, MINUTE)
+        (delivery,) = queue.claim(1, MINUTE).deliveries
         queue.settle([Ack(delivery, ResultWrite(store, "k", b"result"), (Message(b"next"),))])
         assert queue.read() == b"next"
         assert store.get("k") == b"result"
@@ -117,9 +117,9 @@ class TestSize:
     def test_the_largest_message_passes_through_every_state(self, queue):
         largest = bytes(MAX_MESSAGE_SIZE)
         message_id = queue.write(largest, unique_key="k" * 1000).message_id
-        (delivery,) = queue.claim(1, MINUTE)
+        (delivery,) = queue.claim(1, MINUTE).deliveries
         queue.settle([Retry(delivery, largest)])
-        (delivery,) = queue.claim(1, MINUTE)
+        (delivery,) = queue.claim(1, MINUTE).deliveries
         assert queue.settle([Bury(delivery, "reason", "detail" * 10_000)]) == [True]
         assert queue.requeue([message_id]) == [message_id]
         assert queue.read() == largest
@@ -131,7 +131,7 @@ class TestSize:
 
     def test_the_largest_result_is_stored_and_a_larger_one_refused_before_anything_is_settled(self, queue, store):
         queue.write(b"x")
-        (delivery,) = queue.claim(1, MINUTE)
+        (delivery,) = queue.claim(1, MINUTE).deliveries
         with pytest.raises(MessageTooLarge):
             queue.settle([Ack(delivery, ResultWrite(store, "k", bytes(MAX_MESSAGE_SIZE + 1)))])
         assert queue.settle([Ack(delivery, ResultWrite(store, "k", bytes(MAX_MESSAGE_SIZE)))]) == [True]
@@ -140,7 +140,7 @@ class TestSize:
     def test_the_largest_message_is_buried_with_its_details_and_an_error_result(self, queue, store):
         largest = bytes(MAX_MESSAGE_SIZE)
         queue.write(largest)
-        (delivery,) = queue.claim(1, MINUTE)
+        (delivery,) = queue.claim(1, MINUTE).deliveries
         result = ResultWrite(store, "k", b"e" * 40_000)
         assert queue.settle([Bury(delivery, "reason", "\N{GRINNING FACE}" * 100_000, result)]) == [True]
         (dead,) = queue.peek(State.DEAD)
@@ -149,7 +149,7 @@ class TestSize:
 
     def test_a_stale_receipt_stores_no_error_result_of_the_largest_message(self, queue, store):
         queue.write(bytes(MAX_MESSAGE_SIZE))
-        (delivery,) = queue.claim(1, MINUTE)
+        (delivery,) = queue.claim(1, MINUTE).deliveries
         queue.settle([Retry(delivery, bytes(MAX_MESSAGE_SIZE))])
         assert queue.settle([Bury(delivery, "reason", "", ResultWrite(store, "k", b"e" * 40_000))]) == [False]
         assert store.get("k") is EmptyData
@@ -167,7 +167,7 @@ def test_what_has_ended_is_removed_by_the_server(new_server, new_backend, eventu
     store.put("value", b"v", ttl=0.1)
     queue.write(b"x", unique_key="k", unique_for=0.1)
     queue.write(b"y")
-    first, second = queue.claim(2, MINUTE)
+    first, second = queue.claim(2, MINUTE).deliveries
     queue.settle([Ack(first), Ack(second, ResultWrite(store, "result", b"v", ttl=0.1))])
     documents = backend._cluster.collection
     eventually(lambda: documents.count_documents({}) == 0, "the removal of everything")
@@ -248,7 +248,7 @@ class History:
         while self._consuming.is_set():
             with suppress(PyMongoError):
                 asked = time.monotonic()
-                claimed = queue.claim(8, self.LEASE, wait=0.2)
+                claimed = queue.claim(8, self.LEASE, wait=0.2).deliveries
                 begin = time.monotonic()
                 self._settle(queue, claimed, asked + 3 * self.LEASE)
                 end = time.monotonic()
@@ -287,8 +287,8 @@ def test_a_new_primary_in_the_middle_of_everything_loses_nothing_and_doubles_not
 def test_a_waiting_consumer_is_told_again_after_a_failover(new_replica_set, new_backend):
     replica_set = new_replica_set()
     queue = new_backend(replica_set.url()).queue("q")
-    assert queue.claim(1, MINUTE, wait=0.5) == []
+    assert queue.claim(1, MINUTE, wait=0.5).deliveries == []
     replica_set.step_down()
     replica_set.primary()
     new_backend(replica_set.url()).queue("q").write(b"x")
-    assert [delivery.data for delivery in queue.claim(1, MINUTE, wait=20.0)] == [b"x"]
+    assert [delivery.data for delivery in queue.claim(1, MINUTE, wait=20.0).deliveries] == [b"x"]

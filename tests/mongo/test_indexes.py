@@ -118,7 +118,7 @@ class TestGone:
             lambda queue, store: store.put("k", b"v"),
             lambda queue, store: store.put_if_absent("k", b"v"),
             lambda queue, store: store.increment("k"),
-            lambda queue, store: queue.write(b"x") and queue.claim(1, 60.0),
+            lambda queue, store: queue.write(b"x") and queue.claim(1, 60.0).deliveries,
         ],
         ids=["put", "put_if_absent", "increment", "write and claim"],
     )

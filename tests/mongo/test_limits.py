@@ -54,13 +54,13 @@ def test_no_call_takes_longer_than_the_limit_of_the_url(lone_server, new_backend
     used, fresh = new_backend(url), new_backend(url)
     queue, store = used.queue("limits"), used.data_store("limits")
     queue.write(b"x")
-    (delivery,) = queue.claim(1, 60.0)
+    (delivery,) = queue.claim(1, 60.0).deliveries
 
     calls = {
         "a first write": lambda: fresh.queue("limits").write(b"x"),
         "a write": lambda: queue.write_many([Message(b"x"), Message(b"y", unique_key="k")]),
         "a settlement": lambda: queue.settle([Ack(delivery)]),
-        "a claim": lambda: queue.claim(1, 60.0),
+        "a claim": lambda: queue.claim(1, 60.0).deliveries,
         "a look": lambda: store.peek("k"),
     }
 

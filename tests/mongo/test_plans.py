@@ -68,7 +68,7 @@ def plan_names(entries):
 
 def test_a_claim_is_three_operations_that_examine_what_they_return(plans, backlog):
     with plans() as seen:
-        claimed = backlog.claim(64, HOUR)
+        claimed = backlog.claim(64, HOUR).deliveries
     assert len(claimed) == 64
     assert examined(seen) == [("query", 64, 64), ("update", 64, 64), ("query", 64, 64)]
     assert plan_names(seen) == {"IXSCAN"}
@@ -76,12 +76,12 @@ def test_a_claim_is_three_operations_that_examine_what_they_return(plans, backlo
 
 
 def test_a_claim_that_brings_messages_back_examines_what_it_moves(plans, backlog, eventually):
-    lost = [delivery.message_id for delivery in backlog.claim(16, 0.001)]
+    lost = [delivery.message_id for delivery in backlog.claim(16, 0.001).deliveries]
     ended = backlog.now() + 0.2
     # A claim looks by the estimate, which may lag behind.
     eventually(lambda: min(backlog.now(), backlog._cluster.estimate()) > ended)
     with plans() as seen:
-        again = backlog.claim(16, HOUR)
+        again = backlog.claim(16, HOUR).deliveries
     assert {delivery.message_id for delivery in again} == set(lost)
     assert [(op, docs) for op, docs, _ in examined(seen)] == [
         ("query", 16),
@@ -95,7 +95,7 @@ def test_a_claim_that_brings_messages_back_examines_what_it_moves(plans, backlog
 
 
 def test_a_settlement_examines_each_document_once_for_reading_and_once_for_writing(plans, backlog):
-    claimed = backlog.claim(64, HOUR)
+    claimed = backlog.claim(64, HOUR).deliveries
     store = MongoDataStore("results", cluster=backlog._cluster)
     with plans() as seen:
         settled = backlog.settle(
@@ -113,7 +113,7 @@ def test_a_settlement_examines_each_document_once_for_reading_and_once_for_writi
 
 
 def test_an_extension_examines_what_it_extends(plans, backlog):
-    claimed = backlog.claim(64, HOUR)
+    claimed = backlog.claim(64, HOUR).deliveries
     with plans() as seen:
         assert backlog.extend(claimed, HOUR) == [True] * 64
     assert examined(seen) == [("update", 64, 64)]
@@ -123,7 +123,7 @@ def test_an_extension_examines_what_it_extends(plans, backlog):
 def test_an_idle_look_beside_a_backlog_examines_nothing(plans, backlog):
     idle = MongoQueue("idle", cluster=backlog._cluster)
     with plans() as seen:
-        assert idle.claim(64, HOUR) == []
+        assert idle.claim(64, HOUR).deliveries == []
     assert examined(seen) == [("query", 0, 0)]
     assert seen[0]["keysExamined"] <= 1
 

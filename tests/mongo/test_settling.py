@@ -16,7 +16,7 @@ class TestOrderOfOneSettlement:
     def last_to_first(self, queue):
         """Three deliveries, the last written first."""
         queue.write_many([Message(b"x") for _ in range(3)])
-        return list(reversed(queue.claim(3, MINUTE)))
+        return list(reversed(queue.claim(3, MINUTE).deliveries))
 
     def test_follow_ups_run_in_the_order_of_the_outcomes(self, queue, last_to_first):
         queue.settle(
@@ -84,33 +84,33 @@ class TestDeletion:
         self, queue, store, settle_in_between, eventually, unique_for
     ):
         queue.write(b"x", message_id="a", unique_key="k", unique_for=unique_for)
-        (delivery,) = queue.claim(1, MINUTE)
+        (delivery,) = queue.claim(1, MINUTE).deliveries
         settle_in_between(Ack(delivery, ResultWrite(store, "r", b"result")))
         assert queue.delete(["a"]) == []
-        eventually(lambda: queue.claim(1, MINUTE) == [] and store.peek("r") is not EmptyData)
+        eventually(lambda: queue.claim(1, MINUTE).deliveries == [] and store.peek("r") is not EmptyData)
         assert store.get("r") == b"result"
 
     @pytest.mark.parametrize("unique_for", [None, MINUTE])
     def test_its_follow_ups_are_written(self, queue, settle_in_between, eventually, unique_for):
         queue.write(b"x", message_id="a", unique_key="k", unique_for=unique_for)
-        (delivery,) = queue.claim(1, MINUTE)
+        (delivery,) = queue.claim(1, MINUTE).deliveries
         settle_in_between(Ack(delivery, follow_ups=(Message(b"next", "b"),)))
         assert queue.delete(["a"]) == []
         claimed = []
-        eventually(lambda: claimed.extend(queue.claim(1, MINUTE)) or claimed)
+        eventually(lambda: claimed.extend(queue.claim(1, MINUTE).deliveries) or claimed)
         assert [each.data for each in claimed] == [b"next"]
 
     def test_the_result_of_a_message_that_was_buried_is_stored(self, queue, store, settle_in_between, eventually):
         queue.write(b"x", message_id="a")
-        (delivery,) = queue.claim(1, MINUTE)
+        (delivery,) = queue.claim(1, MINUTE).deliveries
         settle_in_between(Bury(delivery, "bad", result=ResultWrite(store, "r", b"error")))
         assert queue.delete(["a"]) == []
-        eventually(lambda: queue.claim(1, MINUTE) == [] and store.peek("r") == b"error")
+        eventually(lambda: queue.claim(1, MINUTE).deliveries == [] and store.peek("r") == b"error")
         assert queue.delete(["a"]) == ["a"]
 
     def test_what_is_reported_is_what_was_deleted(self, queue, settle_in_between):
         queue.write_many([Message(b"x", "a"), Message(b"y", "b")])
-        first, _ = queue.claim(2, MINUTE)
+        first, _ = queue.claim(2, MINUTE).deliveries
         settle_in_between(Ack(first))
         assert queue.delete(["a", "b", "c"]) == ["b"]
         assert queue.counts() == Counts(0, 0, 0, 0)

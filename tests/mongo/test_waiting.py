@@ -35,14 +35,14 @@ class TestOnAReplicaSet:
     @pytest.mark.usefixtures("no_looks")
     def test_a_new_message_ends_the_wait_by_a_hint(self, streamed, replica_set, new_backend, eventually):
         queue = streamed.queue("hint")
-        thread, claimed = in_thread(lambda: queue.claim(1, MINUTE, wait=30.0))
+        thread, claimed = in_thread(lambda: queue.claim(1, MINUTE, wait=30.0).deliveries)
         eventually(lambda: streamed._cluster.hints.streaming)
         other = new_backend(replica_set.url("waiting")).queue("hint")
         for _ in range(5):
             other.write(b"x")
             thread.join()
             assert [delivery.data for delivery in claimed.pop()] == [b"x"]
-            thread, claimed = in_thread(lambda: queue.claim(1, MINUTE, wait=30.0))
+            thread, claimed = in_thread(lambda: queue.claim(1, MINUTE, wait=30.0).deliveries)
         queue.wake()
         thread.join()
 
@@ -50,8 +50,8 @@ class TestOnAReplicaSet:
     def test_what_is_given_back_ends_the_wait_by_a_hint(self, streamed, eventually):
         queue = streamed.queue("given back")
         queue.write(b"x")
-        (delivery,) = queue.claim(1, MINUTE)
-        thread, claimed = in_thread(lambda: queue.claim(1, MINUTE, wait=30.0))
+        (delivery,) = queue.claim(1, MINUTE).deliveries
+        thread, claimed = in_thread(lambda: queue.claim(1, MINUTE, wait=30.0).deliveries)
         eventually(lambda: streamed._cluster.hints.streaming)
         queue.settle([Release(delivery)])
         thread.join()
@@ -86,9 +86,9 @@ class TestOnAReplicaSet:
         monkeypatch.setattr("huey_mongo.hints.LINGER", 0.1)
         monkeypatch.setattr("huey_mongo.hints.AWAIT", 100)
         queue = streamed.queue("linger")
-        assert queue.claim(1, MINUTE, wait=1.0) == []
+        assert queue.claim(1, MINUTE, wait=1.0).deliveries == []
         eventually(lambda: not streamed._cluster.hints.streaming, "the end of the stream")
-        thread, claimed = in_thread(lambda: queue.claim(1, MINUTE, wait=20.0))
+        thread, claimed = in_thread(lambda: queue.claim(1, MINUTE, wait=20.0).deliveries)
         queue.write(b"x")
         thread.join()
         assert [delivery.data for delivery in claimed.pop()] == [b"x"]
@@ -109,7 +109,7 @@ class TestAnywhere:
         for _ in range(5):
             eta = queue.now() + 0.2
             queue.write(b"x", eta=eta)
-            (delivery,) = queue.claim(1, MINUTE, wait=30.0)
+            (delivery,) = queue.claim(1, MINUTE, wait=30.0).deliveries
             late.append(queue.now() - eta)
             queue.settle([Ack(delivery)])
         assert min(late) >= 0
@@ -118,9 +118,9 @@ class TestAnywhere:
 
     def test_an_ended_wait_leaves_the_next_one_alone(self, queue):
         queue.wake()
-        assert queue.claim(1, MINUTE, wait=20.0) == []
+        assert queue.claim(1, MINUTE, wait=20.0).deliveries == []
         started = time.monotonic()
-        assert queue.claim(1, MINUTE, wait=0.3) == []
+        assert queue.claim(1, MINUTE, wait=0.3).deliveries == []
         assert time.monotonic() - started >= 0.3
 
     def test_an_idle_consumer_asks_the_server_only_a_few_times_a_second(self, queue):

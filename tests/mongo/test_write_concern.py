@@ -81,12 +81,12 @@ def test_a_claim_raises_and_gives_back_what_nobody_received(queue, hasty, one_mi
             with pytest.raises(WTimeoutError):
                 hasty.claim(1, 0.001)
         assert [(each.state, each.attempt) for each in hasty.find(["a"])] == [(State.READY, 0)]
-    assert [(each.message_id, each.attempt) for each in queue.claim(1, MINUTE)] == [("a", 1)]
+    assert [(each.message_id, each.attempt) for each in queue.claim(1, MINUTE).deliveries] == [("a", 1)]
 
 
 def test_a_settlement_that_the_primary_has_made_took_effect(queue, hasty, store, one_missing, caplog):
     queue.write_many([Message(b"%d" % number, str(number)) for number in range(5)])
-    acked, followed, retried, released, buried = queue.claim(5, MINUTE)
+    acked, followed, retried, released, buried = queue.claim(5, MINUTE).deliveries
     outcomes = [
         Ack(acked, ResultWrite(store, "0", b"result")),
         Ack(followed, ResultWrite(store, "1", b"result"), (Message(b"next", "next"),)),
@@ -100,7 +100,7 @@ def test_a_settlement_that_the_primary_has_made_took_effect(queue, hasty, store,
         assert hasty.counts() == Counts(ready=2, scheduled=1, running=0, dead=1)
         assert store.peek("0") == b"result"
     assert "a failover may undo them" in caplog.text
-    assert {each.message_id for each in queue.claim(5, MINUTE)} == {"3", "next"}
+    assert {each.message_id for each in queue.claim(5, MINUTE).deliveries} == {"3", "next"}
 
 
 def test_what_follows_from_a_settlement_is_written_when_it_can_be(
@@ -108,33 +108,33 @@ def test_what_follows_from_a_settlement_is_written_when_it_can_be(
 ):
     monkeypatch.setattr("huey_mongo.settling.PATIENCE", 0.05)
     queue.write(b"x")
-    (delivery,) = queue.claim(1, MINUTE)
+    (delivery,) = queue.claim(1, MINUTE).deliveries
     with one_missing():
         assert hasty.settle([Ack(delivery, ResultWrite(store, "k", b"v"), (Message(b"next"),))]) == [True]
         assert store.peek_many(["k"]) != [b"v"]
     claimed = []
-    eventually(lambda: claimed.extend(queue.claim(1, MINUTE)) or store.peek("k") == b"v")
+    eventually(lambda: claimed.extend(queue.claim(1, MINUTE).deliveries) or store.peek("k") == b"v")
     assert [each.data for each in claimed] == [b"next"]
 
 
 def test_what_falls_due_meanwhile_comes_back_or_is_buried_as_ever(queue, hasty, one_missing, eventually):
     queue.write(b"x", message_id="abandoned")
-    assert [each.message_id for each in queue.claim(1, 0.05)] == ["abandoned"]
+    assert [each.message_id for each in queue.claim(1, 0.05).deliveries] == ["abandoned"]
     queue.write(b"y", message_id="scheduled", eta=queue.now() + 0.05)
 
     def has_moved():
         with suppress(WTimeoutError):
-            assert hasty.claim(1, MINUTE) == []
+            assert hasty.claim(1, MINUTE).deliveries == []
         return hasty.counts() == Counts(ready=1, scheduled=0, running=0, dead=1)
 
     with one_missing():
         eventually(has_moved, "a burial and a message that is ready")
-    assert [(each.message_id, each.attempt) for each in queue.claim(1, MINUTE)] == [("scheduled", 1)]
+    assert [(each.message_id, each.attempt) for each in queue.claim(1, MINUTE).deliveries] == [("scheduled", 1)]
 
 
 def test_an_extension_raises_and_the_lease_stays_ours(queue, hasty, one_missing):
     queue.write(b"x")
-    deliveries = queue.claim(1, MINUTE)
+    deliveries = queue.claim(1, MINUTE).deliveries
     with one_missing(), pytest.raises(WTimeoutError):
         hasty.extend(deliveries, MINUTE)
     assert queue.settle([Ack(delivery) for delivery in deliveries]) == [True]

@@ -136,7 +136,7 @@ class TestTLS:
     def test_a_trusted_server(self, tls_port, certificate):
         trusting = backend(f"rediss://localhost:{tls_port}?tls_ca={certificate[0]}")
         assert write_and_read(trusting) == b"x"
-        assert trusting.queue("through a URL").claim(1, 60.0, wait=0.05) == []
+        assert trusting.queue("through a URL").claim(1, 60.0, wait=0.05).deliveries == []
 
     def test_a_server_that_nobody_vouches_for_is_refused(self, tls_port):
         with refused_for_its_certificate():

@@ -35,7 +35,7 @@ class TestAges:
     @pytest.mark.parametrize("age", AGES)
     def test_a_batch_with_such_a_time_to_live_is_settled_whole(self, queue, store, age):
         queue.write_many([Message(b"x"), Message(b"y"), Message(b"z")])
-        first, second, third = queue.claim(3, MINUTE)
+        first, second, third = queue.claim(3, MINUTE).deliveries
 
         settled = queue.settle(
             [
@@ -60,7 +60,7 @@ class TestAges:
     @pytest.mark.parametrize("age", AGES)
     def test_a_message_with_such_an_eta_waits(self, queue, age):
         queue.write(b"x", eta=age)
-        assert queue.claim(1, MINUTE, wait=0.01) == []
+        assert queue.claim(1, MINUTE, wait=0.01).deliveries == []
         assert queue.counts().scheduled == 1
 
     @pytest.mark.parametrize("age", AGES)
@@ -72,9 +72,9 @@ class TestAges:
     @pytest.mark.parametrize("age", AGES)
     def test_so_long_a_lease_can_be_taken_and_renewed(self, queue, age):
         queue.write(b"x")
-        (delivery,) = queue.claim(1, age)
+        (delivery,) = queue.claim(1, age).deliveries
         assert queue.extend([delivery], age) == [True]
-        assert queue.claim(1, MINUTE) == []
+        assert queue.claim(1, MINUTE).deliveries == []
 
 
 @pytest.mark.parametrize("ttl", [0.0, -1.0])
@@ -106,7 +106,7 @@ class TestNoTime:
     def test_a_result_is_absent_at_once_and_so_is_what_it_replaces(self, queue, store, ttl):
         store.put("k", b"old")
         queue.write(b"x")
-        (delivery,) = queue.claim(1, MINUTE)
+        (delivery,) = queue.claim(1, MINUTE).deliveries
         assert queue.settle([Ack(delivery, ResultWrite(store, "k", b"new", ttl))]) == [True]
         assert store.peek("k") is EmptyData
 

@@ -106,7 +106,7 @@ def test_a_consumer_that_waits_is_told_and_claims_from_the_new_server(pair):
 
     RedisQueue("q", **at(pair.second.port)).write(b"after")
 
-    assert [delivery.data for delivery in queue.claim(1, MINUTE, 10.0)] == [b"after"]
+    assert [delivery.data for delivery in queue.claim(1, MINUTE, 10.0).deliveries] == [b"after"]
     admin.close()
     queue.close()
 

@@ -99,7 +99,7 @@ def test_a_write_that_is_repeated_after_its_message_was_finished_is_delivered_ag
     queue.flush()
     for _ in range(2):
         assert queue.write(b"x", message_id="the same").created
-        (delivery,) = queue.claim(1, MINUTE)
+        (delivery,) = queue.claim(1, MINUTE).deliveries
         queue.settle([Ack(delivery)])
 
 
@@ -133,7 +133,7 @@ def silenced(new_server):
 def test_a_batch_is_settled_whole_although_nobody_may_be_told(silenced):
     queue, store, _ = silenced
     queue.write_many([Message(b"%d" % number, str(number)) for number in range(4)])
-    first, second, third, fourth = queue.claim(4, MINUTE)
+    first, second, third, fourth = queue.claim(4, MINUTE).deliveries
 
     settled = queue.settle(
         [
@@ -182,7 +182,7 @@ def test_a_full_server_refuses_writes_and_lets_consumers_go_on(new_server):
     ):
         with pytest.raises(ResponseError):
             write()
-    first, second, third = queue.claim(3, MINUTE)
+    first, second, third = queue.claim(3, MINUTE).deliveries
     assert queue.extend([first, second, third], MINUTE) == [True] * 3
     assert (
         queue.settle([Ack(first, ResultWrite(store, "k", b"result")), Retry(second, b"again"), Bury(third, "bad")])
@@ -190,7 +190,7 @@ def test_a_full_server_refuses_writes_and_lets_consumers_go_on(new_server):
     )
     assert store.get("k") == b"result"
     assert queue.read() == b"again"
-    assert [delivery.data for delivery in queue.claim(1, MINUTE, wait=10.0)] == [b"later"]
+    assert [delivery.data for delivery in queue.claim(1, MINUTE, wait=10.0).deliveries] == [b"later"]
     assert admin.call("EXISTS", "huey:{q}:unique") == 0
 
 
@@ -214,7 +214,7 @@ def test_messages_that_fall_due_survive_the_loss_of_their_ranks(forgetful):
     queue.write_many([Message(b"later", str(number), eta=queue.now() + 0.05) for number in range(3)])
     forget()
 
-    taken = queue.claim(3, MINUTE, wait=30.0)
+    taken = queue.claim(3, MINUTE, wait=30.0).deliveries
 
     assert {(delivery.message_id, delivery.attempt) for delivery in taken} == {("0", 1), ("1", 1), ("2", 1)}
 
@@ -222,10 +222,10 @@ def test_messages_that_fall_due_survive_the_loss_of_their_ranks(forgetful):
 def test_an_ended_lease_brings_back_a_message_whose_receipt_is_lost(forgetful):
     queue, forget = forgetful
     queue.write(b"x")
-    (lost,) = queue.claim(1, 0.001)
+    (lost,) = queue.claim(1, 0.001).deliveries
     forget()
 
-    (again,) = queue.claim(1, MINUTE, wait=30.0)
+    (again,) = queue.claim(1, MINUTE, wait=30.0).deliveries
 
     assert (again.data, again.attempt) == (b"x", 1)
     assert queue.settle([Ack(lost)]) == [False]
@@ -234,7 +234,7 @@ def test_an_ended_lease_brings_back_a_message_whose_receipt_is_lost(forgetful):
 def test_messages_whose_ranks_are_lost_are_shown_and_requeued(forgetful):
     queue, forget = forgetful
     queue.write_many([Message(b"%d" % number, str(number)) for number in range(3)])
-    queue.settle([Bury(delivery, "bad") for delivery in queue.claim(3, MINUTE)])
+    queue.settle([Bury(delivery, "bad") for delivery in queue.claim(3, MINUTE).deliveries])
     forget()
 
     shown = queue.peek(State.DEAD)

@@ -22,7 +22,7 @@ class TestKeys:
     def test_a_drained_queue_leaves_only_its_counter_behind(self, admin, queue, store):
         queue.write_many([Message(b"%d" % number, unique_key=str(number)) for number in range(5)])
         queue.write(b"later", eta=queue.now() + 0.05)
-        while deliveries := queue.claim(10, MINUTE, wait=0.5):
+        while deliveries := queue.claim(10, MINUTE, wait=0.5).deliveries:
             queue.settle([Ack(delivery, ResultWrite(store, delivery.message_id, b"r")) for delivery in deliveries])
         store.flush()
         assert admin("KEYS", f"huey:{{{queue.name}}}:*") == [f"huey:{{{queue.name}}}:seq".encode()]
@@ -36,7 +36,9 @@ class TestKeys:
     def test_an_expired_unique_key_is_forgotten_by_a_later_claim(self, admin, queue, eventually):
         queue.write(b"once", unique_key="k", unique_for=0.02)
         queue.read()
-        eventually(lambda: queue.claim(1, MINUTE) == [] and not admin("EXISTS", f"huey:{{{queue.name}}}:unique"))
+        eventually(
+            lambda: queue.claim(1, MINUTE).deliveries == [] and not admin("EXISTS", f"huey:{{{queue.name}}}:unique")
+        )
         assert not admin("EXISTS", f"huey:{{{queue.name}}}:until")
 
 
@@ -62,7 +64,7 @@ class TestScripts:
             ]
         )
         queue.write(b"plain")
-        first, second = queue.claim(2, MINUTE)
+        first, second = queue.claim(2, MINUTE).deliveries
         queue.extend([first], 0.001)
         queue.settle(
             [
@@ -71,7 +73,7 @@ class TestScripts:
             ]
         )
         queue.requeue([second.message_id])
-        (again,) = queue.claim(1, MINUTE, wait=1.0)
+        (again,) = queue.claim(1, MINUTE, wait=1.0).deliveries
         queue.settle([Ack(again, ResultWrite(store, "x", b"r"), (Message(b"more"),))])
         assert queue.delete([written[1].message_id]) == [written[1].message_id]
         assert queue.counts().dead == 0
@@ -81,7 +83,7 @@ class TestScripts:
         monkeypatch.setattr("huey_redis.waiting.ORPHAN_TIMEOUT", 120.0)
         eta = queue.now() + 0.5
         queue.write(b"later", eta=eta)
-        (delivery,) = queue.claim(1, MINUTE, wait=60.0)
+        (delivery,) = queue.claim(1, MINUTE, wait=60.0).deliveries
         assert delivery.data == b"later"
         assert eta <= queue.now() < eta + 60
 
@@ -91,7 +93,7 @@ class TestScripts:
         admin("SCRIPT", "FLUSH")
         assert all(written.created for written in queue.write_many([Message(b"%d" % number) for number in range(250)]))
         admin("SCRIPT", "FLUSH")
-        deliveries = queue.claim(1000, MINUTE)
+        deliveries = queue.claim(1000, MINUTE).deliveries
         assert [delivery.data for delivery in deliveries] == [b"plain", *(b"%d" % number for number in range(250))]
         admin("SCRIPT", "FLUSH")
         assert queue.extend(deliveries, MINUTE) == [True] * 251
@@ -105,18 +107,18 @@ class TestScripts:
         soon = queue.now() + 0.3
         queue.write_many([Message(b"%d" % number, eta=soon) for number in range(1000)])
         eventually(lambda: queue.now() > soon + 0.001)
-        (first,) = queue.claim(1, MINUTE)
+        (first,) = queue.claim(1, MINUTE).deliveries
         assert 0 < queue.counts().ready < 1000
         queue.settle([Ack(first)])
         rest = []
-        while deliveries := queue.claim(1000, MINUTE):
+        while deliveries := queue.claim(1000, MINUTE).deliveries:
             rest += deliveries
         assert len({delivery.data for delivery in rest} | {first.data}) == 1000
 
     def test_a_burial_by_the_claim_names_the_count(self, make_queue, queue, eventually):
         strict = make_queue(queue.name, max_deliveries=2)
         strict.write(b"killer")
-        eventually(lambda: strict.claim(1, 0.001) == [] and strict.counts().dead == 1)
+        eventually(lambda: strict.claim(1, 0.001).deliveries == [] and strict.counts().dead == 1)
         (dead,) = strict.peek(State.DEAD)
         assert dead.reason == "abandoned: no outcome recorded in 2 deliveries"
 
@@ -129,7 +131,7 @@ class TestMessages:
 
     def test_a_detail_of_any_characters_is_kept(self, queue):
         queue.write(b"x")
-        (delivery,) = queue.claim(1, MINUTE)
+        (delivery,) = queue.claim(1, MINUTE).deliveries
         detail = "File '/srv/caf\N{LATIN SMALL LETTER E WITH ACUTE}.py', line 1 \N{PARTY POPPER}\0\n\"\\"
         queue.settle([Bury(delivery, "bad", detail)])
         assert queue.find([delivery.message_id])[0].detail == detail
@@ -143,7 +145,7 @@ class TestMessages:
     def test_a_result_for_another_server_is_refused_before_anything_is_settled(self, queue, server):
         elsewhere = RedisDataStore("store", host="127.0.0.1", port=server.port, db=1)
         queue.write(b"x")
-        (delivery,) = queue.claim(1, MINUTE)
+        (delivery,) = queue.claim(1, MINUTE).deliveries
         assert not queue.settles_into(elsewhere)
         with pytest.raises(Unsupported):
             queue.settle([Ack(delivery, ResultWrite(elsewhere, "k", b"r"))])
@@ -161,7 +163,7 @@ class TestWaiting:
         consumers = [make_queue(queue.name) for _ in range(3)]
         taken = []
         threads = [
-            threading.Thread(target=lambda queue=queue: taken.extend(queue.claim(1, MINUTE, wait=60.0)))
+            threading.Thread(target=lambda queue=queue: taken.extend(queue.claim(1, MINUTE, wait=60.0).deliveries))
             for queue in consumers
         ]
         for thread in threads:
@@ -175,9 +177,9 @@ class TestWaiting:
     def test_a_lease_that_became_shorter_is_noticed_during_the_wait(self, admin, make_queue, queue, eventually):
         queue.write(b"x")
         other = make_queue(queue.name)
-        (delivery,) = other.claim(1, MINUTE)
+        (delivery,) = other.claim(1, MINUTE).deliveries
         taken = []
-        thread = threading.Thread(target=lambda: taken.extend(queue.claim(1, MINUTE, wait=50.0)))
+        thread = threading.Thread(target=lambda: taken.extend(queue.claim(1, MINUTE, wait=50.0).deliveries))
         thread.start()
         eventually(lambda: blocked_clients(admin) == 1)
         other.extend([delivery], 0.05)
@@ -187,7 +189,7 @@ class TestWaiting:
         assert time.monotonic() - started < 30
 
     def test_a_wait_leaves_no_command_behind_in_the_server(self, admin, queue):
-        assert queue.claim(1, MINUTE, wait=0.01) == []
+        assert queue.claim(1, MINUTE, wait=0.01).deliveries == []
         assert blocked_clients(admin) == 0
 
 
@@ -195,7 +197,7 @@ class TestLargeMessages:
     def test_a_claim_is_bounded_in_bytes_and_leaves_the_rest_ready(self, queue):
         queue.write_many([Message(bytes([number]) * 2**20) for number in range(40)])
 
-        first = queue.claim(40, 60)
+        first = queue.claim(40, 60).deliveries
 
         assert 1 <= len(first) <= 16
         assert queue.counts().ready == 40 - len(first)
@@ -204,7 +206,7 @@ class TestLargeMessages:
         queue.write_many([Message(bytes([number]) * 2**20) for number in range(40)])
 
         order = []
-        while claimed := queue.claim(40, 60):
+        while claimed := queue.claim(40, 60).deliveries:
             order += [delivery.data[0] for delivery in claimed]
 
         assert order == list(range(40))
@@ -212,6 +214,6 @@ class TestLargeMessages:
     def test_a_message_larger_than_the_bound_is_claimed_alone_or_with_few(self, queue):
         queue.write(b"x" * 16 * 2**20)
 
-        [delivery] = queue.claim(250, 60)
+        [delivery] = queue.claim(250, 60).deliveries
 
         assert len(delivery.data) == 16 * 2**20

@@ -109,7 +109,7 @@ class TestLocks:
         raw.execute("BEGIN IMMEDIATE")
         started = time.monotonic()
 
-        for call in (lambda: queue.write(b"refused"), lambda: queue.claim(1, MINUTE)):
+        for call in (lambda: queue.write(b"refused"), lambda: queue.claim(1, MINUTE).deliveries):
             with pytest.raises(sqlite3.OperationalError, match=r"busy_timeout, 0\.2 seconds"):
                 call()
 
@@ -134,7 +134,7 @@ class TestLocks:
         store.put("taken", b"by another")
         raw.execute("BEGIN IMMEDIATE")
 
-        assert queue.claim(1, MINUTE, wait=0.05) == []
+        assert queue.claim(1, MINUTE, wait=0.05).deliveries == []
         assert not store.get("absent")
         assert not store.put_if_absent("taken", b"by me")
         assert not store.replace_if_equal("taken", b"by me", b"again")
@@ -250,7 +250,7 @@ class TestReplaced:
             self.remove(path)
             make_queue().write(b"after")
 
-            assert [delivery.data for delivery in claim.result()] == [b"after"]
+            assert [delivery.data for delivery in claim.result().deliveries] == [b"after"]
 
     def test_who_waits_for_a_value_gets_the_one_in_the_new_file(self, make_data_store, path):
         store = make_data_store()

@@ -23,14 +23,14 @@ from huey_sqlite import SQLiteDataStore, SQLiteQueue
 
 queue = SQLiteQueue("q", path=sys.argv[1], max_deliveries=1000)
 store = SQLiteDataStore("r", database=queue.database)
-deliveries = queue.claim(4, 0.1, wait=60.0)
+deliveries = queue.claim(4, 0.1, wait=60.0).deliveries
 print("busy", flush=True)
 while True:
     for delivery in deliveries:
         number = int(delivery.data)
         result = ResultWrite(store, str(number), b"done")
         queue.settle([Ack(delivery, result, (Message(b"%d" % (number + 4)),))])
-    deliveries = queue.claim(4, 0.1, wait=1.0)
+    deliveries = queue.claim(4, 0.1, wait=1.0).deliveries
 """
 
 STOP_IN_A_TRANSACTION = """

@@ -32,7 +32,7 @@ class TestAtomicity:
     def test_a_result_for_another_file_is_refused_and_nothing_is_settled(self, make_queue, tmp_path):
         queue, elsewhere = make_queue(), SQLiteDataStore("r", path=tmp_path / "other.db")
         queue.write_many([Message(b"1"), Message(b"2")])
-        first, second = queue.claim(2, MINUTE)
+        first, second = queue.claim(2, MINUTE).deliveries
 
         for store in (elsewhere, MemoryDataStore("r")):
             assert not queue.settles_into(store)
@@ -44,7 +44,7 @@ class TestAtomicity:
     def test_a_result_goes_into_any_store_of_the_file(self, make_queue, make_data_store):
         queue, store = make_queue(), make_data_store()
         queue.write(b"x")
-        (delivery,) = queue.claim(1, MINUTE)
+        (delivery,) = queue.claim(1, MINUTE).deliveries
 
         assert queue.settle([Bury(delivery, "bad", result=ResultWrite(store, "k", b"v"))]) == [True]
         assert store.get("k") == b"v"
@@ -52,7 +52,7 @@ class TestAtomicity:
     def test_an_error_in_the_middle_of_a_batch_settles_nothing_of_it(self, make_queue, make_data_store):
         queue, store = make_queue(), make_data_store()
         queue.write_many([Message(b"1"), Message(b"2")])
-        first, second = queue.claim(2, MINUTE)
+        first, second = queue.claim(2, MINUTE).deliveries
 
         with pytest.raises(TypeError):
             queue.settle([Ack(first), Ack(second, ResultWrite(store, "k", b"v", ttl="soon"))])
@@ -65,7 +65,7 @@ class TestSizes:
     def test_what_is_over_the_limit_is_refused_whole(self, make_queue):
         queue = make_queue(max_message_size=3)
         queue.write_many([Message(b"1"), Message(b"2")])
-        first, second = queue.claim(2, MINUTE)
+        first, second = queue.claim(2, MINUTE).deliveries
 
         for outcome in (Retry(second, b"four"), Ack(second, follow_ups=(Message(b"four"),))):
             with pytest.raises(MessageTooLarge, match="huey-sqlite accepts at most 3 bytes"):
@@ -85,8 +85,8 @@ class TestIdleness:
         log = path.with_name(f"{path.name}-wal")
         before = log.read_bytes()
 
-        assert queue.claim(1, MINUTE) == []
-        assert queue.claim(1, MINUTE, wait=0.05) == []
+        assert queue.claim(1, MINUTE).deliveries == []
+        assert queue.claim(1, MINUTE, wait=0.05).deliveries == []
         assert queue.write_many([]) == []
         assert queue.settle([]) == queue.extend([], MINUTE) == []
         assert store.get("absent") is EmptyData
@@ -118,22 +118,22 @@ class TestPortions:
         queue.write_many([Message(b"", eta=clock() + 1) for _ in range(7)])
         clock.advance(2)
 
-        assert len(queue.claim(1, MINUTE)) == 1
+        assert len(queue.claim(1, MINUTE).deliveries) == 1
         assert (queue.counts().ready, queue.counts().scheduled) == (2, 4)
-        assert [len(queue.claim(9, MINUTE)) for _ in range(3)] == [5, 1, 0]
+        assert [len(queue.claim(9, MINUTE).deliveries) for _ in range(3)] == [5, 1, 0]
 
     def test_a_claim_that_could_only_bury_comes_back_after_a_portion(self, make_queue, clock, monkeypatch):
         monkeypatch.setattr(messages, "PORTION", 2)
         queue = make_queue(max_deliveries=1, clock=clock)
         queue.write_many([Message(b"kills") for _ in range(5)])
-        assert len(queue.claim(5, 1.0)) == 5
+        assert len(queue.claim(5, 1.0).deliveries) == 5
         clock.advance(2)
         queue.write(b"harmless", eta=clock() - 1)
-        assert [delivery.data for delivery in queue.claim(1, MINUTE)] == [b"harmless"]
+        assert [delivery.data for delivery in queue.claim(1, MINUTE).deliveries] == [b"harmless"]
 
         dead = queue.counts().dead
         while dead < 5:
-            assert queue.claim(1, MINUTE, wait=10 * MINUTE) == []
+            assert queue.claim(1, MINUTE, wait=10 * MINUTE).deliveries == []
             assert dead < queue.counts().dead <= dead + 2
             dead = queue.counts().dead
 
@@ -154,7 +154,7 @@ class TestPortions:
             store.put(f"old {number}", b"", ttl=1.0)
         clock.advance(2)
         queue.write(b"x")
-        (delivery,) = queue.claim(1, MINUTE)
+        (delivery,) = queue.claim(1, MINUTE).deliveries
 
         queue.settle([Ack(delivery, ResultWrite(store, "new", b"", ttl=1.0))])
 
@@ -177,7 +177,7 @@ class TestClock:
         queue.claim(1, 10.0)
 
         clock.advance(-MINUTE)
-        assert queue.claim(1, 10.0) == []
+        assert queue.claim(1, 10.0).deliveries == []
         clock.advance(MINUTE + 11)
 
         assert queue.read() == b"x"
@@ -185,7 +185,7 @@ class TestClock:
     def test_a_renewal_after_the_step_gives_the_lease_its_length(self, make_queue, clock):
         queue = make_queue(clock=clock)
         queue.write(b"x")
-        deliveries = queue.claim(1, 10.0)
+        deliveries = queue.claim(1, 10.0).deliveries
         clock.advance(-MINUTE)
 
         assert queue.extend(deliveries, 10.0) == [True]
@@ -198,7 +198,7 @@ class TestUniqueForATime:
     def test_a_dead_message_whose_time_is_over_is_requeued_without_its_key(self, make_queue, clock):
         queue = make_queue(clock=clock)
         queue.write(b"x", message_id="first", unique_key="k", unique_for=5.0)
-        queue.settle([Bury(queue.claim(1, MINUTE)[0], "bad")])
+        queue.settle([Bury(queue.claim(1, MINUTE).deliveries[0], "bad")])
         clock.advance(6)
 
         assert queue.requeue(["first"]) == ["first"]
@@ -207,7 +207,7 @@ class TestUniqueForATime:
     def test_a_dead_message_whose_key_another_has_taken_since_stays_dead(self, make_queue, clock):
         queue = make_queue(clock=clock)
         queue.write(b"x", message_id="first", unique_key="k", unique_for=5.0)
-        queue.settle([Bury(queue.claim(1, MINUTE)[0], "bad")])
+        queue.settle([Bury(queue.claim(1, MINUTE).deliveries[0], "bad")])
         clock.advance(6)
         queue.write(b"y", message_id="second", unique_key="k")
 
@@ -227,7 +227,7 @@ def test_a_wake_ends_every_claim_that_waits_and_no_later_one(make_queue, eventua
 
     assert not any(waiter.is_alive() for waiter in waiters)
     started = time.monotonic()
-    assert queue.claim(1, MINUTE, wait=0.05) == []
+    assert queue.claim(1, MINUTE, wait=0.05).deliveries == []
     assert time.monotonic() - started >= 0.05
 
 
@@ -249,7 +249,7 @@ def test_no_call_walks_through_a_table(make_queue, make_data_store, monkeypatch)
         connection.set_trace_callback(seen.append)
     store.database, traced = queue.database, seen
     queue.write_many([Message(b"x", unique_key=f"k{number}", unique_for=1.0) for number in range(3)])
-    first, second, third = queue.claim(3, MINUTE)
+    first, second, third = queue.claim(3, MINUTE).deliveries
     queue.extend([first], MINUTE)
     queue.settle([Ack(first, ResultWrite(store, "k", b"v", ttl=1.0)), Retry(second, b"y", 1.0), Bury(third, "bad")])
     for state in State:

@@ -26,7 +26,7 @@ def idle_consumer(queue: LeasedQueue, store: BaseDataStore) -> Consumer:
 def claim_anew(consumer: Consumer, lease: float = 600.0) -> Delivery:
     """Claim the one message of a consumer's queue, when the lease that is on it has ended."""
     deadline = time.monotonic() + PATIENCE
-    while not (deliveries := consumer.source.claim(1, lease)):
+    while not (deliveries := consumer.source.claim(1, lease).deliveries):
         assert time.monotonic() < deadline, "the message does not come back"
         time.sleep(0.005)
     consumer.in_flight.add(deliveries)

@@ -10,6 +10,7 @@ import time
 from dataclasses import replace
 
 from huey_core.backends.capabilities import Capability
+from huey_core.backends.leased import Claim
 from huey_core.exceptions import QueueException
 from huey_memory import MemoryBackend, MemoryQueue
 
@@ -99,7 +100,7 @@ class TakesAClosedQueueForAnEmptyOne(MemoryQueue):
             return super().claim(limit, lease, wait)
         except QueueException:
             time.sleep(0.01)
-            return []
+            return Claim([], [])
 
 
 class TakesItsMemoryForADisk(MemoryBackend):

@@ -11,7 +11,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from huey_core.backends.leased import Ack, Bury, Message, Release, Retry, State, Written
+from huey_core.backends.leased import Ack, Bury, Claim, Message, Release, Retry, State, Written
 from huey_memory import MemoryQueue
 
 A_YEAR = 365 * 86400.0
@@ -55,29 +55,102 @@ class FlushesTheWholeServer(MemoryQueue):
         self.space.clear()
 
 
-class TellsNobodyOfBurials(MemoryQueue):
-    caught_by = "test_what_a_claim_buries_is_named_once"
+class NamesNoDeadLetters(MemoryQueue):
+    caught_by = "test_what_a_claim_buries_is_named"
 
-    def note_buried(self, message_ids):
-        for _ in message_ids:
-            pass
+    def claim(self, limit, lease, wait=0.0):
+        return Claim(super().claim(limit, lease, wait).deliveries, [])
 
 
 class WaitsOnWhenItHasBuried(MemoryQueue):
-    caught_by = "test_what_a_claim_buries_is_named_once"
+    caught_by = "test_what_a_claim_buries_is_named"
 
     def claim(self, limit, lease, wait=0.0):
         deadline = time.monotonic() + wait
-        while not (deliveries := super().claim(limit, lease)) and time.monotonic() < deadline:
+        buried = []
+        while not (claim := super().claim(limit, lease)).deliveries and time.monotonic() < deadline:
+            buried += claim.buried
             time.sleep(0.001)
-        return deliveries
+        return Claim(claim.deliveries, buried + claim.buried)
 
 
-class TellsOfBurialsAgainAndAgain(MemoryQueue):
-    caught_by = "test_what_a_claim_buries_is_named_once"
+class NamesDeadLettersAgainAndAgain(MemoryQueue):
+    caught_by = "test_what_a_claim_buries_is_named"
 
-    def take_buried(self):
-        return list(self._buried)
+    def claim(self, limit, lease, wait=0.0):
+        claim = super().claim(limit, lease, wait)
+        self.named = getattr(self, "named", []) + claim.buried
+        return Claim(claim.deliveries, list(self.named))
+
+
+class NamesDeadLettersOnce(MemoryQueue):
+    """As a queue does that keeps them in the process that has buried them."""
+
+    caught_by = "test_a_dead_letter_that_was_not_reported_is_named_again"
+
+    def claim(self, limit, lease, wait=0.0):
+        claim = super().claim(limit, lease, wait)
+        self.report_done(claim.buried)
+        return claim
+
+
+class NamesDeadLettersToEverybody(MemoryQueue):
+    caught_by = "test_a_dead_letter_is_named_to_one_consumer_at_a_time"
+
+    def claim(self, limit, lease, wait=0.0):
+        claim = super().claim(limit, lease, wait)
+        return claim._replace(buried=list(self._messages._unreported._keys))
+
+
+class IsNeverDoneWithReports(MemoryQueue):
+    caught_by = "test_a_dead_letter_that_was_reported_is_named_no_more"
+
+    def report_done(self, message_ids):
+        pass
+
+
+class NamesEveryDeadLetter(MemoryQueue):
+    caught_by = "test_what_a_consumer_buries_itself_is_not_named"
+
+    def settle(self, outcomes):
+        settled = super().settle(outcomes)
+        for outcome in outcomes:
+            if isinstance(outcome, Bury):
+                self._messages._unreported.add(outcome.delivery.message_id, (self.now(), 0))
+        return settled
+
+
+class NamesWhatWasDeleted(MemoryQueue):
+    caught_by = "test_what_was_deleted_is_not_named"
+
+    def delete(self, message_ids):
+        unreported = dict(self._messages._unreported._keys)
+        deleted = super().delete(message_ids)
+        for message_id in deleted:
+            self._messages._unreported.add(message_id, unreported[message_id])
+        return deleted
+
+
+class NamesWhatWasRequeued(MemoryQueue):
+    caught_by = "test_what_was_requeued_is_named_when_it_is_buried_again"
+
+    def requeue(self, message_ids):
+        unreported = dict(self._messages._unreported._keys)
+        requeued = super().requeue(message_ids)
+        for message_id in requeued:
+            if message_id in unreported:
+                self._messages._unreported.add(message_id, unreported[message_id])
+        return requeued
+
+
+class NamesWhatWasFlushed(MemoryQueue):
+    caught_by = "test_what_was_flushed_is_not_named"
+
+    def flush(self):
+        unreported = dict(self._messages._unreported._keys)
+        super().flush()
+        for message_id, key in unreported.items():
+            self._messages._unreported.add(message_id, key)
 
 
 class ForgetsThatTheLeaseEnds(MemoryQueue):
@@ -98,17 +171,18 @@ class CountsNoAttempts(MemoryQueue):
     caught_by = "test_a_lost_delivery_counts_as_an_attempt"
 
     def claim(self, limit, lease, wait=0.0):
-        return [replace(delivery, attempt=1) for delivery in super().claim(limit, lease, wait)]
+        claim = super().claim(limit, lease, wait)
+        return claim._replace(deliveries=[replace(delivery, attempt=1) for delivery in claim.deliveries])
 
 
 class ReceiptIsTheId(MemoryQueue):
     caught_by = "test_every_claim_has_a_receipt_of_its_own"
 
     def claim(self, limit, lease, wait=0.0):
-        deliveries = super().claim(limit, lease, wait)
-        for delivery in deliveries:
+        claim = super().claim(limit, lease, wait)
+        for delivery in claim.deliveries:
             delivery.receipt = self._messages._records[delivery.message_id].receipt = delivery.message_id
-        return deliveries
+        return claim
 
 
 class NeverBuries(MemoryQueue):
@@ -216,11 +290,11 @@ class CountsReleases(MemoryQueue):
         return super().settle([Retry(o.delivery, o.delivery.data) if isinstance(o, Release) else o for o in outcomes])
 
     def claim(self, limit, lease, wait=0.0):
-        deliveries = super().claim(limit, lease, wait)
-        self._seen = [*getattr(self, "_seen", []), *deliveries]
-        for delivery in deliveries:
+        claim = super().claim(limit, lease, wait)
+        self._seen = [*getattr(self, "_seen", []), *claim.deliveries]
+        for delivery in claim.deliveries:
             delivery.attempt = sum(seen.message_id == delivery.message_id for seen in self._seen)
-        return deliveries
+        return claim
 
 
 class ReleasesToTheTail(MemoryQueue):
@@ -344,17 +418,18 @@ class PausesOnlyItself(MemoryQueue):
         self.alone = False
 
     def claim(self, limit, lease, wait=0.0):
-        return [] if self.alone else super().claim(limit, lease, wait)
+        return Claim([], []) if self.alone else super().claim(limit, lease, wait)
 
 
 class SleepsThroughArrivals(MemoryQueue):
     caught_by = "test_an_arrival_ends_the_wait"
 
     def claim(self, limit, lease, wait=0.0):
-        claimed = super().claim(limit, lease)
-        if not claimed and wait:
+        claim = super().claim(limit, lease)
+        if claim.is_empty and wait:
             time.sleep(min(wait, 2.0))
-        return claimed or super().claim(limit, lease)
+            claim = super().claim(limit, lease)
+        return claim
 
 
 class DoesNotWait(MemoryQueue):

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from redis.exceptions import RedisError
 
+from huey_core.backends.leased import Claim
 from huey_redis import RedisBackend, RedisQueue
 
 
@@ -52,4 +53,4 @@ class NeverComplains(RedisQueue):
     def claim(self, limit, lease, wait=0.0):
         with suppress(RedisError):
             return super().claim(limit, lease, wait)
-        return []
+        return Claim([], [])

@@ -11,7 +11,7 @@ from huey_memory import MemoryQueue
 PAUSE = 3.0
 """Far more than the kit's short lease, and far less than its long one."""
 
-METHODS = ("write_many", "claim", "settle", "extend", "counts", "peek", "find", "requeue", "delete")
+METHODS = ("write_many", "claim", "settle", "extend", "counts", "peek", "find", "requeue", "delete", "report_done")
 
 
 class SlowQueue(MemoryQueue):

@@ -264,7 +264,7 @@ class TestClock:
         @command(invoker)
         def slow():
             rehearsal.clock.advance(10 * invoker.lease)
-            assert invoker.queue.claim(1, 60) == []
+            assert invoker.queue.claim(1, 60).deliveries == []
 
         slow()
 

@@ -87,7 +87,7 @@ async def read(result: AsyncData[int]) -> None:
 
 
 def claim(queue: RedisQueue) -> None:
-    assert_type(queue.claim(10, 60), list[Delivery])
+    assert_type(queue.claim(10, 60).deliveries, list[Delivery])
     assert_type(queue.write(b"data", priority=1), Written)
     queue.write("text")  # type: ignore[arg-type]
 

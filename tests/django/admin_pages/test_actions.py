@@ -129,7 +129,7 @@ def test_a_command_that_has_moved_on_is_left_alone(root, every_queue, action, mo
 def test_a_command_whose_unique_key_is_taken_is_left_alone(root, every_queue):
     make = send_mail.using(unique_key="{to}")
     message_id = make("anna").task_id
-    every_queue.settle([Bury(every_queue.claim(1, 60.0)[0], "no")])
+    every_queue.settle([Bury(every_queue.claim(1, 60.0).deliveries[0], "no")])
     make("anna")
     response = post(root, list_url("dead"), "retry", message_id)
     assert ids_in(every_queue, State.DEAD) == [message_id]
@@ -138,7 +138,7 @@ def test_a_command_whose_unique_key_is_taken_is_left_alone(root, every_queue):
 
 def test_a_command_that_has_expired_is_left_alone(root, every_queue):
     message_id = send_mail.using(expires=0.0)("anna").task_id
-    every_queue.settle([Bury(every_queue.claim(1, 60.0)[0], "no")])
+    every_queue.settle([Bury(every_queue.claim(1, 60.0).deliveries[0], "no")])
     response = post(root, list_url("dead"), "retry", message_id)
     assert ids_in(every_queue, State.DEAD) == [message_id]
     assert said(response) == [

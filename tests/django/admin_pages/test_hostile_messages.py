@@ -20,7 +20,7 @@ SCRIPT = "<script>alert('x')</script>"
 def write(queue, data, *, dead=False):
     message_id = queue.write(data).message_id
     if dead:
-        queue.settle([Bury(queue.claim(1, 60.0)[0], "no")])
+        queue.settle([Bury(queue.claim(1, 60.0).deliveries[0], "no")])
     return message_id
 
 

@@ -90,7 +90,7 @@ class FailingMidway(MemoryQueue):
 def test_what_was_done_before_a_server_failed_is_in_the_log(root):
     queue = FailingMidway("mail")
     queue.write_many([Message(b"") for _ in range(50)])
-    queue.settle([Bury(delivery, "no") for delivery in queue.claim(50, 60.0)])
+    queue.settle([Bury(delivery, "no") for delivery in queue.claim(50, 60.0).deliveries])
     with override_settings(HUEY=None, HUEY_CONFIG={"QUEUE": queue}):
         response = root.post(list_url("dead"), {"action": "delete_all", "confirmed": "yes", "latest": "9e9"})
     assert response.status_code == 503

@@ -28,7 +28,7 @@ def claim(invoker, eventually):
     """Claim the one message, also from a consumer whose lease has ended."""
 
     def claim(lease=60.0):
-        return eventually(lambda: invoker.leased_queue.claim(1, lease), "a delivery")[0]
+        return eventually(lambda: invoker.leased_queue.claim(1, lease).deliveries, "a delivery")[0]
 
     return claim
 
@@ -70,10 +70,12 @@ def test_a_task_that_kills_its_workers_has_failed_when_it_is_buried(new_url, con
     backend = configure(new_url(max_deliveries=1))
     [invoker] = {invokers_of("default")["default"]}
     result = kill_the_worker.enqueue()
-    [delivery] = invoker.leased_queue.claim(1, 0.01)
+    [delivery] = invoker.leased_queue.claim(1, 0.01).deliveries
     with pytest.raises(KeyboardInterrupt):
         CommandRunner(invoker).run(delivery)
-    eventually(lambda: not invoker.leased_queue.claim(1, 60) and invoker.leased_queue.counts().dead, "it is buried")
+    eventually(
+        lambda: not invoker.leased_queue.claim(1, 60).deliveries and invoker.leased_queue.counts().dead, "it is buried"
+    )
     got = backend.get_result(result.id)
     assert (got.status, got.attempts) == (TaskResultStatus.FAILED, 1)
     assert got.finished_at >= got.started_at

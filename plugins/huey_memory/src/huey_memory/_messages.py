@@ -61,6 +61,8 @@ class Messages:
         self.paused = False
         self._records: dict[str, _Record] = {}
         self._shelves = {state: Shelf() for state in State}
+        # Dead letters by the time from which a claim may name them.
+        self._unreported = Shelf()
         self._holders: ExpiringDict[str] = ExpiringDict()
         self._serial = itertools.count(1)
 
@@ -79,13 +81,12 @@ class Messages:
         self._place(record, message.eta, now)
         return Written(created=True, message_id=message.message_id)
 
-    def surface(self, now: float, max_deliveries: int) -> tuple[list[str], bool]:
+    def surface(self, now: float, max_deliveries: int) -> bool:
         """Bring a portion of what has fallen due back: delayed messages, and those whose lease has expired.
 
         Returns:
-            The ids of what was buried instead, and whether there may be more to bring back.
+            Whether there may be more to bring back.
         """
-        buried: list[str] = []
         moved = 0
         for state in (State.SCHEDULED, State.RUNNING):
             while moved < self.portion:
@@ -95,11 +96,27 @@ class Messages:
                 record = self._records[first[1]]
                 if state is State.RUNNING and record.attempt >= max_deliveries:
                     self._bury(record, abandoned_reason(record.attempt), "", now)
-                    buried.append(record.message.message_id)
+                    self._unreported.add(record.message.message_id, (now, next(self._serial)))
                 else:
                     self._move(record, State.READY)
                 moved += 1
-        return buried, moved == self.portion
+        return moved == self.portion
+
+    def unreported(self, lease: float, now: float) -> list[str]:
+        """Lease a portion of the dead letters that nobody has reported, and return their ids."""
+        named: list[str] = []
+        while len(named) < self.portion:
+            first = self._unreported.first()
+            if first is None or first[0][0] > now:
+                break
+            named.append(first[1])
+            self._unreported.add(first[1], (now + lease, first[0][1]))
+        return named
+
+    def report_done(self, message_ids: Sequence[str]) -> None:
+        """Forget that dead letters are to be reported."""
+        for message_id in message_ids:
+            self._unreported.discard(message_id)
 
     def take(self, limit: int, lease: float, now: float) -> list[Delivery]:
         """Lease the first ready messages, each under a fresh receipt, and count the attempt."""
@@ -117,9 +134,9 @@ class Messages:
         return deliveries
 
     def next_due(self) -> float | None:
-        """The time when the next delayed message is due or the next lease expires, or ``None``."""
-        firsts = (self._shelves[state].first() for state in (State.SCHEDULED, State.RUNNING))
-        return min((key[0] for key, _ in filter(None, firsts)), default=None)
+        """When the next delayed message is due, the next lease expires or a dead letter is to be named, or ``None``."""
+        shelves = (self._shelves[State.SCHEDULED], self._shelves[State.RUNNING], self._unreported)
+        return min((first[0][0] for shelf in shelves if (first := shelf.first())), default=None)
 
     def settle(self, outcome: Outcome, now: float) -> bool:
         """End a delivery and write its follow-ups; a stale receipt changes nothing and returns ``False``."""
@@ -178,6 +195,7 @@ class Messages:
             self._holders.set(message.unique_key, message_id, now)
         record.attempt = 0
         record.reason = record.detail = ""
+        self._unreported.discard(message_id)
         self._move(record, State.READY)
         return True
 
@@ -196,7 +214,7 @@ class Messages:
         """
         self._records.clear()
         self._holders.clear()
-        for shelf in self._shelves.values():
+        for shelf in (*self._shelves.values(), self._unreported):
             shelf.clear()
 
     def _running(self, delivery: Delivery) -> _Record | None:
@@ -226,6 +244,7 @@ class Messages:
     def _forget(self, record: _Record, now: float) -> None:
         name = record.message.message_id
         self._shelves[record.state].discard(name)
+        self._unreported.discard(name)
         del self._records[name]
         self._free_key(record.message, now)
 

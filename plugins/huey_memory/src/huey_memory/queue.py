@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, cast
 from huey_core.backends import (
     DEFAULT_MAX_DELIVERIES,
     Capability,
+    Claim,
     Counts,
     Delivery,
     LeasedQueue,
@@ -91,22 +92,26 @@ class MemoryQueue(LeasedQueue):
             self._changed().notify_all()
         return written
 
-    def claim(self, limit: int, lease: float, wait: float = 0.0) -> list[Delivery]:
+    def claim(self, limit: int, lease: float, wait: float = 0.0) -> Claim:
         """Bring back what fell due, lease what is ready, else wait until something changes or falls due."""
         deadline = time.monotonic() + wait
         with self._access:
             wakes_before = self._wakes_answered
-            burials = self.burials
             while True:
-                deliveries = self._take(limit, lease)
+                claim = self._take(limit, lease)
                 patience = deadline - time.monotonic()
-                if deliveries or patience <= 0 or self.burials > burials:
-                    return deliveries
+                if not claim.is_empty or patience <= 0:
+                    return claim
                 if self._wakes_called > wakes_before:
                     self._wakes_answered = self._wakes_called
-                    return deliveries
+                    return claim
                 self._changed().wait(min(patience, self._until_next_due(), threading.TIMEOUT_MAX))
                 self._access.check_open()
+
+    def report_done(self, message_ids: Sequence[str]) -> None:
+        """Take dead letters off the list of those to be reported."""
+        with self._access:
+            self._messages.report_done(message_ids)
 
     def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
         """End deliveries, each with its result and its follow-ups under one hold of the lock.
@@ -201,18 +206,16 @@ class MemoryQueue(LeasedQueue):
         """Whether the store is in the same space, and so under the same lock."""
         return isinstance(store, MemoryDataStore) and store.space is self.space
 
-    def _take(self, limit: int, lease: float) -> list[Delivery]:
+    def _take(self, limit: int, lease: float) -> Claim:
+        claim = Claim([], [])
         if self._messages.paused:
-            return []
+            return claim
         now = self.now()
         more = True
-        deliveries: list[Delivery] = []
-        buried: list[str] = []
-        while more and not deliveries and not buried:
-            buried, more = self._messages.surface(now, self.max_deliveries)
-            self.note_buried(buried)
-            deliveries = self._messages.take(limit, lease, now)
-        return deliveries
+        while more and claim.is_empty:
+            more = self._messages.surface(now, self.max_deliveries)
+            claim = Claim(self._messages.take(limit, lease, now), self._messages.unreported(lease, now))
+        return claim
 
     def _until_next_due(self) -> float:
         next_due = None if self._messages.paused else self._messages.next_due()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pymongo.errors import AutoReconnect, PyMongoError
 from pymongo.write_concern import WriteConcern
 
-from huey_core.backends import Delivery, State, abandoned_reason, randomness
+from huey_core.backends import Claim, Delivery, State, abandoned_reason, randomness
 from huey_mongo.clock import millis
 from huey_mongo.documents import PAUSED_AT, Document, Held, burial, priority_of
 from huey_mongo.indexes import CLAIM
@@ -25,7 +25,7 @@ from huey_mongo.limits import limited
 from huey_mongo.outbox import clear
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Sequence
 
     from huey_mongo.cluster import Cluster
 
@@ -50,37 +50,38 @@ class Claims:
         cluster: The connection.
         queue: The queue's name.
         max_deliveries: After this many deliveries without an outcome, a message is buried.
-        note_buried: Is told the ids of messages that were buried.
     """
 
-    def __init__(
-        self, cluster: Cluster, queue: str, max_deliveries: int, note_buried: Callable[[Iterable[str]], None]
-    ) -> None:
+    def __init__(self, cluster: Cluster, queue: str, max_deliveries: int) -> None:
         self._cluster = cluster
         self._queue = queue
         self._max_deliveries = max_deliveries
-        self._note_buried = note_buried
         self._spread = 1
         self._unreceived: dict[str, Sequence[Any]] = {}
 
     @limited
-    def claim(self, limit: int, lease: float) -> list[Delivery]:
+    def claim(self, limit: int, lease: float) -> Claim:
         """Take up to ``limit`` messages for ``lease`` seconds, or none when none is there or the queue is paused.
+
+        For as long, dead letters that nobody has reported are the caller's to report.
 
         Raises:
             pymongo.errors.PyMongoError: The server could not be reached, or the write concern was not fulfilled.
         """
         self._give_back()
         upper = int(self._cluster.estimate() * 1000)
+        nothing = Claim([], [])
         for _ in range(ATTEMPTS):
             found = self._most_urgent(limit * self._spread, upper)
             if found and found[0]["at"] > PAUSED_AT:
-                if not self._bring_back(upper):
-                    return []
+                buried = self._bring_back(upper, lease)
+                if buried is None:
+                    return nothing
+                nothing = Claim([], buried)
                 upper = PAUSED_AT
                 found = self._most_urgent(limit * self._spread, upper)
             if not found or found[0]["at"] == PAUSED_AT:
-                return []
+                return nothing
             chosen = self._choose(found, limit)
             try:
                 deliveries = self._take(chosen, lease)
@@ -92,8 +93,8 @@ class Claims:
                 continue
             self._learn(len(deliveries), len(chosen))
             if deliveries:
-                return deliveries
-        return []
+                return Claim(deliveries, nothing.buried)
+        return nothing
 
     @limited
     def next_at(self, horizon: float) -> int | None:
@@ -164,36 +165,45 @@ class Claims:
     def _learn(self, won: int, wanted: int) -> None:
         self._spread = min(self._spread * 2, WIDEST) if won < wanted else max(self._spread // 2, 1)
 
-    def _bring_back(self, upper: int) -> bool:
+    def _bring_back(self, upper: int, lease: float) -> list[str] | None:
         """Make a portion of the messages ready that are due or whose lease has ended, and finish what was left over.
 
         Returns:
-            Whether it was done: nothing is in a paused queue.
+            The ids of dead letters to be reported, for ``lease`` seconds by nobody else; ``None`` in a paused queue,
+            where nothing is done.
         """
         due = {"queue": self._queue, "at": {"$gte": PAUSED_AT, "$lte": upper}}
-        found = list(
-            self._cluster.collection.find(due, {"at": 1, "state": 1, "attempt": 1}).sort("at", 1).limit(PORTION)
-        )
+        fields = {"at": 1, "state": 1, "attempt": 1, "unreported": 1}
+        found = list(self._cluster.collection.find(due, fields).sort("at", 1).limit(PORTION))
         if found and found[0]["at"] == PAUSED_AT:
-            return False
-        ready, spent, outboxes = [], [], []
+            return None
+        ready, spent, unreported, outboxes = [], [], [], []
         for document in found:
-            if document["state"] not in {State.SCHEDULED, State.RUNNING}:
+            if "unreported" in document:
+                unreported.append(document)
+            elif document["state"] not in {State.SCHEDULED, State.RUNNING}:
                 outboxes.append(document["_id"])
             elif document["state"] == State.RUNNING and document["attempt"] >= self._max_deliveries:
                 spent.append(document)
             else:
                 ready.append(document["_id"])
-        if spent:
-            self._bury(spent)
+        buried = self._bury(spent, unreported, lease) if spent or unreported else []
         if ready:
             changes = {"state": State.READY.value, "at": "$rank", "token": "$$REMOVE"}
-            self._cluster.collection.update_many(_really_due(ready), [{"$set": changes}])
+            at_work = {"state": {"$in": [State.SCHEDULED.value, State.RUNNING.value]}}
+            self._cluster.collection.update_many({**_really_due(ready), **at_work}, [{"$set": changes}])
         if outboxes:
             clear(self._cluster, self._queue, outboxes)
-        return True
+        return buried
 
-    def _bury(self, spent: Iterable[Document]) -> None:
+    def _bury(self, spent: Sequence[Document], unreported: Sequence[Document], lease: float) -> list[str]:
+        """Bury what has spent its deliveries, and take on to report these and those that were buried before.
+
+        Returns:
+            The ids of those that we have got. Other consumers may have been faster with some of them.
+        """
+        collection, token = self._cluster.collection, secrets.token_hex(8)
+        ours = {"at": {"$add": [SERVER_MILLIS, millis(lease)]}, "unreported": token}
         by_attempt: dict[int, list[Any]] = {}
         for document in spent:
             by_attempt.setdefault(document["attempt"], []).append(document["_id"])
@@ -202,11 +212,15 @@ class Claims:
             # A key that was taken for a time stays taken.
             keeps = {"$cond": [{"$gt": ["$until", None]}, "$unique", "$$REMOVE"]}
             changes = {name: {"$literal": value} for name, value in fields.items()}
-            removed = {"at": "$$REMOVE", "token": "$$REMOVE", "unique": keeps}
-            self._cluster.collection.update_many(_really_due(ids), [{"$set": changes | removed}])
-            # Another consumer may have been faster with some of them, and have buried them at another microsecond.
-            ours = self._cluster.collection.find({"_id": {"$in": ids}, "buried": fields["buried"]}, {"id": 1})
-            self._note_buried(document["id"] for document in ours)
+            removed = {"token": "$$REMOVE", "unique": keeps}
+            running = {**_really_due(ids), "state": State.RUNNING.value}
+            collection.update_many(running, [{"$set": changes | removed | ours}])
+        if unreported:
+            still = {**_really_due([each["_id"] for each in unreported]), "unreported": {"$exists": True}}
+            collection.update_many(still, [{"$set": ours}])
+        ids = [document["_id"] for document in (*spent, *unreported)]
+        found = collection.find({"_id": {"$in": ids}, "unreported": token}, {"id": 1}).sort("buried", 1)
+        return [document["id"] for document in found]
 
 
 def _really_due(ids: Sequence[Any]) -> Document:

@@ -19,6 +19,7 @@ field          meaning
 ``holder``     the id of the message that took it
 ``until``      when a key taken for a time is free again (a date)
 ``buried``     when the message was buried, in microseconds; with ``reason`` and ``detail``
+``unreported`` of the claim that was the last to name the dead letter to be reported, while nobody has reported it
 ``next``       documents of follow-up messages that are to be written: the outbox, with ``outcome``
 ``outcome``    a result that is to be written to its store
 ``mark``       of the settlement that changed the document last
@@ -29,8 +30,9 @@ field          meaning
 
 ``at`` puts everything that a claim has to see into one range of one index. A ready message has its rank there, a
 negative number. A scheduled or running message, and a document with an outbox, has the millisecond at which it falls
-due. While a queue is paused, a document with a zero stands before all ready messages. So what a claim has to look at is
-``{queue: name, at: {$lte: now}}``, from the highest down.
+due; a dead letter that is to be reported has the one from which a claim may name it. While a queue is paused, a
+document with a zero stands before all ready messages. So a claim looks at ``{queue: name, at: {$lte: now}}``, from the
+highest down.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ PORTION: Final = 1000
 
 PAUSED: Final = "paused"
 
-CONTENT: Final = ("id", "at", "rank", "data", "attempt", "token", "key", "buried", "reason", "detail")
+CONTENT: Final = ("id", "at", "rank", "data", "attempt", "token", "key", "buried", "reason", "detail", "unreported")
 """What only a live or dead message has."""
 
 WAITING: Final = (State.DEAD.value, State.SCHEDULED.value)
@@ -96,6 +96,13 @@ class Inspection:
         found = {each["_id"]: each["id"] for each in self._by_id(message_ids, {"id": 1})}
         deleted = self._forget(found) if found else set()
         return [message_id for message_id in dict.fromkeys(message_ids) if message_id in deleted]
+
+    def report_done(self, message_ids: Sequence[str]) -> None:
+        """Let no claim name these dead letters any more."""
+        for start in range(0, len(message_ids), PORTION):
+            portion = list(message_ids[start : start + PORTION])
+            reported = {**self._mine, "id": {"$in": portion}, "unreported": {"$exists": True}}
+            self._cluster.collection.update_many(reported, {"$unset": {"at": "", "unreported": ""}})
 
     def flush(self) -> None:
         """Remove every message, and every unique key. A pause stays."""
@@ -187,4 +194,4 @@ def _readiness(document: Document, mark: ObjectId) -> Document:
     changes = {"state": State.READY.value, "at": document["rank"], "attempt": 0, "mark": mark}
     if "key" in document:
         changes |= {"unique": document["key"], "holder": document["id"]}
-    return {"$set": changes, "$unset": dict.fromkeys(("buried", "reason", "detail"), "")}
+    return {"$set": changes, "$unset": dict.fromkeys(("buried", "reason", "detail", "unreported"), "")}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from huey_core.backends import (
     DEFAULT_MAX_DELIVERIES,
     Capability,
+    Claim,
     Counts,
     Delivery,
     LeasedQueue,
@@ -123,7 +124,7 @@ class MongoQueue(LeasedQueue):
         self.max_message_size: int = min(max_message_size, MAX_MESSAGE_SIZE)
         self._owns_cluster = cluster is None
         self._cluster = cluster or own_cluster(**connection)
-        self._claims = Claims(self._cluster, name, max_deliveries, self.note_buried)
+        self._claims = Claims(self._cluster, name, max_deliveries)
         self._inspection = Inspection(self._cluster, name)
         self._wakes = PerProcess(_Wakes)
 
@@ -140,7 +141,7 @@ class MongoQueue(LeasedQueue):
             self._check_size(message.data)
         return write(self._cluster, self.name, messages)
 
-    def claim(self, limit: int, lease: float, wait: float = 0.0) -> list[Delivery]:
+    def claim(self, limit: int, lease: float, wait: float = 0.0) -> Claim:
         """Take up to ``limit`` messages (at most 1000 at a time) under a lease.
 
         While it waits, a change stream tells it of new messages where the server has one, and it looks by itself about
@@ -150,16 +151,15 @@ class MongoQueue(LeasedQueue):
         deadline = time.monotonic() + wait
         limit = min(limit, CLAIM_LIMIT)
         pause = FIRST_LOOK
-        burials = self.burials
-        deliveries = self._claims.claim(limit, lease)
-        while not deliveries and self.burials == burials and (patience := deadline - time.monotonic()) > 0:
-            deliveries = self._wait(limit, lease, patience, pause)
+        claim = self._claims.claim(limit, lease)
+        while claim.is_empty and (patience := deadline - time.monotonic()) > 0:
+            claim = self._wait(limit, lease, patience, pause)
             pause = min(pause * 1.5, self._cluster.settings.poll)
             if self._wakes().notice():
-                return deliveries or self._claims.claim(limit, lease)
-        return deliveries
+                return self._claims.claim(limit, lease) if claim.is_empty else claim
+        return claim
 
-    def _wait(self, limit: int, lease: float, patience: float, pause: float) -> list[Delivery]:
+    def _wait(self, limit: int, lease: float, patience: float, pause: float) -> Claim:
         """Look once: claim what is there, or wait for a while, or until something falls due or seems to have come."""
         hints = self._cluster.hints
         is_woken = self._wakes().is_new
@@ -174,12 +174,17 @@ class MongoQueue(LeasedQueue):
             hints.rest(is_woken, min(looked + FIRST_LOOK - time.monotonic(), patience))
         elif (due := at / 1000 - self._cluster.estimate()) > 0:
             hints.wait(self.name, seen, is_woken, min(due + PUNCTUAL, patience))
-        elif not (deliveries := self._claims.claim(limit, lease)):
+        elif (claim := self._claims.claim(limit, lease)).is_empty:
             # The server's clock is not there yet; or others were faster, or the queue is paused with messages in it.
             hints.wait(self.name, seen, is_woken, min(PUNCTUAL if at > PAUSED_AT else pause, patience))
         else:
-            return deliveries
-        return []
+            return claim
+        return Claim([], [])
+
+    @limited
+    def report_done(self, message_ids: Sequence[str]) -> None:
+        """Take dead letters off the list of those to be reported."""
+        self._inspection.report_done(message_ids)
 
     @limited
     def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:

@@ -24,6 +24,7 @@ QUEUE_PARTS: Final = (
     "seq",  # counter: orders messages by their writing, and makes receipts fresh
     "bell",  # list: holds one token when there may be something to claim and nobody was waiting
     "paused",  # string: present while the queue is paused
+    "unreported",  # sorted set: id of a dead letter -> when a claim may name it to be reported, ms
 )
 """The last part of each key of a queue, in the order in which every script takes them (``lua/prelude.lua``)."""
 

@@ -12,6 +12,7 @@ from huey_core.backends import (
     Ack,
     Bury,
     Capability,
+    Claim,
     Counts,
     Delivery,
     LeasedQueue,
@@ -111,6 +112,7 @@ class RedisQueue(LeasedQueue):
         named = dict(zip(QUEUE_PARTS, self._keys, strict=True))
         self._plain_keys = (named["msg"], named["ready"], named["seq"], named["bell"])
         self._paused_key = named["paused"]
+        self._unreported_key = named["unreported"]
         self._flushed_keys = tuple(key for key in self._keys if key != self._paused_key)
         self._bell = Bell(self._connections, named["bell"])
 
@@ -169,21 +171,25 @@ class RedisQueue(LeasedQueue):
             for message, (live, repeated) in zip(messages, found, strict=True)
         ]
 
-    def claim(self, limit: int, lease: float, wait: float = 0.0) -> list[Delivery]:
+    def claim(self, limit: int, lease: float, wait: float = 0.0) -> Claim:
         """Take up to ``limit`` messages (at most 1000 at a time) under a lease.
 
         While it waits, it looks again at least once a second, for the leases of consumers that were killed.
         """
         deadline = time.monotonic() + wait
-        burials = self.burials
         while True:
-            deliveries, next_due = self._claim_now(limit, lease)
+            claim, next_due = self._claim_now(limit, lease)
             patience = deadline - time.monotonic()
-            if deliveries or patience <= 0 or self.burials > burials:
-                return deliveries
+            if not claim.is_empty or patience <= 0:
+                return claim
             if next_due > 0 and self._bell.wait(min(patience, next_due, LONGEST_WAIT)):
                 # The bell may have rung at the same moment, and whoever took its token has to look.
                 return self._claim_now(limit, lease)[0]
+
+    def report_done(self, message_ids: Sequence[str]) -> None:
+        """Take dead letters off the list of those to be reported."""
+        for portion in _portions(message_ids):
+            self._connections.call(b"ZREM", self._unreported_key, *portion)
 
     def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
         """End deliveries, up to 100 in one script call.
@@ -268,17 +274,17 @@ class RedisQueue(LeasedQueue):
         if len(data) > self.max_message_size:
             raise MessageTooLarge(len(data), self.max_message_size, "huey-redis")
 
-    def _claim_now(self, limit: int, lease: float) -> tuple[list[Delivery], float]:
+    def _claim_now(self, limit: int, lease: float) -> tuple[Claim, float]:
         """Claim without waiting; returns also the seconds until something falls due."""
         reply = self._connections.run(
             scripts.CLAIM, self._keys, min(limit, CLAIM_LIMIT), milliseconds(lease), self.max_deliveries
         )
-        self.note_buried(message_id.decode() for message_id in reply[1])
         deliveries = []
         for message_id, receipt_bytes, data in zip(reply[2::3], reply[3::3], reply[4::3], strict=True):
             receipt = receipt_bytes.decode()
             deliveries.append(Delivery(data, message_id.decode(), receipt, attempt_of(receipt)))
-        return deliveries, reply[0] / 1000 if reply[0] >= 0 else LONGEST_WAIT
+        claim = Claim(deliveries, [message_id.decode() for message_id in reply[1]])
+        return claim, reply[0] / 1000 if reply[0] >= 0 else LONGEST_WAIT
 
     def _settle_call(self, outcomes: Sequence[Outcome]) -> tuple[list[bytes], list[Argument]]:
         keys = list(self._keys)

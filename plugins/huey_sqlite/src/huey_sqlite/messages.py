@@ -31,7 +31,8 @@ class Outlook(NamedTuple):
     Attributes:
         is_paused: Whether the queue is paused.
         has_ready: Whether a message is ready.
-        next_due: When the next delayed message falls due or the next lease ends, in seconds since the epoch.
+        next_due: When the next delayed message falls due, the next lease ends or a dead letter is to be named, in
+            seconds since the epoch.
     """
 
     is_paused: bool
@@ -39,7 +40,7 @@ class Outlook(NamedTuple):
     next_due: float | None
 
     def is_overdue(self, now: float) -> bool:
-        """Whether something fell due, or a lease ended, and waits for a claim to bring it back."""
+        """Whether something waits for a claim to bring it back, or to name it."""
         return self.next_due is not None and self.next_due <= now
 
 
@@ -58,23 +59,20 @@ class Messages:
 
     def outlook(self) -> Outlook:
         """Look at what a claim would find."""
-        paused, ready, scheduled, running = self._execute(
+        paused, ready, *dues = self._execute(
             "SELECT EXISTS (SELECT 1 FROM paused WHERE queue = :queue),"
             " EXISTS (SELECT 1 FROM message WHERE queue = :queue AND state = 'ready'),"
             " (SELECT min(due) FROM message WHERE queue = :queue AND state = 'scheduled' AND due IS NOT NULL),"
-            " (SELECT min(due) FROM message WHERE queue = :queue AND state = 'running' AND due IS NOT NULL)",
+            " (SELECT min(due) FROM message WHERE queue = :queue AND state = 'running' AND due IS NOT NULL),"
+            " (SELECT min(report_at) FROM message WHERE queue = :queue AND report_at IS NOT NULL)",
             {"queue": self._queue},
         ).fetchone()
-        next_due = min((due for due in (scheduled, running) if due is not None), default=None)
-        return Outlook(bool(paused), bool(ready), next_due)
+        return Outlook(bool(paused), bool(ready), min((due for due in dues if due is not None), default=None))
 
-    def bring_back(self, max_deliveries: int, now: float) -> list[str]:
+    def bring_back(self, max_deliveries: int, now: float) -> None:
         """Make ready what fell due, and what has a lease that ended, or bury it when that was its last delivery.
 
         Each in a bounded portion, the oldest first.
-
-        Returns:
-            The ids of what was buried.
         """
         scheduled = self._execute(
             "SELECT seq FROM message WHERE queue = ? AND state = 'scheduled' AND due <= ? ORDER BY due LIMIT ?",
@@ -82,20 +80,33 @@ class Messages:
         ).fetchall()
         self._execute_many("UPDATE message SET state = 'ready', due = NULL WHERE seq = ?", scheduled)
         abandoned = self._execute(
-            "SELECT seq, id, attempt FROM message"
-            " WHERE queue = ? AND state = 'running' AND due <= ? ORDER BY due LIMIT ?",
+            "SELECT seq, attempt FROM message WHERE queue = ? AND state = 'running' AND due <= ? ORDER BY due LIMIT ?",
             (self._queue, now, PORTION),
         ).fetchall()
         self._execute_many(
             "UPDATE message SET state = 'ready', due = NULL, receipt = NULL WHERE seq = ?",
-            [(seq,) for seq, _, attempt in abandoned if attempt < max_deliveries],
+            [(seq,) for seq, attempt in abandoned if attempt < max_deliveries],
         )
-        spent = [each for each in abandoned if each[2] >= max_deliveries]
         self._execute_many(
-            "UPDATE message SET state = 'dead', due = ?, receipt = NULL, reason = ? WHERE seq = ?",
-            [(now, abandoned_reason(attempt), seq) for seq, _, attempt in spent],
+            "UPDATE message SET state = 'dead', due = ?, report_at = ?, receipt = NULL, reason = ? WHERE seq = ?",
+            [(now, now, abandoned_reason(attempt), seq) for seq, attempt in abandoned if attempt >= max_deliveries],
         )
-        return [name for _, name, _ in spent]
+
+    def unreported(self, now: float, until: float) -> list[str]:
+        """Return the ids of a portion of the dead letters to be reported, each of them next after ``until``."""
+        found = self._execute(
+            "SELECT seq, id FROM message WHERE queue = ? AND report_at <= ? ORDER BY report_at, seq LIMIT ?",
+            (self._queue, now, PORTION),
+        ).fetchall()
+        self._execute_many("UPDATE message SET report_at = ? WHERE seq = ?", [(until, seq) for seq, _ in found])
+        return [name for _, name in found]
+
+    def report_done(self, message_id: str) -> None:
+        """Note that a dead letter was reported."""
+        self._execute(
+            "UPDATE message SET report_at = NULL WHERE queue = ? AND id = ? AND report_at IS NOT NULL",
+            (self._queue, message_id),
+        )
 
     def claim(self, limit: int, until: float) -> list[Delivery]:
         """Take the most urgent messages that are ready, under leases that end at ``until``."""
@@ -240,7 +251,8 @@ class Messages:
             if ask not in {None, message_id}:
                 return False
         self._execute(
-            "UPDATE message SET state = 'ready', due = NULL, attempt = 0, reason = '', detail = '' WHERE seq = ?",
+            "UPDATE message SET state = 'ready', due = NULL, report_at = NULL, attempt = 0, reason = '', detail = ''"
+            " WHERE seq = ?",
             (seq,),
         )
         return True

@@ -11,6 +11,7 @@ from huey_core.backends import (
     Ack,
     Bury,
     Capability,
+    Claim,
     Counts,
     LeasedQueue,
     PerProcess,
@@ -90,12 +91,11 @@ class SQLiteQueue(LeasedQueue):
         self._tell()
         return written
 
-    def claim(self, limit: int, lease: float, wait: float = 0.0) -> list[Delivery]:
+    def claim(self, limit: int, lease: float, wait: float = 0.0) -> Claim:
         """Take up to ``limit`` messages under a lease; see :class:`~huey_core.backends.LeasedQueue`."""
-        burials = self.burials
-        deliveries, _ = self._take(limit, lease)
-        if deliveries or wait <= 0 or self.burials > burials:
-            return deliveries
+        claim, _ = self._take(limit, lease)
+        if not claim.is_empty or wait <= 0:
+            return claim
         deadline = time.monotonic() + wait
         with self._waiters().waiter() as waiter:
             end_watch = self.database.changes.watch(self._topic, waiter.news.set)
@@ -103,36 +103,43 @@ class SQLiteQueue(LeasedQueue):
                 while not waiter.is_woken:
                     # In this order, what happens after the look ends the wait.
                     waiter.news.clear()
-                    deliveries, next_due = self._take(limit, lease)
+                    claim, next_due = self._take(limit, lease)
                     remaining = deadline - time.monotonic()
-                    if deliveries or remaining <= 0 or self.burials > burials:
+                    if not claim.is_empty or remaining <= 0:
                         break
                     until_due = threading.TIMEOUT_MAX if next_due is None else max(0.0, next_due - self.now())
                     waiter.news.wait(min(remaining, until_due))
             finally:
                 end_watch()
-        return deliveries
+        return claim
 
-    def _take(self, limit: int, lease: float) -> tuple[list[Delivery], float | None]:
+    def _take(self, limit: int, lease: float) -> tuple[Claim, float | None]:
         """Claim what is there, and say when the next message falls due if that was nothing."""
         with self.database.read() as connection:
             outlook = Messages(connection, self.name).outlook()
         if outlook.is_paused:
-            return [], None
+            return Claim([], []), None
         if not outlook.has_ready and not outlook.is_overdue(self.now()):
-            return [], outlook.next_due
+            return Claim([], []), outlook.next_due
         buried: list[str] = []
         with self.database.write() as transaction:
             here = Messages(transaction, self.name)
             now, outlook = self.now(), here.outlook()
             if outlook.is_paused:
-                return [], None
+                return Claim([], []), None
             if outlook.is_overdue(now):
-                buried = here.bring_back(self.max_deliveries, now)
-            deliveries = here.claim(limit, now + lease)
-        self.note_buried(buried)
-        # When others were faster, or all were buried, the next look is at once.
-        return deliveries, now
+                here.bring_back(self.max_deliveries, now)
+                buried = here.unreported(now, now + lease)
+            claim = Claim(here.claim(limit, now + lease), buried)
+        # When others were faster, the next look is at once.
+        return claim, now
+
+    def report_done(self, message_ids: Sequence[str]) -> None:
+        """Take dead letters off the list of those to be reported, all in one transaction."""
+        with self.database.write() as transaction:
+            here = Messages(transaction, self.name)
+            for message_id in message_ids:
+                here.report_done(message_id)
 
     def wake(self) -> None:
         """End every claim of this object that waits, or else the next one that would."""

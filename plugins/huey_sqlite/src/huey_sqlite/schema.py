@@ -2,7 +2,8 @@
 
 ``application_id`` says that a file is ours and ``user_version`` is the version of its tables. The order of messages is
 that of ``seq``, the order of writing, within a priority; nothing that happens to a message changes it, so what comes
-back is at the head. ``due`` is NULL for what is ready, ``receipt`` for what is not running. Whatever ends the life of a
+back is at the head. ``due`` is NULL for what is ready, ``receipt`` for what is not running. ``report_at`` is the time
+from which a claim may name a dead letter to be reported, and NULL for everything else. Whatever ends the life of a
 message frees its unique key through a trigger, unless the key was taken for a time.
 
 There are no CHECK constraints: together with a trigger they make SQLite keep a journal for each statement, which takes
@@ -33,6 +34,7 @@ CREATE TABLE message (
     attempt    INTEGER NOT NULL DEFAULT 0,
     due        REAL,
     receipt    TEXT,
+    report_at  REAL,
     unique_key TEXT,
     unique_for REAL,
     reason     TEXT NOT NULL DEFAULT '',
@@ -42,6 +44,7 @@ CREATE TABLE message (
 );
 CREATE INDEX message_ready ON message (queue, priority DESC, seq) WHERE state = 'ready';
 CREATE INDEX message_due ON message (queue, state, due) WHERE due IS NOT NULL;
+CREATE INDEX message_unreported ON message (queue, report_at) WHERE report_at IS NOT NULL;
 
 CREATE TABLE unique_key (
     queue      TEXT NOT NULL,

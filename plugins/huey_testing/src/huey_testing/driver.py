@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from huey_core.backends import Ack, Bury, Delivery, Outcome, State
 from huey_core.consumer import TickWriter
 from huey_core.exceptions import CommandExpired, CommandRevoked
-from huey_core.invoker import CommandRunner, report_abandoned, write_in_place_of_result
+from huey_core.invoker import CommandRunner, report_abandoned
 from huey_core.safe_logging import get_logger
 from huey_core.text import error_line
 from huey_testing.recorder import read_command
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from huey_core.backends import LeasedQueue
     from huey_core.commands import QueueCommand
@@ -73,6 +73,7 @@ class Driver:
         # As they are now: a fault that is ordered for one of them later is meant for the application.
         self._peek = queue.peek
         self._find = queue.find
+        self._report_done = queue.report_done
         self._runner = CommandRunner(invoker, unreadable_deliveries=queue.max_deliveries)
         self._ticks = TickWriter(invoker)
         self._running: list[Delivery] = []
@@ -82,8 +83,9 @@ class Driver:
 
         What is not an :class:`Exception` passes through, and its message is left to its lease, as when a process dies.
         """
-        deliveries = _insist(lambda: self._queue.claim(1, self._invoker.lease))
-        self._report_abandoneds()
+        deliveries, buried = _insist(lambda: self._queue.claim(1, self._invoker.lease))
+        if buried:
+            self._report(buried)
         if not deliveries:
             return None
         delivery = deliveries[0]
@@ -96,12 +98,10 @@ class Driver:
         command = read_command(self._invoker.codec, delivery.data)
         return Run(command, delivery.attempt, execution.value, execution.error, outcome, settled)
 
-    def _report_abandoneds(self) -> None:
-        if buried := self._queue.take_buried():
-            for letter in self._find(buried):
-                result = report_abandoned(self._invoker, letter)
-                if result is not None:
-                    write_in_place_of_result(self._queue, result)
+    def _report(self, buried: Sequence[str]) -> None:
+        for dead_letter in self._find(buried):
+            report_abandoned(self._invoker, self._queue, dead_letter)
+        self._report_done(buried)
 
     def dues(self) -> list[float]:
         """When the next delayed message is due and the next lease ends, in seconds since the epoch."""

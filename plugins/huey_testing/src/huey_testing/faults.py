@@ -15,7 +15,10 @@ __all__ = ["Faults"]
 _QUEUE: Final = {
     # A single write goes through write_many() too.
     "write": "write_many",
-    **{name: name for name in ("claim", "settle", "extend", "counts", "peek", "find", "requeue", "delete")},
+    **{
+        name: name
+        for name in ("claim", "report_done", "settle", "extend", "counts", "peek", "find", "requeue", "delete")
+    },
 }
 _STORE: Final = ("put", "get", "peek", "delete", "put_if_absent", "replace_if_equal", "increment")
 _METHODS: Final = (*_QUEUE, *(f"{store}.{name}" for store in ("results", "state") for name in _STORE))
@@ -44,10 +47,10 @@ class Faults:
         """Let the next calls of a method fail.
 
         Args:
-            method: A method of the queue: ``write`` (of one message or many), ``claim``, ``settle``, ``extend``,
-                ``counts``, ``peek``, ``find``, ``requeue``, ``delete``; or one of a data store behind ``results.`` or
-                ``state.``, such as ``results.get`` or ``state.peek``. A result is written by ``settle``, in one step
-                with the outcome.
+            method: A method of the queue: ``write`` (of one message or many), ``claim``, ``report_done``, ``settle``,
+                ``extend``, ``counts``, ``peek``, ``find``, ``requeue``, ``delete``; or one of a data store behind
+                ``results.`` or ``state.``, such as ``results.get`` or ``state.peek``. A result is written by
+                ``settle``, in one step with the outcome.
             times: How many calls.
             error: What they raise; a ``ConnectionError`` by default.
             after: Let each call take effect before it fails, as when only the server's reply is lost.

@@ -1,12 +1,13 @@
 -- ARGV: limit, lease (ms), max_deliveries.
 -- The reply ends after REPLY_BYTES of data and at most STEP messages more; what is left stays ready.
 local REPLY_BYTES, STEP = 4194304, 8
--- Returns the ms until something falls due (-1: nothing will) and the ids of what it buried, then id, receipt, data for
--- each delivery.
+-- Returns the ms until something falls due (-1: nothing will) and the ids of dead letters that nobody has reported,
+-- then id, receipt, data for each delivery.
 if redis.call('EXISTS', PAUSED) == 1 then
   return {-1, {}}
 end
 local at, microseconds = now()
+local ends = at + ARGV[2]
 
 local due = redis.call('ZRANGEBYSCORE', DUE, '-inf', at, 'LIMIT', 0, PORTION)
 if #due > 0 then
@@ -20,7 +21,6 @@ if #due > 0 then
   redis.call('ZADD', READY, unpack(ready))
 end
 
-local buried = {}
 local expired = redis.call('ZRANGEBYSCORE', LEASE, '-inf', at, 'LIMIT', 0, PORTION)
 if #expired > 0 then
   redis.call('ZREM', LEASE, unpack(expired))
@@ -30,12 +30,23 @@ if #expired > 0 then
     if tonumber(attempt) >= tonumber(ARGV[3]) then
       local reason = 'abandoned: no outcome recorded in ' .. attempt .. (attempt == '1' and ' delivery' or ' deliveries')
       bury(at, id, attempt, rank, cjson.encode({reason = reason, detail = ''}))
-      buried[#buried + 1] = id
+      redis.call('ZADD', UNREPORTED, at, id)
     else
       redis.call('HSET', RUN, id, idle(attempt, rank))
       redis.call('ZADD', READY, rank, id)
     end
   end
+end
+
+local buried = redis.call('ZRANGEBYSCORE', UNREPORTED, '-inf', at, 'LIMIT', 0, PORTION)
+if #buried > 0 then
+  local named = {}
+  for i, id in ipairs(buried) do
+    named[2 * i - 1], named[2 * i] = ends, id
+  end
+  -- Removing comes first: a server that is out of memory then lets the rest pass.
+  redis.call('ZREM', UNREPORTED, unpack(buried))
+  redis.call('ZADD', UNREPORTED, unpack(named))
 end
 
 purge_unique_keys(at)
@@ -80,7 +91,6 @@ end
 local runs = redis.call('HMGET', RUN, unpack(ids))
 -- The time keeps a receipt fresh even after a flush, which takes the counter with it.
 local claim = string.format('%x-%x', microseconds, redis.call('INCR', SEQ))
-local ends = at + ARGV[2]
 local deliveries, leases, receipts = {0, buried}, {}, {}
 for i, id in ipairs(ids) do
   -- Only a server that evicts keys against our advice can have lost the data.

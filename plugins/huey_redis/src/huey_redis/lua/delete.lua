@@ -2,7 +2,7 @@
 local deleted = {}
 for _, id in ipairs(ARGV) do
   if redis.call('HDEL', MSG, id) == 1 then
-    for _, set in ipairs({READY, DUE, LEASE, DEAD}) do
+    for _, set in ipairs({READY, DUE, LEASE, DEAD, UNREPORTED}) do
       redis.call('ZREM', set, id)
     end
     local claim = redis.call('HGET', HOLDS, id)

@@ -21,6 +21,7 @@ for _, id in ipairs(ARGV) do
   if set and claims_again(id) then
     local _, rank = parse(redis.call('HGET', RUN, id))
     redis.call('ZREM', set, id)
+    redis.call('ZREM', UNREPORTED, id)
     redis.call('HDEL', WHY, id)
     redis.call('HDEL', RUN, id)
     redis.call('ZADD', READY, rank, id)

@@ -1,4 +1,4 @@
--- KEYS 14 and on: the keys of results. ARGV: n; then n ops, n ids, n receipts; then what each op takes, in order:
+-- KEYS 15 and on: the keys of results. ARGV: n; then n ops, n ids, n receipts; then what each op takes, in order:
 --   ack:     result (see put_result), number of follow-ups, six for each as in write.lua
 --   retry:   data, delay (ms), 1 to keep the number of attempts
 --   release: nothing
@@ -46,7 +46,7 @@ end
 -- A result is the index of its key among the results (0: none), the value and the time to live as in put.lua.
 local function put_result(index, value, ttl)
   if index ~= '0' then
-    put(KEYS[13 + index], value, ttl)
+    put(KEYS[14 + index], value, ttl)
   end
 end
 

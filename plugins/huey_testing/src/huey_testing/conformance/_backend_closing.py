@@ -120,7 +120,7 @@ class BackendClosing(BackendFixtures):
     def test_a_close_ends_a_claim_that_waits_with_an_error(self, closing: Backend) -> None:
         """Without this, a consumer whose backend was closed would hang, or look for commands for ever."""
         queue: Any = closing.queue(unique_name())
-        assert queue.claim(1, 60.0) == []
+        assert queue.claim(1, 60.0).deliveries == []
         begun, closed = threading.Event(), threading.Event()
 
         def claim_in_rounds() -> None:

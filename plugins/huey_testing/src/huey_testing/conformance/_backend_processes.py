@@ -39,7 +39,7 @@ class BackendProcesses(BackendFixtures):
             done: list[int] = []
             with closing(open_backend(url)) as own:
                 mine: Any = own.queue(queue.name)
-                while claimed := mine.claim(7, 60.0, wait=0.5):
+                while claimed := mine.claim(7, 60.0, wait=0.5).deliveries:
                     assert mine.settle([Ack(delivery) for delivery in claimed]) == [True] * len(claimed)
                     done += [int(delivery.data) for delivery in claimed]
             return done
@@ -61,7 +61,7 @@ class BackendProcesses(BackendFixtures):
 
         def claim() -> list[bytes]:
             end = time.monotonic() + self.deadline
-            while not (claimed := queue.claim(1, 60.0, wait=3 * self.deadline)) and time.monotonic() < end:
+            while not (claimed := queue.claim(1, 60.0, wait=3 * self.deadline).deliveries) and time.monotonic() < end:
                 pass
             return [delivery.data for delivery in claimed]
 

@@ -91,7 +91,7 @@ class QueueFixtures(Conformance):
         claimed: list[Delivery] = []
 
         def enough() -> bool:
-            claimed.extend(queue.claim(count - len(claimed), lease))
+            claimed.extend(queue.claim(count - len(claimed), lease).deliveries)
             return len(claimed) >= count
 
         eventually(enough, f"{count} deliveries", self.deadline)
@@ -117,7 +117,7 @@ class QueueFixtures(Conformance):
         """Claim, which gives nothing, until that has buried the one message whose lease has ended."""
 
         def dead() -> list[StoredMessage]:
-            assert queue.claim(1, LONG) == []
+            assert queue.claim(1, LONG).deliveries == []
             return queue.peek(State.DEAD)
 
         (buried,) = eventually(dead, "a message that is buried", self.deadline)

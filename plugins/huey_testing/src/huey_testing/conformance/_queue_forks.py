@@ -127,7 +127,7 @@ class QueueForks(QueueFixtures):
         """Without this, a worker that was forked while the parent was idle could never be stopped."""
 
         def wait_and_wake() -> list[int]:
-            waits = [lambda: queue.claim(1, LONG, wait=3 * self.deadline), lambda: queue.wake() or []]
+            waits = [lambda: queue.claim(1, LONG, wait=3 * self.deadline).deliveries, lambda: queue.wake() or []]
             return [len(claimed) for claimed in in_threads(waits, self.deadline, "wake() in the child")]
 
         def fork_and_wake() -> list[int]:
@@ -139,6 +139,6 @@ class QueueForks(QueueFixtures):
                 queue.wake()
 
         def wait() -> list[int]:
-            return [len(queue.claim(1, LONG, wait=3 * self.deadline))]
+            return [len(queue.claim(1, LONG, wait=3 * self.deadline).deliveries)]
 
         assert in_threads([wait, fork_and_wake], 3 * self.deadline, "wake() in the parent") == [[0], [0, 0]]

@@ -73,7 +73,9 @@ class QueueInspection(QueueFixtures):
         before = queue.counts(), queue.peek(state), queue.find([message_id])
         assert (queue.counts(), queue.peek(state), queue.find([message_id])) == before
         assert before[1] == before[2] != []
-        assert [delivery.message_id for delivery in queue.claim(10, LONG)] == [message_id] * (state is State.READY)
+        assert [delivery.message_id for delivery in queue.claim(10, LONG).deliveries] == [message_id] * (
+            state is State.READY
+        )
 
     @promise(Capability.LEASES, Capability.INSPECT, Capability.DELAY)
     def test_a_listed_message_is_shown_as_it_is(self, queue: Any) -> None:
@@ -175,7 +177,7 @@ class QueueInspection(QueueFixtures):
         assert queue.extend([delivery], LONG) == [False]
         assert queue.settle([Ack(delivery)]) == [False]
         advance(self.beyond(self.lease))
-        assert queue.claim(1, LONG) == []
+        assert queue.claim(1, LONG).deliveries == []
         assert queue.counts() == Counts(0, 0, 0, 0)
 
     @promise(Capability.LEASES)
@@ -197,7 +199,7 @@ class QueueInspection(QueueFixtures):
         queue.pause()
         try:
             queue.write(b"waiting")
-            assert queue.claim(1, LONG) == []
+            assert queue.claim(1, LONG).deliveries == []
             assert queue.counts().paused is True
             assert queue.settle([Ack(running)]) == [True]
         finally:
@@ -214,7 +216,7 @@ class QueueInspection(QueueFixtures):
             queue.flush()
             queue.write(b"waiting")
             assert queue.counts().paused is True
-            assert queue.claim(1, LONG) == []
+            assert queue.claim(1, LONG).deliveries == []
         finally:
             queue.resume()
         assert self.claim_one(queue).data == b"waiting"
@@ -226,7 +228,7 @@ class QueueInspection(QueueFixtures):
         queue.write(b"x")
         queue.pause()
         try:
-            assert other.claim(1, LONG) == []
+            assert other.claim(1, LONG).deliveries == []
         finally:
             other.resume()
         assert self.claim_one(queue).data == b"x"

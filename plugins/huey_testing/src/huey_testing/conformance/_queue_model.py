@@ -205,7 +205,7 @@ class _Claim:
 
     def check(self, world: _World) -> None:
         lease = world.lease(self.lease)
-        claimed = world.queue.claim(self.limit, lease)
+        claimed = world.queue.claim(self.limit, lease).deliveries
         now = world.queue.now()
         expected = world.model.claim(self.limit, now)
         for entry in expected:

@@ -47,7 +47,7 @@ class QueueSettling(QueueFixtures):
         """Without this, a command that is done would run again when its lease ends."""
         self.do_in_time(queue, Message(b"done"), lambda delivery: queue.settle([Ack(delivery)]))
         advance(self.beyond(self.lease))
-        assert queue.claim(1, LONG) == []
+        assert queue.claim(1, LONG).deliveries == []
 
     @promise(Capability.LEASES)
     def test_a_second_ack_is_stale(self, queue: Any) -> None:
@@ -104,7 +104,7 @@ class QueueSettling(QueueFixtures):
         assert queue.settle([Retry(self.claim_one(queue), b"no retry left")]) == [True]
         again = self.claim_one(queue)
         assert (again.data, again.message_id) == (b"no retry left", message_id)
-        assert queue.claim(1, LONG) == []
+        assert queue.claim(1, LONG).deliveries == []
 
     @promise(Capability.LEASES)
     def test_a_retried_message_keeps_its_place(self, queue: Any) -> None:
@@ -153,7 +153,7 @@ class QueueSettling(QueueFixtures):
         before = queue.now()
         assert queue.settle([Retry(delivery, b"later", delay=2 * self.lease)]) == [True]
         for _ in range(8):
-            claimed = queue.claim(1, LONG)
+            claimed = queue.claim(1, LONG).deliveries
             if claimed:
                 break
             advance(self.lease / 2)
@@ -176,7 +176,7 @@ class QueueSettling(QueueFixtures):
         message = Message(b"\x00broken\xff")
         self.do_in_time(queue, message, lambda delivery: queue.settle([Bury(delivery, reason, detail)]))
         advance(self.beyond(self.lease))
-        assert queue.claim(1, LONG) == []
+        assert queue.claim(1, LONG).deliveries == []
         (dead,) = queue.peek(State.DEAD)
         assert (dead.message_id, dead.data, dead.state) == (message.message_id, message.data, State.DEAD)
         assert (dead.reason, dead.detail) == (reason, detail)
@@ -214,7 +214,7 @@ class QueueSettling(QueueFixtures):
         assert say(queue, late) == [False]
 
         assert queue.counts() == before
-        assert queue.claim(1, LONG) == []
+        assert queue.claim(1, LONG).deliveries == []
         assert queue.settle([Retry(current, b"still mine")]) == [True]
         assert self.claim_one(queue).data == b"still mine"
 
@@ -241,7 +241,7 @@ class QueueSettling(QueueFixtures):
         assert queue.counts() == Counts(0, 0, 0, 0)
         assert [queue.peek(state) for state in State] == [[], [], [], []]
         advance(self.beyond(self.lease))
-        assert queue.claim(1, LONG) == []
+        assert queue.claim(1, LONG).deliveries == []
 
     @promise(Capability.LEASES, Capability.ATOMIC_SETTLE)
     def test_the_queue_settles_into_the_store(self, queue: Any, store: Any) -> None:
@@ -283,7 +283,7 @@ class QueueSettling(QueueFixtures):
         claimed = self.claim_soon(queue, 2)
         assert [delivery.data for delivery in claimed] == [b"second step", b"third step"]
         assert [delivery.message_id for delivery in claimed] == [message.message_id for message in follow_ups]
-        assert queue.claim(1, LONG) == []
+        assert queue.claim(1, LONG).deliveries == []
 
     @promise(Capability.LEASES, Capability.ATOMIC_SETTLE)
     def test_a_stale_ack_writes_neither_result_nor_follow_ups(self, queue: Any, store: Any, advance: Passing) -> None:
@@ -295,7 +295,7 @@ class QueueSettling(QueueFixtures):
         stale = Ack(late, ResultWrite(store, "key", b"stale"), (Message(b"stale follow-up"),))
         assert queue.settle([stale]) == [False]
         assert store.peek("key") is EmptyData
-        assert queue.claim(1, LONG) == []
+        assert queue.claim(1, LONG).deliveries == []
         assert queue.settle([Ack(current, ResultWrite(store, "key", b"fresh"))]) == [True]
         assert queue.settle([stale]) == [False]
         assert store.peek("key") == b"fresh"

@@ -40,7 +40,7 @@ class QueueUniqueness(QueueFixtures):
         second = queue.write(b"second", unique_key="key")
         assert (first.created, second.created, second.message_id) == (True, False, first.message_id)
         assert self.claim_one(queue).data == b"first"
-        assert queue.claim(1, LONG) == []
+        assert queue.claim(1, LONG).deliveries == []
 
     @promise(Capability.LEASES, Capability.UNIQUE)
     def test_keys_do_not_touch_each_other(self, queue: Any, new_queue: QueueFactory) -> None:
@@ -74,7 +74,7 @@ class QueueUniqueness(QueueFixtures):
         advance(self.beyond(self.lease))
 
         def is_free() -> bool:
-            assert queue.claim(1, LONG) == []
+            assert queue.claim(1, LONG).deliveries == []
             return bool(queue.write(b"second", unique_key="key").created)
 
         eventually(is_free, "a key that a burial has freed", self.deadline)

@@ -31,7 +31,7 @@ class QueueWaiting(QueueFixtures):
             end = time.monotonic() + self.deadline
             claimed: list[Delivery] = []
             while not claimed and time.monotonic() < end:
-                claimed = queue.claim(1, lease, wait=3 * self.deadline)
+                claimed = queue.claim(1, lease, wait=3 * self.deadline).deliveries
             return claimed
 
         def let_it_happen() -> list[Delivery]:
@@ -91,7 +91,9 @@ class QueueWaiting(QueueFixtures):
     def test_wake_ends_the_wait(self, queue: Any) -> None:
         """Without this, a consumer that is told to stop would hang until its wait is over."""
         waits = in_threads(
-            [lambda: queue.claim(1, LONG, wait=3 * self.deadline), lambda: queue.wake() or []], self.deadline, "wake()"
+            [lambda: queue.claim(1, LONG, wait=3 * self.deadline).deliveries, lambda: queue.wake() or []],
+            self.deadline,
+            "wake()",
         )
         assert waits == [[], []]
 
@@ -100,13 +102,15 @@ class QueueWaiting(QueueFixtures):
         """Without this, a consumer that is told to stop at the wrong moment would hang until its wait is over."""
         queue.wake()
         assert in_threads(
-            [lambda: queue.claim(1, LONG, wait=3 * self.deadline)], self.deadline, "claim() after wake()"
+            [lambda: queue.claim(1, LONG, wait=3 * self.deadline).deliveries], self.deadline, "claim() after wake()"
         ) == [[]]
 
     @promise(Capability.LEASES, Capability.BLOCKING)
     def test_the_wait_is_bounded(self, queue: Any) -> None:
         """Without this, a consumer could do nothing else until the next command arrives."""
-        assert in_threads([lambda: queue.claim(1, LONG, wait=0.05)], self.deadline, "claim(wait=0.05)") == [[]]
+        assert in_threads([lambda: queue.claim(1, LONG, wait=0.05).deliveries], self.deadline, "claim(wait=0.05)") == [
+            []
+        ]
 
     @promise(Capability.LEASES, Capability.BLOCKING)
     def test_waiting_waits(self, queue: Any) -> None:
@@ -114,7 +118,7 @@ class QueueWaiting(QueueFixtures):
         begin = time.monotonic()
         rounds = 0
         while time.monotonic() < begin + 0.3:
-            assert queue.claim(1, LONG, wait=0.1) == []
+            assert queue.claim(1, LONG, wait=0.1).deliveries == []
             rounds += 1
         assert rounds <= 30
 
@@ -139,7 +143,7 @@ class QueueConcurrency(QueueFixtures):
             queue = new_queue(name)
 
             def everything() -> bool:
-                claimed = queue.claim(7, LONG, wait=0.01)
+                claimed = queue.claim(7, LONG, wait=0.01).deliveries
                 settled = queue.settle([Ack(delivery) for delivery in claimed])
                 done.extend(delivery.data for delivery, ok in zip(claimed, settled, strict=True) if ok)
                 return len(done) >= len(expected)
@@ -174,7 +178,7 @@ class QueueConcurrency(QueueFixtures):
         survivor = new_queue(name)
         expected = {b"%d" % number for number in range(40)}
         survivor.write_many([Message(data) for data in sorted(expected)])
-        in_threads([lambda: new_queue(name).claim(8, self.lease) for _ in range(4)])
+        in_threads([lambda: new_queue(name).claim(8, self.lease).deliveries for _ in range(4)])
         advance(self.beyond(self.lease))
         claimed = self.claim_soon(survivor, 40)
         assert {delivery.data for delivery in claimed} == expected

@@ -170,22 +170,40 @@ class _BackendParts(BackendFixtures):
         messages = [Message(b"%d" % number) for number in range(5)]
         queue.write_many(messages)
         with self._holder() as ask:
-            held = ask({"url": url, "queue": queue.name, "count": len(messages), "lease": LONG})
+            held = ask({"url": url, "queue": queue.name, "count": len(messages), "buried": 0, "lease": LONG})
             assert sorted(held) == sorted(message.message_id for message in messages)
-            assert queue.claim(10, LONG) == []
+            assert queue.claim(10, LONG).deliveries == []
             assert queue.counts().running == len(messages)
             # Shortened only now, so that nothing above has to be done in time.
             assert ask(self.killed_lease) == [True] * len(messages)
         back: list[Any] = []
 
         def all_back() -> bool:
-            back.extend(queue.claim(10, LONG, wait=0.1))
+            back.extend(queue.claim(10, LONG, wait=0.1).deliveries)
             return len(back) >= len(messages)
 
         eventually(all_back, "the messages of the killed process", self.killed_lease + self.deadline)
         assert [(delivery.data, delivery.attempt) for delivery in back] == [(message.data, 2) for message in messages]
         assert queue.settle([Ack(delivery) for delivery in back]) == [True] * len(messages)
         assert [queue.peek(state) for state in State] == [[], [], [], []]
+
+    @promise(Capability.PERSISTENT, Capability.LEASES)
+    def test_a_dead_letter_that_a_killed_process_was_to_report_is_named_to_another(
+        self, url: str, backend: Backend
+    ) -> None:
+        """Without this, whoever waits for a command that kills its consumers would never hear that it is given up."""
+        queue: Any = backend.queue(unique_name())
+        queue.write(b"killer", message_id="killer")
+        assert len(queue.claim(1, self.killed_lease).deliveries) == 1
+        with self._holder() as ask:
+            lenient = {"url": _with_option(url, "max_deliveries=1"), "queue": queue.name, "lease": self.killed_lease}
+            assert ask({**lenient, "count": 0, "buried": 1}) == ["killer"]
+
+        def named() -> Any:
+            return queue.claim(1, LONG, wait=0.1).buried
+
+        patience = self.killed_lease + self.deadline
+        assert eventually(named, "the dead letter of the killed process", patience) == ["killer"]
 
     @contextmanager
     def _holder(self) -> Iterator[Callable[[object], Any]]:

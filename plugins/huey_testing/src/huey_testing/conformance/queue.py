@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from huey_testing.conformance._queue_basics import QueueBasics
+from huey_testing.conformance._queue_dead_letters import QueueDeadLetters
 from huey_testing.conformance._queue_delivery import QueueDelivery
 from huey_testing.conformance._queue_forks import QueueForks
 from huey_testing.conformance._queue_inspection import QueueInspection
@@ -17,6 +18,7 @@ __all__ = ["QueueConformance"]
 class QueueConformance(
     QueueBasics,
     QueueDelivery,
+    QueueDeadLetters,
     QueueSettling,
     QueueUniqueness,
     QueueInspection,

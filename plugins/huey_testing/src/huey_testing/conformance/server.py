@@ -40,7 +40,7 @@ class ServerConformance(BackendFixtures):
     def test_a_restart_between_two_calls_costs_no_error_and_no_message(self, server: ServerProcess, queue: Any) -> None:
         """Without this, an upgrade of the server would cost commands, or an error to whoever enqueues the next one."""
         queue.write(b"before")
-        running = queue.claim(1, LONG)
+        running = queue.claim(1, LONG).deliveries
         server.restart()
         queue.write(b"after")
         assert queue.settle([Ack(delivery) for delivery in running]) == [True]
@@ -51,7 +51,7 @@ class ServerConformance(BackendFixtures):
         """Without this, a crash of the server would lose commands and results that it had confirmed."""
         store = backend.data_store("store")
         queue.write_many([Message(b"%d" % number) for number in range(3)])
-        first, second = queue.claim(2, LONG)
+        first, second = queue.claim(2, LONG).deliveries
         queue.settle([Ack(first, ResultWrite(store, "result", b"done"))])
         server.kill()
         server.start()
@@ -76,14 +76,16 @@ class ServerConformance(BackendFixtures):
         self, server: ServerProcess, queue: Any
     ) -> None:
         """Without this, a consumer would take a server that is gone for a queue that is empty, or never come back."""
-        assert queue.claim(1, LONG, wait=0.01) == []
+        assert queue.claim(1, LONG, wait=0.01).deliveries == []
         server.kill()
-        error = within(self.deadline, lambda: error_of(lambda: queue.claim(1, LONG, wait=3 * self.deadline)), "a claim")
+        error = within(
+            self.deadline, lambda: error_of(lambda: queue.claim(1, LONG, wait=3 * self.deadline).deliveries), "a claim"
+        )
         assert error
         server.start()
         self.wait_for(queue)
         queue.write(b"x")
-        assert [delivery.data for delivery in queue.claim(1, LONG, wait=self.deadline)] == [b"x"]
+        assert [delivery.data for delivery in queue.claim(1, LONG, wait=self.deadline).deliveries] == [b"x"]
 
     @promise(Capability.PERSISTENT, Capability.LEASES)
     def test_a_server_that_does_not_answer_is_given_up(self, server: ServerProcess, queue: Any) -> None:
@@ -91,7 +93,9 @@ class ServerConformance(BackendFixtures):
         queue.write(b"x")
         server.suspend()
         try:
-            error = within(self.deadline, lambda: error_of(lambda: queue.claim(1, LONG, wait=0.1)), "a claim")
+            error = within(
+                self.deadline, lambda: error_of(lambda: queue.claim(1, LONG, wait=0.1).deliveries), "a claim"
+            )
         finally:
             server.resume()
         assert error
