@@ -11,7 +11,7 @@ from huey_testing.scaffold.distribution import Kind, NewDistribution
 __all__ = ["new_plugin"]
 
 _NEXT_STEPS = {
-    Kind.BACKEND: "pytest                            # huey-core's conformance kit, and what is to be written",
+    Kind.BACKEND: "pytest                            # the conformance kit, and what is to be written",
     Kind.SERIALIZER: "pytest                            # green: put your own encode() and decode() in its place",
     Kind.HOOKS: "pytest                            # green: put the hooks that you need in their place",
 }
@@ -22,7 +22,7 @@ _NEXT_STEPS = {
     epilog="""
     \b
     Kinds:      backend     a skeleton with a sentence for each method to write; its tests are
-                            huey-core's conformance kit, and list what is left to write
+                            the conformance kit, and list what is left to write
                 serializer  a working example, plain JSON, with its tests
                 hooks       a working example, which logs slow commands and counts failed
                             ones, with its tests
