@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import click
 
+from huey_core import hookspecs
 from huey_core._version import __version__
 from huey_core.backends.backend import HUEY_PLUGIN_API
 from huey_core.cli.output import one_line_errors
@@ -64,7 +65,7 @@ class HueyGroup(click.Group):
         from huey_core.plugins.manager import PluginManager
 
         try:
-            PluginManager().notify("huey_register_commands", cli=self)
+            PluginManager().notify(hookspecs.huey_register_commands, cli=self)
         except QueueException as error:
             click.echo(f"Warning: commands of plugins are missing: {error}", err=True)
 

@@ -130,8 +130,7 @@ def _look(check: str, source: str, entry: Entry, facts: dict[str, Any]) -> Findi
     if entry.group == BACKENDS:
         return _look_at_backend(check, sentence, plugin, entry, facts)
     if entry.group == PLUGINS:
-        hooks = [hook for hook in hookspecs.names() if manager.has(hook)]
-        return _look_at_hooks(check, sentence, plugin, hooks, facts)
+        return _look_at_hooks(check, sentence, plugin, manager.hooks(), facts)
     return Finding(check, Level.OK, sentence, facts=facts)
 
 

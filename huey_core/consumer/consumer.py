@@ -8,6 +8,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from huey_core import hookspecs
 from huey_core.backends.deadline import time_limit
 from huey_core.consumer.clock_offset import measured_offset
 from huey_core.consumer.config import BaseConfiguration, settings_for
@@ -80,7 +81,7 @@ class Consumer:
         plugins = invoker.plugins
         plugins.register(STARTUP_REPORT, "huey_core.startup_report")
         plugins.register(HEARTBEAT, "huey_core.heartbeat")
-        plugins.hook.huey_consumer_configure(config=self.config)
+        plugins.call(hookspecs.huey_consumer_configure, config=self.config)
         self.config.check()
 
         self.lease = self.config.lease or invoker.lease
@@ -121,7 +122,13 @@ class Consumer:
             prefetch=self.prefetch,
             fate=self.source.fate,
         )
-        self.pool = ThreadPool(self.config.threads, runner.run, self._has_run_one, self._tell_of_worker)
+        self.pool = ThreadPool(
+            self.config.threads,
+            runner.run,
+            self._has_run_one,
+            on_start=self._worker_started,
+            on_stop=self._worker_stopped,
+        )
         self.fetcher = Fetcher(
             source=self.source,
             lease=self.lease,
@@ -179,11 +186,11 @@ class Consumer:
             raise
         except Exception as error:
             raise QueueReadException(f"{self.invoker.queue!r} cannot be used: {error_line(error)}") from error
-        for lines in self.invoker.hook.huey_consumer_report(consumer=self):
+        for lines in self.invoker.plugins.call_all(hookspecs.huey_consumer_report, consumer=self):
             for line in lines:
                 text = line.removeprefix(WARNING)
                 (log.info if text == line else log.warning)("%s", text)
-        self.invoker.hook.huey_consumer_start(consumer=self)
+        self.invoker.plugins.call(hookspecs.huey_consumer_start, consumer=self)
         self.pool.start()
         for service in self._services:
             service.start()
@@ -213,7 +220,7 @@ class Consumer:
         log.info("queue %r: stopping (%s): %s running", self.invoker.queue.name, reason, running)
         with time_limit(timeout + LAST_STEPS):
             self._finished = self._shutdown.run(timeout)
-            self.notify("huey_consumer_stop", reason=reason)
+            self.invoker.plugins.notify(hookspecs.huey_consumer_stop, consumer=self, reason=reason)
         log.info("queue %r: stopped: %s", self.invoker.queue.name, self.stats)
         for faults in self.invoker.plugins.hook_faults():
             log.warning("%s", faults)
@@ -262,19 +269,13 @@ class Consumer:
         """What the consumer has done until now."""
         return self.in_flight.stats()
 
-    def notify(self, hook_name: str, **arguments: Any) -> None:
-        """Tell the observers of a hook; ``consumer`` is added to the arguments."""
-        plugins = self.invoker.plugins
-        if plugins.has(hook_name):
-            plugins.notify(hook_name, consumer=self, **arguments)
-
     def measure_clock(self) -> None:
         """Compare the clock of this process with the one that decides about leases and delays."""
         self.invoker.clock_offset = measured_offset(self.invoker.clock_offset, self.source.now)
 
     def beat(self) -> None:
         """Tell plugins that the consumer lives; called by the thread that renews the leases."""
-        self.notify("huey_consumer_heartbeat", snapshot=self.snapshot())
+        self.invoker.plugins.notify(hookspecs.huey_consumer_heartbeat, consumer=self, snapshot=self.snapshot())
 
     def _is_run_here(self, delivery: Delivery) -> bool:
         """Whether the command of a message would be run, as far as its header says; the body is not looked at."""
@@ -308,12 +309,17 @@ class Consumer:
     def _has_run_one(self) -> None:
         self.fetcher.finished_one()
 
-    def _tell_of_worker(self, hook_name: str, worker: str) -> None:
-        self.notify(hook_name, worker=worker)
+    def _worker_started(self, worker: str) -> None:
+        self.invoker.plugins.notify(hookspecs.huey_worker_start, consumer=self, worker=worker)
+
+    def _worker_stopped(self, worker: str) -> None:
+        self.invoker.plugins.notify(hookspecs.huey_worker_stop, consumer=self, worker=worker)
 
     def _cannot_write(self, message_id: str, reason: str) -> None:
         """Tell plugins of a message that is buried because its outcome can never be written."""
-        self.invoker.notify("huey_command_buried", command=None, message_id=message_id, reason=reason)
+        self.invoker.plugins.notify(
+            hookspecs.huey_command_buried, invoker=self.invoker, command=None, message_id=message_id, reason=reason
+        )
 
     def _may_be_revoked(self) -> bool:
         return self.invoker.revokes and self.invoker.revocations.any()

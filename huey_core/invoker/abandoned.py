@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from huey_core import hookspecs
 from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
 from huey_core.exceptions import CommandAbandoned, CommandNotFound
@@ -53,7 +54,13 @@ def report_abandoned(invoker: Invoker, queue: LeasedQueue, dead_letter: StoredMe
         dead_letter.reason,
         extra=fields,
     )
-    invoker.notify("huey_command_buried", command=None, message_id=dead_letter.message_id, reason=dead_letter.reason)
+    invoker.plugins.notify(
+        hookspecs.huey_command_buried,
+        invoker=invoker,
+        command=None,
+        message_id=dead_letter.message_id,
+        reason=dead_letter.reason,
+    )
 
 
 def _write_in_place_of_result(queue: LeasedQueue, result: ResultWrite) -> None:

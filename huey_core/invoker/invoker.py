@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, Self, TypeVar, overload
 
+from huey_core import hookspecs
 from huey_core.backends.base import BaseDataStore, BaseQueue
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.forking import ProcessLock
@@ -268,16 +269,6 @@ class Invoker(Generic[StoreT_co]):
                 self._end_notifications = notify_registrations(self.registry, manager, owner=self)
             return self.__dict__["plugins"]  # type: ignore[no-any-return]
 
-    @cached_property
-    def hook(self) -> Any:
-        """The control hooks, to be called by name."""
-        return self.plugins.hook
-
-    def notify(self, hook_name: str, **arguments: Any) -> None:
-        """Tell the observers of a hook; ``invoker`` is added to the arguments."""
-        if self.plugins.has(hook_name):
-            self.plugins.notify(hook_name, invoker=self, **arguments)
-
     def now(self) -> float:
         """The current time, in seconds since the epoch: by the queue's clock, where a consumer has measured it."""
         return time.time() + self.clock_offset if self._clock is None else self._clock()
@@ -385,14 +376,14 @@ class Invoker(Generic[StoreT_co]):
             raise
         except Exception as error:
             raise QueueWriteException(f"{_plugin(self.queue)} could not be written: {error}") from error
-        if self.plugins.has("huey_after_enqueue"):
+        if self.plugins.has(hookspecs.huey_after_enqueue):
             for command, one in zip(commands, written, strict=True):
                 if one.created:
-                    self.notify("huey_after_enqueue", command=command)
+                    self.plugins.notify(hookspecs.huey_after_enqueue, invoker=self, command=command)
         return written
 
     def _ask_plugins(self, commands: Sequence[QueueCommand]) -> None:
-        before_enqueue = self.plugins.has("huey_before_enqueue")
+        before_enqueue = self.plugins.has(hookspecs.huey_before_enqueue)
         check_arguments = self.check_arguments
         for command in commands:
             check_command(command, check_arguments)
@@ -400,7 +391,7 @@ class Invoker(Generic[StoreT_co]):
             if command.eta is not None:
                 self._check_delay("eta")
             if before_enqueue:
-                self.hook.huey_before_enqueue(invoker=self, command=command)
+                self.plugins.call(hookspecs.huey_before_enqueue, invoker=self, command=command)
             if command.enqueued_at is None:
                 command.enqueued_at, command.expires_at = command.written_at(self.now())
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING
 
+from huey_core import hookspecs
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -30,7 +32,7 @@ def notify_registrations(registry: CommandRegistry, manager: PluginManager, owne
     """
 
     def notify(command_class: type[QueueCommand]) -> None:
-        manager.notify("huey_command_registered", registry=registry, command_class=command_class)
+        manager.notify(hookspecs.huey_command_registered, registry=registry, command_class=command_class)
 
     known = [registry.get(name) for name in registry]
     registry.on_register.append(notify)

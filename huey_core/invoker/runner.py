@@ -14,11 +14,11 @@ import time
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
+from huey_core import hookspecs
 from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, ResultWrite, Retry
 from huey_core.commands.context import CURRENT, RunContext, log_fields
 from huey_core.commands.execution import Execution
 from huey_core.exceptions import CommandExpired, CommandNotFound, CommandRevoked, EncodeError, SerializationError
-from huey_core.hookspecs import InvokerLike
 from huey_core.invoker.stored_result import encode_error, format_error, result_of, result_write, traceback_of_command
 from huey_core.invoker.tick_dead_letters import command_of_tick
 from huey_core.safe_logging import get_logger
@@ -36,7 +36,7 @@ log: Final = get_logger(__name__)
 T = TypeVar("T")
 
 
-class RunningInvoker(InvokerLike, Protocol):
+class RunningInvoker(hookspecs.InvokerLike, Protocol):
     """What is needed of an invoker to run its commands."""
 
     @property
@@ -46,13 +46,6 @@ class RunningInvoker(InvokerLike, Protocol):
     @property
     def plugins(self) -> PluginManager:
         """The hooks."""
-
-    @property
-    def hook(self) -> Any:
-        """The control hooks, to be called by name."""
-
-    def notify(self, hook_name: str, **arguments: Any) -> None:
-        """Tell the observers of a hook."""
 
     def take_revocation(self, command: QueueCommand) -> bool:
         """Whether a command must not run now."""
@@ -141,7 +134,7 @@ class CommandRunner:
         try:
             if revoked:
                 raise CommandRevoked(f"{command.command_name} {command.task_id} was revoked before it could start")
-            call("huey_before_execute", invoker=invoker, command=command)
+            call(hookspecs.huey_before_execute, invoker=invoker, command=command)
         except (CommandRevoked, CommandExpired) as error:
             return self._dropped(command, delivery, error)
         except KeyboardInterrupt:
@@ -149,7 +142,8 @@ class CommandRunner:
         except BaseException as error:  # noqa: BLE001 - a plugin may raise anything
             return self._raised(command, delivery, error, 0.0)
         try:
-            execution = call("huey_execute", invoker=invoker, command=command)
+            # Core's implementation, which comes last, always returns one.
+            execution: Execution = call(hookspecs.huey_execute, invoker=invoker, command=command)  # type: ignore[assignment]
             execution.duration = time.perf_counter() - started
             result = self._result_of(command, execution)
         except KeyboardInterrupt:
@@ -158,15 +152,16 @@ class CommandRunner:
             return self._raised(command, delivery, error, time.perf_counter() - started)
         if self._log_commands:
             self._log_end("succeeded", command, delivery, execution.duration)
-        invoker.notify("huey_command_succeeded", command=command, execution=execution)
+        invoker.plugins.notify(hookspecs.huey_command_succeeded, invoker=invoker, command=command, execution=execution)
         return Ack(delivery, result), execution
 
     def _dropped(
         self, command: QueueCommand, delivery: Delivery, error: CommandRevoked | CommandExpired
     ) -> tuple[Outcome, Execution]:
         log.info("%s", error, extra=self._fields(delivery, command))
-        kind = "huey_command_revoked" if isinstance(error, CommandRevoked) else "huey_command_expired"
-        self._invoker.notify(kind, command=command)
+        revoked = isinstance(error, CommandRevoked)
+        hook = hookspecs.huey_command_revoked if revoked else hookspecs.huey_command_expired
+        self._invoker.plugins.notify(hook, invoker=self._invoker, command=command)
         execution = Execution(error=error, dropped=True)
         return Ack(delivery, self._result_in_any_case(command, execution)), execution
 
@@ -194,7 +189,9 @@ class CommandRunner:
                     delay,
                     extra=self._fields(delivery, command, duration),
                 )
-                self._invoker.notify("huey_command_retried", command=command, error=error, delay=delay)
+                self._invoker.plugins.notify(
+                    hookspecs.huey_command_retried, invoker=self._invoker, command=command, error=error, delay=delay
+                )
                 return Retry(delivery, data, delay), execution
         execution.traceback = format_error(error)
         log.error(
@@ -205,7 +202,7 @@ class CommandRunner:
         )
         if self._log_commands:
             self._log_end("failed", command, delivery, duration)
-        self._invoker.notify("huey_command_failed", command=command, error=error)
+        self._invoker.plugins.notify(hookspecs.huey_command_failed, invoker=self._invoker, command=command, error=error)
         result = self._result_in_any_case(command, execution)
         if not command.options.keep_failed:
             return Ack(delivery, result), execution
@@ -216,7 +213,9 @@ class CommandRunner:
             if isinstance(error, EncodeError):
                 # The command has done its work; its result will be no easier to write next time.
                 return None
-            delay = self._invoker.hook.huey_retry_delay(invoker=self._invoker, command=command, error=error)
+            delay = self._invoker.plugins.call(
+                hookspecs.huey_retry_delay, invoker=self._invoker, command=command, error=error
+            )
             return _checked("huey_retry_delay", delay, float, int)
         except KeyboardInterrupt:
             raise
@@ -248,7 +247,13 @@ class CommandRunner:
         detail: str,
         result: ResultWrite | None,
     ) -> Bury:
-        self._invoker.notify("huey_command_buried", command=command, message_id=delivery.message_id, reason=reason)
+        self._invoker.plugins.notify(
+            hookspecs.huey_command_buried,
+            invoker=self._invoker,
+            command=command,
+            message_id=delivery.message_id,
+            reason=reason,
+        )
         return Bury(delivery, reason, detail, result)
 
     def _error_result(self, delivery: Delivery, error: BaseException) -> ResultWrite | None:
@@ -261,7 +266,7 @@ class CommandRunner:
 
     def _result_of(self, command: QueueCommand, execution: Execution) -> ResultWrite | None:
         result = self._invoker.plugins.call(
-            "huey_store_result", invoker=self._invoker, command=command, execution=execution
+            hookspecs.huey_store_result, invoker=self._invoker, command=command, execution=execution
         )
         return _checked("huey_store_result", result, ResultWrite)
 

@@ -1,14 +1,16 @@
 """Hooks: who implements them, in which order they are called, and what happens when one fails.
 
-Control hooks are called through :attr:`PluginManager.hook` and are pluggy's own business. Observers are called through
-:meth:`PluginManager.notify`, one by one, because in pluggy an exception in one implementation keeps the others from
-being called, and because each is timed by itself.
+Control hooks are pluggy's own business. Observers are called through :meth:`PluginManager.notify`, one by one, because
+in pluggy an exception in one implementation keeps the others from being called, and because each is timed by itself.
+
+A hook is called by its specification, so that a type checker compares the call with it:
+``manager.notify(hookspecs.huey_worker_start, consumer=..., worker=...)``. Its arguments are passed by name.
 """
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 import pluggy
 
@@ -43,7 +45,10 @@ __all__ = ["PluginManager"]
 logger = get_logger(__name__)
 
 _BLOCK: Final = "no:"
-_HOOKS: Final = tuple(hookspecs.names())
+_HOOKS: Final[dict[str, Callable[..., Any]]] = {name: getattr(hookspecs, name) for name in hookspecs.names()}
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class PluginManager:
@@ -63,9 +68,6 @@ class PluginManager:
         slow_hook: Seconds above which a call of an observer counts as slow.
         clock: Returns seconds, for the time that an observer takes, and for the limit on how often one is logged.
 
-    Attributes:
-        hook: Calls the control hooks: ``manager.hook.huey_before_enqueue(invoker=..., command=...)``.
-
     Raises:
         UnknownHook: A plugin implements a hook that does not exist.
         PluginException: A plugin wraps an observer, or asks for an argument that its hook does not have; or, with
@@ -84,15 +86,14 @@ class PluginManager:
     ) -> None:
         self._pluggy = pluggy.PluginManager(PROJECT)
         self._pluggy.add_hookspecs(hookspecs)
-        self.hook: Any = self._pluggy.hook
         self._slow_hook = slow_hook
         self._clock = clock
         self._faults = HookFaultLog(clock)
         self._lock = ProcessLock()
         self._plugins: dict[str, object] = {}
-        self._implemented: frozenset[str] = frozenset()
-        self._only: dict[str, HookImpl] = {}
-        self._observers: dict[str, tuple[HookImpl, ...]] = dict.fromkeys(OBSERVERS, ())
+        self._implemented: frozenset[Callable[..., Any]] = frozenset()
+        self._only: dict[Callable[..., Any], HookImpl] = {}
+        self._observers: dict[Callable[..., Any], tuple[HookImpl, ...]] = {_HOOKS[name]: () for name in OBSERVERS}
         self._tracing = is_tracing()
         if self._tracing:
             self._pluggy.add_hookcall_monitoring(_trace_before, _trace_after)
@@ -149,22 +150,32 @@ class PluginManager:
         """The names of the plugins, in the order in which they were registered."""
         return list(self._plugins)
 
-    def has(self, hook_name: str) -> bool:
-        """Say whether any plugin implements a hook, so that preparing its arguments can be saved."""
-        return hook_name in self._implemented
+    def hooks(self) -> list[str]:
+        """The names of the hooks that any plugin implements, in the order of their specifications."""
+        return [name for name, hook in _HOOKS.items() if hook in self._implemented]
 
-    def call(self, hook_name: str, **arguments: Any) -> Any:
+    def has(self, hook: Callable[..., Any]) -> bool:
+        """Say whether any plugin implements a hook, so that preparing its arguments can be saved."""
+        return hook in self._implemented
+
+    def call(self, hook: Callable[P, R], *args: P.args, **arguments: P.kwargs) -> R:
         """Call a control hook of which only the first result counts, or none.
 
-        The same as through :attr:`hook`, and twice as fast while core's is the only implementation, which matters for
-        what is called for every command.
+        Raises:
+            Exception: What an implementation raises.
+            AttributeError: There is no such hook.
         """
-        only = self._only.get(hook_name)
+        only = self._only.get(hook)
         if only is None:
-            return getattr(self.hook, hook_name)(**arguments)
-        return only.function(*[arguments[name] for name in only.argnames])
+            return getattr(self._pluggy.hook, hook.__name__)(**arguments)  # type: ignore[no-any-return]
+        # While core's is the only implementation, this is twice as fast, and it is done for every command.
+        return only.function(*[arguments[name] for name in only.argnames])  # type: ignore[return-value]
 
-    def notify(self, hook_name: str, **arguments: Any) -> None:
+    def call_all(self, hook: Callable[P, R], *args: P.args, **arguments: P.kwargs) -> list[R]:
+        """Call a control hook of which every result counts, and return all of them; see :meth:`call`."""
+        return getattr(self._pluggy.hook, hook.__name__)(**arguments)  # type: ignore[no-any-return]
+
+    def notify(self, hook: Callable[P, None], *args: P.args, **arguments: P.kwargs) -> None:
         """Call every implementation of an observer by itself, in pluggy's order.
 
         An exception of whatever kind, ``SystemExit`` included, and a call that takes longer than ``slow_hook`` are
@@ -173,30 +184,32 @@ class PluginManager:
         the main thread, where it is the user's; no other thread is ended by it.
 
         Args:
-            hook_name: One of :data:`~huey_core.hookspecs.OBSERVERS`.
+            hook: One of :data:`~huey_core.hookspecs.OBSERVERS`.
+            args: None: they are passed by name.
             arguments: Every argument of the hook.
 
         Raises:
-            KeyError: The hook is not an observer.
+            KeyError: The hook is not an observer, or an argument is missing.
         """
-        implementations = self._observers[hook_name]
+        implementations = self._observers[hook]
         if self._tracing:
-            _trace(hook_name, implementations)
+            _trace(hook.__name__, implementations)
         clock = self._clock
         for implementation in implementations:
+            values = [arguments[name] for name in implementation.argnames]
             began = clock()
             try:
                 try:
-                    implementation.function(*[arguments[name] for name in implementation.argnames])
+                    implementation.function(*values)
                 finally:
                     # Before a failure is logged, which may take a while and is not the plugin's doing.
                     seconds = clock() - began
             except BaseException as error:
                 if is_users_interrupt(error):
                     raise
-                self._faults.raised(implementation.plugin_name, hook_name, error)
+                self._faults.raised(implementation.plugin_name, hook.__name__, error)
             if seconds > self._slow_hook:
-                self._faults.delayed(implementation.plugin_name, hook_name, seconds)
+                self._faults.delayed(implementation.plugin_name, hook.__name__, seconds)
 
     def hook_faults(self) -> list[HookFaults]:
         """What plugins have done amiss as observers so far: which raised and which were slow, by plugin and hook."""
@@ -232,9 +245,11 @@ class PluginManager:
             raise PluginException(f"plugin {name!r} is refused: {' '.join(str(error).split())}", plugin=name) from error
         self._plugins[name] = plugin
 
-        implementations = {hook: tuple(reversed(getattr(self.hook, hook).get_hookimpls())) for hook in _HOOKS}
+        implementations = {
+            hook: tuple(reversed(getattr(self._pluggy.hook, name).get_hookimpls())) for name, hook in _HOOKS.items()
+        }
         self._implemented = frozenset(hook for hook, found in implementations.items() if found)
-        self._observers = {hook: implementations[hook] for hook in OBSERVERS}
+        self._observers = {hook: implementations[hook] for hook in self._observers}
         if not self._tracing:
             self._only = {
                 hook: found[0]

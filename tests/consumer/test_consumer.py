@@ -24,18 +24,6 @@ def test_a_command_runs_and_its_result_arrives(invoker, add, run_consumer):
     assert add(1, b=2).get(blocking=True, timeout=PATIENCE) == 3
 
 
-def test_a_run_can_be_followed_in_the_log(invoker, run_consumer, eventually, caplog):
-    @queue_command(invoker, name="shop.add")
-    def add(a, b):
-        return a + b
-
-    caplog.set_level("DEBUG", "huey_core.invoker")
-    run_consumer(invoker)
-    add(1, 2).get(blocking=True, timeout=PATIENCE)
-
-    eventually(lambda: any("shop.add" in line and "succeeded after" in line for line in caplog.messages))
-
-
 def test_what_a_message_says_of_itself_cannot_forge_a_line_of_the_log(invoker, run_consumer, eventually, caplog):
     @queue_command(invoker, name="shop.fail")
     def fail():

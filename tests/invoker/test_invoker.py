@@ -324,7 +324,7 @@ def test_nothing_that_is_computed_once_is_left_over_but_the_plugins(invoker, par
         getattr(invoker, name)
 
     with invoker.replaced(*parts):
-        assert computed & vars(invoker).keys() == {"plugins", "hook"}
+        assert computed & vars(invoker).keys() == {"plugins"}
 
 
 def test_what_is_first_computed_meanwhile_does_not_stay(invoker, parts):

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from huey_core import hookspecs
 from huey_core.hookspecs import OBSERVERS, hookimpl
 from huey_core.plugins.hook_faults import SLOW_HOOK, HookFaults
 from huey_core.plugins.manager import PluginManager
@@ -59,7 +60,7 @@ def manage(clock):
 
 
 def enqueue(manager: PluginManager) -> None:
-    manager.notify("huey_after_enqueue", invoker=None, command="command")
+    manager.notify(hookspecs.huey_after_enqueue, invoker=None, command="command")
 
 
 def test_an_exception_is_logged_with_the_plugin_and_the_hook(manage, caplog):
@@ -208,7 +209,7 @@ def test_what_a_slow_observer_means_is_said_for_every_hook(clock, caplog, hook):
         def wait(self):
             clock.now += 1
 
-    PluginManager([Plugin()], installed=False, clock=clock).notify(hook)
+    PluginManager([Plugin()], installed=False, clock=clock).notify(getattr(hookspecs, hook))
 
     is_in_a_worker = hook.startswith(("huey_worker_", "huey_command_")) and hook != "huey_command_registered"
     assert f" s in {hook}, slow once so far: " in caplog.text

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from huey_core import hookspecs
 from huey_core.hookspecs import hookimpl
 from huey_core.plugins.manager import PluginManager
 
 KINDS = {
-    "huey_after_enqueue": lambda manager: manager.notify("huey_after_enqueue", invoker=None, command=None),
-    "huey_before_enqueue": lambda manager: manager.hook.huey_before_enqueue(invoker=None, command=None),
+    "huey_after_enqueue": lambda manager: manager.notify(hookspecs.huey_after_enqueue, invoker=None, command=None),
+    "huey_before_enqueue": lambda manager: manager.call(hookspecs.huey_before_enqueue, invoker=None, command=None),
 }
 """How a hook of each kind is called: an observer, and a control hook whose implementations are all called."""
 
@@ -51,7 +52,7 @@ def wrapper(plugin):
 
 
 def execute(*plugins):
-    return PluginManager(plugins, installed=False).hook.huey_execute(invoker=None, command=None)
+    return PluginManager(plugins, installed=False).call(hookspecs.huey_execute, invoker=None, command=None)
 
 
 @pytest.mark.parametrize("hook", KINDS)

@@ -5,6 +5,7 @@ import logging
 
 import pytest
 
+from huey_core import hookspecs
 from huey_core.backends.backend import HUEY_PLUGIN_API
 from huey_core.exceptions import (
     CommandRejected,
@@ -74,7 +75,7 @@ def manage(site):
 
 
 def enqueue(manager: PluginManager) -> None:
-    manager.notify("huey_after_enqueue", invoker=None, command="command")
+    manager.notify(hookspecs.huey_after_enqueue, invoker=None, command="command")
 
 
 def test_of_two_threads_that_take_one_name_one_gets_it(do_twice_at_once):
@@ -92,7 +93,7 @@ def test_an_observer_gets_the_arguments_it_asks_for(manage):
             seen.append((delay, command))
 
     seen = []
-    manage(Plugin()).notify("huey_command_retried", invoker=None, command="c", error=None, delay=2.0)
+    manage(Plugin()).notify(hookspecs.huey_command_retried, invoker=None, command="c", error=None, delay=2.0)
 
     assert seen == [(2.0, "c")]
 
@@ -130,7 +131,7 @@ def test_an_interrupt_in_an_observer_passes_through(manage):
 
 def test_a_control_hook_is_not_called_as_an_observer(manage):
     with pytest.raises(KeyError):
-        manage().notify("huey_before_enqueue", invoker=None, command=None)
+        manage().notify(hookspecs.huey_before_enqueue, invoker=None, command=None)
 
 
 def test_a_control_hook_may_raise(manage):
@@ -140,13 +141,13 @@ def test_a_control_hook_may_raise(manage):
             raise CommandRejected(command)
 
     with pytest.raises(CommandRejected):
-        manage(Veto()).hook.huey_before_enqueue(invoker=None, command="c")
+        manage(Veto()).call(hookspecs.huey_before_enqueue, invoker=None, command="c")
 
 
 def test_a_manager_knows_which_hooks_are_implemented(manage):
     manager = manage(Recorder("a", []))
 
-    assert [manager.has(name) for name in ("huey_after_enqueue", "huey_execute")] == [True, False]
+    assert [manager.has(hook) for hook in (hookspecs.huey_after_enqueue, hookspecs.huey_execute)] == [True, False]
 
 
 def test_a_plugin_is_called_after_its_module_or_its_class(manage):
@@ -367,8 +368,8 @@ def test_the_trace_names_each_hook_and_its_plugins_in_the_order_of_the_calls(man
     manager.register(Both("b", []), "b")
 
     enqueue(manager)
-    manager.hook.huey_before_enqueue(invoker=None, command=None)
-    manager.notify("huey_command_expired", invoker=None, command=None)
+    manager.call(hookspecs.huey_before_enqueue, invoker=None, command=None)
+    manager.notify(hookspecs.huey_command_expired, invoker=None, command=None)
 
     assert [record.getMessage().partition(": ")[2] for record in caplog.records] == [
         "huey_after_enqueue is called in: b, a",
@@ -406,5 +407,5 @@ def test_calling_a_hook_directly_is_the_same_as_through_pluggy(plugins, answer):
     manager = PluginManager(plugins, installed=False)
     arguments = {"invoker": None, "command": None, "error": None}
 
-    assert manager.call("huey_retry_delay", **arguments) == answer
-    assert manager.hook.huey_retry_delay(**arguments) == answer
+    assert manager.call(hookspecs.huey_retry_delay, **arguments) == answer
+    assert manager._pluggy.hook.huey_retry_delay(**arguments) == answer

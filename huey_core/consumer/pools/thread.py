@@ -26,7 +26,8 @@ class ThreadPool:
         size: How many threads there are.
         run: Runs a delivery and hands its outcome on. What it raises restarts the worker.
         ended: Called by the worker when it has run one and is idle.
-        told: Called in a worker's thread with the name of a hook and the name of the worker, when it starts and ends.
+        on_start: Called in a worker's thread with the name of the worker, before the first delivery.
+        on_stop: The same after the last one.
     """
 
     def __init__(
@@ -34,11 +35,16 @@ class ThreadPool:
         size: int,
         run: Callable[[Delivery], None],
         ended: Callable[[], None],
-        told: Callable[[str, str], None],
+        *,
+        on_start: Callable[[str], None],
+        on_stop: Callable[[str], None],
     ) -> None:
         self.size = size
         self._queue: SimpleQueue[Delivery | None] = SimpleQueue()
-        self.workers = [_Worker(f"worker-{number}", self._queue, run, ended, told) for number in range(1, size + 1)]
+        self.workers = [
+            _Worker(f"worker-{number}", self._queue, run, ended, on_start=on_start, on_stop=on_stop)
+            for number in range(1, size + 1)
+        ]
 
     def start(self) -> None:
         """Start the threads."""
@@ -104,7 +110,9 @@ class _Worker(threading.Thread):
         queue: SimpleQueue[Delivery | None],
         run: Callable[[Delivery], None],
         ended: Callable[[], None],
-        told: Callable[[str, str], None],
+        *,
+        on_start: Callable[[str], None],
+        on_stop: Callable[[str], None],
     ) -> None:
         # A daemon, because a command that does not end must not keep the process from ending.
         super().__init__(name=f"huey-{name}", daemon=True)
@@ -113,13 +121,14 @@ class _Worker(threading.Thread):
         self._queue = queue
         self._run_one = run
         self._ended = ended
-        self._told = told
+        self._on_start = on_start
+        self._on_stop = on_stop
 
     def run(self) -> None:
         """Run deliveries until told to end."""
-        self._told("huey_worker_start", self._worker_name)
+        self._on_start(self._worker_name)
         run_supervised(self._work, f"worker {self._worker_name!r}")
-        self._told("huey_worker_stop", self._worker_name)
+        self._on_stop(self._worker_name)
 
     def _work(self) -> None:
         # What a run has left that failed before this one.

@@ -19,7 +19,6 @@ from django.conf import ENVIRONMENT_VARIABLE, settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
-from huey_core import hookspecs
 from huey_core.backends import BackendURL, parse_positive_size
 from huey_core.consumer import ConsumerConfig
 from huey_core.exceptions import ConfigurationError, QueueException
@@ -356,8 +355,7 @@ def _plugin(given: Any) -> Any:
         return given
     try:
         plugin = import_string(given) if isinstance(given, str) else given
-        alone = PluginManager([plugin], installed=False)
-        if not any(map(alone.has, hookspecs.names())):
+        if not PluginManager([plugin], installed=False).hooks():
             what = given if isinstance(given, str) else f"an object of type {type(given).__name__}"
             raise ConfigurationError(f"{what} has no hooks")
     except (ImportError, TypeError, ValueError, QueueException) as error:
