@@ -15,6 +15,7 @@ from huey_core.backends.leased import Ack, Bury, Counts, Message, ResultWrite, R
 from huey_core.exceptions import MessageTooLarge
 from huey_mongo import settling
 from huey_mongo.documents import MAX_MESSAGE_SIZE
+from killed_reporter import check_that_another_consumer_reports
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -292,3 +293,7 @@ def test_a_waiting_consumer_is_told_again_after_a_failover(new_replica_set, new_
     replica_set.primary()
     new_backend(replica_set.url()).queue("q").write(b"x")
     assert [delivery.data for delivery in queue.claim(1, MINUTE, wait=20.0).deliveries] == [b"x"]
+
+
+def test_a_dead_letter_that_a_killed_consumer_did_not_report_is_reported_by_another(server):
+    check_that_another_consumer_reports(server.url(queue="killed-reporter", max_deliveries="1"))

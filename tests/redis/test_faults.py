@@ -14,6 +14,7 @@ from huey_core.backends.leased import Ack, Bury, Message, Release, ResultWrite, 
 from huey_redis import RedisDataStore, RedisQueue
 from huey_redis.connection import Connections, Link
 from huey_redis.settings import Settings
+from killed_reporter import check_that_another_consumer_reports
 
 MINUTE = 60.0
 
@@ -246,3 +247,7 @@ def test_messages_whose_ranks_are_lost_are_shown_and_requeued(forgetful):
     }
     assert queue.requeue(["0", "1", "2"]) == ["0", "1", "2"]
     assert len(queue) == 3
+
+
+def test_a_dead_letter_that_a_killed_consumer_did_not_report_is_reported_by_another(server):
+    check_that_another_consumer_reports(server.url(queue="killed-reporter", max_deliveries="1"))

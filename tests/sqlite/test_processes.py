@@ -13,6 +13,7 @@ import pytest
 
 from huey_core.backends.base import EmptyData
 from huey_core.backends.leased import Message, State
+from killed_reporter import check_that_another_consumer_reports
 
 MINUTE = 60.0
 
@@ -105,3 +106,7 @@ def test_kills_at_any_moment_split_no_end_of_a_message(start, make_queue, make_d
     for chain, head in heads.items():
         assert store.peek(str(head)) is EmptyData
         assert all(store.peek(str(number)) == b"done" for number in range(chain, head, 4))
+
+
+def test_a_dead_letter_that_a_killed_consumer_did_not_report_is_reported_by_another(path):
+    check_that_another_consumer_reports(f"sqlite:///{path}?max_deliveries=1")
