@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 __all__ = ["Snapshot", "Stats"]
 
@@ -26,6 +26,10 @@ class Stats:
     released: int = 0
     buried: int = 0
     lost: int = 0
+
+    def __add__(self, other: Stats) -> Stats:
+        """What both together had done."""
+        return Stats(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
 
 
 @dataclass(frozen=True, slots=True)

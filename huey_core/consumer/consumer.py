@@ -1,4 +1,7 @@
-"""The consumer: what it consists of, how it starts, and how it stops."""
+"""The consumer: what it consists of, how it starts, and how it stops.
+
+What belongs to one queue is a :class:`~huey_core.consumer.served_queue.ServedQueue`. What its queues share is here.
+"""
 
 from __future__ import annotations
 
@@ -10,28 +13,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from huey_core import hookspecs
 from huey_core.backends.deadline import time_limit
-from huey_core.consumer.clock_offset import measured_offset
 from huey_core.consumer.config import BaseConfiguration, settings_for
-from huey_core.consumer.dead_letters import DeadLetterReporter
-from huey_core.consumer.delivery_runner import DeliveryRunner
-from huey_core.consumer.fetcher import Fetcher
 from huey_core.consumer.heartbeat import HEARTBEAT
-from huey_core.consumer.in_flight import InFlight
-from huey_core.consumer.lease_renewal import LeaseRenewal
-from huey_core.consumer.outbox import Outbox
 from huey_core.consumer.periodic import PeriodicScheduler, TickWriter
-from huey_core.consumer.poison import PoisonIsolation
 from huey_core.consumer.pools import ThreadPool
-from huey_core.consumer.prefetch import Prefetch
-from huey_core.consumer.result_writer import ResultWriter
-from huey_core.consumer.retry import BackOff, Outage, Pauses
+from huey_core.consumer.served_queue import ServedQueue
 from huey_core.consumer.shutdown import LAST_STEPS, Shutdown
 from huey_core.consumer.signals import run_until_signalled
-from huey_core.consumer.source import source_of
 from huey_core.consumer.startup_report import STARTUP_REPORT, WARNING
 from huey_core.exceptions import QueueException, QueueReadException
-from huey_core.invoker.runner import CommandRunner
-from huey_core.message import read_header
 from huey_core.safe_logging import get_logger
 from huey_core.settings import ConsumerConfig
 from huey_core.snapshot import Snapshot, Stats
@@ -40,7 +30,6 @@ from huey_core.text import counted, error_line
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from huey_core.backends.leased import Delivery
     from huey_core.consumer.supervision import Service
     from huey_core.invoker.invoker import Invoker
 
@@ -84,88 +73,25 @@ class Consumer:
         plugins.call(hookspecs.huey_consumer_configure, config=self.config)
         self.config.check()
 
-        self.lease = self.config.lease or invoker.lease
-        self.source = source_of(invoker, self._pauses)
         self._finished: bool | None = None
-        self.outage = Outage(f"the queue {invoker.queue.name!r}", log)
-        self.in_flight = InFlight()
-        self.poison = PoisonIsolation(self.source.max_deliveries, self.in_flight, self._is_run_here, self.lease)
-        # What is held ahead is lost with this process where nothing is redelivered.
-        self.prefetch = Prefetch(self.config.threads, self.config.prefetch if self.source.redelivers else 0)
-        store_outage = Outage(f"the result store {invoker.result_store!r}", log, self._clock)
-        results = ResultWriter(
-            self.source.settles_into, BackOff(store_outage, "storing results", self._pauses), self._clock
-        )
-        self.dead_letters = self._dead_letter_reporter()
-        self.outbox = Outbox(
-            source=self.source,
-            in_flight=self.in_flight,
-            results=results,
-            serializer=invoker.serializer,
-            has_buried=self.dead_letters.has_buried if self.dead_letters else lambda delivery: None,
-            has_parked=self.poison.has_run,
-            cannot_write=self._cannot_write,
-            lease=self.lease if self.source.redelivers else None,
-            back_off=self._back_off("settling"),
-            clock=self._clock,
-        )
-        runner = DeliveryRunner(
-            runner=CommandRunner(
-                invoker,
-                self.config.unreadable_delay,
-                self.source.max_deliveries,
-                log_commands=self.config.log_commands,
-            ),
-            may_be_revoked=lambda: self.fetcher.revocable,
-            in_flight=self.in_flight,
-            outbox=self.outbox,
-            prefetch=self.prefetch,
-            fate=self.source.fate,
-        )
         self.pool = ThreadPool(
-            self.config.threads,
-            runner.run,
-            self._has_run_one,
-            on_start=self._worker_started,
-            on_stop=self._worker_stopped,
+            self.config.threads, self._has_idle_worker, on_start=self._worker_started, on_stop=self._worker_stopped
         )
-        self.fetcher = Fetcher(
-            source=self.source,
-            lease=self.lease,
-            pool=self.pool,
-            in_flight=self.in_flight,
-            outbox=self.outbox,
-            prefetch=self.prefetch,
-            poison=self.poison,
-            may_be_revoked=self._may_be_revoked,
-            report=self.dead_letters.add if self.dead_letters else lambda message_ids: None,
-            back_off=self._back_off("claiming"),
-        )
-        self.lease_renewal = LeaseRenewal(
-            source=self.source,
-            in_flight=self.in_flight,
-            lease=self.lease,
-            is_settling=self.outbox.is_settling,
-            measure_clock=self.measure_clock,
-            beat=self.beat,
-            back_off=self._back_off("renewing leases"),
-        )
+        own = ServedQueue(invoker, self.config, self.pool, self.beat)
+        self.queues = [own]
+        self.lease = own.lease
         self.periodic = (
-            PeriodicScheduler(self.make_tick_writer(), self.source.now, self._back_off("writing ticks"))
+            PeriodicScheduler(self.make_tick_writer(), own.source.now, own.back_off("writing ticks"))
             if self.config.periodic
             else None
         )
-        feeders: list[Service] = [self.fetcher, *([self.periodic] if self.periodic else ())]
-        keepers: list[Service] = [self.lease_renewal, *([self.dead_letters] if self.dead_letters else ())]
+        feeders: list[Service] = [queue.fetcher for queue in self.queues]
+        if self.periodic is not None:
+            feeders.append(self.periodic)
+        keepers = [service for queue in self.queues for service in queue.keepers]
         self._services = [*keepers, *feeders]
         self._shutdown = Shutdown(
-            source=self.source,
-            pool=self.pool,
-            in_flight=self.in_flight,
-            outbox=self.outbox,
-            feeders=feeders,
-            keepers=keepers,
-            back_off=self._back_off("stopping"),
+            queues=self.queues, pool=self.pool, feeders=feeders, keepers=keepers, back_off=own.back_off("stopping")
         )
 
     def make_tick_writer(self) -> TickWriter:
@@ -180,8 +106,9 @@ class Consumer:
             Exception: What a plugin raised to keep the consumer from starting.
         """
         try:
-            is_paused = self.source.is_paused()
-            self.measure_clock()
+            paused = [queue.name for queue in self.queues if queue.source.is_paused()]
+            for queue in self.queues:
+                queue.measure_clock()
         except QueueException:
             raise
         except Exception as error:
@@ -194,10 +121,11 @@ class Consumer:
         self.pool.start()
         for service in self._services:
             service.start()
-        if is_paused:
-            log.warning("queue %r: ready, but it is paused; 'huey resume' lets it go on", self.invoker.queue.name)
-        else:
-            log.info("queue %r: ready", self.invoker.queue.name)
+        for queue in self.queues:
+            if queue.name in paused:
+                log.warning("queue %r: ready, but it is paused; 'huey resume' lets it go on", queue.name)
+            else:
+                log.info("queue %r: ready", queue.name)
 
     def stop(self, reason: str = "stopped", timeout: float | None = None) -> bool:
         """Stop claiming, let running commands finish, give back the rest at once, and wait for all that.
@@ -262,64 +190,23 @@ class Consumer:
         """What the consumer holds now."""
         now = time.monotonic()
         running = {run.delivery.message_id: now - run.started for run in self.pool.running()}
-        return Snapshot(self.name, len(self.in_flight), running, self.stats)
+        return Snapshot(self.name, sum(len(queue.in_flight) for queue in self.queues), running, self.stats)
 
     @property
     def stats(self) -> Stats:
         """What the consumer has done until now."""
-        return self.in_flight.stats()
-
-    def measure_clock(self) -> None:
-        """Compare the clock of this process with the one that decides about leases and delays."""
-        self.invoker.clock_offset = measured_offset(self.invoker.clock_offset, self.source.now)
+        return sum((queue.in_flight.stats() for queue in self.queues), Stats())
 
     def beat(self) -> None:
         """Tell plugins that the consumer lives; called by the thread that renews the leases."""
         self.invoker.plugins.notify(hookspecs.huey_consumer_heartbeat, consumer=self, snapshot=self.snapshot())
 
-    def _is_run_here(self, delivery: Delivery) -> bool:
-        """Whether the command of a message would be run, as far as its header says; the body is not looked at."""
-        header = read_header(delivery.data)
-        return header.command_name in self.invoker.registry and header.serializer in self.invoker.accepted
-
-    def _dead_letter_reporter(self) -> DeadLetterReporter | None:
-        queue = self.invoker.leased_queue
-        if queue is None:
-            return None
-        outage = Outage("the reporting of dead letters", log, self._clock)
-        return DeadLetterReporter(
-            self.invoker,
-            queue,
-            lease=self.lease,
-            has_reported=self.in_flight.buried_by_claim,
-            back_off=BackOff(outage, f"queue {queue.name!r}", self._pauses),
-            clock=self._clock,
-        )
-
-    @property
-    def _pauses(self) -> Pauses:
-        return Pauses(self.config.initial_delay, self.config.backoff, self.config.max_delay)
-
-    def _back_off(self, doing: str) -> BackOff:
-        return BackOff(self.outage, doing, self._pauses)
-
-    def _clock(self) -> float:
-        return self.outage.clock()
-
-    def _has_run_one(self) -> None:
-        self.fetcher.finished_one()
+    def _has_idle_worker(self) -> None:
+        for queue in self.queues:
+            queue.fetcher.has_idle_worker()
 
     def _worker_started(self, worker: str) -> None:
         self.invoker.plugins.notify(hookspecs.huey_worker_start, consumer=self, worker=worker)
 
     def _worker_stopped(self, worker: str) -> None:
         self.invoker.plugins.notify(hookspecs.huey_worker_stop, consumer=self, worker=worker)
-
-    def _cannot_write(self, message_id: str, reason: str) -> None:
-        """Tell plugins of a message that is buried because its outcome can never be written."""
-        self.invoker.plugins.notify(
-            hookspecs.huey_command_buried, invoker=self.invoker, command=None, message_id=message_id, reason=reason
-        )
-
-    def _may_be_revoked(self) -> bool:
-        return self.invoker.revokes and self.invoker.revocations.any()

@@ -32,6 +32,7 @@ class DeliveryRunner:
         outbox: Their outcomes.
         prefetch: Learns how long commands take.
         fate: What becomes of a delivery that has no outcome, for the log.
+        has_run: Called by a worker when it has handed an outcome on.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class DeliveryRunner:
         outbox: Outbox,
         prefetch: Prefetch,
         fate: str,
+        has_run: Callable[[], None],
     ) -> None:
         self._runner = runner
         self._may_be_revoked = may_be_revoked
@@ -50,6 +52,7 @@ class DeliveryRunner:
         self._outbox = outbox
         self._prefetch = prefetch
         self._fate = fate
+        self.has_run = has_run
 
     def run(self, delivery: Delivery) -> None:
         """Run a delivery and hand its outcome on; give it back if its lease may have ended while it waited."""
@@ -60,7 +63,7 @@ class DeliveryRunner:
                 delivery.message_id,
                 extra={"task_id": delivery.message_id, "delivery_count": delivery.attempt},
             )
-            self._outbox.add(Release(delivery))
+            self.release(delivery)
             return
         try:
             outcome, _ = self._runner.run(delivery, self._may_be_revoked())
@@ -77,3 +80,16 @@ class DeliveryRunner:
                 extra={"task_id": delivery.message_id, "delivery_count": delivery.attempt},
             )
         self._prefetch.observe(time.monotonic() - started)
+
+    def release(self, delivery: Delivery) -> None:
+        """Give back a delivery that has not run to its end."""
+        self._outbox.add(Release(delivery))
+
+    def abandon(self, delivery: Delivery) -> None:
+        """Hold a delivery no longer that has ended the worker that ran it.
+
+        To give it back would not count as a delivery, and consumer after consumer could die of it. When the lease ends,
+        it counts.
+        """
+        self._in_flight.discard(delivery)
+        log.error("message %s has ended the thread that ran it; %s", delivery.message_id, self._fate)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from huey_core.consumer.in_flight import InFlight
     from huey_core.consumer.outbox import Outbox
     from huey_core.consumer.poison import PoisonIsolation
-    from huey_core.consumer.pools import WorkerPool
+    from huey_core.consumer.pools import Runner, WorkerPool
     from huey_core.consumer.prefetch import Prefetch
     from huey_core.consumer.retry import BackOff
 
@@ -59,7 +59,8 @@ class Fetcher(Service):
     Args:
         source: Where deliveries come from.
         lease: Seconds that a lease lasts.
-        pool: Runs them.
+        pool: Runs them, and perhaps those of other queues.
+        runner: What the pool runs them by.
         in_flight: Those under our lease.
         outbox: Their outcomes.
         prefetch: Says how many to hold ahead of the workers.
@@ -78,6 +79,7 @@ class Fetcher(Service):
         source: Claimable,
         lease: float,
         pool: WorkerPool,
+        runner: Runner,
         in_flight: InFlight,
         outbox: Outbox,
         prefetch: Prefetch,
@@ -93,6 +95,7 @@ class Fetcher(Service):
         # Less than the leases of what it may bring, which count from its beginning.
         self._longest_wait = min(LONGEST_WAIT, lease / 3)
         self._pool = pool
+        self._runner = runner
         self._in_flight = in_flight
         self._outbox = outbox
         self._prefetch = prefetch
@@ -127,18 +130,21 @@ class Fetcher(Service):
         self._running_low.set()
         self._source.wake()
 
-    def finished_one(self) -> None:
-        """A worker says that it has added an outcome and will look for the next delivery."""
+    def has_idle_worker(self) -> None:
+        """A worker of the pool says that it will look for the next delivery."""
         buffered = self._pool.waiting()
         if buffered <= self._low_water and not self._running_low.is_set():
             self._running_low.set()
         if not self._wanted.is_set():
             self._wanted.set()
-        if self._waiting_in_server:
-            self.flush_for_worker()
 
-    def flush_for_worker(self) -> None:
-        """Settle in a worker's thread, because the fetch loop waits in the server and would come to it too late."""
+    def finished_one(self) -> None:
+        """A worker says that it has added an outcome.
+
+        It settles that itself while the fetch loop waits in the server, which would come to it too late.
+        """
+        if not self._waiting_in_server:
+            return
         try:
             self._outbox.flush_unless_flushing()
         except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
@@ -175,7 +181,7 @@ class Fetcher(Service):
         if deliveries:
             self._in_flight.add(deliveries, until)
             self._prefetch.weigh(max(len(one.data) for one in deliveries))
-            self._pool.put(self._prepare(deliveries))
+            self._pool.put(self._prepare(deliveries), self._runner)
         elif left := self._room()[2]:
             # Counted again: a worker may have taken all of it meanwhile, and then the next claim waits in the server.
             self._wait_for_workers(left, target)
@@ -199,9 +205,7 @@ class Fetcher(Service):
         """How many messages to claim, how many to hold ahead of the workers, and how many are held ahead now."""
         now = time.monotonic()
         target = self._prefetch.target(max((now - run.started for run in self._pool.running()), default=0.0))
-        # Counted by what is held and has no outcome yet, because a worker that has just taken a message from the
-        # buffer does not look busy at once.
-        unfinished = len(self._in_flight) - len(self._outbox) - self._outbox.parked
+        unfinished = self._pool.unfinished()
         # What an idle worker is about to take from the buffer is not held ahead.
         ahead = max(min(unfinished - self._pool.size, self._pool.waiting()), 0)
         return self._pool.size + target - unfinished, target, ahead
@@ -226,7 +230,8 @@ class Fetcher(Service):
         """Release what was claimed in the belief that commands are quick, for another consumer to run."""
         drained = self._pool.drain()
         log.debug("giving back %s, because every worker is busy", counted(len(drained), "message"))
-        self._release(drained)
+        for delivery, runner in drained:
+            runner.release(delivery)
         self._outbox.flush()
 
     def _release(self, deliveries: Sequence[Delivery]) -> None:

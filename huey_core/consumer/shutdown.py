@@ -11,19 +11,15 @@ import time
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
-from huey_core.backends.leased import Release
 from huey_core.safe_logging import get_logger
 from huey_core.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from huey_core.backends.leased import Delivery
-    from huey_core.consumer.in_flight import InFlight
-    from huey_core.consumer.outbox import Outbox
-    from huey_core.consumer.pools import WorkerPool
+    from huey_core.consumer.pools import Run, WorkerPool
     from huey_core.consumer.retry import BackOff
-    from huey_core.consumer.source import Source
+    from huey_core.consumer.served_queue import ServedQueue
     from huey_core.consumer.supervision import Service
 
 __all__ = ["LAST_STEPS", "Shutdown"]
@@ -41,10 +37,8 @@ class Shutdown:
     """Ends the parts of a consumer, in order.
 
     Args:
-        source: Where deliveries came from.
-        pool: Runs deliveries.
-        in_flight: Those under our lease.
-        outbox: Their outcomes.
+        queues: What deliveries are claimed from.
+        pool: Runs them.
         feeders: The services that bring in work, which end first.
         keepers: The services that what is in flight needs until the end.
         back_off: How to go on after a failure.
@@ -54,19 +48,15 @@ class Shutdown:
     def __init__(
         self,
         *,
-        source: Source,
+        queues: Sequence[ServedQueue],
         pool: WorkerPool,
-        in_flight: InFlight,
-        outbox: Outbox,
         feeders: Sequence[Service],
         keepers: Sequence[Service],
         back_off: BackOff,
         last_steps: float = LAST_STEPS,
     ) -> None:
-        self._source = source
+        self._queues = queues
         self._pool = pool
-        self._in_flight = in_flight
-        self._outbox = outbox
         self._feeders = feeders
         self._keepers = keepers
         self._back_off = back_off
@@ -87,15 +77,17 @@ class Shutdown:
             service.stop()
         for service in self._feeders:
             service.join_until(end - self._last_steps * 2 / 3)
-        self._release(self._pool.drain())
+        for delivery, runner in self._pool.drain():
+            runner.release(delivery)
         self._pool.stop()
         self._finish(deadline)
         self._let_go_of_what_ended_workers()
-        unfinished = self._without_outcome([run.delivery for run in self._pool.running()])
+        unfinished = self._without_outcome(self._pool.running())
         if unfinished:
             late = counted(len(unfinished), "command")
             log.warning("giving back %s that did not finish in %g s", late, timeout)
-        self._release(unfinished)
+        for run in unfinished:
+            run.runner.release(run.delivery)
         self._write_what_waits(until=end - self._last_steps / 3)
         unwritten = self._report_what_is_left()
         for service in self._keepers:
@@ -109,34 +101,28 @@ class Shutdown:
         for service in self._feeders:
             service.stop()
         self._let_go_of_what_ended_workers()
-        self._release(self._without_outcome(self._in_flight.all()))
+        for queue in self._queues:
+            queue.release_all()
         self._write_what_waits(until=time.monotonic() + self._last_steps)
         self._report_what_is_left()
 
-    def _release(self, deliveries: Sequence[Delivery]) -> None:
-        for delivery in deliveries:
-            self._outbox.add(Release(delivery))
-
     def _let_go_of_what_ended_workers(self) -> None:
-        """Hold no longer what ended the thread that ran it.
+        for run in self._pool.abandoned():
+            run.runner.abandon(run.delivery)
 
-        To give it back would not count as a delivery, and consumer after consumer could die of it. When the lease ends,
-        it counts.
-        """
-        for delivery in self._pool.abandoned():
-            self._in_flight.discard(delivery)
-            log.error("message %s has ended the thread that ran it; %s", delivery.message_id, self._source.fate)
-
-    def _without_outcome(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+    def _without_outcome(self, runs: Sequence[Run]) -> list[Run]:
         """Leave out what has run, though its worker may not have come round to saying so."""
-        over = {outcome.delivery.receipt for outcome in self._outbox.left()}
-        return [delivery for delivery in deliveries if delivery.receipt not in over]
+        over = {outcome.delivery.receipt for queue in self._queues for outcome in queue.outbox.left()}
+        return [run for run in runs if run.delivery.receipt not in over]
+
+    def _has_more_to_write(self) -> bool:
+        return any(queue.outbox.left() or queue.source.unplaced for queue in self._queues)
 
     def _finish(self, deadline: float) -> None:
         """Wait until the workers have ended and everything is written, or until the time is up."""
         next_try = 0.0
         while (now := time.monotonic()) < deadline:
-            waits = bool(self._outbox.left()) or self._source.unplaced
+            waits = self._has_more_to_write()
             if waits and now >= next_try:
                 error = self._write_what_waits(until=deadline)
                 if error is None:
@@ -144,7 +130,7 @@ class Shutdown:
                 next_try = now + (GLANCE if error is None else self._back_off.failed(error))
             elif not self._pool.wait(min(GLANCE, deadline - now)):
                 continue
-            elif self._outbox.left() or self._source.unplaced:
+            elif self._has_more_to_write():
                 time.sleep(max(min(next_try, deadline) - time.monotonic(), 0.0))
             else:
                 break
@@ -160,20 +146,14 @@ class Shutdown:
 
     def _try_to_write(self) -> BaseException | None:
         failed = None
-        for write in (self._outbox.flush, self._source.put_back):
-            try:
-                write()
-            except BaseException as error:  # noqa: BLE001 - a driver may raise anything while its server is away
-                failed = error
+        for queue in self._queues:
+            for write in (queue.outbox.flush, queue.source.put_back):
+                try:
+                    write()
+                except BaseException as error:  # noqa: BLE001 - a driver may raise anything while its server is away
+                    failed = error
         return failed
 
     def _report_what_is_left(self) -> bool:
         """Say in the log what could not be written, and return whether there are outcomes of commands among it."""
-        left = self._outbox.left()
-        outcomes = sum(not isinstance(outcome, Release) for outcome in left)
-        messages = len(left) - outcomes + self._source.unplaced
-        if outcomes:
-            log.error("%s could not be written; %s", counted(outcomes, "outcome"), self._source.fate)
-        if messages:
-            log.error("%s could not be given back; %s", counted(messages, "message"), self._source.fate)
-        return outcomes > 0
+        return sum(queue.report_what_is_left() for queue in self._queues) > 0

@@ -29,7 +29,7 @@ def pass_two_leases(eventually) -> Callable[[Consumer, ManualClock], None]:
     """Let two leases pass by the clock of a consumer's queue, while the consumer renews its own as often as it must."""
 
     def pass_two_leases(consumer: Consumer, clock: ManualClock) -> None:
-        keeper, renewed_at = consumer.lease_renewal, float("-inf")
+        keeper, renewed_at = consumer.queues[0].lease_renewal, float("-inf")
         renew_really = keeper.renew
 
         def renew() -> None:

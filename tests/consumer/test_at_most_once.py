@@ -172,7 +172,7 @@ def test_a_blocking_read_ends_when_the_consumer_stops(run_consumer):
 
     consumer.stop(timeout=30)
 
-    assert not consumer.fetcher.is_alive()
+    assert not consumer.queues[0].fetcher.is_alive()
 
 
 def test_two_consumers_on_a_plain_queue_share_one_schedule_where_the_store_has_locks(run_consumer):
@@ -410,7 +410,7 @@ def hold_unplaced(run_consumer, eventually, queue):
     queue.write(message("later", eta=invoker.now() + 3600))
     queue.is_open = False
     consumer = run(run_consumer, invoker)
-    eventually(lambda: consumer.source.unplaced)
+    eventually(lambda: consumer.queues[0].source.unplaced)
     return consumer
 
 
@@ -421,7 +421,7 @@ def test_what_nothing_has_taken_goes_back_to_the_queue_when_the_consumer_stops(r
     consumer.stop()
 
     assert len(queue.messages) == 1
-    assert consumer.source.unplaced == 0
+    assert consumer.queues[0].source.unplaced == 0
 
 
 def test_what_nothing_takes_to_the_end_is_said_to_be_lost(run_consumer, eventually, caplog):

@@ -327,7 +327,7 @@ def test_slow_commands_are_not_claimed_ahead(invoker, run_consumer, eventually):
         slow()
     eventually(lambda: len(consumer.snapshot().running) == 2)
 
-    assert len(consumer.in_flight) == 2
+    assert len(consumer.queues[0].in_flight) == 2
     assert invoker.queue.counts().ready == 8
     release.set()
     eventually(lambda: consumer.stats.done == 10)
@@ -347,7 +347,7 @@ def test_messages_claimed_ahead_are_given_back_when_every_worker_is_stuck(invoke
     invoker.enqueue_many([slow.command() for _ in range(50)])
     consumer = run_consumer(invoker, threads=2)
 
-    eventually(lambda: len(consumer.in_flight) == 2 and invoker.queue.counts().ready == 48)
+    eventually(lambda: len(consumer.queues[0].in_flight) == 2 and invoker.queue.counts().ready == 48)
 
     release.set()
     eventually(lambda: consumer.stats.done == 550)
@@ -447,7 +447,7 @@ def test_a_lost_lease_is_noticed_and_the_outcome_changes_nothing(invoker, run_co
     result = slow()
     assert started.wait(PATIENCE)
     invoker.queue.delete([result.task_id])
-    consumer.lease_renewal.renew()
+    consumer.queues[0].lease_renewal.renew()
     release.set()
     eventually(lambda: not consumer.snapshot().running)
 

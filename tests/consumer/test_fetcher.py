@@ -55,7 +55,7 @@ def test_a_command_that_ends_during_a_claim_is_not_waited_for_after_it(queue, mo
 
     first, held_ahead = let_the_next_be_held_ahead(), add(1, 2)
     consumer = Consumer(invoker, threads=1, periodic=False)
-    monkeypatch.setattr(consumer.prefetch, "target", lambda busy_for: 10)
+    monkeypatch.setattr(consumer.queues[0].prefetch, "target", lambda busy_for: 10)
     with consumer.running():
         assert first.get(blocking=True, timeout=PATIENCE)
         assert held_ahead.get(blocking=True, timeout=PATIENCE) == 3
@@ -117,10 +117,10 @@ def test_other_commands_run_while_an_outcome_is_refused(monkeypatch, run_consume
 def test_nothing_is_claimed_when_too_much_is_set_aside_at_the_last_moment(invoker, monkeypatch):
     consumer = Consumer(invoker)
     answers, claims = iter([False, True]), []
-    monkeypatch.setattr(consumer.outbox, "is_full", lambda: next(answers))
+    monkeypatch.setattr(consumer.queues[0].outbox, "is_full", lambda: next(answers))
     monkeypatch.setattr(invoker.queue, "claim", lambda *arguments: claims.append(arguments) or Claim([], []))
 
-    consumer.fetcher._cycle()
+    consumer.queues[0].fetcher._cycle()
 
     assert claims == []
 
@@ -146,7 +146,7 @@ def test_no_more_is_claimed_than_may_wait_for_a_result_store_that_is_away(monkey
 
     monkeypatch.setattr(queue, "claim", claim)
     consumer = run_consumer(invoker, threads=1, prefetch=0, max_delay=0.05)
-    eventually(consumer.outbox.is_full)
+    eventually(consumer.queues[0].outbox.is_full)
     held_while_away = max(held)
     store.away = False
     eventually(lambda: len(store.values) == 50)
@@ -158,21 +158,21 @@ def test_what_a_worker_finishes_just_before_a_claim_does_not_wait_for_the_end_of
     consumer = Consumer(invoker)
     invoker.queue.write(b"message")
     [delivery] = invoker.queue.claim(1, 60.0).deliveries
-    consumer.in_flight.add([delivery])
+    consumer.queues[0].in_flight.add([delivery])
     looks, unsettled = itertools.count(), []
 
     def is_full():
         if next(looks) == 1:
             # The loop has just seen that the outbox is empty.
-            consumer.outbox.add(Ack(delivery))
-            consumer.fetcher.finished_one()
+            consumer.queues[0].outbox.add(Ack(delivery))
+            consumer.queues[0].fetcher.finished_one()
         return False
 
-    monkeypatch.setattr(consumer.outbox, "is_full", is_full)
+    monkeypatch.setattr(consumer.queues[0].outbox, "is_full", is_full)
     monkeypatch.setattr(
-        invoker.queue, "claim", lambda *arguments: unsettled.append(len(consumer.outbox)) or Claim([], [])
+        invoker.queue, "claim", lambda *arguments: unsettled.append(len(consumer.queues[0].outbox)) or Claim([], [])
     )
 
-    consumer.fetcher._cycle()
+    consumer.queues[0].fetcher._cycle()
 
     assert unsettled == [0]

@@ -69,7 +69,7 @@ def pass_time_of() -> Callable[[Consumer], Callable[[float], None]]:
 
     def take(consumer: Consumer) -> Callable[[float], None]:
         now = 0.0
-        consumer.outage.clock = lambda: now
+        consumer.queues[0].outage.clock = lambda: now
 
         def advance(seconds: float) -> None:
             nonlocal now
@@ -91,7 +91,7 @@ def claim(consumer: Consumer, count: int):
     for number in range(count):
         queue.write(str(number).encode())
     deliveries = queue.claim(count, LEASE).deliveries
-    consumer.in_flight.add(deliveries)
+    consumer.queues[0].in_flight.add(deliveries)
     return deliveries
 
 
@@ -107,28 +107,28 @@ def test_a_server_that_does_not_answer_is_not_asked_for_each_outcome(consumer, m
         raise TimeoutError
 
     for delivery in claim(consumer, 3):
-        consumer.outbox.add(ack(consumer, delivery))
+        consumer.queues[0].outbox.add(ack(consumer, delivery))
     for method in ("settle", "now", "extend"):
-        monkeypatch.setattr(consumer.source, method, time_out)
+        monkeypatch.setattr(consumer.queues[0].source, method, time_out)
 
     with pytest.raises(TimeoutError):
-        consumer.outbox.flush()
+        consumer.queues[0].outbox.flush()
 
     assert len(calls) == 2
-    assert len(consumer.outbox) == 3
+    assert len(consumer.queues[0].outbox) == 3
 
 
 def test_what_waits_is_settled_in_one_go(consumer):
     for delivery in claim(consumer, 3):
-        consumer.outbox.add(ack(consumer, delivery))
+        consumer.queues[0].outbox.add(ack(consumer, delivery))
 
-    consumer.outbox.flush()
+    consumer.queues[0].outbox.flush()
 
-    assert (len(consumer.outbox), len(consumer.in_flight), consumer.stats.done) == (0, 0, 3)
+    assert (len(consumer.queues[0].outbox), len(consumer.queues[0].in_flight), consumer.stats.done) == (0, 0, 3)
 
 
 def flush_in_another_thread(consumer: Consumer) -> None:
-    worker = threading.Thread(target=consumer.outbox.flush_unless_flushing, daemon=True)
+    worker = threading.Thread(target=consumer.queues[0].outbox.flush_unless_flushing, daemon=True)
     worker.start()
     worker.join(60)
     assert not worker.is_alive()
@@ -136,20 +136,20 @@ def flush_in_another_thread(consumer: Consumer) -> None:
 
 def test_nobody_waits_for_a_flush_of_another_thread_which_settles_what_is_added_meanwhile(consumer, monkeypatch):
     first, second = claim(consumer, 2)
-    settle_really = consumer.source.settle
+    settle_really = consumer.queues[0].source.settle
 
     def settle(outcomes):
         if outcomes[0].delivery is first:
-            consumer.outbox.add(ack(consumer, second))
+            consumer.queues[0].outbox.add(ack(consumer, second))
             flush_in_another_thread(consumer)
         return settle_really(outcomes)
 
-    monkeypatch.setattr(consumer.source, "settle", settle)
-    consumer.outbox.add(ack(consumer, first))
+    monkeypatch.setattr(consumer.queues[0].source, "settle", settle)
+    consumer.queues[0].outbox.add(ack(consumer, first))
 
-    consumer.outbox.flush_unless_flushing()
+    consumer.queues[0].outbox.flush_unless_flushing()
 
-    assert len(consumer.in_flight) == 0
+    assert len(consumer.queues[0].in_flight) == 0
 
 
 def test_what_is_left_to_a_flush_at_its_very_end_is_settled_too(consumer, monkeypatch):
@@ -158,27 +158,27 @@ def test_what_is_left_to_a_flush_at_its_very_end_is_settled_too(consumer, monkey
 
     def over(back_off):
         for delivery in late:
-            consumer.outbox.add(ack(consumer, delivery))
+            consumer.queues[0].outbox.add(ack(consumer, delivery))
             flush_in_another_thread(consumer)
 
     monkeypatch.setattr(BackOff, "over", over)
-    consumer.outbox.add(ack(consumer, first))
+    consumer.queues[0].outbox.add(ack(consumer, first))
 
-    consumer.outbox.flush_unless_flushing()
+    consumer.queues[0].outbox.flush_unless_flushing()
 
-    assert len(consumer.in_flight) == 0
+    assert len(consumer.queues[0].in_flight) == 0
 
 
 def test_outcomes_wait_while_the_server_is_away(consumer):
     [delivery] = claim(consumer, 1)
-    consumer.outbox.add(ack(consumer, delivery))
+    consumer.queues[0].outbox.add(ack(consumer, delivery))
     consumer.invoker.queue.down = True
 
     with pytest.raises(ConnectionError):
-        consumer.outbox.flush()
-    assert len(consumer.outbox) == 1
+        consumer.queues[0].outbox.flush()
+    assert len(consumer.queues[0].outbox) == 1
     consumer.invoker.queue.down = False
-    consumer.outbox.flush()
+    consumer.queues[0].outbox.flush()
 
     assert consumer.invoker.results.get(delivery.message_id) == b"fine"
 
@@ -186,35 +186,35 @@ def test_outcomes_wait_while_the_server_is_away(consumer):
 def test_order_is_kept_while_the_server_is_away(consumer):
     deliveries = claim(consumer, 3)
     for delivery in deliveries:
-        consumer.outbox.add(ack(consumer, delivery))
+        consumer.queues[0].outbox.add(ack(consumer, delivery))
     consumer.invoker.queue.down = True
 
     with pytest.raises(ConnectionError):
-        consumer.outbox.flush()
+        consumer.queues[0].outbox.flush()
 
-    assert [outcome.delivery for outcome in consumer.outbox._waiting] == deliveries
+    assert [outcome.delivery for outcome in consumer.queues[0].outbox._waiting] == deliveries
 
 
 def test_an_outcome_that_the_server_refuses_does_not_hold_up_the_others(consumer):
     first, poisoned, last = claim(consumer, 3)
-    consumer.outbox.add(ack(consumer, first))
-    consumer.outbox.add(ack(consumer, poisoned, b"poison"))
-    consumer.outbox.add(ack(consumer, last))
+    consumer.queues[0].outbox.add(ack(consumer, first))
+    consumer.queues[0].outbox.add(ack(consumer, poisoned, b"poison"))
+    consumer.queues[0].outbox.add(ack(consumer, last))
 
-    consumer.outbox.flush()
+    consumer.queues[0].outbox.flush()
 
-    assert (consumer.stats.done, len(consumer.outbox), consumer.outbox.parked) == (2, 0, 1)
+    assert (consumer.stats.done, len(consumer.queues[0].outbox), consumer.queues[0].outbox.parked) == (2, 0, 1)
 
 
 def test_an_outcome_that_is_refused_twice_is_buried_with_an_error_for_its_caller(consumer, pass_time):
     [poisoned] = claim(consumer, 1)
-    consumer.outbox.add(ack(consumer, poisoned, b"poison"))
+    consumer.queues[0].outbox.add(ack(consumer, poisoned, b"poison"))
 
-    consumer.outbox.flush()
+    consumer.queues[0].outbox.flush()
     pass_time(1.0)
-    consumer.outbox.flush()
+    consumer.queues[0].outbox.flush()
 
-    assert (consumer.stats.buried, consumer.outbox.parked) == (1, 0)
+    assert (consumer.stats.buried, consumer.queues[0].outbox.parked) == (1, 0)
     [dead] = consumer.invoker.queue.peek("dead")
     assert dead.message_id == poisoned.message_id
     assert "could not be written" in dead.reason
@@ -224,11 +224,11 @@ def test_an_outcome_that_is_refused_twice_is_buried_with_an_error_for_its_caller
 
 def test_a_burial_whose_details_the_server_refuses_is_made_without_them(consumer, pass_time):
     [poisoned] = claim(consumer, 1)
-    consumer.outbox.add(Bury(poisoned, "it failed", "poison"))
+    consumer.queues[0].outbox.add(Bury(poisoned, "it failed", "poison"))
 
-    consumer.outbox.flush()
+    consumer.queues[0].outbox.flush()
     pass_time(1.0)
-    consumer.outbox.flush()
+    consumer.queues[0].outbox.flush()
 
     [dead] = consumer.invoker.queue.peek("dead")
     assert dead.message_id == poisoned.message_id
@@ -238,11 +238,11 @@ def test_a_burial_whose_details_the_server_refuses_is_made_without_them(consumer
 def test_a_burial_whose_result_the_server_refuses_keeps_its_reason_and_tells_its_caller(consumer, pass_time):
     [poisoned] = claim(consumer, 1)
     result = ResultWrite(consumer.invoker.results, poisoned.message_id, b"poison")
-    consumer.outbox.add(Bury(poisoned, "ValueError: it failed", "Traceback", result))
+    consumer.queues[0].outbox.add(Bury(poisoned, "ValueError: it failed", "Traceback", result))
 
-    consumer.outbox.flush()
+    consumer.queues[0].outbox.flush()
     pass_time(1.0)
-    consumer.outbox.flush()
+    consumer.queues[0].outbox.flush()
 
     [dead] = consumer.invoker.queue.peek("dead")
     assert dead.reason.startswith("ValueError: it failed")
@@ -252,10 +252,10 @@ def test_a_burial_whose_result_the_server_refuses_keeps_its_reason_and_tells_its
 
 def test_an_outcome_whose_lease_was_lost_is_not_even_sent(consumer):
     [delivery] = claim(consumer, 1)
-    consumer.in_flight.discard(delivery)
-    consumer.outbox.add(ack(consumer, delivery))
+    consumer.queues[0].in_flight.discard(delivery)
+    consumer.queues[0].outbox.add(ack(consumer, delivery))
 
-    consumer.outbox.flush()
+    consumer.queues[0].outbox.flush()
 
     assert not consumer.invoker.results.get(delivery.message_id)
     assert consumer.invoker.queue.counts().running == 1
@@ -264,10 +264,10 @@ def test_an_outcome_whose_lease_was_lost_is_not_even_sent(consumer):
 def test_a_result_goes_first_where_it_cannot_go_together_with_the_ack(consumer):
     consumer.invoker.result_store = store = PlainStore()
     [delivery] = claim(consumer, 1)
-    consumer.outbox.add(Ack(delivery, ResultWrite(store, delivery.message_id, b"fine")))
+    consumer.queues[0].outbox.add(Ack(delivery, ResultWrite(store, delivery.message_id, b"fine")))
     consumer.invoker.queue.settle = fail
 
-    consumer.outbox.flush()
+    consumer.queues[0].outbox.flush()
 
     assert store.values == {delivery.message_id: b"fine"}
     assert consumer.invoker.queue.counts().running == 1
@@ -275,16 +275,16 @@ def test_a_result_goes_first_where_it_cannot_go_together_with_the_ack(consumer):
 
 def test_a_delivery_that_is_settled_while_leases_are_renewed_does_not_count_as_lost(consumer):
     [delivery] = claim(consumer, 1)
-    consumer.outbox.add(ack(consumer, delivery))
+    consumer.queues[0].outbox.add(ack(consumer, delivery))
     settle_really = consumer.invoker.queue.settle
 
     def settle(outcomes):
         effects = settle_really(outcomes)
-        consumer.lease_renewal.renew()
+        consumer.queues[0].lease_renewal.renew()
         return effects
 
     consumer.invoker.queue.settle = settle
-    consumer.outbox.flush()
+    consumer.queues[0].outbox.flush()
 
     assert (consumer.stats.done, consumer.stats.lost) == (1, 0)
 
@@ -297,22 +297,22 @@ def away(consumer) -> AwayStore:
 
 
 def finish(consumer: Consumer, delivery, value: bytes = b"fine") -> None:
-    consumer.outbox.add(Ack(delivery, ResultWrite(consumer.invoker.result_store, delivery.message_id, value)))
+    consumer.queues[0].outbox.add(Ack(delivery, ResultWrite(consumer.invoker.result_store, delivery.message_id, value)))
 
 
 def test_an_outage_of_the_result_store_alone_makes_no_dead_letters(consumer, away, pass_time):
     with_result, without = claim(consumer, 2)
     finish(consumer, with_result)
-    consumer.outbox.add(Ack(without))
+    consumer.queues[0].outbox.add(Ack(without))
 
-    consumer.outbox.flush()
+    consumer.queues[0].outbox.flush()
     assert consumer.stats.done == 1
     for _ in range(100):
         pass_time(1.0)
-        consumer.outbox.flush()
+        consumer.queues[0].outbox.flush()
     away.away = False
     pass_time(1.0)
-    consumer.outbox.flush()
+    consumer.queues[0].outbox.flush()
 
     assert (consumer.stats.done, consumer.stats.buried, consumer.stats.lost) == (2, 0, 0)
     assert away.values == {with_result.message_id: b"fine"}
@@ -325,10 +325,10 @@ def test_a_result_store_that_is_away_is_not_asked_for_each_result(consumer, away
     for delivery in claim(consumer, 20):
         finish(consumer, delivery)
 
-    consumer.outbox.flush()
-    consumer.outbox.flush()
+    consumer.queues[0].outbox.flush()
+    consumer.queues[0].outbox.flush()
 
-    assert (len(asked), consumer.outbox.parked) == (2, 20)
+    assert (len(asked), consumer.queues[0].outbox.parked) == (2, 20)
 
 
 def test_an_outage_of_the_result_store_is_logged_as_one_of_the_result_store(consumer, away, pass_time, caplog):
@@ -336,11 +336,11 @@ def test_an_outage_of_the_result_store_is_logged_as_one_of_the_result_store(cons
     for delivery in claim(consumer, 20):
         finish(consumer, delivery)
     for _ in range(10):
-        consumer.outbox.flush()
+        consumer.queues[0].outbox.flush()
         pass_time(1.0)
     away.away = False
     pass_time(1.0)
-    consumer.outbox.flush()
+    consumer.queues[0].outbox.flush()
 
     errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
     assert len(errors) == 1
@@ -351,13 +351,13 @@ def test_an_outage_of_the_result_store_is_logged_as_one_of_the_result_store(cons
 def test_what_waits_for_the_result_store_is_let_go_when_its_lease_is_lost(consumer, away, pass_time):
     [delivery] = claim(consumer, 1)
     finish(consumer, delivery)
-    consumer.outbox.flush()
+    consumer.queues[0].outbox.flush()
 
-    consumer.in_flight.discard(delivery)
+    consumer.queues[0].in_flight.discard(delivery)
     pass_time(1.0)
-    consumer.outbox.flush()
+    consumer.queues[0].outbox.flush()
 
-    assert (consumer.outbox.parked, consumer.outbox.left()) == (0, [])
+    assert (consumer.queues[0].outbox.parked, consumer.queues[0].outbox.left()) == (0, [])
 
 
 def test_a_result_that_its_store_refuses_while_it_takes_others_ends_in_a_dead_letter(consumer, away, pass_time):
@@ -373,11 +373,11 @@ def test_a_result_that_its_store_refuses_while_it_takes_others_ends_in_a_dead_le
     poisoned, fine = claim(consumer, 2)
     finish(consumer, poisoned, b"poison")
     finish(consumer, fine)
-    consumer.outbox.flush()
+    consumer.queues[0].outbox.flush()
     assert (consumer.stats.done, consumer.stats.buried) == (1, 0)
 
     pass_time(1.0)
-    consumer.outbox.flush()
+    consumer.queues[0].outbox.flush()
 
     assert (consumer.stats.done, consumer.stats.buried) == (1, 1)
     with pytest.raises(CommandError, match="too large"):
@@ -396,12 +396,12 @@ def test_no_result_waits_for_ever_behind_those_that_are_refused_for_good(consume
     deliveries = claim(consumer, 4)
     for delivery, value in zip(deliveries, (b"poison", b"poison", b"fine", b"fine"), strict=True):
         finish(consumer, delivery, value)
-    consumer.outbox.flush()
+    consumer.queues[0].outbox.flush()
     away.away = False
 
     for _ in range(4):
         pass_time(1.0)
-        consumer.outbox.flush()
+        consumer.queues[0].outbox.flush()
 
     assert consumer.stats.done == 2
 
@@ -410,7 +410,7 @@ def test_what_failed_before_the_server_came_back_is_not_taken_for_refused(consum
     queue = consumer.invoker.queue
     deliveries = claim(consumer, 3)
     for delivery in deliveries:
-        consumer.outbox.add(ack(consumer, delivery))
+        consumer.queues[0].outbox.add(ack(consumer, delivery))
     settle_really, failures = queue.settle, iter([True, True, False])
 
     def settle(outcomes):
@@ -419,47 +419,47 @@ def test_what_failed_before_the_server_came_back_is_not_taken_for_refused(consum
         return settle_really(outcomes)
 
     queue.settle = settle
-    consumer.outbox.flush()
+    consumer.queues[0].outbox.flush()
     pass_time(1.0)
-    consumer.outbox.flush()
+    consumer.queues[0].outbox.flush()
 
     assert (consumer.stats.done, consumer.stats.buried) == (3, 0)
 
 
 def test_what_is_tried_again_at_once_is_not_refused_for_good(consumer, pass_time):
     [poisoned] = claim(consumer, 1)
-    consumer.outbox.add(ack(consumer, poisoned, b"poison"))
+    consumer.queues[0].outbox.add(ack(consumer, poisoned, b"poison"))
 
     for _ in range(5):
-        consumer.outbox.flush()
+        consumer.queues[0].outbox.flush()
     pass_time(0.5)
-    consumer.outbox.flush()
+    consumer.queues[0].outbox.flush()
 
-    assert (consumer.stats.buried, consumer.outbox.parked) == (0, 1)
+    assert (consumer.stats.buried, consumer.queues[0].outbox.parked) == (0, 1)
 
 
 def test_a_server_that_writes_nothing_at_all_refuses_nothing_for_good(consumer, pass_time):
     queue = consumer.invoker.queue
     [delivery] = claim(consumer, 1)
-    consumer.outbox.add(ack(consumer, delivery))
+    consumer.queues[0].outbox.add(ack(consumer, delivery))
     queue.read_only = True
 
     for _ in range(100):
-        consumer.outbox.flush()
+        consumer.queues[0].outbox.flush()
         pass_time(1.0)
     queue.read_only = False
-    consumer.outbox.flush()
+    consumer.queues[0].outbox.flush()
 
     assert (consumer.stats.done, consumer.stats.buried) == (1, 0)
 
 
 def test_a_refusal_is_not_logged_as_an_outage(consumer, pass_time, caplog):
     [poisoned] = claim(consumer, 1)
-    consumer.outbox.add(ack(consumer, poisoned, b"poison"))
+    consumer.queues[0].outbox.add(ack(consumer, poisoned, b"poison"))
 
-    consumer.outbox.flush()
+    consumer.queues[0].outbox.flush()
     pass_time(1.0)
-    consumer.outbox.flush()
+    consumer.queues[0].outbox.flush()
 
     assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR"]
     assert "was refused, retrying" in caplog.messages[0]
@@ -468,15 +468,15 @@ def test_a_refusal_is_not_logged_as_an_outage(consumer, pass_time, caplog):
 
 def test_an_outcome_waits_for_longer_than_a_lease_while_the_lease_is_still_ours(consumer, pass_time):
     [delivery] = claim(consumer, 1)
-    consumer.outbox.add(ack(consumer, delivery))
+    consumer.queues[0].outbox.add(ack(consumer, delivery))
     consumer.invoker.queue.down = True
     for _ in range(3):
         with pytest.raises(ConnectionError):
-            consumer.outbox.flush()
+            consumer.queues[0].outbox.flush()
         pass_time(LEASE)
 
     consumer.invoker.queue.down = False
-    consumer.outbox.flush()
+    consumer.queues[0].outbox.flush()
 
     assert consumer.stats.done == 1
 
@@ -489,13 +489,13 @@ def fail(*arguments):
 def test_an_outbox_is_full_when_as_much_is_set_aside_as_may_be(consumer, away, monkeypatch, bound):
     monkeypatch.setattr(parked, bound, 2)
     first, second = claim(consumer, 2)
-    assert not consumer.outbox.is_full()
+    assert not consumer.queues[0].outbox.is_full()
 
     for delivery in (first, second):
         finish(consumer, delivery)
-    consumer.outbox.flush()
+    consumer.queues[0].outbox.flush()
 
-    assert consumer.outbox.is_full()
+    assert consumer.queues[0].outbox.is_full()
 
 
 def test_what_a_plain_queue_does_not_take_is_never_made_a_dead_letter(pass_time_of):
@@ -503,30 +503,30 @@ def test_what_a_plain_queue_does_not_take_is_never_made_a_dead_letter(pass_time_
     consumer = Consumer(Invoker(queue, None, state, registry=CommandRegistry()))
     pass_time = pass_time_of(consumer)
     queue.write(b"data")
-    [delivery] = consumer.source.claim(1, LEASE).deliveries
-    consumer.in_flight.add([delivery])
-    consumer.outbox.add(Retry(delivery, b"again"))
+    [delivery] = consumer.queues[0].source.claim(1, LEASE).deliveries
+    consumer.queues[0].in_flight.add([delivery])
+    consumer.queues[0].outbox.add(Retry(delivery, b"again"))
     write_really, queue.write = queue.write, fail
     for _ in range(10):
-        consumer.outbox.flush()
+        consumer.queues[0].outbox.flush()
         pass_time(1.0)
 
     queue.write = write_really
-    consumer.outbox.flush()
+    consumer.queues[0].outbox.flush()
 
     assert (queue.messages, state.values) == ([b"again"], {})
 
 
 def test_what_waits_is_not_lost_when_a_flush_is_cut_off(consumer, monkeypatch):
     [delivery] = claim(consumer, 1)
-    consumer.outbox.add(Release(delivery))
+    consumer.queues[0].outbox.add(Release(delivery))
 
     def exit_():
         raise SystemExit
 
-    monkeypatch.setattr(consumer.source, "settle", lambda outcomes: exit_())
+    monkeypatch.setattr(consumer.queues[0].source, "settle", lambda outcomes: exit_())
 
     with pytest.raises(SystemExit):
-        consumer.outbox.flush()
+        consumer.queues[0].outbox.flush()
 
-    assert len(consumer.outbox) == 1
+    assert len(consumer.queues[0].outbox) == 1

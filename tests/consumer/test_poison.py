@@ -147,9 +147,9 @@ def test_what_must_wait_has_been_given_back_before_the_last_delivery_can_start(i
     running = []
     put_really = consumer.pool.put
 
-    def put(deliveries):
+    def put(deliveries, runner):
         running.append(queue.counts().running)
-        put_really(deliveries)
+        put_really(deliveries, runner)
 
     monkeypatch.setattr(consumer.pool, "put", put)
 
@@ -183,8 +183,8 @@ def test_a_message_that_is_not_run_here_cannot_be_the_guilty_one(invoker, data):
 
     [delivery] = claimed = [Delivery(data, "1", "receipt", invoker.queue.max_deliveries)]
 
-    assert consumer.poison.divide(claimed) == ([delivery], [])
-    assert consumer.poison.limit(8) == 8
+    assert consumer.queues[0].poison.divide(claimed) == ([delivery], [])
+    assert consumer.queues[0].poison.limit(8) == 8
 
 
 def test_a_message_in_a_serializer_that_is_not_accepted_cannot_be_the_guilty_one(invoker):
@@ -195,5 +195,5 @@ def test_a_message_in_a_serializer_that_is_not_accepted_cannot_be_the_guilty_one
     claimed = [Delivery(pack({"id": "1", "cmd": "known", "ser": "pickle"}, b""), "1", "receipt", 5)]
     consumer = Consumer(invoker)
 
-    assert consumer.poison.divide(claimed) == (claimed, [])
-    assert consumer.poison.limit(8) == 8
+    assert consumer.queues[0].poison.divide(claimed) == (claimed, [])
+    assert consumer.queues[0].poison.limit(8) == 8

@@ -54,7 +54,7 @@ def test_the_log_says_that_a_late_outcome_does_not_count(two_runs, caplog):
     (late, lost), _ = two_runs
     add_result(late, lost, b"late")
 
-    late.outbox.flush()
+    late.queues[0].outbox.flush()
 
     assert caplog.messages == [
         f"the lease of message {lost.message_id} was lost; the outcome of this delivery does not count"
@@ -66,15 +66,15 @@ def test_a_consumer_that_is_stopped_between_the_renewal_and_the_write_replaces_n
     (late, lost), (good, delivery) = two_runs
     add_result(late, lost, b"late")
     add_result(good, delivery, b"good")
-    extend_really = late.source.extend
+    extend_really = late.queues[0].source.extend
 
     def extend_and_stop(deliveries, lease):
-        late.source.extend = extend_really
-        good.outbox.flush()
+        late.queues[0].source.extend = extend_really
+        good.queues[0].outbox.flush()
         return [True]
 
-    late.source.extend = extend_and_stop
-    late.outbox.flush()
+    late.queues[0].source.extend = extend_and_stop
+    late.queues[0].outbox.flush()
 
     assert late.invoker.results.peek(delivery.message_id) == b"good"
     assert (good.stats.done, late.stats.lost) == (1, 1)
@@ -85,7 +85,7 @@ def test_a_run_replaces_what_a_late_one_could_still_write(two_runs):
     good.invoker.results.put(delivery.message_id, b"late")
     add_result(good, delivery, b"good")
 
-    good.outbox.flush()
+    good.queues[0].outbox.flush()
 
     assert (good.invoker.results.peek(delivery.message_id), good.stats.done) == (b"good", 1)
 
@@ -94,20 +94,20 @@ def test_a_command_that_is_requeued_replaces_the_error_of_its_earlier_run(queue,
     consumer = idle_consumer(queue, store)
     queue.write(b"message")
     failed = claim_anew(consumer)
-    consumer.outbox.add(Bury(failed, "it failed", result=ResultWrite(store, failed.message_id, b"error")))
-    consumer.outbox.flush()
+    consumer.queues[0].outbox.add(Bury(failed, "it failed", result=ResultWrite(store, failed.message_id, b"error")))
+    consumer.queues[0].outbox.flush()
     queue.requeue([failed.message_id])
 
     add_result(consumer, claim_anew(consumer), b"fine")
-    consumer.outbox.flush()
+    consumer.queues[0].outbox.flush()
 
     assert store.peek(failed.message_id) == b"fine"
 
 
 def test_a_batch_costs_one_renewal_and_a_write_for_each_result(queue, store, monkeypatch):
     consumer = idle_consumer(queue, store)
-    calls = []
-    for owner, method in [(consumer.source, "extend"), *((store, name) for name in ("put", "peek", "put_if_absent"))]:
+    source, calls = consumer.queues[0].source, []
+    for owner, method in [(source, "extend"), *((store, name) for name in ("put", "peek", "put_if_absent"))]:
         really = getattr(owner, method)
         monkeypatch.setattr(
             owner, method, lambda *args, method=method, really=really: (calls.append(method), really(*args))[1]
@@ -116,7 +116,7 @@ def test_a_batch_costs_one_renewal_and_a_write_for_each_result(queue, store, mon
         queue.write(b"message")
         add_result(consumer, claim_anew(consumer), b"fine")
 
-    consumer.outbox.flush()
+    consumer.queues[0].outbox.flush()
 
     assert (calls, consumer.stats.done) == (["extend", *["put_if_absent"] * 3], 3)
 
@@ -126,9 +126,9 @@ def test_a_result_that_is_settled_with_its_ack_costs_no_renewal(request, monkeyp
     consumer = idle_consumer(MemoryQueue("q", space=space), MemoryDataStore("q", space=space))
     consumer.invoker.queue.write(b"message")
     add_result(consumer, claim_anew(consumer), b"fine")
-    monkeypatch.delattr(type(consumer.source), "extend")
+    monkeypatch.delattr(type(consumer.queues[0].source), "extend")
 
-    consumer.outbox.flush()
+    consumer.queues[0].outbox.flush()
 
     assert consumer.stats.done == 1
 
@@ -145,11 +145,11 @@ def test_a_queue_that_is_away_when_a_result_is_found_makes_no_dead_letter(two_ru
         raise ConnectionError("the cable is out")
 
     with monkeypatch.context() as patch:
-        patch.setattr(good.source, "extend", extend)
-        good.outbox.flush()
-    assert good.outbox.parked == 1
-    good.outbox._parked._again_at = 0.0
-    good.outbox.flush()
+        patch.setattr(good.queues[0].source, "extend", extend)
+        good.queues[0].outbox.flush()
+    assert good.queues[0].outbox.parked == 1
+    good.queues[0].outbox._parked._again_at = 0.0
+    good.queues[0].outbox.flush()
 
     assert good.invoker.results.peek(delivery.message_id) == b"good"
     assert (good.stats.done, good.stats.buried) == (1, 0)

@@ -100,9 +100,9 @@ def test_what_has_ended_a_worker_is_not_given_back_and_its_delivery_counts(consu
 
     stop(consumer)
 
-    assert not consumer.source.claim(1, 60).deliveries
+    assert not consumer.queues[0].source.claim(1, 60).deliveries
     clock.advance(consumer.lease)
-    [delivery] = consumer.source.claim(1, 60).deliveries
+    [delivery] = consumer.queues[0].source.claim(1, 60).deliveries
     assert delivery.attempt == 2
 
 
@@ -157,7 +157,7 @@ def test_an_idle_consumer_stops_without_waiting_for_its_claim_to_end(invoker, ru
 
     consumer.stop(timeout=PATIENCE)
 
-    assert not consumer.fetcher.is_alive()
+    assert not consumer.queues[0].fetcher.is_alive()
 
 
 def test_nothing_is_claimed_after_a_stop(invoker, run_consumer, slow):
@@ -226,7 +226,7 @@ def finish_while_cut_off(invoker, run_consumer, tries, **settings):
 
 def test_what_a_command_did_is_written_when_the_server_comes_back_during_the_stop(cut_off, run_consumer, eventually):
     consumer, result = finish_while_cut_off(cut_off, run_consumer, tries=10**9, shutdown_timeout=PATIENCE)
-    eventually(consumer.outbox.left)
+    eventually(consumer.queues[0].outbox.left)
     cut_off.queue.cut_off(tries=5)
 
     assert consumer.stop()
@@ -242,7 +242,7 @@ def test_a_command_whose_outcome_waits_already_is_not_given_back_too(
     # The first that a worker does after it has handed over an outcome.
     monkeypatch.setattr(Prefetch, "observe", lambda self, duration: let_go.wait(10 * PATIENCE))
     consumer, _ = finish_while_cut_off(cut_off, run_consumer, tries=10**9)
-    eventually(consumer.outbox.left)
+    eventually(consumer.queues[0].outbox.left)
 
     consumer.stop(timeout=0)
 
@@ -253,7 +253,7 @@ def test_a_command_whose_outcome_waits_already_is_not_given_back_too(
 
 def test_what_could_not_be_written_in_time_is_said_and_counts_as_unfinished(cut_off, run_consumer, eventually, caplog):
     consumer, _ = finish_while_cut_off(cut_off, run_consumer, tries=10**9)
-    eventually(consumer.outbox.left)
+    eventually(consumer.queues[0].outbox.left)
 
     assert not consumer.stop(timeout=0.1)
 
@@ -276,11 +276,11 @@ def test_a_message_that_could_not_be_given_back_is_said(cut_off, run_consumer, s
 
 def test_giving_everything_back_at_once_leaves_alone_what_has_an_outcome(cut_off, run_consumer, eventually, caplog):
     consumer, result = finish_while_cut_off(cut_off, run_consumer, tries=10**9)
-    eventually(consumer.outbox.left)
+    eventually(consumer.queues[0].outbox.left)
     # Nobody tries to write it while the server comes back: half a try would tell that the server refuses it.
-    consumer.fetcher.stop()
+    consumer.queues[0].fetcher.stop()
     consumer.pool.stop()
-    for thread in (consumer.fetcher, *consumer.pool.workers):
+    for thread in (consumer.queues[0].fetcher, *consumer.pool.workers):
         thread.join(PATIENCE)
     cut_off.queue.cut_off(tries=0)
 

@@ -84,7 +84,7 @@ def test_the_fetch_loop_goes_on_after_anything(invoker, add, run_consumer, monke
 @pytest.mark.usefixtures("no_pause")
 def test_what_was_claimed_when_the_fetch_loop_failed_is_given_back_and_runs(invoker, add, run_consumer, monkeypatch):
     consumer = run_consumer(invoker)
-    monkeypatch.setattr(consumer.poison, "divide", FailsOnce(consumer.poison.divide))
+    monkeypatch.setattr(consumer.queues[0].poison, "divide", FailsOnce(consumer.queues[0].poison.divide))
 
     assert add(1, 2).get(blocking=True, timeout=PATIENCE) == 3
 
@@ -92,7 +92,7 @@ def test_what_was_claimed_when_the_fetch_loop_failed_is_given_back_and_runs(invo
 @pytest.mark.usefixtures("no_pause")
 def test_a_worker_goes_on_after_anything(invoker, add, run_consumer, monkeypatch):
     consumer = run_consumer(invoker, threads=1)
-    monkeypatch.setattr(consumer.prefetch, "observe", FailsOnce(consumer.prefetch.observe))
+    monkeypatch.setattr(consumer.queues[0].prefetch, "observe", FailsOnce(consumer.queues[0].prefetch.observe))
 
     assert add(1, 2).get(blocking=True, timeout=PATIENCE) == 3
     assert add(3, 4).get(blocking=True, timeout=PATIENCE) == 7
@@ -113,11 +113,11 @@ def test_a_worker_begins_though_a_plugin_is_interrupted_when_it_is_told(invoker,
 @pytest.mark.usefixtures("no_pause")
 def test_what_a_worker_cannot_hand_on_is_not_held_any_longer(invoker, add, run_consumer, eventually, monkeypatch):
     consumer = run_consumer(invoker, threads=1)
-    monkeypatch.setattr(consumer.outbox, "add", FailsOnce(consumer.outbox.add))
+    monkeypatch.setattr(consumer.queues[0].outbox, "add", FailsOnce(consumer.queues[0].outbox.add))
 
     add(1, 2)
 
-    eventually(lambda: consumer.stats.claimed == 1 and not len(consumer.in_flight))
+    eventually(lambda: consumer.stats.claimed == 1 and not len(consumer.queues[0].in_flight))
     assert consumer.snapshot().running == {}
 
 

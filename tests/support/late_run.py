@@ -26,16 +26,16 @@ def idle_consumer(queue: LeasedQueue, store: BaseDataStore) -> Consumer:
 def claim_anew(consumer: Consumer, lease: float = 600.0) -> Delivery:
     """Claim the one message of a consumer's queue, when the lease that is on it has ended."""
     deadline = time.monotonic() + PATIENCE
-    while not (deliveries := consumer.source.claim(1, lease).deliveries):
+    while not (deliveries := consumer.queues[0].source.claim(1, lease).deliveries):
         assert time.monotonic() < deadline, "the message does not come back"
         time.sleep(0.005)
-    consumer.in_flight.add(deliveries)
+    consumer.queues[0].in_flight.add(deliveries)
     return deliveries[0]
 
 
 def add_result(consumer: Consumer, delivery: Delivery, value: bytes) -> None:
     """Have a delivery acked, with a result."""
-    consumer.outbox.add(Ack(delivery, ResultWrite(consumer.invoker.results, delivery.message_id, value)))
+    consumer.queues[0].outbox.add(Ack(delivery, ResultWrite(consumer.invoker.results, delivery.message_id, value)))
 
 
 def result_after_a_late_run(queue: LeasedQueue, store: BaseDataStore) -> bytes | EmptyDataType:
@@ -46,10 +46,10 @@ def result_after_a_late_run(queue: LeasedQueue, store: BaseDataStore) -> bytes |
     lost = claim_anew(late, lease=0.01)
     delivery = claim_anew(good)
     add_result(good, delivery, b"good")
-    good.outbox.flush()
+    good.queues[0].outbox.flush()
 
     add_result(late, lost, b"late")
-    late.outbox.flush()
+    late.queues[0].outbox.flush()
 
     assert (good.stats.done, good.stats.lost, late.stats.done, late.stats.lost) == (1, 0, 0, 1)
     return store.peek(delivery.message_id)

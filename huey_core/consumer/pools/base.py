@@ -9,7 +9,23 @@ if TYPE_CHECKING:
 
     from huey_core.backends.leased import Delivery
 
-__all__ = ["Run", "WorkerPool"]
+__all__ = ["Run", "Runner", "WorkerPool"]
+
+
+class Runner(Protocol):
+    """What is done with the deliveries of one queue."""
+
+    def run(self, delivery: Delivery) -> None:
+        """Run a delivery in a worker, and hand its outcome on. What it raises restarts the worker."""
+
+    def has_run(self) -> None:
+        """Called by the worker when it has run one and is idle."""
+
+    def release(self, delivery: Delivery) -> None:
+        """Give back a delivery that has not run to its end."""
+
+    def abandon(self, delivery: Delivery) -> None:
+        """Hold a delivery no longer that has ended the worker that ran it."""
 
 
 class Run(NamedTuple):
@@ -17,15 +33,17 @@ class Run(NamedTuple):
 
     Attributes:
         delivery: The delivery.
+        runner: What runs it.
         started: When it started, on the monotonic clock.
     """
 
     delivery: Delivery
+    runner: Runner
     started: float
 
 
 class WorkerPool(Protocol):
-    """Runs deliveries, several at once.
+    """Runs deliveries, several at once, of one queue or of several that share it.
 
     Attributes:
         size: How many it runs at once.
@@ -36,13 +54,16 @@ class WorkerPool(Protocol):
     def start(self) -> None:
         """Begin to run what is put in."""
 
-    def put(self, deliveries: Sequence[Delivery]) -> None:
-        """Add deliveries, in order, to be run when a worker is idle."""
+    def put(self, deliveries: Sequence[Delivery], runner: Runner) -> None:
+        """Add deliveries, in order, to be run by ``runner`` when a worker is idle."""
 
     def waiting(self) -> int:
         """How many deliveries wait for an idle worker."""
 
-    def drain(self) -> list[Delivery]:
+    def unfinished(self) -> int:
+        """How many deliveries it has taken and not run to their end."""
+
+    def drain(self) -> list[tuple[Delivery, Runner]]:
         """Remove and return what waits for an idle worker, in order."""
 
     def running(self) -> list[Run]:
@@ -54,5 +75,5 @@ class WorkerPool(Protocol):
     def wait(self, seconds: float) -> bool:
         """Wait for workers to end, for so long at the most, and return whether all have ended."""
 
-    def abandoned(self) -> list[Delivery]:
+    def abandoned(self) -> list[Run]:
         """Remove and return the deliveries that have ended the worker that ran them."""

@@ -8,7 +8,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
-from huey_core.consumer.pools.base import Run
+from huey_core.consumer.pools.base import Run, Runner
 from huey_core.consumer.supervision import run_supervised
 
 if TYPE_CHECKING:
@@ -24,8 +24,7 @@ class ThreadPool:
 
     Args:
         size: How many threads there are.
-        run: Runs a delivery and hands its outcome on. What it raises restarts the worker.
-        ended: Called by the worker when it has run one and is idle.
+        is_idle: Called by a worker when it has run a delivery.
         on_start: Called in a worker's thread with the name of the worker, before the first delivery.
         on_stop: The same after the last one.
     """
@@ -33,16 +32,17 @@ class ThreadPool:
     def __init__(
         self,
         size: int,
-        run: Callable[[Delivery], None],
-        ended: Callable[[], None],
+        is_idle: Callable[[], None],
         *,
         on_start: Callable[[str], None],
         on_stop: Callable[[str], None],
     ) -> None:
         self.size = size
-        self._queue: SimpleQueue[Delivery | None] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[Delivery, Runner] | None] = SimpleQueue()
+        self._taken = 0
+        self._taking = threading.Lock()
         self.workers = [
-            _Worker(f"worker-{number}", self._queue, run, ended, on_start=on_start, on_stop=on_stop)
+            _Worker(f"worker-{number}", self._queue, is_idle, on_start=on_start, on_stop=on_stop)
             for number in range(1, size + 1)
         ]
 
@@ -51,24 +51,32 @@ class ThreadPool:
         for worker in self.workers:
             worker.start()
 
-    def put(self, deliveries: Sequence[Delivery]) -> None:
+    def put(self, deliveries: Sequence[Delivery], runner: Runner) -> None:
         """Add deliveries, in order."""
+        with self._taking:
+            self._taken += len(deliveries)
         for delivery in deliveries:
-            self._queue.put(delivery)
+            self._queue.put((delivery, runner))
 
     def waiting(self) -> int:
         """How many deliveries wait for an idle worker."""
         return self._queue.qsize()
 
-    def drain(self) -> list[Delivery]:
+    def unfinished(self) -> int:
+        """How many deliveries were put in and not run to their end."""
+        return self._taken - sum(worker.finished for worker in self.workers)
+
+    def drain(self) -> list[tuple[Delivery, Runner]]:
         """Remove and return what waits, in order."""
         drained = []
         # Not "while there is something": a worker may be the one to take it, and get() would wait for the next.
         with suppress(Empty):
             while True:
-                delivery = self._queue.get_nowait()
-                if delivery is not None:
-                    drained.append(delivery)
+                waiting = self._queue.get_nowait()
+                if waiting is not None:
+                    drained.append(waiting)
+        with self._taking:
+            self._taken -= len(drained)
         return drained
 
     def running(self) -> list[Run]:
@@ -87,13 +95,13 @@ class ThreadPool:
             alive.join(seconds)
         return not any(worker.is_alive() for worker in self.workers)
 
-    def abandoned(self) -> list[Delivery]:
+    def abandoned(self) -> list[Run]:
         """Remove and return the deliveries whose threads have died of them."""
         found = []
         for worker in self.workers:
             if (run := worker.current) is not None and not worker.is_alive():
                 worker.current = None
-                found.append(run.delivery)
+                found.append(run)
         return found
 
 
@@ -102,14 +110,14 @@ class _Worker(threading.Thread):
 
     Attributes:
         current: What it runs now.
+        finished: How many deliveries it has run.
     """
 
     def __init__(
         self,
         name: str,
-        queue: SimpleQueue[Delivery | None],
-        run: Callable[[Delivery], None],
-        ended: Callable[[], None],
+        queue: SimpleQueue[tuple[Delivery, Runner] | None],
+        is_idle: Callable[[], None],
         *,
         on_start: Callable[[str], None],
         on_stop: Callable[[str], None],
@@ -117,10 +125,10 @@ class _Worker(threading.Thread):
         # A daemon, because a command that does not end must not keep the process from ending.
         super().__init__(name=f"huey-{name}", daemon=True)
         self.current: Run | None = None
+        self.finished = 0
         self._worker_name = name
         self._queue = queue
-        self._run_one = run
-        self._ended = ended
+        self._is_idle = is_idle
         self._on_start = on_start
         self._on_stop = on_stop
 
@@ -131,10 +139,17 @@ class _Worker(threading.Thread):
         self._on_stop(self._worker_name)
 
     def _work(self) -> None:
-        # What a run has left that failed before this one.
+        if self.current is not None:
+            # What it ran when it crashed.
+            self._finish()
+        while (waiting := self._queue.get()) is not None:
+            delivery, runner = waiting
+            self.current = Run(delivery, runner, time.monotonic())
+            runner.run(delivery)
+            self._finish()
+            self._is_idle()
+            runner.has_run()
+
+    def _finish(self) -> None:
         self.current = None
-        while (delivery := self._queue.get()) is not None:
-            self.current = Run(delivery, time.monotonic())
-            self._run_one(delivery)
-            self.current = None
-            self._ended()
+        self.finished += 1

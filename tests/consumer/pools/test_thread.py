@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import threading
 from queue import SimpleQueue
+from typing import Any
 
 from huey_core.backends.leased import Delivery
 from huey_core.consumer.pools import ThreadPool, thread
 
 PATIENCE = 30.0
+
+
+RUNNER: Any = object()
+"""Runs the deliveries of one queue."""
 
 
 class TakenMeanwhile(SimpleQueue):
@@ -23,23 +28,23 @@ class TakenMeanwhile(SimpleQueue):
 
 def make_pool() -> ThreadPool:
     """A pool of two workers, that are not started."""
-    return ThreadPool(2, lambda delivery: None, lambda: None, on_start=lambda worker: None, on_stop=lambda worker: None)
+    return ThreadPool(2, lambda: None, on_start=lambda worker: None, on_stop=lambda worker: None)
 
 
 def test_everything_is_drained_in_order_without_the_words_to_end():
     pool = make_pool()
     deliveries = [Delivery(b"", str(number), "receipt", 1) for number in range(3)]
-    pool.put(deliveries)
+    pool.put(deliveries, RUNNER)
     pool.stop()
 
-    assert pool.drain() == deliveries
-    assert pool.waiting() == 0
+    assert pool.drain() == [(delivery, RUNNER) for delivery in deliveries]
+    assert (pool.waiting(), pool.unfinished()) == (0, 0)
 
 
 def test_draining_does_not_wait_for_what_a_worker_has_taken_meanwhile(monkeypatch):
     monkeypatch.setattr(thread, "SimpleQueue", TakenMeanwhile)
     pool = make_pool()
-    pool.put([Delivery(b"", "message", "receipt", 1)])
+    pool.put([Delivery(b"", "message", "receipt", 1)], RUNNER)
     draining = threading.Thread(target=pool.drain, daemon=True)
 
     draining.start()

@@ -1,0 +1,193 @@
+"""A queue that a consumer serves, with the parts that belong to it alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from huey_core import hookspecs
+from huey_core.backends.leased import Release
+from huey_core.consumer.clock_offset import measured_offset
+from huey_core.consumer.dead_letters import DeadLetterReporter
+from huey_core.consumer.delivery_runner import DeliveryRunner
+from huey_core.consumer.fetcher import Fetcher
+from huey_core.consumer.in_flight import InFlight
+from huey_core.consumer.lease_renewal import LeaseRenewal
+from huey_core.consumer.outbox import Outbox
+from huey_core.consumer.poison import PoisonIsolation
+from huey_core.consumer.prefetch import Prefetch
+from huey_core.consumer.result_writer import ResultWriter
+from huey_core.consumer.retry import BackOff, Outage, Pauses
+from huey_core.consumer.source import source_of
+from huey_core.invoker.runner import CommandRunner
+from huey_core.message import read_header
+from huey_core.safe_logging import get_logger
+from huey_core.text import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from huey_core.backends.leased import Delivery
+    from huey_core.consumer.pools import WorkerPool
+    from huey_core.consumer.supervision import Service
+    from huey_core.invoker.invoker import Invoker
+    from huey_core.settings import ConsumerConfig
+
+__all__ = ["ServedQueue"]
+
+log: Final = get_logger(__name__)
+
+
+class ServedQueue:
+    """Claims from one queue for a pool that other queues may share, renews its leases, and settles its outcomes.
+
+    Args:
+        invoker: The invoker whose queue it is.
+        config: The settings.
+        pool: Runs the deliveries.
+        beat: Called three times in a lease, whether the server answers or not.
+
+    Attributes:
+        invoker: The invoker.
+        name: The name of the queue.
+        source: The queue, or its adapter.
+        lease: Seconds that a lease lasts.
+        outage: The state of its server.
+        in_flight: The deliveries under our lease.
+        outbox: Their outcomes.
+        poison: Says which may be held together.
+        prefetch: Says how many to hold ahead of the workers.
+        fetcher: Claims them.
+        lease_renewal: Renews their leases.
+        dead_letters: Reports dead letters.
+    """
+
+    def __init__(self, invoker: Invoker, config: ConsumerConfig, pool: WorkerPool, beat: Callable[[], None]) -> None:
+        self.invoker = invoker
+        self.name = invoker.queue.name
+        self.lease = config.lease or invoker.lease
+        self._pauses = Pauses(config.initial_delay, config.backoff, config.max_delay)
+        self.source = source_of(invoker, self._pauses)
+        self.outage = Outage(f"the queue {self.name!r}", log)
+        self.in_flight = InFlight()
+        self.poison = PoisonIsolation(self.source.max_deliveries, self.in_flight, self._is_run_here, self.lease)
+        # What is held ahead is lost with this process where nothing is redelivered.
+        self.prefetch = Prefetch(config.threads, config.prefetch if self.source.redelivers else 0)
+        store_outage = Outage(f"the result store {invoker.result_store!r}", log, self._clock)
+        results = ResultWriter(
+            self.source.settles_into, BackOff(store_outage, "storing results", self._pauses), self._clock
+        )
+        self.dead_letters = self._dead_letter_reporter()
+        self.outbox = Outbox(
+            source=self.source,
+            in_flight=self.in_flight,
+            results=results,
+            serializer=invoker.serializer,
+            has_buried=self.dead_letters.has_buried if self.dead_letters else lambda delivery: None,
+            has_parked=self.poison.has_run,
+            cannot_write=self._cannot_write,
+            lease=self.lease if self.source.redelivers else None,
+            back_off=self.back_off("settling"),
+            clock=self._clock,
+        )
+        runner = DeliveryRunner(
+            runner=CommandRunner(
+                invoker, config.unreadable_delay, self.source.max_deliveries, log_commands=config.log_commands
+            ),
+            may_be_revoked=lambda: self.fetcher.revocable,
+            in_flight=self.in_flight,
+            outbox=self.outbox,
+            prefetch=self.prefetch,
+            fate=self.source.fate,
+            has_run=self._has_run,
+        )
+        self.fetcher = Fetcher(
+            source=self.source,
+            lease=self.lease,
+            pool=pool,
+            runner=runner,
+            in_flight=self.in_flight,
+            outbox=self.outbox,
+            prefetch=self.prefetch,
+            poison=self.poison,
+            may_be_revoked=self._may_be_revoked,
+            report=self.dead_letters.add if self.dead_letters else lambda message_ids: None,
+            back_off=self.back_off("claiming"),
+        )
+        self.lease_renewal = LeaseRenewal(
+            source=self.source,
+            in_flight=self.in_flight,
+            lease=self.lease,
+            is_settling=self.outbox.is_settling,
+            measure_clock=self.measure_clock,
+            beat=beat,
+            back_off=self.back_off("renewing leases"),
+        )
+
+    @property
+    def keepers(self) -> list[Service]:
+        """The services that what is in flight needs until the end."""
+        return [self.lease_renewal] if self.dead_letters is None else [self.lease_renewal, self.dead_letters]
+
+    def measure_clock(self) -> None:
+        """Compare the clock of this process with the one that decides about leases and delays."""
+        self.invoker.clock_offset = measured_offset(self.invoker.clock_offset, self.source.now)
+
+    def release_all(self) -> None:
+        """Give back all that is in flight and has no outcome."""
+        over = {outcome.delivery.receipt for outcome in self.outbox.left()}
+        for delivery in self.in_flight.all():
+            if delivery.receipt not in over:
+                self.outbox.add(Release(delivery))
+
+    def report_what_is_left(self) -> bool:
+        """Say in the log what could not be written, and return whether there are outcomes of commands among it."""
+        left = self.outbox.left()
+        outcomes = sum(not isinstance(outcome, Release) for outcome in left)
+        messages = len(left) - outcomes + self.source.unplaced
+        if outcomes:
+            log.error("%s could not be written; %s", counted(outcomes, "outcome"), self.source.fate)
+        if messages:
+            log.error("%s could not be given back; %s", counted(messages, "message"), self.source.fate)
+        return outcomes > 0
+
+    def back_off(self, doing: str) -> BackOff:
+        """Make what a part needs to go on after a failure of this queue's server.
+
+        Args:
+            doing: What the part does, for the log.
+        """
+        return BackOff(self.outage, doing, self._pauses)
+
+    def _has_run(self) -> None:
+        self.fetcher.finished_one()
+
+    def _clock(self) -> float:
+        return self.outage.clock()
+
+    def _is_run_here(self, delivery: Delivery) -> bool:
+        """Whether the command of a message would be run, as far as its header says; the body is not looked at."""
+        header = read_header(delivery.data)
+        return header.command_name in self.invoker.registry and header.serializer in self.invoker.accepted
+
+    def _may_be_revoked(self) -> bool:
+        return self.invoker.revokes and self.invoker.revocations.any()
+
+    def _cannot_write(self, message_id: str, reason: str) -> None:
+        """Tell plugins of a message that is buried because its outcome can never be written."""
+        self.invoker.plugins.notify(
+            hookspecs.huey_command_buried, invoker=self.invoker, command=None, message_id=message_id, reason=reason
+        )
+
+    def _dead_letter_reporter(self) -> DeadLetterReporter | None:
+        queue = self.invoker.leased_queue
+        if queue is None:
+            return None
+        outage = Outage("the reporting of dead letters", log, self._clock)
+        return DeadLetterReporter(
+            self.invoker,
+            queue,
+            lease=self.lease,
+            has_reported=self.in_flight.buried_by_claim,
+            back_off=BackOff(outage, f"queue {queue.name!r}", self._pauses),
+            clock=self._clock,
+        )
