@@ -74,7 +74,6 @@ __all__ = [
     "encode_header",
     "encode_result_header",
     "join",
-    "pack",
     "read_header",
     "read_message",
     "read_result",
@@ -338,15 +337,6 @@ def _after_id(state: str, serializer: str) -> str:
 def join(header_bytes: bytes, body: bytes) -> bytes:
     """Put the result of :func:`encode_header` and a body together."""
     return header_bytes + body
-
-
-def pack(header: dict[str, Any], body: bytes) -> bytes:
-    """Build a message from its header and its body.
-
-    Raises:
-        EncodeError: The header holds something that JSON does not have.
-    """
-    return encode_header(header) + body
 
 
 def unpack(data: bytes) -> tuple[dict[str, Any], bytes, bytes]:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from huey_core.exceptions import DecodeError, EncodeError
-from huey_core.message import MessageHeader, encode_header, encode_result_header, join, pack, read_header, unpack
+from huey_core.message import MessageHeader, encode_header, encode_result_header, join, read_header, unpack
+from wire import pack
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

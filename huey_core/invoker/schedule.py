@@ -59,10 +59,6 @@ class CommandSchedule:
         before = self._change(lambda entries: {key: entry for key, entry in entries.items() if key != message_id})
         return message_id in before
 
-    def is_pending(self, message_id: str) -> bool:
-        """Whether a message waits for its time."""
-        return message_id in self._current()
-
     def take_due(self, now: float) -> list[tuple[str, bytes]]:
         """Remove the messages that are due at ``now`` and return them with their ids, the earliest first."""
         before = self._change(lambda entries: {key: entry for key, entry in entries.items() if entry[0] > now})

@@ -10,9 +10,9 @@ from click.testing import CliRunner
 
 from huey_core.backends.leased import Bury, Message
 from huey_core.cli.group import huey
-from huey_core.message import pack
 from huey_core.plugins.backends import backend_registry, open_backend
 from plain_backend import PlainBackend
+from wire import pack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

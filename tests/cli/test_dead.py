@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 
 from huey_core.backends.leased import Bury, Message, State
-from huey_core.message import pack
+from wire import pack
 
 
 def dead(cli) -> list[str]:

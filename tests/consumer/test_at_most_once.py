@@ -12,9 +12,9 @@ from huey_core.backends.leased import Ack, Message, Release, Retry
 from huey_core.consumer import Consumer
 from huey_core.consumer.at_most_once import AtMostOnceSource
 from huey_core.invoker.schedule import CommandSchedule
-from huey_core.message import pack
 from huey_memory import MemoryDataStore
 from plain_backend import PlainQueue, PlainStore
+from wire import pack
 
 
 @pytest.fixture
@@ -295,7 +295,7 @@ def test_what_neither_the_schedule_nor_the_queue_takes_is_tried_again(fragile_st
 
     source.claim(10, 60)
 
-    assert CommandSchedule(fragile_store).is_pending("later")
+    assert CommandSchedule(fragile_store).remove("later")
 
 
 def test_a_batch_that_failed_half_way_does_not_do_its_first_half_again(fragile_store):
@@ -311,7 +311,7 @@ def test_a_batch_that_failed_half_way_does_not_do_its_first_half_again(fragile_s
 
     assert source.settle(batch) == [True, True]
     assert queue.messages == [a.data]
-    assert CommandSchedule(fragile_store).is_pending("b")
+    assert CommandSchedule(fragile_store).remove("b")
 
 
 def test_outcomes_that_failed_together_may_be_settled_singly(fragile_store):

@@ -10,7 +10,7 @@ from huey_core.consumer import Consumer
 from huey_core.consumer import poison as poison_module
 from huey_core.consumer.in_flight import InFlight
 from huey_core.consumer.poison import PoisonIsolation
-from huey_core.message import pack
+from wire import pack
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 
 from huey_core.backends.leased import Bury, Message, State
 from huey_core.inspection.actions import act, dead_ids, retry
-from huey_core.message import pack
 from huey_memory import ManualClock, MemoryQueue
+from wire import pack
 
 _spaces = itertools.count()
 

@@ -13,10 +13,10 @@ from huey_core import CommandRegistry, Invoker, QueueCommand, queue_command
 from huey_core.backends.leased import State, StoredMessage
 from huey_core.exceptions import BodyTooLarge
 from huey_core.inspection.messages import Arguments, MessageFacts
-from huey_core.message import pack
 from huey_core.serializers.base import Serializer, WrappingSerializer
 from huey_core.serializers.json import JSONSerializer
 from huey_core.serializers.signed import SignedSerializer
+from wire import pack
 
 LIMIT = 1024
 

@@ -30,7 +30,6 @@ def test_a_message_can_be_removed(store):
     schedule = CommandSchedule(store)
     schedule.add("a", 10.0, b"A")
 
-    assert schedule.is_pending("a")
     assert schedule.remove("a")
     assert not schedule.remove("a")
     assert len(schedule) == 0
@@ -80,4 +79,4 @@ def test_a_change_that_could_not_be_stored_has_not_happened(change):
         change(schedule)
 
     assert len(schedule) == 1
-    assert schedule.is_pending("a")
+    assert schedule.next_due() == 10.0

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from huey_core.backends.leased import Bury
-from huey_core.message import pack
+from wire import pack
 
 SCRIPT = "<script>alert('x')</script>"
 
