@@ -54,39 +54,22 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 class InvokerLike(CommandInvoker, Protocol):
-    """What hooks, and others that the :class:`~huey_core.Invoker` itself needs, may use of it."""
+    """What hooks, and others that the :class:`~huey_core.Invoker` itself needs, may use of it, as it describes it."""
 
-    @property
-    def registry(self) -> CommandRegistry:
-        """Where commands are registered and found."""
-
-    @property
-    def result_store(self) -> BaseDataStore | None:
-        """Where results are kept, if they are."""
+    registry: CommandRegistry
+    result_store: BaseDataStore | None
+    result_ttl: float | None
+    serializer: Serializer
+    accepted: Mapping[str, Serializer]
+    max_body_size: int
 
     @property
     def results(self) -> BaseDataStore:
-        """The same, or a ``ConfigurationError``."""
+        """The result store, or a ``ConfigurationError``."""
 
     @property
     def results_expire(self) -> bool:
         """Whether the result store forgets values by itself."""
-
-    @property
-    def result_ttl(self) -> float | None:
-        """Seconds for which results are kept in such a store; ``None`` keeps them for ever."""
-
-    @property
-    def serializer(self) -> Serializer:
-        """Writes arguments and results."""
-
-    @property
-    def accepted(self) -> Mapping[str, Serializer]:
-        """The serializers whose messages are read, by name."""
-
-    @property
-    def max_body_size(self) -> int:
-        """The most bytes of arguments, and of a result."""
 
     def now(self) -> float:
         """The current time in seconds since the epoch, by the queue's clock as far as it is known."""
@@ -96,23 +79,18 @@ class InvokerLike(CommandInvoker, Protocol):
 
 
 class ConsumerLike(Protocol):
-    """What a hook may use of the :class:`~huey_core.consumer.Consumer` that it is given."""
+    """What a hook may use of the :class:`~huey_core.consumer.Consumer` that it is given, as that describes it."""
+
+    config: ConsumerConfig
+    lease: float
 
     @property
     def invoker(self) -> InvokerLike:
         """The invoker whose commands it runs."""
 
     @property
-    def config(self) -> ConsumerConfig:
-        """Its settings."""
-
-    @property
     def name(self) -> str:
         """What it is called among the consumers of its queue."""
-
-    @property
-    def lease(self) -> float:
-        """Seconds for which it holds a message before it renews."""
 
     def snapshot(self) -> Snapshot:
         """What it holds and has done."""

@@ -52,13 +52,8 @@ class CallRevocations(Protocol):
 class CommandInvoker(Protocol):
     """What a command knows of its invoker."""
 
-    @property
-    def queue(self) -> BaseQueue:
-        """Where commands are written."""
-
-    @property
-    def task_store(self) -> BaseDataStore | None:
-        """Where consumers keep their own state, if they do."""
+    queue: BaseQueue
+    task_store: BaseDataStore | None
 
     @property
     def backends(self) -> Sequence[Backend]:

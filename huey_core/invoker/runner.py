@@ -39,9 +39,7 @@ T = TypeVar("T")
 class RunningInvoker(hookspecs.InvokerLike, Protocol):
     """What is needed of an invoker to run its commands."""
 
-    @property
-    def codec(self) -> CommandCodec:
-        """Reads messages, and writes those of retries."""
+    codec: CommandCodec
 
     @property
     def plugins(self) -> PluginManager:
