@@ -181,13 +181,12 @@ class CommandFunction(Generic[P, R, Handle]):
             raise ConfigurationError(
                 f"convert_utc must be True or False, not {convert_utc!r}; how long to wait is given by name: delay=60"
             )
-        command = self.command_class((tuple(args or ()), dict(kwargs or {})), overrides=self._overrides)
         if eta is not None and delay is not None:
             raise ConfigurationError("schedule() takes either eta= or delay=, not both")
-        if eta is not None:
-            command.eta = to_epoch(eta, convert_utc)
-        elif delay is not None:
-            command.eta = self.invoker.now() + seconds("delay", delay, least=-MAX_SECONDS)
+        at = None if eta is None else to_epoch(eta, convert_utc)
+        if delay is not None:
+            at = self.invoker.now() + seconds("delay", delay, least=-MAX_SECONDS)
+        command = self.command_class((tuple(args or ()), dict(kwargs or {})), eta=at, overrides=self._overrides)
         return self.invoker.enqueue(command)  # type: ignore[return-value]
 
     def using(self, /, **options: Unpack[GivenOptions]) -> Self:

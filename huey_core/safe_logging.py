@@ -43,10 +43,16 @@ class SafeLogger:
 
     Args:
         logger: The logger to write to.
+        fields: What every record has in ``extra``, beside what is given with it.
     """
 
-    def __init__(self, logger: logging.Logger) -> None:
+    def __init__(self, logger: logging.Logger, fields: Fields = None) -> None:
         self._logger = logger
+        self._fields = fields or {}
+
+    def with_fields(self, **fields: object) -> SafeLogger:
+        """The same logger, whose records have these fields beside their own."""
+        return SafeLogger(self._logger, {**self._fields, **fields})
 
     def debug(self, message: str, *args: object, exc_info: ExcInfo = None, extra: Fields = None) -> None:
         """Log what only a developer wants to know."""
@@ -80,7 +86,7 @@ class SafeLogger:
 
     def _write(self, level: int, message: str, args: tuple[object, ...], exc_info: ExcInfo, extra: Fields) -> None:
         try:
-            fields = None if extra is None else {name: _escaped(value) for name, value in extra.items()}
+            fields = {name: _escaped(value) for name, value in {**self._fields, **(extra or {})}.items()}
             self._handle(level, message, tuple(_escaped(arg) for arg in args), _raised(exc_info), fields)
         except BaseException as failure:
             if is_interrupt(failure):

@@ -76,6 +76,7 @@ class AtMostOnceSource:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._queue = queue
+        self._log = log.with_fields(queue=queue.name)
         self._schedule = schedule
         self._task_store = task_store
         self._pauses = pauses
@@ -83,6 +84,11 @@ class AtMostOnceSource:
         self._woken = threading.Event()
         self._attempts: dict[str, int] = {}
         self._unplaced: list[bytes] = []
+
+    @property
+    def queue_name(self) -> str:
+        """What the queue is called."""
+        return self._queue.name
 
     def is_paused(self) -> bool:
         """A plain queue cannot be paused; to measure it shows whether the server answers."""
@@ -223,13 +229,23 @@ class AtMostOnceSource:
 
     def _keep_dead(self, delivery: Delivery, reason: str) -> None:
         if self._task_store is None:
-            log.error("message %s is lost, because dead letters need a task store: %s", delivery.message_id, reason)
+            self._log.error(
+                "message %s is lost, because dead letters need a task store: %s",
+                delivery.message_id,
+                reason,
+                extra={"task_id": delivery.message_id},
+            )
         else:
             # Of a periodic command's ticks, the latest takes the place of the one before.
             command_name = command_of_tick(delivery.data)
             key = delivery.message_id if command_name is None else f"tick:{command_name}"
             self._task_store.put(f"dead:{key}", delivery.data)
-            log.error("message %s is kept in the task store under 'dead:...': %s", delivery.message_id, reason)
+            self._log.error(
+                "message %s is kept in the task store under 'dead:...': %s",
+                delivery.message_id,
+                reason,
+                extra={"task_id": delivery.message_id},
+            )
 
 
 def _deliver(data: bytes, message_id: str, attempt: int = 1) -> Delivery:

@@ -67,6 +67,7 @@ class Consumer:
             raise TypeError(f"settings are given in config or singly, not both: {', '.join(settings)}")
         self.config = settings_for(invoker, ConsumerConfig(**settings) if config is None else config)
         self.invoker = invoker
+        self._log = log.with_fields(queue=invoker.queue.name)
         plugins = invoker.plugins
         plugins.register(STARTUP_REPORT, "huey_core.startup_report")
         plugins.register(HEARTBEAT, "huey_core.heartbeat")
@@ -116,16 +117,17 @@ class Consumer:
         for lines in self.invoker.plugins.call_all(hookspecs.huey_consumer_report, consumer=self):
             for line in lines:
                 text = line.removeprefix(WARNING)
-                (log.info if text == line else log.warning)("%s", text)
+                (self._log.info if text == line else self._log.warning)("%s", text)
         self.invoker.plugins.call(hookspecs.huey_consumer_start, consumer=self)
         self.pool.start()
         for service in self._services:
             service.start()
         for queue in self.queues:
             if queue.name in paused:
-                log.warning("queue %r: ready, but it is paused; 'huey resume' lets it go on", queue.name)
+                warning = "queue %r: ready, but it is paused; 'huey resume' lets it go on"
+                log.warning(warning, queue.name, extra={"queue": queue.name})
             else:
-                log.info("queue %r: ready", queue.name)
+                log.info("queue %r: ready", queue.name, extra={"queue": queue.name})
 
     def stop(self, reason: str = "stopped", timeout: float | None = None) -> bool:
         """Stop claiming, let running commands finish, give back the rest at once, and wait for all that.
@@ -145,13 +147,13 @@ class Consumer:
             return self._finished
         timeout = self.config.shutdown_timeout if timeout is None else timeout
         running = counted(len(self.snapshot().running), "command")
-        log.info("queue %r: stopping (%s): %s running", self.invoker.queue.name, reason, running)
+        self._log.info("queue %r: stopping (%s): %s running", self.invoker.queue.name, reason, running)
         with time_limit(timeout + LAST_STEPS):
             self._finished = self._shutdown.run(timeout)
             self.invoker.plugins.notify(hookspecs.huey_consumer_stop, consumer=self, reason=reason)
-        log.info("queue %r: stopped: %s", self.invoker.queue.name, self.stats)
+        self._log.info("queue %r: stopped: %s", self.invoker.queue.name, self.stats)
         for faults in self.invoker.plugins.hook_faults():
-            log.warning("%s", faults)
+            self._log.warning("%s", faults)
         return self._finished
 
     def stop_now(self) -> None:

@@ -69,6 +69,7 @@ class DeadLetterReporter(Service):
         super().__init__("dead-letters", "the reporting of dead letters")
         self._invoker = invoker
         self._queue = queue
+        self._log = log.with_fields(queue=queue.name)
         self._lease = lease
         self._has_reported = has_reported
         self._back_off = back_off
@@ -98,7 +99,7 @@ class DeadLetterReporter(Service):
         with self._changed:
             left = sum(one.replaces_for is None for one in self._waiting.values())
         if left:
-            log.warning("stopped with %s not yet reported", counted(left, "dead letter"))
+            self._log.warning("stopped with %s not yet reported", counted(left, "dead letter"))
 
     def _add(self, message_ids: Sequence[str], waiting: _Waiting) -> None:
         with self._changed:

@@ -31,6 +31,7 @@ class DeliveryRunner:
         in_flight: The deliveries under our lease.
         outbox: Their outcomes.
         prefetch: Learns how long commands take.
+        queue_name: The name of their queue, for the log.
         fate: What becomes of a delivery that has no outcome, for the log.
         has_run: Called by a worker when it has handed an outcome on.
     """
@@ -43,6 +44,7 @@ class DeliveryRunner:
         in_flight: InFlight,
         outbox: Outbox,
         prefetch: Prefetch,
+        queue_name: str,
         fate: str,
         has_run: Callable[[], None],
     ) -> None:
@@ -51,6 +53,7 @@ class DeliveryRunner:
         self._in_flight = in_flight
         self._outbox = outbox
         self._prefetch = prefetch
+        self._log = log.with_fields(queue=queue_name)
         self._fate = fate
         self.has_run = has_run
 
@@ -58,7 +61,7 @@ class DeliveryRunner:
         """Run a delivery and hand its outcome on; give it back if its lease may have ended while it waited."""
         started = time.monotonic()
         if not self._in_flight.may_start(delivery, started):
-            log.warning(
+            self._log.warning(
                 "message %s is not started: its lease ended while it waited for a worker",
                 delivery.message_id,
                 extra={"task_id": delivery.message_id, "delivery_count": delivery.attempt},
@@ -68,11 +71,11 @@ class DeliveryRunner:
         try:
             outcome, _ = self._runner.run(delivery, self._may_be_revoked())
             self._outbox.add(outcome)
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - it is logged, whatever it is
             # Not an error of the command, which the runner would have handled. A lease that is renewed no more brings
             # the message back, and the backend counts its deliveries.
             self._in_flight.discard(delivery)
-            log.critical(
+            self._log.critical(
                 "a worker crashed: message %s has no outcome; %s",
                 delivery.message_id,
                 self._fate,

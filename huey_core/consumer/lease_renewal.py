@@ -26,6 +26,10 @@ EXTEND_AT_ONCE: Final = 500
 class Renewable(Protocol):
     """What the renewal needs of a source of deliveries."""
 
+    @property
+    def queue_name(self) -> str:
+        """The name of the queue."""
+
     def extend(self, deliveries: Sequence[Delivery], lease: float) -> list[bool]:
         """Renew leases."""
 
@@ -56,6 +60,7 @@ class LeaseRenewal(Service):
     ) -> None:
         super().__init__("leases", "the renewal of leases")
         self._source = source
+        self._log = log.with_fields(queue=source.queue_name)
         self._in_flight = in_flight
         self._lease = lease
         self._is_settling = is_settling
@@ -91,7 +96,7 @@ class LeaseRenewal(Service):
                     self._in_flight.renewed(delivery, asked + self._lease)
                 # One that was settled while the renewal was on its way is no longer ours, and was not lost.
                 elif not self._is_settling(delivery) and self._in_flight.lost(delivery):
-                    log.warning(
+                    self._log.warning(
                         "the lease of message %s was lost: it ran too long unrenewed, or was deleted. "
                         "Its outcome here will not be written",
                         delivery.message_id,

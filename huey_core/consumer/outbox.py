@@ -42,6 +42,10 @@ SETTLE_AT_ONCE: Final = 250
 class Settling(Protocol):
     """What the outbox needs of a source of deliveries."""
 
+    @property
+    def queue_name(self) -> str:
+        """The name of the queue."""
+
     def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
         """End deliveries."""
 
@@ -85,6 +89,7 @@ class Outbox:
         clock: Callable[[], float],
     ) -> None:
         self._source = source
+        self._log = log.with_fields(queue=source.queue_name)
         self._in_flight = in_flight
         self._results = results
         self._serializer = serializer
@@ -195,7 +200,7 @@ class Outbox:
         self._in_flight.lost(outcome.delivery)
         fields = {"task_id": _id(outcome), "delivery_count": outcome.delivery.attempt}
         message = "the lease of message %s was lost; the outcome of this delivery does not count"
-        log.warning(message, _id(outcome), extra=fields)
+        self._log.warning(message, _id(outcome), extra=fields)
 
     def _with_results_written(self, batch: list[Outcome], before: Refused | None = None) -> list[Outcome]:
         """Write the results that the queue cannot write together with the outcome; return what it may settle now.
@@ -259,7 +264,7 @@ class Outbox:
             self._source.now()
         except Exception as failure:  # noqa: BLE001 - a driver may raise anything while its server is away
             # Singly, each outcome of the batch would wait for the driver's time limit.
-            log.debug("the server does not answer: %s", error_line(failure))
+            self._log.debug("the server does not answer: %s", error_line(failure))
             self._back_off.failed(error)
             return False
         return True
@@ -268,7 +273,7 @@ class Outbox:
         one.tries += 1
         if self._keep(one) and one.tries == 1 and not self._results.is_backing_off():
             message_id, reason = _id(one.outcome), error_line(error)
-            log.warning("the outcome of message %s was refused, retrying: %s", message_id, reason)
+            self._log.warning("the outcome of message %s was refused, retrying: %s", message_id, reason)
 
     def _keep(self, one: Refused) -> bool:
         is_first = self._parked.add(one)
@@ -307,7 +312,7 @@ class Outbox:
             # A server that writes this, for the same message, would write an outcome too.
             return self._renew([one.outcome]) == [True]
         except Exception as error:  # noqa: BLE001 - as above
-            log.debug("the server writes nothing at all: %s", error_line(error))
+            self._log.debug("the server writes nothing at all: %s", error_line(error))
             return False
 
     def _give_up(self, one: Refused, error: Exception) -> None:
@@ -333,7 +338,7 @@ class Outbox:
                 letter = Bury(outcome.delivery, reason, result=result)
             case _:
                 assert_never(outcome)
-        log.error("message %s becomes a dead letter: %s", _id(outcome), reason, extra={"task_id": _id(outcome)})
+        self._log.error("message %s becomes a dead letter: %s", _id(outcome), reason, extra={"task_id": _id(outcome)})
         if not isinstance(outcome, Bury):
             self._cannot_write(_id(outcome), reason)
         return letter

@@ -48,6 +48,7 @@ class TickWriter:
 
     def __init__(self, invoker: Invoker, utc: bool = True) -> None:
         self._invoker = invoker
+        self._log = log.with_fields(queue=invoker.queue.name)
         self._utc = utc
         self._last: int | None = None
         self._last_ticks = LastTicks(_locking(invoker.task_store))
@@ -105,7 +106,7 @@ class TickWriter:
         except BaseException as error:
             if is_users_interrupt(error):
                 raise
-            log.exception("%s could not say whether to run at %s", command_class.command_name, at)
+            self._log.exception("%s could not say whether to run at %s", command_class.command_name, at)
             return False
 
     def _write_tick(self, command_class: type[PeriodicQueueCommand], minute: int) -> bool:
@@ -120,14 +121,14 @@ class TickWriter:
                 command.unique = (tick, TICK_REMEMBERED)
             created = self._invoker.write_many([command])[0].created
         except CommandRejected as error:
-            log.info("%s is refused by a plugin: %s", tick, error)
+            self._log.info("%s is refused by a plugin: %s", tick, error)
             created = False
         except BaseException as error:
             if is_users_interrupt(error):
                 raise
             if isinstance(error, QueueWriteException | DataStoreException) and not isinstance(error, MessageTooLarge):
                 raise
-            log.exception("%s could not be written", tick)
+            self._log.exception("%s could not be written", tick)
             created = False
         self._claimed.discard(tick)
         return created

@@ -67,12 +67,13 @@ class ServedQueue:
         self.lease = config.lease or invoker.lease
         self._pauses = Pauses(config.initial_delay, config.backoff, config.max_delay)
         self.source = source_of(invoker, self._pauses)
-        self.outage = Outage(f"the queue {self.name!r}", log)
+        self._log = log.with_fields(queue=self.name)
+        self.outage = Outage(f"the queue {self.name!r}", self._log)
         self.in_flight = InFlight()
         self.poison = PoisonIsolation(self.source.max_deliveries, self.in_flight, self._is_run_here, self.lease)
         # What is held ahead is lost with this process where nothing is redelivered.
         self.prefetch = Prefetch(config.threads, config.prefetch if self.source.redelivers else 0)
-        store_outage = Outage(f"the result store {invoker.result_store!r}", log, self._clock)
+        store_outage = Outage(f"the result store {invoker.result_store!r}", self._log, self._clock)
         results = ResultWriter(
             self.source.settles_into, BackOff(store_outage, "storing results", self._pauses), self._clock
         )
@@ -97,6 +98,7 @@ class ServedQueue:
             in_flight=self.in_flight,
             outbox=self.outbox,
             prefetch=self.prefetch,
+            queue_name=self.name,
             fate=self.source.fate,
             has_run=self._has_run,
         )
@@ -145,9 +147,9 @@ class ServedQueue:
         outcomes = sum(not isinstance(outcome, Release) for outcome in left)
         messages = len(left) - outcomes + self.source.unplaced
         if outcomes:
-            log.error("%s could not be written; %s", counted(outcomes, "outcome"), self.source.fate)
+            self._log.error("%s could not be written; %s", counted(outcomes, "outcome"), self.source.fate)
         if messages:
-            log.error("%s could not be given back; %s", counted(messages, "message"), self.source.fate)
+            self._log.error("%s could not be given back; %s", counted(messages, "message"), self.source.fate)
         return outcomes > 0
 
     def back_off(self, doing: str) -> BackOff:
@@ -182,7 +184,7 @@ class ServedQueue:
         queue = self.invoker.leased_queue
         if queue is None:
             return None
-        outage = Outage("the reporting of dead letters", log, self._clock)
+        outage = Outage("the reporting of dead letters", self._log, self._clock)
         return DeadLetterReporter(
             self.invoker,
             queue,

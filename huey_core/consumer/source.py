@@ -22,6 +22,10 @@ class Source(Protocol):
     """Where deliveries come from, and what can be relied on there. Whatever differs between queues, it says itself."""
 
     @property
+    def queue_name(self) -> str:
+        """The name of the queue."""
+
+    @property
     def max_deliveries(self) -> int:
         """How often a message is delivered, at the most, that cannot be read or has no outcome."""
 
@@ -82,6 +86,11 @@ class LeasedSource:
 
     def __init__(self, queue: LeasedQueue) -> None:
         self._queue = queue
+
+    @property
+    def queue_name(self) -> str:
+        """What the queue is called."""
+        return self._queue.name
 
     @property
     def max_deliveries(self) -> int:

@@ -161,13 +161,13 @@ class CommandRunner:
         hook = hookspecs.huey_command_revoked if revoked else hookspecs.huey_command_expired
         self._invoker.plugins.notify(hook, invoker=self._invoker, command=command)
         execution = Execution(error=error, dropped=True)
-        return Ack(delivery, self._result_in_any_case(command, execution)), execution
+        return Ack(delivery, self._result_in_any_case(command, delivery, execution)), execution
 
     def _raised(
         self, command: QueueCommand, delivery: Delivery, error: BaseException, duration: float
     ) -> tuple[Outcome, Execution]:
         execution = Execution(error=error, duration=duration)
-        delay = self._retry_delay(command, error)
+        delay = self._retry_delay(command, delivery, error)
         if delay is not None:
             try:
                 data = self._invoker.codec.encode_retry(command)
@@ -201,12 +201,12 @@ class CommandRunner:
         if self._log_commands:
             self._log_end("failed", command, delivery, duration)
         self._invoker.plugins.notify(hookspecs.huey_command_failed, invoker=self._invoker, command=command, error=error)
-        result = self._result_in_any_case(command, execution)
+        result = self._result_in_any_case(command, delivery, execution)
         if not command.options.keep_failed:
             return Ack(delivery, result), execution
         return self._bury(command, delivery, error_line(error), execution.traceback, result), execution
 
-    def _retry_delay(self, command: QueueCommand, error: BaseException) -> float | None:
+    def _retry_delay(self, command: QueueCommand, delivery: Delivery, error: BaseException) -> float | None:
         try:
             if isinstance(error, EncodeError):
                 # The command has done its work; its result will be no easier to write next time.
@@ -218,7 +218,8 @@ class CommandRunner:
         except KeyboardInterrupt:
             raise
         except BaseException:
-            log.exception("whether to retry %s could not be decided, so it is not", command)
+            fields = self._fields(delivery, command)
+            log.exception("whether to retry %s could not be decided, so it is not", command, extra=fields)
             return None
 
     def _unreadable(self, delivery: Delivery, error: BaseException) -> tuple[Outcome, Execution]:
@@ -268,18 +269,23 @@ class CommandRunner:
         )
         return _checked("huey_store_result", result, ResultWrite)
 
-    def _result_in_any_case(self, command: QueueCommand, execution: Execution) -> ResultWrite | None:
+    def _result_in_any_case(
+        self, command: QueueCommand, delivery: Delivery, execution: Execution
+    ) -> ResultWrite | None:
+        fields = self._fields(delivery, command)
         try:
             return self._result_of(command, execution)
         except KeyboardInterrupt:
             raise
         except BaseException:
-            log.exception("the result of %s could not be made", command)
+            log.exception("the result of %s could not be made", command, extra=fields)
         try:
             # It has ended all the same, and somebody may wait for that.
             return result_of(self._invoker, command, execution)
         except Exception:
-            log.exception("the result of %s could not be made without plugins either, so none is stored", command)
+            log.exception(
+                "the result of %s could not be made without plugins either, so none is stored", command, extra=fields
+            )
             return None
 
     def _log_end(self, outcome: str, command: QueueCommand, delivery: Delivery, duration: float) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from huey_core import queue_command
 from huey_core.backends.leased import Delivery
-from huey_core.consumer import ConsumerConfig, JSONFormatter
+from huey_core.consumer import Consumer, ConsumerConfig, JSONFormatter
 from huey_core.consumer.logs import set_up_logging
 from huey_core.exceptions import CommandException, ConfigurationError
 from huey_core.invoker.runner import CommandRunner
@@ -314,6 +314,15 @@ class TestFields:
         assert "failed after" in line.getMessage()
         [error] = [one for one in caplog.records if one.levelname == "ERROR"]
         assert (error.task_id, error.duration >= 0) == (line.task_id, True)
+
+    def test_each_line_of_a_consumers_life_has_the_queue(self, invoker, caplog):
+        caplog.set_level("INFO", "huey_core.consumer")
+        with Consumer(invoker).running():
+            pass
+
+        words = {record.getMessage().rpartition(": ")[2] for record in caplog.records}
+        assert {"ready", "0 commands running"} <= words
+        assert {record.queue for record in caplog.records} == {invoker.queue.name}
 
     def test_a_command_that_was_revoked_is_one_line_in_any_case(self, add, end):
         call = add(1, 2)
