@@ -43,6 +43,7 @@ class CommandCodec:
     ) -> None:
         self._registry = registry
         self._serializer = serializer
+        self._serializer_name = serializer.name
         self._accepted = {one.name: one for one in accept}
         self._clock = clock
         self._max_size = max_body_size
@@ -110,7 +111,7 @@ class CommandCodec:
         return MessageHeader(
             command.task_id,
             command.command_name,
-            self._serializer.name,
+            self._serializer_name,
             enqueued_at,
             command.retries,
             command.retried,

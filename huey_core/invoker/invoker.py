@@ -32,7 +32,7 @@ from huey_core.invoker.registration import notify_registrations
 from huey_core.invoker.results import AsyncData
 from huey_core.invoker.revocation import Revocations
 from huey_core.invoker.store_type import StoreT_co
-from huey_core.invoker.writing import message_of, write
+from huey_core.invoker.writing import message_of, write_plain
 from huey_core.plugins.serializers import serializer as find_serializer
 from huey_core.secret import hidden
 
@@ -371,7 +371,7 @@ class Invoker(Generic[StoreT_co]):
     def write_messages(self, commands: Sequence[QueueCommand], messages: Sequence[Message]) -> list[Written]:
         """Write what :meth:`prepare` made of these commands; see :meth:`write_many`."""
         try:
-            written = write(self.queue, messages)
+            written = queue.write_many(messages) if (queue := self.leased_queue) else write_plain(self.queue, messages)
         except QueueException:
             raise
         except Exception as error:

@@ -24,7 +24,6 @@ from huey_core.backends import (
     State,
     StoredMessage,
     Written,
-    new_message_id,
 )
 from huey_core.exceptions import ConfigurationError, MessageTooLarge, Unsupported
 from huey_core.secret import with_secrets_hidden
@@ -116,40 +115,13 @@ class RedisQueue(LeasedQueue):
         self._flushed_keys = tuple(key for key in self._keys if key != self._paused_key)
         self._bell = Bell(self._connections, named["bell"])
 
-    def write(
-        self,
-        data: bytes,
-        *,
-        message_id: str | None = None,
-        priority: int = 0,
-        eta: float | None = None,
-        unique_key: str | None = None,
-        unique_for: float | None = None,
-    ) -> Written:
-        """Write one message; see :class:`~huey_core.backends.Message`.
-
-        When the connection breaks before the reply, the same write is sent once more, and a message of that id then
-        counts as created. The id keeps it from being written twice for as long as the message has not been settled.
-        Beyond that it is delivered at least once: when a consumer finished it between the two, it runs again.
-
-        Raises:
-            MessageTooLarge: ``data`` is larger than :attr:`max_message_size`.
-        """
-        message_id = message_id or new_message_id()
-        if eta is not None or unique_key is not None:
-            return self.write_many([Message(data, message_id, priority, eta, unique_key, unique_for)])[0]
-        self._check_size(data)
-        try:
-            live = self._connections.run(scripts.WRITE_PLAIN, self._plain_keys, message_id, priority, data)
-        except BrokenConnection:
-            self._connections.run(scripts.WRITE_PLAIN, self._plain_keys, message_id, priority, data)
-            live = None
-        return Written(live is None, message_id)
-
     def write_many(self, messages: Sequence[Message]) -> list[Written]:
-        """Write messages in as few round trips as their size allows; see :meth:`write`.
+        """Write messages in as few round trips as their size allows.
 
-        When a connection breaks, only the messages of that round trip are sent once more.
+        When a connection breaks before the reply, the messages of that round trip are sent once more, and a message of
+        such an id then counts as created. The id keeps it from being written twice for as long as the message has not
+        been settled. Beyond that it is delivered at least once: when a consumer finished it between the two, it runs
+        again.
 
         Raises:
             MessageTooLarge: One is larger than :attr:`max_message_size`; nothing was written.
@@ -157,6 +129,8 @@ class RedisQueue(LeasedQueue):
         """
         for message in messages:
             self._check_size(message.data)
+        if len(messages) == 1 and messages[0].eta is None and messages[0].unique_key is None:
+            return [self._write_plain(messages[0])]
         calls = [
             (self._keys, [argument for message in portion for argument in _message_arguments(message)])
             for portion in _portions(messages, lambda message: len(message.data))
@@ -273,6 +247,15 @@ class RedisQueue(LeasedQueue):
     def _check_size(self, data: bytes) -> None:
         if len(data) > self.max_message_size:
             raise MessageTooLarge(len(data), self.max_message_size, "huey-redis")
+
+    def _write_plain(self, message: Message) -> Written:
+        arguments = (message.message_id, message.priority, message.data)
+        try:
+            live = self._connections.run(scripts.WRITE_PLAIN, self._plain_keys, *arguments)
+        except BrokenConnection:
+            self._connections.run(scripts.WRITE_PLAIN, self._plain_keys, *arguments)
+            live = None
+        return Written(live is None, message.message_id)
 
     def _claim_now(self, limit: int, lease: float) -> tuple[Claim, float]:
         """Claim without waiting; returns also the seconds until something falls due."""
