@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from huey_core.backends.leased import State
 from huey_core.consumer.supervision import Service
-from huey_core.invoker.abandoned import report_abandoned
+from huey_core.invoker.abandoned import find_result, report_abandoned
 from huey_core.invoker.tick_dead_letters import command_of_tick, replace_dead_letter
 from huey_core.safe_logging import get_logger
 from huey_core.text import counted
@@ -20,6 +20,7 @@ from huey_core.text import counted
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from huey_core.backends.base import EmptyDataType
     from huey_core.backends.leased import Delivery, LeasedQueue, StoredMessage
     from huey_core.consumer.retry import BackOff
     from huey_core.invoker.invoker import Invoker
@@ -146,19 +147,20 @@ class DeadLetterReporter(Service):
         if waiting.replaces_for is not None:
             self._replace_earlier(waiting.replaces_for, message_id)
             return
+        found = find_result(self._invoker, message_id)
         # One by one: what ends here may be large.
         for dead_letter in self._queue.find([message_id]):
             # An operator may have requeued it since.
             if dead_letter.state is State.DEAD:
-                self._report(dead_letter)
+                self._report(dead_letter, found)
         self._reported.append(message_id)
 
-    def _report(self, dead_letter: StoredMessage) -> None:
+    def _report(self, dead_letter: StoredMessage, found: bytes | EmptyDataType | None) -> None:
         # What may fail comes first, so that no plugin is notified once for each try.
         command_name = command_of_tick(dead_letter.data)
         if command_name is not None:
             self._replace_earlier(command_name, dead_letter.message_id)
-        report_abandoned(self._invoker, self._queue, dead_letter)
+        report_abandoned(self._invoker, self._queue, dead_letter, found)
         self._has_reported()
 
     def _replace_earlier(self, command_name: str, message_id: str) -> None:

@@ -5,7 +5,7 @@ What is listed here is public; the modules of this package are not.
 
 from __future__ import annotations
 
-from huey_core.invoker.abandoned import report_abandoned
+from huey_core.invoker.abandoned import find_result, report_abandoned
 from huey_core.invoker.deferred import DeferredInvoker
 from huey_core.invoker.eager import run_until_done
 from huey_core.invoker.invoker import Invoker
@@ -22,6 +22,7 @@ __all__ = [
     "Invoker",
     "decode_result",
     "encode_value",
+    "find_result",
     "report_abandoned",
     "run_until_done",
     "traceback_of_command",

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from huey_core import hookspecs
-from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
 from huey_core.exceptions import CommandAbandoned, CommandNotFound
 from huey_core.invoker.stored_result import encode_dropped, leaves_record, result_write, write_result
@@ -19,22 +18,36 @@ from huey_core.text import printable_text
 from huey_core.unicode import cut_middle
 
 if TYPE_CHECKING:
-    from huey_core.backends.leased import LeasedQueue, ResultWrite, StoredMessage
+    from huey_core.backends.base import EmptyDataType
+    from huey_core.backends.leased import LeasedQueue, StoredMessage
     from huey_core.invoker.invoker import Invoker
     from huey_core.message import MessageHeader
 
-__all__ = ["report_abandoned"]
+__all__ = ["find_result", "report_abandoned"]
 
 log: Final = get_logger(__name__)
 
+_PEEKABLE: Final = frozenset({Capability.TTL, Capability.LOCKS})
+"""Each of these promises that a value can be looked at."""
 
-def report_abandoned(invoker: Invoker, queue: LeasedQueue, dead_letter: StoredMessage) -> None:
+
+def find_result(invoker: Invoker, message_id: str) -> bytes | EmptyDataType | None:
+    """Return what is stored as a command's result; ``None`` where the invoker has no store that could be asked."""
+    store = invoker.result_store
+    return store.peek(message_id) if store is not None and store.capabilities & _PEEKABLE else None
+
+
+def report_abandoned(
+    invoker: Invoker, queue: LeasedQueue, dead_letter: StoredMessage, found: bytes | EmptyDataType | None
+) -> None:
     """Report a dead letter that a claim has made to who waits for the command's result, to the log and to the plugins.
 
     Args:
         invoker: Whose command it was.
         queue: The invoker's queue.
         dead_letter: The dead letter.
+        found: What :func:`find_result` returned before the dead letter was looked for. A result that came later is of
+            a message that was requeued, and stays.
 
     Raises:
         Exception: The result store could not be read or written; nobody was told anything.
@@ -43,7 +56,10 @@ def report_abandoned(invoker: Invoker, queue: LeasedQueue, dead_letter: StoredMe
     wanted, ttl = _result_options(invoker, header)
     if leaves_record(invoker, wanted, ttl, is_tick=header.tick_at is not None):
         value = encode_dropped(invoker.serializer, dead_letter.message_id, CommandAbandoned(dead_letter.reason))
-        _write_in_place_of_result(queue, result_write(invoker, dead_letter.message_id, value, ttl))
+        # Where results are not stored in one step with the ack, one may be there of a run whose consumer was killed
+        # before the ack; it is true, and stays.
+        if not isinstance(found, bytes) or queue.settles_into(invoker.results):
+            write_result(result_write(invoker, dead_letter.message_id, value, ttl), found)
     # Whoever can write to a queue decides what is in a header.
     name = cut_middle(printable_text(header.command_name), 200)
     fields = {"task_id": dead_letter.message_id, "command": name, "queue": invoker.queue.name}
@@ -61,21 +77,6 @@ def report_abandoned(invoker: Invoker, queue: LeasedQueue, dead_letter: StoredMe
         message_id=dead_letter.message_id,
         reason=dead_letter.reason,
     )
-
-
-def _write_in_place_of_result(queue: LeasedQueue, result: ResultWrite) -> None:
-    """Store that a command was abandoned, unless a result is there.
-
-    Where results are not stored in one step with the ack, one may be there of a run whose consumer was killed before
-    the ack; it is true, and stays.
-    """
-    store = result.store
-    if queue.settles_into(store):
-        write_result(result)
-    elif Capability.LOCKS in store.capabilities:
-        store.put_if_absent(result.key, result.value, result.ttl)
-    elif store.peek(result.key) is EmptyData:
-        write_result(result)
 
 
 def _result_options(invoker: Invoker, header: MessageHeader) -> tuple[bool | None, float | None]:

@@ -8,15 +8,16 @@ import pytest
 
 from huey_core import CommandRegistry, Invoker, QueueCommand, hookimpl, queue_command
 from huey_core.backends.capabilities import Capability
-from huey_core.backends.leased import Message, ResultWrite, State
+from huey_core.backends.leased import Ack, Message, ResultWrite, State
 from huey_core.consumer.dead_letters import DeadLetterReporter
 from huey_core.consumer.retry import BackOff, Outage, Pauses
 from huey_core.exceptions import CommandAbandoned
-from huey_core.invoker.abandoned import report_abandoned
+from huey_core.invoker.abandoned import find_result, report_abandoned
 from huey_core.invoker.stored_result import encode_value, write_result
 from huey_core.message import encode_header
 from huey_core.safe_logging import get_logger
 from huey_memory import ManualClock, MemoryDataStore, MemoryQueue
+from plain_backend import PlainStore
 
 ABANDONED = "abandoned: no outcome recorded in 5 deliveries"
 
@@ -60,7 +61,7 @@ def bury(invoker, eventually):
 def report(invoker):
     """Report the only dead letter."""
     [dead_letter] = invoker.queue.peek(State.DEAD)
-    report_abandoned(invoker, invoker.queue, dead_letter)
+    report_abandoned(invoker, invoker.queue, dead_letter, find_result(invoker, dead_letter.message_id))
 
 
 @pytest.fixture
@@ -317,14 +318,14 @@ def test_plugins_are_told_once_though_the_result_store_fails_at_first(
     invoker, crash, spend, run_consumer, monkeypatch, listener
 ):
     errors = [ConnectionError("away"), ConnectionError("away")]
-    put_really = MemoryDataStore.put
+    put_really = invoker.results.put_if_absent
 
-    def put(*args, **kwargs):
+    def put(*args):
         if errors:
             raise errors.pop()
-        return put_really(*args, **kwargs)
+        return put_really(*args)
 
-    monkeypatch.setattr(MemoryDataStore, "put", put)
+    monkeypatch.setattr(invoker.results, "put_if_absent", put)
     result = crash()
     spend()
     consumer = run_consumer(invoker, initial_delay=0.001, max_delay=0.01)
@@ -404,6 +405,35 @@ def test_what_an_operator_has_requeued_since_is_not_reported(invoker, reporter, 
     run_to_the_end(reporter)
 
     assert [message_id for _, message_id, _ in listener.heard] == [dead.task_id]
+
+
+def test_the_result_of_a_command_that_is_requeued_during_its_report_stays(invoker, reporter, abandoned, monkeypatch):
+    result, _ = abandoned
+    find_really = invoker.queue.find
+
+    def find_and_run_again(message_ids):
+        found = find_really(message_ids)
+        invoker.queue.requeue(message_ids)
+        [delivery] = invoker.queue.claim(1, lease=60.0).deliveries
+        value = encode_value(invoker.serializer, result.task_id, 3)
+        invoker.queue.settle([Ack(delivery, ResultWrite(invoker.results, result.task_id, value))])
+        return found
+
+    monkeypatch.setattr(invoker.queue, "find", find_and_run_again)
+    reporter.add([result.task_id])
+    run_to_the_end(reporter)
+
+    assert result.get() == 3
+
+
+def test_a_command_is_known_to_be_abandoned_where_no_result_can_be_looked_for(invoker, reporter, abandoned):
+    invoker.result_store = PlainStore("results")
+    reporter.add([abandoned[0].task_id])
+
+    run_to_the_end(reporter)
+
+    with pytest.raises(CommandAbandoned):
+        abandoned[0].get()
 
 
 def test_what_could_not_be_reported_in_time_is_left_to_others(reporter, abandoned, clock, listener):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from huey_core.backends import Ack, Bury, Delivery, Outcome, State
 from huey_core.consumer import TickWriter
 from huey_core.exceptions import CommandExpired, CommandRevoked
-from huey_core.invoker import CommandRunner, report_abandoned
+from huey_core.invoker import CommandRunner, find_result, report_abandoned
 from huey_core.safe_logging import get_logger
 from huey_core.text import error_line
 from huey_testing.recorder import read_command
@@ -100,7 +100,8 @@ class Driver:
 
     def _report(self, buried: Sequence[str]) -> None:
         for dead_letter in self._find(buried):
-            report_abandoned(self._invoker, self._queue, dead_letter)
+            found = find_result(self._invoker, dead_letter.message_id)
+            report_abandoned(self._invoker, self._queue, dead_letter, found)
         self._report_done(buried)
 
     def dues(self) -> list[float]:
