@@ -16,9 +16,10 @@ from huey_core.backends.deadline import time_limit
 from huey_core.consumer.config import BaseConfiguration, settings_for
 from huey_core.consumer.heartbeat import HEARTBEAT
 from huey_core.consumer.periodic import PeriodicScheduler, TickWriter
+from huey_core.consumer.policy import POLICY
 from huey_core.consumer.pools import ThreadPool
 from huey_core.consumer.served_queue import ServedQueue
-from huey_core.consumer.shutdown import LAST_STEPS, Shutdown
+from huey_core.consumer.shutdown import Shutdown
 from huey_core.consumer.signals import run_until_signalled
 from huey_core.consumer.startup_report import STARTUP_REPORT, WARNING
 from huey_core.exceptions import QueueException, QueueReadException
@@ -30,6 +31,7 @@ from huey_core.text import counted, error_line
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from huey_core.consumer.policy import Policy
     from huey_core.consumer.supervision import Service
     from huey_core.invoker.invoker import Invoker
 
@@ -50,6 +52,7 @@ class Consumer:
         invoker: The invoker.
         config: The settings, or a configuration class, of which then only the settings count; the default ones when
             ``None``.
+        policy: What it decides by that is no setting.
         settings: Single settings instead of ``config``, in lower case: ``threads=2``.
 
     Raises:
@@ -61,6 +64,8 @@ class Consumer:
         self,
         invoker: Invoker,
         config: ConsumerConfig | BaseConfiguration | type[BaseConfiguration] | None = None,
+        *,
+        policy: Policy = POLICY,
         **settings: Any,
     ) -> None:
         if config is not None and settings:
@@ -75,10 +80,15 @@ class Consumer:
         self.config.check()
 
         self._finished: bool | None = None
+        self._last_steps = policy.last_steps
         self.pool = ThreadPool(
-            self.config.threads, self._has_idle_worker, on_start=self._worker_started, on_stop=self._worker_stopped
+            self.config.threads,
+            self._has_idle_worker,
+            on_start=self._worker_started,
+            on_stop=self._worker_stopped,
+            restart_after=policy.restart_after,
         )
-        own = ServedQueue(invoker, self.config, self.pool, self.beat)
+        own = ServedQueue(invoker, self.config, self.pool, self.beat, policy)
         self.queues = [own]
         self.lease = own.lease
         self.periodic = (
@@ -92,7 +102,12 @@ class Consumer:
         keepers = [service for queue in self.queues for service in queue.keepers]
         self._services = [*keepers, *feeders]
         self._shutdown = Shutdown(
-            queues=self.queues, pool=self.pool, feeders=feeders, keepers=keepers, back_off=own.back_off("stopping")
+            queues=self.queues,
+            pool=self.pool,
+            feeders=feeders,
+            keepers=keepers,
+            back_off=own.back_off("stopping"),
+            last_steps=policy.last_steps,
         )
 
     def make_tick_writer(self) -> TickWriter:
@@ -148,7 +163,7 @@ class Consumer:
         timeout = self.config.shutdown_timeout if timeout is None else timeout
         running = counted(len(self.snapshot().running), "command")
         self._log.info("queue %r: stopping (%s): %s running", self.invoker.queue.name, reason, running)
-        with time_limit(timeout + LAST_STEPS):
+        with time_limit(timeout + self._last_steps):
             self._finished = self._shutdown.run(timeout)
             self.invoker.plugins.notify(hookspecs.huey_consumer_stop, consumer=self, reason=reason)
         self._log.info("queue %r: stopped: %s", self.invoker.queue.name, self.stats)

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final, Protocol
 
 from huey_core.backends.leased import Release
+from huey_core.consumer.policy import POLICY
 from huey_core.consumer.supervision import Service
 from huey_core.safe_logging import get_logger
 from huey_core.text import counted, error_line
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from huey_core.consumer.in_flight import InFlight
     from huey_core.consumer.outbox import Outbox
     from huey_core.consumer.poison import PoisonIsolation
+    from huey_core.consumer.policy import Policy
     from huey_core.consumer.pools import Runner, WorkerPool
     from huey_core.consumer.prefetch import Prefetch
     from huey_core.consumer.retry import BackOff
@@ -28,15 +30,6 @@ log: Final = get_logger(__name__)
 
 CLAIM_AT_ONCE: Final = 250
 """The most messages to claim in one call, so that no call keeps the server busy for long."""
-
-LONGEST_WAIT: Final = 5.0
-"""Seconds that one claim may wait in the server."""
-
-LINGER: Final = 0.002
-"""Seconds for which outcomes may come together while workers have enough to do."""
-
-STUCK_AFTER: Final = 1.0
-"""Seconds after which messages are given back that wait here while every worker is busy with something slow."""
 
 
 class Claimable(Protocol):
@@ -68,6 +61,7 @@ class Fetcher(Service):
         may_be_revoked: Asks the server whether any command may have been revoked at all.
         report: Called with the ids of dead letters that a claim has named.
         back_off: How to go on after a failure.
+        policy: How long to wait for what.
 
     Attributes:
         revocable: Whether a command may have been revoked at all, as of the last claim.
@@ -87,13 +81,14 @@ class Fetcher(Service):
         may_be_revoked: Callable[[], bool],
         report: Callable[[Sequence[str]], None],
         back_off: BackOff,
+        policy: Policy = POLICY,
     ) -> None:
-        super().__init__("fetcher", "the fetch loop")
+        super().__init__("fetcher", "the fetch loop", policy.restart_after)
         self.revocable = True
         self._source = source
         self._lease = lease
         # Less than the leases of what it may bring, which count from its beginning.
-        self._longest_wait = min(LONGEST_WAIT, lease / 3)
+        self._longest_wait = min(policy.longest_wait, lease / 3)
         self._pool = pool
         self._runner = runner
         self._in_flight = in_flight
@@ -103,6 +98,7 @@ class Fetcher(Service):
         self._may_be_revoked = may_be_revoked
         self._report = report
         self._back_off = back_off
+        self._policy = policy
         self._waiting_in_server = False
         self._wanted = threading.Event()
         self._running_low = threading.Event()
@@ -214,17 +210,17 @@ class Fetcher(Service):
         if ahead and not target and self._everyone_is_stuck():
             self._give_back()
         if not len(self._outbox):
-            self._wanted.wait(STUCK_AFTER / 2)
+            self._wanted.wait(self._policy.stuck_after / 2)
         if target and ahead > self._low_water:
             self._running_low.clear()
-            self._running_low.wait(LINGER)
+            self._running_low.wait(self._policy.linger)
         elif target and ahead:
-            self._stopping.wait(LINGER)
+            self._stopping.wait(self._policy.linger)
 
     def _everyone_is_stuck(self) -> bool:
         now = time.monotonic()
         running = self._pool.running()
-        return len(running) == self._pool.size and all(now - run.started > STUCK_AFTER for run in running)
+        return len(running) == self._pool.size and all(now - run.started > self._policy.stuck_after for run in running)
 
     def _give_back(self) -> None:
         """Release what was claimed in the belief that commands are quick, for another consumer to run."""

@@ -17,7 +17,8 @@ from itertools import compress
 from typing import TYPE_CHECKING, Final, Protocol, assert_never
 
 from huey_core.backends.leased import Ack, Bury, Outcome, Release, Retry
-from huey_core.consumer.parked import SECOND_TRY, Parked, Refused
+from huey_core.consumer.parked import Parked, Refused
+from huey_core.consumer.policy import POLICY
 from huey_core.invoker.stored_result import encode_error
 from huey_core.safe_logging import get_logger
 from huey_core.text import error_line
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from huey_core.backends.leased import Delivery
     from huey_core.consumer.in_flight import InFlight
+    from huey_core.consumer.policy import Policy
     from huey_core.consumer.result_writer import ResultWriter
     from huey_core.consumer.retry import BackOff
     from huey_core.serializers.base import Serializer
@@ -72,6 +74,7 @@ class Outbox:
             all; ``None`` when there is no lease, and nothing is given up.
         back_off: How to go on after a failure.
         clock: A monotonic time in seconds.
+        policy: What may be parked.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class Outbox:
         lease: float | None,
         back_off: BackOff,
         clock: Callable[[], float],
+        policy: Policy = POLICY,
     ) -> None:
         self._source = source
         self._log = log.with_fields(queue=source.queue_name)
@@ -99,9 +103,10 @@ class Outbox:
         self._lease = lease
         self._back_off = back_off
         self._clock = clock
+        self._parked_for = policy.parked_for
         self._lock = threading.Lock()
         self._waiting: deque[Outcome] = deque()
-        self._parked = Parked(clock)
+        self._parked = Parked(clock, policy)
         self._flushing = threading.Lock()
         self._on_its_way: Sequence[Outcome] = ()
 
@@ -306,7 +311,7 @@ class Outbox:
 
     def _is_refused_for_good(self, one: Refused) -> bool:
         """Whether it is due to the outcome, and not to the state of the server, that it was refused again."""
-        if self._lease is None or self._clock() - one.since < SECOND_TRY:
+        if self._lease is None or self._clock() - one.since < self._parked_for:
             return False
         try:
             # A server that writes this, for the same message, would write an outcome too.

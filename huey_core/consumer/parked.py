@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from huey_core.consumer.policy import POLICY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from huey_core.backends.leased import Outcome
+    from huey_core.consumer.policy import Policy
 
 __all__ = ["Parked", "Refused"]
-
-MOST_PARKED: Final = 250
-"""Outcomes that may be parked before no more is claimed."""
-
-MEMORY: Final = 16 * 2**20
-"""Bytes of messages and results that may be parked before no more is claimed."""
-
-SECOND_TRY: Final = 1.0
-"""Seconds after which a parked outcome is tried again: time for a server that was just changing over."""
 
 
 @dataclass(slots=True)
@@ -51,10 +45,12 @@ class Parked:
 
     Args:
         clock: A monotonic time in seconds.
+        policy: How much may be parked, and for how long.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], policy: Policy = POLICY) -> None:
         self._clock = clock
+        self._policy = policy
         self._lock = threading.Lock()
         self._parked: list[Refused] = []
         self._again_at = 0.0
@@ -64,7 +60,7 @@ class Parked:
         with self._lock:
             is_first = not self._parked
             if is_first:
-                self._again_at = self._clock() + SECOND_TRY
+                self._again_at = self._clock() + self._policy.parked_for
             self._parked.append(one)
         return is_first
 
@@ -81,13 +77,15 @@ class Parked:
         """
         with self._lock:
             self._parked = sorted([*untried, *self._parked], key=lambda one: one.tries)
-            self._again_at = self._clock() + SECOND_TRY
+            self._again_at = self._clock() + self._policy.parked_for
 
     def is_full(self) -> bool:
         """Whether so much is parked that nothing more should be claimed, lest it grow without end."""
         with self._lock:
-            parked = self._parked
-            return bool(parked) and (len(parked) >= MOST_PARKED or sum(one.size for one in parked) >= MEMORY)
+            parked, policy = self._parked, self._policy
+            return bool(parked) and (
+                len(parked) >= policy.parked_outcomes or sum(one.size for one in parked) >= policy.parked_bytes
+            )
 
     def due_in(self) -> float:
         """Seconds until the next try; infinite when nothing is parked."""

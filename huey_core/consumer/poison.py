@@ -12,7 +12,9 @@ that, what was never delivered before may join it.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from huey_core.consumer.policy import POLICY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,10 +23,6 @@ if TYPE_CHECKING:
     from huey_core.consumer.in_flight import InFlight
 
 __all__ = ["PoisonIsolation"]
-
-MOMENT: Final = 1.0
-"""Seconds for which nothing is claimed beside a message on its last delivery, and between two claims that bring what
-may not be beside it."""
 
 
 class PoisonIsolation:
@@ -37,6 +35,7 @@ class PoisonIsolation:
         patience: Seconds for which no redelivered message is held beside it. A command that takes longer than that is
             likely to be long, not deadly, and the others are not to wait for its sake.
         clock: A monotonic time in seconds.
+        alone: Seconds for which nothing is claimed beside it, and between two claims that bring what may not be.
     """
 
     def __init__(
@@ -46,12 +45,15 @@ class PoisonIsolation:
         may_kill: Callable[[Delivery], bool] = lambda delivery: True,
         patience: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        alone: float = POLICY.alone,
     ) -> None:
         self._max_deliveries = max_deliveries
         self._held = held
         self._may_kill = may_kill
         self._patience = patience
         self._clock = clock
+        self._alone = alone
         self._suspect: Delivery | None = None
         self._since = 0.0
         self._not_before = float("-inf")
@@ -60,7 +62,7 @@ class PoisonIsolation:
     def limit(self, room: int) -> int:
         """How many messages may be claimed now, of the ``room`` that there is for them."""
         if self._held_suspect() is not None:
-            return room if self._clock() > max(self._since + MOMENT, self._not_before) else 0
+            return room if self._clock() > max(self._since + self._alone, self._not_before) else 0
         return min(room, 1) if self._singly else room
 
     def divide(self, deliveries: Sequence[Delivery]) -> tuple[Sequence[Delivery], Sequence[Delivery]]:
@@ -82,7 +84,7 @@ class PoisonIsolation:
             joins = one.attempt == 1 or one is suspect or not self._may_kill(one)
             (kept if joins else apart).append(one)
         if apart:
-            self._not_before = self._clock() + MOMENT
+            self._not_before = self._clock() + self._alone
         return kept, apart
 
     def has_run(self, delivery: Delivery) -> None:

@@ -8,15 +8,14 @@ held ahead than fits into a bounded amount of memory, by the latest sizes.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING
+
+from huey_core.consumer.policy import POLICY
+
+if TYPE_CHECKING:
+    from huey_core.consumer.policy import Policy
 
 __all__ = ["Prefetch"]
-
-HORIZON: Final = 0.1
-"""Seconds of work to hold ahead."""
-
-MEMORY: Final = 16 * 2**20
-"""Bytes of messages to hold ahead."""
 
 
 class Prefetch:
@@ -25,11 +24,13 @@ class Prefetch:
     Args:
         workers: How many commands run at once.
         limit: The most messages to hold ahead.
+        policy: How much work, and how many bytes.
     """
 
-    def __init__(self, workers: int, limit: int) -> None:
+    def __init__(self, workers: int, limit: int, policy: Policy = POLICY) -> None:
         self._workers = workers
         self._limit = limit
+        self._policy = policy
         self._mean = float("inf")
         self._largest = 1
 
@@ -50,6 +51,7 @@ class Prefetch:
 
     def target(self, longest_running: float = 0.0) -> int:
         """The number of messages to hold ahead, while the longest-running command has run for so many seconds."""
-        if longest_running > HORIZON:
+        horizon, most_bytes = self._policy.horizon, self._policy.prefetched_bytes
+        if longest_running > horizon:
             return 0
-        return min(self._limit, int(self._workers * HORIZON / max(self._mean, 1e-6)), MEMORY // self._largest)
+        return min(self._limit, int(self._workers * horizon / max(self._mean, 1e-6)), most_bytes // self._largest)

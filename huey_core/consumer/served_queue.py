@@ -14,6 +14,7 @@ from huey_core.consumer.in_flight import InFlight
 from huey_core.consumer.lease_renewal import LeaseRenewal
 from huey_core.consumer.outbox import Outbox
 from huey_core.consumer.poison import PoisonIsolation
+from huey_core.consumer.policy import POLICY
 from huey_core.consumer.prefetch import Prefetch
 from huey_core.consumer.result_writer import ResultWriter
 from huey_core.consumer.retry import BackOff, Outage, Pauses
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from huey_core.backends.leased import Delivery
+    from huey_core.consumer.policy import Policy
     from huey_core.consumer.pools import WorkerPool
     from huey_core.consumer.supervision import Service
     from huey_core.invoker.invoker import Invoker
@@ -45,6 +47,7 @@ class ServedQueue:
         config: The settings.
         pool: Runs the deliveries.
         beat: Called three times in a lease, whether the server answers or not.
+        policy: What it decides by that is no setting.
 
     Attributes:
         invoker: The invoker.
@@ -61,7 +64,14 @@ class ServedQueue:
         dead_letters: Reports dead letters.
     """
 
-    def __init__(self, invoker: Invoker, config: ConsumerConfig, pool: WorkerPool, beat: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        invoker: Invoker,
+        config: ConsumerConfig,
+        pool: WorkerPool,
+        beat: Callable[[], None],
+        policy: Policy = POLICY,
+    ) -> None:
         self.invoker = invoker
         self.name = invoker.queue.name
         self.lease = config.lease or invoker.lease
@@ -70,9 +80,11 @@ class ServedQueue:
         self._log = log.with_fields(queue=self.name)
         self.outage = Outage(f"the queue {self.name!r}", self._log)
         self.in_flight = InFlight()
-        self.poison = PoisonIsolation(self.source.max_deliveries, self.in_flight, self._is_run_here, self.lease)
+        self.poison = PoisonIsolation(
+            self.source.max_deliveries, self.in_flight, self._is_run_here, self.lease, alone=policy.alone
+        )
         # What is held ahead is lost with this process where nothing is redelivered.
-        self.prefetch = Prefetch(config.threads, config.prefetch if self.source.redelivers else 0)
+        self.prefetch = Prefetch(config.threads, config.prefetch if self.source.redelivers else 0, policy)
         store_outage = Outage(f"the result store {invoker.result_store!r}", self._log, self._clock)
         results = ResultWriter(
             self.source.settles_into, BackOff(store_outage, "storing results", self._pauses), self._clock
@@ -89,6 +101,7 @@ class ServedQueue:
             lease=self.lease if self.source.redelivers else None,
             back_off=self.back_off("settling"),
             clock=self._clock,
+            policy=policy,
         )
         runner = DeliveryRunner(
             runner=CommandRunner(
@@ -114,6 +127,7 @@ class ServedQueue:
             may_be_revoked=self._may_be_revoked,
             report=self.dead_letters.add if self.dead_letters else lambda message_ids: None,
             back_off=self.back_off("claiming"),
+            policy=policy,
         )
         self.lease_renewal = LeaseRenewal(
             source=self.source,

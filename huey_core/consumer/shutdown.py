@@ -11,6 +11,7 @@ import time
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
+from huey_core.consumer.policy import POLICY
 from huey_core.safe_logging import get_logger
 from huey_core.text import counted
 
@@ -22,15 +23,12 @@ if TYPE_CHECKING:
     from huey_core.consumer.served_queue import ServedQueue
     from huey_core.consumer.supervision import Service
 
-__all__ = ["LAST_STEPS", "Shutdown"]
+__all__ = ["Shutdown"]
 
 log: Final = get_logger(__name__)
 
 GLANCE: Final = 0.05
 """Seconds between two looks, while a consumer stops, at what has still to be written."""
-
-LAST_STEPS: Final = 0.6
-"""Seconds beyond the timeout for giving back what did not finish, and for the consumer's own threads to end."""
 
 
 class Shutdown:
@@ -53,7 +51,7 @@ class Shutdown:
         feeders: Sequence[Service],
         keepers: Sequence[Service],
         back_off: BackOff,
-        last_steps: float = LAST_STEPS,
+        last_steps: float = POLICY.last_steps,
     ) -> None:
         self._queues = queues
         self._pool = pool

@@ -12,6 +12,7 @@ import time
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Final
 
+from huey_core.consumer.policy import POLICY
 from huey_core.safe_logging import get_logger
 
 if TYPE_CHECKING:
@@ -21,24 +22,27 @@ __all__ = ["Service", "run_supervised"]
 
 log: Final = get_logger(__name__)
 
-PAUSE: Final = 1.0
-"""Seconds before a loop is restarted that has raised."""
 
-
-def run_supervised(loop: Callable[[], None], what: str, wait: Callable[[float], object] = time.sleep) -> None:
+def run_supervised(
+    loop: Callable[[], None],
+    what: str,
+    wait: Callable[[float], object] = time.sleep,
+    restart_after: float = POLICY.restart_after,
+) -> None:
     """Call ``loop`` until it returns: again after a pause when it raises, whatever it raises.
 
     Args:
         loop: Runs until the thread is to end.
         what: What it is, for the log.
         wait: Waits for so many seconds, or for less when the thread is to end.
+        restart_after: The pause in seconds.
     """
     while True:
         try:
             loop()
         except BaseException:
             log.critical("%s crashed, restarting", what, exc_info=True)
-            wait(PAUSE)
+            wait(restart_after)
         else:
             return
 
@@ -49,17 +53,19 @@ class Service(threading.Thread):
     Args:
         name: The name of the thread, without the ``huey-`` that all of them begin with.
         what: What it does, for the log.
+        restart_after: Seconds after which it is begun again when it has raised.
     """
 
-    def __init__(self, name: str, what: str) -> None:
+    def __init__(self, name: str, what: str, restart_after: float = POLICY.restart_after) -> None:
         # A daemon, so that one that hangs in a driver does not keep the process from ending.
         super().__init__(name=f"huey-{name}", daemon=True)
         self._what = what
+        self._restart_after = restart_after
         self._stopping = threading.Event()
 
     def run(self) -> None:
         """Work until told to stop."""
-        run_supervised(self._work, self._what, self._pause)
+        run_supervised(self._work, self._what, self._pause, self._restart_after)
 
     def stop(self) -> None:
         """End the thread soon."""

@@ -9,7 +9,8 @@ import pytest
 
 from huey_core import CommandRegistry, Invoker, queue_command
 from huey_core.backends.leased import Ack, Claim
-from huey_core.consumer import Consumer, fetcher, parked
+from huey_core.consumer import Consumer
+from huey_core.consumer.policy import Policy
 from huey_memory import MemoryDataStore, MemoryQueue
 from plain_backend import AwayStore
 
@@ -42,7 +43,6 @@ def queue():
 
 def test_a_command_that_ends_during_a_claim_is_not_waited_for_after_it(queue, monkeypatch):
     # With the ordinary limit the loop would look again after half a second, which no test can tell from a slow machine.
-    monkeypatch.setattr(fetcher, "STUCK_AFTER", 2 * 3600.0)
     invoker = Invoker(queue, MemoryDataStore("results"), registry=CommandRegistry())
 
     @queue_command(invoker)
@@ -54,7 +54,7 @@ def test_a_command_that_ends_during_a_claim_is_not_waited_for_after_it(queue, mo
         return a + b
 
     first, held_ahead = let_the_next_be_held_ahead(), add(1, 2)
-    consumer = Consumer(invoker, threads=1, periodic=False)
+    consumer = Consumer(invoker, policy=Policy(stuck_after=2 * 3600.0), threads=1, periodic=False)
     monkeypatch.setattr(consumer.queues[0].prefetch, "target", lambda busy_for: 10)
     with consumer.running():
         assert first.get(blocking=True, timeout=PATIENCE)
@@ -65,8 +65,7 @@ def test_a_command_that_ends_during_a_claim_is_not_waited_for_after_it(queue, mo
         assert add(3, 4).get(blocking=True, timeout=PATIENCE) == 7
 
 
-def test_no_command_waits_while_a_worker_is_idle(monkeypatch, run_consumer):
-    monkeypatch.setattr(fetcher, "STUCK_AFTER", 2 * 3600.0)
+def test_no_command_waits_while_a_worker_is_idle(run_consumer):
     invoker = Invoker(MemoryQueue("pairs"), MemoryDataStore("results"), registry=CommandRegistry())
     both = threading.Barrier(2)
 
@@ -75,7 +74,7 @@ def test_no_command_waits_while_a_worker_is_idle(monkeypatch, run_consumer):
         both.wait(PATIENCE)
         return "met"
 
-    run_consumer(invoker, threads=2, prefetch=0)
+    run_consumer(invoker, policy=Policy(stuck_after=2 * 3600.0), threads=2, prefetch=0)
 
     for _ in range(30):
         pair = [meet(), meet()]
@@ -98,8 +97,7 @@ class Refusing(MemoryQueue):
         return super().settle(outcomes)
 
 
-def test_other_commands_run_while_an_outcome_is_refused(monkeypatch, run_consumer):
-    monkeypatch.setattr(parked, "SECOND_TRY", 2 * 3600.0)
+def test_other_commands_run_while_an_outcome_is_refused(run_consumer):
     queue = Refusing("refusing")
     invoker = Invoker(queue, MemoryDataStore("refusing"), registry=CommandRegistry())
 
@@ -107,7 +105,7 @@ def test_other_commands_run_while_an_outcome_is_refused(monkeypatch, run_consume
     def echo(value):
         return value
 
-    run_consumer(invoker, threads=1, shutdown_timeout=0.1)
+    run_consumer(invoker, policy=Policy(parked_for=2 * 3600.0), threads=1, shutdown_timeout=0.1)
     echo("poison")
     assert queue.refused.wait(PATIENCE)
 
@@ -126,8 +124,6 @@ def test_nothing_is_claimed_when_too_much_is_set_aside_at_the_last_moment(invoke
 
 
 def test_no_more_is_claimed_than_may_wait_for_a_result_store_that_is_away(monkeypatch, run_consumer, eventually):
-    monkeypatch.setattr(parked, "MOST_PARKED", 3)
-    monkeypatch.setattr(parked, "SECOND_TRY", 0.01)
     queue, store = MemoryQueue("bounded", space="bounded"), AwayStore()
     invoker = Invoker(queue, store, registry=CommandRegistry())
 
@@ -145,7 +141,9 @@ def test_no_more_is_claimed_than_may_wait_for_a_result_store_that_is_away(monkey
         return deliveries
 
     monkeypatch.setattr(queue, "claim", claim)
-    consumer = run_consumer(invoker, threads=1, prefetch=0, max_delay=0.05)
+    consumer = run_consumer(
+        invoker, policy=Policy(parked_outcomes=3, parked_for=0.01), threads=1, prefetch=0, max_delay=0.05
+    )
     eventually(consumer.queues[0].outbox.is_full)
     held_while_away = max(held)
     store.away = False

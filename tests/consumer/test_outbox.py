@@ -9,7 +9,7 @@ import pytest
 
 from huey_core import CommandRegistry, Invoker, QueueCommand
 from huey_core.backends.leased import Ack, Bury, Release, ResultWrite, Retry
-from huey_core.consumer import Consumer, parked
+from huey_core.consumer import Consumer
 from huey_core.consumer.retry import BackOff
 from huey_core.exceptions import CommandError
 from huey_memory import MemoryDataStore, MemoryQueue
@@ -483,19 +483,6 @@ def test_an_outcome_waits_for_longer_than_a_lease_while_the_lease_is_still_ours(
 
 def fail(*arguments):
     raise ConnectionError("the cable is out")
-
-
-@pytest.mark.parametrize("bound", ["MOST_PARKED", "MEMORY"])
-def test_an_outbox_is_full_when_as_much_is_set_aside_as_may_be(consumer, away, monkeypatch, bound):
-    monkeypatch.setattr(parked, bound, 2)
-    first, second = claim(consumer, 2)
-    assert not consumer.queues[0].outbox.is_full()
-
-    for delivery in (first, second):
-        finish(consumer, delivery)
-    consumer.queues[0].outbox.flush()
-
-    assert consumer.queues[0].outbox.is_full()
 
 
 def test_what_a_plain_queue_does_not_take_is_never_made_a_dead_letter(pass_time_of):

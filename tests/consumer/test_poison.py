@@ -7,9 +7,9 @@ import pytest
 from huey_core import queue_command
 from huey_core.backends.leased import Delivery
 from huey_core.consumer import Consumer
-from huey_core.consumer import poison as poison_module
 from huey_core.consumer.in_flight import InFlight
 from huey_core.consumer.poison import PoisonIsolation
+from huey_core.consumer.policy import Policy
 from wire import pack
 
 
@@ -139,11 +139,10 @@ def test_what_must_wait_has_been_given_back_before_the_last_delivery_can_start(i
         return True
 
     queue = invoker.queue
-    monkeypatch.setattr(poison_module, "MOMENT", 3600.0)
     results = [suspicious() for _ in range(4)]
     for _ in range(queue.max_deliveries - 1):
         assert len(queue.claim(4, 0.001, wait=5.0).deliveries) == 4
-    consumer = Consumer(invoker, threads=4, periodic=False)
+    consumer = Consumer(invoker, policy=Policy(alone=3600.0), threads=4, periodic=False)
     running = []
     put_really = consumer.pool.put
 
@@ -159,19 +158,18 @@ def test_what_must_wait_has_been_given_back_before_the_last_delivery_can_start(i
     assert running == [1, 1, 1, 1]
 
 
-def test_many_on_their_last_delivery_are_not_claimed_and_given_back_again_and_again(invoker, run_consumer, monkeypatch):
+def test_many_on_their_last_delivery_are_not_claimed_and_given_back_again_and_again(invoker, run_consumer):
     @queue_command(invoker)
     def suspicious():
         return True
 
-    # Each of them runs for less than a moment, however long a busy machine makes it.
-    monkeypatch.setattr(poison_module, "MOMENT", 3600.0)
     queue = invoker.queue
     results = [suspicious() for _ in range(50)]
     for _ in range(queue.max_deliveries - 1):
         assert len(queue.claim(50, 0.001, wait=5.0).deliveries) == 50
 
-    consumer = run_consumer(invoker, threads=8)
+    # However long a busy machine makes each of them run.
+    consumer = run_consumer(invoker, policy=Policy(alone=3600.0), threads=8)
 
     assert [result.get(blocking=True, timeout=30) for result in results] == [True] * 50
     assert consumer.stats.released < 8

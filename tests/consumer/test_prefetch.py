@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from huey_core.consumer.prefetch import HORIZON, Prefetch
+from huey_core.consumer.policy import POLICY
+from huey_core.consumer.prefetch import Prefetch
 
 
 def observed(*durations: float, workers: int = 4, limit: int = 1000) -> Prefetch:
@@ -20,7 +21,7 @@ def test_nothing_is_held_ahead_before_anything_is_known():
 
 
 def test_quick_commands_are_held_ahead_for_a_moment_of_work():
-    assert observed(0.001, workers=4).target() == int(4 * HORIZON / 0.001)
+    assert observed(0.001, workers=4).target() == int(4 * POLICY.horizon / 0.001)
 
 
 def test_no_more_than_the_limit_is_held_ahead():

@@ -8,8 +8,9 @@ from contextlib import suppress
 import pytest
 
 from huey_core import CommandRegistry, Invoker, queue_command
-from huey_core.consumer import Consumer, ConsumerConfig, fetcher
+from huey_core.consumer import Consumer, ConsumerConfig
 from huey_core.consumer.delivery_runner import DeliveryRunner
+from huey_core.consumer.policy import Policy
 from huey_core.consumer.pools import thread as thread_module
 from huey_core.consumer.prefetch import Prefetch
 from huey_core.hookspecs import hookimpl
@@ -77,7 +78,7 @@ def consumer_without_workers(make_invoker, eventually, monkeypatch):
     def die(runner, delivery):
         raise SystemExit
 
-    def unguarded(loop, what):
+    def unguarded(loop, what, **_):
         with suppress(SystemExit):
             loop()
 
@@ -151,9 +152,8 @@ def test_no_lease_is_left_behind(invoker, run_consumer, slow):
     assert invoker.queue.counts().running == 0
 
 
-def test_an_idle_consumer_stops_without_waiting_for_its_claim_to_end(invoker, run_consumer, monkeypatch):
-    monkeypatch.setattr(fetcher, "LONGEST_WAIT", 10 * PATIENCE)
-    consumer = run_consumer(invoker, lease=100 * PATIENCE)
+def test_an_idle_consumer_stops_without_waiting_for_its_claim_to_end(invoker, run_consumer):
+    consumer = run_consumer(invoker, policy=Policy(longest_wait=10 * PATIENCE), lease=100 * PATIENCE)
 
     consumer.stop(timeout=PATIENCE)
 

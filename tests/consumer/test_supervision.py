@@ -9,10 +9,12 @@ import pytest
 
 from huey_core import CommandRegistry, Invoker, hookimpl
 from huey_core.consumer import Consumer, supervision
+from huey_core.consumer.policy import POLICY, Policy
 from huey_core.consumer.supervision import run_supervised
 from huey_memory import MemoryDataStore, MemoryQueue
 
 PATIENCE = 30.0
+AT_ONCE = Policy(restart_after=0.001)
 
 
 class FailsOnce:
@@ -30,11 +32,6 @@ class FailsOnce:
 
 
 @pytest.fixture
-def no_pause(monkeypatch):
-    monkeypatch.setattr(supervision, "PAUSE", 0.001)
-
-
-@pytest.fixture
 def invoker(request):
     space = request.node.name
     return Invoker(MemoryQueue("q", space=space), MemoryDataStore("q", space=space), registry=CommandRegistry())
@@ -46,7 +43,7 @@ def test_a_loop_that_raises_is_begun_again_after_a_pause_and_the_log_says_so(cap
 
     run_supervised(loop, "the loop", pauses.append)
 
-    assert (loop.calls, pauses) == (2, [supervision.PAUSE])
+    assert (loop.calls, pauses) == (2, [POLICY.restart_after])
     assert [record.levelname for record in caplog.records] == ["CRITICAL"]
     assert "the loop crashed, restarting" in caplog.text
     assert "SystemExit" in caplog.text
@@ -73,25 +70,22 @@ def test_a_loop_that_returns_is_over():
     assert loop.calls == 2
 
 
-@pytest.mark.usefixtures("no_pause")
 def test_the_fetch_loop_goes_on_after_anything(invoker, add, run_consumer, monkeypatch):
     monkeypatch.setattr(invoker.queue, "claim", FailsOnce(invoker.queue.claim))
-    run_consumer(invoker)
+    run_consumer(invoker, policy=AT_ONCE)
 
     assert add(1, 2).get(blocking=True, timeout=PATIENCE) == 3
 
 
-@pytest.mark.usefixtures("no_pause")
 def test_what_was_claimed_when_the_fetch_loop_failed_is_given_back_and_runs(invoker, add, run_consumer, monkeypatch):
-    consumer = run_consumer(invoker)
+    consumer = run_consumer(invoker, policy=AT_ONCE)
     monkeypatch.setattr(consumer.queues[0].poison, "divide", FailsOnce(consumer.queues[0].poison.divide))
 
     assert add(1, 2).get(blocking=True, timeout=PATIENCE) == 3
 
 
-@pytest.mark.usefixtures("no_pause")
 def test_a_worker_goes_on_after_anything(invoker, add, run_consumer, monkeypatch):
-    consumer = run_consumer(invoker, threads=1)
+    consumer = run_consumer(invoker, policy=AT_ONCE, threads=1)
     monkeypatch.setattr(consumer.queues[0].prefetch, "observe", FailsOnce(consumer.queues[0].prefetch.observe))
 
     assert add(1, 2).get(blocking=True, timeout=PATIENCE) == 3
@@ -105,14 +99,13 @@ def test_a_worker_begins_though_a_plugin_is_interrupted_when_it_is_told(invoker,
             raise KeyboardInterrupt
 
     invoker.plugins.register(Interrupted())
-    run_consumer(invoker, threads=1)
+    run_consumer(invoker, policy=AT_ONCE, threads=1)
 
     assert add(1, 2).get(blocking=True, timeout=PATIENCE) == 3
 
 
-@pytest.mark.usefixtures("no_pause")
 def test_what_a_worker_cannot_hand_on_is_not_held_any_longer(invoker, add, run_consumer, eventually, monkeypatch):
-    consumer = run_consumer(invoker, threads=1)
+    consumer = run_consumer(invoker, policy=AT_ONCE, threads=1)
     monkeypatch.setattr(consumer.queues[0].outbox, "add", FailsOnce(consumer.queues[0].outbox.add))
 
     add(1, 2)
@@ -121,7 +114,6 @@ def test_what_a_worker_cannot_hand_on_is_not_held_any_longer(invoker, add, run_c
     assert consumer.snapshot().running == {}
 
 
-@pytest.mark.usefixtures("no_pause")
 def test_leases_are_renewed_after_anything(invoker, run_consumer, eventually, monkeypatch):
     monkeypatch.setattr(Consumer, "beat", beat := FailsOnce(lambda: None))
     run_consumer(invoker, lease=1.0)

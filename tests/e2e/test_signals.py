@@ -21,7 +21,7 @@ def states(deployment):
 @both_signals
 def test_a_running_command_finishes_and_what_waited_behind_it_is_given_back_at_once(deployment, number):
     # However slow the machine makes the quick ones, there is time to run all of the others behind them.
-    deployment.constants["huey_core.consumer.prefetch.HORIZON"] = 6000.0
+    deployment.policy["horizon"] = 6000.0
     consumer = deployment.start("--threads", "1")
     assert deployment.main.add(1, 2).get(blocking=True, timeout=60) == 3
     result = deployment.invoker.enqueue_many(
@@ -69,8 +69,8 @@ def test_a_second_signal_gives_everything_back_now(deployment, number):
 
 
 def test_an_idle_consumer_ends_without_waiting_for_its_claim_to_end(deployment):
-    deployment.constants["huey_core.consumer.fetcher.LONGEST_WAIT"] = 600.0
-    consumer = deployment.start("--shutdown-timeout", "600")
+    deployment.policy["longest_wait"] = 600.0
+    consumer = deployment.start("--lease", "3600", "--shutdown-timeout", "600")
 
     assert consumer.terminate() == 0
 

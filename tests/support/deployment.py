@@ -133,12 +133,14 @@ class Deployment:
     Attributes:
         main: The application's module as a producer imports it.
         environment: What the application finds in its environment.
+        policy: What the policy of consumers that are started from now on has, other than usual.
         constants: What constants of consumers that are started from now on are to be, by their dotted names.
     """
 
     def __init__(self, url: str, folder: Path) -> None:
         self.folder = folder
         self.environment = {"HUEY_URL": url, "E2E_FOLDER": str(folder)}
+        self.policy: dict[str, float] = {}
         self.constants: dict[str, float] = {}
         self._consumers: list[ConsumerProcess] = []
         self.main = self._load()
@@ -168,7 +170,8 @@ class Deployment:
             program: The consumer's program.
             clock_offset: Seconds by which its clock is wrong; ``None`` for the machine's clock.
         """
-        environment = os.environ | self.environment | {"E2E_CONSTANTS": json.dumps(self.constants)}
+        given = {"E2E_CONSTANTS": json.dumps(self.constants), "E2E_POLICY": json.dumps(self.policy)}
+        environment = os.environ | self.environment | given
         if clock_offset is not None:
             environment |= {"E2E_CLOCK_OFFSET": str(clock_offset), "PYTHONPATH": str(SHIFTED_CLOCK)}
         log = self.folder / f"consumer-{len(self._consumers) + 1}.log"

@@ -8,6 +8,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
+from huey_core.consumer.policy import POLICY
 from huey_core.consumer.pools.base import Run, Runner
 from huey_core.consumer.supervision import run_supervised
 
@@ -27,6 +28,7 @@ class ThreadPool:
         is_idle: Called by a worker when it has run a delivery.
         on_start: Called in a worker's thread with the name of the worker, before the first delivery.
         on_stop: The same after the last one.
+        restart_after: Seconds after which a worker is restarted.
     """
 
     def __init__(
@@ -36,13 +38,21 @@ class ThreadPool:
         *,
         on_start: Callable[[str], None],
         on_stop: Callable[[str], None],
+        restart_after: float = POLICY.restart_after,
     ) -> None:
         self.size = size
         self._queue: SimpleQueue[tuple[Delivery, Runner] | None] = SimpleQueue()
         self._taken = 0
         self._taking = threading.Lock()
         self.workers = [
-            _Worker(f"worker-{number}", self._queue, is_idle, on_start=on_start, on_stop=on_stop)
+            _Worker(
+                f"worker-{number}",
+                self._queue,
+                is_idle,
+                on_start=on_start,
+                on_stop=on_stop,
+                restart_after=restart_after,
+            )
             for number in range(1, size + 1)
         ]
 
@@ -121,6 +131,7 @@ class _Worker(threading.Thread):
         *,
         on_start: Callable[[str], None],
         on_stop: Callable[[str], None],
+        restart_after: float,
     ) -> None:
         # A daemon, because a command that does not end must not keep the process from ending.
         super().__init__(name=f"huey-{name}", daemon=True)
@@ -131,11 +142,12 @@ class _Worker(threading.Thread):
         self._is_idle = is_idle
         self._on_start = on_start
         self._on_stop = on_stop
+        self._restart_after = restart_after
 
     def run(self) -> None:
         """Run deliveries until told to end."""
         self._on_start(self._worker_name)
-        run_supervised(self._work, f"worker {self._worker_name!r}")
+        run_supervised(self._work, f"worker {self._worker_name!r}", restart_after=self._restart_after)
         self._on_stop(self._worker_name)
 
     def _work(self) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from huey_core import CommandRegistry, Invoker, QueueCommand, current_command, hookimpl, periodic_command, queue_command
 from huey_core.commands.execution import Execution
-from huey_core.consumer import BaseConfiguration
+from huey_core.consumer import BaseConfiguration, Consumer
+from huey_core.consumer.policy import Policy
 
 FOLDER = Path(os.environ["E2E_FOLDER"])
 
@@ -22,6 +23,9 @@ for name, value in json.loads(os.environ.get("E2E_CONSTANTS", "{}")).items():
     module = importlib.import_module(module_name)
     assert hasattr(module, constant), name
     setattr(module, constant, value)
+
+# The command line has no options for these.
+Consumer.__init__.__kwdefaults__["policy"] = Policy(**json.loads(os.environ.get("E2E_POLICY", "{}")))
 
 
 class Journal:

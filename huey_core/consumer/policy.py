@@ -1,0 +1,46 @@
+"""What a consumer decides by that is no setting, because it suits every application."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["POLICY", "Policy"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """Times in seconds, and sizes in bytes.
+
+    Attributes:
+        longest_wait: How long one claim may wait in the server; it waits for a third of a lease at the most.
+        linger: How long outcomes may come together while workers have enough to do.
+        stuck_after: After how long messages are given back that wait here while every worker is busy with something
+            slow.
+        horizon: How much work to hold ahead of the workers.
+        prefetched_bytes: How large the messages may be that are held ahead.
+        alone: For how long nothing is claimed beside a message on its last delivery, and between two claims that bring
+            what may not be beside it.
+        parked_outcomes: How many outcomes may be parked before no more is claimed.
+        parked_bytes: How large their messages and results may be.
+        parked_for: After how long a parked outcome is tried again: time for a server that was just changing over.
+        last_steps: What a stop may take beyond its timeout, for giving back what did not finish and for the consumer's
+            own threads to end.
+        restart_after: After how long a loop is begun again that has raised.
+    """
+
+    longest_wait: float = 5.0
+    linger: float = 0.002
+    stuck_after: float = 1.0
+    horizon: float = 0.1
+    prefetched_bytes: int = 16 * 2**20
+    alone: float = 1.0
+    parked_outcomes: int = 250
+    parked_bytes: int = 16 * 2**20
+    parked_for: float = 1.0
+    last_steps: float = 0.6
+    restart_after: float = 1.0
+
+
+POLICY: Final = Policy()
+"""The one that consumers have."""
