@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from huey_core.backends.base import BaseDataStore, BaseQueue
+    from huey_core.backends.leased import StoredMessage
     from huey_core.consumer.retry import Pauses
     from huey_core.invoker.schedule import CommandSchedule
 
@@ -117,6 +118,13 @@ class AtMostOnceSource:
 
     def report_done(self, message_ids: Sequence[str]) -> None:
         """Do nothing: no claim buries anything."""
+
+    def find(self, message_ids: Sequence[str]) -> list[StoredMessage]:
+        """Return nothing: a plain queue cannot be searched."""
+        return []
+
+    def replace_dead_letter(self, command_name: str, message_id: str) -> None:
+        """Do nothing: what is kept of a tick is kept in place of the one before."""
 
     def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
         """Do what an outcome asks for, as far as that is possible after the message has left the queue.

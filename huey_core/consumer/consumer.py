@@ -99,7 +99,7 @@ class Consumer:
         feeders: list[Service] = [queue.fetcher for queue in self.queues]
         if self.periodic is not None:
             feeders.append(self.periodic)
-        keepers = [service for queue in self.queues for service in queue.keepers]
+        keepers = [service for queue in self.queues for service in (queue.lease_renewal, queue.dead_letters)]
         self._services = [*keepers, *feeders]
         self._shutdown = Shutdown(
             queues=self.queues,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from huey_core.backends.leased import State
 from huey_core.consumer.supervision import Service
 from huey_core.invoker.abandoned import find_result, report_abandoned
-from huey_core.invoker.tick_dead_letters import command_of_tick, replace_dead_letter
+from huey_core.invoker.tick_dead_letters import command_of_tick
 from huey_core.safe_logging import get_logger
 from huey_core.text import counted
 
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from huey_core.backends.base import EmptyDataType
-    from huey_core.backends.leased import Delivery, LeasedQueue, StoredMessage
+    from huey_core.backends.leased import Delivery, StoredMessage
     from huey_core.consumer.retry import BackOff
+    from huey_core.consumer.source import Source
     from huey_core.invoker.invoker import Invoker
 
 __all__ = ["DeadLetterReporter"]
@@ -50,7 +51,7 @@ class DeadLetterReporter(Service):
 
     Args:
         invoker: Whose commands they are.
-        queue: Its queue.
+        source: Where they come from.
         lease: Seconds for which a dead letter that a claim has named is ours to report.
         has_reported: Called for each that was reported.
         back_off: How to go on after a failure.
@@ -60,7 +61,7 @@ class DeadLetterReporter(Service):
     def __init__(
         self,
         invoker: Invoker,
-        queue: LeasedQueue,
+        source: Source,
         *,
         lease: float,
         has_reported: Callable[[], None],
@@ -69,8 +70,8 @@ class DeadLetterReporter(Service):
     ) -> None:
         super().__init__("dead-letters", "the reporting of dead letters")
         self._invoker = invoker
-        self._queue = queue
-        self._log = log.with_fields(queue=queue.name)
+        self._source = source
+        self._log = log.with_fields(queue=source.queue_name)
         self._lease = lease
         self._has_reported = has_reported
         self._back_off = back_off
@@ -129,7 +130,7 @@ class DeadLetterReporter(Service):
         with self._changed:
             message_id, waiting = next(iter(self._waiting.items()), (None, None))
         if message_id is None or waiting is None or len(self._reported) >= DONE_AT_ONCE:
-            self._queue.report_done(self._reported)
+            self._source.report_done(self._reported)
             self._reported = []
             return
         try:
@@ -145,11 +146,11 @@ class DeadLetterReporter(Service):
 
     def _do(self, message_id: str, waiting: _Waiting) -> None:
         if waiting.replaces_for is not None:
-            self._replace_earlier(waiting.replaces_for, message_id)
+            self._source.replace_dead_letter(waiting.replaces_for, message_id)
             return
         found = find_result(self._invoker, message_id)
         # One by one: what ends here may be large.
-        for dead_letter in self._queue.find([message_id]):
+        for dead_letter in self._source.find([message_id]):
             # An operator may have requeued it since.
             if dead_letter.state is State.DEAD:
                 self._report(dead_letter, found)
@@ -159,9 +160,6 @@ class DeadLetterReporter(Service):
         # What may fail comes first, so that no plugin is notified once for each try.
         command_name = command_of_tick(dead_letter.data)
         if command_name is not None:
-            self._replace_earlier(command_name, dead_letter.message_id)
-        report_abandoned(self._invoker, self._queue, dead_letter, found)
+            self._source.replace_dead_letter(command_name, dead_letter.message_id)
+        report_abandoned(self._invoker, self._source.settles_into, dead_letter, found)
         self._has_reported()
-
-    def _replace_earlier(self, command_name: str, message_id: str) -> None:
-        replace_dead_letter(self._queue, self._invoker.task_store, command_name, message_id)

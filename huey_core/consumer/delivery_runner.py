@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from huey_core.consumer.in_flight import InFlight
     from huey_core.consumer.outbox import Outbox
     from huey_core.consumer.prefetch import Prefetch
+    from huey_core.consumer.source import Source
     from huey_core.invoker.runner import CommandRunner
 
 __all__ = ["DeliveryRunner"]
@@ -26,26 +27,24 @@ class DeliveryRunner:
     """Runs deliveries, in the threads of the workers, and hands their outcomes on.
 
     Args:
+        source: Where they come from.
         runner: Runs commands.
         may_be_revoked: Whether a command may have been revoked at all, as far as is known here.
         in_flight: The deliveries under our lease.
         outbox: Their outcomes.
         prefetch: Learns how long commands take.
-        queue_name: The name of their queue, for the log.
-        fate: What becomes of a delivery that has no outcome, for the log.
         has_run: Called by a worker when it has handed an outcome on.
     """
 
     def __init__(
         self,
         *,
+        source: Source,
         runner: CommandRunner,
         may_be_revoked: Callable[[], bool],
         in_flight: InFlight,
         outbox: Outbox,
         prefetch: Prefetch,
-        queue_name: str,
-        fate: str,
         has_run: Callable[[], None],
     ) -> None:
         self._runner = runner
@@ -53,8 +52,8 @@ class DeliveryRunner:
         self._in_flight = in_flight
         self._outbox = outbox
         self._prefetch = prefetch
-        self._log = log.with_fields(queue=queue_name)
-        self._fate = fate
+        self._log = log.with_fields(queue=source.queue_name)
+        self._source = source
         self.has_run = has_run
 
     def run(self, delivery: Delivery) -> None:
@@ -78,7 +77,7 @@ class DeliveryRunner:
             self._log.critical(
                 "a worker crashed: message %s has no outcome; %s",
                 delivery.message_id,
-                self._fate,
+                self._source.fate,
                 exc_info=True,
                 extra={"task_id": delivery.message_id, "delivery_count": delivery.attempt},
             )
@@ -95,4 +94,4 @@ class DeliveryRunner:
         it counts.
         """
         self._in_flight.discard(delivery)
-        log.error("message %s has ended the thread that ran it; %s", delivery.message_id, self._fate)
+        self._log.error("message %s has ended the thread that ran it; %s", delivery.message_id, self._source.fate)

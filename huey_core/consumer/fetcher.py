@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.leased import Release
 from huey_core.consumer.policy import POLICY
@@ -15,7 +15,7 @@ from huey_core.text import counted, error_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from huey_core.backends.leased import Claim, Delivery
+    from huey_core.backends.leased import Delivery
     from huey_core.consumer.in_flight import InFlight
     from huey_core.consumer.outbox import Outbox
     from huey_core.consumer.poison import PoisonIsolation
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from huey_core.consumer.pools import Runner, WorkerPool
     from huey_core.consumer.prefetch import Prefetch
     from huey_core.consumer.retry import BackOff
+    from huey_core.consumer.source import Source
 
 __all__ = ["Fetcher"]
 
@@ -30,20 +31,6 @@ log: Final = get_logger(__name__)
 
 CLAIM_AT_ONCE: Final = 250
 """The most messages to claim in one call, so that no call keeps the server busy for long."""
-
-
-class Claimable(Protocol):
-    """What the fetch loop needs of a source of deliveries."""
-
-    @property
-    def redelivers(self) -> bool:
-        """Whether a message that has no outcome is delivered again, when its lease has ended."""
-
-    def claim(self, limit: int, lease: float, wait: float = 0.0) -> Claim:
-        """Take messages under a lease."""
-
-    def wake(self) -> None:
-        """End a claim that waits."""
 
 
 class Fetcher(Service):
@@ -70,7 +57,7 @@ class Fetcher(Service):
     def __init__(
         self,
         *,
-        source: Claimable,
+        source: Source,
         lease: float,
         pool: WorkerPool,
         runner: Runner,

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from huey_core.consumer.supervision import Service
 from huey_core.safe_logging import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from huey_core.backends.leased import Delivery
     from huey_core.consumer.in_flight import InFlight
     from huey_core.consumer.retry import BackOff
+    from huey_core.consumer.source import Source
 
 __all__ = ["LeaseRenewal"]
 
@@ -21,17 +22,6 @@ log: Final = get_logger(__name__)
 
 EXTEND_AT_ONCE: Final = 500
 """The most leases to renew in one call, so that no call keeps the server busy for long."""
-
-
-class Renewable(Protocol):
-    """What the renewal needs of a source of deliveries."""
-
-    @property
-    def queue_name(self) -> str:
-        """The name of the queue."""
-
-    def extend(self, deliveries: Sequence[Delivery], lease: float) -> list[bool]:
-        """Renew leases."""
 
 
 class LeaseRenewal(Service):
@@ -50,7 +40,7 @@ class LeaseRenewal(Service):
     def __init__(
         self,
         *,
-        source: Renewable,
+        source: Source,
         in_flight: InFlight,
         lease: float,
         is_settling: Callable[[Delivery], bool],

@@ -14,7 +14,7 @@ import threading
 from collections import deque
 from dataclasses import replace
 from itertools import compress
-from typing import TYPE_CHECKING, Final, Protocol, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
 from huey_core.backends.leased import Ack, Bury, Outcome, Release, Retry
 from huey_core.consumer.parked import Parked, Refused
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from huey_core.consumer.policy import Policy
     from huey_core.consumer.result_writer import ResultWriter
     from huey_core.consumer.retry import BackOff
+    from huey_core.consumer.source import Source
     from huey_core.serializers.base import Serializer
 
 __all__ = ["Outbox"]
@@ -39,23 +40,6 @@ log: Final = get_logger(__name__)
 
 SETTLE_AT_ONCE: Final = 250
 """The most outcomes to settle in one call, so that no call keeps the server busy for long."""
-
-
-class Settling(Protocol):
-    """What the outbox needs of a source of deliveries."""
-
-    @property
-    def queue_name(self) -> str:
-        """The name of the queue."""
-
-    def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
-        """End deliveries."""
-
-    def extend(self, deliveries: Sequence[Delivery], lease: float) -> list[bool]:
-        """Renew leases."""
-
-    def now(self) -> float:
-        """Answer, if the server does."""
 
 
 class Outbox:
@@ -80,7 +64,7 @@ class Outbox:
     def __init__(
         self,
         *,
-        source: Settling,
+        source: Source,
         in_flight: InFlight,
         results: ResultWriter,
         serializer: Serializer,

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from huey_core.backends.leased import Delivery
     from huey_core.consumer.policy import Policy
     from huey_core.consumer.pools import WorkerPool
-    from huey_core.consumer.supervision import Service
     from huey_core.invoker.invoker import Invoker
     from huey_core.settings import ConsumerConfig
 
@@ -89,13 +88,21 @@ class ServedQueue:
         results = ResultWriter(
             self.source.settles_into, BackOff(store_outage, "storing results", self._pauses), self._clock
         )
-        self.dead_letters = self._dead_letter_reporter()
+        reporting = Outage("the reporting of dead letters", self._log, self._clock)
+        self.dead_letters = DeadLetterReporter(
+            invoker,
+            self.source,
+            lease=self.lease,
+            has_reported=self.in_flight.buried_by_claim,
+            back_off=BackOff(reporting, f"queue {self.name!r}", self._pauses),
+            clock=self._clock,
+        )
         self.outbox = Outbox(
             source=self.source,
             in_flight=self.in_flight,
             results=results,
             serializer=invoker.serializer,
-            has_buried=self.dead_letters.has_buried if self.dead_letters else lambda delivery: None,
+            has_buried=self.dead_letters.has_buried,
             has_parked=self.poison.has_run,
             cannot_write=self._cannot_write,
             lease=self.lease if self.source.redelivers else None,
@@ -104,6 +111,7 @@ class ServedQueue:
             policy=policy,
         )
         runner = DeliveryRunner(
+            source=self.source,
             runner=CommandRunner(
                 invoker, config.unreadable_delay, self.source.max_deliveries, log_commands=config.log_commands
             ),
@@ -111,8 +119,6 @@ class ServedQueue:
             in_flight=self.in_flight,
             outbox=self.outbox,
             prefetch=self.prefetch,
-            queue_name=self.name,
-            fate=self.source.fate,
             has_run=self._has_run,
         )
         self.fetcher = Fetcher(
@@ -125,7 +131,7 @@ class ServedQueue:
             prefetch=self.prefetch,
             poison=self.poison,
             may_be_revoked=self._may_be_revoked,
-            report=self.dead_letters.add if self.dead_letters else lambda message_ids: None,
+            report=self.dead_letters.add,
             back_off=self.back_off("claiming"),
             policy=policy,
         )
@@ -138,11 +144,6 @@ class ServedQueue:
             beat=beat,
             back_off=self.back_off("renewing leases"),
         )
-
-    @property
-    def keepers(self) -> list[Service]:
-        """The services that what is in flight needs until the end."""
-        return [self.lease_renewal] if self.dead_letters is None else [self.lease_renewal, self.dead_letters]
 
     def measure_clock(self) -> None:
         """Compare the clock of this process with the one that decides about leases and delays."""
@@ -192,18 +193,4 @@ class ServedQueue:
         """Tell plugins of a message that is buried because its outcome can never be written."""
         self.invoker.plugins.notify(
             hookspecs.huey_command_buried, invoker=self.invoker, command=None, message_id=message_id, reason=reason
-        )
-
-    def _dead_letter_reporter(self) -> DeadLetterReporter | None:
-        queue = self.invoker.leased_queue
-        if queue is None:
-            return None
-        outage = Outage("the reporting of dead letters", self._log, self._clock)
-        return DeadLetterReporter(
-            self.invoker,
-            queue,
-            lease=self.lease,
-            has_reported=self.in_flight.buried_by_claim,
-            back_off=BackOff(outage, f"queue {queue.name!r}", self._pauses),
-            clock=self._clock,
         )

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from huey_core.consumer.at_most_once import AtMostOnceSource
 from huey_core.invoker.schedule import CommandSchedule
+from huey_core.invoker.tick_dead_letters import replace_dead_letter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from huey_core.backends.base import BaseDataStore
-    from huey_core.backends.leased import Claim, Delivery, LeasedQueue, Outcome
+    from huey_core.backends.leased import Claim, Delivery, LeasedQueue, Outcome, StoredMessage
     from huey_core.consumer.retry import Pauses
     from huey_core.invoker.invoker import Invoker
 
@@ -50,6 +51,12 @@ class Source(Protocol):
     def report_done(self, message_ids: Sequence[str]) -> None:
         """Have dead letters named no more; see :meth:`~huey_core.backends.leased.LeasedQueue.report_done`."""
 
+    def find(self, message_ids: Sequence[str]) -> list[StoredMessage]:
+        """Return those of the messages that are live or dead."""
+
+    def replace_dead_letter(self, command_name: str, message_id: str) -> None:
+        """Keep of the dead letters of a periodic command's ticks this one alone."""
+
     def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
         """End deliveries; see :meth:`~huey_core.backends.leased.LeasedQueue.settle`."""
 
@@ -78,14 +85,16 @@ class LeasedSource:
 
     Args:
         queue: The queue.
+        task_store: Remembers the latest dead letter of each periodic command; ``None`` keeps all of them.
     """
 
     redelivers: Final = True
     fate: Final = "redelivery follows when the lease ends"
     unplaced: Final = 0
 
-    def __init__(self, queue: LeasedQueue) -> None:
+    def __init__(self, queue: LeasedQueue, task_store: BaseDataStore | None) -> None:
         self._queue = queue
+        self._task_store = task_store
 
     @property
     def queue_name(self) -> str:
@@ -108,6 +117,14 @@ class LeasedSource:
     def report_done(self, message_ids: Sequence[str]) -> None:
         """Have dead letters named no more."""
         self._queue.report_done(message_ids)
+
+    def find(self, message_ids: Sequence[str]) -> list[StoredMessage]:
+        """Ask the queue."""
+        return self._queue.find(message_ids)
+
+    def replace_dead_letter(self, command_name: str, message_id: str) -> None:
+        """Delete the one before."""
+        replace_dead_letter(self._queue, self._task_store, command_name, message_id)
 
     def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
         """End deliveries."""
@@ -141,5 +158,5 @@ def source_of(invoker: Invoker, pauses: Pauses) -> Source:
         pauses: Between two looks into a queue that cannot wait for a message.
     """
     if invoker.leased_queue is not None:
-        return LeasedSource(invoker.leased_queue)
+        return LeasedSource(invoker.leased_queue, invoker.task_store)
     return AtMostOnceSource(invoker.queue, CommandSchedule(invoker.task_store), invoker.task_store, pauses)

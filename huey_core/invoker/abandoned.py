@@ -18,8 +18,10 @@ from huey_core.text import printable_text
 from huey_core.unicode import cut_middle
 
 if TYPE_CHECKING:
-    from huey_core.backends.base import EmptyDataType
-    from huey_core.backends.leased import LeasedQueue, StoredMessage
+    from collections.abc import Callable
+
+    from huey_core.backends.base import BaseDataStore, EmptyDataType
+    from huey_core.backends.leased import StoredMessage
     from huey_core.invoker.invoker import Invoker
     from huey_core.message import MessageHeader
 
@@ -38,13 +40,16 @@ def find_result(invoker: Invoker, message_id: str) -> bytes | EmptyDataType | No
 
 
 def report_abandoned(
-    invoker: Invoker, queue: LeasedQueue, dead_letter: StoredMessage, found: bytes | EmptyDataType | None
+    invoker: Invoker,
+    settles_into: Callable[[BaseDataStore], bool],
+    dead_letter: StoredMessage,
+    found: bytes | EmptyDataType | None,
 ) -> None:
     """Report a dead letter that a claim has made to who waits for the command's result, to the log and to the plugins.
 
     Args:
         invoker: Whose command it was.
-        queue: The invoker's queue.
+        settles_into: Whether the queue writes results into a store together with outcomes.
         dead_letter: The dead letter.
         found: What :func:`find_result` returned before the dead letter was looked for. A result that came later is of
             a message that was requeued, and stays.
@@ -58,7 +63,7 @@ def report_abandoned(
         value = encode_dropped(invoker.serializer, dead_letter.message_id, CommandAbandoned(dead_letter.reason))
         # Where results are not stored in one step with the ack, one may be there of a run whose consumer was killed
         # before the ack; it is true, and stays.
-        if not isinstance(found, bytes) or queue.settles_into(invoker.results):
+        if not isinstance(found, bytes) or settles_into(invoker.results):
             write_result(result_write(invoker, dead_letter.message_id, value, ttl), found)
     # Whoever can write to a queue decides what is in a header.
     name = cut_middle(printable_text(header.command_name), 200)

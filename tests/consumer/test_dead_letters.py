@@ -11,6 +11,7 @@ from huey_core.backends.capabilities import Capability
 from huey_core.backends.leased import Ack, Message, ResultWrite, State
 from huey_core.consumer.dead_letters import DeadLetterReporter
 from huey_core.consumer.retry import BackOff, Outage, Pauses
+from huey_core.consumer.source import LeasedSource
 from huey_core.exceptions import CommandAbandoned
 from huey_core.invoker.abandoned import find_result, report_abandoned
 from huey_core.invoker.stored_result import encode_value, write_result
@@ -61,7 +62,7 @@ def bury(invoker, eventually):
 def report(invoker):
     """Report the only dead letter."""
     [dead_letter] = invoker.queue.peek(State.DEAD)
-    report_abandoned(invoker, invoker.queue, dead_letter, find_result(invoker, dead_letter.message_id))
+    report_abandoned(invoker, invoker.queue.settles_into, dead_letter, find_result(invoker, dead_letter.message_id))
 
 
 @pytest.fixture
@@ -368,7 +369,12 @@ def reporter(invoker, clock):
     """A reporter that does not run yet, with a lease of a minute by a clock that stands still."""
     back_off = BackOff(Outage("the reporting of dead letters", get_logger("huey_core")), "q", Pauses(0.001, 1.0, 0.001))
     return DeadLetterReporter(
-        invoker, invoker.queue, lease=60.0, has_reported=lambda: None, back_off=back_off, clock=clock
+        invoker,
+        LeasedSource(invoker.queue, invoker.task_store),
+        lease=60.0,
+        has_reported=lambda: None,
+        back_off=back_off,
+        clock=clock,
     )
 
 

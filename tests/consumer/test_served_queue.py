@@ -33,7 +33,7 @@ def serve():
         )
         queues += [ServedQueue(invoker, config, pool, beat=lambda: None) for invoker in invokers]
         back_off = BackOff(Outage("the queues", get_logger(__name__)), "stopping", Pauses(0.1, 1.0, 0.1))
-        keepers = [service for queue in queues for service in queue.keepers]
+        keepers = [service for queue in queues for service in (queue.lease_renewal, queue.dead_letters)]
         feeders = [queue.fetcher for queue in queues]
         running.append(Shutdown(queues=queues, pool=pool, feeders=feeders, keepers=keepers, back_off=back_off))
         pool.start()

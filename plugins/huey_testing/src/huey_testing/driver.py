@@ -101,7 +101,7 @@ class Driver:
     def _report(self, buried: Sequence[str]) -> None:
         for dead_letter in self._find(buried):
             found = find_result(self._invoker, dead_letter.message_id)
-            report_abandoned(self._invoker, self._queue, dead_letter, found)
+            report_abandoned(self._invoker, self._queue.settles_into, dead_letter, found)
         self._report_done(buried)
 
     def dues(self) -> list[float]:
