@@ -31,7 +31,9 @@ from huey_core.text import counted, error_line
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from huey_core.backends.base import BaseDataStore
     from huey_core.consumer.policy import Policy
+    from huey_core.consumer.retry import BackOff
     from huey_core.consumer.supervision import Service
     from huey_core.invoker.invoker import Invoker
 
@@ -109,6 +111,15 @@ class Consumer:
             back_off=own.back_off("stopping"),
             last_steps=policy.last_steps,
         )
+
+    def back_off(self, doing: str, store: BaseDataStore) -> BackOff:
+        """Make what is needed to go on after a failure of the server of one of the invoker's stores.
+
+        Args:
+            doing: What is done there, for the log.
+            store: The store.
+        """
+        return self.queues[0].back_off(doing, store)
 
     def make_tick_writer(self) -> TickWriter:
         """Make what writes the ticks of periodic commands. For a subclass to extend."""

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import json
 import threading
+import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
-from functools import partial
 from heapq import nlargest
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
@@ -21,22 +22,18 @@ from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.deadline import time_left
 from huey_core.backends.json_value import JSONValue
+from huey_core.consumer.supervision import Service
 from huey_core.exceptions import Unsupported
 from huey_core.hookspecs import ConsumerLike, hookimpl
 from huey_core.plugins.hook_faults import HookFaults
-from huey_core.safe_logging import get_logger
-from huey_core.text import error_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from huey_core.backends.base import BaseDataStore
+    from huey_core.consumer.retry import BackOff
     from huey_core.invoker.invoker import Invoker
     from huey_core.snapshot import Snapshot
 
 __all__ = ["HEARTBEAT", "MOST_IDS", "ConsumerRecord", "Heartbeat", "consumers_alive", "keeps_heartbeats"]
-
-log: Final = get_logger(__name__)
 
 MOST_IDS: Final = 100
 """Messages that a record names, so that it stays small however many threads a consumer has."""
@@ -121,6 +118,9 @@ class RunningConsumer(ConsumerLike, Protocol):
     def invoker(self) -> Invoker:
         """The invoker whose commands it runs."""
 
+    def back_off(self, doing: str, store: BaseDataStore) -> BackOff:
+        """Make what is needed to go on after a failure of a store's server."""
+
 
 class Heartbeat:
     """Core's implementation of the hooks by which a consumer shows that it lives."""
@@ -135,7 +135,6 @@ class Heartbeat:
         if task_store is not None and keeps_heartbeats(task_store):
             self._writers[consumer] = writer = _HeartbeatWriter(consumer, task_store)
             writer.start()
-            writer.renew(consumer.snapshot())
 
     @hookimpl
     def huey_consumer_heartbeat(self, consumer: RunningConsumer, snapshot: Snapshot) -> None:
@@ -147,59 +146,52 @@ class Heartbeat:
     def huey_consumer_stop(self, consumer: RunningConsumer, reason: str) -> None:
         writer = self._writers.pop(consumer, None)
         if writer is not None:
-            writer.end()
+            writer.stop()
+            writer.join_until(time.monotonic() + time_left(_PATIENCE, least=0.0))
 
 
 HEARTBEAT: Final = Heartbeat()
 """The one that every consumer registers."""
 
 
-class _HeartbeatWriter(threading.Thread):
-    """Writes one consumer's record, and removes it at the end.
-
-    A write that fails, or loses the index to other consumers too often, is left to the next heartbeat: a record
-    outlives two that are missing.
-    """
+class _HeartbeatWriter(Service):
+    """Writes one consumer's record, and removes it at the end."""
 
     def __init__(self, consumer: RunningConsumer, task_store: BaseDataStore) -> None:
-        super().__init__(name="huey-heartbeat", daemon=True)
+        super().__init__("heartbeat", "the heartbeat")
         self._consumer = consumer
         self._store = task_store
+        self._back_off = consumer.back_off("writing the heartbeat", task_store)
         self._began = consumer.invoker.now()
-        self._snapshot: Snapshot | None = None
+        self._snapshot = consumer.snapshot()
         self._has_news = threading.Event()
-        self._is_failing = False
 
     def renew(self, snapshot: Snapshot) -> None:
         """Write the record afresh, soon."""
         self._snapshot = snapshot
         self._has_news.set()
 
-    def end(self) -> None:
-        """Remove the record, and wait for that a little while; if it takes longer, the store forgets it by itself."""
-        self._snapshot = None
+    def stop(self) -> None:
+        """Have the thread remove the record and end; if that takes long, the store forgets it by itself."""
+        super().stop()
         self._has_news.set()
-        self.join(time_left(_PATIENCE, least=0.0))
 
-    def run(self) -> None:
-        """Write until the end."""
-        while True:
-            self._has_news.wait()
+    def _work(self) -> None:
+        pause: float | None = 0.0
+        while not self._stopping.is_set():
+            self._has_news.wait(pause)
             self._has_news.clear()
-            snapshot = self._snapshot
-            self._attempt(self._remove if snapshot is None else partial(self._write, snapshot))
-            if snapshot is None:
-                return
-
-    def _attempt(self, step: Callable[[], None]) -> None:
-        try:
-            step()
-        except BaseException as error:  # noqa: BLE001 - whatever a driver raises, the next heartbeat tries again
-            if not self._is_failing:
-                log.info("the heartbeat of this consumer cannot be written: %s", error_line(error))
-            self._is_failing = True
-        else:
-            self._is_failing = False
+            if self._stopping.is_set():
+                break
+            try:
+                self._write(self._snapshot)
+            except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
+                pause = self._back_off.failed(error)
+            else:
+                self._back_off.over()
+                pause = None
+        with suppress(Exception):
+            self._remove()
 
     def _write(self, snapshot: Snapshot) -> None:
         record = self._record(snapshot)

@@ -27,6 +27,7 @@ from huey_core.text import counted
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from huey_core.backends.base import BaseDataStore
     from huey_core.backends.leased import Delivery
     from huey_core.consumer.policy import Policy
     from huey_core.consumer.pools import WorkerPool
@@ -167,13 +168,17 @@ class ServedQueue:
             self._log.error("%s could not be given back; %s", counted(messages, "message"), self.source.fate)
         return outcomes > 0
 
-    def back_off(self, doing: str) -> BackOff:
-        """Make what a part needs to go on after a failure of this queue's server.
+    def back_off(self, doing: str, store: BaseDataStore | None = None) -> BackOff:
+        """Make what a part needs to go on after a failure of this queue's server, or of a store's.
 
         Args:
             doing: What the part does, for the log.
+            store: The store; what is known of the queue's server is shared where it is the same one.
         """
-        return BackOff(self.outage, doing, self._pauses)
+        outage = self.outage
+        if store is not None and not self.source.settles_into(store):
+            outage = Outage(f"the store {store!r}", self._log, self._clock)
+        return BackOff(outage, doing, self._pauses)
 
     def _has_run(self) -> None:
         self.fetcher.finished_one()

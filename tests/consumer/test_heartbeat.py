@@ -195,8 +195,8 @@ def test_a_store_that_fails_does_not_keep_the_consumer_from_working(make_invoker
     run_consumer(invoker)
 
     assert double(21).get(blocking=True, timeout=30) == 42
-    eventually(lambda: "the heartbeat of this consumer cannot be written" in caplog.text)
-    assert caplog.text.count("the heartbeat of this consumer cannot be written") == 1
+    eventually(lambda: "is unavailable (writing the heartbeat)" in caplog.text)
+    assert caplog.text.count("is unavailable (writing the heartbeat)") == 1
 
 
 class SlowStore(MemoryDataStore):
