@@ -85,7 +85,7 @@ class Consumer:
         self._last_steps = policy.last_steps
         self.pool = ThreadPool(
             self.config.threads,
-            self._has_idle_worker,
+            self._note_idle_worker,
             on_start=self._worker_started,
             on_stop=self._worker_stopped,
             restart_after=policy.restart_after,
@@ -229,9 +229,9 @@ class Consumer:
         """Tell plugins that the consumer lives; called by the thread that renews the leases."""
         self.invoker.plugins.notify(hookspecs.huey_consumer_heartbeat, consumer=self, snapshot=self.snapshot())
 
-    def _has_idle_worker(self) -> None:
+    def _note_idle_worker(self) -> None:
         for queue in self.queues:
-            queue.fetcher.has_idle_worker()
+            queue.fetcher.note_idle_worker()
 
     def _worker_started(self, worker: str) -> None:
         self.invoker.plugins.notify(hookspecs.huey_worker_start, consumer=self, worker=worker)

@@ -113,7 +113,7 @@ class Fetcher(Service):
         self._running_low.set()
         self._source.wake()
 
-    def has_idle_worker(self) -> None:
+    def note_idle_worker(self) -> None:
         """A worker of the pool says that it will look for the next delivery."""
         buffered = self._pool.waiting()
         if buffered <= self._low_water and not self._running_low.is_set():

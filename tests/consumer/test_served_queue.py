@@ -27,7 +27,7 @@ def serve():
         config = ConsumerConfig(threads=2)
         pool = ThreadPool(
             config.threads,
-            lambda: [queue.fetcher.has_idle_worker() for queue in queues],
+            lambda: [queue.fetcher.note_idle_worker() for queue in queues],
             on_start=lambda worker: None,
             on_stop=lambda worker: None,
         )

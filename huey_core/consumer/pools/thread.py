@@ -25,7 +25,7 @@ class ThreadPool:
 
     Args:
         size: How many threads there are.
-        is_idle: Called by a worker when it has run a delivery.
+        on_idle: Called by a worker when it has run a delivery.
         on_start: Called in a worker's thread with the name of the worker, before the first delivery.
         on_stop: The same after the last one.
         restart_after: Seconds after which a worker is restarted.
@@ -34,7 +34,7 @@ class ThreadPool:
     def __init__(
         self,
         size: int,
-        is_idle: Callable[[], None],
+        on_idle: Callable[[], None],
         *,
         on_start: Callable[[str], None],
         on_stop: Callable[[str], None],
@@ -48,7 +48,7 @@ class ThreadPool:
             _Worker(
                 f"worker-{number}",
                 self._queue,
-                is_idle,
+                on_idle,
                 on_start=on_start,
                 on_stop=on_stop,
                 restart_after=restart_after,
@@ -127,7 +127,7 @@ class _Worker(threading.Thread):
         self,
         name: str,
         queue: SimpleQueue[tuple[Delivery, Runner] | None],
-        is_idle: Callable[[], None],
+        on_idle: Callable[[], None],
         *,
         on_start: Callable[[str], None],
         on_stop: Callable[[str], None],
@@ -139,7 +139,7 @@ class _Worker(threading.Thread):
         self.finished = 0
         self._worker_name = name
         self._queue = queue
-        self._is_idle = is_idle
+        self._is_idle = on_idle
         self._on_start = on_start
         self._on_stop = on_stop
         self._restart_after = restart_after
