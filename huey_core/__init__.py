@@ -15,8 +15,9 @@ What is listed in ``__all__`` here, and in the packages and modules right below,
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from huey_core._lazy import lazy
 from huey_core._version import __version__
 from huey_core.commands.base import PeriodicQueueCommand, QueueCommand
 from huey_core.commands.context import current_command
@@ -29,6 +30,9 @@ from huey_core.queue import AsyncData, Invoker
 
 if TYPE_CHECKING:
     from huey_core.consumer.config import BaseConfiguration
+else:
+    # Only a consumer needs it, and with it all of its modules.
+    __getattr__ = lazy(__name__, BaseConfiguration="huey_core.consumer.config")
 
 __all__ = [
     "AsyncData",
@@ -45,12 +49,3 @@ __all__ = [
     "periodic_command",
     "queue_command",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    # Only a consumer needs it, and with it all of its modules.
-    if name == "BaseConfiguration":
-        from huey_core.consumer.config import BaseConfiguration
-
-        return BaseConfiguration
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -21,6 +21,7 @@ NOT_NEEDED = [
     "huey_zstd",
     "importlib_metadata",
     "msgspec",
+    "pickle",
     "pymongo",
     "pytest",
     "redis",
