@@ -32,6 +32,7 @@ from huey_core.backends.leased import (
     StoredMessage,
     Written,
     abandoned_reason,
+    is_final,
     messages_in,
     new_message_id,
 )
@@ -88,6 +89,7 @@ __all__ = [
     "abandoned_reason",
     "call_watchers",
     "check_tls_files",
+    "is_final",
     "messages_in",
     "new_message_id",
     "parse_bool",

@@ -63,6 +63,7 @@ __all__ = [
     "StoredMessage",
     "Written",
     "abandoned_reason",
+    "is_final",
     "messages_in",
     "new_message_id",
 ]
@@ -252,6 +253,17 @@ class Bury:
 
 Outcome: TypeAlias = Ack | Retry | Release | Bury
 """How a delivery ended. Each has a ``delivery``, and a ``result`` that is ``None`` where there is none to write."""
+
+
+def is_final(outcome: Outcome) -> bool:
+    """Whether an outcome is the end of its message, which is not delivered again."""
+    match outcome:
+        case Ack() | Bury():
+            return True
+        case Retry() | Release():
+            return False
+        case _:
+            assert_never(outcome)
 
 
 def messages_in(outcome: Outcome) -> Sequence[bytes]:

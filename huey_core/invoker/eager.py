@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from huey_core.backends.leased import Ack, Bury, Delivery, Retry
+from huey_core.backends.leased import Delivery, Retry, is_final
 from huey_core.invoker.results import AsyncData
 from huey_core.invoker.runner import CommandRunner
 from huey_core.invoker.stored_result import encode_end, write_result
@@ -35,7 +35,7 @@ def run_eagerly(invoker: RunningInvoker, command: QueueCommand) -> Any:
         CommandNotFound: The command is not registered.
     """
     _, outcome, execution = run_until_done(invoker, invoker.codec.encode(command))
-    if invoker.result_store is None or not isinstance(outcome, Ack | Bury):
+    if invoker.result_store is None or not is_final(outcome):
         if execution.error is not None:
             raise execution.error
         return execution.value

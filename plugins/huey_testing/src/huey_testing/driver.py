@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from huey_core.backends import Ack, Bury, Delivery, Outcome, State
+from huey_core.backends import Delivery, Outcome, State, is_final
 from huey_core.consumer import TickWriter
 from huey_core.exceptions import CommandExpired, CommandRevoked
 from huey_core.invoker import CommandRunner, find_result, report_abandoned
@@ -54,7 +54,7 @@ class Run:
     def failed(self) -> bool:
         """Whether the command raised and will not be tried again."""
         dropped = isinstance(self.error, CommandRevoked | CommandExpired)
-        return self.error is not None and self.settled and not dropped and isinstance(self.outcome, Ack | Bury)
+        return self.error is not None and self.settled and not dropped and is_final(self.outcome)
 
 
 class Driver:
