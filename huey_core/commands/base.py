@@ -194,6 +194,10 @@ class QueueCommand:
         expires = self.options.expires
         return now, self.expires_at if expires is None else (self.eta or now) + expires
 
+    def logger_name(self) -> str:
+        """Return the name of the logger of its runs: that of the module that says what it does."""
+        return type(self).__module__
+
     def create_id(self) -> str:
         """Return the identifier of a new call. No two calls may have the same."""
         return new_message_id()

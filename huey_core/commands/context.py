@@ -27,7 +27,6 @@ class RunContext:
         queue_name: The name of the queue that it is from.
     """
 
-    # Made for every run, and hardly ever asked: everything else is made when it is.
     __slots__ = ("_command", "_delivery", "_queue_name")
 
     def __init__(self, command: QueueCommand, delivery: Delivery, queue_name: str) -> None:
@@ -69,7 +68,7 @@ class RunContext:
     def log(self) -> logging.LoggerAdapter[logging.Logger]:
         """The logger of the module that defines the command; its records have the fields of :func:`log_fields`."""
         fields = log_fields(self._queue_name, self._delivery, self._command)
-        return _Log(logging.getLogger(type(self._command).__module__), fields)
+        return _Log(logging.getLogger(self._command.logger_name()), fields)
 
     def __repr__(self) -> str:
         return f"<run of {self._command!r}>"
@@ -81,8 +80,12 @@ class _Log(logging.LoggerAdapter[logging.Logger]):
         return msg, {**kwargs, "extra": {**(self.extra or {}), **(kwargs.get("extra") or {})}}
 
 
-CURRENT: Final[ContextVar[RunContext]] = ContextVar("huey_core.current_command")
-"""The run of this context. Whoever runs a command sets it in a context that belongs to the run alone."""
+CURRENT: Final[ContextVar[tuple[QueueCommand, Delivery, str]]] = ContextVar("huey_core.current_command")
+"""The command that runs in this context, its delivery, and the name of its queue.
+
+Whoever runs a command sets it, in a context that belongs to the run alone. It is what a :class:`RunContext` is made of,
+and not that itself, because it is set for every command and hardly ever asked for.
+"""
 
 
 def current_command() -> RunContext:
@@ -95,7 +98,7 @@ def current_command() -> RunContext:
         NoCurrentCommand: No command runs here.
     """
     try:
-        return CURRENT.get()
+        return RunContext(*CURRENT.get())
     except LookupError:
         raise NoCurrentCommand(
             "no command runs here; in a thread that a command has started, run what asks for it in a copy of the "

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from huey_core import hookspecs
 from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, ResultWrite, Retry
-from huey_core.commands.context import CURRENT, RunContext, log_fields
+from huey_core.commands.context import CURRENT, log_fields
 from huey_core.commands.execution import Execution
 from huey_core.exceptions import CommandExpired, CommandNotFound, CommandRevoked, EncodeError, SerializationError
 from huey_core.invoker.stored_result import encode_error, format_error, result_of, result_write, traceback_of_command
@@ -114,7 +114,7 @@ class CommandRunner:
     def _run_command(self, command: QueueCommand, delivery: Delivery, revocable: bool) -> tuple[Outcome, Execution]:
         invoker = self._invoker
         call = invoker.plugins.call
-        CURRENT.set(RunContext(command, delivery, invoker.queue.name))
+        CURRENT.set((command, delivery, invoker.queue.name))
         started = time.perf_counter()
         try:
             revoked = revocable and invoker.take_revocation(command)

@@ -7,6 +7,8 @@ from typing import Any
 
 from django.tasks import task
 
+from huey_core import current_command
+
 calls: list[Any] = []
 """What tasks and functions were called with, in order."""
 
@@ -117,6 +119,12 @@ def wait_at_the_gate():
 def look_at_context(context, *values):
     result = context.task_result
     return [context.attempt, result.id, result.status, list(values)]
+
+
+@task
+def look_at_run():
+    run = current_command()
+    return [run.task_id, run.delivery_count, run.log.logger.name]
 
 
 @task

@@ -9,7 +9,17 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.tasks import TaskResultStatus, default_task_backend
 from django.utils import timezone
-from tasks.sample_tasks import add, add_later, calls, fail, kill_the_worker, look_at_context, note, return_an_object
+from tasks.sample_tasks import (
+    add,
+    add_later,
+    calls,
+    fail,
+    kill_the_worker,
+    look_at_context,
+    look_at_run,
+    note,
+    return_an_object,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +44,11 @@ def test_a_coroutine_function_is_run():
 def test_a_task_has_its_context():
     result = look_at_context.enqueue("a")
     assert result.return_value == [1, result.id, "RUNNING", ["a"]]
+
+
+def test_a_task_knows_the_run_of_its_command():
+    result = look_at_run.enqueue()
+    assert result.return_value == [result.id, 1, look_at_run.func.__module__]
 
 
 def test_a_task_that_raised_has_failed_and_nothing_is_raised():

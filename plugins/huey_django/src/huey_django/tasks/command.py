@@ -75,6 +75,10 @@ class TaskCommand(QueueCommand):
             command.on_commit = on_commit
         return command
 
+    def logger_name(self) -> str:
+        """Return the name of the task's module."""
+        return self.data.task.func.__module__
+
     def to_payload(self) -> dict[str, Any]:
         """What is known of the task, but for how it stands: it is written because it is to run."""
         change(self.data, enqueued_at=moment(self.enqueued_at))
