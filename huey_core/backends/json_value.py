@@ -11,7 +11,7 @@ from huey_core.backends.forking import randomness
 from huey_core.exceptions import DataStoreGetException, DataStorePutException
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from huey_core.backends.base import BaseDataStore, EmptyDataType
 
@@ -19,11 +19,8 @@ __all__ = ["JSONValue", "swap"]
 
 T = TypeVar("T")
 
-TRIES: Final = 30
-"""How often a change is tried that others are faster than."""
-
-FIRST_PAUSE: Final = 0.001
-LONGEST_PAUSE: Final = 0.25
+PAUSES: Final = tuple(min(0.001 * 2**number, 0.25) for number in range(30))
+"""Thirty tries, which take some seconds in all."""
 
 
 class JSONValue(Generic[T]):
@@ -37,13 +34,17 @@ class JSONValue(Generic[T]):
         key: The key.
         empty: What an absent key stands for.
         expendable: Whether nothing is lost that will not be written again.
+        pauses: The longest pause, in seconds, after each try of a change that others were faster than.
     """
 
-    def __init__(self, store: BaseDataStore, key: str, empty: T, *, expendable: bool = False) -> None:
-        self.key = key
+    def __init__(
+        self, store: BaseDataStore, key: str, empty: T, *, expendable: bool = False, pauses: Sequence[float] = PAUSES
+    ) -> None:
+        self._key = key
         self._store = store
         self._empty = empty
         self._expendable = expendable
+        self._pauses = pauses
 
     def read(self) -> T:
         """Return the value.
@@ -51,7 +52,7 @@ class JSONValue(Generic[T]):
         Raises:
             DataStoreGetException: It cannot be read.
         """
-        return self.decode(self._store.peek(self.key))
+        return self.decode(self._store.peek(self._key))
 
     def decode(self, stored: bytes | EmptyDataType) -> T:
         """Return the value in what the data store has under the key; see :meth:`read`."""
@@ -64,7 +65,7 @@ class JSONValue(Generic[T]):
         except (ValueError, RecursionError):
             pass
         if not self._expendable:
-            raise DataStoreGetException(f"the value {self.key!r} in {self._store!r} cannot be read")
+            raise DataStoreGetException(f"the value {self._key!r} in {self._store!r} cannot be read")
         return self._empty
 
     def change(self, function: Callable[[T], T], ttl: Callable[[T], float] | None = None) -> T:
@@ -82,20 +83,17 @@ class JSONValue(Generic[T]):
             DataStoreGetException: It cannot be read.
             DataStorePutException: Others changed it in between, as often as it was tried.
         """
-        pause = FIRST_PAUSE
-        for _ in range(TRIES):
-            stored = self._store.peek(self.key)
+        for pause in self._pauses:
+            stored = self._store.peek(self._key)
             before = self.decode(stored)
             after = function(before)
             seconds = None if ttl is None else ttl(after)
-            if after == before or swap(self._store, self.key, stored, json.dumps(after).encode(), seconds):
+            if after == before or swap(self._store, self._key, stored, json.dumps(after).encode(), seconds):
                 return before
             # Those that began together should not stay in step.
             time.sleep(randomness().uniform(0, pause))
-            pause = min(pause * 2, LONGEST_PAUSE)
         raise DataStorePutException(
-            f"the value {self.key!r} in {self._store!r} was changed by others each of the {TRIES} times that a change "
-            "of it was tried"
+            f"the value {self._key!r} in {self._store!r} was changed by others during each of {len(self._pauses)} tries"
         )
 
 

@@ -39,15 +39,14 @@ class CommandSchedule:
     def __init__(self, store: BaseDataStore | None) -> None:
         check_kind("store", store, BaseDataStore, type(None))
         self._store = store
-        value = None if store is None else JSONValue[Entries](store, _KEY, {})
-        self._shared = value if store is not None and Capability.LOCKS in store.capabilities else None
+        self._shared: JSONValue[Entries] | None = None
         self._lock = threading.Lock()
         self._entries: Entries = {}
-        if store is not None and value is not None and self._shared is None:
-            stored = store.get(_KEY)
-            if stored is not EmptyData:
-                store.put(_KEY, stored)
-            self._entries = value.decode(stored)
+        if store is not None and Capability.LOCKS in store.capabilities:
+            self._shared = JSONValue(store, _KEY, {})
+        elif store is not None and (stored := store.get(_KEY)) is not EmptyData:
+            store.put(_KEY, stored)
+            self._entries = json.loads(stored)
 
     def add(self, message_id: str, due: float, data: bytes) -> None:
         """Keep a message until ``due`` (seconds since the epoch)."""
