@@ -24,7 +24,11 @@ class ConsumerGroup:
         self._members = list(members)
 
     def start(self) -> None:
-        """Start one after another; when one cannot start, stop those that have, and raise what it raised."""
+        """Start one after another.
+
+        Raises:
+            BaseException: What one raised that could not start; those before it were stopped.
+        """
         for index, member in enumerate(self._members):
             try:
                 member.start()
@@ -33,7 +37,11 @@ class ConsumerGroup:
                 raise
 
     def stop(self, reason: str) -> None:
-        """Stop all at the same time, so that together they take no longer than one."""
+        """Stop all at the same time, so that together they take no longer than one.
+
+        Args:
+            reason: Why, for the log and the plugins.
+        """
         self._at_once(lambda member: member.stop(reason))
 
     def stop_now(self) -> None:
