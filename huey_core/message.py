@@ -4,50 +4,14 @@ r"""The wire format of messages and of results: a version, a header that anyone 
 
     "HUEY/1 " header "\n" body
 
-``header`` is a JSON object on one line, of 64 KiB at most with what precedes it and the newline. A writer uses compact
-ASCII (every other character as ``\uXXXX``); a reader accepts UTF-8. The first newline ends it, since JSON cannot hold
-one inside a string. ``body`` is every byte after that, as the serializer made it, and may be empty. It carries no
-length: whatever stores a message keeps it whole. A reader refuses a version other than its own; within one version,
-fields may be added and a reader ignores those that it does not know. Times are seconds since the epoch (UTC), as JSON
-numbers.
+``header`` is a JSON object on one line, of 64 KiB at most with what precedes it and the newline; ``docs/messages.md``
+has its fields. A writer uses compact ASCII (every other character as ``\uXXXX``); a reader accepts UTF-8. ``body`` is
+every byte after the first newline, as the serializer made it, and may be empty. It carries no length: whatever stores a
+message keeps it whole. A reader refuses a version other than its own; within one version, fields may be added, which a
+reader ignores, and keeps when it writes the message again for a retry.
 
-The header of a **message**. Its body is the command's data: for a decorated function a pair, the list of its
-positional arguments and its keyword arguments by name.
-
-=========== ======= ================================================================================
-field       type    meaning
-=========== ======= ================================================================================
-``id``      text    identifies the command and its result
-``cmd``     text    the dotted name of the command
-``ser``     text    the name of the serializer that made the body
-``at``      number  when the command was enqueued
-``eta``     number  optional: it does not run before
-``exp``     number  optional: it does not start after
-``retries`` integer optional: how many more times it may be tried after it failed; absent means 0
-``tries``   integer optional: how often it was tried again; absent means 0
-``prio``    integer optional: its priority; absent means 0, higher runs first
-``opts``    object  optional: options of this call that stand above those of the command
-``hdr``     object  optional: texts by text, carried along for others, such as a trace context
-``tick``    number  optional: the time for which a periodic command runs; absent for a call
-=========== ======= ================================================================================
-
-The header of a **result**:
-
-=========== ======= ================================================================================
-field       type    meaning
-=========== ======= ================================================================================
-``id``      text    the id of the command
-``state``   text    ``ok``, ``error``, ``revoked``, ``expired`` or ``abandoned``
-``ser``     text    the name of the serializer that made the body
-=========== ======= ================================================================================
-
-The body of an ``ok`` result is the value that the command returned. That of the others is an object of texts: ``type``,
-``message`` and ``traceback`` for an ``error``, ``message`` otherwise. An exception is always described in words and
-never carried as an object.
-
-A message that is written again, for a retry, keeps the fields that the writer does not know. The bytes before the body
-are the *context* that a signing serializer binds the body to, so that a body cannot be moved under another header, and
-a result not be passed off as a message: whoever changes a header must encode the body anew.
+The bytes before the body are the *context* that a signing serializer binds the body to, so that a body cannot be moved
+under another header, and a result not be passed off as a message: whoever changes a header must encode the body anew.
 """
 
 from __future__ import annotations

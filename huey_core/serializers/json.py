@@ -1,25 +1,8 @@
 """JSON that brings Python values back as they were, and refuses what it could not bring back.
 
 The output is strict JSON in UTF-8. ``None``, ``bool``, ``int``, finite ``float``, ``str``, ``list``, and ``dict`` with
-text keys are written as JSON has them; everything else as an object with the key ``"$"``, the *tag*:
-
-============================== ==================================================================================
-Python                         JSON
-============================== ==================================================================================
-tuple, set, frozenset          ``{"$": "tuple", "v": [...]}``
-dict with other keys, or with  ``{"$": "dict", "v": [[key, value], ...]}``
-the key ``"$"``
-bytes                          ``{"$": "bytes", "v": base64}``
-float nan, inf, -inf           ``{"$": "float", "v": "nan"}``
-Decimal, UUID                  ``{"$": "decimal", "v": "1.10"}``
-date                           ``{"$": "date", "v": "2030-12-31"}``
-datetime, time                 ``{"$": "datetime", "v": "2030-12-31T23:59:59+01:00"}``; with ``"fold": 1`` for the
-                               second of two, and ``"zone": "Europe/Berlin"`` for a ``ZoneInfo``
-timedelta                      ``{"$": "timedelta", "v": [days, seconds, microseconds]}``
-int that a format cannot have  ``{"$": "int", "v": "18446744073709551616"}``; JSON can have any
-registered Enum                ``{"$": "enum", "t": "module.Name", "v": member name, or value of a Flag}``
-registered dataclass           ``{"$": "dataclass", "t": "module.Name", "v": {field: value, ...}}``
-============================== ==================================================================================
+text keys are written as JSON has them; everything else as an object with the key ``"$"``, the *tag*, such as
+``{"$": "tuple", "v": [...]}``; ``docs/messages.md`` has them all.
 
 Types are taken exactly: an instance of a subclass (a named tuple, an ``OrderedDict``, an ``IntEnum`` that was not
 registered) would come back as something else, so it is refused. Nothing is ever imported or called because a message
