@@ -7,10 +7,9 @@ longer than the lease. So a result is not put over another unless the lease was 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.base import EmptyData
-from huey_core.backends.leased import Ack, Bury, Release, Retry
 from huey_core.invoker.stored_result import write_result
 
 if TYPE_CHECKING:
@@ -79,13 +78,7 @@ class ResultWriter:
             if not is_ours():
                 return None
         self.written += 1
-        match outcome:
-            case Ack() | Bury():
-                return replace(outcome, result=None)
-            case Retry() | Release():
-                return outcome
-            case _:
-                assert_never(outcome)
+        return replace(outcome, result=None)
 
     def _write_over(self, found: bytes | EmptyDataType, result: ResultWrite) -> bool:
         try:
