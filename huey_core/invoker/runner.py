@@ -15,13 +15,14 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from huey_core import hookspecs
-from huey_core.backends.leased import Ack, Bury, Delivery, Outcome, ResultWrite, Retry
+from huey_core.backends.leased import DEFAULT_MAX_DELIVERIES, Ack, Bury, Delivery, Outcome, ResultWrite, Retry
 from huey_core.commands.context import CURRENT, log_fields
 from huey_core.commands.execution import Execution
 from huey_core.exceptions import CommandExpired, CommandNotFound, CommandRevoked, EncodeError, SerializationError
 from huey_core.invoker.stored_result import encode_error, format_error, result_of, result_write, traceback_of_command
 from huey_core.invoker.tick_dead_letters import command_of_tick
 from huey_core.safe_logging import get_logger
+from huey_core.settings import ConsumerConfig
 from huey_core.text import error_line, error_text
 
 if TYPE_CHECKING:
@@ -64,8 +65,8 @@ class CommandRunner:
     def __init__(
         self,
         invoker: RunningInvoker,
-        unreadable_delay: float = 10.0,
-        unreadable_deliveries: int = 5,
+        unreadable_delay: float = ConsumerConfig.unreadable_delay,
+        unreadable_deliveries: int = DEFAULT_MAX_DELIVERIES,
         *,
         log_commands: bool = False,
     ) -> None:
