@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 import traceback
 from threading import TIMEOUT_MAX
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from huey_core.backends.deadline import time_limit
 from huey_core.consumer.config import BaseConfiguration, load_configuration, read_configuration
 from huey_core.consumer.consumer import Consumer
 from huey_core.consumer.logs import set_up_logging
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["consumer"]
 
+FAREWELL: Final = 0.1
+"""Seconds for a driver to say goodbye to a server, which may not answer any more."""
 
 _EPILOG = """
     \b
@@ -94,7 +97,8 @@ def consumer(configuration: str, verbose: bool, quiet: bool, loglevel: str | Non
         end_soon(code)
         sys.exit(code)
     finally:
-        invoker.close()
+        with time_limit(FAREWELL):
+            invoker.close()
 
 
 def _sets_level(configuration: type[BaseConfiguration]) -> bool:

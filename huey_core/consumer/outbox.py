@@ -92,6 +92,7 @@ class Outbox:
         self._waiting: deque[Outcome] = deque()
         self._parked = Parked(clock, policy)
         self._flushing = threading.Lock()
+        self._taken: list[Outcome] = []
         self._on_its_way: Sequence[Outcome] = ()
 
     def add(self, outcome: Outcome) -> None:
@@ -116,10 +117,11 @@ class Outbox:
         return self._parked.due_in()
 
     def left(self) -> list[Outcome]:
-        """The outcomes whose lease is still ours and that were not written, parked ones included."""
+        """The outcomes whose lease is still ours and that are not known to be written, parked ones included."""
         with self._lock:
-            left = [*self._parked.outcomes(), *self._waiting]
-        return self._in_flight.ours(left)
+            left = [*self._parked.outcomes(), *self._taken, *self._waiting]
+        # What was taken may have been put back, or parked.
+        return self._in_flight.ours({outcome.delivery.receipt: outcome for outcome in left}.values())
 
     def flush(self) -> None:
         """Settle what waits, and what is parked if its time has come.
@@ -170,7 +172,8 @@ class Outbox:
 
     def _take(self, most: int) -> list[Outcome]:
         with self._lock:
-            return [self._waiting.popleft() for _ in range(min(len(self._waiting), most))]
+            self._taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), most))]
+            return self._taken
 
     def _put_back(self, batch: Sequence[Outcome]) -> None:
         with self._lock:
@@ -270,7 +273,9 @@ class Outbox:
         return is_first
 
     def _try_parked_again(self) -> None:
-        again = deque(self._parked.take())
+        with self._lock:
+            again = deque(self._parked.take())
+            self._taken = [one.outcome for one in again]
         try:
             while again:
                 self._settle_again(again[0])

@@ -38,7 +38,7 @@ class Policy:
     parked_outcomes: int = 250
     parked_bytes: int = 16 * 2**20
     parked_for: float = 1.0
-    last_steps: float = 0.6
+    last_steps: float = 0.3
     restart_after: float = 1.0
 
 

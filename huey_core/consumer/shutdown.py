@@ -69,12 +69,13 @@ class Shutdown:
         Returns:
             Whether every running command finished in time and its outcome was written.
         """
-        deadline = time.monotonic() + timeout
+        began = time.monotonic()
+        deadline = began + timeout
         end = deadline + self._last_steps
         for service in self._feeders:
             service.stop()
         for service in self._feeders:
-            service.join_until(end - self._last_steps * 2 / 3)
+            service.join_until(max(deadline, began + self._last_steps / 2))
         for delivery, runner in self._pool.drain():
             runner.release(delivery)
         self._pool.stop()
@@ -86,10 +87,10 @@ class Shutdown:
             log.warning("giving back %s that did not finish in %g s", late, timeout)
         for run in unfinished:
             run.runner.release(run.delivery)
-        self._write_what_waits(until=end - self._last_steps / 3)
-        unwritten = self._report_what_is_left()
         for service in self._keepers:
             service.stop()
+        self._write_what_waits(until=end)
+        unwritten = self._report_what_is_left()
         for service in self._keepers:
             service.join_until(end)
         return not unfinished and not unwritten
@@ -101,7 +102,7 @@ class Shutdown:
         self._let_go_of_what_ended_workers()
         for queue in self._queues:
             queue.release_all()
-        self._write_what_waits(until=time.monotonic() + self._last_steps)
+        self._write_what_waits(until=time.monotonic() + 2 * self._last_steps)
         self._report_what_is_left()
 
     def _let_go_of_what_ended_workers(self) -> None:

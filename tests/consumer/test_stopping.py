@@ -340,6 +340,19 @@ def test_a_call_that_hangs_does_not_hold_up_the_stop(invoker, run_consumer, slow
     assert returns_at_once(stop, consumer)
 
 
+def test_an_outcome_that_is_on_its_way_is_not_taken_for_written(invoker, run_consumer, hang, monkeypatch, caplog):
+    settle_really = invoker.queue.settle
+    monkeypatch.setattr(invoker.queue, "settle", lambda outcomes: hang() or settle_really(outcomes))
+    queue_command(invoker, name="quick")(lambda: None)()
+    consumer = run_consumer(invoker)
+    assert hang.began.wait(PATIENCE)
+
+    assert not consumer.stop(timeout=0.0)
+
+    assert "1 outcome could not be written; redelivery follows when the lease ends" in caplog.messages
+    assert "could not be given back" not in caplog.text
+
+
 def test_settings_beside_a_config_are_refused(invoker):
     with pytest.raises(TypeError, match="threads"):
         Consumer(invoker, ConsumerConfig(), threads=2)

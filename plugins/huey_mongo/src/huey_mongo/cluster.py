@@ -16,7 +16,7 @@ from pymongo.errors import ConfigurationError as DriverConfigurationError
 from pymongo.errors import InvalidURI, OperationFailure
 from pymongo.read_concern import ReadConcern
 
-from huey_core.backends import PerProcess
+from huey_core.backends import PerProcess, time_left
 from huey_core.exceptions import ConfigurationError, QueueException
 from huey_mongo._version import __version__
 from huey_mongo.clock import clock_of
@@ -232,5 +232,5 @@ def _close(hints: Hints, client: MongoClient[Document], process: int) -> None:
         return
     hints.close()
     # Otherwise a server that does not answer would be waited for, only to be told of the end of sessions.
-    with pymongo.timeout(CLOSING):
+    with pymongo.timeout(time_left(CLOSING, least=0.05)):
         client.close()
