@@ -9,6 +9,7 @@ A hook is called by its specification, so that a type checker compares the call 
 
 from __future__ import annotations
 
+import inspect
 import time
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
@@ -92,7 +93,7 @@ class PluginManager:
         self._lock = ProcessLock()
         self._plugins: dict[str, object] = {}
         self._implemented: frozenset[Callable[..., Any]] = frozenset()
-        self._only: dict[Callable[..., Any], HookImpl] = {}
+        self._only: dict[Callable[..., Any], Callable[..., Any]] = {}
         self._observers: dict[Callable[..., Any], tuple[HookImpl, ...]] = {_HOOKS[name]: () for name in OBSERVERS}
         self._tracing = is_tracing()
         if self._tracing:
@@ -168,8 +169,8 @@ class PluginManager:
         only = self._only.get(hook)
         if only is None:
             return getattr(self._pluggy.hook, hook.__name__)(**arguments)  # type: ignore[no-any-return]
-        # While core's is the only implementation, this is twice as fast, and it is done for every command.
-        return only.function(*[arguments[name] for name in only.argnames])  # type: ignore[return-value]
+        # While core's is the only implementation, this is far faster, and it is done for every command.
+        return only(**arguments)  # type: ignore[no-any-return]
 
     def call_all(self, hook: Callable[P, R], *args: P.args, **arguments: P.kwargs) -> list[R]:
         """Call a control hook of which every result counts, and return all of them; see :meth:`call`."""
@@ -252,9 +253,9 @@ class PluginManager:
         self._observers = {hook: implementations[hook] for hook in self._observers}
         if not self._tracing:
             self._only = {
-                hook: found[0]
+                hook: found[0].function
                 for hook, found in implementations.items()
-                if len(found) == 1 and not (found[0].wrapper or found[0].hookwrapper)
+                if len(found) == 1 and _takes_all_arguments(found[0], hook)
             }
 
     def _verify(self, name: str, plugin: object) -> None:
@@ -283,6 +284,12 @@ class PluginManager:
             number += 1
             unique = f"{name}#{number}"
         return unique
+
+
+def _takes_all_arguments(implementation: HookImpl, hook: Callable[..., Any]) -> bool:
+    """Whether an implementation can be called in place of its hook, as far as pluggy does no more than call it."""
+    is_wrapper = implementation.wrapper or implementation.hookwrapper
+    return not is_wrapper and set(implementation.argnames) == set(inspect.signature(hook).parameters)
 
 
 def _blocked(plugins: Iterable[object]) -> dict[str, str]:
