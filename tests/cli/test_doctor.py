@@ -16,7 +16,7 @@ from redis import Redis
 
 from huey_core import CommandRegistry, Invoker, __version__, queue_command
 from huey_core.backends.backend import HUEY_PLUGIN_API, Backend
-from huey_core.backends.leased import DEFAULT_LEASE, State
+from huey_core.backends.leased import DEFAULT_LEASE, Claim, State
 from huey_core.backends.url import BackendURL
 from huey_core.cli import server_checks
 from huey_core.cli.diagnosis import Level
@@ -265,7 +265,7 @@ class Forgetful(MemoryQueue):
         return None
 
     def claim(self, limit, lease, wait=0.0):
-        return []
+        return Claim([], [])
 
 
 class ReadOnly(MemoryQueue):
