@@ -85,13 +85,13 @@ class Consumer:
         self._last_steps = policy.last_steps
         self.pool = ThreadPool(
             self.config.threads,
-            self._note_idle_worker,
             on_start=self._worker_started,
             on_stop=self._worker_stopped,
             restart_after=policy.restart_after,
         )
-        own = ServedQueue(invoker, self.config, self.pool, self.beat, policy)
-        self.queues = [own]
+        self.queues: list[ServedQueue] = []
+        own = ServedQueue(invoker, self.config, self.pool, neighbours=self.queues, beat=self.beat, policy=policy)
+        self.queues.append(own)
         self.lease = own.lease
         self.periodic = (
             PeriodicScheduler(self.make_tick_writer(), own.source.now, own.back_off("writing ticks"))
@@ -228,10 +228,6 @@ class Consumer:
     def beat(self) -> None:
         """Tell plugins that the consumer lives; called by the thread that renews the leases."""
         self.invoker.plugins.notify(hookspecs.huey_consumer_heartbeat, consumer=self, snapshot=self.snapshot())
-
-    def _note_idle_worker(self) -> None:
-        for queue in self.queues:
-            queue.fetcher.note_idle_worker()
 
     def _worker_started(self, worker: str) -> None:
         self.invoker.plugins.notify(hookspecs.huey_worker_start, consumer=self, worker=worker)

@@ -25,7 +25,7 @@ from huey_core.safe_logging import get_logger
 from huey_core.text import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from huey_core.backends.base import BaseDataStore
     from huey_core.backends.leased import Delivery
@@ -46,6 +46,7 @@ class ServedQueue:
         invoker: The invoker whose queue it is.
         config: The settings.
         pool: Runs the deliveries.
+        neighbours: The queues that share the pool, this one among them when it runs.
         beat: Called three times in a lease, whether the server answers or not.
         policy: What it decides by that is no setting.
 
@@ -69,11 +70,14 @@ class ServedQueue:
         invoker: Invoker,
         config: ConsumerConfig,
         pool: WorkerPool,
+        *,
+        neighbours: Sequence[ServedQueue],
         beat: Callable[[], None],
         policy: Policy = POLICY,
     ) -> None:
         self.invoker = invoker
         self.name = invoker.queue.name
+        self._neighbours = neighbours
         self.lease = config.lease or invoker.lease
         self._pauses = Pauses(config.initial_delay, config.backoff, config.max_delay)
         self.source = source_of(invoker, self._pauses)
@@ -181,6 +185,8 @@ class ServedQueue:
         return BackOff(outage, doing, self._pauses)
 
     def _has_run(self) -> None:
+        for queue in self._neighbours:
+            queue.fetcher.note_idle_worker()
         self.fetcher.finished_one()
 
     def _clock(self) -> float:

@@ -25,13 +25,8 @@ def serve():
     def serve(invokers):
         queues = []
         config = ConsumerConfig(threads=2)
-        pool = ThreadPool(
-            config.threads,
-            lambda: [queue.fetcher.note_idle_worker() for queue in queues],
-            on_start=lambda worker: None,
-            on_stop=lambda worker: None,
-        )
-        queues += [ServedQueue(invoker, config, pool, beat=lambda: None) for invoker in invokers]
+        pool = ThreadPool(config.threads, on_start=lambda worker: None, on_stop=lambda worker: None)
+        queues += [ServedQueue(invoker, config, pool, neighbours=queues, beat=lambda: None) for invoker in invokers]
         back_off = BackOff(Outage("the queues", get_logger(__name__)), "stopping", Pauses(0.1, 1.0, 0.1))
         keepers = [service for queue in queues for service in (queue.lease_renewal, queue.dead_letters)]
         feeders = [queue.fetcher for queue in queues]

@@ -19,7 +19,7 @@ class Runner(Protocol):
         """Run a delivery in a worker, and hand its outcome on. What it raises restarts the worker."""
 
     def has_run(self) -> None:
-        """Called by the worker when it has run one and is idle."""
+        """Called by the worker when it has run one and will look for the next."""
 
     def release(self, delivery: Delivery) -> None:
         """Give back a delivery that has not run to its end."""

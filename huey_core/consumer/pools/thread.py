@@ -25,7 +25,6 @@ class ThreadPool:
 
     Args:
         size: How many threads there are.
-        on_idle: Called by a worker when it has run a delivery.
         on_start: Called in a worker's thread with the name of the worker, before the first delivery.
         on_stop: The same after the last one.
         restart_after: Seconds after which a worker is restarted.
@@ -34,7 +33,6 @@ class ThreadPool:
     def __init__(
         self,
         size: int,
-        on_idle: Callable[[], None],
         *,
         on_start: Callable[[str], None],
         on_stop: Callable[[str], None],
@@ -48,7 +46,6 @@ class ThreadPool:
             _Worker(
                 f"worker-{number}",
                 self._queue,
-                on_idle,
                 on_start=on_start,
                 on_stop=on_stop,
                 restart_after=restart_after,
@@ -127,7 +124,6 @@ class _Worker(threading.Thread):
         self,
         name: str,
         queue: SimpleQueue[tuple[Delivery, Runner] | None],
-        on_idle: Callable[[], None],
         *,
         on_start: Callable[[str], None],
         on_stop: Callable[[str], None],
@@ -139,7 +135,6 @@ class _Worker(threading.Thread):
         self.finished = 0
         self._worker_name = name
         self._queue = queue
-        self._is_idle = on_idle
         self._on_start = on_start
         self._on_stop = on_stop
         self._restart_after = restart_after
@@ -153,15 +148,12 @@ class _Worker(threading.Thread):
     def _work(self) -> None:
         if self.current is not None:
             # What it ran when it crashed.
-            self._finish()
+            self.current = None
+            self.finished += 1
         while (waiting := self._queue.get()) is not None:
             delivery, runner = waiting
             self.current = Run(delivery, runner, time.monotonic())
             runner.run(delivery)
-            self._finish()
-            self._is_idle()
+            self.current = None
+            self.finished += 1
             runner.has_run()
-
-    def _finish(self) -> None:
-        self.current = None
-        self.finished += 1

@@ -28,7 +28,7 @@ class TakenMeanwhile(SimpleQueue):
 
 def make_pool() -> ThreadPool:
     """A pool of two workers, that are not started."""
-    return ThreadPool(2, lambda: None, on_start=lambda worker: None, on_stop=lambda worker: None)
+    return ThreadPool(2, on_start=lambda worker: None, on_stop=lambda worker: None)
 
 
 def test_everything_is_drained_in_order_without_the_words_to_end():
