@@ -5,11 +5,10 @@ from __future__ import annotations
 import sys
 import traceback
 from threading import TIMEOUT_MAX
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from huey_core.backends.deadline import time_limit
 from huey_core.consumer.config import BaseConfiguration, load_configuration, read_configuration
 from huey_core.consumer.consumer import Consumer
 from huey_core.consumer.logs import set_up_logging
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
     from huey_core.invoker.invoker import Invoker
 
 __all__ = ["consumer"]
-
-FAREWELL: Final = 0.1
-"""Seconds for a driver to say goodbye to a server, which may not answer any more."""
 
 _EPILOG = """
     \b
@@ -97,8 +93,7 @@ def consumer(configuration: str, verbose: bool, quiet: bool, loglevel: str | Non
         end_soon(code)
         sys.exit(code)
     finally:
-        with time_limit(FAREWELL):
-            invoker.close()
+        invoker.close(timeout=0.1)
 
 
 def _sets_level(configuration: type[BaseConfiguration]) -> bool:

@@ -137,7 +137,12 @@ class Shutdown:
     def _write_what_waits(self, until: float) -> BaseException | None:
         """Try once to write outcomes and what could not be placed; return what went wrong."""
         tried: SimpleQueue[BaseException | None] = SimpleQueue()
-        threading.Thread(target=lambda: tried.put(self._try_to_write()), name="huey-last-writes", daemon=True).start()
+        thread = threading.Thread(target=lambda: tried.put(self._try_to_write()), name="huey-last-writes", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            # A process that is ending, in whose exit handler this is called, starts no thread.
+            return self._try_to_write()
         try:
             return tried.get(timeout=max(until - time.monotonic(), 0.0))
         except Empty:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, Self,
 from huey_core import hookspecs
 from huey_core.backends.base import BaseDataStore, BaseQueue
 from huey_core.backends.capabilities import Capability
+from huey_core.backends.deadline import time_limit
 from huey_core.backends.forking import ProcessLock
 from huey_core.backends.leased import LeasedQueue
 from huey_core.backends.options import COMMON_OPTIONS
@@ -474,11 +475,16 @@ class Invoker(Generic[StoreT_co]):
                 state.pop(name, None)
             state.update(before)
 
-    def close(self) -> None:
-        """Give back the connections of what this invoker opened from URLs, and tell plugins of no further command."""
+    def close(self, timeout: float | None = None) -> None:
+        """Give back the connections of what this invoker opened from URLs, and tell plugins of no further command.
+
+        Args:
+            timeout: Seconds for drivers to say goodbye to servers that may not answer; ``None`` leaves it to them.
+        """
         if self._end_notifications is not None:
             self._end_notifications()
-        self._opened.close()
+        with time_limit(timeout):
+            self._opened.close()
 
     def _check_delay(self, option: str) -> None:
         if Capability.DELAY not in self.queue.capabilities and self.task_store is None and not self.always_eager:

@@ -107,6 +107,23 @@ def test_what_has_ended_a_worker_is_not_given_back_and_its_delivery_counts(consu
     assert delivery.attempt == 2
 
 
+def test_a_consumer_is_stopped_in_an_exit_handler_where_no_thread_can_be_started(
+    invoker, run_consumer, slow, monkeypatch
+):
+    consumer = run_consumer(invoker, threads=1)
+    slow()
+    assert slow.started.acquire(timeout=PATIENCE)
+
+    def refuse(thread):
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    with monkeypatch.context() as ending:
+        ending.setattr(threading.Thread, "start", refuse)
+        consumer.stop(timeout=0)
+
+    assert invoker.queue.counts().ready == 1
+
+
 def test_giving_back_does_not_count_as_a_delivery(invoker, run_consumer, slow):
     consumer = run_consumer(invoker, threads=1)
     slow()

@@ -145,7 +145,7 @@ def _run(queues: Sequence[str], config: ConsumerConfig, watch: CodeWatch | None,
         return run_until_signalled(ConsumerGroup(members), None if watch is None else start_again)
     finally:
         for consumer in consumers:
-            consumer.invoker.close()
+            consumer.invoker.close(timeout=0.1)
         reset()
 
 
