@@ -12,11 +12,10 @@ and a dataclass is made of its fields without a call of its ``__init__`` or ``__
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final
 
 from huey_core.serializers.tagged import MAX_DEPTH, TaggedSerializer, Tagger, register, untag
-from huey_core.strict_json import json_reader
+from huey_core.strict_json import json_reader, json_writer
 
 __all__ = ["MAX_DEPTH", "JSONSerializer"]
 
@@ -56,8 +55,6 @@ class JSONSerializer(TaggedSerializer):
 
 
 # What is written has passed tag, so it cannot contain itself.
-_write_json: Final = json.JSONEncoder(
-    ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")
-).encode
+_write_json: Final = json_writer()
 _read_plain: Final = json_reader()
 _read_tagged: Final = json_reader(untag)
