@@ -1,7 +1,4 @@
-"""Data stores that each break one promise, with the name of the conformance test that must find it.
-
-They exist to prove the kit: a test that lets one of them pass proves nothing about any other data store.
-"""
+"""Data stores that each break one promise."""
 
 from __future__ import annotations
 
@@ -12,33 +9,30 @@ from contextlib import suppress
 from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
 from huey_memory import MemoryDataStore
+from mutants import caught_by
 
 
+@caught_by("test_an_absent_key_is_the_one_and_only_empty_data")
 class ReturnsNoneForEmpty(MemoryDataStore):
-    caught_by = "test_an_absent_key_is_the_one_and_only_empty_data"
-
     def get(self, key):
         value = super().get(key)
         return None if value is EmptyData else value
 
 
+@caught_by("test_a_value_comes_out_as_it_went_in")
 class TakesEmptyForAbsent(MemoryDataStore):
-    caught_by = "test_a_value_comes_out_as_it_went_in"
-
     def get(self, key):
         return super().get(key) or EmptyData
 
 
+@caught_by("test_get_removes_what_it_returns")
 class GetLeavesTheValue(MemoryDataStore):
-    caught_by = "test_get_removes_what_it_returns"
-
     def get(self, key):
         return self.peek(key)
 
 
+@caught_by("test_of_many_who_get_a_key_one_does")
 class LooksBeforeItRemoves(MemoryDataStore):
-    caught_by = "test_of_many_who_get_a_key_one_does"
-
     def get(self, key):
         value = self.peek(key)
         time.sleep(0.01)
@@ -46,16 +40,14 @@ class LooksBeforeItRemoves(MemoryDataStore):
         return value
 
 
+@caught_by("test_peek_leaves_the_value_or_is_refused_by_name")
 class PeekTakesTheValue(MemoryDataStore):
-    caught_by = "test_peek_leaves_the_value_or_is_refused_by_name"
-
     def peek(self, key):
         return self.get(key)
 
 
+@caught_by("test_name_and_key_are_not_run_together")
 class RunsNameAndKeyTogether(MemoryDataStore):
-    caught_by = "test_name_and_key_are_not_run_together"
-
     def __init__(self, name, **options):
         super().__init__("everything", **options)
         self.prefix = name
@@ -67,24 +59,21 @@ class RunsNameAndKeyTogether(MemoryDataStore):
         return super().get(f"{self.prefix}:{key}")
 
 
+@caught_by("test_a_value_is_forgotten_after_its_time")
 class NeverForgets(MemoryDataStore):
-    caught_by = "test_a_value_is_forgotten_after_its_time"
-
     def put(self, key, value, ttl=None):
         super().put(key, value)
 
 
+@caught_by("test_a_new_put_sets_a_new_time")
 class KeepsTheOldTime(MemoryDataStore):
-    caught_by = "test_a_new_put_sets_a_new_time"
-
     def put(self, key, value, ttl=None):
         until = self._drawer.values.until(key)
         super().put(key, value, ttl if until is None else until - self.space.clock())
 
 
+@caught_by("test_of_many_who_put_if_absent_one_does")
 class LooksBeforeItPuts(MemoryDataStore):
-    caught_by = "test_of_many_who_put_if_absent_one_does"
-
     def put_if_absent(self, key, value, ttl=None):
         if self.peek(key) is not EmptyData:
             return False
@@ -93,9 +82,8 @@ class LooksBeforeItPuts(MemoryDataStore):
         return True
 
 
+@caught_by("test_no_increment_is_lost")
 class LooksBeforeItCounts(MemoryDataStore):
-    caught_by = "test_no_increment_is_lost"
-
     def increment(self, key, amount=1, ttl=None):
         value = self.peek(key)
         time.sleep(0.001)
@@ -104,22 +92,19 @@ class LooksBeforeItCounts(MemoryDataStore):
         return total
 
 
+@caught_by("test_a_watcher_is_told_of_a_put")
 class TellsNobody(MemoryDataStore):
-    caught_by = "test_a_watcher_is_told_of_a_put"
-
     def watch(self, key, callback):
         return lambda: None
 
 
+@caught_by("test_what_is_declared_works_and_the_rest_is_refused_by_name")
 class PretendsToLock(MemoryDataStore):
-    caught_by = "test_what_is_declared_works_and_the_rest_is_refused_by_name"
-
     capabilities = frozenset()
 
 
+@caught_by("test_a_callback_that_raises_is_logged_and_harms_nobody")
 class LetsCallbacksRaise(MemoryDataStore):
-    caught_by = "test_a_callback_that_raises_is_logged_and_harms_nobody"
-
     def put(self, key, value, ttl=None):
         with self._access:
             callbacks = self.put_under_lock(key, value, ttl)
@@ -127,9 +112,8 @@ class LetsCallbacksRaise(MemoryDataStore):
             callback()
 
 
+@caught_by("test_a_callback_that_raises_is_logged_and_harms_nobody")
 class LetsCallbacksExit(MemoryDataStore):
-    caught_by = "test_a_callback_that_raises_is_logged_and_harms_nobody"
-
     def put(self, key, value, ttl=None):
         with self._access:
             callbacks = self.put_under_lock(key, value, ttl)
@@ -138,9 +122,8 @@ class LetsCallbacksExit(MemoryDataStore):
                 callback()
 
 
+@caught_by("test_a_callback_that_raises_is_logged_and_harms_nobody")
 class HidesWhatCallbacksRaise(MemoryDataStore):
-    caught_by = "test_a_callback_that_raises_is_logged_and_harms_nobody"
-
     def watch(self, key, callback):
         def quietly():
             with suppress(Exception):
@@ -149,25 +132,22 @@ class HidesWhatCallbacksRaise(MemoryDataStore):
         return super().watch(key, quietly)
 
 
+@caught_by("test_a_watch_that_was_ended_is_told_nothing")
 class NeverEndsAWatch(MemoryDataStore):
-    caught_by = "test_a_watch_that_was_ended_is_told_nothing"
-
     def watch(self, key, callback):
         super().watch(key, callback)
         return lambda: None
 
 
+@caught_by("test_parent_and_children_get_their_own_values")
 class TakesItsMemoryForADisk(MemoryDataStore):
     """What a backend does that takes no notice of a fork: a child goes on with what it had, by itself."""
-
-    caught_by = "test_parent_and_children_get_their_own_values"
 
     capabilities = MemoryDataStore.capabilities | {Capability.PERSISTENT}
 
 
+@caught_by("test_a_child_watches_on_its_own")
 class WatchesInItsFirstProcessOnly(TakesItsMemoryForADisk):
-    caught_by = "test_a_child_watches_on_its_own"
-
     def __init__(self, name, **options):
         super().__init__(name, **options)
         self.process = os.getpid()
@@ -176,10 +156,9 @@ class WatchesInItsFirstProcessOnly(TakesItsMemoryForADisk):
         return super().watch(key, callback) if os.getpid() == self.process else lambda: None
 
 
+@caught_by("test_a_child_that_was_forked_in_c_watches_on_its_own")
 class ReliesOnPythonToTellOfForks(TakesItsMemoryForADisk):
     """Begins anew when Python tells of a fork, and takes its parent's listener for its own when nobody does."""
-
-    caught_by = "test_a_child_that_was_forked_in_c_watches_on_its_own"
 
     def __init__(self, name, **options):
         super().__init__(name, **options)

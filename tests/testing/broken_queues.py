@@ -1,70 +1,63 @@
-"""Queues that each break one promise, with the name of the conformance test that must find it.
-
-They exist to prove the kit: a test that lets one of them pass proves nothing about any other queue.
-"""
+"""Queues that each break one promise."""
 
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from huey_core.backends.capabilities import Capability
 from huey_core.backends.leased import Ack, Bury, Claim, Message, Release, Retry, State, Written
 from huey_memory import MemoryQueue
+from mutants import caught_by
 
 A_YEAR = 365 * 86400.0
 
 
+@caught_by("test_messages_come_in_the_order_of_writing")
 class LastInFirstOut(MemoryQueue):
-    caught_by = "test_messages_come_in_the_order_of_writing"
-
     newer = itertools.count()
 
     def write_many(self, messages):
         return super().write_many([replace(message, priority=next(self.newer)) for message in messages])
 
 
+@caught_by("test_bytes_come_out_as_they_went_in")
 class DropsEmptyMessages(MemoryQueue):
-    caught_by = "test_bytes_come_out_as_they_went_in"
-
     def write_many(self, messages):
         super().write_many([message for message in messages if message.data])
         return [Written(True, message.message_id) for message in messages]
 
 
+@caught_by("test_bytes_come_out_as_they_went_in")
 class ThinksThatBytesAreText(MemoryQueue):
-    caught_by = "test_bytes_come_out_as_they_went_in"
-
     def write_many(self, messages):
         return super().write_many([replace(m, data=m.data.decode("utf-8", "replace").encode()) for m in messages])
 
 
+@caught_by("test_names_that_look_alike_share_nothing")
 class SimplifiesNames(MemoryQueue):
-    caught_by = "test_names_that_look_alike_share_nothing"
-
     def __init__(self, name, **options):
         super().__init__(re.sub(r"\W", "", name), **options)
 
 
+@caught_by("test_a_flush_leaves_other_queues_alone")
 class FlushesTheWholeServer(MemoryQueue):
-    caught_by = "test_a_flush_leaves_other_queues_alone"
-
     def flush(self):
         self.space.clear()
 
 
+@caught_by("test_what_a_claim_buries_is_named")
 class NamesNoDeadLetters(MemoryQueue):
-    caught_by = "test_what_a_claim_buries_is_named"
-
     def claim(self, limit, lease, wait=0.0):
         return Claim(super().claim(limit, lease, wait).deliveries, [])
 
 
+@caught_by("test_what_a_claim_buries_is_named")
 class WaitsOnWhenItHasBuried(MemoryQueue):
-    caught_by = "test_what_a_claim_buries_is_named"
-
     def claim(self, limit, lease, wait=0.0):
         deadline = time.monotonic() + wait
         buried = []
@@ -74,19 +67,17 @@ class WaitsOnWhenItHasBuried(MemoryQueue):
         return Claim(claim.deliveries, buried + claim.buried)
 
 
+@caught_by("test_what_a_claim_buries_is_named")
 class NamesDeadLettersAgainAndAgain(MemoryQueue):
-    caught_by = "test_what_a_claim_buries_is_named"
-
     def claim(self, limit, lease, wait=0.0):
         claim = super().claim(limit, lease, wait)
         self.named = getattr(self, "named", []) + claim.buried
         return Claim(claim.deliveries, list(self.named))
 
 
+@caught_by("test_a_dead_letter_that_was_not_reported_is_named_again")
 class NamesDeadLettersOnce(MemoryQueue):
     """As a queue does that keeps them in the process that has buried them."""
-
-    caught_by = "test_a_dead_letter_that_was_not_reported_is_named_again"
 
     def claim(self, limit, lease, wait=0.0):
         claim = super().claim(limit, lease, wait)
@@ -94,24 +85,21 @@ class NamesDeadLettersOnce(MemoryQueue):
         return claim
 
 
+@caught_by("test_a_dead_letter_is_named_to_one_consumer_at_a_time")
 class NamesDeadLettersToEverybody(MemoryQueue):
-    caught_by = "test_a_dead_letter_is_named_to_one_consumer_at_a_time"
-
     def claim(self, limit, lease, wait=0.0):
         claim = super().claim(limit, lease, wait)
         return claim._replace(buried=list(self._messages._unreported._keys))
 
 
+@caught_by("test_a_dead_letter_that_was_reported_is_named_no_more")
 class IsNeverDoneWithReports(MemoryQueue):
-    caught_by = "test_a_dead_letter_that_was_reported_is_named_no_more"
-
     def report_done(self, message_ids):
         pass
 
 
+@caught_by("test_what_a_consumer_buries_itself_is_not_named")
 class NamesEveryDeadLetter(MemoryQueue):
-    caught_by = "test_what_a_consumer_buries_itself_is_not_named"
-
     def settle(self, outcomes):
         settled = super().settle(outcomes)
         for outcome in outcomes:
@@ -120,9 +108,8 @@ class NamesEveryDeadLetter(MemoryQueue):
         return settled
 
 
+@caught_by("test_what_was_deleted_is_not_named")
 class NamesWhatWasDeleted(MemoryQueue):
-    caught_by = "test_what_was_deleted_is_not_named"
-
     def delete(self, message_ids):
         unreported = dict(self._messages._unreported._keys)
         deleted = super().delete(message_ids)
@@ -131,9 +118,8 @@ class NamesWhatWasDeleted(MemoryQueue):
         return deleted
 
 
+@caught_by("test_what_was_requeued_is_named_when_it_is_buried_again")
 class NamesWhatWasRequeued(MemoryQueue):
-    caught_by = "test_what_was_requeued_is_named_when_it_is_buried_again"
-
     def requeue(self, message_ids):
         unreported = dict(self._messages._unreported._keys)
         requeued = super().requeue(message_ids)
@@ -143,9 +129,8 @@ class NamesWhatWasRequeued(MemoryQueue):
         return requeued
 
 
+@caught_by("test_what_was_flushed_is_not_named")
 class NamesWhatWasFlushed(MemoryQueue):
-    caught_by = "test_what_was_flushed_is_not_named"
-
     def flush(self):
         unreported = dict(self._messages._unreported._keys)
         super().flush()
@@ -153,31 +138,27 @@ class NamesWhatWasFlushed(MemoryQueue):
             self._messages._unreported.add(message_id, key)
 
 
+@caught_by("test_an_expired_lease_brings_the_message_back")
 class ForgetsThatTheLeaseEnds(MemoryQueue):
-    caught_by = "test_an_expired_lease_brings_the_message_back"
-
     def claim(self, limit, lease, wait=0.0):
         return super().claim(limit, A_YEAR, wait)
 
 
+@caught_by("test_a_leased_message_is_nobody_elses")
 class LeasesNothing(MemoryQueue):
-    caught_by = "test_a_leased_message_is_nobody_elses"
-
     def claim(self, limit, lease, wait=0.0):
         return super().claim(limit, 0.0, wait)
 
 
+@caught_by("test_a_lost_delivery_counts_as_an_attempt")
 class CountsNoAttempts(MemoryQueue):
-    caught_by = "test_a_lost_delivery_counts_as_an_attempt"
-
     def claim(self, limit, lease, wait=0.0):
         claim = super().claim(limit, lease, wait)
         return claim._replace(deliveries=[replace(delivery, attempt=1) for delivery in claim.deliveries])
 
 
+@caught_by("test_every_claim_has_a_receipt_of_its_own")
 class ReceiptIsTheId(MemoryQueue):
-    caught_by = "test_every_claim_has_a_receipt_of_its_own"
-
     def claim(self, limit, lease, wait=0.0):
         claim = super().claim(limit, lease, wait)
         for delivery in claim.deliveries:
@@ -185,30 +166,26 @@ class ReceiptIsTheId(MemoryQueue):
         return claim
 
 
+@caught_by("test_too_many_lost_deliveries_bury_the_message")
 class NeverBuries(MemoryQueue):
-    caught_by = "test_too_many_lost_deliveries_bury_the_message"
-
     def __init__(self, name, **options):
         super().__init__(name, **{**options, "max_deliveries": 10**9})
 
 
+@caught_by("test_a_delayed_message_is_not_early_and_then_there")
 class DeliversEarly(MemoryQueue):
-    caught_by = "test_a_delayed_message_is_not_early_and_then_there"
-
     def write_many(self, messages):
         return super().write_many([replace(message, eta=None) for message in messages])
 
 
+@caught_by("test_the_clock_does_not_go_by_the_local_time_zone")
 class GoesByLocalTime(MemoryQueue):
-    caught_by = "test_the_clock_does_not_go_by_the_local_time_zone"
-
     def now(self):
         return datetime.fromtimestamp(super().now(), UTC).replace(tzinfo=None).timestamp()
 
 
+@caught_by("test_a_due_message_takes_its_place_by_the_order_of_writing")
 class DueMessagesQueueUpAgain(MemoryQueue):
-    caught_by = "test_a_due_message_takes_its_place_by_the_order_of_writing"
-
     def claim(self, limit, lease, wait=0.0):
         due = [message for message in self.peek(State.SCHEDULED) if message.due <= self.now()]
         self.delete([message.message_id for message in due])
@@ -216,9 +193,8 @@ class DueMessagesQueueUpAgain(MemoryQueue):
         return super().claim(limit, lease, wait)
 
 
+@caught_by("test_what_came_back_keeps_its_priority")
 class FlattensPriorityOnRelease(MemoryQueue):
-    caught_by = "test_what_came_back_keeps_its_priority"
-
     def claim(self, limit, lease, wait=0.0):
         for record in self._messages._records.values():
             if record.attempt:
@@ -226,47 +202,41 @@ class FlattensPriorityOnRelease(MemoryQueue):
         return super().claim(limit, lease, wait)
 
 
+@caught_by("test_writing_an_id_again_changes_nothing")
 class WritesEverythingAnew(MemoryQueue):
-    caught_by = "test_writing_an_id_again_changes_nothing"
-
     def write_many(self, messages):
         ids = [message.message_id for message in messages]
         super().write_many([Message(message.data) for message in messages])
         return [Written(True, message_id) for message_id in ids]
 
 
+@caught_by("test_a_retry_replaces_the_bytes_under_the_same_id")
 class LosesOnRetry(MemoryQueue):
-    caught_by = "test_a_retry_replaces_the_bytes_under_the_same_id"
-
     def settle(self, outcomes):
         return super().settle([Ack(o.delivery) if isinstance(o, Retry) else o for o in outcomes])
 
 
+@caught_by("test_a_retry_that_keeps_attempts_counts_on")
 class ForgetsAttemptsAtEveryRetry(MemoryQueue):
-    caught_by = "test_a_retry_that_keeps_attempts_counts_on"
-
     def settle(self, outcomes):
         return super().settle([replace(o, keep_attempts=False) if isinstance(o, Retry) else o for o in outcomes])
 
 
+@caught_by("test_a_retry_waits_for_its_delay_and_comes")
 class RetriesAtOnce(MemoryQueue):
-    caught_by = "test_a_retry_waits_for_its_delay_and_comes"
-
     def settle(self, outcomes):
         return super().settle([replace(o, delay=0.0) if isinstance(o, Retry) else o for o in outcomes])
 
 
+@caught_by("test_a_second_ack_is_stale")
 class SaysYesToEveryAck(MemoryQueue):
-    caught_by = "test_a_second_ack_is_stale"
-
     def settle(self, outcomes):
         super().settle(outcomes)
         return [True] * len(outcomes)
 
 
+@caught_by("test_a_consumer_that_lost_its_lease_changes_nothing")
 class BelievesStaleReceipts(MemoryQueue):
-    caught_by = "test_a_consumer_that_lost_its_lease_changes_nothing"
-
     def settle(self, outcomes):
         return super().settle([replace(o, delivery=self._renewed(o.delivery)) for o in outcomes])
 
@@ -275,17 +245,15 @@ class BelievesStaleReceipts(MemoryQueue):
         return replace(delivery, receipt=record.receipt) if record else delivery
 
 
+@caught_by("test_a_consumer_that_lost_its_lease_changes_nothing")
 class ExtendsForAnybody(MemoryQueue):
-    caught_by = "test_a_consumer_that_lost_its_lease_changes_nothing"
-
     def extend(self, deliveries, lease):
         super().extend(deliveries, lease)
         return [bool(self.find([delivery.message_id])) for delivery in deliveries]
 
 
+@caught_by("test_released_deliveries_never_bury")
 class CountsReleases(MemoryQueue):
-    caught_by = "test_released_deliveries_never_bury"
-
     def settle(self, outcomes):
         return super().settle([Retry(o.delivery, o.delivery.data) if isinstance(o, Release) else o for o in outcomes])
 
@@ -297,9 +265,8 @@ class CountsReleases(MemoryQueue):
         return claim
 
 
+@caught_by("test_a_released_message_is_at_the_head_at_once")
 class ReleasesToTheTail(MemoryQueue):
-    caught_by = "test_a_released_message_is_at_the_head_at_once"
-
     def settle(self, outcomes):
         settled = super().settle(outcomes)
         for outcome in outcomes:
@@ -309,30 +276,26 @@ class ReleasesToTheTail(MemoryQueue):
         return settled
 
 
+@caught_by("test_a_buried_message_is_kept_with_its_reason")
 class ForgetsTheReason(MemoryQueue):
-    caught_by = "test_a_buried_message_is_kept_with_its_reason"
-
     def settle(self, outcomes):
         return super().settle([replace(o, reason="error") if isinstance(o, Bury) else o for o in outcomes])
 
 
+@caught_by("test_nothing_is_left_behind")
 class KeepsWhatIsDone(MemoryQueue):
-    caught_by = "test_nothing_is_left_behind"
-
     def settle(self, outcomes):
         return super().settle([Bury(o.delivery, "done") if isinstance(o, Ack) else o for o in outcomes])
 
 
+@caught_by("test_an_ack_writes_its_result")
 class AcksWithoutTheResult(MemoryQueue):
-    caught_by = "test_an_ack_writes_its_result"
-
     def settle(self, outcomes):
         return super().settle([replace(o, result=None) if isinstance(o, Ack) else o for o in outcomes])
 
 
+@caught_by("test_a_stale_ack_writes_neither_result_nor_follow_ups")
 class WritesTheResultFirst(MemoryQueue):
-    caught_by = "test_a_stale_ack_writes_neither_result_nor_follow_ups"
-
     def settle(self, outcomes):
         for outcome in outcomes:
             if isinstance(outcome, Ack) and outcome.result:
@@ -340,9 +303,8 @@ class WritesTheResultFirst(MemoryQueue):
         return super().settle(outcomes)
 
 
+@caught_by("test_follow_ups_appear_once_and_in_order")
 class WritesFollowUpsTwice(MemoryQueue):
-    caught_by = "test_follow_ups_appear_once_and_in_order"
-
     def settle(self, outcomes):
         for outcome in outcomes:
             if isinstance(outcome, Ack):
@@ -350,23 +312,20 @@ class WritesFollowUpsTwice(MemoryQueue):
         return super().settle(outcomes)
 
 
+@caught_by("test_a_key_is_taken_by_the_first_message")
 class KnowsNoUniqueKeys(MemoryQueue):
-    caught_by = "test_a_key_is_taken_by_the_first_message"
-
     def write_many(self, messages):
         return super().write_many([replace(message, unique_key=None) for message in messages])
 
 
+@caught_by("test_the_end_of_the_message_frees_its_key")
 class KeepsUniqueKeys(MemoryQueue):
-    caught_by = "test_the_end_of_the_message_frees_its_key"
-
     def write_many(self, messages):
         return super().write_many([replace(message, unique_for=A_YEAR) for message in messages])
 
 
+@caught_by("test_of_many_writers_one_gets_the_key")
 class LooksBeforeItWrites(MemoryQueue):
-    caught_by = "test_of_many_writers_one_gets_the_key"
-
     def write_many(self, messages):
         with self._changed:
             taken = [self._messages._holder(message, self.now()) for message in messages]
@@ -377,18 +336,16 @@ class LooksBeforeItWrites(MemoryQueue):
         return [Written(holder is None, holder or m.message_id) for m, holder in zip(messages, taken, strict=True)]
 
 
+@caught_by("test_looking_changes_nothing")
 class LookingRemoves(MemoryQueue):
-    caught_by = "test_looking_changes_nothing"
-
     def peek(self, state, offset=0, limit=100):
         shown = super().peek(state, offset, limit)
         self.delete([message.message_id for message in shown])
         return shown
 
 
+@caught_by("test_a_requeue_respects_a_key_that_was_taken_since")
 class RequeuesRegardless(MemoryQueue):
-    caught_by = "test_a_requeue_respects_a_key_that_was_taken_since"
-
     def requeue(self, message_ids):
         for message_id in message_ids:
             record = self._messages._records.get(message_id)
@@ -397,18 +354,16 @@ class RequeuesRegardless(MemoryQueue):
         return super().requeue(message_ids)
 
 
+@caught_by("test_deleting_a_running_message_makes_its_receipt_stale")
 class CannotDeleteWhatRuns(MemoryQueue):
-    caught_by = "test_deleting_a_running_message_makes_its_receipt_stale"
-
     def delete(self, message_ids):
         running = {message.message_id for message in self.peek(State.RUNNING)}
         super().delete([message_id for message_id in message_ids if message_id not in running])
         return list(message_ids)
 
 
+@caught_by("test_a_pause_is_for_every_consumer")
 class PausesOnlyItself(MemoryQueue):
-    caught_by = "test_a_pause_is_for_every_consumer"
-
     alone = False
 
     def pause(self):
@@ -421,9 +376,8 @@ class PausesOnlyItself(MemoryQueue):
         return Claim([], []) if self.alone else super().claim(limit, lease, wait)
 
 
+@caught_by("test_an_arrival_ends_the_wait")
 class SleepsThroughArrivals(MemoryQueue):
-    caught_by = "test_an_arrival_ends_the_wait"
-
     def claim(self, limit, lease, wait=0.0):
         claim = super().claim(limit, lease)
         if claim.is_empty and wait:
@@ -432,40 +386,35 @@ class SleepsThroughArrivals(MemoryQueue):
         return claim
 
 
+@caught_by("test_waiting_waits")
 class DoesNotWait(MemoryQueue):
-    caught_by = "test_waiting_waits"
-
     def claim(self, limit, lease, wait=0.0):
         return super().claim(limit, lease)
 
 
+@caught_by("test_wake_ends_the_wait")
 class CannotBeWoken(MemoryQueue):
-    caught_by = "test_wake_ends_the_wait"
-
     def wake(self):
         pass
 
 
+@caught_by("test_a_wake_before_the_wait_is_not_lost")
 class ForgetsAnEarlyWake(MemoryQueue):
-    caught_by = "test_a_wake_before_the_wait_is_not_lost"
-
     def claim(self, limit, lease, wait=0.0):
         self._wakes_answered = self._wakes_called
         return super().claim(limit, lease, wait)
 
 
+@caught_by("test_random_histories_go_as_the_contract_says")
 class ExtendsToTheLongerLease(MemoryQueue):
     """Only a renewal with a shorter lease than the first goes wrong, which no test was written for by hand."""
-
-    caught_by = "test_random_histories_go_as_the_contract_says"
 
     def extend(self, deliveries, lease):
         return super().extend(deliveries, max(lease, 30.75))
 
 
+@caught_by("test_random_histories_go_as_the_contract_says")
 class RequeuesToTheTail(MemoryQueue):
-    caught_by = "test_random_histories_go_as_the_contract_says"
-
     def requeue(self, message_ids):
         requeued = super().requeue(message_ids)
         for message_id in requeued:
@@ -475,9 +424,8 @@ class RequeuesToTheTail(MemoryQueue):
         return requeued
 
 
+@caught_by("test_a_burial_by_the_claim_frees_the_key")
 class KeepsTheKeysOfWhatCrashed(MemoryQueue):
-    caught_by = "test_a_burial_by_the_claim_frees_the_key"
-
     def claim(self, limit, lease, wait=0.0):
         dead = {message.message_id for message in self.peek(State.DEAD)}
         claimed = super().claim(limit, lease, wait)
@@ -488,9 +436,8 @@ class KeepsTheKeysOfWhatCrashed(MemoryQueue):
         return claimed
 
 
+@caught_by("test_a_delayed_retry_keeps_its_priority")
 class FlattensDelayedRetries(MemoryQueue):
-    caught_by = "test_a_delayed_retry_keeps_its_priority"
-
     def settle(self, outcomes):
         for outcome in outcomes:
             if isinstance(outcome, Retry) and outcome.delay:
@@ -499,17 +446,15 @@ class FlattensDelayedRetries(MemoryQueue):
         return super().settle(outcomes)
 
 
+@caught_by("test_a_flush_does_not_end_a_pause")
 class EndsThePauseWithAFlush(MemoryQueue):
-    caught_by = "test_a_flush_does_not_end_a_pause"
-
     def flush(self):
         super().flush()
         self.resume()
 
 
+@caught_by("test_a_retry_that_keeps_attempts_may_pass_the_limit")
 class BuriesWhatWasPutBackTooOften(MemoryQueue):
-    caught_by = "test_a_retry_that_keeps_attempts_may_pass_the_limit"
-
     state = State.READY
 
     def claim(self, limit, lease, wait=0.0):
@@ -519,15 +464,13 @@ class BuriesWhatWasPutBackTooOften(MemoryQueue):
         return super().claim(limit, lease, wait)
 
 
+@caught_by("test_a_delayed_retry_that_keeps_attempts_comes_past_the_limit")
 class BuriesWhatWaitedTooOften(BuriesWhatWasPutBackTooOften):
-    caught_by = "test_a_delayed_retry_that_keeps_attempts_comes_past_the_limit"
-
     state = State.SCHEDULED
 
 
+@caught_by("test_a_message_past_the_limit_is_buried_once_it_is_abandoned")
 class BuriesAtTheLimitOnly(MemoryQueue):
-    caught_by = "test_a_message_past_the_limit_is_buried_once_it_is_abandoned"
-
     def claim(self, limit, lease, wait=0.0):
         for message in self.peek(State.RUNNING):
             if message.attempt > self.max_deliveries and message.due <= self.now():
@@ -535,16 +478,14 @@ class BuriesAtTheLimitOnly(MemoryQueue):
         return super().claim(limit, lease, wait)
 
 
+@caught_by("test_too_many_lost_deliveries_bury_the_message")
 class BuriesForAReasonOfItsOwn(MemoryQueue):
-    caught_by = "test_too_many_lost_deliveries_bury_the_message"
-
     def peek(self, state, offset=0, limit=100):
         return [replace(message, reason="it crashed") for message in super().peek(state, offset, limit)]
 
 
+@caught_by("test_a_retried_message_keeps_its_place")
 class RetriesToTheTail(MemoryQueue):
-    caught_by = "test_a_retried_message_keeps_its_place"
-
     def settle(self, outcomes):
         for outcome in outcomes:
             if isinstance(outcome, Retry):
@@ -553,10 +494,32 @@ class RetriesToTheTail(MemoryQueue):
         return super().settle(outcomes)
 
 
+@caught_by("test_what_comes_after_the_lease_and_before_another_claim_counts_or_is_refused")
 class RefusesTheLateAndObeysThem(MemoryQueue):
-    caught_by = "test_what_comes_after_the_lease_and_before_another_claim_counts_or_is_refused"
-
     def settle(self, outcomes):
         late = {message.message_id for message in self.peek(State.RUNNING) if message.due <= self.now()}
         settled = super().settle(outcomes)
         return [ok and o.delivery.message_id not in late for o, ok in zip(outcomes, settled, strict=True)]
+
+
+@caught_by(
+    "test_parent_and_child_use_one_queue_in_turn",
+    "test_parent_and_children_move_each_message_once",
+    "test_a_child_that_was_forked_in_c_writes_beside_its_parent",
+    "test_forks_amid_threads_that_write_disturb_neither_side",
+)
+class TakesItsMemoryForADisk(MemoryQueue):
+    """What a backend does that takes no notice of a fork: a child goes on with what it had, by itself."""
+
+    capabilities = MemoryQueue.capabilities | {Capability.PERSISTENT}
+
+
+@caught_by("test_a_child_forked_while_a_claim_waits_can_wait_and_be_woken")
+class WakesInItsFirstProcessOnly(TakesItsMemoryForADisk):
+    def __init__(self, name, **options):
+        super().__init__(name, **options)
+        self.process = os.getpid()
+
+    def wake(self):
+        if os.getpid() == self.process:
+            super().wake()

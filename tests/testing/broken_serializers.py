@@ -1,8 +1,4 @@
-"""Serializers that each break one promise, with the name of the conformance test that must find it.
-
-They exist to prove the kit: a test that lets one of them pass proves nothing about any other serializer. Each carries
-tuples, and says so.
-"""
+"""Serializers that each break one promise. Each carries tuples, and says so."""
 
 from __future__ import annotations
 
@@ -17,10 +13,11 @@ from huey_core.exceptions import BodyTooLarge, DecodeError, EncodeError
 from huey_core.serializers.base import Serializer, WrappingSerializer
 from huey_core.serializers.json import JSONSerializer
 from huey_core.serializers.signed import SignedSerializer
+from mutants import caught_by
 
 
+@caught_by("test_it_has_one_name")
 class HasANameOfItsOwn(JSONSerializer):
-    caught_by = "test_it_has_one_name"
     numbers = itertools.count()
 
     def __init__(self):
@@ -31,39 +28,35 @@ class HasANameOfItsOwn(JSONSerializer):
         return f"json-{self.number}"
 
 
+@caught_by("test_it_has_one_name")
 class HasTheNameOfTheLayerAsWell(JSONSerializer):
-    caught_by = "test_it_has_one_name"
     name = "json|"
 
 
+@caught_by("test_plain_values_come_back_as_they_were")
 class RoundsNumbers(JSONSerializer):
-    caught_by = "test_plain_values_come_back_as_they_were"
-
     def decode(self, data, context=b""):
         value = super().decode(data)
         return float(value) if type(value) is int else value
 
 
+@caught_by("test_what_is_declared_comes_back_as_it_was")
 class RefusesWhatItDeclares(JSONSerializer):
-    caught_by = "test_what_is_declared_comes_back_as_it_was"
-
     def encode(self, value, context=b""):
         if type(value) is tuple:
             raise EncodeError("no tuples")
         return super().encode(value)
 
 
+@caught_by("test_what_is_declared_comes_back_as_it_was")
 class ReadsTuplesAsLists(JSONSerializer):
-    caught_by = "test_what_is_declared_comes_back_as_it_was"
-
     def decode(self, data, context=b""):
         value = super().decode(data)
         return list(value) if type(value) is tuple else value
 
 
+@caught_by("test_what_is_not_carried_is_refused_and_not_changed")
 class WritesWhatItDoesNotKnowAsText(JSONSerializer):
-    caught_by = "test_what_is_not_carried_is_refused_and_not_changed"
-
     def encode(self, value, context=b""):
         try:
             return super().encode(value)
@@ -71,17 +64,15 @@ class WritesWhatItDoesNotKnowAsText(JSONSerializer):
             return json.dumps(value, default=str).encode()
 
 
+@caught_by("test_what_is_not_carried_is_refused_and_not_changed")
 class MakesDataclassesAnew(JSONSerializer):
-    caught_by = "test_what_is_not_carried_is_refused_and_not_changed"
-
     def decode(self, data, context=b""):
         value = super().decode(data)
         return dataclasses.replace(value) if dataclasses.is_dataclass(value) else value
 
 
+@caught_by("test_what_nobody_can_carry_is_an_encode_error")
 class RaisesWhatItsInsidesRaise(JSONSerializer):
-    caught_by = "test_what_nobody_can_carry_is_an_encode_error"
-
     def encode(self, value, context=b""):
         try:
             return super().encode(value)
@@ -89,18 +80,16 @@ class RaisesWhatItsInsidesRaise(JSONSerializer):
             raise TypeError(str(error)) from error
 
 
+@caught_by("test_what_is_nested_deep_is_refused_or_can_be_read")
 class WritesDeeperThanItReads(JSONSerializer):
-    caught_by = "test_what_is_nested_deep_is_refused_or_can_be_read"
-
     def decode(self, data, context=b""):
         if data.startswith(b"[" * 50):
             raise DecodeError("too deep")
         return super().decode(data)
 
 
+@caught_by("test_a_value_that_contains_itself_is_refused_or_written")
 class EndsInARecursionError(JSONSerializer):
-    caught_by = "test_a_value_that_contains_itself_is_refused_or_written"
-
     def encode(self, value, context=b""):
         self.walk(value)
         return super().encode(value)
@@ -110,9 +99,8 @@ class EndsInARecursionError(JSONSerializer):
             self.walk(item)
 
 
+@caught_by("test_encoding_leaves_the_value_alone")
 class TakesTheValueApart(JSONSerializer):
-    caught_by = "test_encoding_leaves_the_value_alone"
-
     def encode(self, value, context=b""):
         data = super().encode(value)
         if type(value) is list:
@@ -120,9 +108,8 @@ class TakesTheValueApart(JSONSerializer):
         return data
 
 
+@caught_by("test_what_is_decoded_twice_shares_nothing")
 class RemembersWhatItRead(JSONSerializer):
-    caught_by = "test_what_is_decoded_twice_shares_nothing"
-
     def __init__(self):
         self.read_before = {}
 
@@ -132,9 +119,8 @@ class RemembersWhatItRead(JSONSerializer):
         return self.read_before[data]
 
 
+@caught_by("test_one_process_reads_what_another_wrote")
 class CanOnlyReadItsOwn(JSONSerializer):
-    caught_by = "test_one_process_reads_what_another_wrote"
-
     def __init__(self):
         self.values = []
 
@@ -149,33 +135,29 @@ class CanOnlyReadItsOwn(JSONSerializer):
             raise DecodeError("unknown") from error
 
 
+@caught_by("test_many_threads_use_one_serializer")
 class UsesOneBufferForAll(JSONSerializer):
-    caught_by = "test_many_threads_use_one_serializer"
-
     def encode(self, value, context=b""):
         self.buffer = super().encode(value)
         time.sleep(0)
         return self.buffer
 
 
+@caught_by("test_a_large_body_takes_the_time_that_its_size_explains")
 class TakesTheSquareOfTheSize(JSONSerializer):
-    caught_by = "test_a_large_body_takes_the_time_that_its_size_explains"
-
     def decode(self, data, context=b""):
         time.sleep((len(data) / 500_000) ** 2)
         return super().decode(data)
 
 
+@caught_by("test_garbage_is_a_decode_error")
 class LetsAnErrorOfItsInsidesOut(JSONSerializer):
-    caught_by = "test_garbage_is_a_decode_error"
-
     def decode(self, data, context=b""):
         return json.loads(data)
 
 
+@caught_by("test_deep_garbage_is_a_decode_error")
 class ReadsDeeplyByRecursion(JSONSerializer):
-    caught_by = "test_deep_garbage_is_a_decode_error"
-
     def decode(self, data, context=b""):
         self.skip(data)
         return super().decode(data)
@@ -185,17 +167,15 @@ class ReadsDeeplyByRecursion(JSONSerializer):
             self.skip(data[1:])
 
 
+@caught_by("test_a_body_that_is_cut_off_is_a_decode_error")
 class LooksAtTheLastByte(JSONSerializer):
-    caught_by = "test_a_body_that_is_cut_off_is_a_decode_error"
-
     def decode(self, data, context=b""):
         {"]": 1, "}": 1}.get(data.decode()[-1])
         return super().decode(data)
 
 
+@caught_by("test_a_body_with_changed_bits_is_a_value_or_a_decode_error")
 class AsksWhetherBytesAreText(JSONSerializer):
-    caught_by = "test_a_body_with_changed_bits_is_a_value_or_a_decode_error"
-
     def decode(self, data, context=b""):
         data.decode()
         return super().decode(data)
@@ -209,18 +189,16 @@ class SizedSerializer(JSONSerializer):
         return len(data).to_bytes(4, "big") + data
 
 
+@caught_by("test_a_body_that_lies_about_its_size_takes_no_memory")
 class BelievesTheSizeThatItIsTold(SizedSerializer):
-    caught_by = "test_a_body_that_lies_about_its_size_takes_no_memory"
-
     def decode(self, data, context=b""):
         body = bytearray(min(int.from_bytes(data[:4], "big"), 2**26))
         body[:] = data[4:]
         return super().decode(bytes(body))
 
 
+@caught_by("test_no_code_runs_that_the_bytes_choose")
 class EvaluatesText(JSONSerializer):
-    caught_by = "test_no_code_runs_that_the_bytes_choose"
-
     def decode(self, data, context=b""):
         try:
             return super().decode(data)
@@ -231,9 +209,8 @@ class EvaluatesText(JSONSerializer):
                 raise DecodeError("not Python") from error
 
 
+@caught_by("test_no_code_runs_that_the_bytes_choose")
 class FallsBackToPickle(JSONSerializer):
-    caught_by = "test_no_code_runs_that_the_bytes_choose"
-
     def decode(self, data, context=b""):
         if not data.startswith((b"\x80", b"cc", b"chuey")):
             return super().decode(data)
@@ -243,9 +220,8 @@ class FallsBackToPickle(JSONSerializer):
             raise DecodeError("not a pickle") from error
 
 
+@caught_by("test_the_context_is_bound_or_ignored")
 class ReadsTheContext(JSONSerializer):
-    caught_by = "test_the_context_is_bound_or_ignored"
-
     def decode(self, data, context=b""):
         return context or super().decode(data)
 
@@ -264,28 +240,25 @@ class Layer(WrappingSerializer):
         return data[1:]
 
 
+@caught_by("test_its_name_is_that_of_the_inner_one_and_its_suffix")
 class HidesTheInnerName(Layer):
-    caught_by = "test_its_name_is_that_of_the_inner_one_and_its_suffix"
     name = "layer"
 
 
+@caught_by("test_what_the_inner_one_made_comes_back_byte_for_byte")
 class StripsWhatItCarries(Layer):
-    caught_by = "test_what_the_inner_one_made_comes_back_byte_for_byte"
-
     def unwrap(self, data, context, max_size):
         return super().unwrap(data.rstrip(b"\x00"), context, max_size)
 
 
+@caught_by("test_the_context_reaches_the_inner_one")
 class DropsTheContext(Layer):
-    caught_by = "test_the_context_reaches_the_inner_one"
-
     def encode(self, value, context=b""):
         return super().encode(value)
 
 
+@caught_by("test_errors_of_the_inner_one_pass_through")
 class HidesTheReason(Layer):
-    caught_by = "test_errors_of_the_inner_one_pass_through"
-
     def decode(self, data, context=b""):
         try:
             return super().decode(data, context)
@@ -293,9 +266,8 @@ class HidesTheReason(Layer):
             raise DecodeError("it failed") from error
 
 
+@caught_by("test_no_more_is_unpacked_than_the_reader_takes")
 class UnpacksWhateverItIs(Layer):
-    caught_by = "test_no_more_is_unpacked_than_the_reader_takes"
-
     def wrap(self, body, context):
         return zlib.compress(body)
 
@@ -306,23 +278,21 @@ class UnpacksWhateverItIs(Layer):
             raise DecodeError(str(error)) from error
 
 
+@caught_by("test_what_is_as_large_as_it_may_be_comes_back")
 class CountsItsOwnBytes(Layer):
-    caught_by = "test_what_is_as_large_as_it_may_be_comes_back"
-
     def unwrap(self, data, context, max_size):
         if len(data) > max_size:
             raise BodyTooLarge(max_size)
         return super().unwrap(data, context, max_size)
 
 
+@caught_by("test_it_says_whether_what_is_inside_may_run_code")
 class SaysNothingOfWhatIsInside(Layer):
-    caught_by = "test_it_says_whether_what_is_inside_may_run_code"
     runs_code = False
 
 
+@caught_by("test_an_unsafe_order_of_layers_is_refused")
 class DoesNotAskForTheOrder(Layer):
-    caught_by = "test_an_unsafe_order_of_layers_is_refused"
-
     def __init__(self, inner: Serializer):
         self.inner = inner
 
@@ -334,18 +304,16 @@ class Signed(SignedSerializer):
         super().__init__(inner, keys=["the key of the broken serializers"])
 
 
+@caught_by("test_nothing_that_was_changed_reaches_the_inner_one")
 class ReadsBeforeItVerifies(Signed):
-    caught_by = "test_nothing_that_was_changed_reaches_the_inner_one"
-
     def decode(self, data, context=b""):
         value = self.inner.decode(data[40:], context)
         super().decode(data, context)
         return value
 
 
+@caught_by("test_nothing_is_read_under_another_context")
 class SignsTheBodyAlone(Signed):
-    caught_by = "test_nothing_is_read_under_another_context"
-
     def encode(self, value, context=b""):
         return super().encode(value)
 
@@ -353,6 +321,6 @@ class SignsTheBodyAlone(Signed):
         return super().decode(data)
 
 
+@caught_by("test_nothing_that_was_changed_reaches_the_inner_one")
 class OnlySaysThatItAuthenticates(Layer):
-    caught_by = "test_nothing_that_was_changed_reaches_the_inner_one"
     authenticates = True

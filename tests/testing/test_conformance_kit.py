@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import runpy
 from pathlib import Path
 
 import pytest
 
 from huey_testing.conformance import ServerConformance
+from mutants import assert_caught, mutants
 
 pytest_plugins = ["pytester"]
 
@@ -17,7 +17,7 @@ QUEUE = """
     from hypothesis import Phase, settings
     from huey_testing.conformance import QueueConformance
     from kit import ByAClockThatMoves
-    from {module} import {cls}
+    from broken_queues import {cls}
 
     class TestBroken(ByAClockThatMoves, QueueConformance):
         queue_class = {cls}
@@ -130,47 +130,21 @@ PLAIN = """
 """
 
 
-def broken(kind: str) -> list[tuple[str, str]]:
-    """The classes in a file of broken things, each with the test that must catch it."""
-    namespace = runpy.run_path(str(HERE / f"broken_{kind}.py"))
-    return [(name, value.caught_by) for name, value in namespace.items() if hasattr(value, "caught_by")]
+KITS = {"queues": QUEUE, "data_stores": DATA_STORE, "backends": BACKEND, "servers": SERVER}
+BROKEN = {kind: mutants(HERE / f"broken_{kind}.py") for kind in KITS}
 
 
-@pytest.mark.parametrize(("cls", "test"), broken("queues"))
-def test_a_broken_queue_is_caught_by_its_test(run_kit, cls, test):
-    assert_caught(run_kit(QUEUE.format(module="broken_queues", cls=cls), one=test), test)
-
-
-@pytest.mark.parametrize(("cls", "test"), broken("queues_that_fork"))
-def test_a_queue_that_takes_no_notice_of_a_fork_is_caught_by_its_test(run_kit, cls, test):
-    assert_caught(run_kit(QUEUE.format(module="broken_queues_that_fork", cls=cls), one=test), test)
-
-
-@pytest.mark.parametrize(("cls", "test"), broken("data_stores"))
-def test_a_broken_data_store_is_caught_by_its_test(run_kit, cls, test):
-    assert_caught(run_kit(DATA_STORE.format(cls=cls), one=test), test)
-
-
-@pytest.mark.parametrize(("cls", "test"), broken("backends"))
-def test_a_broken_backend_is_caught_by_its_test(run_kit, cls, test):
-    assert_caught(run_kit(BACKEND.format(cls=cls), one=test), test)
-
-
-@pytest.mark.parametrize(("cls", "test"), broken("servers"))
-def test_a_broken_server_is_caught_by_its_test(run_kit, cls, test):
-    assert_caught(run_kit(SERVER.format(cls=cls), one=test), test)
+@pytest.mark.parametrize(
+    ("kind", "cls", "test"),
+    [(kind, cls.__name__, test) for kind, found in BROKEN.items() for cls, test in found],
+)
+def test_what_is_broken_is_caught_by_its_test(run_kit, kind, cls, test):
+    assert_caught(run_kit(KITS[kind].format(cls=cls), one=test), test)
 
 
 def test_every_test_of_a_server_is_seen_to_fail():
     tests = {name for name in dir(ServerConformance) if name.startswith("test_")}
-    assert {test for _, test in broken("servers")} == tests
-
-
-def assert_caught(result: pytest.RunResult, test: str) -> None:
-    outcomes = result.parseoutcomes()
-    assert outcomes.get("failed", 0) >= 1
-    assert "errors" not in outcomes
-    result.stdout.re_match_lines([rf".*{test}", ".*Without this, "])
+    assert {test for _, test in BROKEN["servers"]} == tests
 
 
 # Histories and many queues take long where every call is slow, and have nothing to do with one that is late.
