@@ -12,7 +12,7 @@ import pytest
 from huey_core import CommandRegistry, Invoker
 from huey_core.consumer import Consumer
 
-pytest_plugins = ["suite"]
+pytest_plugins = ["suite", "distributions", "command_line"]
 
 _spaces = itertools.count(1)
 

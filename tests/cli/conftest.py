@@ -6,25 +6,24 @@ import itertools
 from typing import TYPE_CHECKING
 
 import pytest
-from click.testing import CliRunner
 
+from command_line import CommandLine
 from huey_core.backends.leased import Bury, Message
-from huey_core.cli.group import huey
+from huey_core.plugins import discovery
 from huey_core.plugins.backends import backend_registry, open_backend
 from plain_backend import PlainBackend
 from wire import pack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from click.testing import Result
-
+    from distributions import Site
     from huey_core.backends.leased import LeasedQueue
 
 _numbers = itertools.count()
 
 
-class Cli:
+class Cli(CommandLine):
     """The command line, with a queue of its own for each test.
 
     Attributes:
@@ -37,12 +36,6 @@ class Cli:
         self.backend = open_backend(self.url)
         self.queue: LeasedQueue = self.backend.queue(self.backend.url.options["queue"])
 
-    def run(self, *words: str, stdin: str | None = None) -> Result:
-        result = CliRunner().invoke(huey, words, input=stdin, prog_name="huey")
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return result
-
     def write(self, message_id: str, data: bytes | None = None) -> None:
         header = {"id": message_id, "cmd": "mail.send", "ser": "json", "at": 1_700_000_000.0, "prio": 3}
         self.queue.write_many([Message(pack(header, b"[[1],{}]") if data is None else data, message_id)])
@@ -54,10 +47,21 @@ class Cli:
 
 
 @pytest.fixture
-def cli(monkeypatch: pytest.MonkeyPatch) -> Cli:
-    for variable in ("HUEY_URL", "HUEY_DISABLE_PLUGINS", "HUEY_PLUGIN_CHOICE"):
-        monkeypatch.delenv(variable, raising=False)
+def cli(bare_environment: None) -> Cli:
     return Cli()
+
+
+@pytest.fixture
+def install(site: Site) -> Callable[..., None]:
+    """Install a distribution with one plugin, called extra, for the time of the test."""
+
+    def install(source: str, group: str = discovery.PLUGINS, distribution: str = "huey-extra") -> None:
+        module = f"{distribution.replace('-', '_')}_of_this_test"
+        # A version of its own, because what failed to load once is remembered for its distribution and version.
+        site.install(distribution, {group: {"extra": module}}, {module: source}, version=f"1.{next(_numbers)}")
+        discovery.refresh()
+
+    return install
 
 
 @pytest.fixture

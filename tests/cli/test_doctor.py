@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import itertools
 import json
 import pathlib
 import sys
-import textwrap
 import threading
 import time
 from types import SimpleNamespace
@@ -30,33 +28,6 @@ from huey_memory import MemoryBackend, MemoryDataStore, MemoryQueue
 from huey_redis.testing import RedisServer
 
 BACKENDS: LazyRegistry[Backend] = sys.modules["huey_core.plugins.backends"].backend_registry
-
-_versions = itertools.count()
-
-
-@pytest.fixture
-def install(tmp_path, monkeypatch):
-    """Installs a distribution with one plugin, called extra, for the time of a test."""
-    before = set(sys.modules)
-
-    def install(source: str, group: str = discovery.PLUGINS, distribution: str = "huey-extra") -> None:
-        module = f"{distribution.replace('-', '_')}_of_this_test"
-        # A version of its own, because what failed to load once is remembered for its distribution and version.
-        version = f"1.{next(_versions)}"
-        folder = tmp_path / f"{distribution.replace('-', '_')}-{version}.dist-info"
-        folder.mkdir()
-        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
-        (folder / "entry_points.txt").write_text(f"[{group}]\nextra = {module}\n")
-        (tmp_path / f"{module}.py").write_text(textwrap.dedent(source))
-        discovery.refresh()
-
-    monkeypatch.syspath_prepend(tmp_path)
-    yield install
-    for name in set(sys.modules) - before:
-        if name.endswith("_of_this_test"):
-            del sys.modules[name]
-    monkeypatch.undo()
-    discovery.refresh()
 
 
 @pytest.fixture

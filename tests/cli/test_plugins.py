@@ -10,7 +10,6 @@ from click.testing import CliRunner
 
 from huey_core import __version__
 from huey_core.cli.group import HueyGroup, huey
-from huey_core.plugins import discovery
 
 
 def tree(command: click.Command, name: str) -> list[tuple[str, click.Command]]:
@@ -23,25 +22,6 @@ def tree(command: click.Command, name: str) -> list[tuple[str, click.Command]]:
 
 
 COMMANDS = dict(tree(huey, "huey"))
-
-
-@pytest.fixture
-def installed(tmp_path, monkeypatch):
-    """Installs a distribution with one plugin for the time of a test."""
-
-    def install(source: str, group: str = discovery.PLUGINS) -> None:
-        folder = tmp_path / "huey_extra-1.0.dist-info"
-        folder.mkdir()
-        (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: huey-extra\nVersion: 1.0\n")
-        (folder / "entry_points.txt").write_text(f"[{group}]\nextra = extra_of_this_test\n")
-        (tmp_path / "extra_of_this_test.py").write_text(source)
-        monkeypatch.syspath_prepend(tmp_path)
-        discovery.refresh()
-
-    yield install
-    sys.modules.pop("extra_of_this_test", None)
-    monkeypatch.undo()
-    discovery.refresh()
 
 
 def test_plugins_lists_what_is_installed(cli):
@@ -60,8 +40,8 @@ def test_plugins_as_json_has_one_object_for_each(cli):
     assert set(shown["huey_consumer"]) == {"path", "is_ours"}
 
 
-def test_plugins_shows_a_broken_plugin_as_ok_until_it_is_loaded(cli, installed):
-    installed("1 / 0")
+def test_plugins_shows_a_broken_plugin_as_ok_until_it_is_loaded(cli, install):
+    install("1 / 0")
 
     unloaded = json.loads(cli.run("plugins", "--json").output)["plugins"]
     loaded = cli.run("plugins", "--load")
@@ -105,21 +85,21 @@ def run_fresh(*words: str):
     return CliRunner().invoke(group, words)
 
 
-def test_a_plugin_adds_a_command(installed):
-    installed(EXTRA_COMMAND)
+def test_a_plugin_adds_a_command(install):
+    install(EXTRA_COMMAND)
 
     assert run_fresh("greet").output == "hello\n"
     assert "greet" in run_fresh("--help").output
 
 
-def test_a_plugin_cannot_replace_a_command_of_core(installed):
-    installed(EXTRA_COMMAND.replace("greet", "plugins"))
+def test_a_plugin_cannot_replace_a_command_of_core(install):
+    install(EXTRA_COMMAND.replace("greet", "plugins"))
 
     assert "hello" not in run_fresh("plugins").output
 
 
-def test_a_plugin_that_fails_to_add_its_command_leaves_the_others(installed, caplog):
-    installed(EXTRA_COMMAND.replace("@cli.command()", "1 / 0"))
+def test_a_plugin_that_fails_to_add_its_command_leaves_the_others(install, caplog):
+    install(EXTRA_COMMAND.replace("@cli.command()", "1 / 0"))
 
     result = run_fresh("--help")
 
@@ -127,8 +107,8 @@ def test_a_plugin_that_fails_to_add_its_command_leaves_the_others(installed, cap
     assert "plugin extra failed in huey_register_commands" in caplog.text
 
 
-def test_a_plugin_with_an_unknown_hook_leaves_the_command_line_working(installed):
-    installed(EXTRA_COMMAND.replace("huey_register_commands", "huey_register_comands"))
+def test_a_plugin_with_an_unknown_hook_leaves_the_command_line_working(install):
+    install(EXTRA_COMMAND.replace("huey_register_commands", "huey_register_comands"))
 
     result = run_fresh("--help")
 

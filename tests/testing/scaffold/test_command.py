@@ -6,8 +6,8 @@ KINDS = ["backend", "serializer", "hooks"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_distribution_is_written_and_the_next_steps_are_shown(cli, tmp_path, kind):
-    result = cli.run("new-plugin", "kite", "--kind", kind, str(tmp_path / "src"))
+def test_a_distribution_is_written_and_the_next_steps_are_shown(command_line, tmp_path, kind):
+    result = command_line.run("new-plugin", "kite", "--kind", kind, str(tmp_path / "src"))
 
     folder = tmp_path / "src" / "huey-kite"
     assert (result.exit_code, (folder / "src" / "huey_kite" / "py.typed").exists()) == (0, True)
@@ -15,18 +15,18 @@ def test_a_distribution_is_written_and_the_next_steps_are_shown(cli, tmp_path, k
         assert step in result.output
 
 
-def test_it_is_written_into_the_current_directory_when_none_is_named(cli, tmp_path, monkeypatch):
+def test_it_is_written_into_the_current_directory_when_none_is_named(command_line, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
-    assert cli.run("new-plugin", "kite", "--kind", "hooks").exit_code == 0
+    assert command_line.run("new-plugin", "kite", "--kind", "hooks").exit_code == 0
     assert (tmp_path / "huey-kite" / "pyproject.toml").exists()
 
 
-def test_nothing_is_overwritten(cli, tmp_path):
+def test_nothing_is_overwritten(command_line, tmp_path):
     (tmp_path / "huey-kite").mkdir()
     (tmp_path / "huey-kite" / "notes").write_text("mine")
 
-    result = cli.run("new-plugin", "kite", "--kind", "hooks", str(tmp_path))
+    result = command_line.run("new-plugin", "kite", "--kind", "hooks", str(tmp_path))
 
     assert result.exit_code == 1
     assert f"{tmp_path / 'huey-kite'} is there already" in result.stderr
@@ -54,30 +54,30 @@ def test_nothing_is_overwritten(cli, tmp_path):
         ("base", "BaseQueue"),
     ],
 )
-def test_a_name_that_cannot_be_used_is_refused_with_a_better_one(cli, tmp_path, name, hint):
-    result = cli.run("new-plugin", "--kind", "backend", "--", name, str(tmp_path))
+def test_a_name_that_cannot_be_used_is_refused_with_a_better_one(command_line, tmp_path, name, hint):
+    result = command_line.run("new-plugin", "--kind", "backend", "--", name, str(tmp_path))
 
     assert (result.exit_code, hint in result.stderr, list(tmp_path.iterdir())) == (1, True, [])
 
 
 @pytest.mark.parametrize(("name", "kind"), [("json", "serializer"), ("rediss", "backend")])
-def test_a_name_that_an_installed_plugin_has_is_refused(cli, tmp_path, name, kind):
-    result = cli.run("new-plugin", name, "--kind", kind, str(tmp_path))
+def test_a_name_that_an_installed_plugin_has_is_refused(command_line, tmp_path, name, kind):
+    result = command_line.run("new-plugin", name, "--kind", kind, str(tmp_path))
 
     assert (result.exit_code, "choose another name" in result.stderr) == (1, True)
 
 
-def test_a_folder_that_cannot_be_made_is_one_line(cli, tmp_path):
+def test_a_folder_that_cannot_be_made_is_one_line(command_line, tmp_path):
     (tmp_path / "file").write_text("")
 
-    result = cli.run("new-plugin", "kite", "--kind", "hooks", str(tmp_path / "file" / "below"))
+    result = command_line.run("new-plugin", "kite", "--kind", "hooks", str(tmp_path / "file" / "below"))
 
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
     assert "cannot be written" in result.stderr
 
 
-def test_help_explains_the_kinds(cli):
-    text = cli.run("new-plugin", "--help").output
+def test_help_explains_the_kinds(command_line):
+    text = command_line.run("new-plugin", "--help").output
 
     assert "conformance kit" in text
     assert all(f"  {kind}  " in text for kind in KINDS)
