@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from huey_core.backends.leased import Ack, Bury, Message, ResultWrite, Retry, State
+from huey_core.backends.leased import Ack, Bury, Message, ResultWrite, Retry
 from huey_core.exceptions import ConfigurationError, MessageTooLarge, Unsupported
 from huey_redis import RedisDataStore, RedisQueue
 
@@ -114,13 +114,6 @@ class TestScripts:
         while deliveries := queue.claim(1000, MINUTE).deliveries:
             rest += deliveries
         assert len({delivery.data for delivery in rest} | {first.data}) == 1000
-
-    def test_a_burial_by_the_claim_names_the_count(self, make_queue, queue, eventually):
-        strict = make_queue(queue.name, max_deliveries=2)
-        strict.write(b"killer")
-        eventually(lambda: strict.claim(1, 0.001).deliveries == [] and strict.counts().dead == 1)
-        (dead,) = strict.peek(State.DEAD)
-        assert dead.reason == "abandoned: no outcome recorded in 2 deliveries"
 
 
 class TestMessages:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
@@ -101,22 +100,6 @@ def test_a_flush_takes_special_characters_in_a_name_literally(make_data_store):
     store.flush()
     assert store.get("k") is EmptyData
     assert neighbour.get("k") == b"2"
-
-
-def watchers(admin, store):
-    """How many connections have subscribed to the key ``k``."""
-    return admin("PUBSUB", "NUMSUB", store.server_key("k"))[1]
-
-
-def test_a_close_of_the_store_ends_a_wait_with_an_error(admin, store):
-    with ThreadPoolExecutor() as pool:
-        waiting = pool.submit(store.wait, "k", 120.0)
-        deadline = time.monotonic() + 60
-        while not watchers(admin, store):
-            assert time.monotonic() < deadline
-        store.close()
-        with pytest.raises(DataStoreGetException, match="closed"):
-            waiting.result(60)
 
 
 def test_a_watch_on_a_closed_store_is_an_error(store):
