@@ -17,6 +17,18 @@ from huey_core.invoker.deferred import DeferredInvoker
 from plain_backend import PlainQueue
 
 
+def periodic(invoker, **options):
+    return periodic_command(invoker, crontab(), **options)
+
+
+either_decorator = pytest.mark.parametrize("decorate", [queue_command, periodic])
+
+
+@pytest.fixture
+def later(invoker):
+    return queue_command(invoker, name="later")(lambda: None)
+
+
 def test_a_decorated_function_keeps_its_name_and_docstring(invoker):
     @queue_command(invoker)
     def count(num):
@@ -31,13 +43,6 @@ def test_the_function_itself_can_be_called_here_and_now(invoker):
         return 2 * num
 
     assert double.call_local(4) == 8
-
-
-def test_retries_can_be_given_by_position_as_in_the_original(invoker):
-    @queue_command(invoker, 3)
-    def fragile(): ...
-
-    assert fragile.command().retries == 3
 
 
 def test_retries_and_their_delay_may_be_given_by_position(invoker):
@@ -69,11 +74,8 @@ def test_options_can_be_changed_for_one_call(invoker):
     assert fragile.command().retries == 1
 
 
-def test_options_of_one_call_hold_for_schedule_too(invoker):
-    @queue_command(invoker)
-    def fragile(): ...
-
-    fragile.using(priority=7).schedule(delay=60)
+def test_options_of_one_call_hold_for_schedule_too(invoker, later):
+    later.using(priority=7).schedule(delay=60)
 
     [message] = invoker.queue.peek("scheduled")
     assert message.priority == 7
@@ -84,20 +86,14 @@ def test_an_unknown_option_is_refused_when_the_function_is_decorated(invoker):
         queue_command(invoker, prioritet=1)
 
 
-def test_an_aware_eta_is_taken_as_it_is(invoker):
-    @queue_command(invoker)
-    def later(): ...
-
+def test_an_aware_eta_is_taken_as_it_is(invoker, later):
     later.schedule(eta=datetime(2099, 1, 1, 12, tzinfo=UTC))
 
     [message] = invoker.queue.peek("scheduled")
     assert message.due == datetime(2099, 1, 1, 12, tzinfo=UTC).timestamp()
 
 
-def test_a_naive_eta_is_in_utc_already_when_told_so(invoker):
-    @queue_command(invoker)
-    def later(): ...
-
+def test_a_naive_eta_is_in_utc_already_when_told_so(invoker, later):
     later.schedule(eta=datetime(2099, 1, 1, 12), convert_utc=False)
 
     [message] = invoker.queue.peek("scheduled")
@@ -124,19 +120,13 @@ def test_a_naive_eta_is_local_time_otherwise(tmp_path):
     assert float(ran.stdout) == datetime(2099, 1, 1, 3, tzinfo=UTC).timestamp()
 
 
-def test_a_past_eta_is_ready_at_once(invoker):
-    @queue_command(invoker)
-    def late(): ...
-
-    late.schedule(eta=datetime.now() - timedelta(days=1))
+def test_a_past_eta_is_ready_at_once(invoker, later):
+    later.schedule(eta=datetime.now() - timedelta(days=1))
 
     assert invoker.queue.counts().ready == 1
 
 
-def test_eta_and_delay_together_are_refused(invoker):
-    @queue_command(invoker)
-    def later(): ...
-
+def test_eta_and_delay_together_are_refused(later):
     with pytest.raises(ConfigurationError, match="not both"):
         later.schedule(eta=datetime.now(), delay=5)
 
@@ -214,32 +204,28 @@ def wrapping(function):
     return wrapper
 
 
-@pytest.mark.parametrize("decorate", [queue_command, lambda invoker: periodic_command(invoker, crontab())])
+@either_decorator
 @pytest.mark.parametrize("function", [generate, generate_asynchronously])
 def test_a_generator_function_is_refused(invoker, decorate, function):
     with pytest.raises(ConfigurationError, match=rf"{function.__name__}\(\) is a generator"):
         decorate(invoker)(function)
 
 
-@pytest.mark.parametrize(
-    "decorate", [queue_command, lambda invoker, **options: periodic_command(invoker, crontab(), **options)]
-)
+@either_decorator
 @pytest.mark.parametrize("given", [Callee, None, classmethod(generate)])
 def test_what_is_no_function_is_refused(invoker, decorate, given):
     with pytest.raises(ConfigurationError, match="_command decorates a function, not"):
         decorate(invoker, name="given")(given)
 
 
-@pytest.mark.parametrize("decorate", [queue_command, lambda invoker: periodic_command(invoker, crontab())])
+@either_decorator
 @pytest.mark.parametrize("given", [Callee(), partial(print, 1), [].append])
 def test_what_is_called_in_place_of_a_function_needs_a_name(invoker, decorate, given):
     with pytest.raises(ConfigurationError, match=r"has no name that consumers could know it by; .* name='\.\.\.'"):
         decorate(invoker)(given)
 
 
-@pytest.mark.parametrize(
-    "decorate", [queue_command, lambda invoker, **options: periodic_command(invoker, crontab(), **options)]
-)
+@either_decorator
 @pytest.mark.parametrize("given", [Callee(), partial(max, 1, 2), Callee().__call__, staticmethod(print)])
 def test_whatever_can_be_called_is_a_command_under_a_name(invoker, decorate, given):
     command = decorate(invoker, name="given")(given).command()
@@ -262,7 +248,7 @@ def test_a_generator_function_is_refused_inside_of_what_is_called_in_its_place(i
         queue_command(invoker, name="given")(given)
 
 
-@pytest.mark.parametrize("decorate", [queue_command, lambda invoker: periodic_command(invoker, crontab())])
+@either_decorator
 def test_a_command_is_not_made_a_command_again(invoker, decorate):
     pay = queue_command(invoker, name="pay")(lambda: None)
 
@@ -329,20 +315,14 @@ def test_a_message_whose_delays_contradict_those_in_the_code_can_be_read(invoker
 
 
 @pytest.mark.parametrize("delay", [float("nan"), float("inf"), 1e12, timedelta.max, "5", True])
-def test_a_delay_that_is_none_is_refused(invoker, delay):
-    @queue_command(invoker)
-    def later(): ...
-
+def test_a_delay_that_is_none_is_refused(later, delay):
     with pytest.raises(ConfigurationError, match="delay"):
         later.schedule(delay=delay)
 
 
 @pytest.mark.parametrize("delay", [0, -5, timedelta(hours=-1)])
-def test_a_delay_that_is_over_runs_at_once(invoker, delay):
-    @queue_command(invoker)
-    def late(): ...
-
-    late.schedule(delay=delay)
+def test_a_delay_that_is_over_runs_at_once(invoker, later, delay):
+    later.schedule(delay=delay)
 
     assert invoker.queue.counts().ready == 1
 
@@ -370,9 +350,7 @@ def test_what_schedule_cannot_use_is_refused_by_the_name_of_the_parameter(invoke
 @pytest.mark.parametrize(
     ("ask", "parameter"), [(lambda one: one.revoke(60), "revoke_until"), (lambda one: one.is_revoked(60), "dt")]
 )
-def test_a_revocation_whose_end_is_no_time_is_refused_by_the_name_of_the_parameter(invoker, ask, parameter):
-    later = queue_command(invoker, name="later")(lambda: None)
-
+def test_a_revocation_whose_end_is_no_time_is_refused_by_the_name_of_the_parameter(later, ask, parameter):
     with pytest.raises(ConfigurationError, match=f"^{parameter} must be"):
         ask(later)
 

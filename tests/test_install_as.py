@@ -21,26 +21,31 @@ def run(tmp_path):
     return run
 
 
+@pytest.fixture
+def succeed(run):
+    """Run a program that calls ``install_as_huey()`` first, and has nothing to complain about."""
+
+    def succeed(program: str) -> None:
+        done = run(INSTALL + program)
+        assert done.returncode == 0, done.stderr
+
+    return succeed
+
+
 @pytest.mark.parametrize(
     "name",
     ["backends", "backends.base", "bin", "bin.config", "decorators", "exceptions", "queue"],
 )
-def test_each_module_of_the_original_api_is_importable(run, name):
-    done = run(
-        f"{INSTALL}import sys, huey.{name}; assert sys.modules['huey.{name}'] is sys.modules['huey_core.{name}']"
-    )
-
-    assert done.returncode == 0, done.stderr
+def test_each_module_of_the_original_api_is_importable(succeed, name):
+    succeed(f"import sys, huey.{name}; assert sys.modules['huey.{name}'] is sys.modules['huey_core.{name}']")
 
 
-def test_the_redis_backend_is_found_where_it_was(run):
-    done = run(
-        f"{INSTALL}from huey.backends.redis_backend import RedisDataStore, RedisQueue\n"
+def test_the_redis_backend_is_found_where_it_was(succeed):
+    succeed(
+        "from huey.backends.redis_backend import RedisDataStore, RedisQueue\n"
         "import huey_redis\n"
         "assert (RedisDataStore, RedisQueue) == (huey_redis.RedisDataStore, huey_redis.RedisQueue)\n"
     )
-
-    assert done.returncode == 0, done.stderr
 
 
 def test_a_module_whose_distribution_is_not_installed_says_what_to_install(run):
@@ -51,38 +56,30 @@ def test_a_module_whose_distribution_is_not_installed_says_what_to_install(run):
     )
 
 
-def test_a_module_under_both_names_is_one(run):
-    done = run(
-        f"{INSTALL}import sys, huey.commands.registry\n"
+def test_a_module_under_both_names_is_one(succeed):
+    succeed(
+        "import sys, huey.commands.registry\n"
         "assert 'huey_core.commands.registry' in sys.modules\n"
         "from huey_core.commands import registry\n"
         "assert huey.commands.registry is registry\n"
         "assert huey.commands.registry.default_registry is huey_core.commands.registry.default_registry\n"
     )
 
-    assert done.returncode == 0, done.stderr
 
-
-def test_a_module_keeps_its_own_name_and_spec(run):
-    done = run(
-        f"{INSTALL}import huey.commands.crontab as crontab\n"
+def test_a_module_keeps_its_own_name_and_spec(succeed):
+    succeed(
+        "import huey.commands.crontab as crontab\n"
         "assert crontab.__name__ == crontab.__spec__.name == 'huey_core.commands.crontab'\n"
         "import importlib; importlib.reload(crontab)\n"
     )
 
-    assert done.returncode == 0, done.stderr
+
+def test_names_can_be_imported_from_packages(succeed):
+    succeed("from huey.commands import crontab; from huey import Invoker, serializers")
 
 
-def test_names_can_be_imported_from_packages(run):
-    done = run(f"{INSTALL}from huey.commands import crontab; from huey import Invoker, serializers")
-
-    assert done.returncode == 0, done.stderr
-
-
-def test_a_module_is_loaded_only_when_it_is_asked_for(run):
-    done = run(f"{INSTALL}import sys; assert 'huey_core.inspection' not in sys.modules; import huey.inspection")
-
-    assert done.returncode == 0, done.stderr
+def test_a_module_is_loaded_only_when_it_is_asked_for(succeed):
+    succeed("import sys; assert 'huey_core.inspection' not in sys.modules; import huey.inspection")
 
 
 def test_a_module_that_does_not_exist_is_missing_under_the_name_asked_for(run):
@@ -97,12 +94,8 @@ def test_an_error_in_a_module_is_not_hidden(run):
     assert "ModuleNotFoundError" in done.stderr
 
 
-def test_installing_twice_changes_nothing(run):
-    done = run(
-        f"{INSTALL}import sys; before = list(sys.meta_path)\n{INSTALL}assert sys.meta_path == before\nimport huey.queue"
-    )
-
-    assert done.returncode == 0, done.stderr
+def test_installing_twice_changes_nothing(succeed):
+    succeed(f"import sys; before = list(sys.meta_path)\n{INSTALL}assert sys.meta_path == before\nimport huey.queue")
 
 
 def test_another_huey_is_refused(run, tmp_path):
@@ -114,13 +107,11 @@ def test_another_huey_is_refused(run, tmp_path):
     assert "huey.py" in done.stderr
 
 
-def test_another_huey_that_is_only_installed_is_hidden(run, tmp_path):
+def test_another_huey_that_is_only_installed_is_hidden(succeed, tmp_path):
     (tmp_path / "huey").mkdir()
     (tmp_path / "huey" / "__init__.py").write_text("raise SystemExit('the wrong one')")
 
-    done = run(f"{INSTALL}import huey, huey.queue; assert huey is huey_core")
-
-    assert done.returncode == 0, done.stderr
+    succeed("import huey, huey.queue; assert huey is huey_core")
 
 
 def test_nothing_changes_before_it_is_called(run):
