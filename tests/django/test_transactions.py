@@ -10,6 +10,8 @@ from huey_core import QueueCommand
 from huey_core.exceptions import EncodeError
 from huey_django import get_invoker, queue_command
 
+pytestmark = pytest.mark.django_db(transaction=True)
+
 
 @queue_command(name="transactions.add")
 def add(a, b):
@@ -32,7 +34,6 @@ def empty_queue():
     get_invoker().flush()
 
 
-@pytest.mark.django_db(transaction=True)
 def test_nothing_is_written_before_the_commit():
     with transaction.atomic():
         add(1, 2)
@@ -40,7 +41,6 @@ def test_nothing_is_written_before_the_commit():
     assert length() == 1
 
 
-@pytest.mark.django_db(transaction=True)
 def test_a_transaction_that_is_rolled_back_enqueues_nothing():
     with transaction.atomic():
         add(1, 2)
@@ -48,7 +48,6 @@ def test_a_transaction_that_is_rolled_back_enqueues_nothing():
     assert length() == 0
 
 
-@pytest.mark.django_db(transaction=True)
 def test_the_id_is_known_before_the_commit_and_is_that_of_the_message():
     with transaction.atomic():
         handle = add(1, 2)
@@ -56,28 +55,24 @@ def test_the_id_is_known_before_the_commit_and_is_that_of_the_message():
     assert message.message_id == handle.task_id
 
 
-@pytest.mark.django_db(transaction=True)
 def test_a_command_may_say_that_it_does_not_wait():
     with transaction.atomic():
         at_once()
         assert length() == 1
 
 
-@pytest.mark.django_db(transaction=True)
 def test_a_call_may_say_that_it_does_not_wait():
     with transaction.atomic():
         add.using(on_commit=False)(1, 2)
         assert length() == 1
 
 
-@pytest.mark.django_db(transaction=True)
 def test_the_setting_decides_for_commands_that_do_not():
     with override_settings(HUEY_CONFIG={"ON_COMMIT": False}), transaction.atomic():
         add(1, 2)
         assert length() == 1
 
 
-@pytest.mark.django_db(transaction=True)
 def test_a_class_of_commands_that_leaves_it_open_waits_as_the_setting_says():
     class Open(QueueCommand, declare=False):
         command_name = "transactions.open"
@@ -88,13 +83,11 @@ def test_a_class_of_commands_that_leaves_it_open_waits_as_the_setting_says():
         assert length() == 0
 
 
-@pytest.mark.django_db(transaction=True)
 def test_what_cannot_be_carried_is_told_at_the_call():
     with transaction.atomic(), pytest.raises(EncodeError):
         add(object(), 2)
 
 
-@pytest.mark.django_db(transaction=True)
 def test_arguments_are_those_of_the_call_and_not_of_the_commit():
     numbers = [1]
     with transaction.atomic():
@@ -103,7 +96,6 @@ def test_arguments_are_those_of_the_call_and_not_of_the_commit():
     assert get_invoker().dequeue().data == ([[1], []], {})
 
 
-@pytest.mark.django_db(transaction=True)
 def test_several_commands_come_back_as_handles_in_their_order():
     first, second, third = add.command(1, 1), at_once.command(), add.command(3, 3)
     with transaction.atomic():
@@ -112,7 +104,6 @@ def test_several_commands_come_back_as_handles_in_their_order():
     assert [handle.task_id for handle in handles] == [first.task_id, second.task_id, third.task_id]
 
 
-@pytest.mark.django_db(transaction=True)
 def test_after_the_commit_the_handle_of_a_duplicate_is_that_of_the_live_command():
     live = add.using(unique_key="sum")(1, 2)
     with transaction.atomic():
@@ -121,7 +112,6 @@ def test_after_the_commit_the_handle_of_a_duplicate_is_that_of_the_live_command(
     assert handle.task_id == live.task_id
 
 
-@pytest.mark.django_db(transaction=True)
 def test_of_several_commands_each_handle_follows_its_own():
     live = add.using(unique_key="sum")(1, 2)
     first, last = add.command(1, 1), at_once.command()
