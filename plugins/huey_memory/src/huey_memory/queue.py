@@ -207,15 +207,14 @@ class MemoryQueue(LeasedQueue):
         return isinstance(store, MemoryDataStore) and store.space is self.space
 
     def _take(self, limit: int, lease: float) -> Claim:
-        claim = Claim([], [])
         if self._messages.paused:
-            return claim
+            return Claim([], [])
         now = self.now()
-        more = True
-        while more and claim.is_empty:
+        while True:
             more = self._messages.surface(now, self.max_deliveries)
             claim = Claim(self._messages.take(limit, lease, now), self._messages.unreported(lease, now))
-        return claim
+            if not more or not claim.is_empty:
+                return claim
 
     def _until_next_due(self) -> float:
         next_due = None if self._messages.paused else self._messages.next_due()
