@@ -78,7 +78,7 @@ class DeadLetterReporter(Service):
         self._clock = clock
         self._changed = threading.Condition()
         self._waiting: dict[str, _Waiting] = {}
-        self._reported: list[str] = []
+        self._reported: dict[str, float] = {}
 
     def add(self, message_ids: Sequence[str]) -> None:
         """Have these dead letters reported, soon."""
@@ -130,8 +130,10 @@ class DeadLetterReporter(Service):
         with self._changed:
             message_id, waiting = next(iter(self._waiting.items()), (None, None))
         if message_id is None or waiting is None or len(self._reported) >= DONE_AT_ONCE:
-            self._source.report_done(self._reported)
-            self._reported = []
+            # One whose lease is over may have been requeued, and buried again: that is to be reported as well.
+            now = self._clock()
+            self._source.report_done([each for each, until in self._reported.items() if now < until])
+            self._reported = {}
             return
         try:
             # Later, it is another's to report.
@@ -154,7 +156,7 @@ class DeadLetterReporter(Service):
             # An operator may have requeued it since.
             if dead_letter.state is State.DEAD:
                 self._report(dead_letter, found)
-        self._reported.append(message_id)
+        self._reported[message_id] = waiting.until
 
     def _report(self, dead_letter: StoredMessage, found: bytes | EmptyDataType | None) -> None:
         # What may fail comes first, so that no plugin is notified once for each try.

@@ -465,3 +465,25 @@ def test_a_consumer_that_stops_says_how_many_it_has_not_reported(invoker, report
     reporter.join_until(time.monotonic() + 60)
 
     assert caplog.messages[-1] == "stopped with 3 dead letters not yet reported"
+
+
+def test_what_was_reported_may_be_reported_again_when_the_server_cannot_be_told_in_time(
+    invoker, reporter, abandoned, clock, monkeypatch, eventually
+):
+    told = []
+
+    def report_done(message_ids):
+        told.append(list(message_ids))
+        if len(told) == 1:
+            clock.now = 61.0
+            raise ConnectionError("away")
+
+    monkeypatch.setattr(invoker.queue, "report_done", report_done)
+    reporter.add([result.task_id for result in abandoned])
+    reporter.start()
+
+    eventually(lambda: len(told) == 2, "the server is told once more")
+
+    reporter.stop()
+    reporter.join()
+    assert told == [[result.task_id for result in abandoned], []]

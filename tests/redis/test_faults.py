@@ -195,6 +195,18 @@ def test_a_full_server_refuses_writes_and_lets_consumers_go_on(new_server):
     assert admin.call("EXISTS", "huey:{q}:unique") == 0
 
 
+def test_a_full_server_lets_claims_name_dead_letters(new_server, eventually):
+    server = new_server()
+    queue = RedisQueue("q", max_deliveries=1, **at(server.port))
+    queue.write(b"killer", message_id="killer")
+    queue.claim(1, 0.001)
+    eventually(lambda: queue.claim(1, 0.001).buried)
+
+    Connections(Settings(**at(server.port))).call("CONFIG", "SET", "maxmemory", "100kb")
+
+    assert eventually(lambda: queue.claim(1, MINUTE).buried) == ["killer"]
+
+
 @pytest.fixture
 def forgetful(new_server):
     """A queue whose server has thrown away what was kept about its messages, beside the messages themselves."""
