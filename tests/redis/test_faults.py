@@ -82,7 +82,7 @@ def test_only_the_part_of_a_batch_whose_connection_broke_is_repeated(server, mak
     queue = RedisQueue("broken batch", **at(tunnel.port))
     queue.flush()
     # Written so that the server has the script of a batch: one that it lacks is sent twice.
-    queue.write_many([Message(b"there already", "first")])
+    queue.write_many([Message(b"there already", "first")] * 2)
     messages = [Message(b"the same", "first"), *(Message(bytes(1024)) for _ in range(4000))]
     tunnel.lose_reply_after = 2 * 2**20
 
