@@ -11,6 +11,7 @@ import pytest
 
 from huey_core import CommandRegistry, Invoker
 from huey_core.consumer import Consumer
+from huey_memory import ManualClock
 
 pytest_plugins = ["suite", "distributions", "command_line"]
 
@@ -38,6 +39,12 @@ def make_invoker() -> Iterator[Callable[..., Invoker]]:
 def invoker(make_invoker: Callable[..., Invoker]) -> Invoker:
     """An invoker with a result store and a task store."""
     return make_invoker()
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """A clock that stands still until the test moves it."""
+    return ManualClock()
 
 
 @pytest.fixture

@@ -352,18 +352,6 @@ def test_a_burst_is_reported_in_full(run_consumer, eventually, listener):
     assert {message_id for _, message_id, _ in listener.heard} == {f"{number}" for number in range(count)}
 
 
-class Clock:
-    now = 0.0
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
 @pytest.fixture
 def reporter(invoker, clock):
     """A reporter that does not run yet, with a lease of a minute by a clock that stands still."""
@@ -445,7 +433,7 @@ def test_a_command_is_known_to_be_abandoned_where_no_result_can_be_looked_for(in
 def test_what_could_not_be_reported_in_time_is_left_to_others(reporter, abandoned, clock, listener):
     late, in_time = abandoned
     reporter.add([late.task_id])
-    clock.now = 61.0
+    clock.advance(61.0)
     reporter.add([in_time.task_id])
 
     run_to_the_end(reporter)

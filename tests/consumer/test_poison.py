@@ -37,20 +37,6 @@ def test_messages_before_their_last_delivery_are_held_together(held):
     assert PoisonIsolation(3, held).divide(claimed) == (claimed, [])
 
 
-class Clock:
-    """A clock that a test moves."""
-
-    now = 0.0
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
 @pytest.fixture
 def poison(held, clock):
     """One that has let a message on its last delivery through, which is held."""
@@ -64,13 +50,13 @@ def poison(held, clock):
 def test_nothing_is_claimed_beside_a_message_on_its_last_delivery_for_a_moment(poison, clock):
     assert poison.limit(8) == 0
 
-    clock.now = 1.1
+    clock.advance(1.1)
 
     assert poison.limit(8) == 8
 
 
 def test_what_was_never_delivered_may_join_a_long_command_on_its_last_delivery_and_nothing_else(poison, clock):
-    clock.now = 30.0
+    clock.advance(30.0)
     _, fresh, redelivered = claimed = deliveries(3, 1, 2)
 
     kept, apart = poison.divide(claimed[1:])
@@ -79,11 +65,11 @@ def test_what_was_never_delivered_may_join_a_long_command_on_its_last_delivery_a
 
 
 def test_what_may_not_join_is_not_claimed_again_at_once(poison, clock):
-    clock.now = 30.0
+    clock.advance(30.0)
     poison.divide(deliveries(2))
 
     assert poison.limit(8) == 0
-    clock.now = 31.1
+    clock.advance(1.1)
     assert poison.limit(8) == 8
 
 
@@ -109,7 +95,7 @@ def test_a_command_that_has_run_is_not_waited_for_until_its_outcome_is_written(p
 
 
 def test_a_long_command_on_its_last_delivery_does_not_keep_the_others_waiting_for_ever(poison, clock):
-    clock.now = 61.0
+    clock.advance(61.0)
     claimed = deliveries(2, 2)
 
     assert poison.limit(8) == 1

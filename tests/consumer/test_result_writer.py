@@ -6,7 +6,7 @@ import pytest
 
 from huey_core.backends.base import EmptyData
 from huey_core.backends.leased import Bury, ResultWrite
-from huey_memory import ManualClock, MemoryDataStore, MemoryQueue
+from huey_memory import MemoryDataStore, MemoryQueue
 from late_run import add_result, claim_anew, idle_consumer, result_after_a_late_run
 from plain_backend import PlainStore
 
@@ -16,11 +16,6 @@ class PlainReadableStore(PlainStore):
 
     def peek(self, key):
         return self.values.get(key, EmptyData)
-
-
-@pytest.fixture
-def clock():
-    return ManualClock()
 
 
 @pytest.fixture

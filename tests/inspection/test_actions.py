@@ -9,15 +9,10 @@ import pytest
 
 from huey_core.backends.leased import Bury, Message, State
 from huey_core.inspection.actions import act, dead_ids, retry
-from huey_memory import ManualClock, MemoryQueue
+from huey_memory import MemoryQueue
 from wire import pack
 
 _spaces = itertools.count()
-
-
-@pytest.fixture
-def clock():
-    return ManualClock()
 
 
 @pytest.fixture

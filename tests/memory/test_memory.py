@@ -21,11 +21,6 @@ README = Path(__file__).parents[2] / "plugins" / "huey_memory" / "README.md"
 
 
 @pytest.fixture
-def clock():
-    return ManualClock(now=1_000_000.0)
-
-
-@pytest.fixture
 def name():
     """A name that is new to the memory of this process."""
     return uuid.uuid4().hex

@@ -13,16 +13,6 @@ from huey_core.plugins.hook_faults import SLOW_HOOK, HookFaults
 from huey_core.plugins.manager import PluginManager
 
 
-class Clock:
-    """A clock that stands still until it is moved."""
-
-    def __init__(self):
-        self.now = 1000.0
-
-    def __call__(self):
-        return self.now
-
-
 class Failing:
     @hookimpl
     def huey_after_enqueue(self, command):
@@ -38,12 +28,7 @@ class Slow:
 
     @hookimpl
     def huey_after_enqueue(self, command):
-        self.clock.now += self.seconds
-
-
-@pytest.fixture
-def clock():
-    return Clock()
+        self.clock.advance(self.seconds)
 
 
 @pytest.fixture
@@ -131,7 +116,7 @@ def test_one_that_is_slow_and_raises_is_counted_and_logged_for_both(manage, cloc
     class Hopeless(Slow):
         @hookimpl
         def huey_after_enqueue(self, command):
-            self.clock.now += self.seconds
+            self.clock.advance(self.seconds)
             raise RuntimeError("no route to host")
 
     manager = manage(metrics=Hopeless(clock, 5.0))
@@ -146,7 +131,7 @@ def test_one_that_is_slow_and_raises_is_counted_and_logged_for_both(manage, cloc
 def test_the_time_that_logging_an_exception_takes_is_not_the_plugins(manage, clock):
     class SlowHandler(logging.Handler):
         def emit(self, record):
-            clock.now += 10
+            clock.advance(10)
 
     handler = SlowHandler()
     logging.getLogger("huey_core").addHandler(handler)
@@ -162,10 +147,10 @@ def test_the_time_that_logging_an_exception_takes_is_not_the_plugins(manage, clo
 @pytest.mark.parametrize("faulty", [lambda clock: Failing(), lambda clock: Slow(clock, 0.5)], ids=["raises", "is slow"])
 def test_a_fault_is_logged_once_a_minute(manage, clock, caplog, faulty):
     manager = manage(metrics=faulty(clock))
-    began = clock.now
+    began = clock()
 
     for moment in (0.0, 30.0, 59.0, 61.0, 90.0):
-        clock.now = began + moment
+        clock.advance(began + moment - clock())
         enqueue(manager)
 
     assert [("once" in record.getMessage(), "4 times" in record.getMessage()) for record in caplog.records] == [
@@ -207,7 +192,7 @@ def test_what_a_slow_observer_means_is_said_for_every_hook(clock, caplog, hook):
     class Plugin:
         @hookimpl(specname=hook)
         def wait(self):
-            clock.now += 1
+            clock.advance(1)
 
     PluginManager([Plugin()], installed=False, clock=clock).notify(getattr(hookspecs, hook))
 

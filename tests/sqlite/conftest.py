@@ -9,15 +9,9 @@ from typing import Any
 
 import pytest
 
-from huey_memory import ManualClock
 from huey_sqlite import SQLiteDataStore, SQLiteQueue
 from huey_sqlite.database import Database
 from huey_sqlite.settings import Settings
-
-
-@pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
 
 
 @pytest.fixture
