@@ -115,6 +115,13 @@ def finished(eventually: Callable[..., Any]) -> Callable[[Any], Any]:
 
 
 @pytest.fixture
+def run(backend: Any, consume: Callable[..., None], finished: Callable[[Any], Any]) -> Callable[..., Any]:
+    """Enqueue a task where consumers run, and return its result when it has ended."""
+    consume()
+    return lambda task, *args: finished(task.enqueue(*args))
+
+
+@pytest.fixture
 def signals() -> Iterator[list[tuple[str, Any, Any]]]:
     """What Django's three signals tell: the name, the sender, and the result as it was at that moment."""
     import copy

@@ -40,41 +40,35 @@ def queue_of(backend):
     return backend.invoker().leased_queue
 
 
-def test_a_task_that_returned_is_successful(backend, consume, finished):
-    consume()
-    result = finished(add.enqueue(1, 2))
+def test_a_task_that_returned_is_successful(run):
+    result = run(add, 1, 2)
     assert (result.status, result.return_value) == (TaskResultStatus.SUCCESSFUL, 3)
     assert result.enqueued_at <= result.started_at == result.last_attempted_at <= result.finished_at
     assert (result.attempts, len(result.worker_ids), result.errors) == (1, 1, [])
 
 
-def test_a_coroutine_function_is_run(backend, consume, finished):
-    consume()
-    assert finished(add_later.enqueue(1, 2)).return_value == 3
+def test_a_coroutine_function_is_run(run):
+    assert run(add_later, 1, 2).return_value == 3
 
 
-def test_an_error_about_a_file_whose_name_is_no_unicode_is_told(backend, consume, finished):
-    consume()
-    result = finished(miss_a_file.enqueue())
+def test_an_error_about_a_file_whose_name_is_no_unicode_is_told(run):
+    result = run(miss_a_file)
     assert result.status == TaskResultStatus.FAILED
     assert "no caf\\udce9.txt" in result.errors[0].traceback
 
 
 @pytest.mark.parametrize("value", [None, [], {}, 0, "", [1, {"a": [None]}]])
-def test_a_value_comes_back_as_it_is(backend, consume, finished, value):
-    consume()
-    assert finished(echo.enqueue(value)).return_value == value
+def test_a_value_comes_back_as_it_is(run, value):
+    assert run(echo, value).return_value == value
 
 
-def test_a_context_tells_the_task_of_its_run(backend, consume, finished):
-    consume()
-    result = finished(look_at_context.enqueue("a", "b"))
+def test_a_context_tells_the_task_of_its_run(run):
+    result = run(look_at_context, "a", "b")
     assert result.return_value == [1, result.id, "RUNNING", ["a", "b"]]
 
 
-def test_every_queue_of_the_backend_has_a_consumer(backend, consume, finished):
-    consume()
-    assert finished(add.using(queue_name="mail").enqueue(1, 2)).return_value == 3
+def test_every_queue_of_the_backend_has_a_consumer(run):
+    assert run(add.using(queue_name="mail"), 1, 2).return_value == 3
 
 
 def test_a_task_is_running_while_it_runs(backend, consume, finished, eventually):
@@ -89,45 +83,39 @@ def test_a_task_is_running_while_it_runs(backend, consume, finished, eventually)
     assert finished(result).worker_ids == running.worker_ids
 
 
-def test_a_task_that_raised_has_failed(backend, consume, finished):
-    consume()
-    result = finished(fail.enqueue())
+def test_a_task_that_raised_has_failed(run):
+    result = run(fail)
     assert (result.status, result.attempts) == (TaskResultStatus.FAILED, 1)
     assert result.enqueued_at <= result.started_at <= result.finished_at
     with pytest.raises(ValueError):  # noqa: PT011 - the text is that of Django
         result.return_value  # noqa: B018
 
 
-def test_an_error_is_told_by_its_class_and_a_traceback_that_begins_at_the_task(backend, consume, finished):
-    consume()
-    [error] = finished(fail.enqueue()).errors
+def test_an_error_is_told_by_its_class_and_a_traceback_that_begins_at_the_task(run):
+    [error] = run(fail).errors
     assert error.exception_class is ValueError
     first, *_, last = [line for line in error.traceback.splitlines() if not line.startswith("    ")][1:]
     assert "sample_tasks.py" in first
     assert last == "ValueError: it went wrong"
 
 
-def test_an_error_that_python_cannot_format_is_told_all_the_same(backend, consume, finished):
-    consume()
-    [error] = finished(quote_bytes.enqueue()).errors
+def test_an_error_that_python_cannot_format_is_told_all_the_same(run):
+    [error] = run(quote_bytes).errors
     assert error.exception_class is SyntaxError
     assert "sample_tasks.py" in error.traceback
     assert "bad rule" in error.traceback
 
 
-def test_a_task_that_exits_has_failed(backend, consume, finished):
-    consume()
-    assert finished(leave.enqueue()).errors[0].exception_class is SystemExit
+def test_a_task_that_exits_has_failed(run):
+    assert run(leave).errors[0].exception_class is SystemExit
 
 
-def test_a_coroutine_that_was_cancelled_has_failed(backend, consume, finished):
-    consume()
-    assert finished(cancel_itself.enqueue()).errors[0].exception_class is RuntimeError
+def test_a_coroutine_that_was_cancelled_has_failed(run):
+    assert run(cancel_itself).errors[0].exception_class is RuntimeError
 
 
-def test_a_value_that_json_does_not_have_is_a_failure(backend, consume, finished):
-    consume()
-    result = finished(return_an_object.enqueue())
+def test_a_value_that_json_does_not_have_is_a_failure(run):
+    result = run(return_an_object)
     assert (result.status, result.errors[0].exception_class) == (TaskResultStatus.FAILED, TypeError)
 
 
@@ -142,36 +130,31 @@ def without_collector():
 
 @pytest.mark.usefixtures("without_collector")
 @pytest.mark.parametrize("task", [return_an_object, return_itself, return_half_a_pair])
-def test_a_task_whose_value_cannot_be_kept_has_done_its_work_and_is_not_run_again(backend, consume, finished, task):
-    consume()
-    result = finished(task.using(retries=2).enqueue())
+def test_a_task_whose_value_cannot_be_kept_has_done_its_work_and_is_not_run_again(backend, run, task):
+    result = run(task.using(retries=2))
     assert (result.status, result.attempts, len(result.errors)) == (TaskResultStatus.FAILED, 1, 1)
     assert len(calls) == 1
     [letter] = queue_of(backend).peek(State.DEAD)
     assert letter.reason.startswith("EncodeError: ")
 
 
-def test_a_task_that_raises_the_same_itself_is_run_again(backend, consume, finished):
-    consume()
-    assert finished(raise_a_type_error.using(retries=2).enqueue()).attempts == 3
+def test_a_task_that_raises_the_same_itself_is_run_again(run):
+    assert run(raise_a_type_error.using(retries=2)).attempts == 3
 
 
-def test_arguments_that_do_not_fit_are_a_failure(backend, consume, finished):
-    consume()
-    assert finished(add.enqueue(1)).errors[0].exception_class is TypeError
+def test_arguments_that_do_not_fit_are_a_failure(run):
+    assert run(add, 1).errors[0].exception_class is TypeError
 
 
-def test_a_task_that_failed_is_a_dead_letter(backend, consume, finished):
-    consume()
-    result = finished(fail.enqueue())
+def test_a_task_that_failed_is_a_dead_letter(backend, run):
+    result = run(fail)
     [letter] = queue_of(backend).peek(State.DEAD)
     assert (letter.message_id, letter.reason) == (result.id, "ValueError: it went wrong")
 
 
 @pytest.mark.parametrize("task", [fail, fail_later])
-def test_the_traceback_of_a_dead_letter_begins_at_the_task(backend, consume, finished, task):
-    consume()
-    finished(task.enqueue())
+def test_the_traceback_of_a_dead_letter_begins_at_the_task(backend, run, task):
+    run(task)
     [letter] = queue_of(backend).peek(State.DEAD)
     first = next(line for line in letter.detail.splitlines() if line.startswith("  File "))
     assert "sample_tasks.py" in first
@@ -183,9 +166,8 @@ def replay(backend, eventually):
     return lambda result: eventually(lambda: queue_of(backend).requeue([result.id]) == [result.id], "it is requeued")
 
 
-def test_a_dead_letter_that_is_replayed_is_ready_again(backend, consume, finished, replay):
-    consume()
-    result = finished(fail.enqueue())
+def test_a_dead_letter_that_is_replayed_is_ready_again(backend, run, replay):
+    result = run(fail)
     queue_of(backend).pause()
     replay(result)
     result.refresh()
@@ -193,9 +175,8 @@ def test_a_dead_letter_that_is_replayed_is_ready_again(backend, consume, finishe
     assert len(result.errors) == 1
 
 
-def test_a_dead_letter_that_is_replayed_goes_on_with_its_history(consume, finished, replay, eventually):
-    consume()
-    first = finished(succeed_the_second_time.enqueue())
+def test_a_dead_letter_that_is_replayed_goes_on_with_its_history(run, replay, eventually):
+    first = run(succeed_the_second_time)
     started_at = first.started_at
     replay(first)
     second = eventually(
@@ -206,15 +187,13 @@ def test_a_dead_letter_that_is_replayed_goes_on_with_its_history(consume, finish
     assert [error.exception_class for error in second.errors] == [ValueError]
 
 
-def test_a_retry_begins_with_what_was_passed(backend, consume, finished):
-    consume()
-    result = finished(take_from_the_list.using(retries=1).enqueue(["a", "b"]))
+def test_a_retry_begins_with_what_was_passed(run):
+    result = run(take_from_the_list.using(retries=1), ["a", "b"])
     assert (result.return_value, result.args, calls) == (["a"], [["a", "b"]], ["b", "b"])
 
 
-def test_a_retry_adds_an_attempt_and_an_error(backend, consume, finished):
-    consume()
-    result = finished(fail.using(retries=2).enqueue())
+def test_a_retry_adds_an_attempt_and_an_error(run):
+    result = run(fail.using(retries=2))
     assert (result.status, result.attempts, len(calls)) == (TaskResultStatus.FAILED, 3, 3)
     assert [error.exception_class for error in result.errors] == [ValueError] * 3
     assert result.started_at < result.last_attempted_at
@@ -229,16 +208,14 @@ def test_a_task_that_will_be_retried_is_ready_and_tells_what_went_wrong(backend,
     assert [error.exception_class for error in result.errors] == [ValueError]
 
 
-def test_a_retry_may_succeed(backend, consume, finished):
-    consume()
-    result = finished(succeed_the_second_time.using(retries=1).enqueue())
+def test_a_retry_may_succeed(run):
+    result = run(succeed_the_second_time.using(retries=1))
     assert (result.status, result.return_value) == (TaskResultStatus.SUCCESSFUL, "at last")
     assert (result.attempts, len(result.errors)) == (2, 1)
 
 
-def test_the_latest_errors_of_many_attempts_are_kept(backend, consume, finished):
-    consume()
-    result = finished(fail.using(retries=24).enqueue())
+def test_the_latest_errors_of_many_attempts_are_kept(run):
+    result = run(fail.using(retries=24))
     assert (result.attempts, len(result.errors)) == (25, 20)
 
 
@@ -255,9 +232,8 @@ def test_a_result_names_the_task_with_its_options(backend):
     assert fail.get_result(result.id).task == asked
 
 
-def test_a_failed_task_need_not_be_kept_as_a_dead_letter(backend, consume, finished):
-    consume()
-    assert finished(fail.using(keep_failed=False).enqueue()).status == TaskResultStatus.FAILED
+def test_a_failed_task_need_not_be_kept_as_a_dead_letter(backend, run):
+    assert run(fail.using(keep_failed=False)).status == TaskResultStatus.FAILED
     assert queue_of(backend).counts().dead == 0
 
 
@@ -350,9 +326,8 @@ def test_the_traceback_that_django_logs_begins_at_the_task(backend, consume, fin
     assert logged.tb_frame.f_code is fail.func.__code__
 
 
-def test_the_traceback_of_a_call_that_does_not_fit_has_no_frame_of_the_consumer(backend, consume, finished):
-    consume()
-    [error] = finished(fail.enqueue("too much")).errors
+def test_the_traceback_of_a_call_that_does_not_fit_has_no_frame_of_the_consumer(run):
+    [error] = run(fail, "too much").errors
     assert error.exception_class is TypeError
     assert "runner.py" not in error.traceback
     assert "pluggy" not in error.traceback
