@@ -8,7 +8,7 @@ import pytest
 from pymongo.errors import AutoReconnect
 
 from huey_core.backends.leased import Ack, Counts, Message
-from huey_mongo import settling
+from huey_mongo import claiming, settling
 from huey_mongo.documents import PAUSED_AT
 
 MINUTE = 60.0
@@ -109,6 +109,28 @@ class TestBurials:
         [found] = collection.find({"id": written.message_id})
 
         assert [queue._claims._bury([found], [], MINUTE) for queue in queues] == [[written.message_id], []]
+
+    def test_a_claim_that_has_looked_before_does_not_bring_back_what_another_one_buries(
+        self, server, new_backend, request, monkeypatch
+    ):
+        strict, lenient = (
+            new_backend(server.url(max_deliveries=limit)).queue(request.node.name) for limit in ("1", "5")
+        )
+        strict.write(b"killer", message_id="killer")
+        strict.claim(1, MINUTE)
+        let_everything_fall_due(strict)
+        really_due = claiming._really_due
+
+        def bury_first(ids):
+            monkeypatch.undo()
+            assert strict.claim(1, MINUTE).buried == ["killer"]
+            let_everything_fall_due(strict)
+            return really_due(ids)
+
+        monkeypatch.setattr(claiming, "_really_due", bury_first)
+
+        assert lenient.claim(1, MINUTE).deliveries == []
+        assert lenient.counts().dead == 1
 
 
 class TestLeftovers:
