@@ -5,13 +5,16 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from huey_core import CommandRegistry, Invoker
 from huey_core.consumer import Consumer
-from huey_memory import ManualClock
+
+if TYPE_CHECKING:
+    # Where the core is tested alone, there is none.
+    from huey_memory import ManualClock
 
 pytest_plugins = ["suite", "distributions", "command_line"]
 
@@ -44,6 +47,8 @@ def invoker(make_invoker: Callable[..., Invoker]) -> Invoker:
 @pytest.fixture
 def clock() -> ManualClock:
     """A clock that stands still until the test moves it."""
+    from huey_memory import ManualClock
+
     return ManualClock()
 
 
