@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from huey_core import CommandRegistry, Invoker
+from huey_core import AsyncData, CommandRegistry, Invoker
 from huey_core.consumer import Consumer
 
 if TYPE_CHECKING:
@@ -99,3 +99,14 @@ def run_consumer() -> Iterator[Callable[..., Consumer]]:
     yield run
     for consumer in consumers:
         consumer.stop("the end of the test")
+
+
+@pytest.fixture
+def result_of(run_consumer: Callable[..., Consumer]) -> Callable[[AsyncData[Any]], Any]:
+    """Have a consumer run a call, and return its result, or raise what :meth:`AsyncData.get` raises."""
+
+    def result_of(call: AsyncData[Any]) -> Any:
+        run_consumer(call.invoker)
+        return call.get(blocking=True, timeout=60)
+
+    return result_of

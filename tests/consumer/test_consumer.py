@@ -18,10 +18,8 @@ from huey_memory import ManualClock, MemoryDataStore, MemoryQueue
 PATIENCE = 30.0
 
 
-def test_a_command_runs_and_its_result_arrives(invoker, add, run_consumer):
-    run_consumer(invoker)
-
-    assert add(1, b=2).get(blocking=True, timeout=PATIENCE) == 3
+def test_a_command_runs_and_its_result_arrives(invoker, add, result_of):
+    assert result_of(add(1, b=2)) == 3
 
 
 def test_what_a_message_says_of_itself_cannot_forge_a_line_of_the_log(invoker, run_consumer, eventually, caplog):
@@ -61,15 +59,14 @@ def test_a_message_whose_earlier_delivery_had_no_outcome_is_in_the_log(invoker, 
     assert ("shop.add" in line, "is in delivery 2," in line, "after 5 such deliveries" in line) == (True, True, True)
 
 
-def test_a_message_that_is_tried_again_is_not_taken_for_one_without_an_outcome(invoker, run_consumer, caplog):
+def test_a_message_that_is_tried_again_is_not_taken_for_one_without_an_outcome(invoker, result_of, caplog):
     @queue_command(invoker, retries=1)
     def fail():
         raise LookupError("gone")
 
     caplog.set_level("INFO")
-    run_consumer(invoker)
     with pytest.raises(CommandError):
-        fail().get(blocking=True, timeout=60)
+        result_of(fail())
 
     assert any("raised LookupError: gone, retrying in" in message for message in caplog.messages)
     assert "is in delivery" not in caplog.text
@@ -91,17 +88,15 @@ def test_a_scheduled_command_does_not_run_early(invoker, run_consumer):
     assert when.schedule(delay=0.2).get(blocking=True, timeout=PATIENCE) >= not_before
 
 
-def test_an_async_function_is_awaited(invoker, run_consumer):
+def test_an_async_function_is_awaited(invoker, result_of):
     @queue_command(invoker)
     async def answer():
         return 42
 
-    run_consumer(invoker)
-
-    assert answer().get(blocking=True, timeout=PATIENCE) == 42
+    assert result_of(answer()) == 42
 
 
-def test_a_command_that_raised_is_tried_again(invoker, run_consumer):
+def test_a_command_that_raised_is_tried_again(invoker, result_of):
     attempts = []
 
     @queue_command(invoker, retries=2)
@@ -111,9 +106,7 @@ def test_a_command_that_raised_is_tried_again(invoker, run_consumer):
             raise OSError("not yet")
         return len(attempts)
 
-    run_consumer(invoker)
-
-    assert fragile().get(blocking=True, timeout=PATIENCE) == 3
+    assert result_of(fragile()) == 3
 
 
 def test_a_retry_waits_for_its_delay(invoker, run_consumer):
@@ -209,7 +202,7 @@ def test_a_command_that_raises_what_is_no_exception_fails_and_its_worker_goes_on
         result.get(blocking=True, timeout=PATIENCE)
 
 
-def test_a_result_that_cannot_be_carried_fails_the_command_without_a_retry(invoker, run_consumer):
+def test_a_result_that_cannot_be_carried_fails_the_command_without_a_retry(invoker, result_of):
     runs = []
 
     @queue_command(invoker, retries=5)
@@ -217,10 +210,8 @@ def test_a_result_that_cannot_be_carried_fails_the_command_without_a_retry(invok
         runs.append(1)
         return object()
 
-    run_consumer(invoker)
-
     with pytest.raises(CommandError, match="EncodeError"):
-        answer().get(blocking=True, timeout=PATIENCE)
+        result_of(answer())
     assert len(runs) == 1
 
 
@@ -237,16 +228,14 @@ class Unspeakable(Exception):
     ],
 )
 def test_an_error_that_cannot_be_told_as_it_is_reaches_its_caller_all_the_same(
-    invoker, run_consumer, eventually, error, told
+    invoker, result_of, eventually, error, told
 ):
     @queue_command(invoker)
     def fail():
         raise error
 
-    run_consumer(invoker)
-
     with pytest.raises(CommandError) as caught:
-        fail().get(blocking=True, timeout=PATIENCE)
+        result_of(fail())
     assert told in str(caught.value)
     eventually(lambda: [told in letter.reason for letter in invoker.queue.peek("dead")] == [True])
 
@@ -393,7 +382,7 @@ def test_quick_results_behind_slow_neighbours_are_not_held_up(invoker, run_consu
     assert last.get(blocking=True, timeout=PATIENCE) == 2
 
 
-def test_an_error_that_a_child_left_behind_is_a_failure_of_the_command(invoker, run_consumer, eventually):
+def test_an_error_that_a_child_left_behind_is_a_failure_of_the_command(invoker, result_of, eventually):
     runs = []
 
     @queue_command(invoker, retries=1)
@@ -401,24 +390,20 @@ def test_an_error_that_a_child_left_behind_is_a_failure_of_the_command(invoker, 
         runs.append(1)
         raise CommandExpired("the child had expired")
 
-    run_consumer(invoker)
-
     with pytest.raises(CommandError, match="the child had expired"):
-        parent().get(blocking=True, timeout=PATIENCE)
+        result_of(parent())
     assert len(runs) == 2
 
 
-def test_a_coroutine_that_was_cancelled_fails(invoker, run_consumer):
+def test_a_coroutine_that_was_cancelled_fails(invoker, result_of):
     @queue_command(invoker)
     async def cancelled():
         import asyncio
 
         raise asyncio.CancelledError
 
-    run_consumer(invoker)
-
     with pytest.raises(CommandError, match="cancelled"):
-        cancelled().get(blocking=True, timeout=PATIENCE)
+        result_of(cancelled())
 
 
 def test_a_priority_of_one_call_survives_a_retry(invoker, run_consumer, eventually):
@@ -476,7 +461,7 @@ def test_a_running_command_keeps_its_lease(run_consumer, eventually, pass_two_le
     assert len(runs) == 1
 
 
-def test_a_command_expires_by_the_clock_of_the_queue(run_consumer):
+def test_a_command_expires_by_the_clock_of_the_queue(result_of):
     clock = ManualClock(1_000_000.0)
     invoker = Invoker(MemoryQueue("q", clock=clock), MemoryDataStore("q", clock=clock), registry=CommandRegistry())
 
@@ -486,12 +471,10 @@ def test_a_command_expires_by_the_clock_of_the_queue(run_consumer):
 
     command = soon.command()
     command.enqueued_at, command.expires_at = clock(), clock() + 60
-    run_consumer(invoker)
-
-    assert invoker.enqueue(command).get(blocking=True, timeout=PATIENCE) == "in time"
+    assert result_of(invoker.enqueue(command)) == "in time"
 
 
-def test_a_follow_up_written_with_the_ack_runs_too(invoker, run_consumer, eventually):
+def test_a_follow_up_written_with_the_ack_runs_too(invoker, result_of, eventually):
     class Echo(QueueCommand, declare=False):
         command_name = "tests.echo"
 
@@ -505,6 +488,4 @@ def test_a_follow_up_written_with_the_ack_runs_too(invoker, run_consumer, eventu
     from huey_core.backends.leased import Message
 
     invoker.queue.settle([Ack(delivery, None, (Message(invoker.codec.encode(follow_up), follow_up.task_id),))])
-    run_consumer(invoker)
-
-    assert invoker.result(follow_up.task_id).get(blocking=True, timeout=PATIENCE) == "after"
+    assert result_of(invoker.result(follow_up.task_id)) == "after"

@@ -183,7 +183,7 @@ class FailingStore(MemoryDataStore):
         raise OSError("no route to host")
 
 
-def test_a_store_that_fails_does_not_keep_the_consumer_from_working(make_invoker, run_consumer, caplog, eventually):
+def test_a_store_that_fails_does_not_keep_the_consumer_from_working(make_invoker, result_of, caplog, eventually):
     caplog.set_level("INFO")
     invoker = make_invoker(lease=1)
     invoker.task_store = FailingStore("state", space="failing")
@@ -192,9 +192,7 @@ def test_a_store_that_fails_does_not_keep_the_consumer_from_working(make_invoker
     def double(number):
         return 2 * number
 
-    run_consumer(invoker)
-
-    assert double(21).get(blocking=True, timeout=30) == 42
+    assert result_of(double(21)) == 42
     eventually(lambda: "is unavailable (writing the heartbeat)" in caplog.text)
     assert caplog.text.count("is unavailable (writing the heartbeat)") == 1
 

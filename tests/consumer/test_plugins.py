@@ -53,7 +53,7 @@ def test_hooks_follow_a_command_and_a_worker(make_invoker, run_consumer, eventua
     assert recorder.seen == ["start", 2.0, "division by zero", "stop", "enough"]
 
 
-def test_an_observer_that_raises_harms_nobody(make_invoker, run_consumer):
+def test_an_observer_that_raises_harms_nobody(make_invoker, result_of):
     class Nuisance:
         @hookimpl
         def huey_command_succeeded(self):
@@ -65,13 +65,11 @@ def test_an_observer_that_raises_harms_nobody(make_invoker, run_consumer):
     def add(a, b):
         return a + b
 
-    run_consumer(invoker)
-
-    assert add(1, 2).get(blocking=True, timeout=PATIENCE) == 3
+    assert result_of(add(1, 2)) == 3
     assert [faults.errors for faults in invoker.plugins.hook_faults() if faults.errors] == [1]
 
 
-def test_a_wrapper_surrounds_every_run(make_invoker, run_consumer):
+def test_a_wrapper_surrounds_every_run(make_invoker, result_of):
     class Doubling:
         @hookimpl(wrapper=True)
         def huey_execute(self):
@@ -85,12 +83,10 @@ def test_a_wrapper_surrounds_every_run(make_invoker, run_consumer):
     def three():
         return 3
 
-    run_consumer(invoker)
-
-    assert three().get(blocking=True, timeout=PATIENCE) == 6
+    assert result_of(three()) == 6
 
 
-def test_a_plugin_can_drop_a_command_with_an_error_of_its_own(make_invoker, run_consumer):
+def test_a_plugin_can_drop_a_command_with_an_error_of_its_own(make_invoker, result_of):
     class OutOfQuota(CommandExpired):
         pass
 
@@ -105,13 +101,11 @@ def test_a_plugin_can_drop_a_command_with_an_error_of_its_own(make_invoker, run_
     def work():
         raise AssertionError("it is not to run")
 
-    run_consumer(invoker)
-
     with pytest.raises(CommandExpired, match="the quota is used up"):
-        work().get(blocking=True, timeout=PATIENCE)
+        result_of(work())
 
 
-def test_a_plugin_can_decide_about_retries(make_invoker, run_consumer):
+def test_a_plugin_can_decide_about_retries(make_invoker, result_of):
     class OnceMore:
         @hookimpl
         def huey_retry_delay(self, error):
@@ -127,9 +121,7 @@ def test_a_plugin_can_decide_about_retries(make_invoker, run_consumer):
             raise OSError("again")
         return len(attempts)
 
-    run_consumer(invoker)
-
-    assert fragile().get(blocking=True, timeout=PATIENCE) == 3
+    assert result_of(fragile()) == 3
 
 
 class DelaysByTimedelta:
@@ -151,17 +143,15 @@ class StoresNothingInTheEnd:
         raise OSError("the disk is full")
 
 
-def test_who_waits_for_a_failure_that_a_plugin_could_not_store_learns_of_it(make_invoker, run_consumer):
+def test_who_waits_for_a_failure_that_a_plugin_could_not_store_learns_of_it(make_invoker, result_of):
     invoker = make_invoker(plugins=[StoresNothingInTheEnd()])
 
     @queue_command(invoker)
     def fail():
         raise ValueError("the command's own error")
 
-    run_consumer(invoker)
-
     with pytest.raises(CommandError, match="the command's own error"):
-        fail().get(blocking=True, timeout=PATIENCE)
+        result_of(fail())
 
 
 class ExitsBefore:
@@ -178,7 +168,7 @@ class ExitsBefore:
         (ExitsBefore(), "out of order"),
     ],
 )
-def test_a_plugin_that_answers_wrongly_fails_the_command_at_once(make_invoker, run_consumer, eventually, plugin, told):
+def test_a_plugin_that_answers_wrongly_fails_the_command_at_once(make_invoker, result_of, eventually, plugin, told):
     invoker = make_invoker(plugins=[plugin])
 
     @queue_command(invoker)
@@ -186,8 +176,6 @@ def test_a_plugin_that_answers_wrongly_fails_the_command_at_once(make_invoker, r
         if fails:
             raise ValueError("the command's own error")
 
-    run_consumer(invoker)
-
     with pytest.raises(CommandError, match=told):
-        work(isinstance(plugin, DelaysByTimedelta)).get(blocking=True, timeout=PATIENCE)
+        result_of(work(isinstance(plugin, DelaysByTimedelta)))
     eventually(lambda: invoker.queue.counts().dead == 1)

@@ -92,11 +92,9 @@ def test_an_unknown_option_of_a_url_offers_the_closest():
         Invoker.from_url("memory://?quue=mail")
 
 
-def test_a_command_written_as_a_class_runs(run_consumer):
+def test_a_command_written_as_a_class_runs(result_of):
     invoker = Invoker.from_url("memory://class-command/")
-    run_consumer(invoker)
-
-    assert invoker.enqueue(Echo({"a": 1})).get(blocking=True, timeout=10) == {"a": 1}
+    assert result_of(invoker.enqueue(Echo({"a": 1}))) == {"a": 1}
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,7 @@ def test_a_handle_that_is_printed_shows_the_identifier_of_its_call(invoker):
 
 
 @pytest.mark.parametrize("timeout", [float("inf"), 1e300])
-def test_a_wait_without_an_end_may_be_written_as_a_very_long_one(invoker, run_consumer, monkeypatch, timeout):
+def test_a_wait_without_an_end_may_be_written_as_a_very_long_one(invoker, result_of, monkeypatch, timeout):
     waited = threading.Event()
     wait = invoker.results.wait
 
@@ -142,9 +142,7 @@ def test_a_wait_without_an_end_may_be_written_as_a_very_long_one(invoker, run_co
     def be_late():
         return waited.wait(60)
 
-    run_consumer(invoker)
-
-    assert be_late().get(blocking=True, timeout=timeout)
+    assert result_of(be_late())
 
 
 def test_a_handle_can_be_made_of_a_command(invoker):
@@ -314,15 +312,13 @@ def test_reading_without_a_result_store_is_a_clear_error(make_invoker):
         AsyncData(make_invoker(results=False), "x").get()
 
 
-def test_a_command_that_raised_is_described_in_words(invoker, run_consumer):
+def test_a_command_that_raised_is_described_in_words(invoker, result_of):
     @queue_command(invoker)
     def divide(by):
         return 1 / by
 
-    run_consumer(invoker)
-
     with pytest.raises(CommandError) as caught:
-        divide(0).get(blocking=True, timeout=10)
+        result_of(divide(0))
 
     error = caught.value
     assert error.type_name == "builtins.ZeroDivisionError"
@@ -346,13 +342,11 @@ def test_an_expired_command_says_so(invoker, run_consumer):
 
 
 @pytest.mark.parametrize("options", [{}, {"store_result": True}, {"store_result": False}])
-def test_a_wait_for_a_command_that_returned_none_ends(invoker, run_consumer, options):
+def test_a_wait_for_a_command_that_returned_none_ends(invoker, result_of, options):
     @queue_command(invoker, **options)
     def nothing(): ...
 
-    run_consumer(invoker)
-
-    assert nothing().get(blocking=True, timeout=10) is None
+    assert result_of(nothing()) is None
 
 
 def test_await_ends_for_a_command_that_returned_none(invoker, run_consumer):
@@ -392,15 +386,13 @@ def test_a_command_may_keep_its_result_to_itself(invoker, run_consumer):
     assert b"hush" not in invoker.results.peek(result.task_id)
 
 
-def test_of_a_failure_that_is_kept_to_itself_the_caller_learns_the_type_alone(invoker, run_consumer):
+def test_of_a_failure_that_is_kept_to_itself_the_caller_learns_the_type_alone(invoker, result_of):
     @queue_command(invoker, store_result=False)
     def secret():
         raise LookupError("hush")
 
-    run_consumer(invoker)
-
     with pytest.raises(CommandError) as caught:
-        secret().get(blocking=True, timeout=10)
+        result_of(secret())
 
     error = caught.value
     assert error.type_name == "builtins.LookupError"

@@ -116,13 +116,11 @@ def test_a_revoked_call_can_be_restored(invoker, double, run_consumer):
     assert result.get(blocking=True, timeout=10) == 2
 
 
-def test_a_call_can_be_revoked_before_it_is_enqueued(invoker, double, run_consumer):
+def test_a_call_can_be_revoked_before_it_is_enqueued(invoker, double, result_of):
     command = double.command(1)
     command.revoke()
-    run_consumer(invoker)
-
     with pytest.raises(CommandRevoked):
-        invoker.enqueue(command).get(blocking=True, timeout=10)
+        result_of(invoker.enqueue(command))
     assert command.is_revoked()
     assert command.restore()
 

@@ -47,14 +47,12 @@ def test_the_result_of_a_tick_is_stored_only_when_asked_for(invoker, run_consume
     assert (invoker.results.peek(task_id) is not EmptyData) is stored
 
 
-def test_a_call_of_a_periodic_command_has_a_result(invoker, run_consumer):
+def test_a_call_of_a_periodic_command_has_a_result(invoker, result_of):
     @periodic_command(invoker, crontab())
     def count():
         return 5
 
-    run_consumer(invoker)
-
-    assert count().get(blocking=True, timeout=10) == 5
+    assert result_of(count()) == 5
 
 
 def test_a_tick_that_is_tried_again_is_a_tick(invoker, run_consumer, eventually):
