@@ -54,9 +54,15 @@ def spend(invoker, eventually):
     return spend
 
 
-def bury(invoker, eventually):
-    """Let a claim bury what has spent its deliveries."""
-    eventually(lambda: not invoker.queue.claim(1, lease=60.0).deliveries and invoker.queue.counts().dead)
+@pytest.fixture
+def bury(invoker, spend, eventually):
+    """Let a claim bury what is in the queue, when its deliveries are spent."""
+
+    def bury():
+        spend()
+        eventually(lambda: not invoker.queue.claim(1, lease=60.0).deliveries and invoker.queue.counts().dead)
+
+    return bury
 
 
 def report(invoker):
@@ -84,10 +90,9 @@ def test_a_consumer_whose_claim_buries_it_reports_it_to_who_waits_for_it(invoker
         result.get(blocking=True, timeout=60)
 
 
-def test_the_log_names_the_command(invoker, crash, spend, eventually, caplog):
+def test_the_log_names_the_command(invoker, crash, bury, caplog):
     result = crash()
-    spend()
-    bury(invoker, eventually)
+    bury()
 
     report(invoker)
 
@@ -96,17 +101,16 @@ def test_the_log_names_the_command(invoker, crash, spend, eventually, caplog):
     ]
 
 
-def test_plugins_are_told(invoker, crash, spend, eventually, listener):
+def test_plugins_are_told(invoker, crash, bury, listener):
     result = crash()
-    spend()
-    bury(invoker, eventually)
+    bury()
 
     report(invoker)
 
     assert listener.heard == [(None, result.task_id, ABANDONED)]
 
 
-def test_nothing_of_it_is_read_but_the_header(invoker, spend, eventually):
+def test_nothing_of_it_is_read_but_the_header(invoker, bury):
     read = []
 
     class Deadly(QueueCommand, declare=False):
@@ -118,8 +122,7 @@ def test_nothing_of_it_is_read_but_the_header(invoker, spend, eventually):
 
     invoker.registry.register(Deadly)
     result = invoker.enqueue(Deadly(1))
-    spend()
-    bury(invoker, eventually)
+    bury()
 
     report(invoker)
 
@@ -128,10 +131,9 @@ def test_nothing_of_it_is_read_but_the_header(invoker, spend, eventually):
     assert read == []
 
 
-def test_who_waits_for_a_command_that_is_unknown_here_gets_an_error(make_invoker, invoker, crash, spend, eventually):
+def test_who_waits_for_a_command_that_is_unknown_here_gets_an_error(make_invoker, invoker, crash, bury):
     result = crash()
-    spend()
-    bury(invoker, eventually)
+    bury()
 
     report(make_invoker())
 
@@ -139,10 +141,9 @@ def test_who_waits_for_a_command_that_is_unknown_here_gets_an_error(make_invoker
         result.get()
 
 
-def test_bytes_that_are_no_message_are_reported_all_the_same(invoker, spend, eventually, listener):
+def test_bytes_that_are_no_message_are_reported_all_the_same(invoker, bury, listener):
     written = invoker.queue.write(b"\xff no message")
-    spend()
-    bury(invoker, eventually)
+    bury()
 
     report(invoker)
 
@@ -150,14 +151,13 @@ def test_bytes_that_are_no_message_are_reported_all_the_same(invoker, spend, eve
 
 
 @pytest.mark.parametrize("where", ["command", "call"])
-def test_a_command_without_results_is_known_to_be_abandoned(invoker, spend, eventually, where):
+def test_a_command_without_results_is_known_to_be_abandoned(invoker, bury, where):
     @queue_command(invoker, store_result=None if where == "call" else False)
     def crash():
         raise AssertionError("nobody runs it here")
 
     result = (crash.using(store_result=False) if where == "call" else crash)()
-    spend()
-    bury(invoker, eventually)
+    bury()
 
     report(invoker)
 
@@ -223,12 +223,11 @@ def test_the_error_is_kept_as_long_as_a_result_would_be(abandon, elsewhere):
     assert result.get() is None
 
 
-def test_what_a_header_says_makes_no_lines_in_the_log_and_no_error(invoker, eventually, caplog):
+def test_what_a_header_says_makes_no_lines_in_the_log_and_no_error(invoker, bury, caplog):
     header = {"id": "x", "cmd": "shop.crash\nall is lost" * 100, "ser": "json", "opts": ["store_result"]}
     invoker.queue.max_deliveries = 1
     invoker.queue.write(encode_header(header), message_id="x")
-    invoker.queue.claim(1, lease=0.001)
-    bury(invoker, eventually)
+    bury()
 
     report(invoker)
 
@@ -463,7 +462,7 @@ def test_what_was_reported_may_be_reported_again_when_the_server_cannot_be_told_
     def report_done(message_ids):
         told.append(list(message_ids))
         if len(told) == 1:
-            clock.now = 61.0
+            clock.advance(61.0)
             raise ConnectionError("away")
 
     monkeypatch.setattr(invoker.queue, "report_done", report_done)
