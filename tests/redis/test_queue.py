@@ -117,11 +117,6 @@ class TestScripts:
 
 
 class TestMessages:
-    def test_a_message_of_16_mib_passes(self, queue):
-        data = bytes(2**24)
-        queue.write(data)
-        assert queue.read() == data
-
     def test_a_detail_of_any_characters_is_kept(self, queue):
         queue.write(b"x")
         (delivery,) = queue.claim(1, MINUTE).deliveries

@@ -107,23 +107,18 @@ def test_what_a_later_version_wrote_about_a_task_is_passed_over(invoker, claim, 
     assert run(claim())
 
 
-def test_a_late_consumer_does_not_run_what_has_succeeded_meanwhile(claim, run):
-    result = note.enqueue("once")
+@pytest.mark.parametrize(
+    ("task", "arguments", "status", "called", "errors"),
+    [(note, ["once"], "SUCCESSFUL", ["once"], []), (fail, [], "FAILED", ["fail"], [ValueError])],
+)
+def test_a_late_consumer_does_not_run_what_has_ended_meanwhile(claim, run, task, arguments, status, called, errors):
+    result = task.enqueue(*arguments)
     late = claim(lease=0.01)
     assert run(claim())
     assert not run(late)
     result.refresh()
-    assert (result.status, result.attempts, calls) == (TaskResultStatus.SUCCESSFUL, 1, ["once"])
-
-
-def test_a_late_consumer_does_not_run_what_has_failed_meanwhile(claim, run):
-    result = fail.enqueue()
-    late = claim(lease=0.01)
-    assert run(claim())
-    assert not run(late)
-    result.refresh()
-    assert (result.status, result.attempts, calls) == (TaskResultStatus.FAILED, 1, ["fail"])
-    assert [error.exception_class for error in result.errors] == [ValueError]
+    assert (result.status, result.attempts, calls) == (status, 1, called)
+    assert [error.exception_class for error in result.errors] == errors
 
 
 def test_the_end_of_a_late_run_changes_nothing(invoker, claim, run):
