@@ -12,12 +12,7 @@ __all__ = ["lazy"]
 
 
 def lazy(package: str, **modules: str) -> Callable[[str], Any]:
-    """Make the ``__getattr__`` of a package.
-
-    Args:
-        package: The name of the package.
-        modules: The module that has it, for each name.
-    """
+    """Make the ``__getattr__`` of a package, given the module that has it for each name."""
 
     def import_name(name: str) -> Any:
         if name not in modules:

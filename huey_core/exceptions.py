@@ -1,38 +1,4 @@
-"""Every error that huey-core raises, in one tree.
-
-::
-
-    QueueException
-    ├── QueueWriteException            a message could not be written
-    │   └── MessageTooLarge            the backend's size limit, named
-    ├── QueueReadException             the queue could not be read
-    ├── DataStoreException
-    │   ├── DataStoreGetException
-    │   ├── DataStorePutException
-    │   └── DataStoreTimeout           also a TimeoutError
-    ├── ConfigurationError             also a ValueError
-    │   └── Unsupported                a backend lacks what was asked for
-    ├── SerializationError
-    │   ├── EncodeError                a value the serializer cannot carry
-    │   └── DecodeError                bytes that cannot be read back
-    │       ├── BodyTooLarge           more bytes than are read, layers taken off
-    │       └── SignatureError         bytes whose signature is missing or wrong
-    ├── CommandException
-    │   ├── CommandError               the command itself raised; carried as data
-    │   ├── CommandRevoked
-    │   ├── CommandExpired
-    │   ├── CommandAbandoned           delivered too often without an outcome
-    │   ├── CommandRejected            refused by a plugin before it was written
-    │   ├── CommandNotFound            also a LookupError
-    │   ├── CommandConflict            two commands of one name
-    │   └── NoCurrentCommand           also a RuntimeError
-    └── PluginException
-        ├── PluginNotFound             also a ConfigurationError
-        ├── PluginLoadError            also an ImportError
-        ├── PluginConflict
-        ├── PluginIncompatible
-        ├── PluginBlocked
-        └── UnknownHook
+"""Every error that huey-core raises, in one tree under :class:`QueueException`; ``docs/errors.md`` says what to do.
 
 A wrapped error keeps its cause in ``__cause__``. ``KeyboardInterrupt`` and ``SystemExit`` are never wrapped.
 """

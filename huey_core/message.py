@@ -37,7 +37,6 @@ __all__ = [
     "ResultHeader",
     "encode_header",
     "encode_result_header",
-    "join",
     "read_header",
     "read_message",
     "read_result",
@@ -276,13 +275,7 @@ def _too_long(header: str) -> EncodeError:
 
 
 def encode_result_header(task_id: str, state: str, serializer: str) -> bytes:
-    """Write everything that precedes the body of a result; where the id is a usual one, without a JSON encoder.
-
-    Args:
-        task_id: The field ``id``.
-        state: The field ``state``.
-        serializer: The field ``ser``.
-    """
+    """Write everything that precedes the body of a result; where the id is a usual one, without a JSON encoder."""
     # Not refused for its length: the id is that of a message which is there, whoever wrote it.
     text = f'"{task_id}"' if task_id.isascii() and task_id.isalnum() else _write_json(task_id)
     return f'{_PREFIX_TEXT}{{"id":{text},{_after_id(state, serializer)}'.encode("ascii")
@@ -296,11 +289,6 @@ def _after_task_id(command_name: str, serializer: str) -> str:
 @cache
 def _after_id(state: str, serializer: str) -> str:
     return f"{_write_json({'state': state, 'ser': serializer})[1:]}\n"
-
-
-def join(header_bytes: bytes, body: bytes) -> bytes:
-    """Put the result of :func:`encode_header` and a body together."""
-    return header_bytes + body
 
 
 def unpack(data: bytes) -> tuple[dict[str, Any], bytes, bytes]:

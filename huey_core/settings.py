@@ -9,6 +9,7 @@ from threading import TIMEOUT_MAX
 from typing import Final
 
 from huey_core.exceptions import ConfigurationError
+from huey_core.numbers import check_number
 
 __all__ = ["LOG_FORMATS", "WORKER_TYPES", "ConsumerConfig"]
 
@@ -52,36 +53,22 @@ class ConsumerConfig:
             raise ConfigurationError(f"WORKER_TYPE must be one of {', '.join(WORKER_TYPES)}, not {self.worker_type!r}")
         if self.log_format not in LOG_FORMATS:
             raise ConfigurationError(f"LOG_FORMAT must be one of {', '.join(LOG_FORMATS)}, not {self.log_format!r}")
-        self._check_whole("threads", 1)
-        self._check_whole("prefetch", 0)
-        self._check_whole("log_max_bytes", 0)
-        self._check_whole("log_backups", 0)
+        for name, least in (("threads", 1), ("prefetch", 0), ("log_max_bytes", 0), ("log_backups", 0)):
+            check_number(name.upper(), getattr(self, name), least, whole=True)
         if self.log_max_bytes and not self.log_backups:
             # RotatingFileHandler would let the file grow for ever.
             raise ConfigurationError(
                 "LOG_BACKUPS must be at least 1 for a log file that is rotated; LOG_MAX_BYTES = 0 turns rotation off"
             )
         for name in ("shutdown_timeout", "unreadable_delay", "initial_delay", "max_delay"):
-            self._check_number(name, 0)
-        self._check_number("backoff", 1)
+            # No thread can wait any longer.
+            check_number(name.upper(), getattr(self, name), 0, TIMEOUT_MAX)
+        check_number("BACKOFF", self.backoff, 1, TIMEOUT_MAX)
         if self.lease is not None:
-            self._check_number("lease", 1)
+            check_number("LEASE", self.lease, 1, TIMEOUT_MAX)
         if not isinstance(self.loglevel, int) and (
             not isinstance(self.loglevel, str) or self.loglevel.upper() not in logging.getLevelNamesMapping()
         ):
             raise ConfigurationError(f"LOGLEVEL must be a level such as INFO or DEBUG, not {self.loglevel!r}")
         if self.logfile is not None and not isinstance(self.logfile, str | os.PathLike):
             raise ConfigurationError(f"LOGFILE must be the path of a file, not {self.logfile!r}")
-
-    def _check_whole(self, name: str, least: int) -> None:
-        value = getattr(self, name)
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ConfigurationError(f"{name.upper()} must be a whole number of at least {least}, not {value!r}")
-
-    def _check_number(self, name: str, least: float) -> None:
-        value = getattr(self, name)
-        # No thread can wait any longer. Written so that "not a number" is refused too.
-        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= TIMEOUT_MAX:
-            raise ConfigurationError(
-                f"{name.upper()} must be a number of at least {least} and at most {TIMEOUT_MAX:.0f}, not {value!r}"
-            )

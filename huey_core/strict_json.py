@@ -14,8 +14,7 @@ __all__ = ["json_reader", "json_writer"]
 def json_reader(object_hook: Callable[[dict[str, Any]], Any] | None = None) -> Callable[[str], Any]:
     """Make a function that reads one value and raises :class:`ValueError` for what is not JSON.
 
-    Args:
-        object_hook: Called with each object, to return what stands for it.
+    The hook is called with each object, to return what stands for it.
     """
     decoder = json.JSONDecoder(parse_constant=_refuse_constant, object_hook=object_hook)
     read_at_start, read = decoder.raw_decode, decoder.decode

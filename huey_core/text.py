@@ -139,9 +139,7 @@ def traceback_of(error: BaseException) -> TracebackType | None:
 def traceback_text(error: BaseException, first: TracebackType | None) -> str:
     """The traceback of an error, and of those that caused it: Python's, or a plainer one where Python cannot write it.
 
-    Args:
-        error: The error.
-        first: The outermost frame to be shown.
+    ``first`` is the outermost frame to be shown.
     """
     parts = python_traceback(error, first)
     return plain_traceback(error, first) if parts is None else "".join(parts)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from huey_core.exceptions import DecodeError, EncodeError
-from huey_core.message import MessageHeader, encode_header, encode_result_header, join, read_header, unpack
+from huey_core.message import MessageHeader, encode_header, encode_result_header, read_header, unpack
 from wire import pack
 
 json_values = st.recursive(
@@ -27,7 +27,7 @@ def test_what_is_packed_is_unpacked(header: dict[str, Any], body: bytes) -> None
 
 @given(header=headers, body=st.binary())
 def test_header_and_body_joined_are_the_packed_message(header: dict[str, Any], body: bytes) -> None:
-    assert join(encode_header(header), body) == pack(header, body)
+    assert encode_header(header) + body == pack(header, body)
 
 
 def test_the_bytes_are_those_of_the_specification() -> None:
@@ -43,7 +43,7 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     except DecodeError:
         return
     assert isinstance(header, dict)
-    assert join(header_bytes, body) == data
+    assert header_bytes + body == data
 
 
 @given(header=headers, body=st.binary(), data=st.data())

@@ -6,7 +6,7 @@ import pytest
 
 from huey_core import CommandRegistry, Invoker, queue_command
 from huey_core.exceptions import ConfigurationError
-from huey_core.plugins.environment import DISABLE, disabled_names
+from huey_core.plugins.selection import DISABLE, disabled_names
 from huey_core.serializers.json import JSONSerializer
 from huey_core.serializers.signed import KEYS_VARIABLE, SignedSerializer
 from huey_memory import MemoryDataStore, MemoryQueue

@@ -6,8 +6,7 @@ What is listed here is public; the modules of this package are not.
 from __future__ import annotations
 
 from huey_core.backends.backend import HUEY_PLUGIN_API, Backend
-from huey_core.backends.base import BaseDataStore, BaseQueue, EmptyData, EmptyDataType
-from huey_core.backends.callbacks import call_watchers
+from huey_core.backends.base import BaseDataStore, BaseQueue, EmptyData, EmptyDataType, call_watchers
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.deadline import time_left
 from huey_core.backends.forking import ForkAware, PerProcess, ProcessLock, randomness

@@ -16,14 +16,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from huey_core.backends.forking import randomness
 from huey_core.exceptions import Unsupported
+from huey_core.safe_logging import get_logger
+from huey_core.text import is_users_interrupt
 from huey_core.unicode import check_unicode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from huey_core.backends.capabilities import Capability
 
-__all__ = ["BaseDataStore", "BaseQueue", "EmptyData", "EmptyDataType"]
+__all__ = ["BaseDataStore", "BaseQueue", "EmptyData", "EmptyDataType", "call_watchers"]
+
+log: Final = get_logger(__name__)
 
 
 class EmptyDataType(enum.Enum):
@@ -266,3 +270,18 @@ class BaseDataStore(ABC):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
+
+
+def call_watchers(callbacks: Iterable[Callable[[], None]]) -> None:
+    """Tell those who :meth:`~BaseDataStore.watch` a key that it was written, for backends.
+
+    What a callback raises, ``SystemExit`` included, is logged. It harms neither the write, nor the other callbacks, nor
+    the thread that calls them. Only a ``KeyboardInterrupt`` in the main thread, which is the user's, passes through.
+    """
+    for callback in callbacks:
+        try:
+            callback()
+        except BaseException as error:
+            if is_users_interrupt(error):
+                raise
+            log.exception("a callback of a watch raised")

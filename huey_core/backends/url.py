@@ -147,6 +147,13 @@ class BackendURL:
         )
         return f"{self.scheme}://{userinfo}{at}{hosts}{quote(self.path, safe=_SAFE)}{'?' if query else ''}{query}"
 
+    def hide_password(self, text: str) -> str:
+        """Take the password out of a text that a driver wrote, which may quote the URL that it was given."""
+        for secret in {self.password, quote(self.password or "", safe="")}:
+            if secret:
+                text = text.replace(secret, MASK)
+        return text
+
     def __str__(self) -> str:
         return self.render()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import sys
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -27,15 +27,7 @@ class Level(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The outcome of one check.
-
-    Attributes:
-        check: What was looked at.
-        level: Whether it is well.
-        sentence: What was found.
-        advice: What to do about it; empty when nothing has to be done.
-        facts: The same for a program, as values for JSON.
-    """
+    """The outcome of one check: a sentence, with advice where something has to be done, and the facts for a program."""
 
     check: str
     level: Level
@@ -64,13 +56,7 @@ def echo_findings(findings: Sequence[Finding]) -> None:
 
 def as_json(finding: Finding) -> dict[str, Any]:
     """The finding as values for JSON."""
-    return {
-        "check": finding.check,
-        "level": finding.level,
-        "sentence": finding.sentence,
-        "advice": finding.advice,
-        "facts": finding.facts,
-    }
+    return asdict(finding)
 
 
 def _can_show(encoding: str) -> bool:

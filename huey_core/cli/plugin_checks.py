@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from huey_core import hookspecs
@@ -12,9 +13,9 @@ from huey_core.cli.diagnosis import Finding, Level
 from huey_core.exceptions import ConfigurationError, PluginException, PluginIncompatible
 from huey_core.plugins.backends import backend_registry
 from huey_core.plugins.discovery import BACKENDS, GROUPS, PLUGINS, SERIALIZERS, entries
-from huey_core.plugins.environment import CHOICE, DISABLE, chosen_distributions, disabled_names, is_named, normalise
 from huey_core.plugins.loading import load
 from huey_core.plugins.manager import PluginManager
+from huey_core.plugins.selection import CHOICE, DISABLE, chosen_distributions, disabled_names, is_named, normalise
 from huey_core.plugins.serializers import serializer_registry
 from huey_core.plugins.status import PluginStatus, Status, consumer_script, plugin_rows
 
@@ -51,7 +52,7 @@ def check_core() -> Finding:
 def check_script() -> Finding:
     """Look whether the script ``huey_consumer`` on ``PATH`` is ours."""
     script = consumer_script()
-    facts = {"path": script.path, "is_ours": script.is_ours}
+    facts = asdict(script)
     use = "use 'huey consumer', which is the same program"
     if script.path is None:
         return Finding("huey_consumer", Level.WARN, "there is no such script on PATH", use, facts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -37,7 +38,7 @@ def plugins(load: bool, as_json: bool) -> None:
     rows = plugin_rows(load=load)
     script = consumer_script()
     if as_json:
-        echo_json({"plugins": [_as_json(row) for row in rows], "huey_consumer": _script_as_json(script)})
+        echo_json({"plugins": [_as_json(row) for row in rows], "huey_consumer": asdict(script)})
     else:
         _echo(rows, script)
     sys.exit(1 if any(row.status.is_fault for row in rows) else 0)
@@ -81,7 +82,3 @@ def _as_json(row: PluginStatus) -> dict[str, Any]:
         "target": entry.value,
         "detail": row.detail,
     }
-
-
-def _script_as_json(script: ConsumerScript) -> dict[str, Any]:
-    return {"path": script.path, "is_ours": script.is_ours}

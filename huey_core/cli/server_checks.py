@@ -22,10 +22,9 @@ from huey_core.cli.diagnosis import Finding, Level
 from huey_core.consumer.heartbeat import ConsumerRecord, consumers_alive, keeps_heartbeats
 from huey_core.exceptions import ConfigurationError, PluginException, QueueException
 from huey_core.inspection.messages import MessageFacts
-from huey_core.inspection.text import hide_password
 from huey_core.invoker.opened import OpenedBackends
 from huey_core.invoker.stored_result import write_result
-from huey_core.message import MessageHeader, join
+from huey_core.message import MessageHeader
 from huey_core.plugins.serializers import serializer as find_serializer
 from huey_core.text import counted
 
@@ -50,13 +49,7 @@ _LONGEST_REASON: Final = 300
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is looked at.
-
-    Attributes:
-        backend: The backend of the URL.
-        queue: The queue that the URL names.
-        task_store: Where the consumers of that queue keep their state.
-    """
+    """What is looked at: the backend and the queue of the URL, and where the queue's consumers keep their state."""
 
     backend: Backend
     queue: BaseQueue
@@ -150,7 +143,7 @@ def check_round_trip(target: Target) -> Finding:
     serializer = find_serializer(target.backend.url.options["serializer"])
     message_id = new_message_id()
     encoded = MessageHeader(message_id, _SCRATCH_COMMAND, serializer.name, time.time()).encode()
-    message = join(encoded, serializer.encode([[name], {}], encoded))
+    message = encoded + serializer.encode([[name], {}], encoded)
     result = serializer.encode(name)
     began = time.monotonic()
     try:
@@ -318,8 +311,8 @@ def _reason(error: Exception, url: str) -> str:
 def _shown(error: Exception, url: BackendURL) -> str:
     """What an error says, without the URL's password, and what a driver says no longer than is of use."""
     if isinstance(error, QueueException):
-        return hide_password(str(error), url)
-    reason = hide_password(f"{type(error).__name__}: {error}", url)
+        return url.hide_password(str(error))
+    reason = url.hide_password(f"{type(error).__name__}: {error}")
     return reason if len(reason) <= _LONGEST_REASON else f"{reason[:_LONGEST_REASON]}..."
 
 

@@ -10,7 +10,6 @@ import click
 
 from huey_core.backends.leased import LeasedQueue
 from huey_core.exceptions import QueueException, Unsupported
-from huey_core.inspection.text import hide_password
 from huey_core.plugins.backends import open_backend
 from huey_core.secret import hidden
 from huey_core.text import printable
@@ -95,5 +94,5 @@ def server_errors(backend: Backend) -> Iterator[None]:
     except (QueueException, click.ClickException, click.exceptions.Exit, click.Abort):
         raise
     except Exception as error:
-        reason = hide_password(f"{type(error).__name__}: {error}", backend.url)
+        reason = backend.url.hide_password(f"{type(error).__name__}: {error}")
         raise click.ClickException(printable(f"{backend.url}: {reason}")) from error

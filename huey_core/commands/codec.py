@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from huey_core.backends.leased import Message
 from huey_core.commands.base import FunctionCommand, ReceivedMessage
 from huey_core.commands.options import TRAVELLING
 from huey_core.exceptions import ConfigurationError, DecodeError, EncodeError
-from huey_core.message import NO_FIELDS, MessageHeader, join, read_message
+from huey_core.message import NO_FIELDS, MessageHeader, read_message
 from huey_core.serializers.base import DEFAULT_MAX_BODY_SIZE
 from huey_core.unicode import has_surrogate
 
@@ -48,6 +49,18 @@ class CommandCodec:
         self._clock = clock
         self._max_size = max_body_size
 
+    def message(self, command: QueueCommand) -> Message:
+        """Encode a command, with what the queue has to know of it.
+
+        Raises:
+            EncodeError: As :meth:`encode`.
+            Exception: What the ``unique_key=`` of the application raises.
+        """
+        options = command.options
+        data = self.encode(command)
+        unique_key, unique_for = command.unique or (command.unique_key(), options.unique_for)
+        return Message(data, command.task_id, options.priority, command.eta, unique_key, unique_for)
+
     def encode(self, command: QueueCommand) -> bytes:
         """Turn a command into a message.
 
@@ -70,7 +83,7 @@ class CommandCodec:
         encoded = header.encode()
         payload = self._payload(command)
         try:
-            return join(encoded, self._serializer.encode_within(payload, encoded, self._max_size))
+            return encoded + self._serializer.encode_within(payload, encoded, self._max_size)
         except EncodeError as error:
             raise self._with_place(command, encoded, error) from error
 

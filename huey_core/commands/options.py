@@ -20,6 +20,7 @@ from huey_core.backends.capabilities import Capability
 from huey_core.backends.leased import MAX_PRIORITY
 from huey_core.exceptions import ConfigurationError
 from huey_core.names import dotted_name, importable
+from huey_core.numbers import check_number
 from huey_core.text import did_you_mean
 
 if TYPE_CHECKING:
@@ -74,23 +75,20 @@ MAX_SECONDS: Final = 36525 * 86400
 _DEFAULT_RETRY_MAX_DELAY: Final = 3600.0
 
 
-def seconds(name: str, value: Any, *, least: float = 0) -> float:
+def seconds(name: str, value: Any, *, least: float = 0, most: float = MAX_SECONDS) -> float:
     """Read a duration as a user writes it, and return it in seconds.
 
     Args:
         name: What to call it in an error.
         value: A number of seconds, or a timedelta.
         least: The shortest that can be used, in seconds.
+        most: The longest.
 
     Raises:
-        ConfigurationError: It is no duration, or is not from ``least`` to :data:`MAX_SECONDS`.
+        ConfigurationError: It is no duration, or is not from ``least`` to ``most``.
     """
     given = value.total_seconds() if isinstance(value, timedelta) else value
-    if isinstance(given, bool) or not isinstance(given, int | float) or not least <= given <= MAX_SECONDS:
-        raise ConfigurationError(
-            f"{name} must be a number of seconds or a timedelta, at least {least:.12g} and at most {MAX_SECONDS} (a "
-            f"hundred years), not {value!r}"
-        )
+    check_number(name, given, least, most, what="a number of seconds or a timedelta")
     return float(given)
 
 
@@ -312,28 +310,12 @@ def _lasting(name: str, value: Any) -> float:
     return seconds(name, value, least=0.001)
 
 
-def _whole(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ConfigurationError(f"{name} must be a whole number, 0 or more, not {value!r}")
-    return value
+def _number(least: float, most: float = float("inf"), *, whole: bool = False) -> Callable[[str, Any], Any]:
+    def check(name: str, value: Any) -> Any:
+        check_number(name, value, least, most, whole=whole)
+        return value if whole else float(value)
 
-
-def _priority(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > MAX_PRIORITY:
-        raise ConfigurationError(f"{name} must be a whole number from -{MAX_PRIORITY} to {MAX_PRIORITY}, not {value!r}")
-    return value
-
-
-def _backoff(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= 100:
-        raise ConfigurationError(f"{name} must be a number from 1 to 100, not {value!r}")
-    return float(value)
-
-
-def _fraction(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise ConfigurationError(f"{name} must be a number from 0 to 1, not {value!r}")
-    return float(value)
+    return check
 
 
 def _flag(name: str, value: Any) -> bool:
@@ -351,14 +333,14 @@ def _unique_key(name: str, value: Any) -> UniqueKey:
 
 
 _CHECKS: Final[dict[str, Callable[[str, Any], Any]]] = {
-    "retries": _whole,
+    "retries": _number(0, whole=True),
     "retry_delay": seconds,
-    "retry_backoff": _backoff,
+    "retry_backoff": _number(1, 100),
     "retry_max_delay": _optional(seconds),
-    "retry_jitter": _fraction,
+    "retry_jitter": _number(0, 1),
     "retry_on": _exception_names,
     "give_up_on": _exception_names,
-    "priority": _priority,
+    "priority": _number(-MAX_PRIORITY, MAX_PRIORITY, whole=True),
     "expires": _optional(seconds),
     "unique_key": _optional(_unique_key),
     "unique_for": _optional(_lasting),

@@ -61,10 +61,7 @@ class Signature:
     def check(self, args: Iterable[Any], kwargs: Mapping[str, Any], options: Collection[str] = ()) -> None:
         """Refuse a call that the function does not take, in words that help.
 
-        Args:
-            args: The arguments.
-            kwargs: The keyword arguments.
-            options: What is given to ``.using(...)`` by name; the error says so when it is among the arguments.
+        When one of the options, which are given to ``.using(...)``, is among the arguments, the error says so.
 
         Raises:
             TypeError: What Python says of such a call.

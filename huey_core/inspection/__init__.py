@@ -1,7 +1,7 @@
 """Looking at stored messages and acting on them, for every front end: the command line, an admin's pages, a program.
 
 :mod:`~huey_core.inspection.messages` reads a message as facts, :mod:`~huey_core.inspection.actions` tries again and
-deletes, and :mod:`~huey_core.inspection.text` makes what others wrote fit to be shown.
+deletes.
 
 What is listed here is public; the modules of this package are not.
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from huey_core.inspection.actions import Acted, act, dead_ids, retry
 from huey_core.inspection.messages import Arguments, MessageFacts
-from huey_core.inspection.text import hide_password
 
 __all__ = [
     "Acted",
@@ -18,6 +17,5 @@ __all__ = [
     "MessageFacts",
     "act",
     "dead_ids",
-    "hide_password",
     "retry",
 ]

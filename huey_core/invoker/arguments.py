@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from huey_core.commands.base import FunctionCommand, QueueCommand
-from huey_core.commands.options import MAX_SECONDS
 from huey_core.exceptions import ConfigurationError
 
-__all__ = ["check_command", "check_kind", "check_seconds", "check_size"]
+__all__ = ["check_command", "check_kind"]
 
 
 def check_command(value: object, arguments: bool) -> None:
@@ -39,26 +38,3 @@ def check_kind(name: str, value: object, *kinds: type) -> None:
     if not isinstance(value, kinds):
         expected = " or ".join("a URL" if kind is str else kind.__name__ for kind in kinds if kind is not type(None))
         raise ConfigurationError(f"{name} must be {expected}, not {value!r}")
-
-
-def check_seconds(name: str, value: object, least: float, most: float = MAX_SECONDS) -> None:
-    """Refuse what is not a number of seconds from ``least`` to ``most``, and in any case more than a hundred years.
-
-    Raises:
-        ConfigurationError: It cannot be used.
-    """
-    most = min(most, MAX_SECONDS)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-        raise ConfigurationError(
-            f"{name} must be a number of seconds, at least {least:g} and at most {most:.0f}, not {value!r}"
-        )
-
-
-def check_size(name: str, value: object) -> None:
-    """Refuse what is not a number of bytes of at least 1.
-
-    Raises:
-        ConfigurationError: It cannot be used.
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigurationError(f"{name} must be a number of bytes, at least 1, not {value!r}")

@@ -14,9 +14,10 @@ from huey_core.backends.base import BaseDataStore, BaseQueue
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.deadline import time_limit
 from huey_core.backends.forking import ProcessLock
-from huey_core.backends.leased import LeasedQueue
+from huey_core.backends.leased import LeasedQueue, Written
 from huey_core.backends.options import COMMON_OPTIONS
 from huey_core.commands.codec import CommandCodec
+from huey_core.commands.options import MAX_SECONDS, seconds
 from huey_core.commands.registry import CommandRegistry, default_registry
 from huey_core.exceptions import (
     ConfigurationError,
@@ -25,7 +26,7 @@ from huey_core.exceptions import (
     QueueWriteException,
     Unsupported,
 )
-from huey_core.invoker.arguments import check_command, check_kind, check_seconds, check_size
+from huey_core.invoker.arguments import check_command, check_kind
 from huey_core.invoker.builtin import CoreFeatures
 from huey_core.invoker.eager import run_eagerly
 from huey_core.invoker.opened import OpenedBackends
@@ -33,7 +34,7 @@ from huey_core.invoker.registration import notify_registrations
 from huey_core.invoker.results import AsyncData
 from huey_core.invoker.revocation import Revocations
 from huey_core.invoker.store_type import StoreT_co
-from huey_core.invoker.writing import message_of, write_plain
+from huey_core.numbers import check_number
 from huey_core.plugins.serializers import serializer as find_serializer
 from huey_core.secret import hidden
 
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 
     from huey_core.backends.backend import Backend
-    from huey_core.backends.leased import Message, Written
+    from huey_core.backends.leased import Message
     from huey_core.commands.base import QueueCommand
     from huey_core.commands.options import CommandOptions
     from huey_core.plugins.manager import PluginManager
@@ -160,12 +161,12 @@ class Invoker(Generic[StoreT_co]):
         self.check_arguments = check_arguments
         options = opened.at(queue).url.options if isinstance(queue, str) else _DEFAULTS
         self.result_ttl: float | None = options["result_ttl"] if result_ttl is AS_THE_URL_SAYS else result_ttl
-        self.lease: float = options["lease"] if lease is None else lease
         if self.result_ttl is not None:
-            check_seconds("result_ttl", self.result_ttl, 0.001)
-        check_seconds("lease", self.lease, 0.001, threading.TIMEOUT_MAX)
+            self.result_ttl = seconds("result_ttl", self.result_ttl, least=0.001)
+        longest = min(threading.TIMEOUT_MAX, MAX_SECONDS)
+        self.lease = seconds("lease", options["lease"] if lease is None else lease, least=0.001, most=longest)
         self.max_body_size: int = options["max_body_size"] if max_body_size is None else max_body_size
-        check_size("max_body_size", self.max_body_size)
+        check_number("max_body_size", self.max_body_size, 1, whole=True, what="a number of bytes")
         self.serializer = find_serializer(options["serializer"] if serializer is None else serializer)
         self.accepted: Mapping[str, Serializer] = {
             one.name: one for one in ([self.serializer] if accept is None else map(find_serializer, accept))
@@ -367,12 +368,12 @@ class Invoker(Generic[StoreT_co]):
             EncodeError: The arguments of one cannot be carried by the serializer.
         """
         self._ask_plugins(commands)
-        return [message_of(command, self.codec.encode(command)) for command in commands]
+        return [self.codec.message(command) for command in commands]
 
     def write_messages(self, commands: Sequence[QueueCommand], messages: Sequence[Message]) -> list[Written]:
         """Write what :meth:`prepare` made of these commands; see :meth:`write_many`."""
         try:
-            written = queue.write_many(messages) if (queue := self.leased_queue) else write_plain(self.queue, messages)
+            written = queue.write_many(messages) if (queue := self.leased_queue) else self._write_plain(messages)
         except QueueException:
             raise
         except Exception as error:
@@ -382,6 +383,12 @@ class Invoker(Generic[StoreT_co]):
                 if one.created:
                     self.plugins.notify(hookspecs.huey_after_enqueue, invoker=self, command=command)
         return written
+
+    def _write_plain(self, messages: Sequence[Message]) -> list[Written]:
+        """Write messages in their order to a queue without leases, which takes their bytes and nothing else."""
+        for message in messages:
+            self.queue.write(message.data)
+        return [Written(True, message.message_id) for message in messages]
 
     def _ask_plugins(self, commands: Sequence[QueueCommand]) -> None:
         before_enqueue = self.plugins.has(hookspecs.huey_before_enqueue)

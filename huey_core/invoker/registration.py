@@ -20,15 +20,8 @@ __all__ = ["notify_registrations"]
 def notify_registrations(registry: CommandRegistry, manager: PluginManager, owner: object) -> Callable[[], object]:
     """Call ``huey_command_registered`` for each command of a registry, now and whenever one is registered.
 
-    A registry usually lives as long as its process.
-
-    Args:
-        registry: The registry.
-        manager: The plugins to notify.
-        owner: Whose plugins they are. It is not kept alive, and when it is gone they are notified no more.
-
-    Returns:
-        A function that ends it before that. Calling it again does nothing.
+    A registry usually lives as long as its process. So the owner of the plugins is not kept alive, and when it is gone
+    they are notified no more; the function that is returned ends it before that.
     """
 
     def notify(command_class: type[QueueCommand]) -> None:

@@ -18,7 +18,7 @@ from huey_core.exceptions import (
     DecodeError,
     QueueException,
 )
-from huey_core.message import encode_result_header, join, read_result
+from huey_core.message import encode_result_header, read_result
 from huey_core.names import dotted_name
 from huey_core.serializers.base import DEFAULT_MAX_BODY_SIZE
 from huey_core.text import error_text, error_type, traceback_of, traceback_text
@@ -67,7 +67,7 @@ def encode_value(serializer: Serializer, task_id: str, value: Any, max_size: int
         EncodeError: The serializer cannot carry the value, or it has more than ``max_size`` bytes.
     """
     header = encode_result_header(task_id, "ok", serializer.name)
-    return join(header, serializer.encode_within(value, header, max_size))
+    return header + serializer.encode_within(value, header, max_size)
 
 
 def encode_end(
@@ -77,18 +77,10 @@ def encode_end(
     wanted: bool | None,
     max_size: int,
 ) -> bytes:
-    """Encode how a command ended.
-
-    Args:
-        serializer: The serializer.
-        task_id: The command's id.
-        execution: What its run came to.
-        wanted: The command's option ``store_result``: ``False`` keeps the value, and of an error all but its type, to
-            itself.
-        max_size: The most bytes that the value may have.
+    """Encode how a command ended; where its result is not ``wanted``, no value, and of an error its type alone.
 
     Raises:
-        EncodeError: The serializer cannot carry the value, or it has more bytes.
+        EncodeError: The serializer cannot carry the value, or it has more than ``max_size`` bytes.
     """
     error = execution.error
     if error is None:
@@ -105,11 +97,7 @@ def encode_end(
 def encode_error(serializer: Serializer, task_id: str, error: BaseException, traceback: str = "") -> bytes:
     """Encode what a command raised: the type's name, the message and the traceback, as texts of bounded length.
 
-    Args:
-        serializer: The serializer.
-        task_id: The command's id.
-        error: What was raised.
-        traceback: Its traceback, if :func:`format_error` has written it before.
+    The traceback is given where :func:`format_error` has written it before.
     """
     details = {
         "type": _type_name(error),
@@ -173,7 +161,7 @@ def _type_name(error: BaseException) -> str:
 def _encode_details(serializer: Serializer, task_id: str, state: str, details: dict[str, str]) -> bytes:
     header = encode_result_header(task_id, state, serializer.name)
     texts = {name: escape_surrogates(text) for name, text in details.items()}
-    return join(header, serializer.encode(texts, header))
+    return header + serializer.encode(texts, header)
 
 
 def decode_result(
@@ -220,13 +208,8 @@ def leaves_record(invoker: InvokerLike, wanted: bool | None, ttl: float | None, 
     """Whether a record of a command's end is written to the invoker's result store, so that waits for it end.
 
     Where it would be kept for ever, a command whose result is not wanted leaves nothing: nobody may ever read it. For a
-    tick nobody waits, so its result is stored only where that is asked for.
-
-    Args:
-        invoker: The invoker.
-        wanted: The command's option ``store_result``.
-        ttl: Its option ``result_ttl``.
-        is_tick: Whether it runs by the clock, and was not called.
+    tick nobody waits, so its result is stored only where that is asked for. ``wanted`` is the command's option
+    ``store_result``, and ``ttl`` its ``result_ttl``.
     """
     if invoker.result_store is None or (is_tick and not wanted):
         return False
@@ -250,13 +233,9 @@ def result_of(invoker: InvokerLike, command: QueueCommand, execution: Execution)
 
 
 def result_write(invoker: InvokerLike, task_id: str, value: bytes, ttl: float | None = None) -> ResultWrite:
-    """Make the write of a result.
+    """Make the write of an encoded result for an invoker that has a result store.
 
-    Args:
-        invoker: The invoker. It has a result store.
-        task_id: The command's id.
-        value: The result, encoded.
-        ttl: Seconds to keep it, where the store can forget; ``None`` as long as the invoker says.
+    It is kept for ``ttl`` seconds where the store can forget; ``None`` is as long as the invoker says.
     """
     ttl = invoker.result_ttl if ttl is None else ttl
     return ResultWrite(invoker.results, task_id, value, ttl if invoker.results_expire else None)

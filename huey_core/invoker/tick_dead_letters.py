@@ -29,13 +29,9 @@ def command_of_tick(data: bytes) -> str | None:
 
 
 def replace_dead_letter(queue: LeasedQueue, store: BaseDataStore | None, command_name: str, message_id: str) -> None:
-    """Delete the dead letter of an earlier tick of a command, now that a later one has failed as well.
+    """Delete the dead letter of an earlier tick of a command, now that a later one has failed as well, and stays.
 
-    Args:
-        queue: The queue.
-        store: The task store, which remembers the earlier one; one without locks, or none, remembers nothing.
-        command_name: The command.
-        message_id: The dead letter that stays.
+    The task store remembers the earlier one; one without locks, or none, remembers nothing.
 
     Raises:
         Exception: The queue or the store did not answer.

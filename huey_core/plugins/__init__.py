@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from huey_core.plugins.backends import backend_class, backend_registry, open_backend, register_backend
 from huey_core.plugins.discovery import BACKENDS, PLUGINS, SERIALIZERS, Entry, entries
-from huey_core.plugins.environment import normalise
 from huey_core.plugins.known import KNOWN_BACKENDS, KNOWN_COMMANDS, KNOWN_SERIALIZERS
 from huey_core.plugins.manager import PluginManager
+from huey_core.plugins.selection import normalise
 from huey_core.plugins.serializers import register_serializer, serializer, serializer_registry
 
 __all__ = [

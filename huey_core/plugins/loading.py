@@ -19,11 +19,7 @@ _failures: Final[dict[Entry, PluginException]] = {}
 
 
 def load(entry: Entry, base: type | None = None) -> Any:
-    """Import what an entry point names, and check what it is.
-
-    Args:
-        entry: The entry point.
-        base: The class that it has to be a subclass of, if it has to be a class.
+    """Import what an entry point names, and check what it is: with ``base``, a subclass of that.
 
     Raises:
         PluginLoadError: It cannot be imported: its own code is missing or fails, or something that it needs is not
@@ -55,11 +51,7 @@ def remember(entry: Entry, error: PluginException) -> None:
 def check_api(plugin: Any, name: str, entry: Entry | None = None) -> None:
     """Refuse a plugin that was written for another version of the plugin API; one that does not say is of version 1.
 
-    Args:
-        plugin: A backend class, which says it in ``api_version``, or anything else, which says it in
-            ``HUEY_PLUGIN_API``.
-        name: The plugin's name, for the message.
-        entry: Where it came from, if it was installed.
+    A backend class says it in ``api_version``, and anything else in ``HUEY_PLUGIN_API``.
 
     Raises:
         PluginIncompatible: It was.

@@ -29,10 +29,9 @@ from huey_core.exceptions import (
 )
 from huey_core.hookspecs import OBSERVERS, PROJECT
 from huey_core.plugins.discovery import GROUPS, PLUGINS, Entry, entries
-from huey_core.plugins.environment import DISABLE, TRACE, disabled_names, is_named, is_tracing, normalise
 from huey_core.plugins.hook_faults import SLOW_HOOK, HookFaultLog, HookFaults
 from huey_core.plugins.loading import check_api, load, remember
-from huey_core.plugins.selection import select
+from huey_core.plugins.selection import DISABLE, TRACE, disabled_names, is_named, is_tracing, normalise, select
 from huey_core.safe_logging import get_logger
 from huey_core.text import did_you_mean, is_users_interrupt
 

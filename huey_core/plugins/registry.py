@@ -6,6 +6,7 @@ and then among the entry points.
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from huey_core.exceptions import PluginConflict, PluginNotFound
@@ -22,6 +23,7 @@ __all__ = ["LazyRegistry"]
 T = TypeVar("T")
 
 
+@dataclass(eq=False, repr=False)
 class LazyRegistry(Generic[T]):
     """The subclasses of one class that plugins offer, by name.
 
@@ -35,33 +37,20 @@ class LazyRegistry(Generic[T]):
         builtin: Entries that are there even when no metadata is, as in a bare checkout of the source.
     """
 
-    def __init__(
-        self,
-        group: str,
-        base: Any,
-        *,
-        kind: str,
-        role: str,
-        known: Mapping[str, str] | None = None,
-        unserved: Mapping[str, str] | None = None,
-        builtin: Sequence[Entry] = (),
-    ) -> None:
-        self.group = group
-        self._base = base
-        self._kind = kind
-        self._role = role
-        self._known = known or {}
-        self._unserved = unserved or {}
-        self._builtin = tuple(builtin)
-        self._registered: dict[str, type[T]] = {}
+    group: str
+    base: Any
+    _: KW_ONLY
+    kind: str
+    role: str
+    known: Mapping[str, str] = field(default_factory=dict)
+    unserved: Mapping[str, str] = field(default_factory=dict)
+    builtin: Sequence[Entry] = ()
+    _registered: dict[str, type[T]] = field(default_factory=dict, init=False)
 
     def register(self, name: str, cls: type[T], *, replace: bool = False) -> None:
         """Make a class known in this process. It goes before everything that is installed.
 
-        Args:
-            name: The name to find it by.
-            cls: The class.
-            replace: Whether it may take the place of a class registered earlier.
+        With ``replace`` it may also take the place of a class that was registered earlier.
 
         Raises:
             PluginConflict: Another class is registered under this name.
@@ -71,7 +60,7 @@ class LazyRegistry(Generic[T]):
         # To look and to put it there is one step, whatever other threads do.
         elif (earlier := self._registered.setdefault(name, cls)) is not cls:
             raise PluginConflict(
-                f"{self._kind} {name!r} is already registered as {_dotted(earlier)}; "
+                f"{self.kind} {name!r} is already registered as {_dotted(earlier)}; "
                 f"pass replace=True to use {_dotted(cls)} instead",
                 plugin=name,
             )
@@ -113,22 +102,22 @@ class LazyRegistry(Generic[T]):
             PluginLoadError: It cannot be imported, or is not of the right kind.
             PluginIncompatible: It was written for another version of the plugin API.
         """
-        return cast("type[T]", load(entry, self._base))
+        return cast("type[T]", load(entry, self.base))
 
     def entries(self) -> list[Entry]:
         """List what is installed, in the order of :func:`~huey_core.plugins.discovery.entries`."""
         installed = entries(self.group)
         present = {(entry.distribution, entry.name, entry.value) for entry in installed}
-        builtin = [entry for entry in self._builtin if (entry.distribution, entry.name, entry.value) not in present]
+        builtin = [entry for entry in self.builtin if (entry.distribution, entry.name, entry.value) not in present]
         return [*builtin, *installed]
 
     def _not_found(self, name: str) -> PluginNotFound:
-        suggestion = self._known.get(name)
-        sentences = [f"no {self._kind} is installed for the {self._role} {name!r}"]
+        suggestion = self.known.get(name)
+        sentences = [f"no {self.kind} is installed for the {self.role} {name!r}"]
         if suggestion is not None:
             sentences.append(f"install it with: pip install {suggestion}")
-        elif name in self._unserved:
-            sentences.append(self._unserved[name])
+        elif name in self.unserved:
+            sentences.append(self.unserved[name])
         else:
             sentences += self._closest(name)
         sources = {entry.label: f"{entry.label} ({entry.source})" for entry in self.entries()}
@@ -139,11 +128,11 @@ class LazyRegistry(Generic[T]):
 
     def _closest(self, name: str) -> list[str]:
         labels = {*(entry.label for entry in self.entries()), *self._registered}
-        found = closest(name, [*self._known, *self._unserved, *labels])
+        found = closest(name, [*self.known, *self.unserved, *labels])
         if found is None:
             return []
         if found not in labels:
-            what_to_do = self._unserved.get(found) or f"pip install {self._known[found]}"
+            what_to_do = self.unserved.get(found) or f"pip install {self.known[found]}"
             return [f"did you mean {found!r} ({what_to_do})?"]
         if found != found.lower():
             return [f"an installed plugin is called {found!r}, which can never be found: names must be lower case"]

@@ -12,10 +12,9 @@ from typing import Final
 from huey_core.exceptions import PluginException, PluginIncompatible
 from huey_core.plugins.backends import backend_registry
 from huey_core.plugins.discovery import BACKENDS, PLUGINS, SERIALIZERS, Entry, entries
-from huey_core.plugins.environment import CHOICE, DISABLE, disabled_names, is_named
 from huey_core.plugins.loading import failure
 from huey_core.plugins.manager import PluginManager
-from huey_core.plugins.selection import select
+from huey_core.plugins.selection import CHOICE, DISABLE, disabled_names, is_named, select
 from huey_core.plugins.serializers import serializer_registry
 
 __all__ = ["ConsumerScript", "PluginStatus", "Status", "consumer_script", "plugin_rows"]
@@ -40,13 +39,7 @@ class Status(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PluginStatus:
-    """One installed plugin.
-
-    Attributes:
-        entry: Its entry point.
-        status: Its state. Only an attempt to load a plugin shows that it is broken or incompatible.
-        detail: Why it cannot be used; empty when it can.
-    """
+    """One installed plugin, and why it cannot be used; only an attempt to load it shows that it is broken."""
 
     entry: Entry
     status: Status
@@ -58,10 +51,6 @@ class ConsumerScript:
     """The script ``huey_consumer`` that a shell would start.
 
     The PyPI package ``huey`` installs a script of the same name, and the one installed last overwrites the other.
-
-    Attributes:
-        path: Where it is; ``None`` when there is none.
-        is_ours: Whether it belongs to huey-core.
     """
 
     path: str | None

@@ -33,11 +33,7 @@ registered_fields: Final[dict[type, Fields]] = {}
 
 
 class Fields:
-    """The fields of a dataclass, and where its instances can have anything beside them.
-
-    Args:
-        kind: The dataclass.
-    """
+    """The fields of a dataclass, and where its instances can have anything beside them."""
 
     def __init__(self, kind: type) -> None:
         found = {field.name: _written(kind, field.name) for field in dataclasses.fields(kind)}

@@ -216,11 +216,7 @@ def _too_large(size: int, max_size: int) -> EncodeError:
 
 
 def check_layers(innermost: str, layers: Sequence[WrappingSerializer | type[WrappingSerializer]]) -> None:
-    """Refuse layers that are in an unsafe order, or one that is there twice.
-
-    Args:
-        innermost: The name of the serializer inside them all.
-        layers: The layers from the inside out.
+    """Refuse layers, given from the inside out, that are in an unsafe order, or one that is there twice.
 
     Raises:
         ConfigurationError: They are; the message says the right order.

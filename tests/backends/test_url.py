@@ -255,3 +255,15 @@ def test_a_bad_value_of_a_secret_option_is_not_repeated() -> None:
         BackendURL.parse(f"redis://h?token={SECRET}").with_options([option])
 
     assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("said", ["no such user: s3cret!", "cannot connect to kite://bob:s3cret%21@host"])
+def test_a_password_is_hidden_in_what_a_driver_wrote_as_it_is_and_as_a_url_has_it(said):
+    hidden = BackendURL.parse("kite://bob:s3cret%21@host/").hide_password(said)
+
+    assert "s3cret" not in hidden
+    assert "***" in hidden
+
+
+def test_a_url_without_a_password_hides_nothing():
+    assert BackendURL.parse("kite://host/").hide_password("no route to host") == "no route to host"

@@ -13,7 +13,7 @@ from huey_core import CommandRegistry, QueueCommand
 from huey_core.commands.base import FunctionCommand
 from huey_core.commands.codec import CommandCodec
 from huey_core.exceptions import BodyTooLarge, CommandNotFound, DecodeError, EncodeError, SerializationError
-from huey_core.message import encode_header, join, unpack
+from huey_core.message import encode_header, unpack
 from huey_core.serializers.json import JSONSerializer
 from huey_core.serializers.pickle import PickleSerializer
 from huey_core.serializers.signed import SignedSerializer
@@ -119,7 +119,7 @@ def test_the_expiry_is_counted_from_the_time_at_which_it_could_start(codec):
 def test_what_a_later_version_put_into_the_header_survives_a_retry(codec):
     data = codec.encode(Note("x"))
     header, _, body = unpack(data)
-    command = codec.decode(join(encode_header({**header, "from_the_future": [1]}), body))
+    command = codec.decode(encode_header({**header, "from_the_future": [1]}) + body)
 
     again, _, _ = unpack(codec.encode(command))
 
@@ -225,7 +225,7 @@ def test_an_unknown_command_is_named(codec):
     header = encode_header({"id": "1", "cmd": "tests.gone", "ser": "json"})
 
     with pytest.raises(CommandNotFound, match=r"tests\.gone"):
-        codec.decode(join(header, b"null"))
+        codec.decode(header + b"null")
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_a_header_field_that_cannot_be_used_is_named(codec, fields, named):
     header = {"id": "1", "cmd": "tests.note", "ser": "json", **fields}
 
     with pytest.raises(DecodeError, match=named):
-        codec.decode(join(encode_header(header), b"null"))
+        codec.decode(encode_header(header) + b"null")
 
 
 @pytest.mark.parametrize("field", ["id", "cmd", "ser"])
@@ -256,7 +256,7 @@ def test_a_missing_header_field_is_named(codec, field):
     del header[field]
 
     with pytest.raises(DecodeError, match=field):
-        codec.decode(join(encode_header(header), b"null"))
+        codec.decode(encode_header(header) + b"null")
 
 
 @given(st.binary())
@@ -276,7 +276,7 @@ def test_whatever_a_header_holds_nothing_but_our_errors_comes_out(header, body):
         return
 
     with pytest.raises((SerializationError, CommandNotFound)):
-        codec.decode(join(encoded, body))
+        codec.decode(encoded + body)
 
 
 def test_what_cannot_be_carried_is_refused_by_the_writer(codec):

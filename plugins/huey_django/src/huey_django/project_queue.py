@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from huey_core.backends import Capability
-from huey_core.inspection import hide_password
 from huey_core.secret import is_secret_name
 from huey_core.text import printable
 from huey_django.eager import EagerQueue
@@ -67,7 +66,7 @@ class ProjectQueue:
         """What a driver raised, without a password."""
         text = f"{type(error).__name__}: {error}"
         for backend in self.backends:
-            text = hide_password(text, backend.url)
+            text = backend.url.hide_password(text)
         for name, value in self.invoker.queue.connection.items():
             if isinstance(value, str) and value and is_secret_name(name):
                 text = text.replace(value, "***")
