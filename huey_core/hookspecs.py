@@ -23,14 +23,14 @@ with "Called when", "before" or "after"; ``When`` says precisely when, ``Thread`
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import pluggy
 
 from huey_core.commands.base import CommandInvoker
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import click
 
@@ -51,6 +51,16 @@ PROJECT: Final = "huey_core"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 """Marks a function as the implementation of the hook of the same name."""
+
+F = TypeVar("F", bound="Callable[..., None]")
+
+_observers: Final[list[str]] = []
+
+
+def observer(hook: F) -> F:
+    """Specify a hook that only observes."""
+    _observers.append(hook.__name__)
+    return hookspec(hook)
 
 
 class InvokerLike(CommandInvoker, Protocol):
@@ -96,7 +106,7 @@ class ConsumerLike(Protocol):
         """What it holds and has done."""
 
 
-@hookspec
+@observer
 def huey_command_registered(registry: CommandRegistry, command_class: type[QueueCommand]) -> None:
     """Called when a command class was registered.
 
@@ -127,7 +137,7 @@ def huey_before_enqueue(invoker: InvokerLike, command: QueueCommand) -> None:
     """
 
 
-@hookspec
+@observer
 def huey_after_enqueue(invoker: InvokerLike, command: QueueCommand) -> None:
     """Called after a command was written to the queue, unless it was a duplicate.
 
@@ -225,7 +235,7 @@ def huey_store_result(invoker: InvokerLike, command: QueueCommand, execution: Ex
     """
 
 
-@hookspec
+@observer
 def huey_command_succeeded(invoker: InvokerLike, command: QueueCommand, execution: Execution) -> None:
     """Called after a command returned.
 
@@ -239,7 +249,7 @@ def huey_command_succeeded(invoker: InvokerLike, command: QueueCommand, executio
     """
 
 
-@hookspec
+@observer
 def huey_command_failed(invoker: InvokerLike, command: QueueCommand, error: BaseException) -> None:
     """Called after a command raised that will not be retried.
 
@@ -253,7 +263,7 @@ def huey_command_failed(invoker: InvokerLike, command: QueueCommand, error: Base
     """
 
 
-@hookspec
+@observer
 def huey_command_retried(invoker: InvokerLike, command: QueueCommand, error: BaseException, delay: float) -> None:
     """Called after a command raised that will be retried.
 
@@ -268,7 +278,7 @@ def huey_command_retried(invoker: InvokerLike, command: QueueCommand, error: Bas
     """
 
 
-@hookspec
+@observer
 def huey_command_revoked(invoker: InvokerLike, command: QueueCommand) -> None:
     """Called when a revoked command is dropped without a run.
 
@@ -281,7 +291,7 @@ def huey_command_revoked(invoker: InvokerLike, command: QueueCommand) -> None:
     """
 
 
-@hookspec
+@observer
 def huey_command_expired(invoker: InvokerLike, command: QueueCommand) -> None:
     """Called when a command is dropped without a run because it has expired.
 
@@ -294,7 +304,7 @@ def huey_command_expired(invoker: InvokerLike, command: QueueCommand) -> None:
     """
 
 
-@hookspec
+@observer
 def huey_command_buried(invoker: InvokerLike, command: QueueCommand | None, message_id: str, reason: str) -> None:
     """Called when a message becomes a dead letter.
 
@@ -359,7 +369,7 @@ def huey_consumer_start(consumer: ConsumerLike) -> None:
     """
 
 
-@hookspec
+@observer
 def huey_consumer_heartbeat(consumer: ConsumerLike, snapshot: Snapshot) -> None:
     """Called when a consumer's heartbeat is due: to see its state.
 
@@ -373,7 +383,7 @@ def huey_consumer_heartbeat(consumer: ConsumerLike, snapshot: Snapshot) -> None:
     """
 
 
-@hookspec
+@observer
 def huey_consumer_stop(consumer: ConsumerLike, reason: str) -> None:
     """Called after a consumer has stopped.
 
@@ -388,7 +398,7 @@ def huey_consumer_stop(consumer: ConsumerLike, reason: str) -> None:
     """
 
 
-@hookspec
+@observer
 def huey_worker_start(consumer: ConsumerLike, worker: str) -> None:
     """Called before a worker runs its first command.
 
@@ -401,7 +411,7 @@ def huey_worker_start(consumer: ConsumerLike, worker: str) -> None:
     """
 
 
-@hookspec
+@observer
 def huey_worker_stop(consumer: ConsumerLike, worker: str) -> None:
     """Called after a worker's last command: the place to close what belongs to its thread, such as a connection.
 
@@ -414,7 +424,7 @@ def huey_worker_stop(consumer: ConsumerLike, worker: str) -> None:
     """
 
 
-@hookspec
+@observer
 def huey_register_commands(cli: click.Group) -> None:
     """Called before the ``huey`` command line is parsed: to add subcommands to it.
 
@@ -428,23 +438,7 @@ def huey_register_commands(cli: click.Group) -> None:
     """
 
 
-OBSERVERS: Final = frozenset(
-    {
-        "huey_command_registered",
-        "huey_after_enqueue",
-        "huey_command_succeeded",
-        "huey_command_failed",
-        "huey_command_retried",
-        "huey_command_revoked",
-        "huey_command_expired",
-        "huey_command_buried",
-        "huey_consumer_heartbeat",
-        "huey_consumer_stop",
-        "huey_worker_start",
-        "huey_worker_stop",
-        "huey_register_commands",
-    }
-)
+OBSERVERS: Final = frozenset(_observers)
 """The hooks whose implementations are called one by one, each isolated."""
 
 

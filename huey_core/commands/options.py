@@ -11,7 +11,7 @@ import builtins
 import random
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from string import Formatter
 from typing import TYPE_CHECKING, Any, Final, Self, TypedDict
@@ -99,12 +99,12 @@ def names_in_key(key: str) -> set[str]:
         ConfigurationError: It cannot be read, or has braces without a name.
     """
     try:
-        fields = [(field, spec or "") for _, field, spec, _ in Formatter().parse(key) if field is not None]
+        named = [(argument, spec or "") for _, argument, spec, _ in Formatter().parse(key) if argument is not None]
     except ValueError as error:
         raise ConfigurationError(f"unique_key={key!r} cannot be read: {error}") from error
     names = set()
-    for field, spec in fields:
-        name = field.partition(".")[0].partition("[")[0]
+    for argument, spec in named:
+        name = argument.partition(".")[0].partition("[")[0]
         if not name or name.isdecimal():
             raise ConfigurationError(f"unique_key={key!r} must name an argument in each pair of braces")
         names |= {name} | names_in_key(spec)
@@ -181,6 +181,47 @@ def _exception_names(name: str, value: Any) -> tuple[str, ...]:
     return tuple(names)
 
 
+def _optional(check: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
+    return lambda name, value: None if value is None else check(name, value)
+
+
+def _lasting(name: str, value: Any) -> float:
+    return seconds(name, value, least=0.001)
+
+
+def _number(least: float, most: float = float("inf"), *, whole: bool = False) -> Callable[[str, Any], Any]:
+    def check(name: str, value: Any) -> Any:
+        check_number(name, value, least, most, whole=whole)
+        return value if whole else float(value)
+
+    return check
+
+
+def _flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{name} must be True or False, not {value!r}")
+    return value
+
+
+def _unique_key(name: str, value: Any) -> UniqueKey:
+    if isinstance(value, str) and value:
+        names_in_key(value)
+    elif not callable(value):
+        raise ConfigurationError(f"{name} must be a text or a function that returns one, not {value!r}")
+    return value  # type: ignore[no-any-return]
+
+
+def _option(default: Any, check: Callable[[str, Any], Any], *, travels: bool = False) -> Any:
+    """Declare an option.
+
+    Args:
+        default: The value where it is not given.
+        check: Called with its name and its value as a user writes it; returns the value as it is kept.
+        travels: Whether the consumer reads it, so that a message carries it when it was given for one call.
+    """
+    return field(default=default, metadata={"check": check, "travels": travels})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandOptions:
     """The options of a command. Durations are in seconds.
@@ -209,20 +250,20 @@ class CommandOptions:
         keep_failed: Whether a command that failed for good is kept as a dead letter, to be looked at and replayed.
     """
 
-    retries: int = 0
-    retry_delay: float = 0.0
-    retry_backoff: float = 1.0
-    retry_max_delay: float | None = None
-    retry_jitter: float = 0.0
-    retry_on: tuple[str, ...] = ()
-    give_up_on: tuple[str, ...] = ()
-    priority: int = 0
-    expires: float | None = None
-    unique_key: UniqueKey | None = None
-    unique_for: float | None = None
-    result_ttl: float | None = None
-    store_result: bool | None = None
-    keep_failed: bool = True
+    retries: int = _option(0, _number(0, whole=True), travels=True)
+    retry_delay: float = _option(0.0, seconds, travels=True)
+    retry_backoff: float = _option(1.0, _number(1, 100), travels=True)
+    retry_max_delay: float | None = _option(None, _optional(seconds), travels=True)
+    retry_jitter: float = _option(0.0, _number(0, 1), travels=True)
+    retry_on: tuple[str, ...] = _option((), _exception_names, travels=True)
+    give_up_on: tuple[str, ...] = _option((), _exception_names, travels=True)
+    priority: int = _option(0, _number(-MAX_PRIORITY, MAX_PRIORITY, whole=True))
+    expires: float | None = _option(None, _optional(seconds))
+    unique_key: UniqueKey | None = _option(None, _optional(_unique_key))  # noqa: RUF009 - which returns a field
+    unique_for: float | None = _option(None, _optional(_lasting))
+    result_ttl: float | None = _option(None, _optional(_lasting), travels=True)
+    store_result: bool | None = _option(None, _optional(_flag), travels=True)
+    keep_failed: bool = _option(True, _flag, travels=True)
 
     @classmethod
     def build(cls, /, **given: Any) -> Self:
@@ -258,7 +299,7 @@ class CommandOptions:
 
     @classmethod
     def _checked(cls, given: dict[str, Any]) -> dict[str, Any]:
-        known = {field.name for field in fields(cls)}
+        known = {option.name: option for option in fields(cls)}
         for name in given:
             if name not in known:
                 if name in WHEN_TO_RUN:
@@ -268,7 +309,7 @@ class CommandOptions:
                     )
                 hint = did_you_mean(name, known, f"the options are {', '.join(sorted(known))}")
                 raise ConfigurationError(f"a command has no option {name!r}{hint}")
-        return {name: _CHECKS[name](name, value) for name, value in given.items()}
+        return {name: known[name].metadata["check"](name, value) for name, value in given.items()}
 
     def needs(self) -> dict[Capability, str]:
         """The capabilities that these options ask of the queue, each with the option that asks."""
@@ -302,63 +343,5 @@ class CommandOptions:
         return min(delay, longest)
 
 
-def _optional(check: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
-    return lambda name, value: None if value is None else check(name, value)
-
-
-def _lasting(name: str, value: Any) -> float:
-    return seconds(name, value, least=0.001)
-
-
-def _number(least: float, most: float = float("inf"), *, whole: bool = False) -> Callable[[str, Any], Any]:
-    def check(name: str, value: Any) -> Any:
-        check_number(name, value, least, most, whole=whole)
-        return value if whole else float(value)
-
-    return check
-
-
-def _flag(name: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ConfigurationError(f"{name} must be True or False, not {value!r}")
-    return value
-
-
-def _unique_key(name: str, value: Any) -> UniqueKey:
-    if isinstance(value, str) and value:
-        names_in_key(value)
-    elif not callable(value):
-        raise ConfigurationError(f"{name} must be a text or a function that returns one, not {value!r}")
-    return value  # type: ignore[no-any-return]
-
-
-_CHECKS: Final[dict[str, Callable[[str, Any], Any]]] = {
-    "retries": _number(0, whole=True),
-    "retry_delay": seconds,
-    "retry_backoff": _number(1, 100),
-    "retry_max_delay": _optional(seconds),
-    "retry_jitter": _number(0, 1),
-    "retry_on": _exception_names,
-    "give_up_on": _exception_names,
-    "priority": _number(-MAX_PRIORITY, MAX_PRIORITY, whole=True),
-    "expires": _optional(seconds),
-    "unique_key": _optional(_unique_key),
-    "unique_for": _optional(_lasting),
-    "result_ttl": _optional(_lasting),
-    "store_result": _optional(_flag),
-    "keep_failed": _flag,
-}
-
-TRAVELLING: Final = (
-    "retries",
-    "retry_delay",
-    "retry_backoff",
-    "retry_max_delay",
-    "retry_jitter",
-    "retry_on",
-    "give_up_on",
-    "result_ttl",
-    "store_result",
-    "keep_failed",
-)
+TRAVELLING: Final = tuple(option.name for option in fields(CommandOptions) if option.metadata["travels"])
 """The options that the consumer reads, and that a message carries when they were given for one call."""
