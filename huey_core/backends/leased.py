@@ -323,7 +323,7 @@ class LeasedQueue(BaseQueue):
     """A queue with at-least-once delivery.
 
     A backend implements the abstract methods. Each of them is safe to call from several threads at once and may
-    raise whatever its driver raises: callers treat any :class:`Exception` as trouble with the server.
+    raise whatever its driver raises: callers treat any :class:`Exception` as a failure of the server.
 
     Args:
         name: The queue's name.

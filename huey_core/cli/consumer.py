@@ -73,7 +73,7 @@ class _Seconds(click.FloatRange):
     "--log-commands/--no-log-commands", default=None, help="Whether to log each command that ended, at the level INFO."
 )
 @click.option("--lease", type=_Seconds(min=1), metavar="SECONDS", help="How long a message is held unrenewed.")
-@click.option("--prefetch", type=click.IntRange(min=0), help="The most messages to hold ahead of quick workers.")
+@click.option("--prefetch", type=click.IntRange(min=0), help="The most messages to prefetch for quick workers.")
 @click.option(
     "--shutdown-timeout", type=_Seconds(min=0), metavar="SECONDS", help="How long running commands may finish."
 )

@@ -11,8 +11,8 @@ import click
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.leased import State
 from huey_core.backends.options import parse_seconds
-from huey_core.cli.letters import as_json as letter_as_json
-from huey_core.cli.letters import command_name, echo_letter
+from huey_core.cli.dead_letter import as_json as message_as_json
+from huey_core.cli.dead_letter import command_name, echo_message
 from huey_core.cli.output import echo_json, echo_table, timestamp
 from huey_core.cli.target import json_option, open_leased_queue, queue_option, split_url, url_argument
 from huey_core.inspection.actions import act, dead_ids
@@ -68,17 +68,17 @@ def dead() -> None:
 def list_(url: str | None, queue_name: str | None, limit: int, offset: int, as_json: bool) -> None:
     """List dead letters, the last one buried first."""
     with open_leased_queue(url, queue_name, Capability.INSPECT) as queue:
-        letters = queue.peek(State.DEAD, offset, limit)
+        messages = queue.peek(State.DEAD, offset, limit)
         total = queue.counts().dead
     if as_json:
-        echo_json([letter_as_json(letter) for letter in letters])
-    elif letters:
+        echo_json([message_as_json(message) for message in messages])
+    elif messages:
         echo_table(
             ("id", "command", "buried", "reason"),
-            [(each.message_id, command_name(each), timestamp(each.due), each.reason) for each in letters],
+            [(each.message_id, command_name(each), timestamp(each.due), each.reason) for each in messages],
         )
-        if len(letters) < total:
-            click.echo(f"{len(letters)} of {total}; --limit and --offset show others", err=True)
+        if len(messages) < total:
+            click.echo(f"{len(messages)} of {total}; --limit and --offset show others", err=True)
     else:
         click.echo(f"queue {queue.name!r} has no dead letters" + (f" after the first {offset}" if offset else ""))
 
@@ -108,9 +108,9 @@ def show(words: tuple[str, ...], queue_name: str | None, as_json: bool) -> None:
     if not found:
         raise click.ClickException(f"queue {queue.name!r} has no message {ids[0]}")
     if as_json:
-        echo_json(letter_as_json(found[0], details=True))
+        echo_json(message_as_json(found[0], details=True))
     else:
-        echo_letter(found[0])
+        echo_message(found[0])
 
 
 @dead.command(
@@ -198,7 +198,7 @@ class _Done:
 
     @classmethod
     def collect(cls, parts: Iterable[Acted], otherwise: str) -> _Done:
-        """Do it, portion by portion; ``otherwise`` is why the queue refuses a letter."""
+        """Do it, portion by portion; ``otherwise`` is why the queue refuses one."""
         done = cls()
         for part in parts:
             done.ids += [message.message_id for message in part.done]
@@ -211,7 +211,7 @@ class _Done:
         return done
 
     def report(self, verb: str, as_json: bool, passing_over_expired: bool = False) -> None:
-        """Print it and exit. Letters that have expired are an error unless they are to be passed over."""
+        """Print it and exit. Messages that have expired are an error unless they are to be passed over."""
         refused = self.refused | self.expired
         if as_json:
             echo_json({verb: self.ids, "refused": refused})

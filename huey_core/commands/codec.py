@@ -93,13 +93,13 @@ class CommandCodec:
         if not isinstance(command, FunctionCommand):
             return EncodeError(f"the data of {name}: {error}")
         args, kwargs = command.data
-        places = {f"args[{index}]": value for index, value in enumerate(args)}
-        places |= {f"kwargs[{key!r}]": value for key, value in kwargs.items()}
-        for place, value in places.items():
+        named = {f"args[{index}]": value for index, value in enumerate(args)}
+        named |= {f"kwargs[{key!r}]": value for key, value in kwargs.items()}
+        for label, value in named.items():
             try:
                 self._serializer.encode_within(value, encoded, self._max_size)
             except EncodeError as refused:
-                return EncodeError(f"{place} of {name}: {refused}")
+                return EncodeError(f"{label} of {name}: {refused}")
         return EncodeError(f"the arguments of {name}: {error}")
 
     def _payload(self, command: QueueCommand) -> Any:

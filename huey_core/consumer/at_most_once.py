@@ -209,7 +209,7 @@ class AtMostOnceSource:
         except Exception as error:
             if not due:
                 raise
-            # What was read is nowhere else any more. If the trouble lasts, the next call raises it.
+            # What was read is nowhere else any more. If that lasts, the next call raises it.
             log.debug("reading stopped after %s: %s", counted(len(due), "message"), error_line(error))
         return due
 

@@ -40,7 +40,7 @@ class BaseConfiguration:
         WORKER_TYPE: ``"thread"``.
         THREADS: How many commands run at once.
         LEASE: Seconds for which a message is held before the lease is renewed; ``None`` takes the invoker's.
-        PREFETCH: The most messages to hold ahead of the workers, when commands are quick.
+        PREFETCH: The most messages to prefetch, when commands are quick.
         SHUTDOWN_TIMEOUT: Seconds that running commands have to finish when the consumer is told to stop.
         UNREADABLE_DELAY: Seconds after which a message that cannot be read, or whose command is unknown, is looked at
             again.

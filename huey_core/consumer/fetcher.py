@@ -43,7 +43,7 @@ class Fetcher(Service):
         runner: What the pool runs them by.
         in_flight: Those under our lease.
         outbox: Their outcomes.
-        prefetch: Says how many to hold ahead of the workers.
+        prefetch: Says how many to prefetch.
         poison: Says which may be held together.
         may_be_revoked: Asks the server whether any command may have been revoked at all.
         report: Called with the ids of dead letters that a claim has named.
@@ -185,11 +185,11 @@ class Fetcher(Service):
         return kept
 
     def _room(self) -> tuple[int, int, int]:
-        """How many messages to claim, how many to hold ahead of the workers, and how many are held ahead now."""
+        """How many messages to claim, how many to prefetch, and how many are prefetched now."""
         now = time.monotonic()
         target = self._prefetch.target(max((now - run.started for run in self._pool.running()), default=0.0))
         unfinished = self._pool.unfinished()
-        # What an idle worker is about to take from the buffer is not held ahead.
+        # What an idle worker is about to take from the buffer is not prefetched.
         ahead = max(min(unfinished - self._pool.size, self._pool.waiting()), 0)
         return self._pool.size + target - unfinished, target, ahead
 

@@ -17,8 +17,8 @@ class Policy:
         linger: How long outcomes may come together while workers have enough to do.
         stuck_after: After how long messages are given back that wait here while every worker is busy with something
             slow.
-        horizon: How much work to hold ahead of the workers.
-        prefetched_bytes: How large the messages may be that are held ahead.
+        horizon: How much work to prefetch.
+        prefetched_bytes: How large the messages may be that are prefetched.
         alone: For how long nothing is claimed beside a message on its last delivery, and between two claims that bring
             what may not be beside it.
         parked_outcomes: How many outcomes may be parked before no more is claimed.

@@ -1,9 +1,9 @@
-"""How many messages to hold ahead of the workers.
+"""How many messages to prefetch.
 
 Quick commands are worth claiming in large portions, because a round trip costs more than they do. Slow ones are not:
-a message that waits here behind a slow command could be running in another consumer. So the number held ahead is what
+a message that waits here behind a slow command could be running in another consumer. So the number prefetched is what
 the workers get through in a short time, by the latest durations, and none as soon as commands are slow. Nor is more
-held ahead than fits into a bounded amount of memory, by the latest sizes.
+prefetched than fits into a bounded amount of memory, by the latest sizes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Prefetch:
 
     Args:
         workers: How many commands run at once.
-        limit: The most messages to hold ahead.
+        limit: The most messages to prefetch.
         policy: How much work, and how many bytes.
     """
 
@@ -50,7 +50,7 @@ class Prefetch:
             self._mean += (duration - self._mean) * weight
 
     def target(self, longest_running: float = 0.0) -> int:
-        """The number of messages to hold ahead, while the longest-running command has run for so many seconds."""
+        """The number of messages to prefetch, while the longest-running command has run for so many seconds."""
         horizon, most_bytes = self._policy.horizon, self._policy.prefetched_bytes
         if longest_running > horizon:
             return 0

@@ -59,7 +59,7 @@ class ServedQueue:
         in_flight: The deliveries under our lease.
         outbox: Their outcomes.
         poison: Says which may be held together.
-        prefetch: Says how many to hold ahead of the workers.
+        prefetch: Says how many to prefetch.
         fetcher: Claims them.
         lease_renewal: Renews their leases.
         dead_letters: Reports dead letters.
@@ -87,7 +87,7 @@ class ServedQueue:
         self.poison = PoisonIsolation(
             self.source.max_deliveries, self.in_flight, self._is_run_here, self.lease, alone=policy.alone
         )
-        # What is held ahead is lost with this process where nothing is redelivered.
+        # What is prefetched is lost with this process where nothing is redelivered.
         self.prefetch = Prefetch(config.threads, config.prefetch if self.source.redelivers else 0, policy)
         store_outage = Outage(f"the result store {invoker.result_store!r}", self._log, self._clock)
         results = ResultWriter(

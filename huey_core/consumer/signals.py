@@ -214,7 +214,7 @@ class _Handlers(ForkAware):
 
 
 def _stop(consumer: Runnable, asked: int, received: _Received) -> int | None:
-    """Stop, and return the signal that was obeyed: SIGHUP only if none to end came after it; ``None`` after trouble."""
+    """Stop, and return the signal that was obeyed: SIGHUP only if none to end came after; ``None`` when it failed."""
     # In a thread, so that a second signal can cut it short.
     stopping = _Stopping(consumer, signal.Signals(asked).name)
     stopping.start()

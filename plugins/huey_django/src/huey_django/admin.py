@@ -26,7 +26,7 @@ from huey_core.text import printable
 from huey_django.conf import SettingsError
 from huey_django.inspection import (
     Done,
-    ServerTrouble,
+    ServerUnavailable,
     asking,
     queues,
     summarise,
@@ -246,8 +246,8 @@ class CommandAdmin(ModelAdmin):
             _require(self.has_view_permission(request))
             try:
                 return view(request, **arguments)
-            except ServerTrouble as trouble:
-                queue, problem = trouble.queue, trouble.problem
+            except ServerUnavailable as error:
+                queue, problem = error.queue, error.problem
                 return self._render(
                     request,
                     "unavailable",

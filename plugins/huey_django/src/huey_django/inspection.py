@@ -1,6 +1,6 @@
 """A project's queues, of any backend: which there are, what is in them, and what can be done to that.
 
-What a server or a driver raises becomes :class:`ServerTrouble` where it is asked, and a part of the summary in
+What a server or a driver raises becomes :class:`ServerUnavailable` where it is asked, and a part of the summary in
 :func:`summarise`.
 """
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Done",
-    "ServerTrouble",
+    "ServerUnavailable",
     "Summary",
     "asking",
     "queues",
@@ -37,7 +37,7 @@ _RUNNING_SHOWN: Final = 10
 """Messages of each consumer that are shown to run."""
 
 
-class ServerTrouble(Exception):
+class ServerUnavailable(Exception):
     """A queue's server could not be asked, or did not do what was asked of it.
 
     Attributes:
@@ -56,12 +56,12 @@ def asking(queue: ProjectQueue) -> Iterator[None]:
     """Turn whatever a driver raises into something that can be shown.
 
     Raises:
-        ServerTrouble: The driver raised.
+        ServerUnavailable: The driver raised.
     """
     try:
         yield
     except Exception as error:
-        raise ServerTrouble(queue, queue.explain(error)) from error
+        raise ServerUnavailable(queue, queue.explain(error)) from error
 
 
 def queues() -> list[ProjectQueue]:
@@ -122,8 +122,8 @@ def summarise(queue: ProjectQueue) -> Summary:
             task_store = queue.invoker.task_store
             if task_store is not None and keeps_heartbeats(task_store):
                 consumers = _consumers(queue, consumers_alive(task_store))
-    except ServerTrouble as trouble:
-        problem = trouble.problem
+    except ServerUnavailable as error:
+        problem = error.problem
     return Summary(queue, counts, waiting, consumers, problem)
 
 

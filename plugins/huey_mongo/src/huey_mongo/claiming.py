@@ -19,7 +19,7 @@ from pymongo.write_concern import WriteConcern
 
 from huey_core.backends import Claim, Delivery, State, abandoned_reason, randomness
 from huey_mongo.clock import millis
-from huey_mongo.documents import PAUSED_AT, Document, Held, burial, priority_of
+from huey_mongo.documents import PAUSED_AT, Document, Receipt, burial, priority_of
 from huey_mongo.indexes import CLAIM
 from huey_mongo.limits import limited
 from huey_mongo.outbox import clear
@@ -229,5 +229,5 @@ def _really_due(ids: Sequence[Any]) -> Document:
 
 
 def _delivery(document: Document, token: str) -> Delivery:
-    held = Held(document["_id"], token, document["rank"], document.get("until"))
-    return Delivery(document["data"], document["id"], f"{token}-{document['_id']}", document["attempt"], held)
+    receipt = Receipt(document["_id"], token, document["rank"], document.get("until"))
+    return Delivery(document["data"], document["id"], f"{token}-{document['_id']}", document["attempt"], receipt)

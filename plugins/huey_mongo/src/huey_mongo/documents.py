@@ -56,12 +56,12 @@ __all__ = [
     "MAX_MESSAGE_SIZE",
     "PAUSED_AT",
     "Document",
-    "Held",
+    "Receipt",
     "first_rank",
-    "held",
     "message_document",
     "new_value",
     "priority_of",
+    "receipt_of",
     "stored_message",
     "value_bytes",
 ]
@@ -86,7 +86,7 @@ MICROS_BITS: Final = 52
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class Receipt:
     """What a delivery remembers of its document.
 
     Attributes:
@@ -102,13 +102,13 @@ class Held:
     until: datetime | None
 
 
-def held(delivery: Delivery) -> Held:
+def receipt_of(delivery: Delivery) -> Receipt:
     """Return what a delivery of this backend remembers.
 
     Raises:
         TypeError: The delivery is another backend's.
     """
-    if not isinstance(delivery.private, Held):
+    if not isinstance(delivery.private, Receipt):
         raise TypeError(f"message {delivery.message_id} was not claimed from MongoDB")
     return delivery.private
 

@@ -79,7 +79,7 @@ def clear(cluster: Cluster, queue: str, documents: Sequence[Any]) -> None:
     try:
         dispatch(cluster, queue, documents)
     except Exception as error:
-        if _is_the_servers_trouble(error):
+        if _is_server_error(error):
             raise
         if len(documents) > 1:
             for document in documents:
@@ -96,7 +96,7 @@ def clear(cluster: Cluster, queue: str, documents: Sequence[Any]) -> None:
         )
 
 
-def _is_the_servers_trouble(error: Exception) -> bool:
+def _is_server_error(error: Exception) -> bool:
     if isinstance(error, BulkWriteError):
         return bool(error.details["writeConcernErrors"])
     if isinstance(error, PyMongoError) and error.timeout:

@@ -15,7 +15,7 @@ from huey_core.safe_logging import get_logger
 from huey_mongo.claiming import SERVER_MILLIS
 from huey_mongo.clock import millis
 from huey_mongo.data_store import MongoDataStore
-from huey_mongo.documents import DONE, MAX_MESSAGE_SIZE, Document, Held, burial, held
+from huey_mongo.documents import DONE, MAX_MESSAGE_SIZE, Document, Receipt, burial, receipt_of
 from huey_mongo.indexes import DUPLICATE_KEY
 from huey_mongo.outbox import PATIENCE, dispatch, put
 from huey_mongo.writing import new_documents
@@ -73,10 +73,10 @@ class Settlement:
         if len(changes) > 1:
             # A number of changes that came to nothing would not tell which.
             current = self._current(outcomes[index].delivery for index in changes)
-            changes = {index: each for index, each in changes.items() if held(outcomes[index].delivery) in current}
+            changes = {at: change for at, change in changes.items() if receipt_of(outcomes[at].delivery) in current}
         settled = self._apply(outcomes, changes)
         if self._outboxes:
-            in_order = [held(outcome.delivery).document for outcome in outcomes]
+            in_order = [receipt_of(outcome.delivery).document for outcome in outcomes]
             self._dispatch([document for document in in_order if document in self._outboxes])
         return [index in settled for index in range(len(outcomes))]
 
@@ -89,16 +89,16 @@ class Settlement:
 
     @staticmethod
     def _first_of_each(outcomes: Sequence[Outcome]) -> Iterable[tuple[int, Outcome]]:
-        seen: set[Held] = set()
+        seen: set[Receipt] = set()
         for index, outcome in enumerate(outcomes):
-            receipt = held(outcome.delivery)
+            receipt = receipt_of(outcome.delivery)
             if receipt not in seen:
                 seen.add(receipt)
                 yield index, outcome
 
-    def _current(self, deliveries: Iterable[Delivery]) -> set[Held]:
+    def _current(self, deliveries: Iterable[Delivery]) -> set[Receipt]:
         """Return those of the receipts that are valid at this moment."""
-        receipts = [held(delivery) for delivery in deliveries]
+        receipts = [receipt_of(delivery) for delivery in deliveries]
         ids = [receipt.document for receipt in receipts]
         tokens = {
             each["_id"]: each.get("token") for each in self.cluster.collection.find({"_id": {"$in": ids}}, {"token": 1})
@@ -119,7 +119,7 @@ class Settlement:
             return set(changes)
         if not settled:
             return set()
-        ids = [held(outcomes[index].delivery).document for index in order]
+        ids = [receipt_of(outcomes[index].delivery).document for index in order]
         marked = {
             each["_id"] for each in self.cluster.collection.find({"_id": {"$in": ids}, "mark": self._mark}, {"_id": 1})
         }
@@ -151,7 +151,7 @@ class Settlement:
         return result.matched_count + result.deleted_count, []
 
     def _change(self, outcome: Outcome) -> Change:
-        receipt = held(outcome.delivery)
+        receipt = receipt_of(outcome.delivery)
         match outcome:
             case Ack(follow_ups=()) if receipt.until is None:
                 if outcome.result is None:
@@ -177,7 +177,7 @@ class Settlement:
             case _:
                 assert_never(outcome)
 
-    def _retry(self, receipt: Held, outcome: Retry) -> Change:
+    def _retry(self, receipt: Receipt, outcome: Retry) -> Change:
         attempt = outcome.delivery.attempt if outcome.keep_attempts else 0
         changes: Document = {"data": outcome.data, "attempt": attempt}
         delay = millis(outcome.delay)
@@ -186,7 +186,7 @@ class Settlement:
         due = {"state": State.SCHEDULED.value, "at": {"$add": [SERVER_MILLIS, delay]}, "mark": self._mark, **changes}
         return UpdateOne(_mine(receipt), [{"$set": {**due, "token": "$$REMOVE"}}])
 
-    def _bury(self, receipt: Held, outcome: Bury) -> Change:
+    def _bury(self, receipt: Receipt, outcome: Bury) -> Change:
         changes = burial(self.cluster.micros(), outcome.reason, outcome.detail)
         removed = {"token": ""} | (KEY if receipt.until is None else {})
         if outcome.result is None or not self._fits_beside(outcome.delivery, outcome.result):
@@ -209,7 +209,7 @@ class Settlement:
     def _through_outbox(self, outcome: Outcome) -> Change:
         """Settle an ack whose result or follow-ups need documents of their own."""
         assert isinstance(outcome, Ack)  # noqa: S101 - nothing else has follow-ups, or becomes a value
-        receipt = held(outcome.delivery)
+        receipt = receipt_of(outcome.delivery)
         size = sum(len(message.data) + FOLLOW_UP_OVERHEAD for message in outcome.follow_ups)
         if size > MAX_MESSAGE_SIZE:
             raise MessageTooLarge(size, MAX_MESSAGE_SIZE, "huey-mongo")
@@ -222,7 +222,7 @@ class Settlement:
             changes["outcome"] = self._value_later(outcome.result, beside=size)
         return self._update(receipt, changes, {**CONTENT, **(KEY if receipt.until is None else {})})
 
-    def _outbox(self, receipt: Held) -> Document:
+    def _outbox(self, receipt: Receipt) -> Document:
         self._outboxes.add(receipt.document)
         return {"at": Int64(millis(self.cluster.estimate() + PATIENCE))}
 
@@ -238,7 +238,7 @@ class Settlement:
             raise MessageTooLarge(size, MAX_MESSAGE_SIZE, "huey-mongo")
         return result.store.document(result.key, result.value, result.ttl)
 
-    def _update(self, receipt: Held, changes: Document, removed: Document) -> UpdateOne:
+    def _update(self, receipt: Receipt, changes: Document, removed: Document) -> UpdateOne:
         return UpdateOne(_mine(receipt), {"$set": {**changes, "mark": self._mark}, "$unset": removed})
 
 
@@ -246,7 +246,7 @@ def extend(cluster: Cluster, deliveries: Sequence[Delivery], lease: float) -> li
     """Renew leases; see :meth:`huey_core.backends.LeasedQueue.extend`."""
     if not deliveries:
         return []
-    receipts = [held(delivery) for delivery in deliveries]
+    receipts = [receipt_of(delivery) for delivery in deliveries]
     by_token: dict[str, list[Any]] = {}
     for receipt in receipts:
         by_token.setdefault(receipt.token, []).append(receipt.document)
@@ -258,5 +258,5 @@ def extend(cluster: Cluster, deliveries: Sequence[Delivery], lease: float) -> li
     return [tokens.get(receipt.document) == receipt.token for receipt in receipts]
 
 
-def _mine(receipt: Held) -> Document:
+def _mine(receipt: Receipt) -> Document:
     return {"_id": receipt.document, "token": receipt.token}

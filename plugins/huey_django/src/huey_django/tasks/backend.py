@@ -17,7 +17,7 @@ from huey_core.secret import with_secrets_hidden
 from huey_django.conf import SettingsError, sentence
 from huey_django.invokers import DEFAULT_QUEUE, get_invoker, project_invoker
 from huey_django.tasks.command import TaskCommand
-from huey_django.tasks.places import CHECK_ID, BackendOptions, invokers_at
+from huey_django.tasks.options import CHECK_ID, BackendOptions, invokers_at
 from huey_django.tasks.records import Records
 from huey_django.tasks.running import run_now, with_task_hooks
 from huey_django.tasks.task import HueyTask, options_of
@@ -48,7 +48,7 @@ class HueyBackend(BaseTaskBackend):
 
     Args:
         alias: The alias in ``TASKS``.
-        params: What is there under that alias; see :mod:`huey_django.tasks.places` for its ``OPTIONS``.
+        params: What is there under that alias; see :mod:`huey_django.tasks.options` for its ``OPTIONS``.
     """
 
     task_class = HueyTask

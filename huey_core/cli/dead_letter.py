@@ -15,7 +15,7 @@ from huey_core.unicode import cut_middle
 if TYPE_CHECKING:
     from huey_core.backends.leased import StoredMessage
 
-__all__ = ["as_json", "command_name", "echo_letter"]
+__all__ = ["as_json", "command_name", "echo_message"]
 
 _LONGEST_NAME: Final = 120
 """Characters of a command's name that are shown in a list: whoever writes a message decides what it asks for."""
@@ -55,7 +55,7 @@ def as_json(message: StoredMessage, details: bool = False) -> dict[str, Any]:
     return shown | ({"header": dict(facts.header.fields), "detail": message.detail} if details else {})
 
 
-def echo_letter(message: StoredMessage) -> None:
+def echo_message(message: StoredMessage) -> None:
     """Print all that is known about a message, its body excepted."""
     pairs = [("message", message.message_id), ("state", message.state.value)]
     if message.state is State.DEAD:
