@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import TYPE_CHECKING, ClassVar, Final, assert_never
 
 from huey_core.backends.leased import (
     DEFAULT_MAX_DELIVERIES,
@@ -53,35 +53,24 @@ class _Progress:
     follow_ups: int = 0
 
 
+@dataclass(eq=False, repr=False)
 class AtMostOnceSource:
-    """Gives a plain queue all that a consumer works with.
+    """Gives a plain queue all that a consumer works with."""
 
-    Args:
-        queue: The queue.
-        schedule: Where commands wait for their time.
-        task_store: Where messages are kept that would be buried; ``None`` only logs them.
-        pauses: The first pause between two looks into an empty queue that cannot wait, its growth, and the longest.
-        clock: The current time in seconds since the epoch.
-    """
+    max_deliveries: ClassVar = DEFAULT_MAX_DELIVERIES
+    redelivers: ClassVar = False
+    fate: ClassVar = "lost for good"
 
-    max_deliveries: Final = DEFAULT_MAX_DELIVERIES
-    redelivers: Final = False
-    fate: Final = "lost for good"
+    queue: BaseQueue
+    schedule: CommandSchedule
+    task_store: BaseDataStore | None
+    """Where messages are kept that would be buried; ``None`` only logs them."""
+    pauses: Pauses
+    """Between two looks into an empty queue that cannot wait."""
+    clock: Callable[[], float] = time.time
 
-    def __init__(
-        self,
-        queue: BaseQueue,
-        schedule: CommandSchedule,
-        task_store: BaseDataStore | None,
-        pauses: Pauses,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._queue = queue
-        self._log = log.with_fields(queue=queue.name)
-        self._schedule = schedule
-        self._task_store = task_store
-        self._pauses = pauses
-        self._clock = clock
+    def __post_init__(self) -> None:
+        self._log = log.with_fields(queue=self.queue.name)
         self._woken = threading.Event()
         self._attempts: dict[str, int] = {}
         self._unplaced: list[bytes] = []
@@ -89,11 +78,11 @@ class AtMostOnceSource:
     @property
     def queue_name(self) -> str:
         """What the queue is called."""
-        return self._queue.name
+        return self.queue.name
 
     def is_paused(self) -> bool:
         """A plain queue cannot be paused; to measure it shows whether the server answers."""
-        len(self._queue)
+        len(self.queue)
         return False
 
     def claim(self, limit: int, lease: float, wait: float = 0.0) -> Claim:
@@ -103,16 +92,16 @@ class AtMostOnceSource:
             Exception: The queue or the task store did not answer, and nothing was read before.
         """
         deadline = time.monotonic() + wait
-        pause, growth, longest = self._pauses
+        pause, growth, longest = self.pauses
         while True:
             deliveries = self._read_due(limit)
             remaining = deadline - time.monotonic()
             if deliveries or remaining <= 0 or self._woken.is_set():
                 self._woken.clear()
                 return Claim(deliveries, [])
-            if not self._queue.blocking:
-                next_due = self._schedule.next_due()
-                until_due = float("inf") if next_due is None else max(next_due - self._clock(), 0.0)
+            if not self.queue.blocking:
+                next_due = self.schedule.next_due()
+                until_due = float("inf") if next_due is None else max(next_due - self.clock(), 0.0)
                 self._woken.wait(min(pause, remaining, until_due))
                 pause = min(pause * growth, longest)
 
@@ -150,12 +139,12 @@ class AtMostOnceSource:
 
     def now(self) -> float:
         """The time of this process."""
-        return self._clock()
+        return self.clock()
 
     def wake(self) -> None:
         """End a wait soon."""
         self._woken.set()
-        self._queue.wake()
+        self.queue.wake()
 
     def put_back(self) -> None:
         """Write to the queue what was read and could be placed nowhere, for the next consumer.
@@ -164,7 +153,7 @@ class AtMostOnceSource:
             Exception: The queue did not answer. What it has not taken is :attr:`unplaced` still.
         """
         while self._unplaced:
-            self._queue.write(self._unplaced[-1])
+            self.queue.write(self._unplaced[-1])
             self._unplaced.pop()
 
     @property
@@ -177,14 +166,14 @@ class AtMostOnceSource:
         match outcome:
             case Ack(_, _, follow_ups):
                 for message in follow_ups[progress.follow_ups :]:
-                    self._queue.write(message.data)
+                    self.queue.write(message.data)
                     progress.follow_ups += 1
             case Retry(delivery, data, delay, keep_attempts) if delay > 0 or keep_attempts:
                 if keep_attempts:
                     self._attempts[delivery.message_id] = delivery.attempt + 1
-                self._schedule.add(delivery.message_id, self._clock() + delay, data)
+                self.schedule.add(delivery.message_id, self.clock() + delay, data)
             case Retry(_, data) | Release(Delivery(data)):
-                self._queue.write(data)
+                self.queue.write(data)
             case Bury(delivery, reason):
                 self._keep_dead(delivery, reason)
             case _:
@@ -193,17 +182,17 @@ class AtMostOnceSource:
     def _read_due(self, limit: int) -> list[Delivery]:
         due = [
             _deliver(data, message_id, self._attempts.get(message_id, 1))
-            for message_id, data in self._schedule.take_due(self._clock())
+            for message_id, data in self.schedule.take_due(self.clock())
         ]
         try:
             while len(due) < limit:
-                data = self._unplaced.pop() if self._unplaced else self._queue.read()
+                data = self._unplaced.pop() if self._unplaced else self.queue.read()
                 if data is None:
                     break
                 delivery = self._deliver_or_schedule(data)
                 if delivery is not None:
                     due.append(delivery)
-                if self._queue.blocking:
+                if self.queue.blocking:
                     # Another read could wait for a second message while the first one could be running.
                     break
         except Exception as error:
@@ -217,9 +206,9 @@ class AtMostOnceSource:
         header = read_header(data)
         # What is wrong with a message that cannot be read is for the runner to say.
         message_id, eta = header.task_id or new_message_id(), header.eta
-        if eta is not None and eta > self._clock():
+        if eta is not None and eta > self.clock():
             try:
-                self._schedule.add(message_id, eta, data)
+                self.schedule.add(message_id, eta, data)
             except Exception:
                 self._put_back(data)
                 raise
@@ -229,14 +218,14 @@ class AtMostOnceSource:
     def _put_back(self, data: bytes) -> None:
         """Write a message to the queue, where it survives this process; keep it here when that fails as well."""
         try:
-            self._queue.write(data)
+            self.queue.write(data)
         except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
             reason = error_line(error)
             log.debug("a message is kept in this process until it can be put into the schedule: %s", reason)
             self._unplaced.append(data)
 
     def _keep_dead(self, delivery: Delivery, reason: str) -> None:
-        if self._task_store is None:
+        if self.task_store is None:
             self._log.error(
                 "message %s is lost, because dead letters need a task store: %s",
                 delivery.message_id,
@@ -247,7 +236,7 @@ class AtMostOnceSource:
             # Of a periodic command's ticks, the latest takes the place of the one before.
             command_name = command_of_tick(delivery.data)
             key = delivery.message_id if command_name is None else f"tick:{command_name}"
-            self._task_store.put(f"dead:{key}", delivery.data)
+            self.task_store.put(f"dead:{key}", delivery.data)
             self._log.error(
                 "message %s is kept in the task store under 'dead:...': %s",
                 delivery.message_id,

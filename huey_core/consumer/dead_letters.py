@@ -8,6 +8,7 @@ list, and a claim names it again, to this consumer or to another.
 from __future__ import annotations
 
 import threading
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from huey_core.backends.leased import State
@@ -35,59 +36,45 @@ DONE_AT_ONCE: Final = 100
 
 
 class _Waiting(NamedTuple):
-    """What waits to be done for a dead letter.
+    """What waits to be done for a dead letter, until the time by our clock until which it is ours to do.
 
-    Attributes:
-        until: The time by our clock until which it is ours to do.
-        replaces_for: The periodic command whose earlier dead letter it is to replace, and not to be reported itself.
+    Where it is to replace the earlier dead letter of a periodic command, it is not to be reported itself.
     """
 
     until: float
     replaces_for: str | None = None
 
 
+@dataclass(eq=False, repr=False)
 class DeadLetterReporter(Service):
-    """Reports dead letters, one after another; one whose report fails comes after the others.
+    """Reports dead letters, one after another; one whose report fails comes after the others."""
 
-    Args:
-        invoker: Whose commands they are.
-        source: Where they come from.
-        lease: Seconds for which a dead letter that a claim has named is ours to report.
-        has_reported: Called for each that was reported.
-        back_off: How to go on after a failure.
-        clock: A monotonic time in seconds.
-    """
+    invoker: Invoker
+    source: Source
+    _: KW_ONLY
+    lease: float
+    """Seconds for which a dead letter that a claim has named is ours to report."""
+    has_reported: Callable[[], None]
+    """Called for each that was reported."""
+    back_off: BackOff
+    clock: Callable[[], float]
+    """A monotonic time in seconds."""
 
-    def __init__(
-        self,
-        invoker: Invoker,
-        source: Source,
-        *,
-        lease: float,
-        has_reported: Callable[[], None],
-        back_off: BackOff,
-        clock: Callable[[], float],
-    ) -> None:
+    def __post_init__(self) -> None:
         super().__init__("dead-letters", "the reporting of dead letters")
-        self._invoker = invoker
-        self._source = source
-        self._log = log.with_fields(queue=source.queue_name)
-        self._lease = lease
-        self._has_reported = has_reported
-        self._back_off = back_off
-        self._clock = clock
+        self._log = log.with_fields(queue=self.source.queue_name)
         self._changed = threading.Condition()
         self._waiting: dict[str, _Waiting] = {}
         self._reported: dict[str, float] = {}
 
     def add(self, message_ids: Sequence[str]) -> None:
         """Have these dead letters reported, soon."""
-        self._add(message_ids, _Waiting(self._clock() + self._lease))
+        self._add(message_ids, _Waiting(self.clock() + self.lease))
 
     def has_buried(self, delivery: Delivery) -> None:
         """Have the dead letter of a tick take the place of an earlier one of the same command, soon."""
         if (command_name := command_of_tick(delivery.data)) is not None:
-            self._add([delivery.message_id], _Waiting(self._clock() + self._lease, command_name))
+            self._add([delivery.message_id], _Waiting(self.clock() + self.lease, command_name))
 
     def stop(self) -> None:
         """Have the thread end when it has reported what waits, or once a report fails."""
@@ -113,11 +100,11 @@ class DeadLetterReporter(Service):
             try:
                 self._step()
             except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
-                pause = self._back_off.failed(error)
+                pause = self.back_off.failed(error)
                 if self._stopping.wait(pause):
                     return
             else:
-                self._back_off.over()
+                self.back_off.over()
 
     def _has_work(self) -> bool:
         """Wait until there is something to do, and say whether there is; there may be none when it is to end."""
@@ -131,13 +118,13 @@ class DeadLetterReporter(Service):
             message_id, waiting = next(iter(self._waiting.items()), (None, None))
         if message_id is None or waiting is None or len(self._reported) >= DONE_AT_ONCE:
             # One whose lease is over may have been requeued, and buried again: that is to be reported as well.
-            now = self._clock()
-            self._source.report_done([each for each, until in self._reported.items() if now < until])
+            now = self.clock()
+            self.source.report_done([each for each, until in self._reported.items() if now < until])
             self._reported = {}
             return
         try:
             # Later, it is another's to report.
-            if self._clock() < waiting.until:
+            if self.clock() < waiting.until:
                 self._do(message_id, waiting)
         except Exception:
             with self._changed:
@@ -148,11 +135,11 @@ class DeadLetterReporter(Service):
 
     def _do(self, message_id: str, waiting: _Waiting) -> None:
         if waiting.replaces_for is not None:
-            self._source.replace_dead_letter(waiting.replaces_for, message_id)
+            self.source.replace_dead_letter(waiting.replaces_for, message_id)
             return
-        found = find_result(self._invoker, message_id)
+        found = find_result(self.invoker, message_id)
         # One by one: what ends here may be large.
-        for dead_letter in self._source.find([message_id]):
+        for dead_letter in self.source.find([message_id]):
             # An operator may have requeued it since.
             if dead_letter.state is State.DEAD:
                 self._report(dead_letter, found)
@@ -162,6 +149,6 @@ class DeadLetterReporter(Service):
         # What may fail comes first, so that no plugin is notified once for each try.
         command_name = command_of_tick(dead_letter.data)
         if command_name is not None:
-            self._source.replace_dead_letter(command_name, dead_letter.message_id)
-        report_abandoned(self._invoker, self._source.settles_into, dead_letter, found)
-        self._has_reported()
+            self.source.replace_dead_letter(command_name, dead_letter.message_id)
+        report_abandoned(self.invoker, self.source.settles_into, dead_letter, found)
+        self.has_reported()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.leased import Release
@@ -23,43 +24,27 @@ __all__ = ["DeliveryRunner"]
 log: Final = get_logger(__name__)
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class DeliveryRunner:
-    """Runs deliveries, in the threads of the workers, and hands their outcomes on.
+    """Runs deliveries, in the threads of the workers, and hands their outcomes on."""
 
-    Args:
-        source: Where they come from.
-        runner: Runs commands.
-        may_be_revoked: Whether a command may have been revoked at all, as far as is known here.
-        in_flight: The deliveries under our lease.
-        outbox: Their outcomes.
-        prefetch: Learns how long commands take.
-        has_run: Called by a worker when it has handed an outcome on.
-    """
+    source: Source
+    runner: CommandRunner
+    may_be_revoked: Callable[[], bool]
+    """Whether a command may have been revoked at all, as far as is known here."""
+    in_flight: InFlight
+    outbox: Outbox
+    prefetch: Prefetch
+    has_run: Callable[[], None]
+    """Called by a worker when it has handed an outcome on."""
 
-    def __init__(
-        self,
-        *,
-        source: Source,
-        runner: CommandRunner,
-        may_be_revoked: Callable[[], bool],
-        in_flight: InFlight,
-        outbox: Outbox,
-        prefetch: Prefetch,
-        has_run: Callable[[], None],
-    ) -> None:
-        self._runner = runner
-        self._may_be_revoked = may_be_revoked
-        self._in_flight = in_flight
-        self._outbox = outbox
-        self._prefetch = prefetch
-        self._log = log.with_fields(queue=source.queue_name)
-        self._source = source
-        self.has_run = has_run
+    def __post_init__(self) -> None:
+        self._log = log.with_fields(queue=self.source.queue_name)
 
     def run(self, delivery: Delivery) -> None:
         """Run a delivery and hand its outcome on; give it back if its lease may have ended while it waited."""
         started = time.monotonic()
-        if not self._in_flight.may_start(delivery, started):
+        if not self.in_flight.may_start(delivery, started):
             self._log.warning(
                 "message %s is not started: its lease ended while it waited for a worker",
                 delivery.message_id,
@@ -68,24 +53,24 @@ class DeliveryRunner:
             self.release(delivery)
             return
         try:
-            outcome, _ = self._runner.run(delivery, self._may_be_revoked())
-            self._outbox.add(outcome)
+            outcome, _ = self.runner.run(delivery, self.may_be_revoked())
+            self.outbox.add(outcome)
         except BaseException:  # noqa: BLE001 - it is logged, whatever it is
             # Not an error of the command, which the runner would have handled. A lease that is renewed no more brings
             # the message back, and the backend counts its deliveries.
-            self._in_flight.discard(delivery)
+            self.in_flight.discard(delivery)
             self._log.critical(
                 "a worker crashed: message %s has no outcome; %s",
                 delivery.message_id,
-                self._source.fate,
+                self.source.fate,
                 exc_info=True,
                 extra={"task_id": delivery.message_id, "delivery_count": delivery.attempt},
             )
-        self._prefetch.observe(time.monotonic() - started)
+        self.prefetch.observe(time.monotonic() - started)
 
     def release(self, delivery: Delivery) -> None:
         """Give back a delivery that has not run to its end."""
-        self._outbox.add(Release(delivery))
+        self.outbox.add(Release(delivery))
 
     def abandon(self, delivery: Delivery) -> None:
         """Hold a delivery no longer that has ended the worker that ran it.
@@ -93,5 +78,5 @@ class DeliveryRunner:
         To give it back would not count as a delivery, and consumer after consumer could die of it. When the lease ends,
         it counts.
         """
-        self._in_flight.discard(delivery)
-        self._log.error("message %s has ended the thread that ran it; %s", delivery.message_id, self._source.fate)
+        self.in_flight.discard(delivery)
+        self._log.error("message %s has ended the thread that ran it; %s", delivery.message_id, self.source.fate)

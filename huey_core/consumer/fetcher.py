@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.leased import Release
@@ -33,59 +34,36 @@ CLAIM_AT_ONCE: Final = 250
 """The most messages to claim in one call, so that no call keeps the server busy for long."""
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class Fetcher(Service):
     """Keeps the workers supplied.
-
-    Args:
-        source: Where deliveries come from.
-        lease: Seconds that a lease lasts.
-        pool: Runs them, and perhaps those of other queues.
-        runner: What the pool runs them by.
-        in_flight: Those under our lease.
-        outbox: Their outcomes.
-        prefetch: Says how many to prefetch.
-        poison: Says which may be held together.
-        may_be_revoked: Asks the server whether any command may have been revoked at all.
-        report: Called with the ids of dead letters that a claim has named.
-        back_off: How to go on after a failure.
-        policy: How long to wait for what.
 
     Attributes:
         revocable: Whether a command may have been revoked at all, as of the last claim.
     """
 
-    def __init__(
-        self,
-        *,
-        source: Source,
-        lease: float,
-        pool: WorkerPool,
-        runner: Runner,
-        in_flight: InFlight,
-        outbox: Outbox,
-        prefetch: Prefetch,
-        poison: PoisonIsolation,
-        may_be_revoked: Callable[[], bool],
-        report: Callable[[Sequence[str]], None],
-        back_off: BackOff,
-        policy: Policy = POLICY,
-    ) -> None:
-        super().__init__("fetcher", "the fetch loop", policy.restart_after)
+    source: Source
+    lease: float
+    pool: WorkerPool
+    """Runs deliveries, and perhaps those of other queues."""
+    runner: Runner
+    """What the pool runs those of this queue by."""
+    in_flight: InFlight
+    outbox: Outbox
+    prefetch: Prefetch
+    poison: PoisonIsolation
+    may_be_revoked: Callable[[], bool]
+    """Asks the server whether any command may have been revoked at all."""
+    report: Callable[[Sequence[str]], None]
+    """Called with the ids of dead letters that a claim has named."""
+    back_off: BackOff
+    policy: Policy = POLICY
+
+    def __post_init__(self) -> None:
+        super().__init__("fetcher", "the fetch loop", self.policy.restart_after)
         self.revocable = True
-        self._source = source
-        self._lease = lease
         # Less than the leases of what it may bring, which count from its beginning.
-        self._longest_wait = min(policy.longest_wait, lease / 3)
-        self._pool = pool
-        self._runner = runner
-        self._in_flight = in_flight
-        self._outbox = outbox
-        self._prefetch = prefetch
-        self._poison = poison
-        self._may_be_revoked = may_be_revoked
-        self._report = report
-        self._back_off = back_off
-        self._policy = policy
+        self._longest_wait = min(self.policy.longest_wait, self.lease / 3)
         self._waiting_in_server = False
         self._wanted = threading.Event()
         self._running_low = threading.Event()
@@ -102,20 +80,20 @@ class Fetcher(Service):
             try:
                 self._cycle()
             except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
-                self._stopping.wait(self._back_off.failed(error))
+                self._stopping.wait(self.back_off.failed(error))
             else:
-                self._back_off.over()
+                self.back_off.over()
 
     def stop(self) -> None:
         """End the loop soon, a wait in the server included."""
         super().stop()
         self._wanted.set()
         self._running_low.set()
-        self._source.wake()
+        self.source.wake()
 
     def note_idle_worker(self) -> None:
         """A worker of the pool says that it will look for the next delivery."""
-        buffered = self._pool.waiting()
+        buffered = self.pool.waiting()
         if buffered <= self._low_water and not self._running_low.is_set():
             self._running_low.set()
         if not self._wanted.is_set():
@@ -129,42 +107,42 @@ class Fetcher(Service):
         if not self._waiting_in_server:
             return
         try:
-            self._outbox.flush_unless_flushing()
+            self.outbox.flush_unless_flushing()
         except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
             # The outcomes went back into the outbox, and the fetch loop is woken to try again and again.
             log.debug("a worker could not settle: %s", error_line(error))
-            self._source.wake()
+            self.source.wake()
 
     def _cycle(self) -> None:
         # Before anything is looked at: a worker that finishes from here on is not waited for below.
         self._wanted.clear()
-        self._outbox.flush()
+        self.outbox.flush()
         room, target, ahead = self._room()
-        room = self._poison.limit(room)
+        room = self.poison.limit(room)
         self._low_water = target // 2
-        if room <= 0 or ahead > self._low_water or self._outbox.is_full():
+        if room <= 0 or ahead > self._low_water or self.outbox.is_full():
             self._wait_for_workers(ahead, target)
             return
         # The flag goes up before the outbox is looked at, and workers add before they look at the flag: whatever
         # the order, one of the two sees the other. What a worker flushes meanwhile may be refused, and parked.
         self._waiting_in_server = True
         try:
-            if len(self._outbox) or self._outbox.is_full():
+            if len(self.outbox) or self.outbox.is_full():
                 return
             # While something waits here, every worker is busy, and what they finish is settled by this loop alone.
             # And the first success after an outage is not kept waiting, so that it ends in the log when it does here.
-            wait = 0.0 if ahead or self._back_off.seconds else min(self._longest_wait, self._outbox.due_in())
+            wait = 0.0 if ahead or self.back_off.seconds else min(self._longest_wait, self.outbox.due_in())
             # The lease counts from here on, and not from the answer, which may be read long after it was given.
-            until = time.monotonic() + self._lease if self._source.redelivers else float("inf")
-            deliveries, buried = self._source.claim(min(room, CLAIM_AT_ONCE), self._lease, wait)
+            until = time.monotonic() + self.lease if self.source.redelivers else float("inf")
+            deliveries, buried = self.source.claim(min(room, CLAIM_AT_ONCE), self.lease, wait)
         finally:
             self._waiting_in_server = False
         if buried:
-            self._report(buried)
+            self.report(buried)
         if deliveries:
-            self._in_flight.add(deliveries, until)
-            self._prefetch.weigh(max(len(one.data) for one in deliveries))
-            self._pool.put(self._prepare(deliveries), self._runner)
+            self.in_flight.add(deliveries, until)
+            self.prefetch.weigh(max(len(one.data) for one in deliveries))
+            self.pool.put(self._prepare(deliveries), self.runner)
         elif left := self._room()[2]:
             # Counted again: a worker may have taken all of it meanwhile, and then the next claim waits in the server.
             self._wait_for_workers(left, target)
@@ -173,12 +151,12 @@ class Fetcher(Service):
         """Return what of a claim may run now. When that cannot be found out, all is given back."""
         kept = deliveries
         try:
-            kept, apart = self._poison.divide(deliveries)
+            kept, apart = self.poison.divide(deliveries)
             self._release(apart)
             if apart:
                 # Before the one on its last delivery starts, because it may end this process at once.
-                self._outbox.flush()
-            self.revocable = self._may_be_revoked()
+                self.outbox.flush()
+            self.revocable = self.may_be_revoked()
         except BaseException:
             self._release(kept)
             raise
@@ -187,36 +165,36 @@ class Fetcher(Service):
     def _room(self) -> tuple[int, int, int]:
         """How many messages to claim, how many to prefetch, and how many are prefetched now."""
         now = time.monotonic()
-        target = self._prefetch.target(max((now - run.started for run in self._pool.running()), default=0.0))
-        unfinished = self._pool.unfinished()
+        target = self.prefetch.target(max((now - run.started for run in self.pool.running()), default=0.0))
+        unfinished = self.pool.unfinished()
         # What an idle worker is about to take from the buffer is not prefetched.
-        ahead = max(min(unfinished - self._pool.size, self._pool.waiting()), 0)
-        return self._pool.size + target - unfinished, target, ahead
+        ahead = max(min(unfinished - self.pool.size, self.pool.waiting()), 0)
+        return self.pool.size + target - unfinished, target, ahead
 
     def _wait_for_workers(self, ahead: int, target: int) -> None:
         if ahead and not target and self._everyone_is_stuck():
             self._give_back()
-        if not len(self._outbox):
-            self._wanted.wait(self._policy.stuck_after / 2)
+        if not len(self.outbox):
+            self._wanted.wait(self.policy.stuck_after / 2)
         if target and ahead > self._low_water:
             self._running_low.clear()
-            self._running_low.wait(self._policy.linger)
+            self._running_low.wait(self.policy.linger)
         elif target and ahead:
-            self._stopping.wait(self._policy.linger)
+            self._stopping.wait(self.policy.linger)
 
     def _everyone_is_stuck(self) -> bool:
         now = time.monotonic()
-        running = self._pool.running()
-        return len(running) == self._pool.size and all(now - run.started > self._policy.stuck_after for run in running)
+        running = self.pool.running()
+        return len(running) == self.pool.size and all(now - run.started > self.policy.stuck_after for run in running)
 
     def _give_back(self) -> None:
         """Release what was claimed in the belief that commands are quick, for another consumer to run."""
-        drained = self._pool.drain()
+        drained = self.pool.drain()
         log.debug("giving back %s, because every worker is busy", counted(len(drained), "message"))
         for delivery, runner in drained:
             runner.release(delivery)
-        self._outbox.flush()
+        self.outbox.flush()
 
     def _release(self, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
-            self._outbox.add(Release(delivery))
+            self.outbox.add(Release(delivery))

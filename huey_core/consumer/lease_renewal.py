@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from huey_core.consumer.supervision import Service
@@ -24,68 +25,53 @@ EXTEND_AT_ONCE: Final = 500
 """The most leases to renew in one call, so that no call keeps the server busy for long."""
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class LeaseRenewal(Service):
-    """Renews every lease three times before it would end, in a thread that no command can hold up.
+    """Renews every lease three times before it would end, in a thread that no command can hold up."""
 
-    Args:
-        source: Where the deliveries come from.
-        in_flight: The deliveries.
-        lease: Seconds that a lease lasts.
-        is_settling: Whether the outcome of a delivery is on its way to the server.
-        measure_clock: Called after each renewal, to compare the clocks while the server answers.
-        beat: Called after each try, whether it succeeded or not.
-        back_off: How to go on after a failure.
-    """
+    source: Source
+    in_flight: InFlight
+    lease: float
+    is_settling: Callable[[Delivery], bool]
+    """Whether the outcome of a delivery is on its way to the server."""
+    measure_clock: Callable[[], None]
+    """Called after each renewal, to compare the clocks while the server answers."""
+    beat: Callable[[], None]
+    """Called after each try, whether it succeeded or not."""
+    back_off: BackOff
 
-    def __init__(
-        self,
-        *,
-        source: Source,
-        in_flight: InFlight,
-        lease: float,
-        is_settling: Callable[[Delivery], bool],
-        measure_clock: Callable[[], None],
-        beat: Callable[[], None],
-        back_off: BackOff,
-    ) -> None:
+    def __post_init__(self) -> None:
         super().__init__("leases", "the renewal of leases")
-        self._source = source
-        self._log = log.with_fields(queue=source.queue_name)
-        self._in_flight = in_flight
-        self._lease = lease
-        self._is_settling = is_settling
-        self._measure_clock = measure_clock
-        self._beat = beat
-        self._back_off = back_off
+        self._log = log.with_fields(queue=self.source.queue_name)
 
     def _pause(self, seconds: float) -> None:
         """Go on at once: the work begins with a pause of its own, and no lease may wait for a longer one."""
 
     def _work(self) -> None:
-        pause = self._lease / 3
+        pause = self.lease / 3
         while not self._stopping.wait(pause):
             began = time.monotonic()
             try:
                 self.renew()
-                self._measure_clock()
+                self.measure_clock()
             except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
-                pause = min(self._back_off.failed(error), self._lease / 3)
+                pause = min(self.back_off.failed(error), self.lease / 3)
             else:
-                self._back_off.over()
-                pause = max(self._lease / 3 - (time.monotonic() - began), 0.0)
-            self._beat()
+                self.back_off.over()
+                pause = max(self.lease / 3 - (time.monotonic() - began), 0.0)
+            self.beat()
 
     def renew(self) -> None:
         """Renew the leases of all that is in flight once, and let go of those that were lost."""
-        deliveries = self._in_flight.all()
+        deliveries = self.in_flight.all()
         for start in range(0, len(deliveries), EXTEND_AT_ONCE):
             portion = deliveries[start : start + EXTEND_AT_ONCE]
             asked = time.monotonic()
-            for delivery, ours in zip(portion, self._source.extend(portion, self._lease), strict=True):
+            for delivery, ours in zip(portion, self.source.extend(portion, self.lease), strict=True):
                 if ours:
-                    self._in_flight.renewed(delivery, asked + self._lease)
+                    self.in_flight.renewed(delivery, asked + self.lease)
                 # One that was settled while the renewal was on its way is no longer ours, and was not lost.
-                elif not self._is_settling(delivery) and self._in_flight.lost(delivery):
+                elif not self.is_settling(delivery) and self.in_flight.lost(delivery):
                     self._log.warning(
                         "the lease of message %s was lost: it ran too long unrenewed, or was deleted. "
                         "Its outcome here will not be written",

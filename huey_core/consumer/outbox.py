@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import compress
 from typing import TYPE_CHECKING, Final, assert_never
 
@@ -42,55 +42,34 @@ SETTLE_AT_ONCE: Final = 250
 """The most outcomes to settle in one call, so that no call keeps the server busy for long."""
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class Outbox:
-    """Outcomes that wait to be settled.
+    """Outcomes that wait to be settled."""
 
-    Args:
-        source: What the deliveries come from.
-        in_flight: The deliveries.
-        results: Writes the results that the source does not.
-        serializer: Encodes the error that whoever waits gets in place of a result that cannot be written.
-        has_buried: Called with the delivery of a message that was made a dead letter.
-        has_parked: Called with a delivery whose command has run, and whose outcome cannot be written yet.
-        cannot_write: Called with the id of a message, and a reason, that is made a dead letter because its outcome can
-            never be written.
-        lease: Seconds for which a lease is renewed to see whether it is still ours, and whether the server writes at
-            all; ``None`` when there is no lease, and nothing is given up.
-        back_off: How to go on after a failure.
-        clock: A monotonic time in seconds.
-        policy: What may be parked.
-    """
+    source: Source
+    in_flight: InFlight
+    results: ResultWriter
+    serializer: Serializer
+    """Encodes the error that whoever waits gets in place of a result that cannot be written."""
+    has_buried: Callable[[Delivery], None]
+    """Called with the delivery of a message that was made a dead letter."""
+    has_parked: Callable[[Delivery], None]
+    """Called with a delivery whose command has run, and whose outcome cannot be written yet."""
+    cannot_write: Callable[[str, str], None]
+    """Called with the id of a message that becomes a dead letter because its outcome can never be written, and why."""
+    lease: float | None
+    """Seconds for which a lease is renewed to see whether it is still ours, and whether the server writes at all;
+    ``None`` when there is no lease, and nothing is given up."""
+    back_off: BackOff
+    clock: Callable[[], float]
+    """A monotonic time in seconds."""
+    policy: Policy = POLICY
 
-    def __init__(
-        self,
-        *,
-        source: Source,
-        in_flight: InFlight,
-        results: ResultWriter,
-        serializer: Serializer,
-        has_buried: Callable[[Delivery], None],
-        has_parked: Callable[[Delivery], None],
-        cannot_write: Callable[[str, str], None],
-        lease: float | None,
-        back_off: BackOff,
-        clock: Callable[[], float],
-        policy: Policy = POLICY,
-    ) -> None:
-        self._source = source
-        self._log = log.with_fields(queue=source.queue_name)
-        self._in_flight = in_flight
-        self._results = results
-        self._serializer = serializer
-        self._has_buried = has_buried
-        self._has_parked = has_parked
-        self._cannot_write = cannot_write
-        self._lease = lease
-        self._back_off = back_off
-        self._clock = clock
-        self._parked_for = policy.parked_for
+    def __post_init__(self) -> None:
+        self._log = log.with_fields(queue=self.source.queue_name)
         self._lock = threading.Lock()
         self._waiting: deque[Outcome] = deque()
-        self._parked = Parked(clock, policy)
+        self._parked = Parked(self.clock, self.policy)
         self._flushing = threading.Lock()
         self._taken: list[Outcome] = []
         self._on_its_way: Sequence[Outcome] = ()
@@ -121,7 +100,7 @@ class Outbox:
         with self._lock:
             left = [*self._parked.outcomes(), *self._taken, *self._waiting]
         # What was taken may have been put back, or parked.
-        return self._in_flight.ours({outcome.delivery.receipt: outcome for outcome in left}.values())
+        return self.in_flight.ours({outcome.delivery.receipt: outcome for outcome in left}.values())
 
     def flush(self) -> None:
         """Settle what waits, and what is parked if its time has come.
@@ -168,7 +147,7 @@ class Outbox:
                     raise
                 # One that is refused is not to hold up the others.
                 singly = len(batch)
-        self._back_off.over()
+        self.back_off.over()
 
     def _take(self, most: int) -> list[Outcome]:
         with self._lock:
@@ -180,16 +159,16 @@ class Outbox:
             self._waiting.extendleft(reversed(batch))
 
     def _refused(self, outcome: Outcome) -> Refused:
-        return Refused(outcome, self._clock(), self._results.written)
+        return Refused(outcome, self.clock(), self.results.written)
 
     def _renew(self, outcomes: Sequence[Outcome]) -> list[bool]:
         """Renew leases, and return which were still ours."""
-        if self._lease is None:
+        if self.lease is None:
             return [True] * len(outcomes)
-        return self._source.extend([outcome.delivery for outcome in outcomes], self._lease)
+        return self.source.extend([outcome.delivery for outcome in outcomes], self.lease)
 
     def _lose(self, outcome: Outcome) -> None:
-        self._in_flight.lost(outcome.delivery)
+        self.in_flight.lost(outcome.delivery)
         fields = {"task_id": _id(outcome), "delivery_count": outcome.delivery.attempt}
         message = "the lease of message %s was lost; the outcome of this delivery does not count"
         self._log.warning(message, _id(outcome), extra=fields)
@@ -201,30 +180,30 @@ class Outbox:
             batch: The outcomes.
             before: The one outcome of the batch as it was parked, if it was.
         """
-        ours = self._in_flight.ours(batch)
-        separate = [outcome for outcome in ours if self._results.is_needed(outcome)]
+        ours = self.in_flight.ours(batch)
+        separate = [outcome for outcome in ours if self.results.is_needed(outcome)]
         if not separate:
             return ours
-        if not self._results.is_backing_off():
+        if not self.results.is_backing_off():
             # Where another run has written a result, that of this one is not to replace it.
             for outcome, is_ours in zip(separate, self._renew(separate), strict=True):
                 if not is_ours:
                     self._lose(outcome)
-        ready = (self._with_result_written(outcome, before) for outcome in ours if outcome.delivery in self._in_flight)
+        ready = (self._with_result_written(outcome, before) for outcome in ours if outcome.delivery in self.in_flight)
         return [outcome for outcome in ready if outcome is not None]
 
     def _with_result_written(self, outcome: Outcome, before: Refused | None) -> Outcome | None:
         """The same for one; ``None`` when it is parked now, given up or lost."""
-        if not self._results.is_needed(outcome):
+        if not self.results.is_needed(outcome):
             return outcome
-        if self._results.is_backing_off():
+        if self.results.is_backing_off():
             self._keep(before or self._refused(outcome))
             return None
         one = before or self._refused(outcome)
         try:
-            written = self._results.write(outcome, lambda: self._renew([outcome]) == [True])
+            written = self.results.write(outcome, lambda: self._renew([outcome]) == [True])
         except Exception as error:  # noqa: BLE001 - a driver may raise anything, while its server is away or to refuse
-            if self._results.has_refused(one.results_before):
+            if self.results.has_refused(one.results_before):
                 self._give_up(one, error)
             else:
                 self._park(one, error)
@@ -238,13 +217,13 @@ class Outbox:
             return
         self._on_its_way = batch
         try:
-            settled = self._source.settle(batch)
-            self._in_flight.settled(list(compress(batch, settled)))
+            settled = self.source.settle(batch)
+            self.in_flight.settled(list(compress(batch, settled)))
             for outcome, is_settled in zip(batch, settled, strict=True):
                 if not is_settled:
                     self._lose(outcome)
                 elif isinstance(outcome, Bury):
-                    self._has_buried(outcome.delivery)
+                    self.has_buried(outcome.delivery)
         finally:
             self._on_its_way = ()
 
@@ -253,23 +232,23 @@ class Outbox:
         if not isinstance(error, Exception):
             return False
         try:
-            self._source.now()
+            self.source.now()
         except Exception as failure:  # noqa: BLE001 - a driver may raise anything while its server is away
             # Singly, each outcome of the batch would wait for the driver's time limit.
             self._log.debug("the server does not answer: %s", error_line(failure))
-            self._back_off.failed(error)
+            self.back_off.failed(error)
             return False
         return True
 
     def _park(self, one: Refused, error: BaseException) -> None:
         one.tries += 1
-        if self._keep(one) and one.tries == 1 and not self._results.is_backing_off():
+        if self._keep(one) and one.tries == 1 and not self.results.is_backing_off():
             message_id, reason = _id(one.outcome), error_line(error)
             self._log.warning("the outcome of message %s was refused, retrying: %s", message_id, reason)
 
     def _keep(self, one: Refused) -> bool:
         is_first = self._parked.add(one)
-        self._has_parked(one.outcome.delivery)
+        self.has_parked(one.outcome.delivery)
         return is_first
 
     def _try_parked_again(self) -> None:
@@ -300,7 +279,7 @@ class Outbox:
 
     def _is_refused_for_good(self, one: Refused) -> bool:
         """Whether it is due to the outcome, and not to the state of the server, that it was refused again."""
-        if self._lease is None or self._clock() - one.since < self._parked_for:
+        if self.lease is None or self.clock() - one.since < self.policy.parked_for:
             return False
         try:
             # A server that writes this, for the same message, would write an outcome too.
@@ -321,7 +300,7 @@ class Outbox:
         result = outcome.result
         if result is not None:
             # Whoever waits for the result learns that there is none to come.
-            result = replace(result, value=encode_error(self._serializer, result.key, error))
+            result = replace(result, value=encode_error(self.serializer, result.key, error))
         match outcome:
             case Release() | Bury(detail="", result=None):
                 return outcome
@@ -334,7 +313,7 @@ class Outbox:
                 assert_never(outcome)
         self._log.error("message %s becomes a dead letter: %s", _id(outcome), reason, extra={"task_id": _id(outcome)})
         if not isinstance(outcome, Bury):
-            self._cannot_write(_id(outcome), reason)
+            self.cannot_write(_id(outcome), reason)
         return letter
 
 

@@ -40,17 +40,14 @@ class Refused:
         return len(self.outcome.delivery.data) + (len(result.value) if result else 0)
 
 
+@dataclass(eq=False, repr=False)
 class Parked:
-    """The outcomes that are parked; safe to use from several threads.
+    """The outcomes that are parked; safe to use from several threads."""
 
-    Args:
-        clock: A monotonic time in seconds.
-        policy: How much may be parked, and for how long.
-    """
+    clock: Callable[[], float]
+    policy: Policy = POLICY
 
-    def __init__(self, clock: Callable[[], float], policy: Policy = POLICY) -> None:
-        self._clock = clock
-        self._policy = policy
+    def __post_init__(self) -> None:
         self._lock = threading.Lock()
         self._parked: list[Refused] = []
         self._again_at = 0.0
@@ -60,7 +57,7 @@ class Parked:
         with self._lock:
             is_first = not self._parked
             if is_first:
-                self._again_at = self._clock() + self._policy.parked_for
+                self._again_at = self.clock() + self.policy.parked_for
             self._parked.append(one)
         return is_first
 
@@ -77,12 +74,12 @@ class Parked:
         """
         with self._lock:
             self._parked = sorted([*untried, *self._parked], key=lambda one: one.tries)
-            self._again_at = self._clock() + self._policy.parked_for
+            self._again_at = self.clock() + self.policy.parked_for
 
     def is_full(self) -> bool:
         """Whether so much is parked that nothing more should be claimed, lest it grow without end."""
         with self._lock:
-            parked, policy = self._parked, self._policy
+            parked, policy = self._parked, self.policy
             return bool(parked) and (
                 len(parked) >= policy.parked_outcomes or sum(one.size for one in parked) >= policy.parked_bytes
             )
@@ -90,7 +87,7 @@ class Parked:
     def due_in(self) -> float:
         """Seconds until the next try; infinite when nothing is parked."""
         with self._lock:
-            return max(self._again_at - self._clock(), 0.0) if self._parked else float("inf")
+            return max(self._again_at - self.clock(), 0.0) if self._parked else float("inf")
 
     def outcomes(self) -> list[Outcome]:
         """The outcomes that are parked now."""

@@ -6,6 +6,7 @@ tick, and the queue lets one through: there is no leader to elect or to lose. Mi
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -161,28 +162,19 @@ def _locking(store: BaseDataStore | None) -> BaseDataStore | None:
     return store if store is not None and Capability.LOCKS in store.capabilities else None
 
 
+@dataclass(eq=False, repr=False)
 class PeriodicScheduler(Service):
-    """Writes ticks at the beginning of every minute.
+    """Writes ticks at the beginning of every minute by the time of the queue."""
 
-    Args:
-        writer: Writes the ticks.
-        now: The time of the queue in seconds since the epoch.
-        back_off: How to go on after a failure.
-        wait: Waits for so many seconds, or until told to stop, which it says by returning true.
-    """
+    writer: TickWriter
+    now: Callable[[], float]
+    back_off: BackOff
+    wait: Callable[[float], bool] | None = None
+    """Waits for so many seconds, or until told to stop, which it says by returning true."""
 
-    def __init__(
-        self,
-        writer: TickWriter,
-        now: Callable[[], float],
-        back_off: BackOff,
-        wait: Callable[[float], bool] | None = None,
-    ) -> None:
+    def __post_init__(self) -> None:
         super().__init__("periodic", "the writing of ticks")
-        self._writer = writer
-        self._now = now
-        self._back_off = back_off
-        self._wait = wait or self._stopping.wait
+        self._wait = self.wait or self._stopping.wait
 
     def _pause(self, seconds: float) -> None:
         self._wait(seconds)
@@ -193,14 +185,14 @@ class PeriodicScheduler(Service):
             try:
                 pause = self._write()
             except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
-                pause = self._back_off.failed(error)
+                pause = self.back_off.failed(error)
             else:
-                self._back_off.over()
+                self.back_off.over()
 
     def _write(self) -> float:
         """Write the ticks of this minute, and return how many seconds are left until the next one."""
-        now = self._now()
-        self._writer.write(now)
+        now = self.now()
+        self.writer.write(now)
         # A little past the minute, so that rounding never lands before it.
         following = now - now % MINUTE + MINUTE + 0.01
-        return min(max(following - self._now(), 0.0), MINUTE)
+        return min(max(following - self.now(), 0.0), MINUTE)

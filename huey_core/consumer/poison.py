@@ -12,6 +12,7 @@ that, what was never delivered before may join it.
 from __future__ import annotations
 
 import time
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING
 
 from huey_core.consumer.policy import POLICY
@@ -25,35 +26,23 @@ if TYPE_CHECKING:
 __all__ = ["PoisonIsolation"]
 
 
+@dataclass(eq=False, repr=False)
 class PoisonIsolation:
-    """Lets one message on its last delivery through at a time.
+    """Lets one message on its last delivery through at a time."""
 
-    Args:
-        max_deliveries: The number of the last delivery. With 1, every delivery is the last and nothing is set apart.
-        held: The deliveries of this consumer.
-        may_kill: Whether a delivery could end this process at all, which takes that it is run here.
-        patience: Seconds for which no redelivered message is held beside it. A command that takes longer than that is
-            likely to be long, not deadly, and the others are not to wait for its sake.
-        clock: A monotonic time in seconds.
-        alone: Seconds for which nothing is claimed beside it, and between two claims that bring what may not be.
-    """
+    max_deliveries: int
+    """The number of the last delivery. With 1, every delivery is the last and nothing is set apart."""
+    held: InFlight
+    may_kill: Callable[[Delivery], bool] = lambda delivery: True
+    """Whether a delivery could end this process at all, which takes that it is run here."""
+    patience: float = 60.0
+    """Seconds for which no redelivered message is held beside it. A command that takes longer than that is likely to be
+    long, not deadly, and the others are not to wait for its sake."""
+    clock: Callable[[], float] = time.monotonic
+    _: KW_ONLY
+    alone: float = POLICY.alone
 
-    def __init__(
-        self,
-        max_deliveries: int,
-        held: InFlight,
-        may_kill: Callable[[Delivery], bool] = lambda delivery: True,
-        patience: float = 60.0,
-        clock: Callable[[], float] = time.monotonic,
-        *,
-        alone: float = POLICY.alone,
-    ) -> None:
-        self._max_deliveries = max_deliveries
-        self._held = held
-        self._may_kill = may_kill
-        self._patience = patience
-        self._clock = clock
-        self._alone = alone
+    def __post_init__(self) -> None:
         self._suspect: Delivery | None = None
         self._since = 0.0
         self._not_before = float("-inf")
@@ -62,29 +51,29 @@ class PoisonIsolation:
     def limit(self, room: int) -> int:
         """How many messages may be claimed now, of the ``room`` that there is for them."""
         if self._held_suspect() is not None:
-            return room if self._clock() > max(self._since + self._alone, self._not_before) else 0
+            return room if self.clock() > max(self._since + self.alone, self._not_before) else 0
         return min(room, 1) if self._singly else room
 
     def divide(self, deliveries: Sequence[Delivery]) -> tuple[Sequence[Delivery], Sequence[Delivery]]:
         """Divide what was just claimed into what may be held together, and what must be given back before that runs."""
-        if self._max_deliveries == 1:
+        if self.max_deliveries == 1:
             return deliveries, []
         suspect = self._held_suspect()
         if suspect is None:
-            last = (one for one in deliveries if one.attempt >= self._max_deliveries and self._may_kill(one))
+            last = (one for one in deliveries if one.attempt >= self.max_deliveries and self.may_kill(one))
             suspect = next(last, None)
             self._singly = suspect is not None
             if suspect is None:
                 return deliveries, []
             self._suspect = suspect
-            self._since = self._clock()
+            self._since = self.clock()
         kept: list[Delivery] = []
         apart: list[Delivery] = []
         for one in deliveries:
-            joins = one.attempt == 1 or one is suspect or not self._may_kill(one)
+            joins = one.attempt == 1 or one is suspect or not self.may_kill(one)
             (kept if joins else apart).append(one)
         if apart:
-            self._not_before = self._clock() + self._alone
+            self._not_before = self.clock() + self.alone
         return kept, apart
 
     def has_run(self, delivery: Delivery) -> None:
@@ -94,7 +83,7 @@ class PoisonIsolation:
 
     def _held_suspect(self) -> Delivery | None:
         suspect = self._suspect
-        if suspect is None or suspect not in self._held or self._clock() - self._since > self._patience:
+        if suspect is None or suspect not in self.held or self.clock() - self._since > self.patience:
             self._suspect = None
             return None
         return suspect

@@ -8,6 +8,7 @@ prefetched than fits into a bounded amount of memory, by the latest sizes.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from huey_core.consumer.policy import POLICY
@@ -18,19 +19,15 @@ if TYPE_CHECKING:
 __all__ = ["Prefetch"]
 
 
+@dataclass(eq=False, repr=False)
 class Prefetch:
-    """Decides how many messages to claim.
+    """Decides how many messages to claim, and prefetches no more than ``limit``."""
 
-    Args:
-        workers: How many commands run at once.
-        limit: The most messages to prefetch.
-        policy: How much work, and how many bytes.
-    """
+    workers: int
+    limit: int
+    policy: Policy = POLICY
 
-    def __init__(self, workers: int, limit: int, policy: Policy = POLICY) -> None:
-        self._workers = workers
-        self._limit = limit
-        self._policy = policy
+    def __post_init__(self) -> None:
         self._mean = float("inf")
         self._largest = 1
 
@@ -51,7 +48,7 @@ class Prefetch:
 
     def target(self, longest_running: float = 0.0) -> int:
         """The number of messages to prefetch, while the longest-running command has run for so many seconds."""
-        horizon, most_bytes = self._policy.horizon, self._policy.prefetched_bytes
+        horizon, most_bytes = self.policy.horizon, self.policy.prefetched_bytes
         if longest_running > horizon:
             return 0
-        return min(self._limit, int(self._workers * horizon / max(self._mean, 1e-6)), most_bytes // self._largest)
+        return min(self.limit, int(self.workers * horizon / max(self._mean, 1e-6)), most_bytes // self._largest)

@@ -6,7 +6,7 @@ longer than the lease. So a result is not put over another unless the lease was 
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.base import EmptyData
@@ -25,37 +25,33 @@ STORE_TRIES: Final = 2
 """Results in a row that a store does not take before the others are no longer tried: each may take a time limit."""
 
 
+@dataclass(eq=False, repr=False)
 class ResultWriter:
     """Writes results into stores of their own, and backs off from a store that is away.
 
     Used by one flush of the outbox at a time.
 
-    Args:
-        settles_into: Whether the queue writes results into a store itself, together with outcomes.
-        back_off: How to go on after a failure.
-        clock: A monotonic time in seconds.
-
     Attributes:
         written: How many results were written.
     """
 
-    def __init__(
-        self, settles_into: Callable[[BaseDataStore], bool], back_off: BackOff, clock: Callable[[], float]
-    ) -> None:
+    settles_into: Callable[[BaseDataStore], bool]
+    back_off: BackOff
+    clock: Callable[[], float]
+    """A monotonic time in seconds."""
+
+    def __post_init__(self) -> None:
         self.written = 0
-        self._settles_into = settles_into
-        self._back_off = back_off
-        self._clock = clock
         self._failures_in_a_row = 0
         self._retry_at = float("-inf")
 
     def is_needed(self, outcome: Outcome) -> bool:
         """Whether an outcome has a result that the queue cannot write."""
-        return outcome.result is not None and not self._settles_into(outcome.result.store)
+        return outcome.result is not None and not self.settles_into(outcome.result.store)
 
     def is_backing_off(self) -> bool:
         """Whether the store is away, and is not to be tried now."""
-        return self._clock() < self._retry_at
+        return self.clock() < self._retry_at
 
     def write(self, outcome: Outcome, is_ours: Callable[[], bool]) -> Outcome | None:
         """Write the result of an outcome that needs it, and return what is left for the queue.
@@ -86,11 +82,11 @@ class ResultWriter:
         except Exception as error:
             self._failures_in_a_row += 1
             if self._failures_in_a_row >= STORE_TRIES:
-                self._retry_at = self._clock() + self._back_off.failed(error)
+                self._retry_at = self.clock() + self.back_off.failed(error)
             raise
         self._failures_in_a_row = 0
         self._retry_at = float("-inf")
-        self._back_off.over()
+        self.back_off.over()
         return is_written
 
     def has_refused(self, written_before: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from huey_core.text import counted, error_line
@@ -34,21 +35,18 @@ class Pauses(NamedTuple):
     longest: float
 
 
+@dataclass(eq=False, repr=False)
 class Outage:
     """The state of one server, as all threads that talk to it see it together.
 
     An outage begins when the first of them fails, and is over when each that failed has succeeded again.
-
-    Args:
-        what: What it is that may fail or refuse, for the log.
-        log: Where the changes of state are logged.
-        clock: A monotonic time in seconds.
     """
 
-    def __init__(self, what: str, log: SafeLogger, clock: Callable[[], float] = time.monotonic) -> None:
-        self.clock = clock
-        self._what = what
-        self._log = log
+    what: str
+    log: SafeLogger
+    clock: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
         self._lock = threading.Lock()
         self._failing: set[BackOff] = set()
         self._began = 0.0
@@ -70,7 +68,7 @@ class Outage:
                 self._is_logged = True
         # Without the lock: a handler of the log may take long, and leases are to be renewed meanwhile.
         if is_news:
-            self._log.error("%s is unavailable (%s), retrying: %s", self._what, doing, error_line(error))
+            self.log.error("%s is unavailable (%s), retrying: %s", self.what, doing, error_line(error))
 
     def left_by(self, back_off: BackOff) -> None:
         """Note that somebody who failed has succeeded."""
@@ -81,53 +79,45 @@ class Outage:
             self._is_logged = False
             self._ended = self.clock()
             seconds, tries = self._ended - self._began, counted(self._tries, "try", "tries")
-        self._log.info("%s is available again after %.1f s and %s", self._what, seconds, tries)
+        self.log.info("%s is available again after %.1f s and %s", self.what, seconds, tries)
 
 
+@dataclass(eq=False, repr=False)
 class BackOff:
     """What one thread, or one kind of work, has to do with the outages of its server.
 
-    Args:
-        outage: The state that is shared.
-        doing: What is done, for the log.
-        pauses: How long to pause, before part of it is left out at random.
-        jitter: Returns a random number between two numbers.
+    Of each pause a random part, as ``jitter`` says between two numbers, is left out.
     """
 
-    def __init__(
-        self,
-        outage: Outage,
-        doing: str,
-        pauses: Pauses,
-        jitter: Callable[[float, float], float] = random.uniform,
-    ) -> None:
-        self._outage = outage
-        self._doing = doing
-        self._pauses = pauses
-        self._jitter = jitter
+    outage: Outage
+    doing: str
+    pauses: Pauses
+    jitter: Callable[[float, float], float] = random.uniform
+
+    def __post_init__(self) -> None:
         self._since: float | None = None
         self._failures = 0
 
     def failed(self, error: BaseException) -> float:
         """Note a failure, and return how long to pause, in seconds."""
         if self._since is None:
-            self._since = self._outage.clock()
-        self._outage.joined_by(self, self._doing, error)
-        pause = self._pauses.longest
+            self._since = self.outage.clock()
+        self.outage.joined_by(self, self.doing, error)
+        pause = self.pauses.longest
         # The power of many failures overflows, and is past the longest pause long before.
         if self._failures < 500:
-            pause = min(self._pauses.first * self._pauses.growth**self._failures, pause)
+            pause = min(self.pauses.first * self.pauses.growth**self._failures, pause)
         self._failures += 1
-        return pause * self._jitter(0.5, 1.0)
+        return pause * self.jitter(0.5, 1.0)
 
     def over(self) -> None:
         """Note a success."""
         if self._since is not None:
             self._since = None
             self._failures = 0
-            self._outage.left_by(self)
+            self.outage.left_by(self)
 
     @property
     def seconds(self) -> float:
         """For how long it has not succeeded."""
-        return 0.0 if self._since is None else self._outage.clock() - self._since
+        return 0.0 if self._since is None else self.outage.clock() - self._since

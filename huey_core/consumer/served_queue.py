@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Final
 
 from huey_core import hookspecs
 from huey_core.backends.leased import Release
-from huey_core.consumer.clock_offset import measured_offset
 from huey_core.consumer.dead_letters import DeadLetterReporter
 from huey_core.consumer.delivery_runner import DeliveryRunner
 from huey_core.consumer.fetcher import Fetcher
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from huey_core.invoker.invoker import Invoker
     from huey_core.settings import ConsumerConfig
 
-__all__ = ["ServedQueue"]
+__all__ = ["ServedQueue", "measured_offset"]
 
 log: Final = get_logger(__name__)
 
@@ -49,20 +49,6 @@ class ServedQueue:
         neighbours: The queues that share the pool, this one among them when it runs.
         beat: Called three times in a lease, whether the server answers or not.
         policy: What it decides by that is no setting.
-
-    Attributes:
-        invoker: The invoker.
-        name: The name of the queue.
-        source: The queue, or its adapter.
-        lease: Seconds that a lease lasts.
-        outage: The state of its server.
-        in_flight: The deliveries under our lease.
-        outbox: Their outcomes.
-        poison: Says which may be held together.
-        prefetch: Says how many to prefetch.
-        fetcher: Claims them.
-        lease_renewal: Renews their leases.
-        dead_letters: Reports dead letters.
     """
 
     def __init__(
@@ -205,3 +191,14 @@ class ServedQueue:
         self.invoker.plugins.notify(
             hookspecs.huey_command_buried, invoker=self.invoker, command=None, message_id=message_id, reason=reason
         )
+
+
+def measured_offset(known: float, now: Callable[[], float], clock: Callable[[], float] = time.time) -> float:
+    """Return by how many seconds the queue's clock, which ``now`` asks for, is ahead of this process's.
+
+    An answer tells as much as it was quick: what was known before is only changed as far as it contradicts it.
+    """
+    before = clock()
+    answer = now()
+    least, most = answer - clock(), answer - before
+    return min(max(known, least), most)

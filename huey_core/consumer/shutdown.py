@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
@@ -31,34 +32,18 @@ GLANCE: Final = 0.05
 """Seconds between two looks, while a consumer stops, at what has still to be written."""
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class Shutdown:
-    """Ends the parts of a consumer, in order.
+    """Ends the parts of a consumer, in order."""
 
-    Args:
-        queues: What deliveries are claimed from.
-        pool: Runs them.
-        feeders: The services that bring in work, which end first.
-        keepers: The services that what is in flight needs until the end.
-        back_off: How to go on after a failure.
-        last_steps: Seconds beyond the timeout for what has to be done in any case.
-    """
-
-    def __init__(
-        self,
-        *,
-        queues: Sequence[ServedQueue],
-        pool: WorkerPool,
-        feeders: Sequence[Service],
-        keepers: Sequence[Service],
-        back_off: BackOff,
-        last_steps: float = POLICY.last_steps,
-    ) -> None:
-        self._queues = queues
-        self._pool = pool
-        self._feeders = feeders
-        self._keepers = keepers
-        self._back_off = back_off
-        self._last_steps = last_steps
+    queues: Sequence[ServedQueue]
+    pool: WorkerPool
+    feeders: Sequence[Service]
+    """What brings in work, and ends first."""
+    keepers: Sequence[Service]
+    """What that which is in flight needs until the end."""
+    back_off: BackOff
+    last_steps: float = POLICY.last_steps
 
     def run(self, timeout: float) -> bool:
         """Stop claiming, let running commands finish, and give back the rest.
@@ -71,51 +56,51 @@ class Shutdown:
         """
         began = time.monotonic()
         deadline = began + timeout
-        end = deadline + self._last_steps
-        for service in self._feeders:
+        end = deadline + self.last_steps
+        for service in self.feeders:
             service.stop()
-        for service in self._feeders:
-            service.join_until(max(deadline, began + self._last_steps / 2))
-        for delivery, runner in self._pool.drain():
+        for service in self.feeders:
+            service.join_until(max(deadline, began + self.last_steps / 2))
+        for delivery, runner in self.pool.drain():
             runner.release(delivery)
-        self._pool.stop()
+        self.pool.stop()
         self._finish(deadline)
         self._let_go_of_what_ended_workers()
-        unfinished = self._without_outcome(self._pool.running())
+        unfinished = self._without_outcome(self.pool.running())
         if unfinished:
             late = counted(len(unfinished), "command")
             log.warning("giving back %s that did not finish in %g s", late, timeout)
         for run in unfinished:
             run.runner.release(run.delivery)
-        for service in self._keepers:
+        for service in self.keepers:
             service.stop()
         self._write_what_waits(until=end)
         unwritten = self._report_what_is_left()
-        for service in self._keepers:
+        for service in self.keepers:
             service.join_until(end)
         return not unfinished and not unwritten
 
     def run_now(self) -> None:
         """Give back everything at once, running commands included."""
-        for service in self._feeders:
+        for service in self.feeders:
             service.stop()
         self._let_go_of_what_ended_workers()
-        for queue in self._queues:
+        for queue in self.queues:
             queue.release_all()
-        self._write_what_waits(until=time.monotonic() + 2 * self._last_steps)
+        self._write_what_waits(until=time.monotonic() + 2 * self.last_steps)
         self._report_what_is_left()
 
     def _let_go_of_what_ended_workers(self) -> None:
-        for run in self._pool.abandoned():
+        for run in self.pool.abandoned():
             run.runner.abandon(run.delivery)
 
     def _without_outcome(self, runs: Sequence[Run]) -> list[Run]:
         """Leave out what has run, though its worker may not have come round to saying so."""
-        over = {outcome.delivery.receipt for queue in self._queues for outcome in queue.outbox.left()}
+        over = {outcome.delivery.receipt for queue in self.queues for outcome in queue.outbox.left()}
         return [run for run in runs if run.delivery.receipt not in over]
 
     def _has_more_to_write(self) -> bool:
-        return any(queue.outbox.left() or queue.source.unplaced for queue in self._queues)
+        return any(queue.outbox.left() or queue.source.unplaced for queue in self.queues)
 
     def _finish(self, deadline: float) -> None:
         """Wait until the workers have ended and everything is written, or until the time is up."""
@@ -125,9 +110,9 @@ class Shutdown:
             if waits and now >= next_try:
                 error = self._write_what_waits(until=deadline)
                 if error is None:
-                    self._back_off.over()
-                next_try = now + (GLANCE if error is None else self._back_off.failed(error))
-            elif not self._pool.wait(min(GLANCE, deadline - now)):
+                    self.back_off.over()
+                next_try = now + (GLANCE if error is None else self.back_off.failed(error))
+            elif not self.pool.wait(min(GLANCE, deadline - now)):
                 continue
             elif self._has_more_to_write():
                 time.sleep(max(min(next_try, deadline) - time.monotonic(), 0.0))
@@ -150,7 +135,7 @@ class Shutdown:
 
     def _try_to_write(self) -> BaseException | None:
         failed = None
-        for queue in self._queues:
+        for queue in self.queues:
             for write in (queue.outbox.flush, queue.source.put_back):
                 try:
                     write()
@@ -160,4 +145,4 @@ class Shutdown:
 
     def _report_what_is_left(self) -> bool:
         """Say in the log what could not be written, and return whether there are outcomes of commands among it."""
-        return sum(queue.report_what_is_left() for queue in self._queues) > 0
+        return sum(queue.report_what_is_left() for queue in self.queues) > 0

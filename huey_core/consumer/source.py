@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     from huey_core.consumer.retry import Pauses
     from huey_core.invoker.invoker import Invoker
 
-__all__ = ["LeasedSource", "Source", "source_of"]
+__all__ = ["Source", "source_of"]
 
 
 class Source(Protocol):
-    """Where deliveries come from, and what can be relied on there. Whatever differs between queues, it says itself."""
+    """Where deliveries come from, and what can be relied on there. Whatever differs between queues, it says itself.
+
+    What it has in common with a :class:`~huey_core.backends.leased.LeasedQueue` is described there.
+    """
 
     @property
     def queue_name(self) -> str:
@@ -42,36 +45,32 @@ class Source(Protocol):
     def unplaced(self) -> int:
         """How many messages were read, are no deliveries, and are nowhere but in this process."""
 
+    def put_back(self) -> None:
+        """Write what is :attr:`unplaced` to the queue, for another consumer; raise what the server's driver raises."""
+
     def is_paused(self) -> bool:
         """Whether nothing is delivered until the queue is resumed. To ask shows whether the server answers."""
-
-    def claim(self, limit: int, lease: float, wait: float = 0.0) -> Claim:
-        """Take messages, and name dead letters; see :meth:`~huey_core.backends.leased.LeasedQueue.claim`."""
-
-    def report_done(self, message_ids: Sequence[str]) -> None:
-        """Have dead letters named no more; see :meth:`~huey_core.backends.leased.LeasedQueue.report_done`."""
-
-    def find(self, message_ids: Sequence[str]) -> list[StoredMessage]:
-        """Return those of the messages that are live or dead."""
 
     def replace_dead_letter(self, command_name: str, message_id: str) -> None:
         """Keep of the dead letters of a periodic command's ticks this one alone."""
 
+    def claim(self, limit: int, lease: float, wait: float = 0.0) -> Claim:
+        """Take messages, and name dead letters."""
+
+    def report_done(self, message_ids: Sequence[str]) -> None:
+        """Have dead letters named no more."""
+
+    def find(self, message_ids: Sequence[str]) -> list[StoredMessage]:
+        """Return those of the messages that are live or dead."""
+
     def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
-        """End deliveries; see :meth:`~huey_core.backends.leased.LeasedQueue.settle`."""
+        """End deliveries."""
 
     def extend(self, deliveries: Sequence[Delivery], lease: float) -> list[bool]:
-        """Renew leases; see :meth:`~huey_core.backends.leased.LeasedQueue.extend`."""
+        """Renew leases."""
 
     def settles_into(self, store: BaseDataStore) -> bool:
         """Whether results are written into a store together with outcomes."""
-
-    def put_back(self) -> None:
-        """Write what is :attr:`unplaced` to the queue, for another consumer.
-
-        Raises:
-            Exception: The server did not answer.
-        """
 
     def now(self) -> float:
         """The time that decides about leases and delays, in seconds since the epoch."""
@@ -80,12 +79,10 @@ class Source(Protocol):
         """End a claim that waits."""
 
 
-class LeasedSource:
+class _LeasedSource:
     """A queue that delivers under leases.
 
-    Args:
-        queue: The queue.
-        task_store: Remembers the latest dead letter of each periodic command; ``None`` keeps all of them.
+    The task store remembers the latest dead letter of each periodic command; ``None`` keeps all of them.
     """
 
     redelivers: Final = True
@@ -95,68 +92,45 @@ class LeasedSource:
     def __init__(self, queue: LeasedQueue, task_store: BaseDataStore | None) -> None:
         self._queue = queue
         self._task_store = task_store
+        self.queue_name = queue.name
+        self.max_deliveries = queue.max_deliveries
 
-    @property
-    def queue_name(self) -> str:
-        """What the queue is called."""
-        return self._queue.name
-
-    @property
-    def max_deliveries(self) -> int:
-        """What the queue says."""
-        return self._queue.max_deliveries
+    def put_back(self) -> None:
+        pass
 
     def is_paused(self) -> bool:
-        """Ask the server."""
         return self._queue.counts().paused
 
+    def replace_dead_letter(self, command_name: str, message_id: str) -> None:
+        replace_dead_letter(self._queue, self._task_store, command_name, message_id)
+
     def claim(self, limit: int, lease: float, wait: float = 0.0) -> Claim:
-        """Take messages under a lease."""
         return self._queue.claim(limit, lease, wait)
 
     def report_done(self, message_ids: Sequence[str]) -> None:
-        """Have dead letters named no more."""
         self._queue.report_done(message_ids)
 
     def find(self, message_ids: Sequence[str]) -> list[StoredMessage]:
-        """Ask the queue."""
         return self._queue.find(message_ids)
 
-    def replace_dead_letter(self, command_name: str, message_id: str) -> None:
-        """Delete the one before."""
-        replace_dead_letter(self._queue, self._task_store, command_name, message_id)
-
     def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
-        """End deliveries."""
         return self._queue.settle(outcomes)
 
     def extend(self, deliveries: Sequence[Delivery], lease: float) -> list[bool]:
-        """Renew leases."""
         return self._queue.extend(deliveries, lease)
 
     def settles_into(self, store: BaseDataStore) -> bool:
-        """Ask the queue."""
         return self._queue.settles_into(store)
 
-    def put_back(self) -> None:
-        """Do nothing: all that was read are deliveries."""
-
     def now(self) -> float:
-        """The server's time."""
         return self._queue.now()
 
     def wake(self) -> None:
-        """End a claim that waits."""
         self._queue.wake()
 
 
 def source_of(invoker: Invoker, pauses: Pauses) -> Source:
-    """Make the source of an invoker's queue.
-
-    Args:
-        invoker: The invoker.
-        pauses: Between two looks into a queue that cannot wait for a message.
-    """
+    """Make the source of an invoker's queue, with the pauses between two looks into one that cannot wait."""
     if invoker.leased_queue is not None:
-        return LeasedSource(invoker.leased_queue, invoker.task_store)
+        return _LeasedSource(invoker.leased_queue, invoker.task_store)
     return AtMostOnceSource(invoker.queue, CommandSchedule(invoker.task_store), invoker.task_store, pauses)

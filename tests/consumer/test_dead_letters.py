@@ -11,7 +11,7 @@ from huey_core.backends.capabilities import Capability
 from huey_core.backends.leased import Ack, Message, ResultWrite, State
 from huey_core.consumer.dead_letters import DeadLetterReporter
 from huey_core.consumer.retry import BackOff, Outage, Pauses
-from huey_core.consumer.source import LeasedSource
+from huey_core.consumer.source import source_of
 from huey_core.exceptions import CommandAbandoned
 from huey_core.invoker.abandoned import find_result, report_abandoned
 from huey_core.invoker.stored_result import encode_value, write_result
@@ -354,10 +354,11 @@ def test_a_burst_is_reported_in_full(run_consumer, eventually, listener):
 @pytest.fixture
 def reporter(invoker, clock):
     """A reporter that does not run yet, with a lease of a minute by a clock that stands still."""
-    back_off = BackOff(Outage("the reporting of dead letters", get_logger("huey_core")), "q", Pauses(0.001, 1.0, 0.001))
+    pauses = Pauses(0.001, 1.0, 0.001)
+    back_off = BackOff(Outage("the reporting of dead letters", get_logger("huey_core")), "q", pauses)
     return DeadLetterReporter(
         invoker,
-        LeasedSource(invoker.queue, invoker.task_store),
+        source_of(invoker, pauses),
         lease=60.0,
         has_reported=lambda: None,
         back_off=back_off,

@@ -10,7 +10,7 @@ from huey_core import CommandRegistry, Invoker, queue_command
 from huey_core.consumer import ConsumerConfig, Stats
 from huey_core.consumer.pools import ThreadPool
 from huey_core.consumer.retry import BackOff, Outage, Pauses
-from huey_core.consumer.served_queue import ServedQueue
+from huey_core.consumer.served_queue import ServedQueue, measured_offset
 from huey_core.consumer.shutdown import Shutdown
 from huey_core.safe_logging import get_logger
 
@@ -93,3 +93,17 @@ def test_what_does_not_finish_goes_back_to_the_queue_that_it_came_from(invokers,
     may_end.set()
     assert not finished
     assert [invoker.queue.counts().ready for invoker in invokers] == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("known", "asked", "said", "answered", "least", "most"),
+    [
+        pytest.param(0.0, 100.0, 100.0, 103.0, 0.0, 0.0, id="a late answer that contradicts nothing"),
+        pytest.param(0.0, 100.0, 130.5, 101.0, 29.5, 30.5, id="another clock"),
+        pytest.param(30.0, 100.0, 100.1, 100.2, -0.1, 0.1, id="a clock that was set right"),
+    ],
+)
+def test_a_clock_is_known_as_well_as_the_answers_allow(known, asked, said, answered, least, most):
+    offset = measured_offset(known, lambda: said, iter([asked, answered]).__next__)
+
+    assert least - 1e-6 <= offset <= most + 1e-6

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import suppress
+from dataclasses import KW_ONLY, dataclass
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
@@ -112,6 +113,7 @@ class ThreadPool:
         return found
 
 
+@dataclass(eq=False, repr=False)
 class _Worker(threading.Thread):
     """One thread that runs deliveries, one after another.
 
@@ -120,37 +122,31 @@ class _Worker(threading.Thread):
         finished: How many deliveries it has run.
     """
 
-    def __init__(
-        self,
-        name: str,
-        queue: SimpleQueue[tuple[Delivery, Runner] | None],
-        *,
-        on_start: Callable[[str], None],
-        on_stop: Callable[[str], None],
-        restart_after: float,
-    ) -> None:
+    worker_name: str
+    queue: SimpleQueue[tuple[Delivery, Runner] | None]
+    _: KW_ONLY
+    on_start: Callable[[str], None]
+    on_stop: Callable[[str], None]
+    restart_after: float
+
+    def __post_init__(self) -> None:
         # A daemon, because a command that does not end must not keep the process from ending.
-        super().__init__(name=f"huey-{name}", daemon=True)
+        super().__init__(name=f"huey-{self.worker_name}", daemon=True)
         self.current: Run | None = None
         self.finished = 0
-        self._worker_name = name
-        self._queue = queue
-        self._on_start = on_start
-        self._on_stop = on_stop
-        self._restart_after = restart_after
 
     def run(self) -> None:
         """Run deliveries until told to end."""
-        self._on_start(self._worker_name)
-        run_supervised(self._work, f"worker {self._worker_name!r}", restart_after=self._restart_after)
-        self._on_stop(self._worker_name)
+        self.on_start(self.worker_name)
+        run_supervised(self._work, f"worker {self.worker_name!r}", restart_after=self.restart_after)
+        self.on_stop(self.worker_name)
 
     def _work(self) -> None:
         if self.current is not None:
             # What it ran when it crashed.
             self.current = None
             self.finished += 1
-        while (waiting := self._queue.get()) is not None:
+        while (waiting := self.queue.get()) is not None:
             delivery, runner = waiting
             self.current = Run(delivery, runner, time.monotonic())
             runner.run(delivery)
