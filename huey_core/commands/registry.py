@@ -16,7 +16,7 @@ from huey_core.text import did_you_mean
 from huey_core.unicode import check_unicode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from huey_core.commands.base import QueueCommand
 
@@ -27,7 +27,7 @@ class CommandRegistry:
     """Command classes by their dotted names; safe to use from several threads.
 
     Attributes:
-        on_register: Called with every class that is registered from now on.
+        on_register: Called with every class that is registered from now on; see :meth:`follow`.
     """
 
     def __init__(self) -> None:
@@ -53,25 +53,43 @@ class CommandRegistry:
                 another queue: give one of the two a ``name=`` of its own. Or the command is there under another name,
                 because its file is imported as two modules.
         """
-        name = command_class.command_name
-        check_unicode("the name of a command", name)
+        check_unicode("the name of a command", command_class.command_name)
         origin = Origin.of(command_class)
-        with self._lock:
-            if not replace:
-                self._check_name(origin)
-                self._check_imports(origin)
-            self._classes[name] = command_class
-            self._origins[name] = origin
-            if origin.imported_as is not None:
-                self._imported[origin.imported_as] = command_class
-        # A copy, because one may leave meanwhile.
-        for callback in tuple(self.on_register):
+        callbacks = None
+        while callbacks is None:
+            callbacks = self._register(origin, self._origins.get(command_class.command_name), replace)
+        for callback in callbacks:
             callback(command_class)
 
-    def _check_name(self, origin: Origin) -> None:
+    def follow(self, callback: Callable[[type[QueueCommand]], None]) -> list[type[QueueCommand]]:
+        """Call a function with every class that is registered from now on, and return those that are there already."""
+        with self._lock:
+            self.on_register.append(callback)
+            return [self._classes[name] for name in self]
+
+    def _register(
+        self, origin: Origin, other: Origin | None, replace: bool
+    ) -> Sequence[Callable[[type[QueueCommand]], None]] | None:
+        """Add a class in the place of another; return who is called then, or ``None`` if that is there no more."""
+        if other is not None and not replace:
+            # Outside the lock: to compare calls the application's __eq__, which may register commands.
+            self._check_name(origin, other)
         name = origin.command_class.command_name
-        other = self._origins.get(name)
-        if other is None or other.is_same(origin):
+        with self._lock:
+            if self._origins.get(name) is not other:
+                return None
+            if not replace:
+                self._check_imports(origin)
+            self._classes[name] = origin.command_class
+            self._origins[name] = origin
+            if origin.imported_as is not None:
+                self._imported[origin.imported_as] = origin.command_class
+            # A copy, because one may leave meanwhile.
+            return tuple(self.on_register)
+
+    def _check_name(self, origin: Origin, other: Origin) -> None:
+        name = origin.command_class.command_name
+        if other.is_same(origin):
             return
         if origin.code is not None and origin.code is other.code:
             raise CommandConflict(

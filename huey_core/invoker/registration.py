@@ -27,8 +27,7 @@ def notify_registrations(registry: CommandRegistry, manager: PluginManager, owne
     def notify(command_class: type[QueueCommand]) -> None:
         manager.notify(hookspecs.huey_command_registered, registry=registry, command_class=command_class)
 
-    known = [registry.get(name) for name in registry]
-    registry.on_register.append(notify)
+    known = registry.follow(notify)
     end = weakref.finalize(owner, registry.on_register.remove, notify)
     for command_class in known:
         notify(command_class)

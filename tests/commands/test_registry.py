@@ -7,6 +7,7 @@ import importlib
 import subprocess
 import sys
 import textwrap
+import threading
 from functools import partial, wraps
 from types import ModuleType
 
@@ -428,3 +429,22 @@ def test_a_script_that_is_imported_by_another_name_is_told_how_to_run_it(tmp_pat
     ran = subprocess.run([sys.executable, "shop/written.py"], check=False, capture_output=True, text=True, cwd=tmp_path)
 
     assert "run it as python -m shop.written" in ran.stderr
+
+
+def test_a_value_that_registers_a_command_when_it_is_compared_does_not_block():
+    class Lazy:
+        def __eq__(self, other):
+            registry.register(command_called("shop.pay"), replace=True)
+            return True
+
+        __hash__ = None
+
+    registry = CommandRegistry()
+    registry.register(calling(partial(print, Lazy())))
+    again = threading.Thread(target=registry.register, args=[calling(partial(print, Lazy()))], daemon=True)
+
+    again.start()
+    again.join(10)
+
+    assert not again.is_alive()
+    assert list(registry) == ["shop.pay", "shop.show"]

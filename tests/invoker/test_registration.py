@@ -67,3 +67,27 @@ def test_nothing_keeps_an_invoker_that_nobody_uses(watcher, closed):
 
     assert gone() is None
     assert registry.on_register == []
+
+
+class Interrupted(CommandRegistry):
+    """Lets another thread register a command while one goes through those that are there."""
+
+    def __iter__(self):
+        names = list(super().__iter__())
+        if len(self) == 1:
+            self.other = threading.Thread(target=queue_command(self.invoker, name="meanwhile"), args=[lambda: None])
+            self.other.start()
+            # It waits for the first one where that is done in one step.
+            self.other.join(0.3)
+        return iter(names)
+
+
+def test_a_command_that_another_thread_registers_meanwhile_is_notified_of(make_invoker, watcher):
+    registry = Interrupted()
+    registry.invoker = invoker = make_invoker(plugins=[watcher], registry=registry)
+    queue_command(invoker, name="before")(lambda: None)
+
+    invoker.plugins.names()
+    registry.other.join(30)
+
+    assert sorted(watcher.seen) == ["before", "meanwhile"]

@@ -147,10 +147,10 @@ class Rehearsal:
         def follow(command_class: type[QueueCommand]) -> None:
             registry.register(command_class, replace=True)
 
-        for name in default_registry:
-            follow(default_registry.get(name))
-        default_registry.on_register.append(follow)
+        known = default_registry.follow(follow)
         self._open.callback(default_registry.on_register.remove, follow)
+        for command_class in known:
+            follow(command_class)
         return registry
 
     @contextmanager
