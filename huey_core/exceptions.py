@@ -221,4 +221,4 @@ class PluginBlocked(PluginException):
 
 
 class UnknownHook(PluginException):
-    """A plugin implements a hook that no hook specification knows."""
+    """A plugin implements a hook that does not exist, or one is called that does not, or as what it is not."""

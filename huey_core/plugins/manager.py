@@ -9,7 +9,6 @@ A hook is called by its specification, so that a type checker compares the call 
 
 from __future__ import annotations
 
-import inspect
 import time
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
@@ -91,8 +90,10 @@ class PluginManager:
         self._faults = HookFaultLog(clock)
         self._lock = ProcessLock()
         self._plugins: dict[str, object] = {}
-        self._implemented: frozenset[Callable[..., Any]] = frozenset()
-        self._only: dict[Callable[..., Any], Callable[..., Any]] = {}
+        self._implemented: dict[Callable[..., Any], bool] = dict.fromkeys(_HOOKS.values(), False)
+        self._controls: dict[Callable[..., Any], Callable[..., Any]] = {
+            hook: getattr(self._pluggy.hook, name) for name, hook in _HOOKS.items() if name not in OBSERVERS
+        }
         self._observers: dict[Callable[..., Any], tuple[HookImpl, ...]] = {_HOOKS[name]: () for name in OBSERVERS}
         self._tracing = is_tracing()
         if self._tracing:
@@ -152,27 +153,36 @@ class PluginManager:
 
     def hooks(self) -> list[str]:
         """The names of the hooks that any plugin implements, in the order of their specifications."""
-        return [name for name, hook in _HOOKS.items() if hook in self._implemented]
+        return [name for name, hook in _HOOKS.items() if self._implemented[hook]]
 
     def has(self, hook: Callable[..., Any]) -> bool:
-        """Say whether any plugin implements a hook, so that preparing its arguments can be saved."""
-        return hook in self._implemented
+        """Say whether any plugin implements a hook, so that preparing its arguments can be saved.
+
+        Raises:
+            UnknownHook: There is no such hook.
+        """
+        try:
+            return self._implemented[hook]
+        except KeyError:
+            raise _unknown(hook) from None
 
     def call(self, hook: Callable[P, R], *args: P.args, **arguments: P.kwargs) -> R:
         """Call a control hook of which only the first result counts, or none.
 
         Raises:
             Exception: What an implementation raises.
-            AttributeError: There is no such hook.
+            UnknownHook: There is no such hook, or it is an observer.
         """
-        only = self._only.get(hook)
-        if only is None:
-            return getattr(self._pluggy.hook, hook.__name__)(**arguments)  # type: ignore[no-any-return]
-        # While core's is the only implementation, this is far faster, and it is done for every command.
-        return only(**arguments)  # type: ignore[no-any-return]
+        try:
+            control = self._controls[hook]
+        except KeyError:
+            raise _unknown(hook) from None
+        return control(**arguments)  # type: ignore[no-any-return]
 
     def call_all(self, hook: Callable[P, R], *args: P.args, **arguments: P.kwargs) -> list[R]:
         """Call a control hook of which every result counts, and return all of them; see :meth:`call`."""
+        if hook not in self._controls:
+            raise _unknown(hook)
         return getattr(self._pluggy.hook, hook.__name__)(**arguments)  # type: ignore[no-any-return]
 
     def notify(self, hook: Callable[P, None], *args: P.args, **arguments: P.kwargs) -> None:
@@ -189,9 +199,13 @@ class PluginManager:
             arguments: Every argument of the hook.
 
         Raises:
-            KeyError: The hook is not an observer, or an argument is missing.
+            UnknownHook: There is no such hook, or it is no observer.
+            KeyError: An argument is missing.
         """
-        implementations = self._observers[hook]
+        try:
+            implementations = self._observers[hook]
+        except KeyError:
+            raise _unknown(hook) from None
         if self._tracing:
             _trace(hook.__name__, implementations)
         clock = self._clock
@@ -248,14 +262,14 @@ class PluginManager:
         implementations = {
             hook: tuple(reversed(getattr(self._pluggy.hook, name).get_hookimpls())) for name, hook in _HOOKS.items()
         }
-        self._implemented = frozenset(hook for hook, found in implementations.items() if found)
+        self._implemented = {hook: bool(found) for hook, found in implementations.items()}
         self._observers = {hook: implementations[hook] for hook in self._observers}
-        if not self._tracing:
-            self._only = {
-                hook: found[0].function
-                for hook, found in implementations.items()
-                if len(found) == 1 and _takes_all_arguments(found[0], hook)
-            }
+        for hook in self._controls:
+            found = implementations[hook]
+            # Core's functions take all arguments by name. To call one straight away is far faster than through pluggy,
+            # and it is done for every command.
+            is_only_core = [each.plugin_name for each in found] == [PROJECT] and not self._tracing
+            self._controls[hook] = found[0].function if is_only_core else getattr(self._pluggy.hook, hook.__name__)
 
     def _verify(self, name: str, plugin: object) -> None:
         """Check every hook before pluggy sees the plugin, so that one that is refused leaves nothing behind."""
@@ -285,10 +299,13 @@ class PluginManager:
         return unique
 
 
-def _takes_all_arguments(implementation: HookImpl, hook: Callable[..., Any]) -> bool:
-    """Whether an implementation can be called in place of its hook, as far as pluggy does no more than call it."""
-    is_wrapper = implementation.wrapper or implementation.hookwrapper
-    return not is_wrapper and set(implementation.argnames) == set(inspect.signature(hook).parameters)
+def _unknown(hook: Callable[..., Any]) -> UnknownHook:
+    name = getattr(hook, "__name__", hook)
+    if hook not in _HOOKS.values():
+        return UnknownHook(f"{name!r} is no hook; see huey_core.hookspecs for all")
+    return UnknownHook(
+        f"{name!r} is {'an observer: notify()' if name in OBSERVERS else 'no observer: call()'} calls it"
+    )
 
 
 def _blocked(plugins: Iterable[object]) -> dict[str, str]:

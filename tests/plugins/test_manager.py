@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 
 import pytest
@@ -129,9 +130,51 @@ def test_an_interrupt_in_an_observer_passes_through(manage):
         enqueue(manage(Interrupted()))
 
 
-def test_a_control_hook_is_not_called_as_an_observer(manage):
-    with pytest.raises(KeyError):
-        manage().notify(hookspecs.huey_before_enqueue, invoker=None, command=None)
+def no_hook(): ...
+
+
+@pytest.mark.parametrize(
+    ("way", "hook", "reason"),
+    [
+        ("notify", hookspecs.huey_before_enqueue, r"no observer: call\(\) calls it"),
+        ("call", hookspecs.huey_after_enqueue, r"an observer: notify\(\) calls it"),
+        ("call_all", hookspecs.huey_after_enqueue, r"an observer: notify\(\) calls it"),
+        ("notify", no_hook, "'no_hook' is no hook"),
+        ("call", no_hook, "'no_hook' is no hook"),
+        ("has", no_hook, "'no_hook' is no hook"),
+    ],
+)
+def test_an_unknown_hook_and_one_of_the_other_kind_are_refused(manage, way, hook, reason):
+    with pytest.raises(UnknownHook, match=reason):
+        getattr(manage(), way)(hook)
+
+
+def decorated(function):
+    @functools.wraps(function)
+    def inner(*args):
+        return function(*args)
+
+    return inner
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_control_hook_passes_its_arguments_by_position_however_many_implement_it(manage, others):
+    class Plugin:
+        @hookimpl
+        @decorated
+        def huey_before_enqueue(self, invoker, command):
+            seen.append((invoker, command))
+
+    class Other:
+        @hookimpl
+        def huey_before_enqueue(self): ...
+
+    seen = []
+    manager = manage(Plugin(), *[Other()] * others)
+
+    manager.call(hookspecs.huey_before_enqueue, invoker="invoker", command="command")
+
+    assert seen == [("invoker", "command")]
 
 
 def test_a_control_hook_may_raise(manage):
