@@ -141,8 +141,12 @@ class CommandRunner:
         except BaseException as error:  # noqa: BLE001 - a plugin may raise anything
             return self._raised(command, delivery, error, 0.0)
         try:
-            # Core's implementation, which comes last, always returns one.
-            execution: Execution = call(hookspecs.huey_execute, invoker=invoker, command=command)  # type: ignore[assignment]
+            execution = call(hookspecs.huey_execute, invoker=invoker, command=command)
+            if not isinstance(execution, Execution):
+                raise TypeError(
+                    f"a plugin's huey_execute returned {execution!r}, which is not Execution; a wrapper must return "
+                    "what it got from yield"
+                )
             execution.duration = time.perf_counter() - started
             result = self._result_of(command, execution)
         except KeyboardInterrupt:

@@ -287,3 +287,18 @@ def test_a_revocation_that_cannot_be_read_holds_up_its_own_command_only(unsure, 
     assert free().get(blocking=True, timeout=30) == "ran"
     eventually(lambda: unsure.queue.counts().scheduled == 1)
     assert waiting.get() is None
+
+
+class Forgetful:
+    @hookimpl(wrapper=True)
+    def huey_execute(self):
+        yield
+
+
+def test_a_wrapper_that_forgets_to_return_what_it_got_is_told_so(make_invoker, run):
+    invoker = make_invoker(plugins=[Forgetful()])
+
+    outcome = run(invoker, queue_command(invoker)(bill).command())
+
+    assert outcome.reason.startswith("TypeError: a plugin's huey_execute returned None")
+    assert "must return what it got from yield" in outcome.reason
