@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 from contextvars import ContextVar
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from huey_core.exceptions import NoCurrentCommand
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, MutableMapping
+    from collections.abc import MutableMapping
 
     from huey_core.backends.leased import Delivery
     from huey_core.commands.base import QueueCommand
@@ -55,9 +54,9 @@ class RunContext:
         return self._command.retries
 
     @property
-    def headers(self) -> Mapping[str, str]:
-        """The texts by name that travel with the message."""
-        return MappingProxyType(self._command.headers)
+    def headers(self) -> dict[str, str]:
+        """The texts by name that travel with the message; a copy, which may be passed on."""
+        return dict(self._command.headers)
 
     @property
     def enqueued_at(self) -> float | None:

@@ -130,10 +130,25 @@ def test_a_run_cannot_be_changed(eager):
         run = current_command()
         with pytest.raises(AttributeError):
             run.retries_left = 5
-        with pytest.raises(TypeError):
-            run.headers["trace"] = "2"
+        run.headers["trace"] = "2"
+        return run.headers
 
-    meddle()
+    assert meddle() == {}
+
+
+def test_a_command_can_pass_its_headers_on(eager):
+    @queue_command(eager)
+    def child(headers):
+        return headers
+
+    @queue_command(eager)
+    def parent():
+        return child(current_command().headers)
+
+    command = parent.command()
+    command.headers = {"trace": "1"}
+
+    assert eager.enqueue(command) == {"trace": "1"}
 
 
 def test_a_thread_knows_the_run_in_a_copy_of_its_context_only(eager):
