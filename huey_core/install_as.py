@@ -35,7 +35,7 @@ _GONE: Final = {
     "huey.backends.dummy": "take huey_memory.MemoryQueue and huey_memory.MemoryDataStore, or Invoker.from_url('memory://')",
     "huey.djhuey.conf": "manage.py run_huey reads HUEY_CONFIG by itself; huey.djhuey is huey_django",
     "huey.djhuey.management": "it belongs to huey_django: put that into INSTALLED_APPS and call manage.py run_huey",
-    "huey.registry": "take huey_core.commands.registry.default_registry, which has other methods",
+    "huey.registry": "take huey_core.commands.default_registry, which has other methods",
 }
 """Modules of the original API that are not there, with what to use instead."""
 
