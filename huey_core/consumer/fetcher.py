@@ -114,9 +114,9 @@ class Fetcher(Service):
             self.source.wake()
 
     def _cycle(self) -> None:
-        # Before anything is looked at: a worker that finishes from here on is not waited for below.
-        self._wanted.clear()
         self.outbox.flush()
+        # Before the pool is looked at: a worker that finishes from here on is not waited for below.
+        self._wanted.clear()
         room, target, ahead = self._room()
         room = self.poison.limit(room)
         self._low_water = target // 2
@@ -143,9 +143,8 @@ class Fetcher(Service):
             self.in_flight.add(deliveries, until)
             self.prefetch.weigh(max(len(one.data) for one in deliveries))
             self.pool.put(self._prepare(deliveries), self.runner)
-        elif left := self._room()[2]:
-            # Counted again: a worker may have taken all of it meanwhile, and then the next claim waits in the server.
-            self._wait_for_workers(left, target)
+        elif ahead:
+            self._wait_for_workers(ahead, target)
 
     def _prepare(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
         """Return what of a claim may run now. When that cannot be found out, all is given back."""

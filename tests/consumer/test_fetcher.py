@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 
 import pytest
 
@@ -174,3 +175,111 @@ def test_what_a_worker_finishes_just_before_a_claim_does_not_wait_for_the_end_of
     consumer.queues[0].fetcher._cycle()
 
     assert unsettled == [0]
+
+
+@pytest.fixture
+def consumer(invoker):
+    """A consumer that does not run, and whose fetch loop never looks up of its own accord."""
+    return Consumer(invoker, policy=Policy(stuck_after=2 * 3600.0), threads=1, initial_delay=0.001)
+
+
+@pytest.fixture
+def fetcher(consumer):
+    """The fetch loop of that consumer."""
+    return consumer.queues[0].fetcher
+
+
+def claimed(invoker, fetcher):
+    """A delivery that is in flight."""
+    invoker.queue.write(b"message")
+    deliveries = invoker.queue.claim(1, 60.0).deliveries
+    fetcher.in_flight.add(deliveries)
+    return deliveries[0]
+
+
+def test_a_worker_that_finishes_while_the_pool_is_looked_at_is_not_waited_for(invoker, consumer, fetcher, monkeypatch):
+    # With one worker and nothing prefetched, there is no room.
+    consumer.pool.put([claimed(invoker, fetcher)], fetcher.runner)
+
+    def unfinished():
+        # The worker finishes as soon as it was counted.
+        fetcher.note_idle_worker()
+        return 1
+
+    monkeypatch.setattr(consumer.pool, "unfinished", unfinished)
+    cycle = threading.Thread(target=fetcher._cycle, daemon=True)
+
+    cycle.start()
+    cycle.join(PATIENCE)
+
+    assert not cycle.is_alive()
+
+
+def test_the_first_claim_after_a_failed_one_does_not_wait_in_the_server(invoker, fetcher, monkeypatch):
+    waits = []
+
+    def claim(limit, lease, wait):
+        waits.append(wait)
+        if len(waits) == 1:
+            raise ConnectionError("the cable is out")
+        if len(waits) == 3:
+            fetcher.stop()
+        return Claim([], [])
+
+    monkeypatch.setattr(invoker.queue, "claim", claim)
+
+    fetcher.run()
+
+    assert [wait > 0 for wait in waits] == [True, False, True]
+
+
+def test_a_lease_counts_from_the_beginning_of_the_claim(invoker, consumer, fetcher, monkeypatch):
+    claim_really, asked = invoker.queue.claim, []
+
+    def claim(limit, lease, wait):
+        asked.append(time.monotonic())
+        found = claim_really(limit, lease, wait)
+        while time.monotonic() <= asked[0]:
+            pass
+        return found
+
+    monkeypatch.setattr(invoker.queue, "claim", claim)
+    invoker.queue.write(b"message")
+
+    fetcher._cycle()
+
+    [delivery] = fetcher.in_flight.all()
+    assert fetcher.in_flight.may_start(delivery, asked[0])
+    assert not fetcher.in_flight.may_start(delivery, asked[0] + fetcher.lease)
+
+
+def test_workers_settle_when_the_loop_has_ended(invoker, fetcher):
+    delivery = claimed(invoker, fetcher)
+    fetcher.stop()
+    fetcher.run()
+    fetcher.outbox.add(Ack(delivery))
+
+    fetcher.finished_one()
+
+    assert invoker.queue.counts().running == 0
+
+
+def test_what_a_worker_cannot_settle_wakes_the_loop(invoker, fetcher, monkeypatch):
+    delivery, woken = claimed(invoker, fetcher), []
+
+    def be_away(*arguments):
+        raise ConnectionError("the cable is out")
+
+    def claim(limit, lease, wait):
+        fetcher.outbox.add(Ack(delivery))
+        fetcher.finished_one()
+        return Claim([], [])
+
+    monkeypatch.setattr(invoker.queue, "settle", be_away)
+    monkeypatch.setattr(invoker.queue, "now", be_away)
+    monkeypatch.setattr(invoker.queue, "wake", lambda: woken.append(len(fetcher.outbox)))
+    monkeypatch.setattr(invoker.queue, "claim", claim)
+
+    fetcher._cycle()
+
+    assert woken == [1]
