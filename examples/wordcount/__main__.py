@@ -1,4 +1,4 @@
-"""The command line: finds a place for the queue and the files, and leaves the rest to the producer."""
+"""The command line: finds the queue and the files, and leaves the rest to the producer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 
 from huey_core.exceptions import QueueException
 
-from .places import redis_server, sqlite_file
+from .temporary_queues import redis_server, sqlite_file
 from .words import STANDARD_LIBRARY, source_files
 
 
@@ -38,8 +38,8 @@ def main(url: str | None, redis: bool, folder: Path, limit: int | None) -> None:
     """
     if url and redis:
         raise click.UsageError("give --url or --redis, not both")
-    with _place(url or os.environ.get("HUEY_URL"), redis) as place:
-        os.environ["HUEY_URL"] = place
+    with _queue_url(url or os.environ.get("HUEY_URL"), redis) as queue_url:
+        os.environ["HUEY_URL"] = queue_url
         # The application reads HUEY_URL when it is imported, here and in the consumers.
         from .producer import run
 
@@ -50,7 +50,7 @@ def main(url: str | None, redis: bool, folder: Path, limit: int | None) -> None:
     sys.exit(0 if right else 1)
 
 
-def _place(url: str | None, redis: bool) -> AbstractContextManager[str]:
+def _queue_url(url: str | None, redis: bool) -> AbstractContextManager[str]:
     if redis:
         return redis_server()
     return nullcontext(url) if url else sqlite_file()

@@ -1,4 +1,4 @@
-"""Places for the queue of the demo, each gone when its block ends."""
+"""Queues for the demo, each gone when its block ends."""
 
 from __future__ import annotations
 
