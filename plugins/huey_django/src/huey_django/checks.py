@@ -73,7 +73,7 @@ def check_settings(**_: Any) -> list[checks.CheckMessage]:
     try:
         invoker = project_invoker()
     except SettingsError as error:
-        return [_told(error)]
+        return [_as_check_error(error)]
     if invoker is not None:
         # Loaded now, because they may have hooks for what the next line does.
         invoker.plugins  # noqa: B018
@@ -81,12 +81,12 @@ def check_settings(**_: Any) -> list[checks.CheckMessage]:
         autodiscover()
     except _declaration_errors() as error:
         message = sentence(f"A command cannot be declared: {error}")
-        return [checks.Error(message, hint=_place(error), id="huey_django.E005")]
+        return [checks.Error(message, hint=_source_line(error), id="huey_django.E005")]
     found = _without_queue() if invoker is None else _unsupported(invoker)
     return [*found, *_without_database(), *_without_default_database()]
 
 
-def _told(error: SettingsError) -> checks.CheckMessage:
+def _as_check_error(error: SettingsError) -> checks.CheckMessage:
     return checks.Error(error.message, hint=error.hint, id=error.check_id)
 
 
@@ -99,7 +99,7 @@ def _declaration_errors() -> tuple[type[Exception], ...]:
     return (QueueException, InvalidTask)
 
 
-def _place(error: Exception) -> str:
+def _source_line(error: Exception) -> str:
     """The line of the project that an error comes from: the last one before our own code and Django's."""
     # A dataclass has methods from no file.
     others = ("<", *(str(Path(file).parent) for file in (huey_core.__file__, django.__file__, __file__)))
@@ -118,7 +118,7 @@ def _without_queue() -> Iterator[checks.CheckMessage]:
     periodic = [each for each in periodic_commands(default_registry) if _invoker_of(each) is None]
     decorated = [each for each in map(default_registry.get, default_registry) if _invoker_of(each) is PROJECT]
     for command_class in [*decorated, *periodic][:1]:
-        yield _told(no_queue(command_class.command_name))
+        yield _as_check_error(no_queue(command_class.command_name))
 
 
 def _unsupported(invoker: DjangoInvoker) -> Iterator[checks.CheckMessage]:

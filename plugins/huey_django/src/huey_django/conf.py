@@ -30,7 +30,7 @@ from huey_django.eager import EagerQueue
 __all__ = [
     "KEYS",
     "HueySettings",
-    "Place",
+    "Location",
     "SettingsError",
     "TaskAlias",
     "common_queue_name",
@@ -105,7 +105,7 @@ _COMMON_NAMES: Final = frozenset(
 """What projects call the package of their settings when they do not give it their own name."""
 
 _OF_ITS_OWN: Final = frozenset({"memory", "sqlite"})
-"""The schemes of places that no other project uses by accident."""
+"""The schemes of locations that no other project uses by accident."""
 
 EXAMPLE: Final = 'HUEY = "redis://localhost:6379/0"'
 
@@ -131,7 +131,7 @@ class SettingsError(ImproperlyConfigured):
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """Where a queue or a store is.
 
     Attributes:
@@ -162,9 +162,9 @@ class HueySettings:
         consumer: The settings of ``run_huey``, by their names in lower case.
     """
 
-    queue: Place
-    result_store: Place
-    task_store: Place
+    queue: Location
+    result_store: Location
+    task_store: Location
     always_eager: bool
     on_commit: bool | str
     invoker: Mapping[str, Any]
@@ -181,7 +181,7 @@ class HueySettings:
         values = {**KEYS, **given}
         queue = _queue(values)
         if is_url(queue.value):
-            # One URL is a place for everything, as it is for Invoker.from_url().
+            # One URL is a location for everything, as it is for Invoker.from_url().
             values = {**KEYS, "RESULT_STORE": queue.value, "TASK_STORE": queue.value, **given}
         arguments = {
             "SERIALIZER": "serializer",
@@ -216,8 +216,8 @@ class HueySettings:
         in_url = {option: read(said[option]) for option, read in _AS_SAID.items() if option in said}
         space = {"space": f"huey_django:{uuid4()}"}
 
-        def kept(place: Place) -> Place:
-            return place if place.value is None else replace(place, value=MemoryDataStore, connection=space)
+        def kept(location: Location) -> Location:
+            return location if location.value is None else replace(location, value=MemoryDataStore, connection=space)
 
         return replace(
             self,
@@ -246,11 +246,11 @@ class TaskAlias:
 
     Attributes:
         name: The alias.
-        has_place: Whether it says by itself where its queues are; otherwise they are beside the project's queue.
+        has_location: Whether it says by itself where its queues are; otherwise they are beside the project's queue.
     """
 
     name: str
-    has_place: bool
+    has_location: bool
 
 
 def task_aliases() -> list[TaskAlias]:
@@ -372,7 +372,7 @@ def is_on_commit(value: object) -> bool:
     return isinstance(value, bool) or (isinstance(value, str) and value in settings.DATABASES)
 
 
-def _queue(values: Mapping[str, Any]) -> Place:
+def _queue(values: Mapping[str, Any]) -> Location:
     value, name = values["QUEUE"], values["QUEUE_NAME"]
     if not is_url(value):
         return _built("QUEUE", values, name or default_queue_name())
@@ -381,10 +381,10 @@ def _queue(values: Mapping[str, Any]) -> Place:
         url = _with_option("QUEUE", url, "queue", name)
     elif "queue" not in dict(url.query):
         url = _with_option("QUEUE", url, "queue", default_queue_name())
-    return Place("QUEUE", hidden(url.render(hide_password=False)), dict(url.query)["queue"])
+    return Location("QUEUE", hidden(url.render(hide_password=False)), dict(url.query)["queue"])
 
 
-def _store(key: str, values: Mapping[str, Any], queue_name: str) -> Place:
+def _store(key: str, values: Mapping[str, Any], queue_name: str) -> Location:
     name = values[f"{key}_NAME"] or (STATE_PREFIX + queue_name if key == "TASK_STORE" else queue_name)
     if not is_url(values[key]):
         return _built(key, values, name)
@@ -398,10 +398,10 @@ def _store(key: str, values: Mapping[str, Any], queue_name: str) -> Place:
                 "Remove it, or set TASK_STORE to the dotted path of a class.",
             )
         url = _with_option(key, url, "results", values[f"{key}_NAME"])
-    return Place(key, hidden(url.render(hide_password=False)), name)
+    return Location(key, hidden(url.render(hide_password=False)), name)
 
 
-def _built(key: str, values: Mapping[str, Any], name: str) -> Place:
+def _built(key: str, values: Mapping[str, Any], name: str) -> Location:
     value = values[key]
     if not isinstance(value, str | type):
         # Without a queue, another error says more.
@@ -411,7 +411,7 @@ def _built(key: str, values: Mapping[str, Any], name: str) -> Place:
                     f"HUEY_CONFIG[{unused!r}] would not be used, because {key} names no class.",
                     f"Remove it, or set {key} to the dotted path of a class.",
                 )
-    return Place(key, value, name, values[f"{key}_CONNECTION"] or {})
+    return Location(key, value, name, values[f"{key}_CONNECTION"] or {})
 
 
 def _parsed(key: str, values: Mapping[str, Any]) -> BackendURL:

@@ -99,7 +99,7 @@ def invokers_to_serve(queues: Sequence[str] = ()) -> list[DjangoInvoker]:
             raise SettingsError(f"TASKS[{alias.name!r}]: {error.message}", error.hint, error.check_id) from error
     wanted = [invoker for name, invoker in known if not queues or name in queues]
     wanted.extend(get_invoker(name) for name in queues if name not in dict(known))
-    # An alias without a place of its own names the project's invokers once more.
+    # An alias without a location of its own names the project's invokers once more.
     return list(dict.fromkeys(wanted))
 
 

@@ -71,14 +71,14 @@ def queues() -> list[ProjectQueue]:
         SettingsError: A setting is missing or cannot be used.
     """
     own = project_invoker()
-    # An alias without a place of its own names the project's invokers once more, so the first name of each counts.
+    # An alias without a location of its own names the project's invokers once more, so the first name of each counts.
     found = {} if own is None else {own: ProjectQueue(DEFAULT_QUEUE, own, own.backends)}
     for alias in task_aliases():
         from django.tasks import task_backends
 
         tasks = cast("HueyBackend", task_backends[alias.name])
         for name, invoker in tasks.invokers().items():
-            key = f"{alias.name}:{name}" if alias.has_place else name
+            key = f"{alias.name}:{name}" if alias.has_location else name
             found.setdefault(invoker, ProjectQueue(key, invoker, tasks.invoker().backends))
     return list(found.values())
 
@@ -102,7 +102,7 @@ class Summary:
     problem: str = ""
 
     @property
-    def waits_in_vain(self) -> bool:
+    def lacks_consumer(self) -> bool:
         """Whether something is ready and nobody is there to run it."""
         return self.counts is not None and self.counts.ready > 0 and self.consumers is not None and not self.consumers
 

@@ -17,7 +17,7 @@ from huey_django.conf import NO_QUEUE, HueySettings, SettingsError, is_url, no_q
 from huey_django.invoker import DjangoInvoker
 
 if TYPE_CHECKING:
-    from huey_django.conf import Place
+    from huey_django.conf import Location
 
 __all__ = [
     "DEFAULT_QUEUE",
@@ -37,7 +37,7 @@ def get_invoker(queue: str = DEFAULT_QUEUE) -> DjangoInvoker:
     """The project's invoker. Nothing connects before it is used.
 
     Args:
-        queue: ``"default"`` for the queue that the settings name, or the name of another one at the same place, as
+        queue: ``"default"`` for the queue that the settings name, or the name of another one at the same location, as
             ``django.tasks`` has them: it is called ``QUEUE:name`` on the server and shares connections and result
             store with the default one.
 
@@ -62,7 +62,7 @@ def project_invokers() -> ProjectInvokers:
 
 
 def project_invoker() -> DjangoInvoker | None:
-    """The invoker of the queue that the settings name; ``None`` if they name none and every task has another place.
+    """The invoker of the queue that the settings name; ``None`` if they name none and every task has another location.
 
     Raises:
         SettingsError: As for :func:`get_invoker`.
@@ -71,7 +71,7 @@ def project_invoker() -> DjangoInvoker | None:
         return get_invoker()
     except SettingsError as error:
         aliases = task_aliases()
-        if error.check_id == NO_QUEUE and aliases and all(alias.has_place for alias in aliases):
+        if error.check_id == NO_QUEUE and aliases and all(alias.has_location for alias in aliases):
             return None
         raise
 
@@ -167,37 +167,37 @@ class ProjectInvokers:
             check_arguments=default.check_arguments,
         )
 
-    def _beside(self, place: Place, name: str, kind: type[BaseQueue] | type[BaseDataStore]) -> Any:
-        """Another queue or store at the same place; over the same connections, where it is a URL."""
-        if is_url(place.value):
-            url = BackendURL.parse(place.value)
+    def _beside(self, location: Location, name: str, kind: type[BaseQueue] | type[BaseDataStore]) -> Any:
+        """Another queue or store at the same location; over the same connections, where it is a URL."""
+        if is_url(location.value):
+            url = BackendURL.parse(location.value)
             backend = next(one for one in self._invokers[DEFAULT_QUEUE].backends if one.url == url)
             return backend.queue(name) if kind is BaseQueue else backend.data_store(name)
-        if isinstance(place.value, kind):
+        if isinstance(location.value, kind):
             raise SettingsError(
-                f"HUEY_CONFIG[{place.key!r}] is an object, so there is none of another name beside it.",
-                f"Give a URL, or the dotted path of a class and {place.key}_CONNECTION, to have more queues than one.",
+                f"HUEY_CONFIG[{location.key!r}] is an object, so there is none of another name beside it.",
+                f"Give a URL, or the dotted path of a class and {location.key}_CONNECTION, to have several queues.",
                 check_id="huey_django.E003",
             )
-        return _opened(replace(place, name=name), kind)
+        return _opened(replace(location, name=name), kind)
 
 
-def _opened(place: Place, kind: type[BaseQueue] | type[BaseDataStore]) -> Any:
-    """The queue or store at a place; a URL is left to the invoker, which lets equal ones share connections."""
-    value = place.value
+def _opened(location: Location, kind: type[BaseQueue] | type[BaseDataStore]) -> Any:
+    """The queue or store at a location; a URL is left to the invoker, which lets equal ones share connections."""
+    value = location.value
     if value is None or is_url(value) or isinstance(value, kind):
         return value
     try:
-        made = (import_string(value) if isinstance(value, str) else value)(place.name, **place.connection)
+        made = (import_string(value) if isinstance(value, str) else value)(location.name, **location.connection)
     except (ImportError, TypeError, ValueError, QueueException) as error:
         raise SettingsError(
-            sentence(f"HUEY_CONFIG[{place.key!r}] cannot be used: {error}"),
+            sentence(f"HUEY_CONFIG[{location.key!r}] cannot be used: {error}"),
             "Give a URL, the dotted path of a class, or an instance.",
             check_id="huey_django.E003",
         ) from error
     if not isinstance(made, kind):
         raise SettingsError(
-            f"HUEY_CONFIG[{place.key!r}] makes a {type(made).__name__}, which is no {kind.__name__}.",
+            f"HUEY_CONFIG[{location.key!r}] makes a {type(made).__name__}, which is no {kind.__name__}.",
             check_id="huey_django.E003",
         )
     return made

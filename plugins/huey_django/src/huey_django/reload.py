@@ -2,7 +2,7 @@
 
 Django's own ``run_with_reloader`` ends the process wherever it is, which would cut running commands off. A SIGHUP lets
 them finish and starts the same command line again. What could not start, such as a file that is half written or a
-setting that is misspelt, is tried in another process first, and until it is mended the consumer goes on with what it
+setting that is misspelt, is tried in another process first, and until it is fixed the consumer goes on with what it
 has.
 
 What is saved between that and the new start, or is broken when the command is called, finds nobody who could go on. The
@@ -132,7 +132,7 @@ def start_or_wait(start: Callable[[], None]) -> None:
         return
     sys.stderr.write("The project cannot be loaded. Waiting for a file to change.\n")
     sys.stderr.flush()
-    # What was saved during the attempt may be what mends it, and costs one more attempt if it is not.
+    # What was saved during the attempt may be what fixes it, and costs one more attempt if it is not.
     while not any(time_of > began - _CLOCKS for time_of in map(_changed, _files())):
         time.sleep(0.25)
     start_again()
@@ -169,19 +169,19 @@ def _discard(names: object) -> None:
 def _command_line(original: list[str], arguments: list[str]) -> tuple[list[str], list[str]]:
     """Split what Python was called with into options of Python, and a program with its arguments."""
     if LAUNCH in original:
-        place = original.index(LAUNCH)
-        return original[1 : place - 1], original[place + 1 :]
+        index = original.index(LAUNCH)
+        return original[1 : index - 1], original[index + 1 :]
     # Of a script that is all of sys.argv, of a module all but the first.
-    place = len(original) - len(arguments)
-    if original[place:] == arguments:
-        return original[1:place], original[place:]
-    if original[place].startswith("-m"):
-        return original[1:place], ["-m", original[place][2:], *original[place + 1 :]]
-    return original[1 : place - 1], original[place - 1 :]
+    index = len(original) - len(arguments)
+    if original[index:] == arguments:
+        return original[1:index], original[index:]
+    if original[index].startswith("-m"):
+        return original[1:index], ["-m", original[index][2:], *original[index + 1 :]]
+    return original[1 : index - 1], original[index - 1 :]
 
 
 def _files() -> set[Path]:
-    """The files of which a change may mend what could not be loaded: those that were, and all beside them."""
+    """The files of which a change may fix what could not be loaded: those that were, and all beside them."""
     found = {Path(file) for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None))}
     folders = {file.parent for file in found} | {Path(path) for path in sys.path if path}
     return found.union(*(folder.glob("*.py") for folder in folders))

@@ -26,7 +26,7 @@ from huey_core.secret import hidden, with_secrets_hidden
 from huey_core.text import closest
 from huey_django.conf import (
     HueySettings,
-    Place,
+    Location,
     SettingsError,
     default_queue_name,
     is_on_commit,
@@ -50,7 +50,7 @@ class BackendOptions:
     """The options of a backend.
 
     Attributes:
-        url: Where its queues are; ``None`` for the project's place.
+        url: Where its queues are; ``None`` for the project's location.
         on_commit: Which transaction tasks wait for; ``None`` for what the project says.
         command: The options of its tasks.
     """
@@ -107,14 +107,14 @@ def invokers_at(url: str) -> ProjectInvokers:
     url = hidden(url)
     with _lock():
         if url not in _by_url:
-            settings, place = HueySettings.load(), _place_of(url)
-            its_own = replace(settings, queue=place, result_store=place, task_store=place)
-            _by_url[url] = None if _are_same(place, settings.queue) else ProjectInvokers(its_own)
+            settings, location = HueySettings.load(), _location_of(url)
+            its_own = replace(settings, queue=location, result_store=location, task_store=location)
+            _by_url[url] = None if _are_same(location, settings.queue) else ProjectInvokers(its_own)
         found = _by_url[url]
     return project_invokers() if found is None else found
 
 
-def _place_of(url: str) -> Place:
+def _location_of(url: str) -> Location:
     url = hidden(url)
     try:
         parsed = BackendURL.parse(url)
@@ -124,12 +124,12 @@ def _place_of(url: str) -> Place:
     if name is None:
         name = default_queue_name()
         parsed = replace(parsed, query=(*parsed.query, ("queue", name)))
-    return Place("OPTIONS['URL']", hidden(parsed.render(hide_password=False)), name)
+    return Location("OPTIONS['URL']", hidden(parsed.render(hide_password=False)), name)
 
 
-def _are_same(place: Place, other: Place) -> bool:
-    """Whether two places have the same URL, in whatever order its options are written."""
-    return is_url(other.value) and _unordered(place.value) == _unordered(other.value)
+def _are_same(location: Location, other: Location) -> bool:
+    """Whether two locations have the same URL, in whatever order its options are written."""
+    return is_url(other.value) and _unordered(location.value) == _unordered(other.value)
 
 
 def _unordered(url: str) -> BackendURL:

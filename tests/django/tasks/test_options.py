@@ -1,4 +1,4 @@
-"""Where the queues of an alias are: at a place of its own, or at the project's, of which no two invokers are made."""
+"""Where the queues of an alias are: at a location of its own, or at that of the project, with the same invokers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SAME = [
 
 
 @pytest.mark.parametrize(("project", "alias"), SAME)
-def test_the_place_of_the_project_written_out_is_the_place_of_the_project(
+def test_the_location_of_the_project_written_out_is_that_of_the_project(
     settings, configure, monkeypatch, project, alias
 ):
     monkeypatch.setitem(settings.DATABASES, "default", {"ENGINE": "a.postgresql", "NAME": "site"})
@@ -51,7 +51,7 @@ def test_results_are_then_where_the_project_keeps_them(settings, configure):
 @pytest.mark.parametrize(
     "alias", ["memory://same?queue=store", "memory://other?queue=shop", "sqlite:////tmp/never-made"]
 )
-def test_another_place_or_name_is_another_queue(settings, configure, alias):
+def test_another_location_or_name_is_another_queue(settings, configure, alias):
     settings.HUEY = "memory://same?queue=shop"
     assert configure(alias).invoker() is not get_invoker()
 
@@ -67,7 +67,7 @@ def test_the_settings_are_followed_when_the_project_moves(settings, configure):
 
 
 def test_tasks_are_run_by_a_consumer_that_their_alias_does_not_know(settings, configure, tmp_path, finished):
-    # The same place, which nobody can see in the URLs.
+    # The same location, which nobody can see in the URLs.
     settings.HUEY = f"sqlite:///{tmp_path}/queue.sqlite3?queue=shop"
     configure(f"sqlite:///{tmp_path}/../{tmp_path.name}/queue.sqlite3?queue=shop")
     [consumer] = [each for each in make_consumers(["default"], CONFIG) if each.invoker is get_invoker()]
