@@ -130,12 +130,12 @@ class CommandFunction(Generic[P, R, Handle]):
         except TypeError:
             self._check_incomplete(signature, args, kwargs)
         else:
-            command.fitting = command.data
+            command.checked_data = command.data
         return command
 
     def _check_incomplete(self, signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         try:
-            signature.takes_some(*args, **kwargs)
+            signature.takes_partial(*args, **kwargs)
         except TypeError:
             # Asked no sooner, because a deferred invoker may not be there yet.
             if self.invoker.check_arguments:

@@ -137,8 +137,8 @@ class QueueCommand:
         if "command_name" not in cls.__dict__:
             cls.command_name = dotted_name(cls)
         if declare:
-            for tell in on_declaration:
-                tell(cls)
+            for callback in on_declaration:
+                callback(cls)
 
     def __init__(
         self,
@@ -306,11 +306,11 @@ class FunctionCommand(QueueCommand, Generic[R_co], declare=False):
         function: The function.
         signature: The calls that it takes.
         option_names: What is given to ``.using(...)`` and not to the function.
-        fitting: The data that were found to fit the function, which need not be asked again.
+        checked_data: The data whose arguments were checked already.
     """
 
     keeps_changes = False
-    fitting: Any = None
+    checked_data: Any = None
 
     function: ClassVar[Callable[..., Any]]
     signature: ClassVar[Signature] = TAKES_EVERY_CALL

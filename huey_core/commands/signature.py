@@ -49,14 +49,14 @@ class Signature:
     Attributes:
         takes: Called with the arguments of a call that the function does not take, it raises a ``TypeError``. It costs
             every call something, so it is called as it is.
-        takes_some: The same for a call that may lack arguments.
+        takes_partial: The same for a call that may lack arguments.
     """
 
-    __slots__ = ("takes", "takes_some")
+    __slots__ = ("takes", "takes_partial")
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.takes = _stub(function, lenient=False)
-        self.takes_some = _stub(function, lenient=True)
+        self.takes_partial = _stub(function, lenient=True)
 
     def check(self, args: Iterable[Any], kwargs: Mapping[str, Any], options: Collection[str] = ()) -> None:
         """Refuse a call that the function does not take, in words that help.
@@ -83,7 +83,7 @@ class Signature:
 
     def _takes_keyword(self, name: str) -> bool:
         try:
-            self.takes_some(**{name: None})
+            self.takes_partial(**{name: None})
         except TypeError:
             return False
         return True

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from huey_core.commands.options import names_in_key
 from huey_core.exceptions import ConfigurationError, EncodeError
-from huey_core.serializers.canonical import canonical_text, stable
+from huey_core.serializers.canonical import canonical, canonical_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,7 +46,7 @@ def key_of_value(made: Any) -> str | None:
         ConfigurationError: Its text is not the same in every process.
     """
     try:
-        return None if made is None else str(stable(made))
+        return None if made is None else str(canonical(made))
     except EncodeError as error:
         raise ConfigurationError(f"the function of unique_key= must return a text, not {error}") from error
 
@@ -66,11 +66,11 @@ def key_of_all(arguments: Mapping[str, Any]) -> str:
         ) from error
 
 
-class _StableFormatter(Formatter):
+class _CanonicalFormatter(Formatter):
     def get_field(self, field_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         value, first = super().get_field(field_name, args, kwargs)
-        return stable(value), first
+        return canonical(value), first
 
 
-_FORMATTER: Final = _StableFormatter()
+_FORMATTER: Final = _CanonicalFormatter()
 _names: Final = lru_cache(maxsize=1024)(names_in_key)

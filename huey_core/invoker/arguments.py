@@ -20,7 +20,7 @@ def check_command(value: object, arguments: bool) -> None:
         TypeError: The message says how a command is made, or what Python says of the call.
     """
     if isinstance(value, FunctionCommand):
-        if arguments and value.fitting is not value.data and value.received is None:
+        if arguments and value.checked_data is not value.data and value.received is None:
             value.check_arguments()
     elif not isinstance(value, QueueCommand):
         raise TypeError(

@@ -67,7 +67,7 @@ R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
 
-class Enqueued(Protocol[R_co]):
+class CommandReturning(Protocol[R_co]):
     """A :class:`QueueCommand`, by what its ``execute`` says that it returns."""
 
     command_name: ClassVar[str]
@@ -76,10 +76,10 @@ class Enqueued(Protocol[R_co]):
         """Do the work, and return the result."""
 
 
-class InvokerItself(Protocol):
+class ExactInvoker(Protocol):
     """An :class:`Invoker`, and none of its subclasses: their method does not take every invoker."""
 
-    def _takes(self, other: Invoker[Any], /) -> None: ...
+    def _accepts(self, other: Invoker[Any], /) -> None: ...
 
 
 class Invoker(Generic[StoreT_co]):
@@ -126,7 +126,7 @@ class Invoker(Generic[StoreT_co]):
 
     if TYPE_CHECKING:
         # For from_url(): what an object may do says nothing of the class itself.
-        def _takes(self, other: Self, /) -> None: ...
+        def _accepts(self, other: Self, /) -> None: ...
 
     def __init__(
         self,
@@ -185,7 +185,7 @@ class Invoker(Generic[StoreT_co]):
 
     @overload
     @classmethod
-    def from_url(cls: type[InvokerItself], url: str, **settings: Any) -> Invoker[BaseDataStore]: ...
+    def from_url(cls: type[ExactInvoker], url: str, **settings: Any) -> Invoker[BaseDataStore]: ...
 
     @overload
     @classmethod
@@ -212,7 +212,7 @@ class Invoker(Generic[StoreT_co]):
 
     @overload
     @classmethod
-    def from_env(cls: type[InvokerItself], variable: str = "HUEY_URL", **settings: Any) -> Invoker[BaseDataStore]: ...
+    def from_env(cls: type[ExactInvoker], variable: str = "HUEY_URL", **settings: Any) -> Invoker[BaseDataStore]: ...
 
     @overload
     @classmethod
@@ -292,16 +292,16 @@ class Invoker(Generic[StoreT_co]):
             raise Unsupported("result_ttl= needs a result store that forgets values by itself ('ttl')")
 
     @overload
-    def enqueue(self: Invoker[BaseDataStore], command: Enqueued[Coroutine[Any, Any, R]]) -> AsyncData[R]: ...
+    def enqueue(self: Invoker[BaseDataStore], command: CommandReturning[Coroutine[Any, Any, R]]) -> AsyncData[R]: ...
 
     @overload
-    def enqueue(self: Invoker[BaseDataStore], command: Enqueued[R]) -> AsyncData[R]: ...
+    def enqueue(self: Invoker[BaseDataStore], command: CommandReturning[R]) -> AsyncData[R]: ...
 
     @overload
-    def enqueue(self, command: Enqueued[Coroutine[Any, Any, R]]) -> AsyncData[R] | None: ...
+    def enqueue(self, command: CommandReturning[Coroutine[Any, Any, R]]) -> AsyncData[R] | None: ...
 
     @overload
-    def enqueue(self, command: Enqueued[R]) -> AsyncData[R] | None: ...
+    def enqueue(self, command: CommandReturning[R]) -> AsyncData[R] | None: ...
 
     def enqueue(self, command: Any) -> Any:
         """Write a command to the queue.
@@ -322,17 +322,19 @@ class Invoker(Generic[StoreT_co]):
 
     @overload
     def enqueue_many(
-        self: Invoker[BaseDataStore], commands: Iterable[Enqueued[Coroutine[Any, Any, R]]]
+        self: Invoker[BaseDataStore], commands: Iterable[CommandReturning[Coroutine[Any, Any, R]]]
     ) -> list[AsyncData[R]]: ...
 
     @overload
-    def enqueue_many(self: Invoker[BaseDataStore], commands: Iterable[Enqueued[R]]) -> list[AsyncData[R]]: ...
+    def enqueue_many(self: Invoker[BaseDataStore], commands: Iterable[CommandReturning[R]]) -> list[AsyncData[R]]: ...
 
     @overload
-    def enqueue_many(self, commands: Iterable[Enqueued[Coroutine[Any, Any, R]]]) -> list[AsyncData[R]] | list[None]: ...
+    def enqueue_many(
+        self, commands: Iterable[CommandReturning[Coroutine[Any, Any, R]]]
+    ) -> list[AsyncData[R]] | list[None]: ...
 
     @overload
-    def enqueue_many(self, commands: Iterable[Enqueued[R]]) -> list[AsyncData[R]] | list[None]: ...
+    def enqueue_many(self, commands: Iterable[CommandReturning[R]]) -> list[AsyncData[R]] | list[None]: ...
 
     def enqueue_many(self, commands: Iterable[Any]) -> list[Any]:
         """Write several commands in as few round trips as the backend allows; see :meth:`enqueue`.

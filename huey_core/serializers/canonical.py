@@ -8,7 +8,7 @@ from typing import Any, Final
 from huey_core.exceptions import EncodeError
 from huey_core.serializers._tagging import Refused, Tagger, registered_fields
 
-__all__ = ["canonical_text", "stable"]
+__all__ = ["canonical", "canonical_text"]
 
 _CONTAINERS: Final = frozenset({list, tuple, dict, set, frozenset})
 
@@ -39,7 +39,7 @@ def canonical_text(value: Any) -> str:
         raise EncodeError(f"a value that json cannot have: {error}") from error
 
 
-def stable(value: Any) -> Any:
+def canonical(value: Any) -> Any:
     """Return something whose ``str()`` is the same in every process: the value itself, or its text.
 
     Raises:

@@ -128,7 +128,7 @@ def test_an_incomplete_call_is_refused_only_when_nothing_could_complete_it(funct
         for count, names in CALLS
     }
 
-    assert {call: refusal(Signature(function).takes_some, *call) is None for call in CALLS} == expected
+    assert {call: refusal(Signature(function).takes_partial, *call) is None for call in CALLS} == expected
 
 
 @pytest.mark.parametrize(
