@@ -49,7 +49,7 @@ _ROLE: Final = re.compile(r":\w+:`~?([\w.]+\.)?(\w+)`")
 
 @dataclass(frozen=True)
 class Hook:
-    """A hook as its specification tells of it.
+    """A hook as its specification describes it.
 
     Attributes:
         name: Its name.

@@ -1,4 +1,4 @@
-"""What a consumer held and had done at one moment: values, and no windows on numbers that go on changing."""
+"""What a consumer had in flight and had done at one moment: values, and no windows on numbers that go on changing."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Stats:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a consumer held at one moment.
+    """What a consumer had in flight at one moment.
 
     Attributes:
         name: The consumer's name: host, process and a number.

@@ -20,7 +20,7 @@ def two_cores() -> tuple[int, int] | tuple[None, None]:
 
 
 def pin(process_id: int, core: int | None) -> None:
-    """Let a process run on one core only; ``None`` leaves it alone. A process that ends meanwhile is no trouble."""
+    """Let a process run on one core only; ``None`` leaves it alone. A process that ends meanwhile is ignored."""
     if core is not None:
         with suppress(ProcessLookupError):
             os.sched_setaffinity(process_id, {core})

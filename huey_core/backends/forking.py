@@ -1,7 +1,7 @@
 """What a process that forks must not share with its parent: connections, locks, threads.
 
-A backend whose messages outlive the process must work in the parent and in the child of a fork. Python tells of its own
-forks only: a server in C that loads the application and then forks, as uWSGI does, tells nobody. So whatever belongs to
+A backend whose messages outlive the process must work in the parent and in the child of a fork. Python announces its
+own forks only: a server in C that loads the application and then forks, as uWSGI does, announces none. What belongs to
 one process is kept in a :class:`PerProcess`, which looks at the process id each time it is asked. :class:`ForkAware` is
 for what has to be done before a fork, and cannot be relied upon alone.
 """

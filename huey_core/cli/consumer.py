@@ -72,7 +72,7 @@ class _Seconds(click.FloatRange):
 @click.option(
     "--log-commands/--no-log-commands", default=None, help="Whether to log each command that ended, at the level INFO."
 )
-@click.option("--lease", type=_Seconds(min=1), metavar="SECONDS", help="How long a message is held unrenewed.")
+@click.option("--lease", type=_Seconds(min=1), metavar="SECONDS", help="How long a lease lasts unless it is renewed.")
 @click.option("--prefetch", type=click.IntRange(min=0), help="The most messages to prefetch for quick workers.")
 @click.option(
     "--shutdown-timeout", type=_Seconds(min=0), metavar="SECONDS", help="How long running commands may finish."
@@ -105,16 +105,16 @@ def _load(path: str) -> tuple[type[BaseConfiguration], Invoker]:
     try:
         return load_configuration(path)
     except QueueException as error:
-        place = _place(_inside_the_import(error.__traceback__))
-        if place is None:
+        line = _application_line(_inside_the_import(error.__traceback__))
+        if line is None:
             raise
-        raise ConfigurationError(f"{error}; see {place}") from error
+        raise ConfigurationError(f"{error}; see {line}") from error
     except Exception as error:  # noqa: BLE001 - the modules may raise anything
         traceback.print_exception(type(error), error, _inside_the_import(error.__traceback__))
         sys.exit(1)
 
 
-def _place(frame: TracebackType | None) -> str | None:
+def _application_line(frame: TracebackType | None) -> str | None:
     """The last line of the application before core's own frames, if an application is what the traceback begins in."""
     found = None
     while frame is not None and _package(frame) != "huey_core":

@@ -82,7 +82,7 @@ def check_choices() -> Finding:
     try:
         choices = chosen_distributions()
     except ConfigurationError as error:
-        return Finding("choices", Level.FAIL, str(error), f"mend or unset {CHOICE}")
+        return Finding("choices", Level.FAIL, str(error), f"fix or unset {CHOICE}")
     described = ", ".join(f"{name} by {distribution}" for name, distribution in choices.items())
     sentence = f"{CHOICE} has {described}" if choices else "none"
     return Finding("choices", Level.OK, sentence, facts={"choices": choices})

@@ -64,7 +64,7 @@ def server_findings(url: str) -> Iterator[Finding]:
         target = Target(backend, opened.queue(url), opened.task_store(url))
     # What a plugin makes of its URL is its own code.
     except Exception as error:  # noqa: BLE001
-        yield Finding("URL", Level.FAIL, _reason(error, url), "mend the URL, or install what serves it")
+        yield Finding("URL", Level.FAIL, _reason(error, url), "fix the URL, or install what serves it")
     else:
         yield Finding("URL", Level.OK, str(backend.url), facts={"url": str(backend.url)})
         yield from _target_findings(target)
@@ -214,7 +214,7 @@ def describe_consumer(consumer: ConsumerRecord, target: Target) -> Finding:
     check, facts = f"consumer {consumer.name}", {**asdict(consumer), "seen_seconds_ago": age}
     if consumer.hook_faults:
         sentence += "".join(f"; {faults}" for faults in consumer.hook_faults)
-        advice = "look for the plugin in the consumer's log, and mend or block it"
+        advice = "look for the plugin in the consumer's log, and fix or block it"
         return Finding(check, Level.WARN, sentence, advice, facts)
     return Finding(check, Level.OK, sentence, facts=facts)
 
@@ -249,7 +249,7 @@ def _attempt(check: str, look: Callable[[Target], Finding], target: Target) -> F
     try:
         return look(target)
     except (ConfigurationError, PluginException) as error:
-        advice = "no server is at fault: mend what it names, in the URL, the environment or what is installed"
+        advice = "no server is at fault: fix what it names, in the URL, the environment or what is installed"
         return Finding(check, Level.FAIL, _shown(error, target.backend.url), advice)
     except Exception as error:  # noqa: BLE001 - a driver may raise anything
         reason = _shown(error, target.backend.url)
@@ -330,7 +330,7 @@ def _waited(queue: BaseQueue) -> float | None:
     if not isinstance(queue, LeasedQueue) or Capability.INSPECT not in queue.capabilities:
         return None
     now = queue.now()
-    # What has fallen due, and what a consumer left behind, is ready when a claim comes by.
+    # What has fallen due, and what a dead consumer had in flight, is ready when a claim comes by.
     since = [each.due for state in (State.SCHEDULED, State.RUNNING) for each in queue.peek(state, 0, 1)]
     for each in queue.peek(State.READY, 0, _LISTED):
         header = MessageFacts.read(each).header

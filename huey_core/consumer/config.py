@@ -39,7 +39,7 @@ class BaseConfiguration:
         PERIODIC: Whether this consumer runs periodic commands. It may be on in every consumer.
         WORKER_TYPE: ``"thread"``.
         THREADS: How many commands run at once.
-        LEASE: Seconds for which a message is held before the lease is renewed; ``None`` takes the invoker's.
+        LEASE: Seconds that a lease lasts unless it is renewed; ``None`` takes the invoker's.
         PREFETCH: The most messages to prefetch, when commands are quick.
         SHUTDOWN_TIMEOUT: Seconds that running commands have to finish when the consumer is told to stop.
         UNREADABLE_DELAY: Seconds after which a message that cannot be read, or whose command is unknown, is looked at

@@ -41,14 +41,14 @@ class InFlight:
         """Note when the lease ends, at the earliest, of a delivery that may have been settled meanwhile."""
         key = delivery.message_id, delivery.receipt
         with self._lock:
-            if (held := self._by_receipt.get(key)) is not None:
-                self._by_receipt[key] = delivery, max(until, held[1])
+            if (known := self._by_receipt.get(key)) is not None:
+                self._by_receipt[key] = delivery, max(until, known[1])
 
     def may_start(self, delivery: Delivery, now: float) -> bool:
         """Whether the lease of a delivery has surely not ended at ``now``, on the monotonic clock."""
         with self._lock:
-            held = self._by_receipt.get((delivery.message_id, delivery.receipt))
-        return held is not None and now < held[1]
+            known = self._by_receipt.get((delivery.message_id, delivery.receipt))
+        return known is not None and now < known[1]
 
     def discard(self, delivery: Delivery) -> None:
         """Let go of a delivery that ends without an outcome of ours."""
@@ -58,8 +58,8 @@ class InFlight:
     def ours(self, outcomes: Iterable[Outcome]) -> list[Outcome]:
         """Those of the outcomes whose deliveries are in flight."""
         with self._lock:
-            held = self._by_receipt
-            return [one for one in outcomes if (one.delivery.message_id, one.delivery.receipt) in held]
+            known = self._by_receipt
+            return [one for one in outcomes if (one.delivery.message_id, one.delivery.receipt) in known]
 
     def settled(self, outcomes: Sequence[Outcome]) -> None:
         """Let go of deliveries whose outcomes were written."""

@@ -1,8 +1,9 @@
 """Keeps a command that kills its consumer from taking its neighbours with it.
 
-Every message that a killed consumer held has used up one of its deliveries, the innocent ones included. A message on
-its last delivery is therefore held without any other redelivered one beside it: if it is the guilty one, nobody else
-reaches the end of its deliveries by its fault, and if it is not, the guilty one is not there to bring it down.
+Every message that a killed consumer had in flight has used up one of its deliveries, the innocent ones included. A
+message on its last delivery is therefore not in flight with any other redelivered one beside it: if it is the guilty
+one, nobody else reaches the end of its deliveries by its fault, and if it is not, the guilty one is not there to bring
+it down.
 
 What this costs is kept small. Where one such message came, others follow as a rule, and they are claimed singly instead
 of being claimed and given back. Most commands end within a moment, so for a moment nothing is claimed beside it; after
@@ -32,12 +33,12 @@ class PoisonIsolation:
 
     max_deliveries: int
     """The number of the last delivery. With 1, every delivery is the last and nothing is set apart."""
-    held: InFlight
+    in_flight: InFlight
     may_kill: Callable[[Delivery], bool] = lambda delivery: True
     """Whether a delivery could end this process at all, which takes that it is run here."""
     patience: float = 60.0
-    """Seconds for which no redelivered message is held beside it. A command that takes longer than that is likely to be
-    long, not deadly, and the others are not to wait for its sake."""
+    """Seconds for which no redelivered message is in flight beside it. A command that takes longer than that is likely
+    to be long, not deadly, and the others are not to wait for its sake."""
     clock: Callable[[], float] = time.monotonic
     _: KW_ONLY
     alone: float = POLICY.alone
@@ -50,15 +51,15 @@ class PoisonIsolation:
 
     def limit(self, room: int) -> int:
         """How many messages may be claimed now, of the ``room`` that there is for them."""
-        if self._held_suspect() is not None:
+        if self._suspect_in_flight() is not None:
             return room if self.clock() > max(self._since + self.alone, self._not_before) else 0
         return min(room, 1) if self._singly else room
 
     def divide(self, deliveries: Sequence[Delivery]) -> tuple[Sequence[Delivery], Sequence[Delivery]]:
-        """Divide what was just claimed into what may be held together, and what must be given back before that runs."""
+        """Divide what was just claimed into what may be in flight together, and what must be given back before it."""
         if self.max_deliveries == 1:
             return deliveries, []
-        suspect = self._held_suspect()
+        suspect = self._suspect_in_flight()
         if suspect is None:
             last = (one for one in deliveries if one.attempt >= self.max_deliveries and self.may_kill(one))
             suspect = next(last, None)
@@ -77,13 +78,13 @@ class PoisonIsolation:
         return kept, apart
 
     def has_run(self, delivery: Delivery) -> None:
-        """Say that a delivery is over, though it may be held for a while until its outcome is written."""
+        """Say that a delivery is over, though it may be in flight for a while until its outcome is written."""
         if delivery is self._suspect:
             self._suspect = None
 
-    def _held_suspect(self) -> Delivery | None:
+    def _suspect_in_flight(self) -> Delivery | None:
         suspect = self._suspect
-        if suspect is None or suspect not in self.held or self.clock() - self._since > self.patience:
+        if suspect is None or suspect not in self.in_flight or self.clock() - self._since > self.patience:
             self._suspect = None
             return None
         return suspect

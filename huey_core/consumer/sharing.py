@@ -31,10 +31,10 @@ def share_queue(one: CommandInvoker, other: CommandInvoker) -> bool:
         return True
     if type(one.queue) is not type(other.queue) or one.queue.name != other.queue.name:
         return False
-    return not one.backends or not other.backends or _place(one) == _place(other)
+    return not one.backends or not other.backends or _server_and_database(one) == _server_and_database(other)
 
 
-def _place(invoker: CommandInvoker) -> tuple[object, ...]:
+def _server_and_database(invoker: CommandInvoker) -> tuple[object, ...]:
     """Where an invoker's queue is: of its URL, what does not say how to log in or how to work with it."""
     url = invoker.backends[0].url
     own_options = sorted((name, value) for name, value in url.query if name not in _COMMON)
@@ -46,13 +46,13 @@ def serializer_conflicts(invoker: Invoker) -> Iterator[str]:
     for caller, names in _other_callers(invoker):
         if caller.serializer.name not in invoker.accepted:
             yield (
-                f"never run here: {names}, decorated for an invoker that writes {caller.serializer.name!r}; that of "
-                f"the consumer, which is another one, accepts {', '.join(invoker.accepted)} only; {_ADVICE}"
+                f"the consumer cannot read {names}: their invoker's serializer is {caller.serializer.name!r}, and the "
+                f"consumer's invoker, which is another one, accepts only {', '.join(invoker.accepted)}; {_ADVICE}"
             )
         elif invoker.serializer.name not in caller.accepted:
             yield (
-                f"unreadable for callers: the results of {names}, decorated for an invoker that accepts "
-                f"{', '.join(caller.accepted)} only; that of the consumer, which is another one, writes "
+                f"callers cannot read the results of {names}: their invoker accepts only "
+                f"{', '.join(caller.accepted)}, and the serializer of the consumer's invoker, which is another one, is "
                 f"{invoker.serializer.name!r}; {_ADVICE}"
             )
 
@@ -62,8 +62,9 @@ def store_conflicts(invoker: Invoker) -> Iterator[str]:
     for caller, names in _other_callers(invoker):
         if caller.result_store is not None and invoker.result_store is None:
             yield (
-                f"waited for in vain: {names}, decorated for an invoker with a result store; that of the consumer, "
-                "which is another one, has none; set RESULT_STORE in the configuration, or INVOKER to the application's"
+                f"no results of {names} are stored, though callers may wait: their invoker has a result store, "
+                "and the consumer's invoker, which is another one, has none; set RESULT_STORE in the configuration, or "
+                "INVOKER to the application's"
             )
 
 

@@ -141,7 +141,7 @@ def test_a_queue_that_declares_nothing_is_not_said_to_live_in_one_process(run_co
 
 @pytest.mark.parametrize(
     ("settings", "word"),
-    [({"serializer": "pickle"}, "'pickle'"), ({"results": False}, "waited for in vain"), ({}, None)],
+    [({"serializer": "pickle"}, "'pickle'"), ({"results": False}, "are stored, though callers may wait"), ({}, None)],
 )
 def test_a_consumer_warns_of_another_invoker_of_its_queue_that_it_disagrees_with(
     make_invoker, run_consumer, caplog, settings, word

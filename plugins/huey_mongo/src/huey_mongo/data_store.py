@@ -169,7 +169,7 @@ class MongoDataStore(BaseDataStore):
     def watch(self, key: str, callback: Callable[[], None]) -> Callable[[], None]:
         """Call ``callback`` in a thread of the store when the key may have been written; return what ends the watch.
 
-        On a replica set the server tells of it. On a standalone server one thread for the whole process looks at all
+        On a replica set the server reports it. On a standalone server one thread for the whole process looks at all
         watched keys, at most 200 times a second at first and four times a second after a while.
         """
         with within(self.settings.time_limit):

@@ -189,7 +189,7 @@ def value_bytes(document: Document) -> bytes:
 
 
 def burial(micros: int, reason: str, detail: str) -> Document:
-    """Return the fields that tell of a burial."""
+    """Return the fields that describe a burial."""
     return {
         "state": State.DEAD.value,
         "buried": Int64(micros),

@@ -33,7 +33,7 @@ class RedisDataStore(BaseDataStore):
     Args:
         name: The store's name.
         connections: The connections to use, shared with others; by default the store has its own.
-        watcher: What tells of written keys, shared with others; by default the store has its own.
+        watcher: What reports written keys, shared with others; by default the store has its own.
         connection: The server, as in :class:`~huey_redis.settings.Settings`: ``host``, ``port``, ``db``,
             ``password``, ...
 

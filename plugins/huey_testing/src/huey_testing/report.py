@@ -170,7 +170,7 @@ class ConformanceReport:
         }
 
     def lines(self) -> Iterator[tuple[str, str]]:
-        """The table as lines of text, each with the result that it tells of; empty for the heading."""
+        """The table as lines of text, each with the result that it reports; empty for the heading."""
         yield f"{'':15}{'':14}{'passed':>7}{'failed':>7}{'skipped':>8}", ""
         for row in self.rows():
             counts = f"{row.counts['passed']:7}{row.counts['failed']:7}{row.counts['skipped']:8}"

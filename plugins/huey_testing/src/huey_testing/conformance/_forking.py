@@ -1,4 +1,4 @@
-"""Children that a test forks, as web servers and worker processes do, and what they tell of what they saw."""
+"""Children that a test forks, as web servers and worker processes do, and their reports of what they saw."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ class QueueInspection(QueueFixtures):
 
     @promise(Capability.LEASES, Capability.INSPECT)
     def test_a_dead_message_is_requeued_with_a_clean_slate(self, queue: Any, advance: Passing) -> None:
-        """Without this, dead commands could not be run once their cause is mended, or would soon be buried again."""
+        """Without this, dead commands could not be run once their cause is fixed, or would soon be buried again."""
         message_id = queue.write(b"x").message_id
         self.claim_one(queue, self.lease)
         advance(self.beyond(self.lease))

@@ -61,13 +61,13 @@ def open_at(given_url: str) -> Iterator[Opener]:
 
 @pytest.fixture(scope="module")
 def described(given_url: str) -> dict[str, str]:
-    """What is tested: the plugin and its version, and of the server what any backend tells in the same words."""
+    """What is tested: the plugin and its version, and of the server what every backend reports in the same words."""
     # A backend of its own, so that none of its connections is taken for one that a test made.
     with closing(open_backend(given_url)) as backend:
         found = {"scheme": backend.url.scheme, "plugin": type(backend).__qualname__}
         with suppress(PluginException):
             found["plugin"] = backend_registry.find(backend.url.scheme).source
-        # A server that is away, or a backend that cannot describe it, is what the tests themselves tell of.
+        # A server that is away, or a backend that cannot describe it, is what the tests themselves report.
         with suppress(Exception):
             server = backend.describe()
             found |= {name: server[name] for name in ("product", "version") if name in server}

@@ -96,7 +96,7 @@ class Command(BaseCommand):
             default=None,
             help="Log each command that ended, at the level INFO.",
         )
-        add("--lease", type=at_least(1), metavar="SECONDS", help="How long a message is held unrenewed.")
+        add("--lease", type=at_least(1), metavar="SECONDS", help="How long a lease lasts unless it is renewed.")
         add("--prefetch", type=at_least(0, int), metavar="N", help="The most messages to prefetch for quick workers.")
         add("--shutdown-timeout", type=at_least(0), metavar="SECONDS", help="How long running commands may finish.")
         add("--reload", action="store_true", help="Restart gracefully when a file changes. For development.")
