@@ -7,7 +7,7 @@ import threading
 import time
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, Self, TypedDict, TypeVar, Unpack, overload
 
 from huey_core import hookspecs
 from huey_core.backends.base import BaseDataStore, BaseQueue
@@ -82,6 +82,20 @@ class ExactInvoker(Protocol):
     def _accepts(self, other: Invoker[Any], /) -> None: ...
 
 
+class InvokerSettings(TypedDict, total=False):
+    """The arguments of :class:`Invoker` that are given by name."""
+
+    serializer: Serializer | str | None
+    accept: Iterable[Serializer | str] | None
+    result_ttl: float | None
+    lease: float | None
+    max_body_size: int | None
+    plugins: Iterable[Any]
+    registry: CommandRegistry | None
+    clock: Callable[[], float] | None
+    check_arguments: bool
+
+
 class Invoker(Generic[StoreT_co]):
     """Ties a queue, its stores, a serializer and plugins together.
 
@@ -128,10 +142,54 @@ class Invoker(Generic[StoreT_co]):
         # For from_url(): what an object may do says nothing of the class itself.
         def _accepts(self, other: Self, /) -> None: ...
 
+    @overload
+    def __init__(
+        self: Invoker[None],
+        queue: BaseQueue | str,
+        result_store: None = None,
+        task_store: BaseDataStore | str | None = None,
+        store_none: bool = False,
+        always_eager: bool = False,
+        **settings: Unpack[InvokerSettings],
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: Invoker[BaseDataStore],
+        queue: BaseQueue | str,
+        result_store: str,
+        task_store: BaseDataStore | str | None = None,
+        store_none: bool = False,
+        always_eager: bool = False,
+        **settings: Unpack[InvokerSettings],
+    ) -> None: ...
+
+    @overload
     def __init__(
         self,
         queue: BaseQueue | str,
-        result_store: StoreT_co | str = None,  # type: ignore[assignment]
+        result_store: StoreT_co,
+        task_store: BaseDataStore | str | None = None,
+        store_none: bool = False,
+        always_eager: bool = False,
+        **settings: Unpack[InvokerSettings],
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: Invoker[BaseDataStore | None],
+        queue: BaseQueue | str,
+        result_store: BaseDataStore | str | None = None,
+        task_store: BaseDataStore | str | None = None,
+        store_none: bool = False,
+        always_eager: bool = False,
+        **settings: Unpack[InvokerSettings],
+    ) -> None: ...
+
+    def __init__(
+        self,
+        queue: BaseQueue | str,
+        result_store: BaseDataStore | str | None = None,
         task_store: BaseDataStore | str | None = None,
         store_none: bool = False,
         always_eager: bool = False,

@@ -18,6 +18,9 @@ with_results = Invoker.from_url("redis://localhost/0")
 without_results = Invoker.from_url("redis://localhost/0", result_store=None)
 assert_type(without_results, Invoker[None])
 assert_type(Invoker(MemoryQueue("mail"), MemoryDataStore("mail")), Invoker[MemoryDataStore])
+assert_type(Invoker("memory://"), Invoker[None])
+assert_type(Invoker("memory://", None, lease=5), Invoker[None])
+assert_type(Invoker("memory://", result_store="memory://"), Invoker[BaseDataStore])
 
 
 def either_invoker() -> Invoker:
@@ -91,6 +94,15 @@ class Untyped(QueueCommand): ...
 class OwnInvoker(Invoker): ...
 
 
+def store_or_none() -> BaseDataStore | str | None:
+    """What a project's settings say."""
+    return None
+
+
+any_invoker: Invoker = Invoker("memory://", store_or_none())
+assert_type(OwnInvoker("memory://"), OwnInvoker)
+
+
 assert_type(with_results.enqueue(add.command(1)), AsyncData[int])
 assert_type(with_results.enqueue(fetch.command("https://example.org")), AsyncData[bytes])
 assert_type(with_results.enqueue(Resize()), AsyncData[str])
@@ -135,6 +147,10 @@ def takes_a_bare_invoker(invoker: Invoker) -> BaseDataStore | None:
 takes_a_bare_invoker(with_results)
 takes_a_bare_invoker(without_results)
 wrong: Invoker[BaseDataStore] = without_results  # type: ignore[assignment]
+OwnInvoker("memory://", result_store=store_or_none(), always_eager=True)
+has_none: Invoker[BaseDataStore] = Invoker("memory://")  # type: ignore[assignment]
+Invoker("memory://", lese=5)  # type: ignore[call-overload]
+Invoker("memory://", serializer=5)  # type: ignore[call-overload]
 
 with_results.enqueue("add")  # type: ignore[call-overload]
 with_results.enqueue(add)  # type: ignore[call-overload]

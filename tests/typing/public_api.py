@@ -33,7 +33,7 @@ assert_type(invoker, Invoker[BaseDataStore])
 assert_type(Invoker.from_env(), Invoker[BaseDataStore])
 Invoker(MemoryQueue("mail", clock=ManualClock()), MemoryDataStore("mail"), registry=CommandRegistry())
 Invoker(RedisQueue("mail", host="localhost", port=6379), RedisDataStore("mail"), always_eager=True)
-Invoker(6379)  # type: ignore[arg-type]
+Invoker(6379)  # type: ignore[call-overload]
 
 
 @queue_command(invoker, retries=3, retry_delay=10)
