@@ -11,7 +11,7 @@ from huey_core.exceptions import NoCurrentCommand
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
-    from huey_core.backends.leased import Delivery
+    from huey_core.backends.leased import Delivery, StoredMessage
     from huey_core.commands.base import QueueCommand
 
 __all__ = ["CURRENT", "RunContext", "current_command", "log_fields"]
@@ -66,7 +66,7 @@ class RunContext:
     @property
     def log(self) -> logging.LoggerAdapter[logging.Logger]:
         """The logger of the module that defines the command; its records have the fields of :func:`log_fields`."""
-        fields = log_fields(self._queue_name, self._delivery, self._command)
+        fields = log_fields(self._queue_name, self._delivery, self._command.command_name)
         return _Log(logging.getLogger(self._command.logger_name()), fields)
 
     def __repr__(self) -> str:
@@ -106,23 +106,23 @@ def current_command() -> RunContext:
 
 
 def log_fields(
-    queue_name: str, delivery: Delivery, command: QueueCommand | None = None, duration: float | None = None
+    queue_name: str, message: Delivery | StoredMessage, command: str | None = None, duration: float | None = None
 ) -> dict[str, object]:
-    """What a line of the log says of a delivery in fields, for who searches or counts by them.
+    """What a line of the log says of a message in fields, for who searches or counts by them.
 
     Args:
         queue_name: The name of its queue.
-        delivery: The delivery.
-        command: The command that was read from it, if it could be.
+        message: The message, as it was delivered or is stored.
+        command: The registered name of its command, if it could be read.
         duration: How long the command ran, in seconds, once it has ended.
     """
     fields: dict[str, object] = {
-        "task_id": delivery.message_id,
+        "task_id": message.message_id,
         "queue": queue_name,
-        "delivery_count": delivery.attempt,
+        "delivery_count": message.attempt,
     }
     if command is not None:
-        fields["command"] = command.command_name
+        fields["command"] = command
     if duration is not None:
         fields["duration"] = round(duration, 6)
     return fields

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from huey_core import hookspecs
 from huey_core.backends.capabilities import Capability
+from huey_core.commands.context import log_fields
 from huey_core.exceptions import CommandAbandoned, CommandNotFound
 from huey_core.invoker.stored_result import encode_dropped, leaves_record, result_write, write_result
 from huey_core.message import read_header
@@ -67,13 +68,12 @@ def report_abandoned(
             write_result(result_write(invoker, dead_letter.message_id, value, ttl), found)
     # Whoever can write to a queue decides what is in a header.
     name = cut_middle(printable_text(header.command_name), 200)
-    fields = {"task_id": dead_letter.message_id, "command": name, "queue": invoker.queue.name}
     log.error(
         "message %s of the command %r becomes a dead letter: %s",
         dead_letter.message_id,
         name,
         dead_letter.reason,
-        extra=fields,
+        extra=log_fields(invoker.queue.name, dead_letter, name),
     )
     invoker.plugins.notify(
         hookspecs.huey_command_buried,

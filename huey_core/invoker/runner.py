@@ -300,7 +300,8 @@ class CommandRunner:
     def _fields(
         self, delivery: Delivery, command: QueueCommand | None = None, duration: float | None = None
     ) -> dict[str, object]:
-        return log_fields(self._invoker.queue.name, delivery, command, duration)
+        name = None if command is None else command.command_name
+        return log_fields(self._invoker.queue.name, delivery, name, duration)
 
 
 def _checked(hook: str, answer: Any, *kinds: type[T]) -> T | None:

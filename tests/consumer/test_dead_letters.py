@@ -99,6 +99,9 @@ def test_the_log_names_the_command(invoker, crash, bury, caplog):
     assert caplog.messages == [
         f"message {result.task_id} of the command 'shop.crash' becomes a dead letter: {ABANDONED}"
     ]
+    [record] = caplog.records
+    assert (record.task_id, record.command, record.queue) == (result.task_id, "shop.crash", invoker.queue.name)
+    assert record.delivery_count == 5
 
 
 def test_plugins_are_told(invoker, crash, bury, listener):
