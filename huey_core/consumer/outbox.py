@@ -222,8 +222,14 @@ class Outbox:
             for outcome, is_settled in zip(batch, settled, strict=True):
                 if not is_settled:
                     self._lose(outcome)
-                elif isinstance(outcome, Bury):
-                    self.has_buried(outcome.delivery)
+                    continue
+                match outcome:
+                    case Ack() | Retry() | Release():
+                        pass
+                    case Bury():
+                        self.has_buried(outcome.delivery)
+                    case _:
+                        assert_never(outcome)
         finally:
             self._on_its_way = ()
 
@@ -309,11 +315,10 @@ class Outbox:
                 letter = Bury(outcome.delivery, f"{outcome.reason[:500]}; {reason}", result=result if detail else None)
             case Ack() | Retry():
                 letter = Bury(outcome.delivery, reason, result=result)
+                self.cannot_write(_id(outcome), reason)
             case _:
                 assert_never(outcome)
         self._log.error("message %s becomes a dead letter: %s", _id(outcome), reason, extra={"task_id": _id(outcome)})
-        if not isinstance(outcome, Bury):
-            self.cannot_write(_id(outcome), reason)
         return letter
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, assert_never
 
 from huey_core import hookspecs
-from huey_core.backends.leased import Release
+from huey_core.backends.leased import Ack, Bury, Release, Retry
 from huey_core.consumer.dead_letters import DeadLetterReporter
 from huey_core.consumer.delivery_runner import DeliveryRunner
 from huey_core.consumer.fetcher import Fetcher
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from huey_core.backends.base import BaseDataStore
-    from huey_core.backends.leased import Delivery
+    from huey_core.backends.leased import Delivery, Outcome
     from huey_core.consumer.policy import Policy
     from huey_core.consumer.pools import WorkerPool
     from huey_core.invoker.invoker import Invoker
@@ -150,7 +150,7 @@ class ServedQueue:
     def report_what_is_left(self) -> bool:
         """Say in the log what could not be written, and return whether there are outcomes of commands among it."""
         left = self.outbox.left()
-        outcomes = sum(not isinstance(outcome, Release) for outcome in left)
+        outcomes = sum(map(_is_of_a_command, left))
         messages = len(left) - outcomes + self.source.unplaced
         if outcomes:
             self._log.error("%s could not be written; %s", counted(outcomes, "outcome"), self.source.fate)
@@ -202,3 +202,14 @@ def measured_offset(known: float, now: Callable[[], float], clock: Callable[[], 
     answer = now()
     least, most = answer - clock(), answer - before
     return min(max(known, least), most)
+
+
+def _is_of_a_command(outcome: Outcome) -> bool:
+    """Whether an outcome is that of a command, and does not just give back its message."""
+    match outcome:
+        case Ack() | Retry() | Bury():
+            return True
+        case Release():
+            return False
+        case _:
+            assert_never(outcome)

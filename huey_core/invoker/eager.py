@@ -6,9 +6,9 @@ hooks, and its result is put into the result store. Only the waiting is left out
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
-from huey_core.backends.leased import Delivery, Retry, is_final
+from huey_core.backends.leased import Ack, Bury, Delivery, Release, Retry, is_final
 from huey_core.invoker.results import AsyncData
 from huey_core.invoker.runner import CommandRunner
 from huey_core.invoker.stored_result import encode_end, write_result
@@ -62,7 +62,11 @@ def run_until_done(invoker: RunningInvoker, data: bytes) -> tuple[QueueCommand, 
         # Read here and not by the runner: what it cannot read it buries, of which the caller would learn nothing.
         command = invoker.codec.decode(data)
         outcome, execution = runner.run_command(command, Delivery(data, command.task_id, "eager", 1))
-        # What goes back as it came was not run at all, and would not be the next time.
-        if not isinstance(outcome, Retry) or outcome.data == data:
-            return command, outcome, execution
-        data = outcome.data
+        match outcome:
+            case Retry() if outcome.data != data:
+                data = outcome.data
+            case Ack() | Bury() | Release() | Retry():
+                # What goes back as it came was not run at all, and would not be the next time.
+                return command, outcome, execution
+            case _:
+                assert_never(outcome)
