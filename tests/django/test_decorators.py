@@ -9,7 +9,9 @@ import sys
 from datetime import datetime
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
+from django.core.exceptions import SynchronousOnlyOperation
 from django.db import transaction
 from django.test import override_settings
 from django.utils import translation
@@ -136,6 +138,24 @@ def test_a_periodic_command_is_asked_for_its_time_and_can_be_called():
 def test_a_coroutine_that_runs_at_once_sees_the_transaction_of_its_caller():
     User.objects.create(username="somebody")
     assert count_users() == 1
+
+
+@pytest.mark.usefixtures("eager")
+def test_a_coroutine_that_is_to_run_at_once_in_a_loop_is_refused_with_what_to_do():
+    async def call():
+        count_users()
+
+    with pytest.raises(SynchronousOnlyOperation, match=r"call it with: await sync_to_async\(function\)"):
+        asyncio.run(call())
+
+
+@pytest.mark.usefixtures("eager")
+@pytest.mark.django_db(transaction=True)
+def test_a_coroutine_runs_at_once_in_a_loop_if_it_is_called_through_a_thread():
+    async def call():
+        return await sync_to_async(count_users)()
+
+    assert asyncio.run(call()) == 0
 
 
 @pytest.mark.usefixtures("eager")

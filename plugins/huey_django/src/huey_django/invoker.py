@@ -14,6 +14,7 @@ from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Final
 
 from asgiref.sync import async_to_sync
+from django.core.exceptions import SynchronousOnlyOperation
 from django.db import DEFAULT_DB_ALIAS, transaction
 
 from huey_core.commands import Execution
@@ -44,11 +45,24 @@ class AsyncCommands:
         async def execute() -> Any:
             return await command.execute()
 
+        if _is_in_loop():
+            raise SynchronousOnlyOperation(
+                f"{command.command_name} is a coroutine function that is to run at once, and its caller runs in an "
+                "event loop; call it with: await sync_to_async(function)(...)"
+            )
         try:
             return Execution(async_to_sync(execute)())
         except asyncio.CancelledError as error:
             # Not an Exception, and nobody but the command itself can have asked for it.
             raise RuntimeError("the coroutine was cancelled") from error
+
+
+def _is_in_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 ASYNC_COMMANDS: Final = AsyncCommands()
