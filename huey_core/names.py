@@ -25,9 +25,7 @@ _MOST_DECORATORS: Final = 100
 class ModuleRun:
     """One run of a module's code: by an import, a reload, or as a script. Two runs define the same things anew.
 
-    Attributes:
-        names: The module's global names, which are others each time when it is imported anew or run.
-        spec: What it was imported by, which is another one after each reload.
+    The module has other global names each time when it is imported anew or run, and another spec after each reload.
     """
 
     names: dict[str, Any]

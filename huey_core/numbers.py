@@ -10,18 +10,10 @@ __all__ = ["check_number"]
 def check_number(
     name: str, value: object, least: float, most: float = float("inf"), *, whole: bool = False, what: str = ""
 ) -> None:
-    """Refuse what is not a number from ``least`` to ``most``.
-
-    Args:
-        name: What to call it in the error.
-        value: What was given.
-        least: The least that can be used.
-        most: The most that can be used.
-        whole: Whether it must be an integer.
-        what: What it has to be, for the error.
+    """Refuse what is not a number from ``least`` to ``most``, or, where it must be ``whole``, is no integer.
 
     Raises:
-        ConfigurationError: It cannot be used.
+        ConfigurationError: It cannot be used; the message says so of ``name``, and that it must be ``what``.
     """
     # Written so that "not a number" is refused too. To isinstance a bool is an int, and to nobody else a number.
     if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or not least <= value <= most:

@@ -41,9 +41,7 @@ __all__ = ["SafeLogger", "get_logger"]
 class SafeLogger:
     """What of :class:`logging.Logger` is for logging. No method raises, except what a signal handler raises.
 
-    Args:
-        logger: The logger to write to.
-        fields: What every record has in ``extra``, beside what is given with it.
+    Every record has the fields in ``extra``, beside what is given with it.
     """
 
     def __init__(self, logger: logging.Logger, fields: Fields = None) -> None:

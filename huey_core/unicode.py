@@ -20,13 +20,9 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 def check_unicode(what: str, text: str) -> None:
     """Refuse a text of the configuration that no server takes and no terminal prints.
 
-    Args:
-        what: What it is, for the error; the text itself is not shown.
-        text: The text.
-
     Raises:
         ConfigurationError: It is no text, or has a lone surrogate, as a byte becomes that is not UTF-8 in an
-            environment variable.
+            environment variable. The message says ``what`` it is, and does not show it.
     """
     if not isinstance(text, str):
         raise ConfigurationError(f"{what} must be a text, not {text!r}")

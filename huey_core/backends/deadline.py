@@ -26,11 +26,7 @@ _deadline: ContextVar[float | None] = ContextVar("huey_deadline", default=None)
 
 @contextmanager
 def time_limit(seconds: float | None) -> Iterator[None]:
-    """Let the calls of backends that are made in this block, in this thread, end within so many seconds.
-
-    Args:
-        seconds: How many; ``None`` changes nothing.
-    """
+    """Let the calls of backends that are made in this block, in this thread, end within so many seconds, if given."""
     if seconds is None:
         yield
         return

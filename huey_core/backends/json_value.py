@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from huey_core.backends.base import EmptyData
@@ -23,6 +24,7 @@ PAUSES: Final = tuple(min(0.001 * 2**number, 0.25) for number in range(30))
 """Thirty tries, which take some seconds in all."""
 
 
+@dataclass(eq=False, repr=False)
 class JSONValue(Generic[T]):
     """A JSON value under one key of a data store.
 
@@ -37,14 +39,12 @@ class JSONValue(Generic[T]):
         pauses: The longest pause, in seconds, after each try of a change that others were faster than.
     """
 
-    def __init__(
-        self, store: BaseDataStore, key: str, empty: T, *, expendable: bool = False, pauses: Sequence[float] = PAUSES
-    ) -> None:
-        self._key = key
-        self._store = store
-        self._empty = empty
-        self._expendable = expendable
-        self._pauses = pauses
+    store: BaseDataStore
+    key: str
+    empty: T
+    _: KW_ONLY
+    expendable: bool = False
+    pauses: Sequence[float] = PAUSES
 
     def read(self) -> T:
         """Return the value.
@@ -52,21 +52,21 @@ class JSONValue(Generic[T]):
         Raises:
             DataStoreGetException: It cannot be read.
         """
-        return self.decode(self._store.peek(self._key))
+        return self.decode(self.store.peek(self.key))
 
     def decode(self, stored: bytes | EmptyDataType) -> T:
         """Return the value in what the data store has under the key; see :meth:`read`."""
         if stored is EmptyData:
-            return self._empty
+            return self.empty
         try:
             value: T = json.loads(stored)
-            if type(value) is type(self._empty):
+            if type(value) is type(self.empty):
                 return value
         except (ValueError, RecursionError):
             pass
-        if not self._expendable:
-            raise DataStoreGetException(f"the value {self._key!r} in {self._store!r} cannot be read")
-        return self._empty
+        if not self.expendable:
+            raise DataStoreGetException(f"the value {self.key!r} in {self.store!r} cannot be read")
+        return self.empty
 
     def change(self, function: Callable[[T], T], ttl: Callable[[T], float] | None = None) -> T:
         """Replace the value by what a function makes of it, if that is another.
@@ -83,17 +83,17 @@ class JSONValue(Generic[T]):
             DataStoreGetException: It cannot be read.
             DataStorePutException: Others changed it in between, as often as it was tried.
         """
-        for pause in self._pauses:
-            stored = self._store.peek(self._key)
+        for pause in self.pauses:
+            stored = self.store.peek(self.key)
             before = self.decode(stored)
             after = function(before)
             seconds = None if ttl is None else ttl(after)
-            if after == before or swap(self._store, self._key, stored, json.dumps(after).encode(), seconds):
+            if after == before or swap(self.store, self.key, stored, json.dumps(after).encode(), seconds):
                 return before
             # Those that began together should not stay in step.
             time.sleep(randomness().uniform(0, pause))
         raise DataStorePutException(
-            f"the value {self._key!r} in {self._store!r} was changed by others during each of {len(self._pauses)} tries"
+            f"the value {self.key!r} in {self.store!r} was changed by others during each of {len(self.pauses)} tries"
         )
 
 

@@ -30,7 +30,6 @@ __all__ = [
     "Option",
     "optional",
     "parse_bool",
-    "parse_int",
     "parse_positive_int",
     "parse_positive_seconds",
     "parse_positive_size",
@@ -103,17 +102,6 @@ def parse_bool(text: str) -> bool:
     if word not in _TRUE | _FALSE:
         raise ValueError("expected true or false (or yes, no, on, off, 1, 0)")
     return word in _TRUE
-
-
-def parse_int(text: str) -> int:
-    """Read a whole number of at most 18 decimal digits, which may be negative.
-
-    Raises:
-        ValueError: It is anything else.
-    """
-    if not _INTEGER.fullmatch(text):
-        raise ValueError("expected a whole number")
-    return int(text)
 
 
 def parse_positive_int(text: str) -> int:

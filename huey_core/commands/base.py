@@ -65,13 +65,7 @@ class CommandInvoker(Protocol):
 
 
 class ReceivedMessage(NamedTuple):
-    """The message that a command was read from.
-
-    Attributes:
-        header: Its header.
-        message: All of its bytes.
-        data: The command's data, as they were in it.
-    """
+    """The message that a command was read from: its header, all of its bytes, and the command's data as it had them."""
 
     header: MessageHeader
     message: bytes

@@ -28,13 +28,7 @@ _PIECE: Final = re.compile(r"(?:\*|(?P<first>[0-9]+)(?:-(?P<last>[0-9]+))?)(?:/(
 class Crontab:
     """Says of a time whether it matches. Make one with :func:`crontab`.
 
-    Attributes:
-        text: The fields as they were given, where they are not ``*``.
-        months: The matching months, from 1.
-        days: The matching days of the month, from 1.
-        days_of_week: The matching days of the week; Sunday is 0.
-        hours: The matching hours.
-        minutes: The matching minutes.
+    It has the fields as they were given, where they are not ``*``, and the matching numbers; Sunday is 0.
     """
 
     text: tuple[tuple[str, str], ...]

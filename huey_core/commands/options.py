@@ -76,13 +76,7 @@ _DEFAULT_RETRY_MAX_DELAY: Final = 3600.0
 
 
 def seconds(name: str, value: Any, *, least: float = 0, most: float = MAX_SECONDS) -> float:
-    """Read a duration as a user writes it, and return it in seconds.
-
-    Args:
-        name: What to call it in an error.
-        value: A number of seconds, or a timedelta.
-        least: The shortest that can be used, in seconds.
-        most: The longest.
+    """Read a duration as a user writes it, as a number of seconds or a timedelta, and return it in seconds.
 
     Raises:
         ConfigurationError: It is no duration, or is not from ``least`` to ``most``.
@@ -115,9 +109,6 @@ def find_exceptions(given: Mapping[str, Any]) -> dict[str, Any]:
     """Replace each name of an exception by that under which its class was defined, which is what a retry compares.
 
     A name whose module is not imported stays as it is: it may be there for the consumer alone.
-
-    Args:
-        given: Options as a user writes them.
 
     Raises:
         ConfigurationError: A name has no module, or its module is imported and has no such exception.
@@ -212,12 +203,9 @@ def _unique_key(name: str, value: Any) -> UniqueKey:
 
 
 def _option(default: Any, check: Callable[[str, Any], Any], *, travels: bool = False) -> Any:
-    """Declare an option.
+    """Declare an option; ``check(name, value)`` returns a value that a user wrote as it is kept, or refuses it.
 
-    Args:
-        default: The value where it is not given.
-        check: Called with its name and its value as a user writes it; returns the value as it is kept.
-        travels: Whether the consumer reads it, so that a message carries it when it was given for one call.
+    It travels if the consumer reads it: a message then carries it when it was given for one call.
     """
     return field(default=default, metadata={"check": check, "travels": travels})
 

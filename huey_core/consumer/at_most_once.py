@@ -42,12 +42,7 @@ log: Final = get_logger(__name__)
 
 @dataclass(slots=True)
 class _Progress:
-    """How far the outcome of one delivery was carried out.
-
-    Attributes:
-        done: Whether nothing is left to do.
-        follow_ups: How many of its follow-up messages were written.
-    """
+    """How far the outcome of one delivery was carried out, and how many of its follow-ups were written."""
 
     done: bool = False
     follow_ups: int = 0
@@ -225,24 +220,15 @@ class AtMostOnceSource:
             self._unplaced.append(data)
 
     def _keep_dead(self, delivery: Delivery, reason: str) -> None:
+        log = self._log.with_fields(task_id=delivery.message_id)
         if self.task_store is None:
-            self._log.error(
-                "message %s is lost, because dead letters need a task store: %s",
-                delivery.message_id,
-                reason,
-                extra={"task_id": delivery.message_id},
-            )
+            log.error("message %s is lost, because dead letters need a task store: %s", delivery.message_id, reason)
         else:
             # Of a periodic command's ticks, the latest takes the place of the one before.
             command_name = command_of_tick(delivery.data)
             key = delivery.message_id if command_name is None else f"tick:{command_name}"
             self.task_store.put(f"dead:{key}", delivery.data)
-            self._log.error(
-                "message %s is kept in the task store under 'dead:...': %s",
-                delivery.message_id,
-                reason,
-                extra={"task_id": delivery.message_id},
-            )
+            log.error("message %s is kept in the task store under 'dead:...': %s", delivery.message_id, reason)
 
 
 def _deliver(data: bytes, message_id: str, attempt: int = 1) -> Delivery:

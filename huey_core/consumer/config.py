@@ -104,8 +104,7 @@ def settings_for(
     """The settings with which a consumer of an invoker is made.
 
     Raises:
-        ConfigurationError: The invoker is none, or the settings are not, or are those of another invoker, or cannot be
-            used.
+        ConfigurationError: One of the two is none, or the settings are another invoker's, or cannot be used.
     """
     # Typed, but often written by hand. What it is instead is not repeated, for it may be a URL with a password.
     if not isinstance(invoker, Invoker):

@@ -25,11 +25,7 @@ _KEY: Final = "last-tick"
 
 
 class LastTicks:
-    """The last minutes, in minutes since the epoch.
-
-    Args:
-        store: The task store of the consumers, if it has locks; without one, nothing is remembered.
-    """
+    """The last minutes, in minutes since the epoch. Without a task store that has locks, nothing is remembered."""
 
     def __init__(self, store: BaseDataStore | None) -> None:
         self._value = None if store is None else JSONValue[dict[str, Any]](store, _KEY, {}, expendable=True)

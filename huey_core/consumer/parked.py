@@ -19,14 +19,7 @@ __all__ = ["Parked", "Refused"]
 
 @dataclass(slots=True)
 class Refused:
-    """An outcome that was refused.
-
-    Attributes:
-        outcome: The outcome.
-        since: When it failed first.
-        results_before: How many results had been written by then.
-        tries: How often it was tried.
-    """
+    """An outcome that was refused, when that was first, and how many results had been written by then."""
 
     outcome: Outcome
     since: float

@@ -22,13 +22,7 @@ CALM: Final = 5.0
 
 
 class Pauses(NamedTuple):
-    """How long to pause between two tries, in seconds.
-
-    Attributes:
-        first: The first pause.
-        growth: What each further pause is multiplied by.
-        longest: The longest pause.
-    """
+    """How long to pause between two tries, in seconds, and what each further pause is multiplied by."""
 
     first: float
     growth: float

@@ -148,11 +148,7 @@ def end_soon(code: int) -> None:
 
 
 class _Received:
-    """The signals that came, in order.
-
-    Args:
-        clock: A monotonic time in seconds.
-    """
+    """The signals that came, in order."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -181,11 +177,7 @@ class _Received:
 
 
 class _Handlers(ForkAware):
-    """Notes signals instead of obeying them, from now until the handlers from before are put back.
-
-    Args:
-        note: Notes one, as a signal handler.
-    """
+    """Notes signals instead of obeying them, from now until the handlers from before are put back."""
 
     def __init__(self, note: Callable[[int, FrameType | None], None]) -> None:
         # One that was not installed from Python is None, and cannot be put back.
@@ -235,11 +227,7 @@ def _stop(consumer: Runnable, asked: int, received: _Received) -> int | None:
 
 
 class _Stopping(threading.Thread):
-    """Stops a consumer.
-
-    Attributes:
-        failed: Whether that raised an exception, which was logged.
-    """
+    """Stops a consumer; that failed if it raised an exception, which was logged."""
 
     def __init__(self, consumer: Runnable, reason: str) -> None:
         super().__init__(name="huey-stop", daemon=True)

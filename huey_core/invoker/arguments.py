@@ -11,10 +11,7 @@ __all__ = ["check_command", "check_kind"]
 def check_command(value: object, arguments: bool) -> None:
     """Refuse to enqueue what is no command, and a call of a function that does not take its arguments.
 
-    Args:
-        value: The command.
-        arguments: Whether to look at its arguments. One that came out of a queue is for the function to refuse: to be
-            lost here would be worse than to fail there.
+    One that came out of a queue is for the function to refuse: to be lost here would be worse than to fail there.
 
     Raises:
         TypeError: The message says how a command is made, or what Python says of the call.

@@ -5,6 +5,7 @@ They go through the same hooks as anybody's plugin, so whatever a plugin may wan
 
 from __future__ import annotations
 
+from contextlib import suppress
 from contextvars import copy_context
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final
@@ -15,8 +16,6 @@ from huey_core.hookspecs import InvokerLike, hookimpl
 from huey_core.invoker.stored_result import result_of
 
 if TYPE_CHECKING:
-    from contextvars import Context
-
     from huey_core.backends.leased import ResultWrite
     from huey_core.commands.base import QueueCommand
 
@@ -55,13 +54,24 @@ def _run_coroutine(coroutine: CoroutineType[Any, Any, Any]) -> Any:
     """Run a coroutine to its end, in an event loop of its own and, as far as others can tell, in this context."""
     # Most programs that enqueue never need it, and it takes longer to import than all of this package.
     import asyncio
+    from concurrent.futures import ThreadPoolExecutor
 
     # A task cannot enter a context in which its thread is already.
     context = copy_context()
-    # A command that is run at once may be called in a coroutine, and a thread has room for one running loop.
-    run = _run_in_thread if _is_in_loop() else _run_in_loop
+
+    def run() -> Any:
+        with asyncio.Runner() as runner:
+            return runner.run(coroutine, context=context)
+
+    is_in_loop = False
+    with suppress(RuntimeError):
+        is_in_loop = asyncio.get_running_loop().is_running()
     try:
-        return run(coroutine, context)
+        if not is_in_loop:
+            return run()
+        # A command that is run at once may be called in a coroutine, and a thread has room for one running loop.
+        with ThreadPoolExecutor(1, "huey-eager") as thread:
+            return thread.submit(run).result()
     except asyncio.CancelledError as error:
         # Not an Exception, and nobody but the command itself can have asked for it.
         raise RuntimeError("the coroutine was cancelled") from error
@@ -69,27 +79,3 @@ def _run_coroutine(coroutine: CoroutineType[Any, Any, Any]) -> Any:
         for variable, value in context.items():
             if variable.get(_UNSET) is not value:
                 variable.set(value)
-
-
-def _run_in_loop(coroutine: CoroutineType[Any, Any, Any], context: Context) -> Any:
-    import asyncio
-
-    with asyncio.Runner() as runner:
-        return runner.run(coroutine, context=context)
-
-
-def _is_in_loop() -> bool:
-    import asyncio
-
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
-
-
-def _run_in_thread(coroutine: CoroutineType[Any, Any, Any], context: Context) -> Any:
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(1, "huey-eager") as thread:
-        return thread.submit(_run_in_loop, coroutine, context).result()

@@ -38,13 +38,7 @@ _ELSEWHERE: Final = {
 class HookFaults:
     """What one plugin has done amiss in one observing hook.
 
-    Attributes:
-        plugin: The plugin's name.
-        hook: The hook's name.
-        errors: How often it raised.
-        delays: How often it took longer than the limit.
-        seconds: What those took together.
-        longest: What the longest of them took, in seconds.
+    That is how often it raised, how often it took longer than the limit, and how many seconds these calls took.
     """
 
     plugin: str
@@ -62,11 +56,7 @@ class HookFaults:
 
 
 class HookFaultLog:
-    """Counts the faults of all plugins, from any thread.
-
-    Args:
-        clock: Returns seconds, for the limit on how often one plugin's fault in one hook is logged.
-    """
+    """Counts the faults of all plugins, from any thread."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock

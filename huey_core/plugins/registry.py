@@ -70,15 +70,7 @@ class LazyRegistry(Generic[T]):
         self._registered.pop(name, None)
 
     def get(self, name: str) -> type[T]:
-        """Return the class of this name, and import it if need be.
-
-        Raises:
-            PluginNotFound: Nothing of this name is installed.
-            PluginBlocked: A setting blocks it.
-            PluginConflict: Several distributions claim the name.
-            PluginLoadError: It is installed and cannot be imported.
-            PluginIncompatible: It was written for another version of the plugin API.
-        """
+        """Return the class of this name, and import it if need be; raise what :meth:`find` and :meth:`load` raise."""
         registered = self._registered.get(name)
         return self.load(self.find(name)) if registered is None else registered
 

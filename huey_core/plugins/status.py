@@ -60,8 +60,7 @@ class ConsumerScript:
 def plugin_rows(load: bool = False) -> list[PluginStatus]:
     """List every entry point of the three groups: backends, serializers, hooks.
 
-    Args:
-        load: Whether to import the plugins that are not blocked, to see which of them are broken.
+    With ``load``, the plugins that are not blocked are imported, to see which of them are broken.
 
     Raises:
         ConfigurationError: ``HUEY_PLUGIN_CHOICE`` cannot be read.

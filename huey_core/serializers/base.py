@@ -158,40 +158,22 @@ class WrappingSerializer(Serializer):
         """
 
     def encode(self, value: Any, context: bytes = b"") -> bytes:
-        """Encode a value with the inner serializer, and wrap it.
-
-        Raises:
-            EncodeError: The value cannot be carried, or has more than :data:`DEFAULT_MAX_BODY_SIZE` bytes.
-        """
+        """Encode a value of at most :data:`DEFAULT_MAX_BODY_SIZE` bytes, and wrap it; see :meth:`encode_within`."""
         return self.encode_within(value, context, DEFAULT_MAX_BODY_SIZE)
 
     def decode(self, data: bytes, context: bytes = b"") -> Any:
-        """Unwrap bytes, and let the inner serializer read.
-
-        Raises:
-            BodyTooLarge: The value has more than :data:`DEFAULT_MAX_BODY_SIZE` bytes.
-            DecodeError: The bytes are not what :meth:`encode` makes.
-        """
+        """Unwrap a value of at most :data:`DEFAULT_MAX_BODY_SIZE` bytes, and decode it; see :meth:`decode_within`."""
         return self.decode_within(data, context, DEFAULT_MAX_BODY_SIZE)
 
     def encode_within(self, value: Any, context: bytes, max_size: int) -> bytes:
-        """Do what :meth:`encode` does, with another limit.
-
-        Raises:
-            EncodeError: The value cannot be carried, or has more bytes.
-        """
+        """Let the inner serializer encode, and wrap that; see :meth:`Serializer.encode_within`."""
         body = self.inner.encode_within(value, context, max_size)
         if len(body) > max_size:
             raise _too_large(len(body), max_size)
         return self.wrap(body, context)
 
     def decode_within(self, data: bytes, context: bytes, max_size: int) -> Any:
-        """Do what :meth:`decode` does, with another limit.
-
-        Raises:
-            BodyTooLarge: The value has more bytes.
-            DecodeError: The bytes are not what :meth:`encode` makes.
-        """
+        """Unwrap, and let the inner serializer decode that; see :meth:`Serializer.decode_within`."""
         body = self.unwrap(data, context, max_size)
         if len(body) > max_size:
             raise BodyTooLarge(max_size, len(body))

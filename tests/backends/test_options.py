@@ -7,7 +7,6 @@ import pytest
 from huey_core.backends.options import (
     optional,
     parse_bool,
-    parse_int,
     parse_positive_int,
     parse_positive_seconds,
     parse_positive_size,
@@ -23,7 +22,6 @@ from huey_core.backends.options import (
         (parse_bool, "Yes", True),
         (parse_bool, "1", True),
         (parse_bool, "off", False),
-        (parse_int, "-3", -3),
         (parse_positive_int, "3", 3),
         (parse_seconds, "90", 90.0),
         (parse_seconds, "1.5", 1.5),
@@ -41,8 +39,8 @@ from huey_core.backends.options import (
         (parse_size, "0", 0),
         (parse_positive_size, "1B", 1),
         (parse_text, "x", "x"),
-        (optional(parse_int), "None", None),
-        (optional(parse_int), "4", 4),
+        (optional(parse_positive_int), "None", None),
+        (optional(parse_positive_int), "4", 4),
     ],
 )
 def test_readers_of_options_accept(parse: object, text: str, value: object) -> None:
@@ -57,10 +55,10 @@ def test_readers_of_options_accept(parse: object, text: str, value: object) -> N
     [
         (parse_bool, "maybe"),
         (parse_bool, ""),
-        (parse_int, "1_000"),
-        (parse_int, "1.0"),
-        (parse_int, "9" * 5000),
-        (parse_int, "٣"),
+        (parse_positive_int, "1_000"),
+        (parse_positive_int, "1.0"),
+        (parse_positive_int, "9" * 5000),
+        (parse_positive_int, "٣"),
         (parse_positive_int, "0"),
         (parse_positive_int, "-1"),
         (parse_seconds, "-1"),
@@ -75,7 +73,7 @@ def test_readers_of_options_accept(parse: object, text: str, value: object) -> N
         (parse_size, "1TB"),
         (parse_size, "9" * 5000),
         (parse_text, ""),
-        (optional(parse_int), "x"),
+        (optional(parse_positive_int), "x"),
     ],
 )
 def test_readers_of_options_refuse_without_repeating_the_text(parse: object, text: str) -> None:

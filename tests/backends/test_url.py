@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from huey_core.backends.options import (
     Option,
-    parse_int,
+    parse_positive_int,
     parse_seconds,
     parse_size,
     parse_text,
@@ -194,7 +194,7 @@ def test_the_common_options_are_read_as_values() -> None:
 
 
 def test_a_backend_option_is_read_or_takes_its_default() -> None:
-    options = [Option("db", parse_int, 0, "the database"), Option("size", parse_size, 1, "bytes")]
+    options = [Option("db", parse_positive_int, 0, "the database"), Option("size", parse_size, 1, "bytes")]
 
     url = BackendURL.parse("redis://h?db=3").with_options(options)
 

@@ -115,12 +115,7 @@ class ThreadPool:
 
 @dataclass(eq=False, repr=False)
 class _Worker(threading.Thread):
-    """One thread that runs deliveries, one after another.
-
-    Attributes:
-        current: What it runs now.
-        finished: How many deliveries it has run.
-    """
+    """One thread that runs deliveries, one after another: the current one, and those that are finished."""
 
     worker_name: str
     queue: SimpleQueue[tuple[Delivery, Runner] | None]
