@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, Final
+
+from huey_core.safe_logging import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from huey_core.consumer.signals import Runnable
 
 __all__ = ["ConsumerGroup"]
+
+log: Final = get_logger(__name__)
 
 
 class ConsumerGroup:
@@ -33,21 +37,54 @@ class ConsumerGroup:
             try:
                 member.start()
             except BaseException:
-                ConsumerGroup(self._members[:index]).stop("another one cannot start")
+                _at_once(lambda before: before.stop("another one cannot start"), self._members[:index])
                 raise
 
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: str) -> bool:
         """Stop all at the same time, so that together they take no longer than one.
 
         Args:
             reason: Why, for the log and the plugins.
+
+        Returns:
+            Whether every one finished in time.
+
+        Raises:
+            BaseException: What the first one raised that could not stop. Each is logged, and the others have stopped.
         """
-        self._at_once(lambda member: member.stop(reason))
+        ended = _at_once(lambda member: member.stop(reason), self._members)
+        for outcome in ended:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return False not in ended
 
     def stop_now(self) -> None:
         """Give back at once what any of them holds."""
-        self._at_once(lambda member: member.stop_now())
+        _at_once(lambda member: member.stop_now(), self._members)
 
-    def _at_once(self, function: Callable[[Runnable], object]) -> None:
-        with ThreadPoolExecutor(len(self._members) or 1, "huey-stop") as pool:
-            list(pool.map(function, self._members))
+
+def _at_once(function: Callable[[Runnable], object], members: Sequence[Runnable]) -> list[object]:
+    """Return what the function returned for each, or the exception that it raised."""
+    ended: list[object] = [None] * len(members)
+
+    def call(index: int) -> None:
+        try:
+            ended[index] = function(members[index])
+        except BaseException as error:
+            ended[index] = error
+            log.critical("a member of the group could not be stopped", exc_info=True)
+
+    threads = []
+    for index in range(len(members)):
+        # A daemon, so that one that hangs does not keep the process from ending.
+        thread = threading.Thread(target=call, args=(index,), name="huey-stop", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            # A process that is ending, in whose exit handler this is called, starts no thread.
+            call(index)
+        else:
+            threads.append(thread)
+    for thread in threads:
+        thread.join()
+    return ended
