@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -82,6 +83,8 @@ class Consumer:
         self.config.check()
 
         self._finished: bool | None = None
+        # Plugins that are told of the stop may call it again.
+        self._stopping = threading.RLock()
         self._last_steps = policy.last_steps
         self.pool = ThreadPool(
             self.config.threads,
@@ -130,8 +133,11 @@ class Consumer:
 
         Raises:
             QueueReadException: The server does not answer, or refuses.
+            RuntimeError: A thread cannot be started; those that were are stopped. Or the consumer was stopped before.
             Exception: What a plugin raised to keep the consumer from starting.
         """
+        if self._finished is not None:
+            raise RuntimeError("a consumer that was stopped is not started again")
         try:
             paused = [queue.name for queue in self.queues if queue.source.is_paused()]
             for queue in self.queues:
@@ -145,9 +151,13 @@ class Consumer:
                 text = line.removeprefix(WARNING)
                 (self._log.info if text == line else self._log.warning)("%s", text)
         self.invoker.plugins.call(hookspecs.huey_consumer_start, consumer=self)
-        self.pool.start()
-        for service in self._services:
-            service.start()
+        try:
+            self.pool.start()
+            for service in self._services:
+                service.start()
+        except BaseException:
+            self.stop("it cannot start", timeout=0.0)
+            raise
         for queue in self.queues:
             if queue.name in paused:
                 warning = "queue %r: ready, but it is paused; 'huey resume' lets it go on"
@@ -165,22 +175,14 @@ class Consumer:
             timeout: Seconds that running commands have, and their outcomes; ``None`` takes the setting.
 
         Returns:
-            Whether every running command finished in time and its outcome was written; a second call returns what the
-            first one did. A command that did not finish goes on in its thread until the process ends, but its message
-            was given back and its outcome will change nothing.
+            Whether every running command finished in time and its outcome was written; a second call waits for the
+            first one, and returns what that did. A command that did not finish goes on in its thread until the process
+            ends, but its message was given back and its outcome will change nothing.
         """
-        if self._finished is not None:
-            return self._finished
-        timeout = self.config.shutdown_timeout if timeout is None else timeout
-        running = counted(len(self.snapshot().running), "command")
-        self._log.info("queue %r: stopping (%s): %s running", self.invoker.queue.name, reason, running)
-        with time_limit(timeout + self._last_steps):
-            self._finished = self._shutdown.run(timeout)
-            self.invoker.plugins.notify(hookspecs.huey_consumer_stop, consumer=self, reason=reason)
-        self._log.info("queue %r: stopped: %s", self.invoker.queue.name, self.stats)
-        for faults in self.invoker.plugins.hook_faults():
-            self._log.warning("%s", faults)
-        return self._finished
+        with self._stopping:
+            if self._finished is None:
+                self._stop(reason, self.config.shutdown_timeout if timeout is None else timeout)
+            return self._finished is True
 
     def stop_now(self) -> None:
         """Give back everything at once, running commands included. For a process that ends right after it."""
@@ -228,6 +230,16 @@ class Consumer:
     def beat(self) -> None:
         """Tell plugins that the consumer lives; called by the thread that renews the leases."""
         self.invoker.plugins.notify(hookspecs.huey_consumer_heartbeat, consumer=self, snapshot=self.snapshot())
+
+    def _stop(self, reason: str, timeout: float) -> None:
+        running = counted(len(self.snapshot().running), "command")
+        self._log.info("queue %r: stopping (%s): %s running", self.invoker.queue.name, reason, running)
+        with time_limit(timeout + self._last_steps):
+            self._finished = self._shutdown.run(timeout)
+            self.invoker.plugins.notify(hookspecs.huey_consumer_stop, consumer=self, reason=reason)
+        self._log.info("queue %r: stopped: %s", self.invoker.queue.name, self.stats)
+        for faults in self.invoker.plugins.hook_faults():
+            self._log.warning("%s", faults)
 
     def _worker_started(self, worker: str) -> None:
         self.invoker.plugins.notify(hookspecs.huey_worker_start, consumer=self, worker=worker)

@@ -28,7 +28,7 @@ __all__ = ["Shutdown"]
 
 log: Final = get_logger(__name__)
 
-GLANCE: Final = 0.05
+POLL_INTERVAL: Final = 0.05
 """Seconds between two looks, while a consumer stops, at what has still to be written."""
 
 
@@ -59,10 +59,11 @@ class Shutdown:
         end = deadline + self.last_steps
         for service in self.feeders:
             service.stop()
+        # While a server hangs, the workers would go through it before the fetch loop has ended, which may add to it.
+        self._give_back_what_waits()
         for service in self.feeders:
             service.join_until(max(deadline, began + self.last_steps / 2))
-        for delivery, runner in self.pool.drain():
-            runner.release(delivery)
+        self._give_back_what_waits()
         self.pool.stop()
         self._finish(deadline)
         self._let_go_of_what_ended_workers()
@@ -75,7 +76,7 @@ class Shutdown:
         for service in self.keepers:
             service.stop()
         self._write_what_waits(until=end)
-        unwritten = self._report_what_is_left()
+        unwritten = [queue for queue in self.queues if queue.report_what_is_left()]
         for service in self.keepers:
             service.join_until(end)
         return not unfinished and not unwritten
@@ -88,7 +89,12 @@ class Shutdown:
         for queue in self.queues:
             queue.release_all()
         self._write_what_waits(until=time.monotonic() + 2 * self.last_steps)
-        self._report_what_is_left()
+        for queue in self.queues:
+            queue.report_what_is_left()
+
+    def _give_back_what_waits(self) -> None:
+        for delivery, runner in self.pool.drain():
+            runner.release(delivery)
 
     def _let_go_of_what_ended_workers(self) -> None:
         for run in self.pool.abandoned():
@@ -111,8 +117,8 @@ class Shutdown:
                 error = self._write_what_waits(until=deadline)
                 if error is None:
                     self.back_off.over()
-                next_try = now + (GLANCE if error is None else self.back_off.failed(error))
-            elif not self.pool.wait(min(GLANCE, deadline - now)):
+                next_try = now + (POLL_INTERVAL if error is None else self.back_off.failed(error))
+            elif not self.pool.wait(min(POLL_INTERVAL, deadline - now)):
                 continue
             elif self._has_more_to_write():
                 time.sleep(max(min(next_try, deadline) - time.monotonic(), 0.0))
@@ -142,7 +148,3 @@ class Shutdown:
                 except BaseException as error:  # noqa: BLE001 - a driver may raise anything while its server is away
                     failed = error
         return failed
-
-    def _report_what_is_left(self) -> bool:
-        """Say in the log what could not be written, and return whether there are outcomes of commands among it."""
-        return sum(queue.report_what_is_left() for queue in self.queues) > 0

@@ -77,7 +77,9 @@ class Service(threading.Thread):
         Args:
             deadline: Until when, on the monotonic clock.
         """
-        self.join(max(deadline - time.monotonic(), 0.0))
+        # It may not have been started.
+        if self.is_alive():
+            self.join(max(deadline - time.monotonic(), 0.0))
         if self.is_alive():
             log.warning("%s has not ended in time and is left behind", self._what)
 

@@ -373,3 +373,82 @@ def test_an_outcome_that_is_on_its_way_is_not_taken_for_written(invoker, run_con
 def test_settings_beside_a_config_are_refused(invoker):
     with pytest.raises(TypeError, match="threads"):
         Consumer(invoker, ConsumerConfig(), threads=2)
+
+
+def test_nothing_is_started_after_a_stop_while_the_fetch_loop_hangs(
+    invoker, run_consumer, slow, monkeypatch, eventually
+):
+    consumer = run_consumer(invoker, policy=Policy(stuck_after=100 * PATIENCE), threads=1)
+    slow()
+    assert slow.started.acquire(timeout=PATIENCE)
+    fetcher, prefetched = consumer.queues[0].fetcher, slow()
+    deliveries = invoker.queue.claim(1, 10 * PATIENCE).deliveries
+    consumer.queues[0].in_flight.add(deliveries)
+    consumer.pool.put(deliveries, fetcher.runner)
+    join_really = fetcher.join_until
+
+    def hang(deadline):
+        slow.release.set()
+        eventually(lambda: not consumer.pool.running() and not consumer.pool.waiting())
+        join_really(deadline)
+
+    monkeypatch.setattr(fetcher, "join_until", hang)
+
+    assert consumer.stop(timeout=PATIENCE)
+
+    assert prefetched.get() is None
+    assert invoker.queue.counts().ready == 1
+
+
+def test_a_consumer_that_was_not_started_can_be_stopped_and_is_not_started_later(invoker):
+    consumer = Consumer(invoker)
+
+    assert consumer.stop()
+
+    with pytest.raises(RuntimeError, match="not started again"):
+        consumer.start()
+
+
+def test_a_second_stop_waits_for_the_first_one_and_returns_the_same(make_invoker, run_consumer, slow_on):
+    told = []
+
+    class Counting:
+        @hookimpl
+        def huey_consumer_stop(self, consumer, reason):
+            told.append(reason)
+
+    invoker = make_invoker(plugins=[Counting()])
+    slow = slow_on(invoker)
+    consumer = run_consumer(invoker, threads=1)
+    slow()
+    assert slow.started.acquire(timeout=PATIENCE)
+    finished = []
+    both = [
+        threading.Thread(target=lambda: finished.append(consumer.stop("stopped", PATIENCE)), daemon=True)
+        for _ in range(2)
+    ]
+    for thread in both:
+        thread.start()
+    slow.release.set()
+    for thread in both:
+        thread.join(PATIENCE)
+
+    assert (finished, told) == ([True, True], ["stopped"])
+
+
+def test_when_a_thread_cannot_be_started_no_other_is_left(invoker, monkeypatch):
+    consumer = Consumer(invoker, threads=2)
+    last = consumer.queues[0].fetcher
+
+    def refuse():
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(last, "start", refuse)
+    known = set(threading.enumerate())
+
+    with pytest.raises(RuntimeError, match="can't start"):
+        consumer.start()
+
+    for thread in set(threading.enumerate()) - known:
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
