@@ -56,11 +56,12 @@ class TestSettings:
 
 
 class TestWhatIsRefused:
-    def test_a_file_of_a_newer_version_is_refused_and_left_alone(self, make_queue, raw, path):
+    @pytest.mark.parametrize(("newer", "remedy"), [(1, "upgrade huey-sqlite"), (-1, "name another file")])
+    def test_a_file_of_another_version_is_refused_and_left_alone(self, make_queue, raw, newer, remedy):
         make_queue().write(b"x")
-        raw.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION + 1}")
+        raw.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION + newer}")
 
-        with pytest.raises(ConfigurationError, match="upgrade huey-sqlite"):
+        with pytest.raises(ConfigurationError, match=remedy):
             make_queue().write(b"y")
 
         assert raw.execute("SELECT count(*) FROM message").fetchone() == (1,)

@@ -1,4 +1,4 @@
-"""The tables of a file, and the check that a file is ours and not newer than this version.
+"""The tables of a file, and the check that a file is ours and of this version.
 
 ``application_id`` says that a file is ours and ``user_version`` is the version of its tables. The order of messages is
 that of ``seq``, the order of writing, within a priority; nothing that happens to a message changes it, so what comes
@@ -22,7 +22,7 @@ __all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "is_made", "make"]
 APPLICATION_ID: Final = 0x48554559
 """The letters ``HUEY``, where SQLite and the program ``file`` look for what a database belongs to."""
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 _TABLES: Final = """
 CREATE TABLE message (
@@ -82,7 +82,7 @@ def is_made(connection: sqlite3.Connection, path: str) -> bool:
     """Whether the file has our tables; ``False`` for an empty one.
 
     Raises:
-        ConfigurationError: The file belongs to another program, or to a newer version of this one.
+        ConfigurationError: The file belongs to another program, or to another version of this one.
     """
     application, version, tables = connection.execute(
         "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master) "
@@ -92,10 +92,10 @@ def is_made(connection: sqlite3.Connection, path: str) -> bool:
         return False
     if application != APPLICATION_ID:
         raise ConfigurationError(f"{path} is a database of another program; name a file of its own for huey")
-    if version > SCHEMA_VERSION:
+    if version != SCHEMA_VERSION:
+        remedy = "upgrade huey-sqlite" if version > SCHEMA_VERSION else "name another file"
         raise ConfigurationError(
-            f"{path} has tables of version {version} and this huey-sqlite knows version {SCHEMA_VERSION}; "
-            "upgrade huey-sqlite"
+            f"{path} has tables of version {version} and this huey-sqlite knows version {SCHEMA_VERSION}; {remedy}"
         )
     return True
 
