@@ -44,8 +44,9 @@ class LeaseRenewal(Service):
         super().__init__("leases", "the renewal of leases")
         self._log = log.with_fields(queue=self.source.queue_name)
 
-    def _pause(self, seconds: float) -> None:
+    def _pause(self, seconds: float) -> bool:
         """Go on at once: the work begins with a pause of its own, and no lease may wait for a longer one."""
+        return self._stopping.is_set()
 
     def _work(self) -> None:
         pause = self.lease / 3

@@ -176,8 +176,8 @@ class PeriodicScheduler(Service):
         super().__init__("periodic", "the writing of ticks")
         self._wait = self.wait or self._stopping.wait
 
-    def _pause(self, seconds: float) -> None:
-        self._wait(seconds)
+    def _pause(self, seconds: float) -> bool:
+        return self._wait(seconds)
 
     def _work(self) -> None:
         pause = 0.0

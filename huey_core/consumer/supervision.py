@@ -34,7 +34,8 @@ def run_supervised(
     Args:
         loop: Runs until the thread is to end.
         what: What it is, for the log.
-        wait: Waits for so many seconds, or for less when the thread is to end.
+        wait: Waits for so many seconds, or until the thread is to end, and then returns true: the loop is not called
+            again.
         restart_after: The pause in seconds.
     """
     while True:
@@ -42,7 +43,8 @@ def run_supervised(
             loop()
         except BaseException:
             log.critical("%s crashed, restarting", what, exc_info=True)
-            wait(restart_after)
+            if wait(restart_after):
+                return
         else:
             return
 
@@ -85,7 +87,8 @@ class Service(threading.Thread):
 
     @abstractmethod
     def _work(self) -> None:
-        """Do the work, and return when told to stop. It is called again when it raises."""
+        """Do the work, and return when told to stop. It is called again when it raises before that."""
 
-    def _pause(self, seconds: float) -> None:
-        self._stopping.wait(seconds)
+    def _pause(self, seconds: float) -> bool:
+        """Wait, and return whether the thread was told to stop."""
+        return self._stopping.wait(seconds)

@@ -10,7 +10,7 @@ import pytest
 from huey_core import CommandRegistry, Invoker, hookimpl
 from huey_core.consumer import Consumer, supervision
 from huey_core.consumer.policy import POLICY, Policy
-from huey_core.consumer.supervision import run_supervised
+from huey_core.consumer.supervision import Service, run_supervised
 from huey_memory import MemoryDataStore, MemoryQueue
 
 PATIENCE = 30.0
@@ -70,6 +70,23 @@ def test_a_loop_that_returns_is_over():
     assert loop.calls == 2
 
 
+def test_a_service_that_raises_when_told_to_stop_is_not_begun_again():
+    class Failing(Service):
+        calls = 0
+
+        def _work(self):
+            self.calls += 1
+            raise SystemExit
+
+    service = Failing("failing", "the failing loop")
+    service.stop()
+    service.start()
+
+    service.join(PATIENCE)
+    assert not service.is_alive()
+    assert service.calls == 1
+
+
 def test_the_fetch_loop_goes_on_after_anything(invoker, add, run_consumer, monkeypatch):
     monkeypatch.setattr(invoker.queue, "claim", FailsOnce(invoker.queue.claim))
     run_consumer(invoker, policy=AT_ONCE)
@@ -111,7 +128,7 @@ def test_what_a_worker_cannot_hand_on_is_not_held_any_longer(invoker, add, run_c
     add(1, 2)
 
     eventually(lambda: consumer.stats.claimed == 1 and not len(consumer.queues[0].in_flight))
-    assert consumer.snapshot().running == {}
+    eventually(lambda: consumer.snapshot().running == {})
 
 
 def test_leases_are_renewed_after_anything(invoker, run_consumer, eventually, monkeypatch):
