@@ -169,8 +169,8 @@ class Claim(NamedTuple):
 
     Attributes:
         deliveries: The messages taken, the most urgent first.
-        buried: The ids of dead letters that claims have buried and nobody has reported yet, in the order of their
-            burials. Whoever reports them says so with :meth:`LeasedQueue.report_done`.
+        buried: The ids of dead letters that claims have buried and nobody has reported yet. Whoever reports them says
+            so with :meth:`LeasedQueue.report_done`.
     """
 
     deliveries: list[Delivery]
@@ -399,7 +399,8 @@ class LeasedQueue(BaseQueue):
     def report_done(self, message_ids: Sequence[str]) -> None:
         """Take dead letters off the list of those that nobody has reported yet; others are left alone.
 
-        Call it when the report has had its effect: who is killed before it lets another consumer report it once more.
+        Call it when the report has had its effect: who is killed before it, or takes longer for it than the lease, lets
+        another consumer report it once more.
         """
 
     @abstractmethod

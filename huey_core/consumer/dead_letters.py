@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.leased import State
 from huey_core.consumer.supervision import Service
@@ -31,29 +31,36 @@ __all__ = ["DeadLetterReporter"]
 
 log: Final = get_logger(__name__)
 
-DONE_AT_ONCE: Final = 100
-"""The most dead letters that are reported before the server is told so."""
+MOST: Final = 10_000
+"""The most dead letters that wait here: no more than a lease is enough for, and a few MiB.
+
+What a claim names beyond them is named again when its lease is over.
+"""
 
 
-class _Waiting(NamedTuple):
-    """What waits to be done for a dead letter, until the time by our clock until which it is ours to do.
+@dataclass(slots=True)
+class _Pending:
+    """What is still to be done for a dead letter."""
 
-    Where it is to replace the earlier dead letter of a periodic command, it is not to be reported itself.
-    """
-
-    until: float
+    until: float = float("inf")
+    """Until when it is ours to report."""
     replaces_for: str | None = None
+    """The periodic command whose earlier dead letter it is to replace; then it is not to be reported itself."""
+    reported: float | None = None
+    """When the one was buried that was reported, and is still to be taken off the server's list."""
 
 
 @dataclass(eq=False, repr=False)
 class DeadLetterReporter(Service):
-    """Reports dead letters, one after another; one whose report fails comes after the others."""
+    """Reports dead letters, one after another; one whose report fails comes after the others.
+
+    Each is taken off the server's list as soon as it was reported. While that is being tried, claims may name it again,
+    to which this one only listens for how long it has.
+    """
 
     invoker: Invoker
     source: Source
     _: KW_ONLY
-    lease: float
-    """Seconds for which a dead letter that a claim has named is ours to report."""
     has_reported: Callable[[], None]
     """Called for each that was reported."""
     back_off: BackOff
@@ -64,20 +71,35 @@ class DeadLetterReporter(Service):
         super().__init__("dead-letters", "the reporting of dead letters")
         self._log = log.with_fields(queue=self.source.queue_name)
         self._changed = threading.Condition()
-        self._waiting: dict[str, _Waiting] = {}
-        self._reported: dict[str, float] = {}
+        self._pending: dict[str, _Pending] = {}
 
-    def add(self, message_ids: Sequence[str]) -> None:
-        """Have these dead letters reported, soon."""
-        self._add(message_ids, _Waiting(self.clock() + self.lease))
+    def add(self, message_ids: Sequence[str], until: float) -> None:
+        """Have the dead letters that a claim has named reported, soon; :data:`MOST` at the most.
+
+        Args:
+            message_ids: Their ids.
+            until: Until when they are ours to report, by our clock.
+        """
+        with self._changed:
+            for message_id in message_ids:
+                if (known := self._pending.get(message_id)) is not None:
+                    known.until = until
+                elif len(self._pending) < MOST:
+                    self._pending[message_id] = _Pending(until)
+            self._changed.notify()
 
     def has_buried(self, delivery: Delivery) -> None:
-        """Have the dead letter of a tick take the place of an earlier one of the same command, soon."""
+        """Have the dead letter of a tick take the place of an earlier one of the same command, soon.
+
+        No claim names it. So it waits for as long as the servers are away, and beyond :data:`MOST`.
+        """
         if (command_name := command_of_tick(delivery.data)) is not None:
-            self._add([delivery.message_id], _Waiting(self.clock() + self.lease, command_name))
+            with self._changed:
+                self._pending[delivery.message_id] = _Pending(replaces_for=command_name)
+                self._changed.notify()
 
     def stop(self) -> None:
-        """Have the thread end when it has reported what waits, or once a report fails."""
+        """Have the thread end when it has done what waits, or when something of that fails."""
         super().stop()
         with self._changed:
             self._changed.notify()
@@ -86,14 +108,9 @@ class DeadLetterReporter(Service):
         """Wait for the thread, and log how many were not reported."""
         super().join_until(deadline)
         with self._changed:
-            left = sum(one.replaces_for is None for one in self._waiting.values())
+            left = sum(one.replaces_for is None and one.reported is None for one in self._pending.values())
         if left:
             self._log.warning("stopped with %s not yet reported", counted(left, "dead letter"))
-
-    def _add(self, message_ids: Sequence[str], waiting: _Waiting) -> None:
-        with self._changed:
-            self._waiting.update(dict.fromkeys(message_ids, waiting))
-            self._changed.notify()
 
     def _work(self) -> None:
         while self._has_work():
@@ -109,41 +126,47 @@ class DeadLetterReporter(Service):
     def _has_work(self) -> bool:
         """Wait until there is something to do, and say whether there is; there may be none when it is to end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._reported or self._stopping.is_set())
-            return bool(self._waiting or self._reported)
+            self._changed.wait_for(lambda: self._pending or self._stopping.is_set())
+            return bool(self._pending)
 
     def _step(self) -> None:
-        """Do what is to be done for one dead letter, or take those that were reported off the server's list."""
+        """Do the next thing that is to be done for the first dead letter."""
         with self._changed:
-            message_id, waiting = next(iter(self._waiting.items()), (None, None))
-        if message_id is None or waiting is None or len(self._reported) >= DONE_AT_ONCE:
-            # One whose lease is over may have been requeued, and buried again: that is to be reported as well.
-            now = self.clock()
-            self.source.report_done([each for each, until in self._reported.items() if now < until])
-            self._reported = {}
-            return
+            message_id, pending = next(iter(self._pending.items()))
         try:
-            # Later, it is another's to report.
-            if self.clock() < waiting.until:
-                self._do(message_id, waiting)
-        except Exception:
+            is_over = self._advance(message_id, pending)
+        except BaseException:
             with self._changed:
-                self._waiting[message_id] = self._waiting.pop(message_id)
+                self._pending[message_id] = self._pending.pop(message_id)
             raise
-        with self._changed:
-            del self._waiting[message_id]
+        if is_over:
+            with self._changed:
+                del self._pending[message_id]
 
-    def _do(self, message_id: str, waiting: _Waiting) -> None:
-        if waiting.replaces_for is not None:
-            self.source.replace_dead_letter(waiting.replaces_for, message_id)
-            return
-        found = find_result(self.invoker, message_id)
+    def _advance(self, message_id: str, pending: _Pending) -> bool:
+        """Do the next thing for a dead letter, and return whether it was the last."""
+        if pending.replaces_for is not None:
+            self.source.replace_dead_letter(pending.replaces_for, message_id)
+            return True
+        found = None if pending.reported is not None else find_result(self.invoker, message_id)
         # One by one: what ends here may be large.
-        for dead_letter in self.source.find([message_id]):
-            # An operator may have requeued it since.
-            if dead_letter.state is State.DEAD:
-                self._report(dead_letter, found)
-        self._reported[message_id] = waiting.until
+        dead_letter = next(iter(self.source.find([message_id])), None)
+        if dead_letter is None or dead_letter.state is not State.DEAD:
+            # An operator has requeued or deleted it, and so taken it off the list.
+            return True
+        if pending.reported is None:
+            # Later, it is another's to report.
+            if self.clock() >= pending.until:
+                return True
+            self._report(dead_letter, found)
+            pending.reported = dead_letter.due
+            return False
+        if pending.reported == dead_letter.due:
+            self.source.report_done([message_id])
+            return True
+        # It was requeued and buried again while it was reported.
+        pending.reported = None
+        return False
 
     def _report(self, dead_letter: StoredMessage, found: bytes | EmptyDataType | None) -> None:
         # What may fail comes first, so that no plugin is notified once for each try.

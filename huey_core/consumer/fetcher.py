@@ -54,8 +54,8 @@ class Fetcher(Service):
     poison: PoisonIsolation
     may_be_revoked: Callable[[], bool]
     """Asks the server whether any command may have been revoked at all."""
-    report: Callable[[Sequence[str]], None]
-    """Called with the ids of dead letters that a claim has named."""
+    report: Callable[[Sequence[str], float], None]
+    """Called with the ids of dead letters that a claim has named, and until when they are ours to report."""
     back_off: BackOff
     policy: Policy = POLICY
 
@@ -138,7 +138,7 @@ class Fetcher(Service):
         finally:
             self._waiting_in_server = False
         if buried:
-            self.report(buried)
+            self.report(buried, until)
         if deliveries:
             self.in_flight.add(deliveries, until)
             self.prefetch.weigh(max(len(one.data) for one in deliveries))

@@ -83,7 +83,6 @@ class ServedQueue:
         self.dead_letters = DeadLetterReporter(
             invoker,
             self.source,
-            lease=self.lease,
             has_reported=self.in_flight.buried_by_claim,
             back_off=BackOff(reporting, f"queue {self.name!r}", self._pauses),
             clock=self._clock,

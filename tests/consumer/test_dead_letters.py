@@ -8,8 +8,8 @@ import pytest
 
 from huey_core import CommandRegistry, Invoker, QueueCommand, hookimpl, queue_command
 from huey_core.backends.capabilities import Capability
-from huey_core.backends.leased import Ack, Message, ResultWrite, State
-from huey_core.consumer.dead_letters import DeadLetterReporter
+from huey_core.backends.leased import Ack, Delivery, Message, ResultWrite, State
+from huey_core.consumer.dead_letters import MOST, DeadLetterReporter
 from huey_core.consumer.retry import BackOff, Outage, Pauses
 from huey_core.consumer.source import source_of
 from huey_core.exceptions import CommandAbandoned
@@ -354,15 +354,21 @@ def test_a_burst_is_reported_in_full(run_consumer, eventually, listener):
     assert {message_id for _, message_id, _ in listener.heard} == {f"{number}" for number in range(count)}
 
 
+LEASE = 60.0
+
+
 @pytest.fixture
 def reporter(invoker, clock):
-    """A reporter that does not run yet, with a lease of a minute by a clock that stands still."""
+    """A reporter that does not run yet, with a clock that stands still."""
+    return reporter_of(invoker, clock)
+
+
+def reporter_of(invoker, clock):
     pauses = Pauses(0.001, 1.0, 0.001)
     back_off = BackOff(Outage("the reporting of dead letters", get_logger("huey_core")), "q", pauses)
     return DeadLetterReporter(
         invoker,
         source_of(invoker, pauses),
-        lease=60.0,
         has_reported=lambda: None,
         back_off=back_off,
         clock=clock,
@@ -384,8 +390,8 @@ def run_to_the_end(reporter):
     reporter.join()
 
 
-def test_a_consumer_that_stops_reports_what_waits_first(reporter, abandoned):
-    reporter.add([result.task_id for result in abandoned])
+def test_a_consumer_that_stops_reports_what_waits_first(reporter, abandoned, clock):
+    reporter.add([result.task_id for result in abandoned], clock() + LEASE)
 
     run_to_the_end(reporter)
 
@@ -394,9 +400,9 @@ def test_a_consumer_that_stops_reports_what_waits_first(reporter, abandoned):
             result.get()
 
 
-def test_what_an_operator_has_requeued_since_is_not_reported(invoker, reporter, abandoned, listener):
+def test_what_an_operator_has_requeued_since_is_not_reported(invoker, reporter, abandoned, listener, clock):
     requeued, dead = abandoned
-    reporter.add([requeued.task_id, dead.task_id])
+    reporter.add([requeued.task_id, dead.task_id], clock() + LEASE)
     invoker.queue.requeue([requeued.task_id])
 
     run_to_the_end(reporter)
@@ -404,12 +410,15 @@ def test_what_an_operator_has_requeued_since_is_not_reported(invoker, reporter, 
     assert [message_id for _, message_id, _ in listener.heard] == [dead.task_id]
 
 
-def test_the_result_of_a_command_that_is_requeued_during_its_report_stays(invoker, reporter, abandoned, monkeypatch):
+def test_the_result_of_a_command_that_is_requeued_during_its_report_stays(
+    invoker, reporter, abandoned, clock, monkeypatch
+):
     result, _ = abandoned
     find_really = invoker.queue.find
 
     def find_and_run_again(message_ids):
         found = find_really(message_ids)
+        monkeypatch.undo()
         invoker.queue.requeue(message_ids)
         [delivery] = invoker.queue.claim(1, lease=60.0).deliveries
         value = encode_value(invoker.serializer, result.task_id, 3)
@@ -417,15 +426,15 @@ def test_the_result_of_a_command_that_is_requeued_during_its_report_stays(invoke
         return found
 
     monkeypatch.setattr(invoker.queue, "find", find_and_run_again)
-    reporter.add([result.task_id])
+    reporter.add([result.task_id], clock() + LEASE)
     run_to_the_end(reporter)
 
     assert result.get() == 3
 
 
-def test_a_command_is_known_to_be_abandoned_where_no_result_can_be_looked_for(invoker, reporter, abandoned):
+def test_a_command_is_known_to_be_abandoned_where_no_result_can_be_looked_for(invoker, reporter, abandoned, clock):
     invoker.result_store = PlainStore("results")
-    reporter.add([abandoned[0].task_id])
+    reporter.add([abandoned[0].task_id], clock() + LEASE)
 
     run_to_the_end(reporter)
 
@@ -435,46 +444,147 @@ def test_a_command_is_known_to_be_abandoned_where_no_result_can_be_looked_for(in
 
 def test_what_could_not_be_reported_in_time_is_left_to_others(reporter, abandoned, clock, listener):
     late, in_time = abandoned
-    reporter.add([late.task_id])
-    clock.advance(61.0)
-    reporter.add([in_time.task_id])
+    reporter.add([late.task_id], clock() + LEASE)
+    clock.advance(LEASE)
+    reporter.add([in_time.task_id], clock() + LEASE)
 
     run_to_the_end(reporter)
 
     assert [message_id for _, message_id, _ in listener.heard] == [in_time.task_id]
 
 
-def test_a_consumer_that_stops_says_how_many_it_has_not_reported(invoker, reporter, monkeypatch, caplog):
+def test_a_consumer_that_stops_says_how_many_it_has_not_reported_of_those_that_it_takes(
+    invoker, reporter, clock, monkeypatch, caplog
+):
     def fail(message_ids):
         raise ConnectionError("away")
 
     monkeypatch.setattr(invoker.queue, "find", fail)
-    reporter.add(["a", "b", "c"])
+    reporter.add([f"{number}" for number in range(MOST)], clock() + LEASE)
+    reporter.add(["one too many"], clock() + LEASE)
 
     reporter.stop()
     reporter.start()
     reporter.join_until(time.monotonic() + 60)
 
-    assert caplog.messages[-1] == "stopped with 3 dead letters not yet reported"
+    assert caplog.messages[-1] == f"stopped with {MOST} dead letters not yet reported"
 
 
-def test_what_was_reported_may_be_reported_again_when_the_server_cannot_be_told_in_time(
-    invoker, reporter, abandoned, clock, monkeypatch, eventually
+def test_a_lease_counts_from_the_question(invoker, crash, spend, run_consumer, monkeypatch, eventually):
+    crash()
+    spend()
+    asked, added = [], []
+    claim_really = invoker.queue.claim
+
+    def claim(*args):
+        asked.append(time.monotonic())
+        return claim_really(*args)
+
+    monkeypatch.setattr(invoker.queue, "claim", claim)
+    monkeypatch.setattr(DeadLetterReporter, "add", lambda reporter, ids, until: added.append((until, len(asked))))
+    run_consumer(invoker, lease=LEASE)
+
+    eventually(lambda: added, "dead letters are named")
+
+    until, claims = added[0]
+    assert until <= asked[claims - 1] + LEASE
+
+
+def test_the_dead_letter_of_a_tick_takes_its_place_however_long_the_servers_are_away(reporter, clock, monkeypatch):
+    replaced = []
+    monkeypatch.setattr(reporter.source, "replace_dead_letter", lambda *arguments: replaced.append(arguments))
+    tick = encode_header({"id": "tick", "cmd": "shop.close", "ser": "json", "tick": 60})
+    reporter.has_buried(Delivery(tick, "tick", "receipt", 1))
+    clock.advance(100 * LEASE)
+
+    run_to_the_end(reporter)
+
+    assert replaced == [("shop.close", "tick")]
+
+
+@pytest.fixture
+def slow_report(clock):
+    """Three dead letters to be reported on a queue, and what happens in each report: by its end two leases are over.
+
+    As the fetch loop does, a claim then hands on what it names.
+    """
+
+    class Slow(Listener):
+        then = staticmethod(lambda message_id: None)
+
+        @hookimpl
+        def huey_command_buried(self, command, message_id, reason):
+            super().huey_command_buried(command, message_id, reason)
+            clock.advance(2 * LEASE)
+            self.then(message_id)
+            self.claim()
+
+        def claim(self):
+            reporter.add(queue.claim(1, LEASE).buried, clock() + LEASE)
+
+        def names(self):
+            return [message_id for _, message_id, _ in self.heard]
+
+    listener = Slow()
+    queue = MemoryQueue("q", max_deliveries=1, clock=clock)
+    listener.queue = queue
+    reporter = reporter_of(Invoker(queue, registry=CommandRegistry(), plugins=[listener]), clock)
+    queue.write_many([Message(b"", name) for name in "abc"])
+    queue.claim(3, LEASE)
+    clock.advance(LEASE)
+    listener.claim()
+    return listener, reporter
+
+
+def test_a_report_that_takes_longer_than_the_lease_is_made_once(slow_report, clock):
+    listener, reporter = slow_report
+
+    run_to_the_end(reporter)
+
+    clock.advance(2 * LEASE)
+    assert listener.queue.claim(1, LEASE).buried == []
+    assert listener.names() == ["a", "b", "c"]
+
+
+def test_one_that_is_buried_again_while_it_is_reported_is_reported_again(slow_report, clock):
+    listener, reporter = slow_report
+
+    def bury_again(message_id):
+        if len(listener.heard) == 1:
+            listener.queue.requeue([message_id])
+            listener.queue.claim(1, LEASE)
+            clock.advance(LEASE)
+
+    listener.then = bury_again
+
+    run_to_the_end(reporter)
+
+    assert listener.names() == ["a", "a", "b", "c"]
+
+
+def test_what_was_reported_is_not_reported_again_because_the_server_could_not_be_told(
+    slow_report, clock, monkeypatch, eventually
 ):
+    listener, reporter = slow_report
+    errors = [ConnectionError("away"), ConnectionError("away")]
     told = []
+    report_done_really = listener.queue.report_done
 
     def report_done(message_ids):
-        told.append(list(message_ids))
-        if len(told) == 1:
-            clock.advance(61.0)
-            raise ConnectionError("away")
+        if errors:
+            clock.advance(2 * LEASE)
+            listener.claim()
+            raise errors.pop()
+        report_done_really(message_ids)
+        told.extend(message_ids)
 
-    monkeypatch.setattr(invoker.queue, "report_done", report_done)
-    reporter.add([result.task_id for result in abandoned])
+    monkeypatch.setattr(listener.queue, "report_done", report_done)
     reporter.start()
 
-    eventually(lambda: len(told) == 2, "the server is told once more")
+    eventually(lambda: not errors and sorted(told) == ["a", "b", "c"], "the server is told")
 
     reporter.stop()
     reporter.join()
-    assert told == [[result.task_id for result in abandoned], []]
+    clock.advance(2 * LEASE)
+    assert listener.queue.claim(1, LEASE).buried == []
+    assert sorted(listener.names()) == ["a", "b", "c"]

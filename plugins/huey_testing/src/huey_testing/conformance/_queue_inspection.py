@@ -90,11 +90,13 @@ class QueueInspection(QueueFixtures):
         assert (seen.data, seen.state) == (b"scheduled", State.SCHEDULED)
         assert seen.due == pytest.approx(eta, abs=0.01)
         before = queue.now()
-        self.claim_one(queue)
+        delivery = self.claim_one(queue)
         after = queue.now()
         seen = self.stored(queue, ready)
         assert (seen.state, seen.attempt) == (State.RUNNING, 1)
         assert before + LONG - 5 <= seen.due <= after + LONG + 5
+        queue.settle([Bury(delivery, "reason")])
+        assert before - 5 <= self.stored(queue, ready).due <= queue.now() + 5
 
     @promise(Capability.LEASES, Capability.INSPECT)
     def test_find_returns_what_there_is_in_the_order_asked_for(self, queue: Any) -> None:
