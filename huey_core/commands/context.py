@@ -7,6 +7,9 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from huey_core.exceptions import NoCurrentCommand
+from huey_core.message import read_header
+from huey_core.text import printable_text
+from huey_core.unicode import cut_middle
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -113,7 +116,7 @@ def log_fields(
     Args:
         queue_name: The name of its queue.
         message: The message, as it was delivered or is stored.
-        command: The registered name of its command, if it could be read.
+        command: The registered name of its command; otherwise it is what the message's header says.
         duration: How long the command ran, in seconds, once it has ended.
     """
     fields: dict[str, object] = {
@@ -121,8 +124,10 @@ def log_fields(
         "queue": queue_name,
         "delivery_count": message.attempt,
     }
-    if command is not None:
-        fields["command"] = command
+    # Whoever can write to a queue decides what is in a header.
+    name = command or cut_middle(printable_text(read_header(message.data).command_name), 200)
+    if name:
+        fields["command"] = name
     if duration is not None:
         fields["duration"] = round(duration, 6)
     return fields

@@ -22,6 +22,7 @@ from huey_core.backends.leased import (
     Retry,
     new_message_id,
 )
+from huey_core.commands.context import log_fields
 from huey_core.invoker.tick_dead_letters import command_of_tick
 from huey_core.message import read_header
 from huey_core.safe_logging import get_logger
@@ -220,7 +221,7 @@ class AtMostOnceSource:
             self._unplaced.append(data)
 
     def _keep_dead(self, delivery: Delivery, reason: str) -> None:
-        log = self._log.with_fields(task_id=delivery.message_id)
+        log = self._log.with_fields(**log_fields(self.queue_name, delivery))
         if self.task_store is None:
             log.error("message %s is lost, because dead letters need a task store: %s", delivery.message_id, reason)
         else:

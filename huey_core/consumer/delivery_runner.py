@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.leased import Release
+from huey_core.commands.context import log_fields
 from huey_core.safe_logging import get_logger
 
 if TYPE_CHECKING:
@@ -38,33 +39,30 @@ class DeliveryRunner:
     has_run: Callable[[], None]
     """Called by a worker when it has handed an outcome on."""
 
-    def __post_init__(self) -> None:
-        self._log = log.with_fields(queue=self.source.queue_name)
-
     def run(self, delivery: Delivery) -> None:
         """Run a delivery and hand its outcome on; give it back if its lease may have ended while it waited."""
         started = time.monotonic()
         if not self.in_flight.may_start(delivery, started):
-            self._log.warning(
+            log.warning(
                 "message %s is not started: its lease ended while it waited for a worker",
                 delivery.message_id,
-                extra={"task_id": delivery.message_id, "delivery_count": delivery.attempt},
+                extra=log_fields(self.source.queue_name, delivery),
             )
             self.release(delivery)
             return
         try:
             outcome, _ = self.runner.run(delivery, self.may_be_revoked())
             self.outbox.add(outcome)
-        except BaseException:  # noqa: BLE001 - it is logged, whatever it is
+        except BaseException:
             # Not an error of the command, which the runner would have handled. A lease that is renewed no more brings
             # the message back, and the backend counts its deliveries.
             self.in_flight.discard(delivery)
-            self._log.critical(
+            log.critical(
                 "a worker crashed: message %s has no outcome; %s",
                 delivery.message_id,
                 self.source.fate,
                 exc_info=True,
-                extra={"task_id": delivery.message_id, "delivery_count": delivery.attempt},
+                extra=log_fields(self.source.queue_name, delivery),
             )
         self.prefetch.observe(time.monotonic() - started)
 
@@ -73,10 +71,15 @@ class DeliveryRunner:
         self.outbox.add(Release(delivery))
 
     def abandon(self, delivery: Delivery) -> None:
-        """Hold a delivery no longer that has ended the worker that ran it.
+        """Let go of a delivery that has ended the worker that ran it.
 
         To give it back would not count as a delivery, and consumer after consumer could die of it. When the lease ends,
         it counts.
         """
         self.in_flight.discard(delivery)
-        self._log.error("message %s has ended the thread that ran it; %s", delivery.message_id, self.source.fate)
+        log.error(
+            "message %s ended its worker's thread and has no outcome; %s",
+            delivery.message_id,
+            self.source.fate,
+            extra=log_fields(self.source.queue_name, delivery),
+        )

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from huey_core.commands.context import log_fields
 from huey_core.consumer.supervision import Service
 from huey_core.safe_logging import get_logger
 
@@ -42,7 +43,6 @@ class LeaseRenewal(Service):
 
     def __post_init__(self) -> None:
         super().__init__("leases", "the renewal of leases")
-        self._log = log.with_fields(queue=self.source.queue_name)
 
     def _pause(self, seconds: float) -> bool:
         """Go on at once: the work begins with a pause of its own, and no lease may wait for a longer one."""
@@ -73,9 +73,9 @@ class LeaseRenewal(Service):
                     self.in_flight.renewed(delivery, asked + self.lease)
                 # One that was settled while the renewal was on its way is no longer ours, and was not lost.
                 elif not self.is_settling(delivery) and self.in_flight.lost(delivery):
-                    self._log.warning(
-                        "the lease of message %s was lost: it ran too long unrenewed, or was deleted. "
-                        "Its outcome here will not be written",
+                    log.warning(
+                        "the lease of message %s was lost: it ended before it was renewed, or the message was deleted; "
+                        "the outcome of this delivery does not count",
                         delivery.message_id,
-                        extra={"task_id": delivery.message_id, "delivery_count": delivery.attempt},
+                        extra=log_fields(self.source.queue_name, delivery),
                     )

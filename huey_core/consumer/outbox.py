@@ -17,6 +17,7 @@ from itertools import compress
 from typing import TYPE_CHECKING, Final, assert_never
 
 from huey_core.backends.leased import Ack, Bury, Outcome, Release, Retry
+from huey_core.commands.context import log_fields
 from huey_core.consumer.parked import Parked, Refused
 from huey_core.consumer.policy import POLICY
 from huey_core.invoker.stored_result import encode_error
@@ -169,9 +170,8 @@ class Outbox:
 
     def _lose(self, outcome: Outcome) -> None:
         self.in_flight.lost(outcome.delivery)
-        fields = {"task_id": _id(outcome), "delivery_count": outcome.delivery.attempt}
         message = "the lease of message %s was lost; the outcome of this delivery does not count"
-        self._log.warning(message, _id(outcome), extra=fields)
+        self._log.warning(message, _id(outcome), extra=self._fields(outcome))
 
     def _with_results_written(self, batch: list[Outcome], before: Refused | None = None) -> list[Outcome]:
         """Write the results that the queue cannot write together with the outcome; return what it may settle now.
@@ -249,8 +249,8 @@ class Outbox:
     def _park(self, one: Refused, error: BaseException) -> None:
         one.tries += 1
         if self._keep(one) and one.tries == 1 and not self.results.is_backing_off():
-            message_id, reason = _id(one.outcome), error_line(error)
-            self._log.warning("the outcome of message %s was refused, retrying: %s", message_id, reason)
+            message, fields = "the outcome of message %s was refused, retrying: %s", self._fields(one.outcome)
+            self._log.warning(message, _id(one.outcome), error_line(error), extra=fields)
 
     def _keep(self, one: Refused) -> bool:
         is_first = self._parked.add(one)
@@ -291,7 +291,7 @@ class Outbox:
             # A server that writes this, for the same message, would write an outcome too.
             return self._renew([one.outcome]) == [True]
         except Exception as error:  # noqa: BLE001 - as above
-            self._log.debug("the server writes nothing at all: %s", error_line(error))
+            self._log.debug("the server refuses every write: %s", error_line(error))
             return False
 
     def _give_up(self, one: Refused, error: Exception) -> None:
@@ -312,14 +312,18 @@ class Outbox:
                 return outcome
             case Bury(detail=detail):
                 # Refused a second time, the error goes as well.
-                letter = Bury(outcome.delivery, f"{outcome.reason[:500]}; {reason}", result=result if detail else None)
+                buried = Bury(outcome.delivery, f"{outcome.reason[:500]}; {reason}", result=result if detail else None)
             case Ack() | Retry():
-                letter = Bury(outcome.delivery, reason, result=result)
+                buried = Bury(outcome.delivery, reason, result=result)
                 self.cannot_write(_id(outcome), reason)
             case _:
                 assert_never(outcome)
-        self._log.error("message %s becomes a dead letter: %s", _id(outcome), reason, extra={"task_id": _id(outcome)})
-        return letter
+        fields = self._fields(outcome)
+        self._log.error("message %s becomes a dead letter: %s", _id(outcome), reason, extra=fields)
+        return buried
+
+    def _fields(self, outcome: Outcome) -> dict[str, object]:
+        return log_fields(self.source.queue_name, outcome.delivery)
 
 
 def _id(outcome: Outcome) -> str:

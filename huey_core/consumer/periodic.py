@@ -107,29 +107,33 @@ class TickWriter:
         except BaseException as error:
             if is_users_interrupt(error):
                 raise
-            self._log.exception("%s could not say whether to run at %s", command_class.command_name, at)
+            name = command_class.command_name
+            self._log.exception("%s could not say whether it is due at %s", name, at, extra={"command": name})
             return False
 
     def _write_tick(self, command_class: type[PeriodicQueueCommand], minute: int) -> bool:
-        tick = f"tick:{command_class.command_name}:{minute * MINUTE}"
+        name, due = command_class.command_name, minute * MINUTE
+        tick, fields = f"tick:{name}:{due}", {"command": name}
+        shown: object = name
         unique = Capability.UNIQUE in self._invoker.queue.capabilities
         if not unique and not self._claim(tick):
             return False
         try:
             command = command_class(((), {}) if issubclass(command_class, FunctionCommand) else None)
-            command.tick_at = minute * MINUTE
+            shown, fields["task_id"] = command, command.task_id
+            command.tick_at = due
             if unique:
                 command.unique = (tick, TICK_REMEMBERED)
             created = self._invoker.write_many([command])[0].created
         except CommandRejected as error:
-            self._log.info("%s is refused by a plugin: %s", tick, error)
+            self._log.info("a plugin rejected %s, due at %s: %s", shown, _utc(due), error, extra=fields)
             created = False
         except BaseException as error:
             if is_users_interrupt(error):
                 raise
             if isinstance(error, QueueWriteException | DataStoreException) and not isinstance(error, MessageTooLarge):
                 raise
-            self._log.exception("%s could not be written", tick)
+            self._log.exception("could not enqueue %s, due at %s", shown, _utc(due), extra=fields)
             created = False
         self._claimed.discard(tick)
         return created
@@ -156,6 +160,10 @@ def is_run_by(command_class: type[PeriodicQueueCommand], invoker: Invoker) -> bo
     if command_class.invoker is None:
         return command_class.queue_name in {None, invoker.queue.name}
     return share_queue(command_class.invoker, invoker)
+
+
+def _utc(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _locking(store: BaseDataStore | None) -> BaseDataStore | None:

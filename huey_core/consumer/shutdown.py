@@ -1,7 +1,7 @@
 """How a consumer stops: running commands finish, outcomes are written, and the rest is given back.
 
 A server that is out of reach may hold a call for many seconds. So all that is asked of it here is asked in other
-threads, which are left behind when the time is up; what they could not write comes back when its lease ends.
+threads, which are not waited for when the time is up; what they could not write comes back when its lease ends.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ LOGGING_HAS: Final = 0.5
 """Seconds that logging may hold up what a signal asks for."""
 
 THREADS_HAVE: Final = 5.0
-"""Seconds that threads which commands have left behind may hold up an orderly exit."""
+"""Seconds that threads which commands have started may hold up an orderly exit."""
 
 EXIT_HANDLERS_HAVE: Final = 30.0
 """Seconds that the exit handlers of the application and its libraries have then: some send what they have collected."""
@@ -119,7 +119,7 @@ def run_until_signalled(
 def end_soon(code: int) -> None:
     """Make sure that this process, which is about to exit with ``code``, does end.
 
-    An ordinary exit waits for every thread that a command has left behind, and there may be no end to that: they have
+    An ordinary exit waits for every thread that a command has started, and there may be no end to that: they have
     :data:`THREADS_HAVE` seconds. Then it runs the exit handlers, which have :data:`EXIT_HANDLERS_HAVE`. When ``code``
     is not 0, both together have :data:`LAST_MOMENT`.
     """
@@ -139,7 +139,7 @@ def end_soon(code: int) -> None:
 
     def say() -> None:
         cut_off.wait()
-        log.warning("threads that commands have left behind do not end: this process ends without exit handlers")
+        log.warning("threads that commands have started do not end: exiting without exit handlers")
         said.set()
 
     # Both now, since a process that is ending starts no thread. Two, since a handler of the log may block for ever.

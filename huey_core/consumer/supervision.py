@@ -74,7 +74,7 @@ class Service(threading.Thread):
         self._stopping.set()
 
     def join_until(self, deadline: float) -> None:
-        """Wait for the thread, which was told to stop; if a server or a plugin keeps it for longer, leave it behind.
+        """Wait for the thread, which was told to stop, but for no longer when a server or a plugin keeps it.
 
         Args:
             deadline: Until when, on the monotonic clock.
@@ -83,7 +83,7 @@ class Service(threading.Thread):
         if self.is_alive():
             self.join(max(deadline - time.monotonic(), 0.0))
         if self.is_alive():
-            log.warning("%s has not ended in time and is left behind", self._what)
+            log.warning("%s did not end in time, not waiting for it", self._what)
 
     @abstractmethod
     def _work(self) -> None:

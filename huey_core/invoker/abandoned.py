@@ -1,7 +1,7 @@
-"""What is told of a message that a claim has buried, because none of its deliveries had an outcome.
+"""Reports a message that a claim has buried, because none of its deliveries had an outcome.
 
-Whoever was running it is gone, so another has to tell: the log, the plugins, and who waits for the result. Of the
-message itself only the header is decoded. To read the rest may be what has killed its consumers.
+Whoever was running it is gone, so another reports it: to the log, to the plugins, and to who waits for the result. Of
+the message itself only the header is decoded. To read the rest may be what has killed its consumers.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from huey_core.exceptions import CommandAbandoned, CommandNotFound
 from huey_core.invoker.stored_result import encode_dropped, leaves_record, result_write, write_result
 from huey_core.message import read_header
 from huey_core.safe_logging import get_logger
-from huey_core.text import printable_text
-from huey_core.unicode import cut_middle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +54,7 @@ def report_abandoned(
             a message that was requeued, and stays.
 
     Raises:
-        Exception: The result store could not be read or written; nobody was told anything.
+        Exception: The result store could not be read or written; nothing was reported.
     """
     header = read_header(dead_letter.data)
     wanted, ttl = _result_options(invoker, header)
@@ -66,14 +64,13 @@ def report_abandoned(
         # before the ack; it is true, and stays.
         if not isinstance(found, bytes) or settles_into(invoker.results):
             write_result(result_write(invoker, dead_letter.message_id, value, ttl), found)
-    # Whoever can write to a queue decides what is in a header.
-    name = cut_middle(printable_text(header.command_name), 200)
+    fields = log_fields(invoker.queue.name, dead_letter)
     log.error(
         "message %s of the command %r becomes a dead letter: %s",
         dead_letter.message_id,
-        name,
+        fields.get("command", ""),
         dead_letter.reason,
-        extra=log_fields(invoker.queue.name, dead_letter, name),
+        extra=fields,
     )
     invoker.plugins.notify(
         hookspecs.huey_command_buried,

@@ -419,7 +419,7 @@ def test_a_priority_of_one_call_survives_a_retry(invoker, run_consumer, eventual
     assert invoker.codec.decode(message.data).options.priority == 7
 
 
-def test_a_lost_lease_is_noticed_and_the_outcome_changes_nothing(invoker, run_consumer, eventually):
+def test_a_lost_lease_is_noticed_and_the_outcome_changes_nothing(invoker, run_consumer, eventually, caplog):
     started, release = threading.Event(), threading.Event()
 
     @queue_command(invoker)
@@ -438,6 +438,8 @@ def test_a_lost_lease_is_noticed_and_the_outcome_changes_nothing(invoker, run_co
 
     assert consumer.stats.lost == 1
     assert result.get() is None
+    [line] = [record for record in caplog.records if "lease" in record.msg]
+    assert (line.command, line.task_id) == (slow.command_class.command_name, result.task_id)
 
 
 def test_a_running_command_keeps_its_lease(run_consumer, eventually, pass_two_leases):

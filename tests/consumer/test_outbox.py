@@ -464,6 +464,7 @@ def test_a_refusal_is_not_logged_as_an_outage(consumer, pass_time, caplog):
     assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR"]
     assert "was refused, retrying" in caplog.messages[0]
     assert "becomes a dead letter" in caplog.messages[1]
+    assert {(record.task_id, record.delivery_count) for record in caplog.records} == {(poisoned.message_id, 1)}
 
 
 def test_an_outcome_waits_for_longer_than_a_lease_while_the_lease_is_still_ours(consumer, pass_time):

@@ -279,12 +279,22 @@ def test_a_plugin_that_raises_for_one_command_does_not_keep_the_others_from_runn
     assert invoker.dequeue().command_name == "well"
 
 
-def test_what_keeps_one_command_from_being_written_is_logged_with_its_name(spoiled, caplog):
-    invoker, _ = spoiled(RuntimeError("a defect"))
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (CommandRejected("no"), "a plugin rejected <spoiled {0}>, due at 2026-05-01 12:00 UTC: no"),
+        (RuntimeError("a defect"), "could not enqueue <spoiled {0}>, due at 2026-05-01 12:00 UTC"),
+    ],
+)
+def test_what_keeps_one_command_from_being_written_is_logged_with_its_name_and_id(spoiled, caplog, error, line):
+    caplog.set_level("INFO")
+    invoker, _ = spoiled(error)
 
     TickWriter(invoker).write(NOON)
 
-    assert "tick:spoiled:" in caplog.text
+    [record] = caplog.records
+    assert (record.command, record.queue) == ("spoiled", invoker.queue.name)
+    assert record.getMessage() == line.format(record.task_id)
 
 
 def test_an_error_of_the_server_is_raised_when_the_other_commands_have_had_their_turn(spoiled):

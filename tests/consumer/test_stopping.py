@@ -96,11 +96,12 @@ def consumer_without_workers(make_invoker, eventually, monkeypatch):
 
 
 @pytest.mark.parametrize("stop", [Consumer.stop, Consumer.stop_now])
-def test_what_has_ended_a_worker_is_not_given_back_and_its_delivery_counts(consumer_without_workers, stop):
+def test_what_has_ended_a_worker_is_not_given_back_and_its_delivery_counts(consumer_without_workers, stop, caplog):
     consumer, clock = consumer_without_workers
 
     stop(consumer)
 
+    assert [record.delivery_count for record in caplog.records if "ended its worker's thread" in record.msg] == [1]
     assert not consumer.queues[0].source.claim(1, 60).deliveries
     clock.advance(consumer.lease)
     [delivery] = consumer.queues[0].source.claim(1, 60).deliveries

@@ -25,7 +25,7 @@ class Runner(Protocol):
         """Give back a delivery that has not run to its end."""
 
     def abandon(self, delivery: Delivery) -> None:
-        """Hold a delivery no longer that has ended the worker that ran it."""
+        """Let go of a delivery that has ended the worker that ran it."""
 
 
 class Run(NamedTuple):
