@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from huey_core import hookspecs
 from huey_core.backends.deadline import time_limit
 from huey_core.consumer.config import BaseConfiguration, settings_for
-from huey_core.consumer.heartbeat import HEARTBEAT
+from huey_core.consumer.heartbeat import Heartbeat, keeps_heartbeats
 from huey_core.consumer.periodic import PeriodicScheduler, TickWriter
 from huey_core.consumer.policy import POLICY
 from huey_core.consumer.pools import ThreadPool
@@ -32,10 +32,7 @@ from huey_core.text import counted, error_line
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from huey_core.backends.base import BaseDataStore
     from huey_core.consumer.policy import Policy
-    from huey_core.consumer.retry import BackOff
-    from huey_core.consumer.supervision import Service
     from huey_core.invoker.invoker import Invoker
 
 __all__ = ["Consumer"]
@@ -78,14 +75,12 @@ class Consumer:
         self._log = log.with_fields(queue=invoker.queue.name)
         plugins = invoker.plugins
         plugins.register(STARTUP_REPORT, "huey_core.startup_report")
-        plugins.register(HEARTBEAT, "huey_core.heartbeat")
         plugins.call(hookspecs.huey_consumer_configure, config=self.config)
         self.config.check()
 
         self._finished: bool | None = None
         # Plugins that are told of the stop may call it again.
         self._stopping = threading.RLock()
-        self._last_steps = policy.last_steps
         self.pool = ThreadPool(
             self.config.threads,
             on_start=self._worker_started,
@@ -93,7 +88,9 @@ class Consumer:
             restart_after=policy.restart_after,
         )
         self.queues: list[ServedQueue] = []
-        own = ServedQueue(invoker, self.config, self.pool, neighbours=self.queues, beat=self.beat, policy=policy)
+        own = ServedQueue(
+            invoker, self.config, self.pool, neighbours=self.queues, send_heartbeat=self.send_heartbeat, policy=policy
+        )
         self.queues.append(own)
         self.lease = own.lease
         self.periodic = (
@@ -101,28 +98,27 @@ class Consumer:
             if self.config.periodic
             else None
         )
-        feeders: list[Service] = [queue.fetcher for queue in self.queues]
-        if self.periodic is not None:
-            feeders.append(self.periodic)
-        keepers = [service for queue in self.queues for service in (queue.lease_renewal, queue.dead_letters)]
-        self._services = [*keepers, *feeders]
+        task_store = invoker.task_store
+        self._heartbeat = (
+            Heartbeat(self, task_store, own.back_off("writing the heartbeat", task_store))
+            if task_store is not None and keeps_heartbeats(task_store)
+            else None
+        )
+        services = [
+            self._heartbeat,
+            *(service for queue in self.queues for service in (queue.lease_renewal, queue.dead_letters)),
+            self.pool,
+            *(queue.fetcher for queue in self.queues),
+            self.periodic,
+        ]
+        self._services = [service for service in services if service is not None]
         self._shutdown = Shutdown(
             queues=self.queues,
             pool=self.pool,
-            feeders=feeders,
-            keepers=keepers,
+            services=self._services,
             back_off=own.back_off("stopping"),
             last_steps=policy.last_steps,
         )
-
-    def back_off(self, doing: str, store: BaseDataStore) -> BackOff:
-        """Make what is needed to go on after a failure of the server of one of the invoker's stores.
-
-        Args:
-            doing: What is done there, for the log.
-            store: The store.
-        """
-        return self.queues[0].back_off(doing, store)
 
     def make_tick_writer(self) -> TickWriter:
         """Make what writes the ticks of periodic commands. For a subclass to extend."""
@@ -152,7 +148,6 @@ class Consumer:
                 (self._log.info if text == line else self._log.warning)("%s", text)
         self.invoker.plugins.call(hookspecs.huey_consumer_start, consumer=self)
         try:
-            self.pool.start()
             for service in self._services:
                 service.start()
         except BaseException:
@@ -227,14 +222,17 @@ class Consumer:
         """What the consumer has done until now."""
         return sum((queue.in_flight.stats() for queue in self.queues), Stats())
 
-    def beat(self) -> None:
-        """Tell plugins that the consumer lives; called by the thread that renews the leases."""
-        self.invoker.plugins.notify(hookspecs.huey_consumer_heartbeat, consumer=self, snapshot=self.snapshot())
+    def send_heartbeat(self) -> None:
+        """Tell others that the consumer lives; called by the thread that renews the leases."""
+        snapshot = self.snapshot()
+        if self._heartbeat is not None:
+            self._heartbeat.renew(snapshot)
+        self.invoker.plugins.notify(hookspecs.huey_consumer_heartbeat, consumer=self, snapshot=snapshot)
 
     def _stop(self, reason: str, timeout: float) -> None:
         running = counted(len(self.snapshot().running), "command")
         self._log.info("queue %r: stopping (%s): %s running", self.invoker.queue.name, reason, running)
-        with time_limit(timeout + self._last_steps):
+        with time_limit(timeout + self._shutdown.last_steps):
             self._finished = self._shutdown.run(timeout)
             self.invoker.plugins.notify(hookspecs.huey_consumer_stop, consumer=self, reason=reason)
         self._log.info("queue %r: stopped: %s", self.invoker.queue.name, self.stats)

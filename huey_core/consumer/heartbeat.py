@@ -20,11 +20,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 from huey_core._version import __version__
 from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
-from huey_core.backends.deadline import time_left
 from huey_core.backends.json_value import JSONValue
 from huey_core.consumer.supervision import Service
 from huey_core.exceptions import Unsupported
-from huey_core.hookspecs import ConsumerLike, hookimpl
+from huey_core.hookspecs import ConsumerLike
 from huey_core.plugins.hook_faults import HookFaults
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from huey_core.invoker.invoker import Invoker
     from huey_core.snapshot import Snapshot
 
-__all__ = ["HEARTBEAT", "MOST_IDS", "ConsumerRecord", "Heartbeat", "consumers_alive", "keeps_heartbeats"]
+__all__ = ["MOST_IDS", "ConsumerRecord", "Heartbeat", "consumers_alive", "keeps_heartbeats"]
 
 MOST_IDS: Final = 100
 """Messages that a record names, so that it stays small however many threads a consumer has."""
@@ -112,59 +111,34 @@ def consumers_alive(task_store: BaseDataStore) -> list[ConsumerRecord]:
 
 
 class RunningConsumer(ConsumerLike, Protocol):
-    """What core's own hooks of a consumer need to know of it."""
+    """What core's own observers of a consumer need to know of it."""
 
     @property
     def invoker(self) -> Invoker:
         """The invoker whose commands it runs."""
 
-    def back_off(self, doing: str, store: BaseDataStore) -> BackOff:
-        """Make what is needed to go on after a failure of a store's server."""
 
+class Heartbeat(Service):
+    """Writes one consumer's record, and removes it at the end.
 
-class Heartbeat:
-    """Core's implementation of the hooks by which a consumer shows that it lives."""
+    Args:
+        consumer: The consumer.
+        task_store: Keeps the record; see :func:`keeps_heartbeats`.
+        back_off: What is needed to go on after a failure of the store.
+    """
 
-    def __init__(self) -> None:
-        self._writers: dict[RunningConsumer, _HeartbeatWriter] = {}
-
-    # Last, so that a plugin that keeps the consumer from starting has done so before.
-    @hookimpl(trylast=True)
-    def huey_consumer_start(self, consumer: RunningConsumer) -> None:
-        task_store = consumer.invoker.task_store
-        if task_store is not None and keeps_heartbeats(task_store):
-            self._writers[consumer] = writer = _HeartbeatWriter(consumer, task_store)
-            writer.start()
-
-    @hookimpl
-    def huey_consumer_heartbeat(self, consumer: RunningConsumer, snapshot: Snapshot) -> None:
-        writer = self._writers.get(consumer)
-        if writer is not None:
-            writer.renew(snapshot)
-
-    @hookimpl
-    def huey_consumer_stop(self, consumer: RunningConsumer, reason: str) -> None:
-        writer = self._writers.pop(consumer, None)
-        if writer is not None:
-            writer.stop()
-            writer.join_until(time.monotonic() + time_left(_PATIENCE, least=0.0))
-
-
-HEARTBEAT: Final = Heartbeat()
-"""The one that every consumer registers."""
-
-
-class _HeartbeatWriter(Service):
-    """Writes one consumer's record, and removes it at the end."""
-
-    def __init__(self, consumer: RunningConsumer, task_store: BaseDataStore) -> None:
+    def __init__(self, consumer: RunningConsumer, task_store: BaseDataStore, back_off: BackOff) -> None:
         super().__init__("heartbeat", "the heartbeat")
         self._consumer = consumer
         self._store = task_store
-        self._back_off = consumer.back_off("writing the heartbeat", task_store)
-        self._began = consumer.invoker.now()
-        self._snapshot = consumer.snapshot()
+        self._back_off = back_off
         self._has_news = threading.Event()
+
+    def start(self) -> None:
+        """Write the first record, in a thread, and go on."""
+        self._began = self._consumer.invoker.now()
+        self._snapshot = self._consumer.snapshot()
+        super().start()
 
     def renew(self, snapshot: Snapshot) -> None:
         """Write the record afresh, soon."""
@@ -175,6 +149,10 @@ class _HeartbeatWriter(Service):
         """Have the thread remove the record and end; if that takes long, the store forgets it by itself."""
         super().stop()
         self._has_news.set()
+
+    def join_until(self, deadline: float) -> None:
+        """Wait for the thread, which was told to stop, but not for long: nothing is lost with it."""
+        super().join_until(min(deadline, time.monotonic() + _PATIENCE))
 
     def _work(self) -> None:
         pause: float | None = 0.0

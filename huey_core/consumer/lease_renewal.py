@@ -37,7 +37,7 @@ class LeaseRenewal(Service):
     """Whether the outcome of a delivery is on its way to the server."""
     measure_clock: Callable[[], None]
     """Called after each renewal, to compare the clocks while the server answers."""
-    beat: Callable[[], None]
+    send_heartbeat: Callable[[], None]
     """Called after each try, whether it succeeded or not."""
     back_off: BackOff
 
@@ -60,7 +60,7 @@ class LeaseRenewal(Service):
             else:
                 self.back_off.over()
                 pause = max(self.lease / 3 - (time.monotonic() - began), 0.0)
-            self.beat()
+            self.send_heartbeat()
 
     def renew(self) -> None:
         """Renew the leases of all that is in flight once, and let go of those that were lost."""

@@ -47,7 +47,7 @@ class ServedQueue:
         config: The settings.
         pool: Runs the deliveries.
         neighbours: The queues that share the pool, this one among them when it runs.
-        beat: Called three times in a lease, whether the server answers or not.
+        send_heartbeat: Called three times in a lease, whether the server answers or not.
         policy: What it decides by that is no setting.
     """
 
@@ -58,7 +58,7 @@ class ServedQueue:
         pool: WorkerPool,
         *,
         neighbours: Sequence[ServedQueue],
-        beat: Callable[[], None],
+        send_heartbeat: Callable[[], None],
         policy: Policy = POLICY,
     ) -> None:
         self.invoker = invoker
@@ -131,7 +131,7 @@ class ServedQueue:
             lease=self.lease,
             is_settling=self.outbox.is_settling,
             measure_clock=self.measure_clock,
-            beat=beat,
+            send_heartbeat=send_heartbeat,
             back_off=self.back_off("renewing leases"),
         )
 

@@ -13,6 +13,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from huey_core.consumer.policy import POLICY
+from huey_core.consumer.supervision import Service
 from huey_core.safe_logging import get_logger
 from huey_core.text import counted
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from huey_core.consumer.pools import Run, WorkerPool
     from huey_core.consumer.retry import BackOff
     from huey_core.consumer.served_queue import ServedQueue
-    from huey_core.consumer.supervision import Service
 
 __all__ = ["Shutdown"]
 
@@ -38,12 +38,16 @@ class Shutdown:
 
     queues: Sequence[ServedQueue]
     pool: WorkerPool
-    feeders: Sequence[Service]
-    """What brings in work, and ends first."""
-    keepers: Sequence[Service]
-    """What that which is in flight needs until the end."""
+    services: Sequence[Service | WorkerPool]
+    """All that was started, in order, the pool among it; it ends in reverse order."""
     back_off: BackOff
     last_steps: float = POLICY.last_steps
+
+    def __post_init__(self) -> None:
+        at = self.services.index(self.pool)
+        ending = [*reversed(self.services)]
+        self._after_pool = [one for one in ending[: len(ending) - at - 1] if isinstance(one, Service)]
+        self._before_pool = [one for one in ending[len(ending) - at :] if isinstance(one, Service)]
 
     def run(self, timeout: float) -> bool:
         """Stop claiming, let running commands finish, and give back the rest.
@@ -57,11 +61,10 @@ class Shutdown:
         began = time.monotonic()
         deadline = began + timeout
         end = deadline + self.last_steps
-        for service in self.feeders:
-            service.stop()
+        _stop(self._after_pool)
         # While a server hangs, the workers would go through it before the fetch loop has ended, which may add to it.
         self._give_back_what_waits()
-        for service in self.feeders:
+        for service in self._after_pool:
             service.join_until(max(deadline, began + self.last_steps / 2))
         self._give_back_what_waits()
         self.pool.stop()
@@ -73,18 +76,16 @@ class Shutdown:
             log.warning("giving back %s that did not finish in %g s", late, timeout)
         for run in unfinished:
             run.runner.release(run.delivery)
-        for service in self.keepers:
-            service.stop()
+        _stop(self._before_pool)
         self._write_what_waits(until=end)
         unwritten = [queue for queue in self.queues if queue.report_what_is_left()]
-        for service in self.keepers:
+        for service in self._before_pool:
             service.join_until(end)
         return not unfinished and not unwritten
 
     def run_now(self) -> None:
         """Give back everything at once, running commands included."""
-        for service in self.feeders:
-            service.stop()
+        _stop(self._after_pool)
         self._let_go_of_what_ended_workers()
         for queue in self.queues:
             queue.release_all()
@@ -148,3 +149,8 @@ class Shutdown:
                 except BaseException as error:  # noqa: BLE001 - a driver may raise anything while its server is away
                     failed = error
         return failed
+
+
+def _stop(services: Sequence[Service]) -> None:
+    for service in services:
+        service.stop()

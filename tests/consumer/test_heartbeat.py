@@ -217,7 +217,7 @@ def test_a_store_that_exits_does_not_end_the_heartbeat(invoker, run_consumer, al
     consumer = run_consumer(invoker, threads=1)
     eventually(lambda: next(tries))
 
-    consumer.beat()
+    consumer.send_heartbeat()
 
     eventually(alive)
 

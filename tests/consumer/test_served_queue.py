@@ -26,13 +26,14 @@ def serve():
         queues = []
         config = ConsumerConfig(threads=2)
         pool = ThreadPool(config.threads, on_start=lambda worker: None, on_stop=lambda worker: None)
-        queues += [ServedQueue(invoker, config, pool, neighbours=queues, beat=lambda: None) for invoker in invokers]
+        queues += [
+            ServedQueue(invoker, config, pool, neighbours=queues, send_heartbeat=lambda: None) for invoker in invokers
+        ]
         back_off = BackOff(Outage("the queues", get_logger(__name__)), "stopping", Pauses(0.1, 1.0, 0.1))
         keepers = [service for queue in queues for service in (queue.lease_renewal, queue.dead_letters)]
-        feeders = [queue.fetcher for queue in queues]
-        running.append(Shutdown(queues=queues, pool=pool, feeders=feeders, keepers=keepers, back_off=back_off))
-        pool.start()
-        for service in [*keepers, *feeders]:
+        services = [*keepers, pool, *(queue.fetcher for queue in queues)]
+        running.append(Shutdown(queues=queues, pool=pool, services=services, back_off=back_off))
+        for service in services:
             service.start()
         return queues, running[-1]
 

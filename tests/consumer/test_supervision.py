@@ -132,7 +132,7 @@ def test_what_a_worker_cannot_hand_on_is_not_held_any_longer(invoker, add, run_c
 
 
 def test_leases_are_renewed_after_anything(invoker, run_consumer, eventually, monkeypatch):
-    monkeypatch.setattr(Consumer, "beat", beat := FailsOnce(lambda: None))
+    monkeypatch.setattr(Consumer, "send_heartbeat", sent := FailsOnce(lambda: None))
     run_consumer(invoker, lease=1.0)
 
-    eventually(lambda: beat.calls > 1)
+    eventually(lambda: sent.calls > 1)
