@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from huey_core.commands.base import QueueCommand
     from huey_core.commands.codec import CommandCodec
     from huey_core.plugins.manager import PluginManager
+    from huey_core.safe_logging import SafeLogger
 
 __all__ = ["CommandRunner", "RunningInvoker"]
 
@@ -97,18 +98,15 @@ class CommandRunner:
             return self._unreadable(delivery, error)
         except KeyboardInterrupt:
             raise
-        except BaseException as error:
-            log.exception("message %s could not be decoded", delivery.message_id, extra=self._fields(delivery))
+        except BaseException as error:  # noqa: BLE001 - it is logged, whatever it is
+            self._log(delivery).exception("message %s could not be decoded", delivery.message_id)
             return self._unreadable(delivery, error)
         if delivery.attempt > 1:
             # In the log before the command runs: if it is what kills its consumers, there is no later moment.
-            log.warning(
+            self._log(delivery, command).warning(
                 "%s is in delivery %d, because none before had an outcome: its consumer was killed, lost the lease, or "
                 "could not decode it; after %d such deliveries it becomes a dead letter",
-                command,
-                delivery.attempt,
-                self._unreadable_deliveries,
-                extra=self._fields(delivery, command),
+                *(command, delivery.attempt, self._unreadable_deliveries),
             )
         return self._run_command(command, delivery, revocable)
 
@@ -121,13 +119,10 @@ class CommandRunner:
             revoked = revocable and invoker.take_revocation(command)
         except KeyboardInterrupt:
             raise
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - it is logged, whatever it is
             delay = self._unreadable_delay
-            log.exception(
-                "whether %s was revoked could not be read, retrying in %g s",
-                command,
-                delay,
-                extra=self._fields(delivery, command),
+            self._log(delivery, command).exception(
+                "whether %s was revoked could not be read, retrying in %g s", command, delay
             )
             return Retry(delivery, delivery.data, delay), Execution(error=error)
         try:
@@ -161,7 +156,7 @@ class CommandRunner:
     def _dropped(
         self, command: QueueCommand, delivery: Delivery, error: CommandRevoked | CommandExpired
     ) -> tuple[Outcome, Execution]:
-        log.info("%s", error, extra=self._fields(delivery, command))
+        self._log(delivery, command).info("%s", error)
         revoked = isinstance(error, CommandRevoked)
         hook = hookspecs.huey_command_revoked if revoked else hookspecs.huey_command_expired
         self._invoker.plugins.notify(hook, invoker=self._invoker, command=command)
@@ -172,6 +167,7 @@ class CommandRunner:
         self, command: QueueCommand, delivery: Delivery, error: BaseException, duration: float
     ) -> tuple[Outcome, Execution]:
         execution = Execution(error=error, duration=duration)
+        log = self._log(delivery, command, duration)
         delay = self._retry_delay(command, delivery, error)
         if delay is not None:
             try:
@@ -180,29 +176,16 @@ class CommandRunner:
                 raise
             except BaseException:
                 log.exception(
-                    "%s has changed its arguments into something that cannot be encoded, so it is not retried",
-                    command,
-                    extra=self._fields(delivery, command, duration),
+                    "%s has changed its arguments into something that cannot be encoded, so it is not retried", command
                 )
             else:
-                log.info(
-                    "%s raised %s, retrying in %.3g s",
-                    command,
-                    error_line(error),
-                    delay,
-                    extra=self._fields(delivery, command, duration),
-                )
+                log.info("%s raised %s, retrying in %.3g s", command, error_line(error), delay)
                 self._invoker.plugins.notify(
                     hookspecs.huey_command_retried, invoker=self._invoker, command=command, error=error, delay=delay
                 )
                 return Retry(delivery, data, delay), execution
         execution.traceback = format_error(error)
-        log.error(
-            "%s failed",
-            command,
-            exc_info=(type(error), error, traceback_of_command(error)),
-            extra=self._fields(delivery, command, duration),
-        )
+        log.error("%s failed", command, exc_info=(type(error), error, traceback_of_command(error)))
         if self._log_commands:
             self._log_end("failed", command, delivery, duration)
         self._invoker.plugins.notify(hookspecs.huey_command_failed, invoker=self._invoker, command=command, error=error)
@@ -222,41 +205,27 @@ class CommandRunner:
             return _checked("huey_retry_delay", delay, float, int)
         except KeyboardInterrupt:
             raise
-        except BaseException:
-            fields = self._fields(delivery, command)
-            log.exception("whether to retry %s could not be decided, so it is not", command, extra=fields)
+        except BaseException:  # noqa: BLE001 - it is logged, whatever it is
+            self._log(delivery, command).exception("whether to retry %s could not be decided, so it is not", command)
             return None
 
     def _unreadable(self, delivery: Delivery, error: BaseException) -> tuple[Outcome, Execution]:
         execution = Execution(error=error)
-        reason = error_text(error)
+        reason, delay = error_text(error), self._unreadable_delay
+        log = self._log(delivery)
         if delivery.attempt < self._unreadable_deliveries:
-            log.warning(
-                "message %s cannot be decoded, retrying in %g s: %s",
-                delivery.message_id,
-                self._unreadable_delay,
-                reason,
-                extra=self._fields(delivery),
-            )
-            return Retry(delivery, delivery.data, self._unreadable_delay, keep_attempts=True), execution
-        log.error("message %s becomes a dead letter: %s", delivery.message_id, reason, extra=self._fields(delivery))
+            log.warning("message %s cannot be decoded, retrying in %g s: %s", delivery.message_id, delay, reason)
+            return Retry(delivery, delivery.data, delay, keep_attempts=True), execution
+        log.error("message %s becomes a dead letter: %s", delivery.message_id, reason)
         result = self._error_result(delivery, error)
         return self._bury(None, delivery, reason, format_error(error), result), execution
 
     def _bury(
-        self,
-        command: QueueCommand | None,
-        delivery: Delivery,
-        reason: str,
-        detail: str,
-        result: ResultWrite | None,
+        self, command: QueueCommand | None, delivery: Delivery, reason: str, detail: str, result: ResultWrite | None
     ) -> Bury:
-        self._invoker.plugins.notify(
-            hookspecs.huey_command_buried,
-            invoker=self._invoker,
-            command=command,
-            message_id=delivery.message_id,
-            reason=reason,
+        invoker, message_id = self._invoker, delivery.message_id
+        invoker.plugins.notify(
+            hookspecs.huey_command_buried, invoker=invoker, command=command, message_id=message_id, reason=reason
         )
         return Bury(delivery, reason, detail, result)
 
@@ -277,31 +246,29 @@ class CommandRunner:
     def _result_in_any_case(
         self, command: QueueCommand, delivery: Delivery, execution: Execution
     ) -> ResultWrite | None:
-        fields = self._fields(delivery, command)
         try:
             return self._result_of(command, execution)
         except KeyboardInterrupt:
             raise
-        except BaseException:
-            log.exception("the result of %s could not be made", command, extra=fields)
+        except BaseException:  # noqa: BLE001 - it is logged, whatever it is
+            self._log(delivery, command).exception("the result of %s could not be made", command)
         try:
             # It has ended all the same, and somebody may wait for that.
             return result_of(self._invoker, command, execution)
-        except Exception:
-            log.exception(
-                "the result of %s could not be made without plugins either, so none is stored", command, extra=fields
+        except Exception:  # noqa: BLE001 - it is logged, whatever it is
+            self._log(delivery, command).exception(
+                "the result of %s could not be made without plugins either, so none is stored", command
             )
             return None
 
     def _log_end(self, outcome: str, command: QueueCommand, delivery: Delivery, duration: float) -> None:
-        fields = self._fields(delivery, command, duration)
-        log.info("%s %s after %.3f s", command, outcome, duration, extra=fields)
+        self._log(delivery, command, duration).info("%s %s after %.3f s", command, outcome, duration)
 
-    def _fields(
+    def _log(
         self, delivery: Delivery, command: QueueCommand | None = None, duration: float | None = None
-    ) -> dict[str, object]:
+    ) -> SafeLogger:
         name = None if command is None else command.command_name
-        return log_fields(self._invoker.queue.name, delivery, name, duration)
+        return log.with_fields(**log_fields(self._invoker.queue.name, delivery, name, duration))
 
 
 def _checked(hook: str, answer: Any, *kinds: type[T]) -> T | None:
