@@ -120,18 +120,18 @@ class Fetcher(Service):
         room, target, ahead = self._room()
         room = self.poison.limit(room)
         self._low_water = target // 2
-        if room <= 0 or ahead > self._low_water or self.outbox.is_full():
+        if room <= 0 or ahead > self._low_water or self.outbox.parked.is_full():
             self._wait_for_workers(ahead, target)
             return
         # The flag goes up before the outbox is looked at, and workers add before they look at the flag: whatever
         # the order, one of the two sees the other. What a worker flushes meanwhile may be refused, and parked.
         self._waiting_in_server = True
         try:
-            if len(self.outbox) or self.outbox.is_full():
+            if len(self.outbox) or self.outbox.parked.is_full():
                 return
             # While something waits here, every worker is busy, and what they finish is settled by this loop alone.
             # And the first success after an outage is not kept waiting, so that it ends in the log when it does here.
-            wait = 0.0 if ahead or self.back_off.seconds else min(self._longest_wait, self.outbox.due_in())
+            wait = 0.0 if ahead or self.back_off.seconds else min(self._longest_wait, self.outbox.parked.due_in())
             # The lease counts from here on, and not from the answer, which may be read long after it was given.
             until = time.monotonic() + self.lease if self.source.redelivers else float("inf")
             deliveries, buried = self.source.claim(min(room, CLAIM_AT_ONCE), self.lease, wait)

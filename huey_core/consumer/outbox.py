@@ -70,7 +70,7 @@ class Outbox:
         self._log = log.with_fields(queue=self.source.queue_name)
         self._lock = threading.Lock()
         self._waiting: deque[Outcome] = deque()
-        self._parked = Parked(self.clock, self.policy)
+        self.parked = Parked(self.clock, self.policy)
         self._flushing = threading.Lock()
         self._taken: list[Outcome] = []
         self._on_its_way: Sequence[Outcome] = ()
@@ -83,23 +83,10 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    @property
-    def parked(self) -> int:
-        """How many outcomes are parked, to be tried again when their time has come."""
-        return len(self._parked)
-
-    def is_full(self) -> bool:
-        """Whether so much is parked that nothing more should be claimed, lest it grow without end."""
-        return self._parked.is_full()
-
-    def due_in(self) -> float:
-        """Seconds until what is parked is tried again; infinite when nothing is."""
-        return self._parked.due_in()
-
     def left(self) -> list[Outcome]:
         """The outcomes whose lease is still ours and that are not known to be written, parked ones included."""
         with self._lock:
-            left = [*self._parked.outcomes(), *self._taken, *self._waiting]
+            left = [*self.parked.outcomes(), *self._taken, *self._waiting]
         # What was taken may have been put back, or parked.
         return self.in_flight.ours({outcome.delivery.receipt: outcome for outcome in left}.values())
 
@@ -130,7 +117,7 @@ class Outbox:
         return any(outcome.delivery is delivery for outcome in self._on_its_way)
 
     def _flush(self) -> None:
-        if not self.due_in():
+        if not self.parked.due_in():
             self._try_parked_again()
         singly = 0
         while batch := self._take(1 if singly else SETTLE_AT_ONCE):
@@ -176,9 +163,7 @@ class Outbox:
     def _with_results_written(self, batch: list[Outcome], before: Refused | None = None) -> list[Outcome]:
         """Write the results that the queue cannot write together with the outcome; return what it may settle now.
 
-        Args:
-            batch: The outcomes.
-            before: The one outcome of the batch as it was parked, if it was.
+        ``before`` is the one outcome of the batch as it was parked, if it was.
         """
         ours = self.in_flight.ours(batch)
         separate = [outcome for outcome in ours if self.results.is_needed(outcome)]
@@ -196,10 +181,10 @@ class Outbox:
         """The same for one; ``None`` when it is parked now, given up or lost."""
         if not self.results.is_needed(outcome):
             return outcome
-        if self.results.is_backing_off():
-            self._keep(before or self._refused(outcome))
-            return None
         one = before or self._refused(outcome)
+        if self.results.is_backing_off():
+            self._keep(one)
+            return None
         try:
             written = self.results.write(outcome, lambda: self._renew([outcome]) == [True])
         except Exception as error:  # noqa: BLE001 - a driver may raise anything, while its server is away or to refuse
@@ -253,20 +238,20 @@ class Outbox:
             self._log.warning(message, _id(one.outcome), error_line(error), extra=fields)
 
     def _keep(self, one: Refused) -> bool:
-        is_first = self._parked.add(one)
+        is_first = self.parked.add(one)
         self.has_parked(one.outcome.delivery)
         return is_first
 
     def _try_parked_again(self) -> None:
         with self._lock:
-            again = deque(self._parked.take())
+            again = deque(self.parked.take())
             self._taken = [one.outcome for one in again]
         try:
             while again:
                 self._settle_again(again[0])
                 again.popleft()
         finally:
-            self._parked.put_back(again)
+            self.parked.put_back(again)
 
     def _settle_again(self, one: Refused) -> None:
         try:

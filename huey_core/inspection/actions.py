@@ -89,16 +89,7 @@ def act(
 
 
 def retry(queue: LeasedQueue, message_ids: Iterable[str], state: State = State.DEAD) -> Iterator[Acted]:
-    """Requeue messages as :func:`act` does, except those that have expired.
-
-    Args:
-        queue: The queue.
-        message_ids: The messages. An id that is there twice counts once.
-        state: The state in which somebody has seen them, dead or scheduled.
-
-    Returns:
-        What became of one portion after another. Each is acted on when it is asked for.
-    """
+    """Requeue messages, dead or scheduled ones, as :func:`act` does, except those that have expired."""
     return _act(queue, message_ids, state, queue.requeue, spare_expired=True)
 
 

@@ -116,7 +116,7 @@ def test_other_commands_run_while_an_outcome_is_refused(run_consumer):
 def test_nothing_is_claimed_when_too_much_is_set_aside_at_the_last_moment(invoker, monkeypatch):
     consumer = Consumer(invoker)
     answers, claims = iter([False, True]), []
-    monkeypatch.setattr(consumer.queues[0].outbox, "is_full", lambda: next(answers))
+    monkeypatch.setattr(consumer.queues[0].outbox.parked, "is_full", lambda: next(answers))
     monkeypatch.setattr(invoker.queue, "claim", lambda *arguments: claims.append(arguments) or Claim([], []))
 
     consumer.queues[0].fetcher._cycle()
@@ -145,7 +145,7 @@ def test_no_more_is_claimed_than_may_wait_for_a_result_store_that_is_away(monkey
     consumer = run_consumer(
         invoker, policy=Policy(parked_outcomes=3, parked_for=0.01), threads=1, prefetch=0, max_delay=0.05
     )
-    eventually(consumer.queues[0].outbox.is_full)
+    eventually(consumer.queues[0].outbox.parked.is_full)
     held_while_away = max(held)
     store.away = False
     eventually(lambda: len(store.values) == 50)
@@ -167,7 +167,7 @@ def test_what_a_worker_finishes_just_before_a_claim_does_not_wait_for_the_end_of
             consumer.queues[0].fetcher.finished_one()
         return False
 
-    monkeypatch.setattr(consumer.queues[0].outbox, "is_full", is_full)
+    monkeypatch.setattr(consumer.queues[0].outbox.parked, "is_full", is_full)
     monkeypatch.setattr(
         invoker.queue, "claim", lambda *arguments: unsettled.append(len(consumer.queues[0].outbox)) or Claim([], [])
     )
