@@ -18,13 +18,14 @@ from heapq import nlargest
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from huey_core._version import __version__
-from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.json_value import JSONValue
 from huey_core.consumer.supervision import Service
 from huey_core.exceptions import Unsupported
 from huey_core.hookspecs import ConsumerLike
 from huey_core.plugins.hook_faults import HookFaults
+from huey_core.safe_logging import get_logger
+from huey_core.text import error_line
 
 if TYPE_CHECKING:
     from huey_core.backends.base import BaseDataStore
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from huey_core.snapshot import Snapshot
 
 __all__ = ["MOST_IDS", "ConsumerRecord", "Heartbeat", "consumers_alive", "keeps_heartbeats"]
+
+log: Final = get_logger(__name__)
 
 MOST_IDS: Final = 100
 """Messages that a record names, so that it stays small however many threads a consumer has."""
@@ -96,7 +99,7 @@ def keeps_heartbeats(task_store: BaseDataStore) -> bool:
 
 
 def consumers_alive(task_store: BaseDataStore) -> list[ConsumerRecord]:
-    """List the consumers that have written a heartbeat within their lease, by name.
+    """List the consumers that have written a heartbeat within their lease, by name. What cannot be read is left out.
 
     Args:
         task_store: The task store of the consumers.
@@ -107,7 +110,15 @@ def consumers_alive(task_store: BaseDataStore) -> list[ConsumerRecord]:
     if not keeps_heartbeats(task_store):
         raise Unsupported(f"{task_store!r} lacks 'ttl' or 'locks', so consumers write no heartbeat into it")
     records = task_store.peek_many([_record_key(name) for name in sorted(_index(task_store).read())])
-    return [ConsumerRecord.decode(record) for record in records if record is not EmptyData]
+    return [one for record in records if isinstance(record, bytes) and (one := _read(record)) is not None]
+
+
+def _read(record: bytes) -> ConsumerRecord | None:
+    try:
+        return ConsumerRecord.decode(record)
+    except Exception as error:  # noqa: BLE001 - who can write to the store decides what is there
+        log.warning("the record of a consumer cannot be read: %s", error_line(error))
+        return None
 
 
 class RunningConsumer(ConsumerLike, Protocol):

@@ -166,6 +166,15 @@ def test_an_index_that_cannot_be_read_is_written_afresh(invoker, run_consumer, a
     eventually(lambda: [each.name for each in alive()] == [consumer.name])
 
 
+@pytest.mark.parametrize("record", [b"garbage", b"[]", b"5", b'{"version": "1"}', b'{"name": "a", "commands": 5}'])
+def test_a_record_that_cannot_be_read_hides_no_other(invoker, alive, record):
+    invoker.task_store.put("consumers", b'{"a": 9e15, "b": 9e15}')
+    invoker.task_store.put("consumer:a", record)
+    invoker.task_store.put("consumer:b", ConsumerRecord(name="b").encode())
+
+    assert [each.name for each in alive()] == ["b"]
+
+
 def test_a_store_that_cannot_forget_is_left_alone_and_says_so(make_invoker, run_consumer):
     store = PlainStore("state")
     invoker = make_invoker()
