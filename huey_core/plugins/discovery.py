@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["BACKENDS", "GROUPS", "PLUGINS", "SERIALIZERS", "Entry", "entries", "refresh"]
+__all__ = ["BACKENDS", "GROUPS", "PLUGINS", "SERIALIZERS", "Entry", "entries", "scan"]
 
 BACKENDS: Final = "huey_core.backends"
 """The entry-point group of backends: URL scheme -> a ``Backend`` class."""
@@ -80,16 +80,12 @@ class _EntryPoint(Protocol):
 
 def entries(group: str) -> tuple[Entry, ...]:
     """List the entry points of one group, sorted by distribution and name, so never by the order of ``sys.path``."""
-    return tuple(entry for entry in _scan() if entry.group == group)
-
-
-def refresh() -> None:
-    """Forget the scan, so that the next look-up sees what was installed or removed since."""
-    _scan.cache_clear()
+    return tuple(entry for entry in scan() if entry.group == group)
 
 
 @functools.cache
-def _scan() -> tuple[Entry, ...]:
+def scan() -> tuple[Entry, ...]:
+    """Find the entry points of all groups, once for the process."""
     import importlib_metadata
 
     found = cast("Iterable[_EntryPoint]", importlib_metadata.entry_points())

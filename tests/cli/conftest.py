@@ -59,7 +59,7 @@ def install(site: Site) -> Callable[..., None]:
         module = f"{distribution.replace('-', '_')}_of_this_test"
         # A version of its own, because what failed to load once is remembered for its distribution and version.
         site.install(distribution, {group: {"extra": module}}, {module: source}, version=f"1.{next(_numbers)}")
-        discovery.refresh()
+        discovery.scan.cache_clear()
 
     return install
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import huey_core
-from huey_core.plugins.discovery import BACKENDS, PLUGINS, SERIALIZERS, Entry, entries, refresh
+from huey_core.plugins.discovery import BACKENDS, PLUGINS, SERIALIZERS, Entry, entries, scan
 from huey_core.plugins.known import KNOWN_BACKENDS, UNSERVED_SCHEMES
 
 
@@ -46,12 +46,12 @@ def test_equal_entries_are_one(site):
     assert of("huey-alpha") == [("huey-alpha", "alpha")]
 
 
-def test_the_metadata_is_scanned_once_until_refresh(site):
+def test_the_metadata_is_scanned_once(site):
     entries(BACKENDS)
     site.install("huey-late", {BACKENDS: {"late": "late:Late"}})
 
     before = of("huey-late")
-    refresh()
+    scan.cache_clear()
 
     assert before == []
     assert of("huey-late") == [("huey-late", "late")]
@@ -66,12 +66,12 @@ def test_a_damaged_distribution_does_not_hide_the_others(site):
     assert of("unknown distribution") == [("unknown distribution", "damaged")]
 
 
-def test_a_removed_distribution_is_gone_after_refresh(site):
+def test_a_removed_distribution_is_gone_after_another_scan(site):
     site.install("huey-alpha", {BACKENDS: {"alpha": "a:A"}})
     entries(BACKENDS)
 
     shutil.rmtree(site.path / "huey_alpha-1.0.dist-info")
-    refresh()
+    scan.cache_clear()
 
     assert of("huey-alpha") == []
 

@@ -70,10 +70,10 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     folder.mkdir()
     monkeypatch.syspath_prepend(folder)
     before = set(sys.modules)
-    discovery.refresh()
+    discovery.scan.cache_clear()
     yield Site(folder)
     for name in set(sys.modules) - before:
         if str(getattr(sys.modules[name], "__file__", "")).startswith(str(folder)):
             del sys.modules[name]
     monkeypatch.undo()
-    discovery.refresh()
+    discovery.scan.cache_clear()
