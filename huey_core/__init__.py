@@ -10,7 +10,7 @@
     @queue_command(invoker, retries=3)
     def send_mail(to, text): ...
 
-What is listed in ``__all__`` here, and in the packages and modules right below, is public; what is deeper may change.
+What is listed in ``__all__`` here, and in a package or module right below, is public; what is deeper may change.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The decorators that most applications need and nothing else: ``queue_command``, ``periodic_command``, ``crontab``.
 
-The first two take the invoker, or a :class:`~huey_core.invoker.deferred.DeferredInvoker` where it is made later.
+The first two take the invoker, or a :class:`~huey_core.invoker.DeferredInvoker` where it is made later.
 """
 
 from __future__ import annotations
@@ -193,7 +193,7 @@ class CommandFunction(Generic[P, R, Handle]):
         """The same function with other options, for one call: ``send.using(priority=5, retries=3)(to)``.
 
         Args:
-            options: Any options of :class:`~huey_core.commands.options.CommandOptions`.
+            options: Any options of :class:`~huey_core.commands.CommandOptions`.
 
         Raises:
             ConfigurationError: An option is unknown, its value cannot be used, or it contradicts another.
@@ -303,7 +303,7 @@ def queue_command(
             consumers must agree on it. A ``functools.partial`` or an object with ``__call__`` needs one.
         options: ``retry_backoff``, ``retry_max_delay``, ``retry_jitter``, ``retry_on``,
             ``give_up_on``, ``priority``, ``expires``, ``unique_key``, ``unique_for``, ``result_ttl``,
-            ``store_result``, ``keep_failed``: see :class:`~huey_core.commands.options.CommandOptions`.
+            ``store_result``, ``keep_failed``: see :class:`~huey_core.commands.CommandOptions`.
 
     Returns:
         A decorator that makes a :class:`CommandFunction`.

@@ -56,6 +56,7 @@ class MessageTooLarge(QueueWriteException):
     Attributes:
         size: The size of the message in bytes.
         limit: The largest size the backend accepts, in bytes.
+        backend: What accepts no more, for people.
     """
 
     def __init__(self, size: int, limit: int, backend: str) -> None:

@@ -185,7 +185,7 @@ def huey_execute(invoker: InvokerLike, command: QueueCommand) -> Execution | Non
         command: The command.
 
     Returns:
-        An :class:`~huey_core.commands.execution.Execution` that holds what the command returned, or ``None`` to leave
+        An :class:`~huey_core.commands.Execution` that holds what the command returned, or ``None`` to leave
         the run to the next implementation.
     """
 
@@ -230,7 +230,7 @@ def huey_store_result(invoker: InvokerLike, command: QueueCommand, execution: Ex
         execution: How it ended: ``value``, or ``error`` when it ended without one; ``dropped`` when it did not run.
 
     Returns:
-        A :class:`~huey_core.backends.leased.ResultWrite`, or ``None`` to leave the decision to the next implementation.
+        A :class:`~huey_core.backends.ResultWrite`, or ``None`` to leave the decision to the next implementation.
         When nobody returns one, nothing is stored.
     """
 

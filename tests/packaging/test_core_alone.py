@@ -32,7 +32,10 @@ def test_the_core_is_imported_from_where_it_is_installed():
 
 
 DRIVERS = ["hiredis", "msgspec", "pymongo", "redis"]
-PLUGINS = ["huey_memory", "huey_mongo", "huey_msgpack", "huey_redis", "huey_sqlite", "huey_testing", "huey_zstd"]
+PLUGINS = [
+    *("huey_django", "huey_memory", "huey_mongo", "huey_msgpack", "huey_redis", "huey_sqlite", "huey_testing"),
+    "huey_zstd",
+]
 
 
 @pytest.mark.parametrize("name", [*PLUGINS, *DRIVERS])

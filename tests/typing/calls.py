@@ -10,8 +10,8 @@ from typing import Any, assert_type
 
 import huey_django
 from huey_core import AsyncData, Invoker, QueueCommand, crontab, periodic_command, queue_command
-from huey_core.backends.base import BaseDataStore
-from huey_core.invoker.deferred import DeferredInvoker
+from huey_core.backends import BaseDataStore
+from huey_core.invoker import DeferredInvoker
 from huey_memory import MemoryDataStore, MemoryQueue
 
 with_results = Invoker.from_url("redis://localhost/0")

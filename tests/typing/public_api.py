@@ -20,9 +20,8 @@ from huey_core import (
     periodic_command,
     queue_command,
 )
-from huey_core.backends.base import BaseDataStore
-from huey_core.backends.leased import Delivery, Written
-from huey_core.commands.execution import Execution
+from huey_core.backends import BaseDataStore, Delivery, Written
+from huey_core.commands import Execution
 from huey_core.consumer import BaseConfiguration
 from huey_core.decorators import CommandFunction
 from huey_memory import ManualClock, MemoryDataStore, MemoryQueue
