@@ -85,7 +85,7 @@ class Consumer:
             self.config.threads,
             on_start=self._worker_started,
             on_stop=self._worker_stopped,
-            restart_after=policy.restart_after,
+            policy=policy,
         )
         self.queues: list[ServedQueue] = []
         own = ServedQueue(
@@ -94,13 +94,13 @@ class Consumer:
         self.queues.append(own)
         self.lease = own.lease
         self.periodic = (
-            PeriodicScheduler(self.make_tick_writer(), own.source.now, own.back_off("writing ticks"))
+            PeriodicScheduler(self.make_tick_writer(), own.source.now, own.back_off("writing ticks"), policy)
             if self.config.periodic
             else None
         )
         task_store = invoker.task_store
         self._heartbeat = (
-            Heartbeat(self, task_store, own.back_off("writing the heartbeat", task_store))
+            Heartbeat(self, task_store, own.back_off("writing the heartbeat", task_store), policy)
             if task_store is not None and keeps_heartbeats(task_store)
             else None
         )
@@ -117,7 +117,7 @@ class Consumer:
             pool=self.pool,
             services=self._services,
             back_off=own.back_off("stopping"),
-            last_steps=policy.last_steps,
+            policy=policy,
         )
 
     def make_tick_writer(self) -> TickWriter:
@@ -232,7 +232,7 @@ class Consumer:
     def _stop(self, reason: str, timeout: float) -> None:
         running = counted(len(self.snapshot().running), "command")
         self._log.info("queue %r: stopping (%s): %s running", self.invoker.queue.name, reason, running)
-        with time_limit(timeout + self._shutdown.last_steps):
+        with time_limit(timeout + self._shutdown.policy.last_steps):
             self._finished = self._shutdown.run(timeout)
             self.invoker.plugins.notify(hookspecs.huey_consumer_stop, consumer=self, reason=reason)
         self._log.info("queue %r: stopped: %s", self.invoker.queue.name, self.stats)

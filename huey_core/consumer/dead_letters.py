@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from huey_core.backends.base import EmptyDataType
     from huey_core.backends.leased import Delivery, StoredMessage
+    from huey_core.consumer.policy import Policy
     from huey_core.consumer.retry import BackOff
     from huey_core.consumer.source import Source
     from huey_core.invoker.invoker import Invoker
@@ -64,11 +65,12 @@ class DeadLetterReporter(Service):
     has_reported: Callable[[], None]
     """Called for each that was reported."""
     back_off: BackOff
+    policy: Policy
     clock: Callable[[], float]
     """A monotonic time in seconds."""
 
     def __post_init__(self) -> None:
-        super().__init__("dead-letters", "the reporting of dead letters")
+        super().__init__("dead-letters", "the reporting of dead letters", self.policy)
         self._log = log.with_fields(queue=self.source.queue_name)
         self._changed = threading.Condition()
         self._pending: dict[str, _Pending] = {}

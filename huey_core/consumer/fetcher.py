@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.leased import Release
-from huey_core.consumer.policy import POLICY
 from huey_core.consumer.supervision import Service
 from huey_core.safe_logging import get_logger
 from huey_core.text import counted, error_line
@@ -57,10 +56,10 @@ class Fetcher(Service):
     report: Callable[[Sequence[str], float], None]
     """Called with the ids of dead letters that a claim has named, and until when they are ours to report."""
     back_off: BackOff
-    policy: Policy = POLICY
+    policy: Policy
 
     def __post_init__(self) -> None:
-        super().__init__("fetcher", "the fetch loop", self.policy.restart_after)
+        super().__init__("fetcher", "the fetch loop", self.policy)
         self.revocable = True
         # Less than the leases of what it may bring, which count from its beginning.
         self._longest_wait = min(self.policy.longest_wait, self.lease / 3)

@@ -29,6 +29,7 @@ from huey_core.text import error_line
 
 if TYPE_CHECKING:
     from huey_core.backends.base import BaseDataStore
+    from huey_core.consumer.policy import Policy
     from huey_core.consumer.retry import BackOff
     from huey_core.invoker.invoker import Invoker
     from huey_core.snapshot import Snapshot
@@ -136,10 +137,11 @@ class Heartbeat(Service):
         consumer: The consumer.
         task_store: Keeps the record; see :func:`keeps_heartbeats`.
         back_off: What is needed to go on after a failure of the store.
+        policy: What the consumer decides by that is no setting.
     """
 
-    def __init__(self, consumer: RunningConsumer, task_store: BaseDataStore, back_off: BackOff) -> None:
-        super().__init__("heartbeat", "the heartbeat")
+    def __init__(self, consumer: RunningConsumer, task_store: BaseDataStore, back_off: BackOff, policy: Policy) -> None:
+        super().__init__("heartbeat", "the heartbeat", policy)
         self._consumer = consumer
         self._store = task_store
         self._back_off = back_off

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from huey_core.backends.leased import Delivery
     from huey_core.consumer.in_flight import InFlight
+    from huey_core.consumer.policy import Policy
     from huey_core.consumer.retry import BackOff
     from huey_core.consumer.source import Source
 
@@ -40,9 +41,10 @@ class LeaseRenewal(Service):
     send_heartbeat: Callable[[], None]
     """Called after each try, whether it succeeded or not."""
     back_off: BackOff
+    policy: Policy
 
     def __post_init__(self) -> None:
-        super().__init__("leases", "the renewal of leases")
+        super().__init__("leases", "the renewal of leases", self.policy)
 
     def _pause(self, seconds: float) -> bool:
         """Go on at once: the work begins with a pause of its own, and no lease may wait for a longer one."""

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Final, assert_never
 from huey_core.backends.leased import Ack, Bury, Outcome, Release, Retry
 from huey_core.commands.context import log_fields
 from huey_core.consumer.parked import Parked, Refused
-from huey_core.consumer.policy import POLICY
 from huey_core.invoker.stored_result import encode_error
 from huey_core.safe_logging import get_logger
 from huey_core.text import error_line
@@ -64,7 +63,7 @@ class Outbox:
     back_off: BackOff
     clock: Callable[[], float]
     """A monotonic time in seconds."""
-    policy: Policy = POLICY
+    policy: Policy
 
     def __post_init__(self) -> None:
         self._log = log.with_fields(queue=self.source.queue_name)

@@ -6,8 +6,6 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from huey_core.consumer.policy import POLICY
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -38,7 +36,7 @@ class Parked:
     """The outcomes that are parked; safe to use from several threads."""
 
     clock: Callable[[], float]
-    policy: Policy = POLICY
+    policy: Policy
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from huey_core.backends.base import BaseDataStore
     from huey_core.commands.registry import CommandRegistry
+    from huey_core.consumer.policy import Policy
     from huey_core.consumer.retry import BackOff
     from huey_core.invoker.invoker import Invoker
 
@@ -177,11 +178,12 @@ class PeriodicScheduler(Service):
     writer: TickWriter
     now: Callable[[], float]
     back_off: BackOff
+    policy: Policy
     wait: Callable[[float], bool] | None = None
     """Waits for so many seconds, or until told to stop, which it says by returning true."""
 
     def __post_init__(self) -> None:
-        super().__init__("periodic", "the writing of ticks")
+        super().__init__("periodic", "the writing of ticks", self.policy)
         self._wait = self.wait or self._stopping.wait
 
     def _pause(self, seconds: float) -> bool:

@@ -16,13 +16,12 @@ import time
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING
 
-from huey_core.consumer.policy import POLICY
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from huey_core.backends.leased import Delivery
     from huey_core.consumer.in_flight import InFlight
+    from huey_core.consumer.policy import Policy
 
 __all__ = ["PoisonIsolation"]
 
@@ -41,7 +40,7 @@ class PoisonIsolation:
     to be long, not deadly, and the others are not to wait for its sake."""
     clock: Callable[[], float] = time.monotonic
     _: KW_ONLY
-    alone: float = POLICY.alone
+    policy: Policy
 
     def __post_init__(self) -> None:
         self._suspect: Delivery | None = None
@@ -52,7 +51,7 @@ class PoisonIsolation:
     def limit(self, room: int) -> int:
         """How many messages may be claimed now, of the ``room`` that there is for them."""
         if self._suspect_in_flight() is not None:
-            return room if self.clock() > max(self._since + self.alone, self._not_before) else 0
+            return room if self.clock() > max(self._since + self.policy.alone, self._not_before) else 0
         return min(room, 1) if self._singly else room
 
     def divide(self, deliveries: Sequence[Delivery]) -> tuple[Sequence[Delivery], Sequence[Delivery]]:
@@ -74,7 +73,7 @@ class PoisonIsolation:
             joins = one.attempt == 1 or one is suspect or not self.may_kill(one)
             (kept if joins else apart).append(one)
         if apart:
-            self._not_before = self.clock() + self.alone
+            self._not_before = self.clock() + self.policy.alone
         return kept, apart
 
     def has_run(self, delivery: Delivery) -> None:

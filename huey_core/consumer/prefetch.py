@@ -11,8 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from huey_core.consumer.policy import POLICY
-
 if TYPE_CHECKING:
     from huey_core.consumer.policy import Policy
 
@@ -25,7 +23,7 @@ class Prefetch:
 
     workers: int
     limit: int
-    policy: Policy = POLICY
+    policy: Policy
 
     def __post_init__(self) -> None:
         self._mean = float("inf")

@@ -14,7 +14,6 @@ from huey_core.consumer.in_flight import InFlight
 from huey_core.consumer.lease_renewal import LeaseRenewal
 from huey_core.consumer.outbox import Outbox
 from huey_core.consumer.poison import PoisonIsolation
-from huey_core.consumer.policy import POLICY
 from huey_core.consumer.prefetch import Prefetch
 from huey_core.consumer.result_writer import ResultWriter
 from huey_core.consumer.retry import BackOff, Outage, Pauses
@@ -59,7 +58,7 @@ class ServedQueue:
         *,
         neighbours: Sequence[ServedQueue],
         send_heartbeat: Callable[[], None],
-        policy: Policy = POLICY,
+        policy: Policy,
     ) -> None:
         self.invoker = invoker
         self.name = invoker.queue.name
@@ -71,7 +70,7 @@ class ServedQueue:
         self.outage = Outage(f"the queue {self.name!r}", self._log)
         self.in_flight = InFlight()
         self.poison = PoisonIsolation(
-            self.source.max_deliveries, self.in_flight, self._is_run_here, self.lease, alone=policy.alone
+            self.source.max_deliveries, self.in_flight, self._is_run_here, self.lease, policy=policy
         )
         # What is prefetched is lost with this process where nothing is redelivered.
         self.prefetch = Prefetch(config.threads, config.prefetch if self.source.redelivers else 0, policy)
@@ -84,6 +83,7 @@ class ServedQueue:
             invoker,
             self.source,
             has_reported=self.in_flight.buried_by_claim,
+            policy=policy,
             back_off=BackOff(reporting, f"queue {self.name!r}", self._pauses),
             clock=self._clock,
         )
@@ -133,6 +133,7 @@ class ServedQueue:
             measure_clock=self.measure_clock,
             send_heartbeat=send_heartbeat,
             back_off=self.back_off("renewing leases"),
+            policy=policy,
         )
 
     def measure_clock(self) -> None:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
-from huey_core.consumer.policy import POLICY
 from huey_core.consumer.supervision import Service
 from huey_core.safe_logging import get_logger
 from huey_core.text import counted
@@ -20,6 +19,7 @@ from huey_core.text import counted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from huey_core.consumer.policy import Policy
     from huey_core.consumer.pools import Run, WorkerPool
     from huey_core.consumer.retry import BackOff
     from huey_core.consumer.served_queue import ServedQueue
@@ -41,7 +41,7 @@ class Shutdown:
     services: Sequence[Service | WorkerPool]
     """All that was started, in order, the pool among it; it ends in reverse order."""
     back_off: BackOff
-    last_steps: float = POLICY.last_steps
+    policy: Policy
 
     def __post_init__(self) -> None:
         at = self.services.index(self.pool)
@@ -60,12 +60,12 @@ class Shutdown:
         """
         began = time.monotonic()
         deadline = began + timeout
-        end = deadline + self.last_steps
+        end = deadline + self.policy.last_steps
         _stop(self._after_pool)
         # While a server hangs, the workers would go through it before the fetch loop has ended, which may add to it.
         self._give_back_what_waits()
         for service in self._after_pool:
-            service.join_until(max(deadline, began + self.last_steps / 2))
+            service.join_until(max(deadline, began + self.policy.last_steps / 2))
         self._give_back_what_waits()
         self.pool.stop()
         self._finish(deadline)
@@ -89,7 +89,7 @@ class Shutdown:
         self._let_go_of_what_ended_workers()
         for queue in self.queues:
             queue.release_all()
-        self._write_what_waits(until=time.monotonic() + 2 * self.last_steps)
+        self._write_what_waits(until=time.monotonic() + 2 * self.policy.last_steps)
         for queue in self.queues:
             queue.report_what_is_left()
 

@@ -12,11 +12,12 @@ import time
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Final
 
-from huey_core.consumer.policy import POLICY
 from huey_core.safe_logging import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from huey_core.consumer.policy import Policy
 
 __all__ = ["Service", "run_supervised"]
 
@@ -26,17 +27,17 @@ log: Final = get_logger(__name__)
 def run_supervised(
     loop: Callable[[], None],
     what: str,
+    restart_after: float,
     wait: Callable[[float], object] = time.sleep,
-    restart_after: float = POLICY.restart_after,
 ) -> None:
     """Call ``loop`` until it returns: again after a pause when it raises, whatever it raises.
 
     Args:
         loop: Runs until the thread is to end.
         what: What it is, for the log.
+        restart_after: The pause in seconds.
         wait: Waits for so many seconds, or until the thread is to end, and then returns true: the loop is not called
             again.
-        restart_after: The pause in seconds.
     """
     while True:
         try:
@@ -55,19 +56,19 @@ class Service(threading.Thread):
     Args:
         name: The name of the thread, without the ``huey-`` that all of them begin with.
         what: What it does, for the log.
-        restart_after: Seconds after which it is begun again when it has raised.
+        policy: Says when it is begun again after it has raised.
     """
 
-    def __init__(self, name: str, what: str, restart_after: float = POLICY.restart_after) -> None:
+    def __init__(self, name: str, what: str, policy: Policy) -> None:
         # A daemon, so that one that hangs in a driver does not keep the process from ending.
         super().__init__(name=f"huey-{name}", daemon=True)
         self._what = what
-        self._restart_after = restart_after
+        self._restart_after = policy.restart_after
         self._stopping = threading.Event()
 
     def run(self) -> None:
         """Work until told to stop."""
-        run_supervised(self._work, self._what, self._pause, self._restart_after)
+        run_supervised(self._work, self._what, self._restart_after, self._pause)
 
     def stop(self) -> None:
         """End the thread soon."""

@@ -10,6 +10,7 @@ from huey_core import CommandRegistry, Invoker, QueueCommand, hookimpl, queue_co
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.leased import Ack, Delivery, Message, ResultWrite, State
 from huey_core.consumer.dead_letters import MOST, DeadLetterReporter
+from huey_core.consumer.policy import POLICY
 from huey_core.consumer.retry import BackOff, Outage, Pauses
 from huey_core.consumer.source import source_of
 from huey_core.exceptions import CommandAbandoned
@@ -370,6 +371,7 @@ def reporter_of(invoker, clock):
         invoker,
         source_of(invoker, pauses),
         has_reported=lambda: None,
+        policy=POLICY,
         back_off=back_off,
         clock=clock,
     )

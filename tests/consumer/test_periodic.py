@@ -12,6 +12,7 @@ import pytest
 
 from huey_core import CommandRegistry, Invoker, PeriodicQueueCommand, crontab, periodic_command
 from huey_core.consumer.periodic import PeriodicScheduler, TickWriter
+from huey_core.consumer.policy import POLICY
 from huey_core.consumer.retry import BackOff, Outage, Pauses
 from huey_core.exceptions import CommandRejected, QueueWriteException
 from huey_core.hookspecs import hookimpl
@@ -417,7 +418,7 @@ def run_scheduler(invoker):
             clock.at += pause
             return len(writer.times) == 3
 
-        PeriodicScheduler(writer, clock.now, back_off, wait).run()
+        PeriodicScheduler(writer, clock.now, back_off, POLICY, wait).run()
         return writer.times
 
     return run

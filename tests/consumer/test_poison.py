@@ -9,7 +9,7 @@ from huey_core.backends.leased import Delivery
 from huey_core.consumer import Consumer
 from huey_core.consumer.in_flight import InFlight
 from huey_core.consumer.poison import PoisonIsolation
-from huey_core.consumer.policy import Policy
+from huey_core.consumer.policy import POLICY, Policy
 from wire import pack
 
 
@@ -25,7 +25,7 @@ def deliveries(*attempts):
 def test_only_one_message_on_its_last_delivery_is_kept_and_no_other_that_was_redelivered(held):
     fresh, suspect, other, redelivered, also_fresh = claimed = deliveries(1, 3, 3, 2, 1)
 
-    kept, apart = PoisonIsolation(3, held).divide(claimed)
+    kept, apart = PoisonIsolation(3, held, policy=POLICY).divide(claimed)
 
     assert kept == [fresh, suspect, also_fresh]
     assert apart == [other, redelivered]
@@ -34,13 +34,13 @@ def test_only_one_message_on_its_last_delivery_is_kept_and_no_other_that_was_red
 def test_messages_before_their_last_delivery_are_held_together(held):
     claimed = deliveries(1, 2, 2)
 
-    assert PoisonIsolation(3, held).divide(claimed) == (claimed, [])
+    assert PoisonIsolation(3, held, policy=POLICY).divide(claimed) == (claimed, [])
 
 
 @pytest.fixture
 def poison(held, clock):
     """One that has let a message on its last delivery through, which is held."""
-    poison = PoisonIsolation(3, held, patience=60.0, clock=clock)
+    poison = PoisonIsolation(3, held, patience=60.0, clock=clock, policy=POLICY)
     [claimed] = deliveries(3)
     held.add([claimed])
     poison.divide([claimed])
@@ -104,14 +104,14 @@ def test_a_long_command_on_its_last_delivery_does_not_keep_the_others_waiting_fo
 
 def test_what_is_not_run_here_is_neither_taken_for_guilty_nor_set_apart(held):
     claimed = deliveries(3, 3, 2, 1)
-    poison = PoisonIsolation(3, held, may_kill=lambda delivery: delivery is not claimed[0])
+    poison = PoisonIsolation(3, held, may_kill=lambda delivery: delivery is not claimed[0], policy=POLICY)
 
     assert poison.divide(claimed[:1]) == (claimed[:1], [])
     assert poison.divide(claimed) == ([claimed[0], claimed[1], claimed[3]], [claimed[2]])
 
 
 def test_nothing_is_set_apart_when_every_delivery_is_the_last(held):
-    poison = PoisonIsolation(1, held)
+    poison = PoisonIsolation(1, held, policy=POLICY)
     claimed = deliveries(1, 1)
     held.add(claimed)
 

@@ -10,7 +10,7 @@ from huey_core.consumer.prefetch import Prefetch
 
 
 def observed(*durations: float, workers: int = 4, limit: int = 1000) -> Prefetch:
-    ahead = Prefetch(workers, limit)
+    ahead = Prefetch(workers, limit, POLICY)
     for duration in durations:
         ahead.observe(duration)
     return ahead
@@ -60,7 +60,7 @@ def test_the_target_is_never_negative_nor_above_the_limit(durations, workers, li
 
 
 def test_no_more_is_held_ahead_than_fits_into_memory():
-    ahead = Prefetch(workers=4, limit=1000)
+    ahead = Prefetch(workers=4, limit=1000, policy=POLICY)
     ahead.observe(0.0001)
     ahead.weigh(2 * 2**20)
 
@@ -68,7 +68,7 @@ def test_no_more_is_held_ahead_than_fits_into_memory():
 
 
 def test_large_messages_are_forgotten_over_some_claims_of_small_ones():
-    ahead = Prefetch(workers=4, limit=1000)
+    ahead = Prefetch(workers=4, limit=1000, policy=POLICY)
     ahead.observe(0.0001)
     ahead.weigh(2 * 2**20)
 

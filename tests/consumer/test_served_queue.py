@@ -8,6 +8,7 @@ import pytest
 
 from huey_core import CommandRegistry, Invoker, queue_command
 from huey_core.consumer import ConsumerConfig, Stats
+from huey_core.consumer.policy import POLICY
 from huey_core.consumer.pools import ThreadPool
 from huey_core.consumer.retry import BackOff, Outage, Pauses
 from huey_core.consumer.served_queue import ServedQueue, measured_offset
@@ -25,14 +26,15 @@ def serve():
     def serve(invokers):
         queues = []
         config = ConsumerConfig(threads=2)
-        pool = ThreadPool(config.threads, on_start=lambda worker: None, on_stop=lambda worker: None)
+        pool = ThreadPool(config.threads, on_start=lambda worker: None, on_stop=lambda worker: None, policy=POLICY)
         queues += [
-            ServedQueue(invoker, config, pool, neighbours=queues, send_heartbeat=lambda: None) for invoker in invokers
+            ServedQueue(invoker, config, pool, neighbours=queues, send_heartbeat=lambda: None, policy=POLICY)
+            for invoker in invokers
         ]
         back_off = BackOff(Outage("the queues", get_logger(__name__)), "stopping", Pauses(0.1, 1.0, 0.1))
         keepers = [service for queue in queues for service in (queue.lease_renewal, queue.dead_letters)]
         services = [*keepers, pool, *(queue.fetcher for queue in queues)]
-        running.append(Shutdown(queues=queues, pool=pool, services=services, back_off=back_off))
+        running.append(Shutdown(queues=queues, pool=pool, services=services, back_off=back_off, policy=POLICY))
         for service in services:
             service.start()
         return queues, running[-1]

@@ -78,7 +78,7 @@ def consumer_without_workers(make_invoker, eventually, monkeypatch):
     def die(runner, delivery):
         raise SystemExit
 
-    def unguarded(loop, what, **_):
+    def unguarded(loop, *_):
         with suppress(SystemExit):
             loop()
 

@@ -41,9 +41,9 @@ def test_a_loop_that_raises_is_begun_again_after_a_pause_and_the_log_says_so(cap
     pauses = []
     loop = FailsOnce()
 
-    run_supervised(loop, "the loop", pauses.append)
+    run_supervised(loop, "the loop", 60.0, pauses.append)
 
-    assert (loop.calls, pauses) == (2, [POLICY.restart_after])
+    assert (loop.calls, pauses) == (2, [60.0])
     assert [record.levelname for record in caplog.records] == ["CRITICAL"]
     assert "the loop crashed, restarting" in caplog.text
     assert "SystemExit" in caplog.text
@@ -54,7 +54,7 @@ def test_a_loop_is_begun_again_though_its_failure_cannot_be_logged(monkeypatch):
     monkeypatch.setattr(logging.getLogger(supervision.__name__), "handle", FailsOnce())
 
     # Where the loops of a consumer run: in the main thread, an exit may be what a signal asks for.
-    thread = threading.Thread(target=run_supervised, args=(loop, "the loop", lambda seconds: None))
+    thread = threading.Thread(target=run_supervised, args=(loop, "the loop", 0.0))
     thread.start()
     thread.join()
 
@@ -65,7 +65,7 @@ def test_a_loop_that_returns_is_over():
     loop = FailsOnce()
     loop.calls = 1
 
-    run_supervised(loop, "the loop")
+    run_supervised(loop, "the loop", 60.0)
 
     assert loop.calls == 2
 
@@ -78,7 +78,7 @@ def test_a_service_that_raises_when_told_to_stop_is_not_begun_again():
             self.calls += 1
             raise SystemExit
 
-    service = Failing("failing", "the failing loop")
+    service = Failing("failing", "the failing loop", POLICY)
     service.stop()
     service.start()
 

@@ -9,7 +9,6 @@ from dataclasses import KW_ONLY, dataclass
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
-from huey_core.consumer.policy import POLICY
 from huey_core.consumer.pools.base import Run, Runner
 from huey_core.consumer.supervision import run_supervised
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from huey_core.backends.leased import Delivery
+    from huey_core.consumer.policy import Policy
 
 __all__ = ["ThreadPool"]
 
@@ -28,7 +28,7 @@ class ThreadPool:
         size: How many threads there are.
         on_start: Called in a worker's thread with the name of the worker, before the first delivery.
         on_stop: The same after the last one.
-        restart_after: Seconds after which a worker is restarted.
+        policy: Says after how long a worker is restarted.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class ThreadPool:
         *,
         on_start: Callable[[str], None],
         on_stop: Callable[[str], None],
-        restart_after: float = POLICY.restart_after,
+        policy: Policy,
     ) -> None:
         self.size = size
         self._queue: SimpleQueue[tuple[Delivery, Runner] | None] = SimpleQueue()
@@ -49,7 +49,7 @@ class ThreadPool:
                 self._queue,
                 on_start=on_start,
                 on_stop=on_stop,
-                restart_after=restart_after,
+                policy=policy,
             )
             for number in range(1, size + 1)
         ]
@@ -122,7 +122,7 @@ class _Worker(threading.Thread):
     _: KW_ONLY
     on_start: Callable[[str], None]
     on_stop: Callable[[str], None]
-    restart_after: float
+    policy: Policy
 
     def __post_init__(self) -> None:
         # A daemon, because a command that does not end must not keep the process from ending.
@@ -133,7 +133,7 @@ class _Worker(threading.Thread):
     def run(self) -> None:
         """Run deliveries until told to end."""
         self.on_start(self.worker_name)
-        run_supervised(self._work, f"worker {self.worker_name!r}", restart_after=self.restart_after)
+        run_supervised(self._work, f"worker {self.worker_name!r}", self.policy.restart_after)
         self.on_stop(self.worker_name)
 
     def _work(self) -> None:

@@ -7,6 +7,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from huey_core.backends.leased import Delivery
+from huey_core.consumer.policy import POLICY
 from huey_core.consumer.pools import ThreadPool, thread
 
 PATIENCE = 30.0
@@ -28,7 +29,7 @@ class TakenMeanwhile(SimpleQueue):
 
 def make_pool() -> ThreadPool:
     """A pool of two workers, that are not started."""
-    return ThreadPool(2, on_start=lambda worker: None, on_stop=lambda worker: None)
+    return ThreadPool(2, on_start=lambda worker: None, on_stop=lambda worker: None, policy=POLICY)
 
 
 def test_everything_is_drained_in_order_without_the_words_to_end():
