@@ -29,7 +29,7 @@ _BY_ONE_PROCESS = (
     "mongo/test_inspection.py",
     "mongo/test_plans.py",
     "mongo/test_write_concern.py",
-    "testing/scaffold/test_scaffold.py",
+    "testing/scaffold/test_distribution.py",
 )
 
 # How long an example takes says nothing of what is tested: on a loaded machine any process may have to wait.

@@ -11,7 +11,7 @@ from mutants import assert_caught, mutants
 
 pytest_plugins = ["pytester"]
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 
 QUEUE = """
     from hypothesis import Phase, settings
