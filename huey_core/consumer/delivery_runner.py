@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from huey_core.consumer.prefetch import Prefetch
     from huey_core.consumer.source import Source
     from huey_core.invoker.runner import CommandRunner
+    from huey_core.safe_logging import SafeLogger
 
 __all__ = ["DeliveryRunner"]
 
@@ -43,27 +44,19 @@ class DeliveryRunner:
         """Run a delivery and hand its outcome on; give it back if its lease may have ended while it waited."""
         started = time.monotonic()
         if not self.in_flight.may_start(delivery, started):
-            log.warning(
-                "message %s is not started: its lease ended while it waited for a worker",
-                delivery.message_id,
-                extra=log_fields(self.source.queue_name, delivery),
-            )
+            message = "message %s is not started: its lease ended while it waited for a worker"
+            self._log(delivery).warning(message, delivery.message_id)
             self.release(delivery)
             return
         try:
             outcome, _ = self.runner.run(delivery, self.may_be_revoked())
             self.outbox.add(outcome)
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - it is logged, whatever it is
             # Not an error of the command, which the runner would have handled. A lease that is renewed no more brings
             # the message back, and the backend counts its deliveries.
             self.in_flight.discard(delivery)
-            log.critical(
-                "a worker crashed: message %s has no outcome; %s",
-                delivery.message_id,
-                self.source.fate,
-                exc_info=True,
-                extra=log_fields(self.source.queue_name, delivery),
-            )
+            message = "a worker crashed: message %s has no outcome; %s"
+            self._log(delivery).critical(message, delivery.message_id, self.source.fate, exc_info=True)
         self.prefetch.observe(time.monotonic() - started)
 
     def release(self, delivery: Delivery) -> None:
@@ -77,9 +70,8 @@ class DeliveryRunner:
         it counts.
         """
         self.in_flight.discard(delivery)
-        log.error(
-            "message %s ended its worker's thread and has no outcome; %s",
-            delivery.message_id,
-            self.source.fate,
-            extra=log_fields(self.source.queue_name, delivery),
-        )
+        message = "message %s ended its worker's thread and has no outcome; %s"
+        self._log(delivery).error(message, delivery.message_id, self.source.fate)
+
+    def _log(self, delivery: Delivery) -> SafeLogger:
+        return log.with_fields(**log_fields(self.source.queue_name, delivery))

@@ -64,20 +64,12 @@ def report_abandoned(
         # before the ack; it is true, and stays.
         if not isinstance(found, bytes) or settles_into(invoker.results):
             write_result(result_write(invoker, dead_letter.message_id, value, ttl), found)
+    message_id, reason = dead_letter.message_id, dead_letter.reason
     fields = log_fields(invoker.queue.name, dead_letter)
-    log.error(
-        "message %s of the command %r becomes a dead letter: %s",
-        dead_letter.message_id,
-        fields.get("command", ""),
-        dead_letter.reason,
-        extra=fields,
-    )
+    message = "message %s of the command %r becomes a dead letter: %s"
+    log.error(message, message_id, fields.get("command", ""), reason, extra=fields)
     invoker.plugins.notify(
-        hookspecs.huey_command_buried,
-        invoker=invoker,
-        command=None,
-        message_id=dead_letter.message_id,
-        reason=dead_letter.reason,
+        hookspecs.huey_command_buried, invoker=invoker, command=None, message_id=message_id, reason=reason
     )
 
 
