@@ -55,7 +55,7 @@ class AtMostOnceSource:
 
     max_deliveries: ClassVar = DEFAULT_MAX_DELIVERIES
     redelivers: ClassVar = False
-    fate: ClassVar = "lost for good"
+    redelivery_note: ClassVar = "lost for good"
 
     queue: BaseQueue
     schedule: CommandSchedule
@@ -69,7 +69,7 @@ class AtMostOnceSource:
         self._log = log.with_fields(queue=self.queue.name)
         self._woken = threading.Event()
         self._attempts: dict[str, int] = {}
-        self._unplaced: list[bytes] = []
+        self._to_put_back: list[bytes] = []
 
     @property
     def queue_name(self) -> str:
@@ -146,16 +146,16 @@ class AtMostOnceSource:
         """Write to the queue what was read and could be placed nowhere, for the next consumer.
 
         Raises:
-            Exception: The queue did not answer. What it has not taken is :attr:`unplaced` still.
+            Exception: The queue did not answer. What it has not taken is :attr:`to_put_back` still.
         """
-        while self._unplaced:
-            self.queue.write(self._unplaced[-1])
-            self._unplaced.pop()
+        while self._to_put_back:
+            self.queue.write(self._to_put_back[-1])
+            self._to_put_back.pop()
 
     @property
-    def unplaced(self) -> int:
+    def to_put_back(self) -> int:
         """How many messages were read and are nowhere but in this process, because nothing took them."""
-        return len(self._unplaced)
+        return len(self._to_put_back)
 
     def _carry_out(self, outcome: Outcome, progress: _Progress) -> None:
         self._attempts.pop(outcome.delivery.message_id, None)
@@ -182,7 +182,7 @@ class AtMostOnceSource:
         ]
         try:
             while len(due) < limit:
-                data = self._unplaced.pop() if self._unplaced else self.queue.read()
+                data = self._to_put_back.pop() if self._to_put_back else self.queue.read()
                 if data is None:
                     break
                 delivery = self._deliver_or_schedule(data)
@@ -218,7 +218,7 @@ class AtMostOnceSource:
         except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
             reason = error_line(error)
             log.debug("a message is kept in this process until it can be put into the schedule: %s", reason)
-            self._unplaced.append(data)
+            self._to_put_back.append(data)
 
     def _keep_dead(self, delivery: Delivery, reason: str) -> None:
         log = self._log.with_fields(**log_fields(self.queue_name, delivery))

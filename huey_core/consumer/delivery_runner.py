@@ -56,7 +56,7 @@ class DeliveryRunner:
             # the message back, and the backend counts its deliveries.
             self.in_flight.discard(delivery)
             message = "a worker crashed: message %s has no outcome; %s"
-            self._log(delivery).critical(message, delivery.message_id, self.source.fate, exc_info=True)
+            self._log(delivery).critical(message, delivery.message_id, self.source.redelivery_note, exc_info=True)
         self.prefetch.observe(time.monotonic() - started)
 
     def release(self, delivery: Delivery) -> None:
@@ -71,7 +71,7 @@ class DeliveryRunner:
         """
         self.in_flight.discard(delivery)
         message = "message %s ended its worker's thread and has no outcome; %s"
-        self._log(delivery).error(message, delivery.message_id, self.source.fate)
+        self._log(delivery).error(message, delivery.message_id, self.source.redelivery_note)
 
     def _log(self, delivery: Delivery) -> SafeLogger:
         return log.with_fields(**log_fields(self.source.queue_name, delivery))

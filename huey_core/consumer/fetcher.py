@@ -149,9 +149,9 @@ class Fetcher(Service):
         """Return what of a claim may run now. When that cannot be found out, all is given back."""
         kept = deliveries
         try:
-            kept, apart = self.poison.divide(deliveries)
-            self._release(apart)
-            if apart:
+            kept, given_back = self.poison.divide(deliveries)
+            self._release(given_back)
+            if given_back:
                 # Before the one on its last delivery starts, because it may end this process at once.
                 self.outbox.flush()
             self.revocable = self.may_be_revoked()

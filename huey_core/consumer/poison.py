@@ -28,10 +28,10 @@ __all__ = ["PoisonIsolation"]
 
 @dataclass(eq=False, repr=False)
 class PoisonIsolation:
-    """Lets one message on its last delivery through at a time."""
+    """Lets one message on its last delivery through at a time. The fetch loop's alone, but for :meth:`has_run`."""
 
     max_deliveries: int
-    """The number of the last delivery. With 1, every delivery is the last and nothing is set apart."""
+    """The number of the last delivery. With 1, every delivery is the last and nothing is given back."""
     in_flight: InFlight
     may_kill: Callable[[Delivery], bool] = lambda delivery: True
     """Whether a delivery could end this process at all, which takes that it is run here."""
@@ -44,6 +44,7 @@ class PoisonIsolation:
 
     def __post_init__(self) -> None:
         self._suspect: Delivery | None = None
+        self._over: Delivery | None = None
         self._since = 0.0
         self._not_before = float("-inf")
         self._singly = False
@@ -68,22 +69,28 @@ class PoisonIsolation:
             self._suspect = suspect
             self._since = self.clock()
         kept: list[Delivery] = []
-        apart: list[Delivery] = []
+        given_back: list[Delivery] = []
         for one in deliveries:
             joins = one.attempt == 1 or one is suspect or not self.may_kill(one)
-            (kept if joins else apart).append(one)
-        if apart:
+            (kept if joins else given_back).append(one)
+        if given_back:
             self._not_before = self.clock() + self.policy.alone
-        return kept, apart
+        return kept, given_back
 
     def has_run(self, delivery: Delivery) -> None:
-        """Say that a delivery is over, though it may be in flight for a while until its outcome is written."""
+        """Say that a delivery is over, though it may be in flight for a while until its outcome is written.
+
+        Any thread may call this.
+        """
         if delivery is self._suspect:
-            self._suspect = None
+            self._over = delivery
 
     def _suspect_in_flight(self) -> Delivery | None:
         suspect = self._suspect
-        if suspect is None or suspect not in self.in_flight or self.clock() - self._since > self.patience:
-            self._suspect = None
+        if suspect is None:
+            return None
+        is_over = suspect is self._over or suspect not in self.in_flight
+        if is_over or self.clock() - self._since > self.patience:
+            self._suspect = self._over = None
             return None
         return suspect

@@ -19,7 +19,10 @@ __all__ = ["Prefetch"]
 
 @dataclass(eq=False, repr=False)
 class Prefetch:
-    """Decides how many messages to claim, and prefetches no more than ``limit``."""
+    """Decides how many messages to claim, and prefetches no more than ``limit``.
+
+    The fetch loop's alone, but for :meth:`observe`.
+    """
 
     workers: int
     limit: int
@@ -35,14 +38,15 @@ class Prefetch:
         self._largest = max(largest, self._largest // 2, 1)
 
     def observe(self, duration: float) -> None:
-        """Learn how long a command took, in seconds."""
-        if self._mean == float("inf"):
+        """Learn how long a command took, in seconds. Workers call this at the same time, and one may be unheard."""
+        mean = self._mean
+        if mean == float("inf"):
             self._mean = duration
         else:
-            # A slow command counts at once and is forgotten slowly: holding too little costs a round trip, holding
-            # too much delays somebody's message.
-            weight = 0.5 if duration > self._mean else 0.05
-            self._mean += (duration - self._mean) * weight
+            # A slow command counts at once and is forgotten slowly: prefetching too little costs a round trip,
+            # prefetching too much delays somebody's message.
+            weight = 0.5 if duration > mean else 0.05
+            self._mean = mean + (duration - mean) * weight
 
     def target(self, longest_running: float = 0.0) -> int:
         """The number of messages to prefetch, while the longest-running command has run for so many seconds."""

@@ -151,11 +151,11 @@ class ServedQueue:
         """Say in the log what could not be written, and return whether there are outcomes of commands among it."""
         left = self.outbox.left()
         outcomes = sum(map(_is_of_a_command, left))
-        messages = len(left) - outcomes + self.source.unplaced
+        messages = len(left) - outcomes + self.source.to_put_back
         if outcomes:
-            self._log.error("%s could not be written; %s", counted(outcomes, "outcome"), self.source.fate)
+            self._log.error("%s could not be written; %s", counted(outcomes, "outcome"), self.source.redelivery_note)
         if messages:
-            self._log.error("%s could not be given back; %s", counted(messages, "message"), self.source.fate)
+            self._log.error("%s could not be given back; %s", counted(messages, "message"), self.source.redelivery_note)
         return outcomes > 0
 
     def back_off(self, doing: str, store: BaseDataStore | None = None) -> BackOff:

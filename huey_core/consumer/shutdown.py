@@ -107,7 +107,7 @@ class Shutdown:
         return [run for run in runs if run.delivery.receipt not in over]
 
     def _has_more_to_write(self) -> bool:
-        return any(queue.outbox.left() or queue.source.unplaced for queue in self.queues)
+        return any(queue.outbox.left() or queue.source.to_put_back for queue in self.queues)
 
     def _finish(self, deadline: float) -> None:
         """Wait until the workers have ended and everything is written, or until the time is up."""

@@ -38,15 +38,15 @@ class Source(Protocol):
         """Whether a message that has no outcome is delivered again; otherwise it is lost."""
 
     @property
-    def fate(self) -> str:
+    def redelivery_note(self) -> str:
         """The same in words, for the log."""
 
     @property
-    def unplaced(self) -> int:
+    def to_put_back(self) -> int:
         """How many messages were read, are no deliveries, and are nowhere but in this process."""
 
     def put_back(self) -> None:
-        """Write what is :attr:`unplaced` to the queue, for another consumer; raise what the server's driver raises."""
+        """Write what is :attr:`to_put_back` to the queue, for another consumer; raise what the server's driver raises."""
 
     def is_paused(self) -> bool:
         """Whether nothing is delivered until the queue is resumed. To ask shows whether the server answers."""
@@ -86,8 +86,8 @@ class _LeasedSource:
     """
 
     redelivers: Final = True
-    fate: Final = "redelivery follows when the lease ends"
-    unplaced: Final = 0
+    redelivery_note: Final = "redelivery follows when the lease ends"
+    to_put_back: Final = 0
 
     def __init__(self, queue: LeasedQueue, task_store: BaseDataStore | None) -> None:
         self._queue = queue

@@ -404,28 +404,28 @@ class ClosedStore(MemoryDataStore):
         raise ConnectionError("the server is full")
 
 
-def hold_unplaced(run_consumer, eventually, queue):
+def hold_what_is_to_be_put_back(run_consumer, eventually, queue):
     """Start a consumer that has read a delayed message, and can neither keep it nor put it back."""
     invoker = Invoker(queue, None, ClosedStore("closed"), registry=CommandRegistry())
     queue.write(message("later", eta=invoker.now() + 3600))
     queue.is_open = False
     consumer = run(run_consumer, invoker)
-    eventually(lambda: consumer.queues[0].source.unplaced)
+    eventually(lambda: consumer.queues[0].source.to_put_back)
     return consumer
 
 
 def test_what_nothing_has_taken_goes_back_to_the_queue_when_the_consumer_stops(run_consumer, eventually):
     queue = ClosedQueue()
-    consumer = hold_unplaced(run_consumer, eventually, queue)
+    consumer = hold_what_is_to_be_put_back(run_consumer, eventually, queue)
 
     consumer.stop()
 
     assert len(queue.messages) == 1
-    assert consumer.queues[0].source.unplaced == 0
+    assert consumer.queues[0].source.to_put_back == 0
 
 
 def test_what_nothing_takes_to_the_end_is_said_to_be_lost(run_consumer, eventually, caplog):
-    consumer = hold_unplaced(run_consumer, eventually, ClosedQueue(for_good=True))
+    consumer = hold_what_is_to_be_put_back(run_consumer, eventually, ClosedQueue(for_good=True))
 
     consumer.stop(timeout=0.1)
 
@@ -441,8 +441,8 @@ def test_what_could_not_be_put_back_may_be_put_back_later(fragile_store):
     for attempt in (lambda: source.claim(10, 60).deliveries, source.put_back):
         with pytest.raises(ConnectionError):
             attempt()
-    assert source.unplaced == 1
+    assert source.to_put_back == 1
 
     source.put_back()
 
-    assert (queue.messages, source.unplaced) == ([later], 0)
+    assert (queue.messages, source.to_put_back) == ([later], 0)

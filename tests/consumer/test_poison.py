@@ -25,10 +25,10 @@ def deliveries(*attempts):
 def test_only_one_message_on_its_last_delivery_is_kept_and_no_other_that_was_redelivered(held):
     fresh, suspect, other, redelivered, also_fresh = claimed = deliveries(1, 3, 3, 2, 1)
 
-    kept, apart = PoisonIsolation(3, held, policy=POLICY).divide(claimed)
+    kept, given_back = PoisonIsolation(3, held, policy=POLICY).divide(claimed)
 
     assert kept == [fresh, suspect, also_fresh]
-    assert apart == [other, redelivered]
+    assert given_back == [other, redelivered]
 
 
 def test_messages_before_their_last_delivery_are_held_together(held):
@@ -59,9 +59,9 @@ def test_what_was_never_delivered_may_join_a_long_command_on_its_last_delivery_a
     clock.advance(30.0)
     _, fresh, redelivered = claimed = deliveries(3, 1, 2)
 
-    kept, apart = poison.divide(claimed[1:])
+    kept, given_back = poison.divide(claimed[1:])
 
-    assert (kept, apart) == ([fresh], [redelivered])
+    assert (kept, given_back) == ([fresh], [redelivered])
 
 
 def test_what_may_not_join_is_not_claimed_again_at_once(poison, clock):
