@@ -80,7 +80,9 @@ class Outbox:
             self._waiting.append(outcome)
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        # The fetch loop and the workers tell each other by a flag whose turn it is; the lock orders the two.
+        with self._lock:
+            return len(self._waiting)
 
     def left(self) -> list[Outcome]:
         """The outcomes whose lease is still ours and that are not known to be written, parked ones included."""
@@ -105,7 +107,7 @@ class Outbox:
             Exception: The server did not answer.
         """
         # Again after a flush: who has added an outcome meanwhile may have left it to this thread, a moment too late.
-        while self._waiting and self._flushing.acquire(blocking=False):
+        while len(self) and self._flushing.acquire(blocking=False):
             try:
                 self._flush()
             finally:
@@ -113,7 +115,9 @@ class Outbox:
 
     def is_settling(self, delivery: Delivery) -> bool:
         """Whether the outcome of a delivery is on its way to the server at this moment."""
-        return any(outcome.delivery is delivery for outcome in self._on_its_way)
+        with self._lock:
+            on_its_way = self._on_its_way
+        return any(outcome.delivery is delivery for outcome in on_its_way)
 
     def _flush(self) -> None:
         if not self.parked.due_in():
@@ -199,7 +203,8 @@ class Outbox:
     def _settle(self, batch: Sequence[Outcome]) -> None:
         if not batch:
             return
-        self._on_its_way = batch
+        with self._lock:
+            self._on_its_way = batch
         try:
             settled = self.source.settle(batch)
             self.in_flight.settled(list(compress(batch, settled)))
@@ -215,7 +220,8 @@ class Outbox:
                     case _:
                         assert_never(outcome)
         finally:
-            self._on_its_way = ()
+            with self._lock:
+                self._on_its_way = ()
 
     def _is_refusal(self, error: BaseException) -> bool:
         """Whether the server has refused, and has not just failed to answer."""

@@ -46,7 +46,7 @@ class Source(Protocol):
         """How many messages were read, are no deliveries, and are nowhere but in this process."""
 
     def put_back(self) -> None:
-        """Write what is :attr:`to_put_back` to the queue, for another consumer; raise what the server's driver raises."""
+        """Write what is :attr:`to_put_back` to the queue, for another consumer; raise what the driver raises."""
 
     def is_paused(self) -> bool:
         """Whether nothing is delivered until the queue is resumed. To ask shows whether the server answers."""
