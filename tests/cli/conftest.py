@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -70,3 +71,20 @@ def plain_backend() -> Iterator[None]:
     backend_registry.register("plain", PlainBackend)
     yield
     backend_registry.unregister("plain")
+
+
+@pytest.fixture
+def diagnose(cli):
+    """Runs the doctor and returns its findings by check, after a look at the exit code."""
+
+    def diagnose(*words: str) -> dict[str, dict[str, Any]]:
+        result = cli.run("doctor", *words, "--json")
+        shown = json.loads(result.output)
+        findings = {finding["check"]: finding for finding in shown["checks"]}
+        assert len(findings) == len(shown["checks"])
+        healthy = all(finding["level"] != "fail" for finding in findings.values())
+        assert (shown["healthy"], result.exit_code) == (healthy, 0 if healthy else 1)
+        assert all(finding["advice"] for finding in findings.values() if finding["level"] != "ok")
+        return findings
+
+    return diagnose

@@ -300,25 +300,3 @@ def test_a_wrong_command_line_is_explained_and_exits_with_2(cli, monkeypatch, wo
     result = cli.run("dead", *words)
 
     assert (result.exit_code, message in result.stderr) == (2, True)
-
-
-def test_a_missing_url_is_explained(cli):
-    result = cli.run("dead", "list")
-
-    assert (result.exit_code, "or set HUEY_URL" in result.stderr) == (2, True)
-
-
-@pytest.mark.parametrize(("words", "capability"), [(["dead", "list"], "inspect"), (["pause"], "pause")])
-def test_a_plain_queue_is_refused_with_the_plugin_and_the_capability(cli, plain_backend, words, capability):
-    result = cli.run(*words, "plain://")
-
-    assert result.exit_code == 1
-    assert f"PlainBackend) does not declare {capability!r}" in result.stderr
-
-
-def test_pause_and_resume(cli):
-    cli.run("pause", cli.url)
-    paused = cli.queue.counts().paused
-    cli.run("resume", cli.url)
-
-    assert (paused, cli.queue.counts().paused) == (True, False)

@@ -419,50 +419,6 @@ def test_a_priority_of_one_call_survives_a_retry(invoker, run_consumer, eventual
     assert invoker.codec.decode(message.data).options.priority == 7
 
 
-def test_a_lost_lease_is_noticed_and_the_outcome_changes_nothing(invoker, run_consumer, eventually, caplog):
-    started, release = threading.Event(), threading.Event()
-
-    @queue_command(invoker)
-    def slow():
-        started.set()
-        release.wait(PATIENCE)
-        return "late"
-
-    consumer = run_consumer(invoker, threads=1)
-    result = slow()
-    assert started.wait(PATIENCE)
-    invoker.queue.delete([result.task_id])
-    consumer.queues[0].lease_renewal.renew()
-    release.set()
-    eventually(lambda: not consumer.snapshot().running)
-
-    assert consumer.stats.lost == 1
-    assert result.get() is None
-    [line] = [record for record in caplog.records if "lease" in record.msg]
-    assert (line.command, line.task_id) == (slow.command_class.command_name, result.task_id)
-
-
-def test_a_running_command_keeps_its_lease(run_consumer, eventually, pass_two_leases):
-    clock = ManualClock()
-    invoker = Invoker(MemoryQueue("q", clock=clock), MemoryDataStore("q", clock=clock), registry=CommandRegistry())
-    runs, release = [], threading.Event()
-
-    @queue_command(invoker)
-    def slow():
-        runs.append(1)
-        release.wait(PATIENCE)
-        return "once"
-
-    consumer = run_consumer(invoker, threads=2, lease=1.0)
-    result = slow()
-    eventually(lambda: runs)
-    pass_two_leases(consumer, clock)
-    release.set()
-
-    assert result.get(blocking=True, timeout=PATIENCE) == "once"
-    assert len(runs) == 1
-
-
 def test_a_command_expires_by_the_clock_of_the_queue(result_of):
     clock = ManualClock(1_000_000.0)
     invoker = Invoker(MemoryQueue("q", clock=clock), MemoryDataStore("q", clock=clock), registry=CommandRegistry())

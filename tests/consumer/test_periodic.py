@@ -197,39 +197,6 @@ def test_commands_of_another_queue_are_left_to_its_consumers(make_invoker):
     assert TickWriter(here).write(NOON) == 0
 
 
-def test_commands_of_a_queue_of_the_same_name_on_another_server_are_left_to_its_consumers():
-    registry = CommandRegistry()
-    here, elsewhere = (Invoker(f"memory://{place}/?queue=mail", registry=registry) for place in ("here", "elsewhere"))
-
-    @periodic_command(elsewhere, crontab())
-    def not_ours(): ...
-
-    assert TickWriter(here).commands() == []
-    assert TickWriter(elsewhere).commands() == [not_ours.command_class]
-
-
-@pytest.mark.parametrize("url", ["memory://same/?queue=mail", "memory://same/?lease=30&queue=mail"])
-def test_commands_belong_to_every_consumer_that_names_their_queue(url):
-    registry = CommandRegistry()
-    decorating, consuming = (Invoker(each, registry=registry) for each in ("memory://same/?queue=mail", url))
-
-    @periodic_command(decorating, crontab())
-    def ours(): ...
-
-    assert TickWriter(consuming).commands() == [ours.command_class]
-
-
-def test_commands_belong_to_every_invoker_of_the_same_queue_object():
-    registry, queue = CommandRegistry(), PlainQueue()
-    decorating = Invoker(queue, "memory://one/", registry=registry)
-    consuming = Invoker(queue, "memory://other/", registry=registry)
-
-    @periodic_command(decorating, crontab())
-    def ours(): ...
-
-    assert TickWriter(consuming).commands() == [ours.command_class]
-
-
 @pytest.mark.parametrize(("name", "ours"), [(None, True), ("huey", True), ("elsewhere", False)])
 def test_a_command_written_as_a_class_goes_by_the_name_of_the_queue(make_invoker, name, ours):
     invoker = make_invoker()

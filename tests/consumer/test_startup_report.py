@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from huey_core import CommandRegistry, Invoker, crontab, hookimpl, periodic_command, queue_command
+from huey_core import CommandRegistry, Invoker, crontab, hookimpl, periodic_command
 from huey_core.backends.url import BackendURL
 from huey_core.consumer.heartbeat import consumers_alive
 from huey_core.plugins.backends import backend_registry, register_backend
@@ -137,20 +137,3 @@ def test_a_queue_that_declares_nothing_is_not_said_to_live_in_one_process(run_co
 
     assert "lives in one process" not in caplog.text
     assert "does not declare 'persistent'" in caplog.text
-
-
-@pytest.mark.parametrize(
-    ("settings", "word"),
-    [({"serializer": "pickle"}, "'pickle'"), ({"results": False}, "are stored, though callers may wait"), ({}, None)],
-)
-def test_a_consumer_warns_of_another_invoker_of_its_queue_that_it_disagrees_with(
-    make_invoker, run_consumer, caplog, settings, word
-):
-    registry = CommandRegistry()
-    caller = make_invoker(registry=registry, serializer=settings.get("serializer", "json"))
-    queue_command(caller, name="shop.add")(lambda: None)
-    caplog.set_level("WARNING")
-
-    run_consumer(make_invoker(registry=registry, results=settings.get("results", True)))
-
-    assert ["shop.add" in text and word in text for text in caplog.messages] == [True] * (word is not None)

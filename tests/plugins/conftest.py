@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from huey_core.plugins.discovery import BACKENDS
+
 BACKEND = """
     from huey_core.backends.backend import Backend
     from huey_core.backends.options import Option
@@ -22,3 +24,10 @@ BACKEND = """
 def backend_source() -> str:
     """The source of a module with a backend class ``ThisBackend``."""
     return BACKEND
+
+
+@pytest.fixture
+def alpha(site, backend_source):
+    """An installed backend of the scheme ``alpha``."""
+    site.install("huey-alpha", {BACKENDS: {"alpha": "alpha_module:ThisBackend"}}, {"alpha_module": backend_source})
+    return site
