@@ -47,11 +47,7 @@ class JSONValue(Generic[T]):
     pauses: Sequence[float] = PAUSES
 
     def read(self) -> T:
-        """Return the value.
-
-        Raises:
-            DataStoreGetException: It cannot be read.
-        """
+        """Return the value, or raise a :class:`DataStoreGetException` when it cannot be read."""
         return self.decode(self.store.peek(self.key))
 
     def decode(self, stored: bytes | EmptyDataType) -> T:

@@ -82,11 +82,7 @@ class Option:
 
 
 def parse_text(text: str) -> str:
-    """Return the text as it is.
-
-    Raises:
-        ValueError: It is empty.
-    """
+    """Return the text as it is, or raise ``ValueError`` when it is empty."""
     if not text:
         raise ValueError("expected text that is not empty")
     return text
@@ -95,8 +91,7 @@ def parse_text(text: str) -> str:
 def parse_bool(text: str) -> bool:
     """Read ``true``, ``yes``, ``on`` or ``1`` as true and ``false``, ``no``, ``off`` or ``0`` as false, in any case.
 
-    Raises:
-        ValueError: It is none of these.
+    Anything else is a ``ValueError``.
     """
     word = text.lower()
     if word not in _TRUE | _FALSE:
@@ -105,11 +100,7 @@ def parse_bool(text: str) -> bool:
 
 
 def parse_positive_int(text: str) -> int:
-    """Read a whole number of at least 1.
-
-    Raises:
-        ValueError: It is anything else.
-    """
+    """Read a whole number of at least 1, of 18 decimal digits at most, or raise ``ValueError``."""
     if not _INTEGER.fullmatch(text) or int(text) < 1:
         raise ValueError("expected a whole number of at least 1")
     return int(text)
@@ -118,8 +109,7 @@ def parse_positive_int(text: str) -> int:
 def parse_seconds(text: str) -> float:
     """Read a duration: a number of seconds, or a number with the unit ``ms``, ``s``, ``m``, ``h`` or ``d``.
 
-    Raises:
-        ValueError: It is anything else; a negative duration is.
+    Anything else, such as a negative duration, is a ``ValueError``.
     """
     match = _QUANTITY.fullmatch(text)
     factor = _SECONDS.get(match[2].lower()) if match else None
@@ -129,11 +119,7 @@ def parse_seconds(text: str) -> float:
 
 
 def parse_positive_seconds(text: str) -> float:
-    """Read a duration as :func:`parse_seconds` does, and refuse zero.
-
-    Raises:
-        ValueError: It is zero, or not a duration.
-    """
+    """Read a duration as :func:`parse_seconds` does; zero is a ``ValueError`` too."""
     seconds = parse_seconds(text)
     if seconds == 0:
         raise ValueError("expected a duration longer than zero")
@@ -143,10 +129,8 @@ def parse_positive_seconds(text: str) -> float:
 def parse_size(text: str) -> int:
     """Read a number of bytes, or a number with the unit ``B``, ``kB``, ``MB``, ``GB`` or ``KiB``, ``MiB``, ``GiB``.
 
-    The first kind of unit counts in thousands and the second in 1024s. Case does not matter.
-
-    Raises:
-        ValueError: It is anything else, or not a whole number of bytes.
+    The first kind of unit counts in thousands and the second in 1024s. Case does not matter. Anything else, or what is
+    not a whole number of bytes, is a ``ValueError``.
     """
     match = _QUANTITY.fullmatch(text)
     factor = _BYTES.get(match[2].lower()) if match else None
@@ -158,11 +142,7 @@ def parse_size(text: str) -> int:
 
 
 def parse_positive_size(text: str) -> int:
-    """Read a number of bytes as :func:`parse_size` does, and refuse zero.
-
-    Raises:
-        ValueError: It is zero, or not a size.
-    """
+    """Read a number of bytes as :func:`parse_size` does; zero is a ``ValueError`` too."""
     size = parse_size(text)
     if size == 0:
         raise ValueError("expected a size of at least 1 byte")

@@ -30,11 +30,7 @@ __all__ = [
 
 @contextlib.contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Turn an error of huey-core into ``Error: ...`` and exit code 1, without a traceback.
-
-    Raises:
-        click.ClickException: A :class:`~huey_core.exceptions.QueueException` was raised.
-    """
+    """Turn an error of huey-core into ``Error: ...`` and exit code 1, without a traceback."""
     try:
         yield
     except QueueException as error:

@@ -48,13 +48,7 @@ def split_url(words: tuple[str, ...]) -> tuple[str | None, list[str]]:
 
 @contextlib.contextmanager
 def opened(url: str | None) -> Iterator[Backend]:
-    """Open the backend of a URL, and close it at the end.
-
-    Raises:
-        click.UsageError: There is no URL.
-        ConfigurationError: The URL cannot be read.
-        PluginException: There is no usable plugin for it.
-    """
+    """Open the backend of a URL, and close it at the end; without a URL, the command line is wrong."""
     if not url:
         raise click.UsageError(f"give a URL such as redis://localhost:6379/0, or set {HUEY_URL}")
     with contextlib.closing(open_backend(url)) as backend:
@@ -63,12 +57,7 @@ def opened(url: str | None) -> Iterator[Backend]:
 
 @contextlib.contextmanager
 def open_leased_queue(url: str | None, name: str | None, capability: Capability) -> Iterator[LeasedQueue]:
-    """Open a queue that can be looked into, and turn what its driver raises into an error of one line.
-
-    Raises:
-        Unsupported: The backend does not declare the capability.
-        click.ClickException: The server cannot be reached, or does not do what is asked of it.
-    """
+    """Open a queue, turn what its driver raises into an error of one line, and refuse one that lacks the capability."""
     with opened(url) as backend:
         queue = backend.queue(name or backend.url.options["queue"])
         if capability not in backend.capabilities or not isinstance(queue, LeasedQueue):
@@ -83,11 +72,7 @@ def open_leased_queue(url: str | None, name: str | None, capability: Capability)
 
 @contextlib.contextmanager
 def server_errors(backend: Backend) -> Iterator[None]:
-    """Turn whatever a driver raises into an error of one line, without the password.
-
-    Raises:
-        click.ClickException: The driver raised something.
-    """
+    """Turn whatever a driver raises into an error of one line, without the password."""
     try:
         yield
     # Click ends a command by exceptions, and Exit and Abort are RuntimeErrors.

@@ -78,8 +78,7 @@ _DEFAULT_RETRY_MAX_DELAY: Final = 3600.0
 def seconds(name: str, value: Any, *, least: float = 0, most: float = MAX_SECONDS) -> float:
     """Read a duration as a user writes it, as a number of seconds or a timedelta, and return it in seconds.
 
-    Raises:
-        ConfigurationError: It is no duration, or is not from ``least`` to ``most``.
+    What is none, or not from ``least`` to ``most`` seconds, is a :class:`ConfigurationError`.
     """
     given = value.total_seconds() if isinstance(value, timedelta) else value
     check_number(name, given, least, most, what="a number of seconds or a timedelta")
@@ -87,11 +86,7 @@ def seconds(name: str, value: Any, *, least: float = 0, most: float = MAX_SECOND
 
 
 def names_in_key(key: str) -> set[str]:
-    """The arguments that a text for ``unique_key`` names.
-
-    Raises:
-        ConfigurationError: It cannot be read, or has braces without a name.
-    """
+    """The arguments that a text for ``unique_key`` names; refused if unreadable, or with braces without a name."""
     try:
         named = [(argument, spec or "") for _, argument, spec, _ in Formatter().parse(key) if argument is not None]
     except ValueError as error:
@@ -108,10 +103,8 @@ def names_in_key(key: str) -> set[str]:
 def find_exceptions(given: Mapping[str, Any]) -> dict[str, Any]:
     """Replace each name of an exception by that under which its class was defined, which is what a retry compares.
 
-    A name whose module is not imported stays as it is: it may be there for the consumer alone.
-
-    Raises:
-        ConfigurationError: A name has no module, or its module is imported and has no such exception.
+    A name whose module is not imported stays as it is: it may be there for the consumer alone. Without a module in it,
+    or where its module is imported and has no such exception, it is refused.
     """
     return {
         option: [

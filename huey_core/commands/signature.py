@@ -61,10 +61,8 @@ class Signature:
     def check(self, args: Iterable[Any], kwargs: Mapping[str, Any], options: Collection[str] = ()) -> None:
         """Refuse a call that the function does not take, in words that help.
 
-        When one of the options, which are given to ``.using(...)``, is among the arguments, the error says so.
-
-        Raises:
-            TypeError: What Python says of such a call.
+        It is the ``TypeError`` that Python has for such a call. When one of the options, which are given to
+        ``.using(...)``, is among the arguments, it says so.
         """
         try:
             self.takes(*args, **kwargs)
@@ -104,11 +102,7 @@ def parameters_of(function: Callable[..., Any]) -> inspect.Signature:
 
 
 def check_unique_key(function: Callable[..., Any], options: CommandOptions) -> None:
-    """Refuse a unique key that names what is no parameter of the function.
-
-    Raises:
-        ConfigurationError: The message offers the closest parameter.
-    """
+    """Refuse a unique key that names what is no parameter of the function, and offer the closest one."""
     key = options.unique_key
     if not isinstance(key, str) or "{" not in key:
         return

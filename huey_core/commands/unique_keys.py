@@ -20,11 +20,7 @@ _PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 
 
 def fill_in(key: str, arguments: Mapping[str, Any]) -> str:
-    """Fill a text with the arguments that it names.
-
-    Raises:
-        ConfigurationError: It cannot be filled with these, or not in the same way in every process.
-    """
+    """Fill a text with the arguments that it names; refused if that cannot be done alike in every process."""
     try:
         # Several times as fast as the other, which is written in Python.
         if all(type(arguments[name]) in _PLAIN for name in _names(key)):
@@ -40,11 +36,7 @@ def fill_in(key: str, arguments: Mapping[str, Any]) -> str:
 
 
 def key_of_value(made: Any) -> str | None:
-    """The key that a function has made.
-
-    Raises:
-        ConfigurationError: Its text is not the same in every process.
-    """
+    """The key that a function has made; refused if its text is not the same in every process."""
     try:
         return None if made is None else str(canonical(made))
     except EncodeError as error:
@@ -52,11 +44,7 @@ def key_of_value(made: Any) -> str | None:
 
 
 def key_of_all(arguments: Mapping[str, Any]) -> str:
-    """The key of all arguments together.
-
-    Raises:
-        ConfigurationError: One of them is none that the ``json`` serializer carries.
-    """
+    """The key of all arguments together; refused if one of them is none that the ``json`` serializer carries."""
     try:
         return sha256(canonical_text(dict(arguments)).encode("ascii")).hexdigest()
     except EncodeError as error:

@@ -84,9 +84,7 @@ class BaseConfiguration:
 def read_configuration(configuration: BaseConfiguration | type[BaseConfiguration], **overrides: Any) -> ConsumerConfig:
     """Take the settings of a configuration; ``overrides`` that are not ``None`` go before them.
 
-    Raises:
-        ConfigurationError: The class has a setting that does not exist (the closest name is offered), or a value that
-            cannot be used.
+    A setting that does not exist, or whose value cannot be used, is refused.
     """
     known = {name for name in vars(BaseConfiguration) if name.isupper()}
     for name in dir(configuration):
@@ -171,11 +169,7 @@ def load_configuration(path: str) -> tuple[type[BaseConfiguration], Invoker]:
 
 
 def invoker_of(configuration: type[BaseConfiguration]) -> Invoker:
-    """The invoker that a configuration names, or a new one over the queue and the stores that it names.
-
-    Raises:
-        ConfigurationError: It names neither, or both, or what cannot be used.
-    """
+    """The invoker that a configuration names, or a new one over the queue and the stores that it names, not both."""
     invoker = configuration.INVOKER
     if invoker is not None:
         # Typed, but written by hand. The value is not repeated, for it may be a URL with a password.

@@ -101,11 +101,7 @@ class Outbox:
             self._flush()
 
     def flush_unless_flushing(self) -> None:
-        """Do the same, unless another thread is at it, which then settles what waits here too: nobody waits for it.
-
-        Raises:
-            Exception: The server did not answer.
-        """
+        """Do the same, unless another thread is at it, which then settles what waits here too: nobody waits for it."""
         # Again after a flush: who has added an outcome meanwhile may have left it to this thread, a moment too late.
         while len(self) and self._flushing.acquire(blocking=False):
             try:

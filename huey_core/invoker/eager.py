@@ -23,16 +23,9 @@ __all__ = ["run_eagerly", "run_until_done"]
 
 
 def run_eagerly(invoker: RunningInvoker, command: QueueCommand) -> Any:
-    """Run a command and return what its call returns.
+    """Run a command and return what its call returns: with a result store an :class:`AsyncData`, else its result.
 
-    Returns:
-        An :class:`AsyncData` with a result store, otherwise what the command returned.
-
-    Raises:
-        Exception: What the command raised, where there is no result store to keep it, or why it could not be run.
-        EncodeError: The serializer cannot carry the arguments or the result.
-        DecodeError: What was written cannot be read back.
-        CommandNotFound: The command is not registered.
+    Without one it raises what the command raised; and in any case why the command could not be written or read back.
     """
     _, outcome, execution = run_until_done(invoker, invoker.codec.encode(command))
     if invoker.result_store is None or not is_final(outcome):

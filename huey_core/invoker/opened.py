@@ -30,11 +30,7 @@ class OpenedBackends:
         self._by_url: dict[str, Backend] = {}
 
     def at(self, url: str) -> Backend:
-        """The backend at a URL.
-
-        Raises:
-            ConfigurationError: The URL or an option cannot be used, or no plugin for its scheme is installed.
-        """
+        """The backend at a URL; see :func:`~huey_core.plugins.backends.open_backend`."""
         url = hidden(url)
         if url not in self._by_url:
             backend = open_backend(url)

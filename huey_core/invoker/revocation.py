@@ -106,11 +106,7 @@ class Revocations:
         return self._store.peek(_call_key(task_id)) is not EmptyData
 
     def is_command_revoked(self, command_name: str, now: float) -> bool:
-        """Whether every call of this command is revoked at ``now`` (seconds since the epoch).
-
-        Raises:
-            DataStoreGetException: What is stored cannot be read.
-        """
+        """Whether every call of this command is revoked at ``now`` (seconds since the epoch), if that can be read."""
         commands = self._commands.read()
         return command_name in commands and _revoked(command_name, commands[command_name]).holds(now)
 

@@ -79,8 +79,7 @@ def encode_end(
 ) -> bytes:
     """Encode how a command ended; where its result is not ``wanted``, no value, and of an error its type alone.
 
-    Raises:
-        EncodeError: The serializer cannot carry the value, or it has more than ``max_size`` bytes.
+    A value that the serializer cannot carry, or of more than ``max_size`` bytes, is an :class:`EncodeError`.
     """
     error = execution.error
     if error is None:
@@ -219,11 +218,7 @@ def leaves_record(invoker: InvokerLike, wanted: bool | None, ttl: float | None, 
 
 
 def result_of(invoker: InvokerLike, command: QueueCommand, execution: Execution) -> ResultWrite | None:
-    """Make the write of a command's result, as its options say; ``None`` for nothing.
-
-    Raises:
-        EncodeError: The invoker's serializer cannot carry what the command returned.
-    """
+    """Make the write of a command's result, as its options say; ``None`` for nothing. It may raise ``EncodeError``."""
     options = command.options
     is_tick = command.tick_at is not None
     if not leaves_record(invoker, options.store_result, options.result_ttl, is_tick=is_tick):

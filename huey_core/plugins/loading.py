@@ -52,9 +52,6 @@ def check_api(plugin: Any, name: str, entry: Entry | None = None) -> None:
     """Refuse a plugin that was written for another version of the plugin API; one that does not say is of version 1.
 
     A backend class says it in ``api_version``, and anything else in ``HUEY_PLUGIN_API``.
-
-    Raises:
-        PluginIncompatible: It was.
     """
     attribute = "api_version" if entry is not None and entry.group == BACKENDS else "HUEY_PLUGIN_API"
     version = getattr(plugin, attribute, 1)

@@ -79,8 +79,7 @@ class LazyRegistry(Generic[T]):
 
         Raises:
             PluginNotFound: Nothing of this name is installed.
-            PluginBlocked: A setting blocks it.
-            PluginConflict: Several distributions claim the name.
+            PluginException: What :func:`~huey_core.plugins.selection.select` raises.
         """
         claims = [entry for entry in self.entries() if entry.label == name and entry.is_well_named]
         if not claims:
@@ -88,12 +87,7 @@ class LazyRegistry(Generic[T]):
         return select(claims)
 
     def load(self, entry: Entry) -> type[T]:
-        """Import the class that one entry point names.
-
-        Raises:
-            PluginLoadError: It cannot be imported, or is not of the right kind.
-            PluginIncompatible: It was written for another version of the plugin API.
-        """
+        """Import the class that one entry point names; see :func:`huey_core.plugins.loading.load`."""
         return cast("type[T]", load(entry, self.base))
 
     def entries(self) -> list[Entry]:

@@ -57,8 +57,7 @@ def is_named(entry: Entry, names: dict[str, str] | set[str]) -> bool:
 def chosen_distributions() -> dict[str, str]:
     """Return what ``HUEY_PLUGIN_CHOICE`` says: for each normalised plugin name the distribution that serves it.
 
-    Raises:
-        ConfigurationError: An item is not written ``name=distribution``.
+    An item that is not written ``name=distribution`` is a :class:`ConfigurationError`.
     """
     choices = {}
     for item in _items(CHOICE):

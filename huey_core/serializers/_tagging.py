@@ -100,11 +100,7 @@ class Tagger:
         )
 
     def tag(self, value: Any, depth: int = 0) -> Any:
-        """Return the value with tags, or the value itself where it needs none.
-
-        Raises:
-            Refused: It cannot be carried.
-        """
+        """Return the value with tags, or the value itself where it needs none; raise :class:`Refused` otherwise."""
         kind = type(value)
         if kind in self._plain:
             return value

@@ -56,11 +56,7 @@ def untag(value: dict[str, Any]) -> Any:
 def untag_all(value: Any) -> Any:
     """Untag all that a list or an object holds, and then itself, for a format whose reader calls no function for each.
 
-    The containers are changed in place.
-
-    Raises:
-        Unreadable: As :func:`untag` does.
-        RecursionError: It is nested too deep.
+    The containers are changed in place. It raises what :func:`untag` does, and ``RecursionError``.
     """
     if type(value) is list:
         for index, item in enumerate(value):

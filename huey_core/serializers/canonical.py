@@ -28,8 +28,7 @@ class _CanonicalTagger(Tagger):
 def canonical_text(value: Any) -> str:
     """The text of a value: that of the ``json`` serializer, with sets and dicts in an order of their own.
 
-    Raises:
-        EncodeError: The ``json`` serializer does not carry it; the message names the place.
+    What that does not carry is an :class:`EncodeError`, which names the place.
     """
     try:
         return _write(_TAGGER.tag(value))

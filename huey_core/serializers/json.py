@@ -34,20 +34,11 @@ class JSONSerializer(TaggedSerializer):
         return "json"
 
     def write(self, tagged: Any) -> bytes:
-        """Write JSON.
-
-        Raises:
-            ValueError: A float is not finite, text is not valid Unicode, or an integer has too many digits.
-        """
+        """Write JSON; a float that is not finite, a lone surrogate or an integer of too many digits is a ValueError."""
         return _write_json(tagged).encode()
 
     def read(self, data: bytes) -> Any:
-        """Read JSON.
-
-        Raises:
-            ValueError: The bytes are not JSON. So may the exceptions of :func:`~huey_core.serializers.tagged.untag`
-                say.
-        """
+        """Read JSON, with the tags in it; see :meth:`TaggedSerializer.read`."""
         text = data.decode()
         # "$" has one escaped form only, so a text with neither has no tag, and the hook need not see every object.
         read = _read_tagged if '"$"' in text or "\\u0024" in text else _read_plain

@@ -29,22 +29,14 @@ class PickleSerializer(Serializer):
         return "pickle"
 
     def encode(self, value: Any, context: bytes = b"") -> bytes:
-        """Turn a value into a pickle of protocol 5.
-
-        Raises:
-            EncodeError: It cannot be pickled; the cause is in ``__cause__``.
-        """
+        """Turn a value into a pickle of protocol 5; what pickle raised is the ``__cause__`` of the ``EncodeError``."""
         try:
             return pickle.dumps(value, protocol=_PROTOCOL)
         except Exception as error:
             raise EncodeError(f"pickle cannot carry a value of type {type(value).__qualname__}: {error}") from error
 
     def decode(self, data: bytes, context: bytes = b"") -> Any:
-        """Turn a pickle back into a value, which runs code that the bytes choose.
-
-        Raises:
-            DecodeError: The bytes are not a pickle, or it cannot be loaded here; the cause is in ``__cause__``.
-        """
+        """Turn a pickle back into a value, which runs code that the bytes choose, or raise a ``DecodeError``."""
         try:
             return pickle.loads(data)  # noqa: S301 - this is what the serializer is for, and it must be asked for
         except Exception as error:
