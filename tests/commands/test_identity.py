@@ -355,12 +355,13 @@ def test_a_script_that_is_imported_by_another_name_is_told_how_to_run_it(tmp_pat
 def test_a_value_that_registers_a_command_when_it_is_compared_does_not_block():
     class Lazy:
         def __eq__(self, other):
-            registry.register(calling(print), replace=True)
+            registry.register(pay, replace=True)
             return True
 
         __hash__ = None
 
     registry = CommandRegistry()
+    pay = type(QueueCommand)("Pay", (QueueCommand,), {"command_name": "shop.pay"}, declare=False)
     registry.register(calling(partial(print, Lazy())))
     again = threading.Thread(target=registry.register, args=[calling(partial(print, Lazy()))], daemon=True)
 
