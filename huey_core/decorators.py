@@ -124,13 +124,10 @@ class CommandFunction(Generic[P, R, Handle]):
             TypeError: The function does not take these arguments, whatever others came with them.
         """
         command = self.command_class((args, kwargs), overrides=self._overrides)
-        signature = command.signature
         try:
-            signature.takes(*args, **kwargs)
+            command.check_arguments()
         except TypeError:
-            self._check_incomplete(signature, args, kwargs)
-        else:
-            command.checked_data = command.data
+            self._check_incomplete(command.signature, args, kwargs)
         return command
 
     def _check_incomplete(self, signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

@@ -183,6 +183,14 @@ class QueueCommand:
         if header.tick_at is not None:
             self.tick_at = header.tick_at
 
+    def bind_to(self, invoker: CommandInvoker) -> None:
+        """Note the invoker that it is enqueued with."""
+        self.invoker = invoker
+
+    def mark_enqueued(self, now: float) -> None:
+        """Note that it is written for the first time at ``now``, in seconds since the epoch."""
+        self.enqueued_at, self.expires_at = self.written_at(now)
+
     def written_at(self, now: float) -> tuple[float, float | None]:
         """When it was enqueued, and when it expires, if it is written for the first time at ``now``."""
         expires = self.options.expires
@@ -286,6 +294,15 @@ class PeriodicQueueCommand(QueueCommand, declare=False):
             raise ConfigurationError(f"missed must be 'skip', 'once' or 'all', not {cls.missed!r}")
         super().__init_subclass__(declare=declare, **kwargs)
 
+    def mark_tick(self, due: float, unique: tuple[str, float | None] | None) -> None:
+        """Be the run for a time, in seconds since the epoch, and no call.
+
+        Args:
+            due: The time.
+            unique: Its unique key, and for how many seconds that is taken; ``None`` for the options'.
+        """
+        self.tick_at, self.unique = due, unique
+
     def validate_datetime(self, dt: datetime) -> bool:
         """Whether the command runs in the minute that begins at ``dt`` (naive; UTC or local by the ``UTC`` setting)."""
         raise NotImplementedError(f"{type(self).__qualname__} does not say when to run: validate_datetime()")
@@ -321,6 +338,7 @@ class FunctionCommand(QueueCommand, Generic[R_co], declare=False):
             self.signature.takes(*args, **kwargs)
         except TypeError:
             self.signature.check(args, kwargs, self.option_names)
+        self.checked_data = self.data
 
     def execute(self) -> R_co:
         """Call the function."""

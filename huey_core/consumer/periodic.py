@@ -122,9 +122,7 @@ class TickWriter:
         try:
             command = command_class(((), {}) if issubclass(command_class, FunctionCommand) else None)
             shown, fields["task_id"] = command, command.task_id
-            command.tick_at = due
-            if unique:
-                command.unique = (tick, TICK_REMEMBERED)
+            command.mark_tick(due, (tick, TICK_REMEMBERED) if unique else None)
             created = self._invoker.write_many([command])[0].created
         except CommandRejected as error:
             self._log.info("a plugin rejected %s, due at %s: %s", shown, _utc(due), error, extra=fields)

@@ -455,13 +455,13 @@ class Invoker(Generic[StoreT_co]):
         check_arguments = self.check_arguments
         for command in commands:
             check_command(command, check_arguments)
-            command.invoker = self
+            command.bind_to(self)
             if command.eta is not None:
                 self._check_delay("eta")
             if before_enqueue:
                 self.plugins.call(hookspecs.huey_before_enqueue, invoker=self, command=command)
             if command.enqueued_at is None:
-                command.enqueued_at, command.expires_at = command.written_at(self.now())
+                command.mark_enqueued(self.now())
 
     def dequeue(self) -> QueueCommand | None:
         """Read one command and forget it (at-most-once delivery), or return ``None`` when the queue is empty.

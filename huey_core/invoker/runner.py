@@ -166,7 +166,6 @@ class CommandRunner:
     def _raised(
         self, command: QueueCommand, delivery: Delivery, error: BaseException, duration: float
     ) -> tuple[Outcome, Execution]:
-        execution = Execution(error=error, duration=duration)
         log = self._log(delivery, command, duration)
         delay = self._retry_delay(command, delivery, error)
         if delay is not None:
@@ -183,8 +182,8 @@ class CommandRunner:
                 self._invoker.plugins.notify(
                     hookspecs.huey_command_retried, invoker=self._invoker, command=command, error=error, delay=delay
                 )
-                return Retry(delivery, data, delay), execution
-        execution.traceback = format_error(error)
+                return Retry(delivery, data, delay), Execution(error=error, duration=duration)
+        execution = Execution(error=error, duration=duration, traceback=format_error(error))
         log.error("%s failed", command, exc_info=(type(error), error, traceback_of_command(error)))
         if self._log_commands:
             self._log_end("failed", command, delivery, duration)
