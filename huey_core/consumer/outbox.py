@@ -12,14 +12,11 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import compress
 from typing import TYPE_CHECKING, Final, assert_never
 
 from huey_core.backends.leased import Ack, Bury, Outcome, Release, Retry
-from huey_core.commands.context import log_fields
-from huey_core.consumer.parked import Parked, Refused
-from huey_core.invoker.stored_result import encode_error
 from huey_core.safe_logging import get_logger
 from huey_core.text import error_line
 
@@ -28,11 +25,11 @@ if TYPE_CHECKING:
 
     from huey_core.backends.leased import Delivery
     from huey_core.consumer.in_flight import InFlight
-    from huey_core.consumer.policy import Policy
+    from huey_core.consumer.outcome_leases import OutcomeLeases
+    from huey_core.consumer.parked import Parked, Refused
     from huey_core.consumer.result_writer import ResultWriter
     from huey_core.consumer.retry import BackOff
     from huey_core.consumer.source import Source
-    from huey_core.serializers.base import Serializer
 
 __all__ = ["Outbox"]
 
@@ -48,28 +45,17 @@ class Outbox:
 
     source: Source
     in_flight: InFlight
+    leases: OutcomeLeases
     results: ResultWriter
-    serializer: Serializer
-    """Encodes the error that whoever waits gets in place of a result that cannot be written."""
+    parked: Parked
     has_buried: Callable[[Delivery], None]
     """Called with the delivery of a message that was made a dead letter."""
-    has_parked: Callable[[Delivery], None]
-    """Called with a delivery whose command has run, and whose outcome cannot be written yet."""
-    cannot_write: Callable[[str, str], None]
-    """Called with the id of a message that becomes a dead letter because its outcome can never be written, and why."""
-    lease: float | None
-    """Seconds for which a lease is renewed to see whether it is still ours, and whether the server writes at all;
-    ``None`` when there is no lease, and nothing is given up."""
     back_off: BackOff
-    clock: Callable[[], float]
-    """A monotonic time in seconds."""
-    policy: Policy
 
     def __post_init__(self) -> None:
         self._log = log.with_fields(queue=self.source.queue_name)
         self._lock = threading.Lock()
         self._waiting: deque[Outcome] = deque()
-        self.parked = Parked(self.clock, self.policy)
         self._flushing = threading.Lock()
         self._taken: list[Outcome] = []
         self._on_its_way: Sequence[Outcome] = ()
@@ -122,12 +108,12 @@ class Outbox:
         while batch := self._take(1 if singly else SETTLE_AT_ONCE):
             singly = max(singly - 1, 0)
             try:
-                batch = self._with_results_written(batch)
+                batch = self.results.write_those_of(batch)
                 self._settle(batch)
             except BaseException as error:
                 is_refused = self._is_refusal(error)
                 if is_refused and len(batch) == 1:
-                    self._park(self._refused(batch[0]), error)
+                    self.parked.park(self.results.refused(batch[0]), error)
                     continue
                 self._put_back(batch)
                 if not is_refused:
@@ -145,57 +131,6 @@ class Outbox:
         with self._lock:
             self._waiting.extendleft(reversed(batch))
 
-    def _refused(self, outcome: Outcome) -> Refused:
-        return Refused(outcome, self.clock(), self.results.written)
-
-    def _renew(self, outcomes: Sequence[Outcome]) -> list[bool]:
-        """Renew leases, and return which were still ours."""
-        if self.lease is None:
-            return [True] * len(outcomes)
-        return self.source.extend([outcome.delivery for outcome in outcomes], self.lease)
-
-    def _lose(self, outcome: Outcome) -> None:
-        self.in_flight.lost(outcome.delivery)
-        message = "the lease of message %s was lost; the outcome of this delivery does not count"
-        self._log.warning(message, _id(outcome), extra=self._fields(outcome))
-
-    def _with_results_written(self, batch: list[Outcome], before: Refused | None = None) -> list[Outcome]:
-        """Write the results that the queue cannot write together with the outcome; return what it may settle now.
-
-        ``before`` is the one outcome of the batch as it was parked, if it was.
-        """
-        ours = self.in_flight.ours(batch)
-        separate = [outcome for outcome in ours if self.results.is_needed(outcome)]
-        if not separate:
-            return ours
-        if not self.results.is_backing_off():
-            # Where another run has written a result, that of this one is not to replace it.
-            for outcome, is_ours in zip(separate, self._renew(separate), strict=True):
-                if not is_ours:
-                    self._lose(outcome)
-        ready = (self._with_result_written(outcome, before) for outcome in ours if outcome.delivery in self.in_flight)
-        return [outcome for outcome in ready if outcome is not None]
-
-    def _with_result_written(self, outcome: Outcome, before: Refused | None) -> Outcome | None:
-        """The same for one; ``None`` when it is parked now, given up or lost."""
-        if not self.results.is_needed(outcome):
-            return outcome
-        one = before or self._refused(outcome)
-        if self.results.is_backing_off():
-            self._keep(one)
-            return None
-        try:
-            written = self.results.write(outcome, lambda: self._renew([outcome]) == [True])
-        except Exception as error:  # noqa: BLE001 - a driver may raise anything, while its server is away or to refuse
-            if self.results.has_refused(one.results_before):
-                self._give_up(one, error)
-            else:
-                self._park(one, error)
-            return None
-        if written is None:
-            self._lose(outcome)
-        return written
-
     def _settle(self, batch: Sequence[Outcome]) -> None:
         if not batch:
             return
@@ -206,7 +141,7 @@ class Outbox:
             self.in_flight.settled(list(compress(batch, settled)))
             for outcome, is_settled in zip(batch, settled, strict=True):
                 if not is_settled:
-                    self._lose(outcome)
+                    self.leases.lose(outcome)
                     continue
                 match outcome:
                     case Ack() | Retry() | Release():
@@ -232,17 +167,6 @@ class Outbox:
             return False
         return True
 
-    def _park(self, one: Refused, error: BaseException) -> None:
-        one.tries += 1
-        if self._keep(one) and one.tries == 1 and not self.results.is_backing_off():
-            message, fields = "the outcome of message %s was refused, retrying: %s", self._fields(one.outcome)
-            self._log.warning(message, _id(one.outcome), error_line(error), extra=fields)
-
-    def _keep(self, one: Refused) -> bool:
-        is_first = self.parked.add(one)
-        self.has_parked(one.outcome.delivery)
-        return is_first
-
     def _try_parked_again(self) -> None:
         with self._lock:
             again = deque(self.parked.take())
@@ -256,7 +180,7 @@ class Outbox:
 
     def _settle_again(self, one: Refused) -> None:
         try:
-            ready = self._with_results_written([one.outcome], one)
+            ready = self.results.write_those_of([one.outcome], one)
             if not ready:
                 return
             [one.outcome] = ready
@@ -264,53 +188,7 @@ class Outbox:
         except Exception as error:
             if not self._is_refusal(error):
                 raise
-            if self._is_refused_for_good(one):
-                self._give_up(one, error)
+            if self.parked.is_refused_for_good(one):
+                self.parked.give_up(one, error)
             else:
-                self._park(one, error)
-
-    def _is_refused_for_good(self, one: Refused) -> bool:
-        """Whether it is due to the outcome, and not to the state of the server, that it was refused again."""
-        if self.lease is None or self.clock() - one.since < self.policy.parked_for:
-            return False
-        try:
-            # A server that writes this, for the same message, would write an outcome too.
-            return self._renew([one.outcome]) == [True]
-        except Exception as error:  # noqa: BLE001 - as above
-            self._log.debug("the server refuses every write: %s", error_line(error))
-            return False
-
-    def _give_up(self, one: Refused, error: Exception) -> None:
-        other = self._without_what_was_refused(one.outcome, error)
-        if other is one.outcome:
-            self._park(one, error)
-        else:
-            self.add(other)
-
-    def _without_what_was_refused(self, outcome: Outcome, error: Exception) -> Outcome:
-        reason = f"its outcome could not be written: {error_line(error)}"[:500]
-        result = outcome.result
-        if result is not None:
-            # Whoever waits for the result learns that there is none to come.
-            result = replace(result, value=encode_error(self.serializer, result.key, error))
-        match outcome:
-            case Release() | Bury(detail="", result=None):
-                return outcome
-            case Bury(detail=detail):
-                # Refused a second time, the error goes as well.
-                buried = Bury(outcome.delivery, f"{outcome.reason[:500]}; {reason}", result=result if detail else None)
-            case Ack() | Retry():
-                buried = Bury(outcome.delivery, reason, result=result)
-                self.cannot_write(_id(outcome), reason)
-            case _:
-                assert_never(outcome)
-        fields = self._fields(outcome)
-        self._log.error("message %s becomes a dead letter: %s", _id(outcome), reason, extra=fields)
-        return buried
-
-    def _fields(self, outcome: Outcome) -> dict[str, object]:
-        return log_fields(self.source.queue_name, outcome.delivery)
-
-
-def _id(outcome: Outcome) -> str:
-    return outcome.delivery.message_id
+                self.parked.park(one, error)

@@ -1,18 +1,31 @@
-"""Outcomes that the server has refused while it took others: they are tried again by themselves, from time to time."""
+"""Outcomes that the server has refused while it took others: they are tried again by themselves, from time to time.
+
+One that is refused for good is given up: its message becomes a dead letter, and whoever waits for it gets an error.
+"""
 
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, assert_never
+
+from huey_core.backends.leased import Ack, Bury, Outcome, Release, Retry
+from huey_core.commands.context import log_fields
+from huey_core.invoker.stored_result import encode_error
+from huey_core.safe_logging import get_logger
+from huey_core.text import error_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from huey_core.backends.leased import Outcome
+    from huey_core.backends.leased import Delivery
+    from huey_core.consumer.outcome_leases import OutcomeLeases
     from huey_core.consumer.policy import Policy
+    from huey_core.serializers.base import Serializer
 
 __all__ = ["Parked", "Refused"]
+
+log: Final = get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -31,11 +44,21 @@ class Refused:
         return len(self.outcome.delivery.data) + (len(result.value) if result else 0)
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(eq=False, repr=False, kw_only=True)
 class Parked:
     """The outcomes that are parked; safe to use from several threads."""
 
+    leases: OutcomeLeases
+    serializer: Serializer
+    """Encodes the error that whoever waits gets in place of a result that cannot be written."""
+    has_parked: Callable[[Delivery], None]
+    """Called with a delivery whose command has run, and whose outcome cannot be written yet."""
+    has_given_up: Callable[[Outcome], None]
+    """Called with what is to be settled in place of an outcome that can never be written."""
+    cannot_write: Callable[[str, str], None]
+    """Called with the id of a message that becomes a dead letter because its outcome can never be written, and why."""
     clock: Callable[[], float]
+    """A monotonic time in seconds."""
     policy: Policy
 
     def __post_init__(self) -> None:
@@ -50,7 +73,15 @@ class Parked:
             if is_first:
                 self._again_at = self.clock() + self.policy.parked_for
             self._parked.append(one)
+        self.has_parked(one.outcome.delivery)
         return is_first
+
+    def park(self, one: Refused, error: BaseException) -> None:
+        """Park an outcome that was tried, and say so if it is the only one."""
+        one.tries += 1
+        if self.add(one) and one.tries == 1:
+            message, fields = "the outcome of message %s was refused, retrying: %s", self._fields(one.outcome)
+            log.warning(message, _id(one.outcome), error_line(error), extra=fields)
 
     def take(self) -> list[Refused]:
         """Remove and return all."""
@@ -88,3 +119,52 @@ class Parked:
     def __len__(self) -> int:
         with self._lock:
             return len(self._parked)
+
+    def is_refused_for_good(self, one: Refused) -> bool:
+        """Whether it is due to the outcome, and not to the state of the server, that it was refused again."""
+        if self.leases.seconds is None or self.clock() - one.since < self.policy.parked_for:
+            return False
+        try:
+            # A server that writes this, for the same message, would write an outcome too.
+            return self.leases.renew([one.outcome]) == [True]
+        except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
+            log.debug(
+                "the server refuses every write: %s", error_line(error), extra={"queue": self.leases.source.queue_name}
+            )
+            return False
+
+    def give_up(self, one: Refused, error: Exception) -> None:
+        """Have a dead letter settled in place of an outcome that was refused for good, or park what is one already."""
+        other = self._without_what_was_refused(one.outcome, error)
+        if other is one.outcome:
+            self.park(one, error)
+        else:
+            self.has_given_up(other)
+
+    def _without_what_was_refused(self, outcome: Outcome, error: Exception) -> Outcome:
+        reason = f"its outcome could not be written: {error_line(error)}"[:500]
+        result = outcome.result
+        if result is not None:
+            # Whoever waits for the result learns that there is none to come.
+            result = replace(result, value=encode_error(self.serializer, result.key, error))
+        match outcome:
+            case Release() | Bury(detail="", result=None):
+                return outcome
+            case Bury(detail=detail):
+                # Refused a second time, the error goes as well.
+                buried = Bury(outcome.delivery, f"{outcome.reason[:500]}; {reason}", result=result if detail else None)
+            case Ack() | Retry():
+                buried = Bury(outcome.delivery, reason, result=result)
+                self.cannot_write(_id(outcome), reason)
+            case _:
+                assert_never(outcome)
+        fields = self._fields(outcome)
+        log.error("message %s becomes a dead letter: %s", _id(outcome), reason, extra=fields)
+        return buried
+
+    def _fields(self, outcome: Outcome) -> dict[str, object]:
+        return log_fields(self.leases.source.queue_name, outcome.delivery)
+
+
+def _id(outcome: Outcome) -> str:
+    return outcome.delivery.message_id

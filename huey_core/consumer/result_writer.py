@@ -10,13 +10,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.base import EmptyData
+from huey_core.consumer.parked import Refused
 from huey_core.invoker.stored_result import write_result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from huey_core.backends.base import BaseDataStore, EmptyDataType
     from huey_core.backends.leased import Outcome, ResultWrite
+    from huey_core.consumer.outcome_leases import OutcomeLeases
+    from huey_core.consumer.parked import Parked
     from huey_core.consumer.retry import BackOff
 
 __all__ = ["ResultWriter"]
@@ -35,6 +38,8 @@ class ResultWriter:
         written: How many results were written.
     """
 
+    leases: OutcomeLeases
+    parked: Parked
     settles_into: Callable[[BaseDataStore], bool]
     back_off: BackOff
     clock: Callable[[], float]
@@ -45,15 +50,66 @@ class ResultWriter:
         self._failures_in_a_row = 0
         self._retry_at = float("-inf")
 
-    def is_needed(self, outcome: Outcome) -> bool:
+    def write_those_of(self, batch: Sequence[Outcome], before: Refused | None = None) -> list[Outcome]:
+        """Write the results that the queue cannot write together with the outcome; return what it may settle now.
+
+        Args:
+            batch: The outcomes.
+            before: The one outcome of the batch as it was parked, if it was.
+
+        Raises:
+            Exception: The leases could not be renewed.
+        """
+        in_flight = self.leases.in_flight
+        ours = in_flight.ours(batch)
+        separate = [outcome for outcome in ours if self._is_needed(outcome)]
+        if not separate:
+            return ours
+        if not self._is_backing_off():
+            # Where another run has written a result, that of this one is not to replace it.
+            for outcome, is_ours in zip(separate, self.leases.renew(separate), strict=True):
+                if not is_ours:
+                    self.leases.lose(outcome)
+        ready = (self._try(before or self.refused(outcome)) for outcome in ours if outcome.delivery in in_flight)
+        return [outcome for outcome in ready if outcome is not None]
+
+    def refused(self, outcome: Outcome) -> Refused:
+        """What is known of an outcome when it is refused first."""
+        return Refused(outcome, self.clock(), self.written)
+
+    def _try(self, one: Refused) -> Outcome | None:
+        """Return what is left for the queue; ``None`` when the outcome is parked now, given up or lost."""
+        outcome = one.outcome
+        if not self._is_needed(outcome):
+            return outcome
+        if self._is_backing_off():
+            self.parked.add(one)
+            return None
+        try:
+            written = self._write(outcome, lambda: self.leases.renew([outcome]) == [True])
+        except Exception as error:  # noqa: BLE001 - a driver may raise anything, while its server is away or to refuse
+            if self._has_refused(one.results_before):
+                self.parked.give_up(one, error)
+            elif self._is_backing_off():
+                # The log says that the store is away.
+                one.tries += 1
+                self.parked.add(one)
+            else:
+                self.parked.park(one, error)
+            return None
+        if written is None:
+            self.leases.lose(outcome)
+        return written
+
+    def _is_needed(self, outcome: Outcome) -> bool:
         """Whether an outcome has a result that the queue cannot write."""
         return outcome.result is not None and not self.settles_into(outcome.result.store)
 
-    def is_backing_off(self) -> bool:
+    def _is_backing_off(self) -> bool:
         """Whether the store is away, and is not to be tried now."""
         return self.clock() < self._retry_at
 
-    def write(self, outcome: Outcome, is_ours: Callable[[], bool]) -> Outcome | None:
+    def _write(self, outcome: Outcome, is_ours: Callable[[], bool]) -> Outcome | None:
         """Write the result of an outcome that needs it, and return what is left for the queue.
 
         Args:
@@ -89,6 +145,6 @@ class ResultWriter:
         self.back_off.over()
         return is_written
 
-    def has_refused(self, written_before: int) -> bool:
+    def _has_refused(self, written_before: int) -> bool:
         """Whether what has just failed was refused: the store has taken others since, so it is not away."""
         return self.written > written_before and self._failures_in_a_row == 1

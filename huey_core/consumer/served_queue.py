@@ -13,6 +13,8 @@ from huey_core.consumer.fetcher import Fetcher
 from huey_core.consumer.in_flight import InFlight
 from huey_core.consumer.lease_renewal import LeaseRenewal
 from huey_core.consumer.outbox import Outbox
+from huey_core.consumer.outcome_leases import OutcomeLeases
+from huey_core.consumer.parked import Parked
 from huey_core.consumer.poison import PoisonIsolation
 from huey_core.consumer.prefetch import Prefetch
 from huey_core.consumer.result_writer import ResultWriter
@@ -74,10 +76,6 @@ class ServedQueue:
         )
         # What is prefetched is lost with this process where nothing is redelivered.
         self.prefetch = Prefetch(config.threads, config.prefetch if self.source.redelivers else 0, policy)
-        store_outage = Outage(f"the result store {invoker.result_store!r}", self._log, self._clock)
-        results = ResultWriter(
-            self.source.settles_into, BackOff(store_outage, "storing results", self._pauses), self._clock
-        )
         reporting = Outage("the reporting of dead letters", self._log, self._clock)
         self.dead_letters = DeadLetterReporter(
             invoker,
@@ -87,18 +85,32 @@ class ServedQueue:
             back_off=BackOff(reporting, f"queue {self.name!r}", self._pauses),
             clock=self._clock,
         )
+        leases = OutcomeLeases(self.source, self.in_flight, self.lease if self.source.redelivers else None)
+        parked = Parked(
+            leases=leases,
+            serializer=invoker.serializer,
+            has_parked=self.poison.has_run,
+            has_given_up=self._settle_instead,
+            cannot_write=self._cannot_write,
+            clock=self._clock,
+            policy=policy,
+        )
+        store_outage = Outage(f"the result store {invoker.result_store!r}", self._log, self._clock)
+        results = ResultWriter(
+            leases,
+            parked,
+            self.source.settles_into,
+            BackOff(store_outage, "storing results", self._pauses),
+            self._clock,
+        )
         self.outbox = Outbox(
             source=self.source,
             in_flight=self.in_flight,
+            leases=leases,
             results=results,
-            serializer=invoker.serializer,
+            parked=parked,
             has_buried=self.dead_letters.has_buried,
-            has_parked=self.poison.has_run,
-            cannot_write=self._cannot_write,
-            lease=self.lease if self.source.redelivers else None,
             back_off=self.back_off("settling"),
-            clock=self._clock,
-            policy=policy,
         )
         runner = DeliveryRunner(
             source=self.source,
@@ -185,6 +197,9 @@ class ServedQueue:
 
     def _may_be_revoked(self) -> bool:
         return self.invoker.revokes and self.invoker.revocations.any()
+
+    def _settle_instead(self, outcome: Outcome) -> None:
+        self.outbox.add(outcome)
 
     def _cannot_write(self, message_id: str, reason: str) -> None:
         """Tell plugins of a message that is buried because its outcome can never be written."""
