@@ -12,10 +12,10 @@ from huey_core.backends.backend import HUEY_PLUGIN_API
 from huey_core.cli.diagnosis import Finding, Level
 from huey_core.exceptions import ConfigurationError, PluginException, PluginIncompatible
 from huey_core.plugins.backends import backend_registry
-from huey_core.plugins.discovery import BACKENDS, GROUPS, PLUGINS, SERIALIZERS, entries
+from huey_core.plugins.discovery import BACKENDS, PLUGINS, SERIALIZERS
 from huey_core.plugins.loading import load
 from huey_core.plugins.manager import PluginManager
-from huey_core.plugins.selection import CHOICE, DISABLE, chosen_distributions, disabled_names, is_named, normalise
+from huey_core.plugins.selection import CHOICE, DISABLE, chosen_distributions, disabled_names, normalise, not_installed
 from huey_core.plugins.serializers import serializer_registry
 from huey_core.plugins.status import PluginStatus, Status, consumer_script, plugin_rows
 
@@ -68,8 +68,7 @@ def check_block_list() -> Finding:
     facts = {"blocked": list(blocked.values())}
     if not blocked:
         return Finding("block list", Level.OK, "empty", facts=facts)
-    installed = [entry for group in GROUPS for entry in entries(group)]
-    unknown = [name for key, name in blocked.items() if not any(is_named(entry, {key}) for entry in installed)]
+    unknown = not_installed(blocked)
     sentence = f"{DISABLE} blocks {', '.join(blocked.values())}"
     if unknown:
         sentence += f", and {', '.join(unknown)} is not installed"

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from huey_core.backends.capabilities import Capability
+from huey_core.backends.json_value import JSONValue
 from huey_core.commands.base import FunctionCommand, PeriodicQueueCommand
-from huey_core.consumer.last_ticks import LastTicks
 from huey_core.consumer.sharing import share_queue
 from huey_core.consumer.supervision import Service
 from huey_core.exceptions import CommandRejected, DataStoreException, MessageTooLarge, QueueWriteException
@@ -20,7 +20,7 @@ from huey_core.safe_logging import get_logger
 from huey_core.text import is_users_interrupt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from huey_core.backends.base import BaseDataStore
     from huey_core.commands.registry import CommandRegistry
@@ -35,6 +35,9 @@ log: Final = get_logger(__name__)
 MINUTE: Final = 60
 LONGEST_CATCH_UP: Final = 24 * 60
 """The most minutes to look back for missed ticks."""
+
+LAST_TICK_KEPT: Final = 30 * 24 * 60
+"""Minutes after which a command that no consumer knows any more is forgotten."""
 
 TICK_REMEMBERED: Final = 3600.0
 """Seconds for which a tick that was written keeps others from writing it again."""
@@ -53,7 +56,7 @@ class TickWriter:
         self._log = log.with_fields(queue=invoker.queue.name)
         self._utc = utc
         self._last: int | None = None
-        self._last_ticks = LastTicks(_locking(invoker.task_store))
+        self._last_ticks = _LastTicks(_locking(invoker.task_store))
         self._claimed: set[str] = set()
 
     def commands(self) -> list[type[PeriodicQueueCommand]]:
@@ -167,6 +170,38 @@ def _utc(seconds: float) -> str:
 
 def _locking(store: BaseDataStore | None) -> BaseDataStore | None:
     return store if store is not None and Capability.LOCKS in store.capabilities else None
+
+
+class _LastTicks:
+    """The last minute with which consumers have dealt, by periodic command, so that a restart knows what was missed.
+
+    Consumers of one queue need not know the same commands, so each command has its own last minute. All are in one
+    value of the task store, which costs a minute at most one write, however many commands there are: the first consumer
+    that is done with the minute writes it, and the others find it there. Without a task store that has locks, nothing
+    is remembered.
+    """
+
+    def __init__(self, store: BaseDataStore | None) -> None:
+        self._value = None if store is None else JSONValue[dict[str, Any]](store, "last-tick", {}, expendable=True)
+
+    def read(self, names: Sequence[str]) -> dict[str, int]:
+        """Return the last minute of each of these commands that has one. Others may be among the answer."""
+        return _minutes(self._value.read()) if self._value is not None and names else {}
+
+    def note(self, names: Sequence[str], minute: int) -> None:
+        """Remember that these commands have been dealt with until ``minute``, unless a later one is remembered."""
+
+        def noted(last_ticks: dict[str, Any]) -> dict[str, Any]:
+            # Those of the far future are of a clock that was wrong.
+            kept = {name: last for name, last in _minutes(last_ticks).items() if abs(minute - last) <= LAST_TICK_KEPT}
+            return kept | {name: max(minute, kept.get(name, minute)) for name in names}
+
+        if self._value is not None and names:
+            self._value.change(noted)
+
+
+def _minutes(last_ticks: dict[str, Any]) -> dict[str, int]:
+    return {name: last for name, last in last_ticks.items() if type(last) is int}
 
 
 @dataclass(eq=False, repr=False)

@@ -27,10 +27,19 @@ from huey_core.exceptions import (
     UnknownHook,
 )
 from huey_core.hookspecs import OBSERVERS, PROJECT
-from huey_core.plugins.discovery import GROUPS, PLUGINS, Entry, entries
+from huey_core.plugins.discovery import PLUGINS, Entry, entries
 from huey_core.plugins.hook_faults import SLOW_HOOK, HookFaultLog, HookFaults
 from huey_core.plugins.loading import check_api, load, remember
-from huey_core.plugins.selection import DISABLE, TRACE, disabled_names, is_named, is_tracing, normalise, select
+from huey_core.plugins.selection import (
+    DISABLE,
+    TRACE,
+    disabled_names,
+    is_named,
+    is_tracing,
+    normalise,
+    not_installed,
+    select,
+)
 from huey_core.safe_logging import get_logger
 from huey_core.text import did_you_mean, is_users_interrupt
 
@@ -230,7 +239,8 @@ class PluginManager:
         return self._faults.all()
 
     def _load_installed(self, blocked: dict[str, str], strict: bool) -> None:
-        _warn_of_unknown(blocked | disabled_names())
+        for name in not_installed(blocked | disabled_names()):
+            logger.warning("%r is blocked (by %s or 'no:NAME'), but no such plugin is installed", name, DISABLE)
         claims: dict[str, list[Entry]] = {}
         for entry in entries(PLUGINS):
             if not entry.is_well_named:
@@ -311,15 +321,6 @@ def _unknown(hook: Callable[..., Any]) -> UnknownHook:
 def _blocked(plugins: Iterable[object]) -> dict[str, str]:
     names = [item.removeprefix(_BLOCK) for item in plugins if isinstance(item, str) and item.startswith(_BLOCK)]
     return {normalise(name): name for name in names}
-
-
-def _warn_of_unknown(blocked: dict[str, str]) -> None:
-    if not blocked:
-        return
-    installed = [entry for group in GROUPS for entry in entries(group)]
-    for key, name in blocked.items():
-        if not any(is_named(entry, {key}) for entry in installed):
-            logger.warning("%r is blocked (by %s or 'no:NAME'), but no such plugin is installed", name, DISABLE)
 
 
 def _trace(hook_name: str, implementations: Iterable[HookImpl]) -> None:

@@ -15,6 +15,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from huey_core.exceptions import ConfigurationError, PluginBlocked, PluginConflict, PluginNotFound
+from huey_core.plugins.discovery import GROUPS, entries
 from huey_core.unicode import check_unicode
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ __all__ = [
     "is_named",
     "is_tracing",
     "normalise",
+    "not_installed",
     "select",
 ]
 
@@ -52,6 +54,12 @@ def disabled_names() -> dict[str, str]:
 def is_named(entry: Entry, names: dict[str, str] | set[str]) -> bool:
     """Say whether normalised names contain an entry's name or its distribution."""
     return normalise(entry.name) in names or normalise(entry.distribution) in names
+
+
+def not_installed(names: dict[str, str]) -> list[str]:
+    """Return which of normalised names, by their spelling, no installed plugin and no distribution of one has."""
+    installed = [entry for group in GROUPS for entry in entries(group)] if names else []
+    return [name for key, name in names.items() if not any(is_named(entry, {key}) for entry in installed)]
 
 
 def chosen_distributions() -> dict[str, str]:
