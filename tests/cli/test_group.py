@@ -100,10 +100,12 @@ def test_one_command_does_not_import_the_modules_of_the_others():
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_explains_itself(name):
+def test_every_command_explains_itself_and_its_options(name):
     result = CliRunner().invoke(huey, [*name.split()[1:], "--help"])
+    options = [parameter for parameter in COMMANDS[name].params if isinstance(parameter, click.Option)]
 
     assert (result.exit_code, bool(COMMANDS[name].help)) == (0, True)
+    assert [option.name for option in options if not option.help] == []
 
 
 @pytest.mark.parametrize("name", [name for name, each in COMMANDS.items() if not isinstance(each, click.Group)])
@@ -112,10 +114,3 @@ def test_every_command_has_an_example_and_explains_its_exit_code(name):
 
     assert "Example" in text
     assert "Exit code" in text
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_option_is_explained(name):
-    options = [parameter for parameter in COMMANDS[name].params if isinstance(parameter, click.Option)]
-
-    assert [option.name for option in options if not option.help] == []

@@ -45,22 +45,16 @@ def pay():
     return namespace["pay"]
 
 
-def test_one_function_may_be_decorated_for_two_invokers(make_invoker, pay):
-    registry = CommandRegistry()
-
-    queue_command(make_invoker(registry=registry))(pay)
-    queue_command(make_invoker(registry=registry))(pay)
-
-    assert list(registry) == ["shop.pay"]
-
-
-def test_one_function_with_two_sets_of_options_needs_two_names(make_invoker, pay):
-    invoker = make_invoker()
-    queue_command(invoker, retries=1)(pay)
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [({"retries": 1}, {"retries": 2}), ({"unique_key": lambda: "one"}, {"unique_key": lambda: "other"})],
+)
+def test_one_function_with_two_sets_of_options_needs_two_names(invoker, pay, one, other):
+    queue_command(invoker, **one)(pay)
 
     with pytest.raises(CommandConflict):
-        queue_command(invoker, retries=2)(pay)
-    queue_command(invoker, retries=2, name="shop.pay_twice")(pay)
+        queue_command(invoker, **other)(pay)
+    queue_command(invoker, **other, name="shop.pay_twice")(pay)
 
     assert list(invoker.registry) == ["shop.pay", "shop.pay_twice"]
 
@@ -128,13 +122,6 @@ def test_a_class_that_is_defined_twice_in_one_module_conflicts(tmp_path):
     assert "CommandConflict: two commands are called 'shop.Pay'" in ran.stderr
 
 
-def test_two_functions_for_the_key_of_one_function_conflict(invoker, pay):
-    queue_command(invoker, unique_key=lambda: "one")(pay)
-
-    with pytest.raises(CommandConflict):
-        queue_command(invoker, unique_key=lambda: "other")(pay)
-
-
 def test_a_script_and_its_import_give_a_function_one_name(tmp_path):
     script = tmp_path / "mail.py"
     script.write_text(
@@ -177,11 +164,12 @@ def test_two_functions_of_one_name_behind_a_decorator_conflict(invoker, decorato
         queue_command(invoker, name="notify")(decorator(lambda to: "SMS"))
 
 
-def test_one_function_behind_a_decorator_may_be_decorated_for_two_invokers(make_invoker, pay):
+@pytest.mark.parametrize("decorator", [lambda function: function, logged])
+def test_one_function_may_be_decorated_for_two_invokers(make_invoker, pay, decorator):
     registry = CommandRegistry()
 
-    queue_command(make_invoker(registry=registry))(logged(pay))
-    queue_command(make_invoker(registry=registry))(logged(pay))
+    queue_command(make_invoker(registry=registry))(decorator(pay))
+    queue_command(make_invoker(registry=registry))(decorator(pay))
 
     assert list(registry) == ["shop.pay"]
 

@@ -22,15 +22,16 @@ def test_two_distributions_that_claim_one_scheme_are_both_named_with_the_ways_ou
     assert "HUEY_DISABLE_PLUGINS=other-alpha" in str(caught.value)
 
 
-@pytest.mark.parametrize("choice", ["alpha=other-alpha", " alpha = Other_Alpha , unused=x"])
-def test_a_choice_settles_a_conflict(claimed_twice, monkeypatch, choice):
-    monkeypatch.setenv("HUEY_PLUGIN_CHOICE", choice)
-
-    assert backend_class("alpha").__module__ == "other_module"
-
-
-def test_blocking_one_of_two_settles_a_conflict(claimed_twice, monkeypatch):
-    monkeypatch.setenv("HUEY_DISABLE_PLUGINS", "huey-alpha")
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("HUEY_PLUGIN_CHOICE", "alpha=other-alpha"),
+        ("HUEY_PLUGIN_CHOICE", " alpha = Other_Alpha , unused=x"),
+        ("HUEY_DISABLE_PLUGINS", "huey-alpha"),
+    ],
+)
+def test_a_choice_or_a_block_settles_a_conflict(claimed_twice, monkeypatch, variable, value):
+    monkeypatch.setenv(variable, value)
 
     assert backend_class("alpha").__module__ == "other_module"
 
