@@ -130,12 +130,7 @@ class MessageHeader(NamedTuple):
             raise DecodeError(f"the message's header lacks {missing!r}")
 
     def encode(self) -> bytes:
-        """Write everything that precedes the body: the version, the header and the newline.
-
-        Raises:
-            EncodeError: The header holds something that JSON does not have, or is longer than
-                :data:`MAX_HEADER_SIZE`.
-        """
+        """Write everything that precedes the body; see :func:`encode_header`."""
         task_id, enqueued_at = self.task_id, self.enqueued_at
         if (
             self[_FIRST_OPTIONAL:] != _PLAIN
@@ -153,8 +148,7 @@ class MessageHeader(NamedTuple):
     def labelled_fields(self) -> list[tuple[str, Any]]:
         """The fields as they were read, in their order, to be shown.
 
-        Returns:
-            Each with the name of its attribute, or with its name in the message when no attribute stands for it.
+        Each has the name of its attribute, or its name in the message when no attribute stands for it.
         """
         return [(_FIELDS[key][0] if key in _FIELDS else key, value) for key, value in self.fields.items()]
 
@@ -292,14 +286,7 @@ def _after_id(state: str, serializer: str) -> str:
 
 
 def unpack(data: bytes) -> tuple[dict[str, Any], bytes, bytes]:
-    """Take a message apart, and leave its body alone.
-
-    Returns:
-        The header, the bytes before the body (what :func:`encode_header` made), and the body.
-
-    Raises:
-        DecodeError: The bytes are not a message, are cut off, or are of another format version.
-    """
+    """Do what :func:`read_message` does, and leave the header as the JSON object that it is."""
     if not data.startswith(_PREFIX):
         _refuse(data)
     end = data.find(b"\n", 0, MAX_HEADER_SIZE) + 1

@@ -121,11 +121,7 @@ class CommandRegistry:
         )
 
     def unregister(self, name: str) -> None:
-        """Remove a name.
-
-        Raises:
-            CommandNotFound: It is not registered.
-        """
+        """Remove a name, or raise :class:`CommandNotFound` when it is not registered."""
         with self._lock:
             found = self._classes.pop(name, None)
             origin = self._origins.pop(name, None)
@@ -135,11 +131,7 @@ class CommandRegistry:
             raise self._not_found(name)
 
     def get(self, name: str) -> type[QueueCommand]:
-        """Return the class of a name.
-
-        Raises:
-            CommandNotFound: It is not registered.
-        """
+        """Return the class of a name, or raise :class:`CommandNotFound` when it is not registered."""
         try:
             return self._classes[name]
         except KeyError:

@@ -20,14 +20,7 @@ backend_registry: Final[LazyRegistry[Backend]] = LazyRegistry(
 
 
 def backend_class(scheme: str) -> type[Backend]:
-    """Return the backend of a URL scheme, as :meth:`LazyRegistry.get` does.
-
-    Args:
-        scheme: Lower case, as in ``redis+unix``.
-
-    Raises:
-        PluginException: No usable backend is installed; the subclass and the message say why.
-    """
+    """Return the backend of a URL scheme in lower case, or raise a :class:`PluginException` that says why not."""
     return backend_registry.get(scheme)
 
 
