@@ -58,7 +58,7 @@ def serializer_conflicts(invoker: Invoker) -> Iterator[str]:
 
 
 def store_conflicts(invoker: Invoker) -> Iterator[str]:
-    """Say for which commands callers would wait in vain, because a consumer of this invoker keeps no results."""
+    """Say for which commands callers may wait though a consumer of this invoker stores no results."""
     for caller, names in _other_callers(invoker):
         if caller.result_store is not None and invoker.result_store is None:
             yield (

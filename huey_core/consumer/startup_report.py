@@ -66,12 +66,12 @@ def _run_elsewhere(commands: Iterable[type[PeriodicQueueCommand]]) -> Iterator[s
         unseen = [name for name in names if name not in known]
         if unseen:
             yield (
-                f"{WARNING}periodic commands that are not run here, and that no consumer which is seen runs: "
-                f"{', '.join(unseen)}; they belong to the queue {queue}, so start a consumer of it"
+                f"{WARNING}no known consumer runs these periodic commands of the queue {queue}: {', '.join(unseen)}; "
+                "start a consumer of it"
             )
         if len(unseen) < len(names):
             run = ", ".join(name for name in names if name in known)
-            yield f"periodic commands that are not run here, but by consumers of the queue {queue}: {run}"
+            yield f"periodic commands that consumers of the queue {queue} run: {run}"
 
 
 def _known_to_others(invoker: CommandInvoker | None) -> set[str]:

@@ -52,7 +52,7 @@ def test_list_takes_a_portion(cli):
 
     shown = json.loads(cli.run("dead", "list", cli.url, "--limit", "1", "--offset", "1", "--json").output)
 
-    assert [letter["id"] for letter in shown] == ["two"]
+    assert [each["id"] for each in shown] == ["two"]
 
 
 def test_list_says_that_there_are_others(cli):
@@ -65,7 +65,7 @@ def test_list_says_that_there_are_others(cli):
 
 
 @pytest.mark.parametrize("words", [(), ("--limit", "1", "--json")])
-def test_list_says_no_more_than_the_letters_when_there_are_no_others_or_a_program_reads_it(cli, words):
+def test_list_says_no_more_than_the_dead_letters_when_there_are_no_others_or_a_program_reads_it(cli, words):
     cli.bury("one")
     if words:
         cli.bury("two")
@@ -77,11 +77,11 @@ def test_list_as_json_says_when_it_was_buried(cli):
     before = int(time.time())
     cli.bury("one")
 
-    (letter,) = json.loads(cli.run("dead", "list", cli.url, "--json").output)
+    (found,) = json.loads(cli.run("dead", "list", cli.url, "--json").output)
 
-    assert before <= datetime.fromisoformat(letter["buried"]).timestamp() <= time.time()
-    assert letter["buried"].endswith("+00:00")
-    assert (letter["command"], letter["state"], letter["reason"]) == ("mail.send", "dead", "no such command")
+    assert before <= datetime.fromisoformat(found["buried"]).timestamp() <= time.time()
+    assert found["buried"].endswith("+00:00")
+    assert (found["command"], found["state"], found["reason"]) == ("mail.send", "dead", "no such command")
 
 
 def test_a_reason_cannot_steer_the_terminal(cli):
@@ -175,7 +175,7 @@ def test_retry_all_asks_first(cli):
 
 
 @pytest.mark.parametrize(("options", "stdin"), [(["--yes"], None), ([], "y\n")])
-def test_retry_all_takes_every_letter(cli, options, stdin):
+def test_retry_all_takes_every_dead_letter(cli, options, stdin):
     for number in range(3):
         cli.bury(f"message-{number}")
 
@@ -184,7 +184,7 @@ def test_retry_all_takes_every_letter(cli, options, stdin):
     assert (result.exit_code, dead(cli), cli.queue.counts().ready) == (0, [], 3)
 
 
-def test_retry_all_takes_more_letters_than_one_look_shows(cli):
+def test_retry_all_takes_more_dead_letters_than_one_look_shows(cli):
     cli.queue.write_many([Message(b"garbage", f"message-{number}") for number in range(1203)])
     cli.queue.settle([Bury(delivery, "garbage") for delivery in cli.queue.claim(2000, 60).deliveries])
 

@@ -237,7 +237,7 @@ def test_an_error_that_cannot_be_told_as_it_is_reaches_its_caller_all_the_same(
     with pytest.raises(CommandError) as caught:
         result_of(fail())
     assert told in str(caught.value)
-    eventually(lambda: [told in letter.reason for letter in invoker.queue.peek("dead")] == [True])
+    eventually(lambda: [told in dead.reason for dead in invoker.queue.peek("dead")] == [True])
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def test_a_consumer_stops_in_time_while_its_server_does_not_answer_and_nothing_i
     assert taken < 2 + 1 + BUSY_MACHINE
 
 
-def test_a_consumer_that_was_stopped_past_its_lease_does_not_start_what_it_held(deployment):
+def test_a_consumer_that_was_stopped_past_its_lease_does_not_start_what_it_had_in_flight(deployment):
     stopped = deployment.start("--threads", "1")
     results = [deployment.main.work(0.005) for _ in range(400)]
     await_condition(lambda: len(deployment.journal("finished")) > 50, "it holds some ahead, because they are quick")

@@ -40,8 +40,8 @@ def test_whatever_a_command_raises_its_caller_gets_an_error_and_there_is_a_dead_
 
     with pytest.raises(CommandError):
         fail().get(blocking=True, timeout=PATIENCE)
-    [letter] = invoker.queue.peek(State.DEAD)
-    assert __file__ in letter.detail
+    [dead] = invoker.queue.peek(State.DEAD)
+    assert __file__ in dead.detail
 
 
 def test_a_command_that_cannot_be_written_again_has_failed(invoker, run):

@@ -158,7 +158,7 @@ class WatchesInItsFirstProcessOnly(TakesItsMemoryForADisk):
 
 @caught_by("test_a_child_that_was_forked_in_c_watches_on_its_own")
 class ReliesOnPythonToTellOfForks(TakesItsMemoryForADisk):
-    """Begins anew when Python tells of a fork, and takes its parent's listener for its own when nobody does."""
+    """Begins anew when Python announces a fork, and takes its parent's listener for its own when nobody does."""
 
     def __init__(self, name, **options):
         super().__init__(name, **options)

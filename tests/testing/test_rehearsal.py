@@ -462,4 +462,4 @@ def test_dead_letters_can_be_looked_at(rehearsal, invoker):
     fail()
     rehearsal.run_until_idle(raises=False)
 
-    assert [letter.reason for letter in invoker.queue.peek(State.DEAD)] == ["ZeroDivisionError: no"]
+    assert [dead.reason for dead in invoker.queue.peek(State.DEAD)] == ["ZeroDivisionError: no"]

@@ -134,8 +134,8 @@ def test_a_task_whose_value_cannot_be_kept_has_done_its_work_and_is_not_run_agai
     result = run(task.using(retries=2))
     assert (result.status, result.attempts, len(result.errors)) == (TaskResultStatus.FAILED, 1, 1)
     assert len(calls) == 1
-    [letter] = queue_of(backend).peek(State.DEAD)
-    assert letter.reason.startswith("EncodeError: ")
+    [dead] = queue_of(backend).peek(State.DEAD)
+    assert dead.reason.startswith("EncodeError: ")
 
 
 def test_a_task_that_raises_the_same_itself_is_run_again(run):
@@ -148,15 +148,15 @@ def test_arguments_that_do_not_fit_are_a_failure(run):
 
 def test_a_task_that_failed_is_a_dead_letter(backend, run):
     result = run(fail)
-    [letter] = queue_of(backend).peek(State.DEAD)
-    assert (letter.message_id, letter.reason) == (result.id, "ValueError: it went wrong")
+    [dead] = queue_of(backend).peek(State.DEAD)
+    assert (dead.message_id, dead.reason) == (result.id, "ValueError: it went wrong")
 
 
 @pytest.mark.parametrize("task", [fail, fail_later])
 def test_the_traceback_of_a_dead_letter_begins_at_the_task(backend, run, task):
     run(task)
-    [letter] = queue_of(backend).peek(State.DEAD)
-    first = next(line for line in letter.detail.splitlines() if line.startswith("  File "))
+    [dead] = queue_of(backend).peek(State.DEAD)
+    first = next(line for line in dead.detail.splitlines() if line.startswith("  File "))
     assert "sample_tasks.py" in first
 
 

@@ -150,7 +150,7 @@ class Records:
         return result
 
     def _await_end(self, invoker: Invoker, stored: StoredMessage) -> AnyResult | None:
-        """The record of an end that was buried just now: MongoDB keeps it with the letter for a moment."""
+        """The record of an end that was buried just now: MongoDB keeps it with the dead letter for a moment."""
         with _driver_errors(stored.message_id):
             now = invoker.leased_queue.now() if invoker.leased_queue else invoker.now()
             if (stored.due or 0.0) > now - ON_ITS_WAY and stored.detail:
