@@ -117,13 +117,10 @@ class QueueCommand:
     keeps_changes: ClassVar[bool] = True
     """Whether a retry carries the data as a run has left them. Otherwise it carries those that the message had."""
 
-    # Not set by the constructor: most commands are made, written and forgotten with these values.
+    # Few commands have other values. What most of them are given later, the constructor sets: an object that gets
+    # several more attributes than the first of its class had when they were made takes twice the memory.
     invoker: CommandInvoker | None = None
-    retried: int = 0
-    enqueued_at: float | None = None
-    expires_at: float | None = None
     unique: tuple[str, float | None] | None = None
-    received: ReceivedMessage | None = None
     tick_at: float | None = None
 
     def __init_subclass__(cls, declare: bool = True, **kwargs: Any) -> None:
@@ -157,7 +154,11 @@ class QueueCommand:
         self.retries = self.options.retries
         if overrides:
             self.override(overrides)
+        self.retried = 0
         self.headers = headers or {}
+        self.enqueued_at: float | None = None
+        self.expires_at: float | None = None
+        self.received: ReceivedMessage | None = None
 
     def override(self, options: dict[str, Any]) -> None:
         """Let this call have options that differ from the class's; :attr:`retries` begins anew.
