@@ -92,8 +92,7 @@ class Fetcher(Service):
 
     def note_idle_worker(self) -> None:
         """A worker of the pool says that it will look for the next delivery."""
-        buffered = self.pool.waiting()
-        if buffered <= self._low_water and not self._running_low.is_set():
+        if not self._running_low.is_set() and self.pool.waiting() <= self._low_water:
             self._running_low.set()
         if not self._wanted.is_set():
             self._wanted.set()

@@ -89,7 +89,7 @@ class ThreadPool:
 
     def running(self) -> list[Run]:
         """What runs now."""
-        return [run for worker in self.workers if (run := worker.current) is not None]
+        return [Run(*run) for worker in self.workers if (run := worker.current) is not None]
 
     def stop(self) -> None:
         """Have each thread end, behind what is put in already."""
@@ -109,7 +109,7 @@ class ThreadPool:
         for worker in self.workers:
             if (run := worker.current) is not None and not worker.is_alive():
                 worker.current = None
-                found.append(run)
+                found.append(Run(*run))
         return found
 
 
@@ -127,7 +127,8 @@ class _Worker(threading.Thread):
     def __post_init__(self) -> None:
         # A daemon, because a command that does not end must not keep the process from ending.
         super().__init__(name=f"huey-{self.worker_name}", daemon=True)
-        self.current: Run | None = None
+        # The fields of a Run, which is made when it is asked for.
+        self.current: tuple[Delivery, Runner, float] | None = None
         self.finished = 0
 
     def run(self) -> None:
@@ -143,7 +144,7 @@ class _Worker(threading.Thread):
             self.finished += 1
         while (waiting := self.queue.get()) is not None:
             delivery, runner = waiting
-            self.current = Run(delivery, runner, time.monotonic())
+            self.current = delivery, runner, time.monotonic()
             runner.run(delivery)
             self.current = None
             self.finished += 1
