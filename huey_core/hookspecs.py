@@ -387,7 +387,8 @@ def huey_consumer_heartbeat(consumer: ConsumerLike, snapshot: Snapshot) -> None:
 def huey_consumer_stop(consumer: ConsumerLike, reason: str) -> None:
     """Called after a consumer has stopped.
 
-    It claims nothing more, and every lease was given back. A command that did not finish in time may still run.
+    It claims nothing more, and every lease was given back, unless the server was away. A command that did not finish in
+    time may still run.
 
     When: At the end of a graceful stop. After a second signal there is no time left to call this.
     Thread: The one that called ``stop()``; the command line has one for that.

@@ -44,8 +44,9 @@ class DeliveryRunner:
         """Run a delivery and hand its outcome on; give it back if its lease may have ended while it waited."""
         started = time.monotonic()
         if not self.in_flight.may_start(delivery, started):
-            message = "message %s is not started: its lease ended while it waited for a worker"
-            self._log(delivery).warning(message, delivery.message_id)
+            # The fetch loop logs how many there were, for there may be hundreds.
+            self._log(delivery).debug("message %s is not started: its lease ended", delivery.message_id)
+            self.in_flight.not_started()
             self.release(delivery)
             return
         try:

@@ -113,6 +113,12 @@ class Fetcher(Service):
 
     def _cycle(self) -> None:
         self.outbox.flush()
+        if not_started := self.in_flight.take_not_started():
+            log.warning(
+                "%s not started: the lease ended while waiting for a worker",
+                counted(not_started, "message"),
+                extra={"queue": self.source.queue_name},
+            )
         # Before the pool is looked at: a worker that finishes from here on is not waited for below.
         self._wanted.clear()
         room, target, ahead = self._room()

@@ -25,6 +25,7 @@ class InFlight:
         # Each with the earliest moment at which its lease may end, on the monotonic clock.
         self._by_receipt: dict[tuple[str, str], tuple[Delivery, float]] = {}
         self._counts: Counter[str] = Counter()
+        self._not_started = 0
 
     def add(self, deliveries: Sequence[Delivery], until: float = float("inf")) -> None:
         """Take in deliveries that were just claimed.
@@ -49,6 +50,17 @@ class InFlight:
         # Without the lock: it is asked for every command, and one look into a dictionary is atomic in every build.
         known = self._by_receipt.get((delivery.message_id, delivery.receipt))
         return known is not None and now < known[1]
+
+    def not_started(self) -> None:
+        """Note that a delivery was not started, because its lease may have ended."""
+        with self._lock:
+            self._not_started += 1
+
+    def take_not_started(self) -> int:
+        """How many there were since this was asked last."""
+        with self._lock:
+            not_started, self._not_started = self._not_started, 0
+        return not_started
 
     def discard(self, delivery: Delivery) -> None:
         """Let go of a delivery that ends without an outcome of ours."""

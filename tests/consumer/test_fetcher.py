@@ -9,7 +9,7 @@ import time
 import pytest
 
 from huey_core import CommandRegistry, Invoker, queue_command
-from huey_core.backends.leased import Ack, Claim
+from huey_core.backends.leased import Ack, Claim, Delivery
 from huey_core.consumer import Consumer
 from huey_core.consumer.policy import Policy
 from huey_memory import MemoryDataStore, MemoryQueue
@@ -283,3 +283,16 @@ def test_what_a_worker_cannot_settle_wakes_the_loop(invoker, fetcher, monkeypatc
     fetcher._cycle()
 
     assert woken == [1]
+
+
+def test_one_line_says_how_many_messages_are_not_started_after_their_leases(invoker, fetcher, monkeypatch, caplog):
+    monkeypatch.setattr(invoker.queue, "claim", lambda *arguments: Claim([], []))
+    for number in range(3):
+        fetcher.runner.run(Delivery(b"", str(number), "ended", 1))
+
+    fetcher._cycle()
+    fetcher._cycle()
+
+    assert [line for line in caplog.messages if "not started" in line] == [
+        "3 messages not started: the lease ended while waiting for a worker"
+    ]
