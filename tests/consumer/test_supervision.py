@@ -44,8 +44,9 @@ def test_a_loop_that_raises_is_begun_again_after_a_pause_and_the_log_says_so(cap
     run_supervised(loop, "the loop", 60.0, pauses.append)
 
     assert (loop.calls, pauses) == (2, [60.0])
-    assert [record.levelname for record in caplog.records] == ["CRITICAL"]
-    assert "the loop crashed, restarting" in caplog.text
+    # A thread that another test has left behind may log, too.
+    ours = [record.levelname for record in caplog.records if record.getMessage() == "the loop crashed, restarting"]
+    assert ours == ["CRITICAL"]
     assert "SystemExit" in caplog.text
 
 
