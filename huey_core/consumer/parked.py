@@ -18,7 +18,7 @@ from huey_core.text import error_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from huey_core.backends.leased import Delivery
+    from huey_core.backends.leased import Delivery, ResultWrite
     from huey_core.consumer.outcome_leases import OutcomeLeases
     from huey_core.consumer.policy import Policy
     from huey_core.serializers.base import Serializer
@@ -51,6 +51,8 @@ class Parked:
     leases: OutcomeLeases
     serializer: Serializer
     """Encodes the error that whoever waits gets in place of a result that cannot be written."""
+    error_result: Callable[[Delivery, BaseException], ResultWrite | None]
+    """Makes the error that whoever waits gets for a retry that cannot be written."""
     has_parked: Callable[[Delivery], None]
     """Called with a delivery whose command has run, and whose outcome cannot be written yet."""
     has_given_up: Callable[[Outcome], None]
@@ -154,6 +156,8 @@ class Parked:
                 # Refused a second time, the error goes as well.
                 buried = Bury(outcome.delivery, f"{outcome.reason[:500]}; {reason}", result=result if detail else None)
             case Ack() | Retry():
+                if isinstance(outcome, Retry):
+                    result = self.error_result(outcome.delivery, error)
                 buried = Bury(outcome.delivery, reason, result=result)
                 self.cannot_write(_id(outcome), reason)
             case _:

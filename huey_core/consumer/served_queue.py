@@ -86,9 +86,13 @@ class ServedQueue:
             clock=self._clock,
         )
         leases = OutcomeLeases(self.source, self.in_flight, self.lease if self.source.redelivers else None)
+        command_runner = CommandRunner(
+            invoker, config.unreadable_delay, self.source.max_deliveries, log_commands=config.log_commands
+        )
         parked = Parked(
             leases=leases,
             serializer=invoker.serializer,
+            error_result=command_runner.error_result,
             has_parked=self.poison.has_run,
             has_given_up=self._settle_instead,
             cannot_write=self._cannot_write,
@@ -114,9 +118,7 @@ class ServedQueue:
         )
         runner = DeliveryRunner(
             source=self.source,
-            runner=CommandRunner(
-                invoker, config.unreadable_delay, self.source.max_deliveries, log_commands=config.log_commands
-            ),
+            runner=command_runner,
             may_be_revoked=lambda: self.fetcher.revocable,
             in_flight=self.in_flight,
             outbox=self.outbox,

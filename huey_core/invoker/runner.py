@@ -91,6 +91,17 @@ class CommandRunner:
         """Run a command that was read already; see :meth:`run`."""
         return copy_context().run(self._run_command, command, delivery, revocable)
 
+    def error_result(self, delivery: Delivery, error: BaseException) -> ResultWrite | None:
+        """Make what tells whoever waits for a command, of which only the message is known, that there is no result.
+
+        ``None`` for a run by the clock, for which nobody waits, and without a result store.
+        """
+        invoker = self._invoker
+        if invoker.result_store is None or command_of_tick(delivery.data) is not None:
+            return None
+        task_id = delivery.message_id
+        return result_write(invoker, task_id, encode_error(invoker.serializer, task_id, error))
+
     def _run(self, delivery: Delivery, revocable: bool) -> tuple[Outcome, Execution]:
         try:
             command = self._invoker.codec.decode(delivery.data)
@@ -216,7 +227,7 @@ class CommandRunner:
             log.warning("message %s cannot be decoded, retrying in %g s: %s", delivery.message_id, delay, reason)
             return Retry(delivery, delivery.data, delay, keep_attempts=True), execution
         log.error("message %s becomes a dead letter: %s", delivery.message_id, reason)
-        result = self._error_result(delivery, error)
+        result = self.error_result(delivery, error)
         return self._bury(None, delivery, reason, format_error(error), result), execution
 
     def _bury(
@@ -227,14 +238,6 @@ class CommandRunner:
             hookspecs.huey_command_buried, invoker=invoker, command=command, message_id=message_id, reason=reason
         )
         return Bury(delivery, reason, detail, result)
-
-    def _error_result(self, delivery: Delivery, error: BaseException) -> ResultWrite | None:
-        """Tell whoever waits for a command that cannot be read, and so has no options, that there is no result."""
-        invoker = self._invoker
-        if invoker.result_store is None or command_of_tick(delivery.data) is not None:
-            return None
-        task_id = delivery.message_id
-        return result_write(invoker, task_id, encode_error(invoker.serializer, task_id, error))
 
     def _result_of(self, command: QueueCommand, execution: Execution) -> ResultWrite | None:
         result = self._invoker.plugins.call(

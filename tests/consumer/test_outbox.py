@@ -49,7 +49,8 @@ class FlakyQueue(MemoryQueue):
     def settle(self, outcomes):
         results = [outcome.result for outcome in outcomes if isinstance(outcome, Ack | Bury) and outcome.result]
         details = [outcome.detail for outcome in outcomes if isinstance(outcome, Bury)]
-        poison = any(b"poison" in result.value for result in results) or "poison" in details
+        retries = [outcome.data for outcome in outcomes if isinstance(outcome, Retry)]
+        poison = any(b"poison" in result.value for result in results) or "poison" in details or b"poison" in retries
         if self.down or self.read_only or poison:
             raise ConnectionError("refused")
         return super().settle(outcomes)
@@ -218,6 +219,20 @@ def test_an_outcome_that_is_refused_twice_is_buried_with_an_error_for_its_caller
     [dead] = consumer.invoker.queue.peek("dead")
     assert dead.message_id == poisoned.message_id
     assert "could not be written" in dead.reason
+    with pytest.raises(CommandError, match="refused"):
+        consumer.invoker.result(poisoned.message_id).get()
+
+
+def test_a_retry_that_is_refused_twice_is_buried_with_an_error_for_its_caller(consumer, pass_time):
+    [poisoned] = claim(consumer, 1)
+    consumer.queues[0].outbox.add(Retry(poisoned, b"poison", 0.1))
+
+    consumer.queues[0].outbox.flush()
+    pass_time(1.0)
+    consumer.queues[0].outbox.flush()
+
+    [dead] = consumer.invoker.queue.peek("dead")
+    assert dead.message_id == poisoned.message_id
     with pytest.raises(CommandError, match="refused"):
         consumer.invoker.result(poisoned.message_id).get()
 
