@@ -145,6 +145,11 @@ class Fetcher(Service):
             self.report(buried, until)
         if deliveries:
             self.in_flight.add(deliveries, until)
+            if self._stopping.is_set():
+                # The workers may have ended, if the server took longer than the consumer's stop waits for it.
+                self._release(deliveries)
+                self.outbox.flush()
+                return
             self.prefetch.weigh(max(len(one.data) for one in deliveries))
             self.pool.put(self._prepare(deliveries), self.runner)
         elif ahead:

@@ -296,3 +296,20 @@ def test_one_line_says_how_many_messages_are_not_started_after_their_leases(invo
     assert [line for line in caplog.messages if "not started" in line] == [
         "3 messages not started: the lease ended while waiting for a worker"
     ]
+
+
+def test_what_is_claimed_after_the_stop_has_given_up_waiting_is_given_back():
+    queue = SlowToFindNothing("late")
+    invoker = Invoker(queue, registry=CommandRegistry())
+    queue_command(invoker, name="command")(lambda: None)()
+    # The only claim that the queue keeps waiting is one that need not wait itself.
+    consumer = Consumer(invoker, policy=Policy(longest_wait=0.0), threads=1, periodic=False)
+    consumer.start()
+    assert queue.asked.wait(PATIENCE)
+    consumer.stop(timeout=0.0)
+
+    queue.answer.set()
+    consumer.queues[0].fetcher.join(PATIENCE)
+
+    counts = queue.counts()
+    assert (counts.ready, counts.running) == (1, 0)
