@@ -78,6 +78,7 @@ class Consumer:
         plugins.call(hookspecs.huey_consumer_configure, config=self.config)
         self.config.check()
 
+        self._started = False
         self._finished: bool | None = None
         # Plugins that are told of the stop may call it again.
         self._stopping = threading.RLock()
@@ -129,11 +130,11 @@ class Consumer:
 
         Raises:
             QueueReadException: The server does not answer, or refuses.
-            RuntimeError: A thread cannot be started; those that were are stopped. Or the consumer was stopped before.
+            RuntimeError: A thread cannot be started; those that were are stopped. Or it was started or stopped before.
             Exception: What a plugin raised to keep the consumer from starting.
         """
-        if self._finished is not None:
-            raise RuntimeError("a consumer that was stopped is not started again")
+        if self._started or self._finished is not None:
+            raise RuntimeError("a consumer is started once, and not again after a stop: make another one")
         try:
             paused = [queue.name for queue in self.queues if queue.source.is_paused()]
             for queue in self.queues:
@@ -147,6 +148,7 @@ class Consumer:
                 text = line.removeprefix(WARNING)
                 (self._log.info if text == line else self._log.warning)("%s", text)
         self.invoker.plugins.call(hookspecs.huey_consumer_start, consumer=self)
+        self._started = True
         try:
             for service in self._services:
                 service.start()
@@ -165,6 +167,9 @@ class Consumer:
 
         While the server is away, what has to be written is tried again and again until the time is up.
 
+        Called in a thread of the consumer's own, by a command or a hook, it cannot wait for that thread: it returns at
+        once, and another thread does the rest.
+
         Args:
             reason: Why, for the log and the plugins.
             timeout: Seconds that running commands have, and their outcomes; ``None`` takes the setting.
@@ -174,6 +179,10 @@ class Consumer:
             first one, and returns what that did. A command that did not finish goes on in its thread until the process
             ends, but its message was given back and its outcome will change nothing.
         """
+        current = threading.current_thread()
+        if current in self._services or self.pool.has_worker(current):
+            threading.Thread(target=self.stop, args=(reason, timeout), name="huey-stop", daemon=True).start()
+            return False
         with self._stopping:
             if self._finished is None:
                 self._stop(reason, self.config.shutdown_timeout if timeout is None else timeout)

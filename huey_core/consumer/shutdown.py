@@ -86,6 +86,7 @@ class Shutdown:
     def run_now(self) -> None:
         """Give back everything at once, running commands included."""
         _stop(self._after_pool)
+        self._give_back_what_waits()
         self._let_go_of_what_ended_workers()
         for queue in self.queues:
             queue.release_all()

@@ -406,8 +406,64 @@ def test_a_consumer_that_was_not_started_can_be_stopped_and_is_not_started_later
 
     assert consumer.stop()
 
-    with pytest.raises(RuntimeError, match="not started again"):
+    with pytest.raises(RuntimeError, match="is started once"):
         consumer.start()
+
+
+def test_a_second_start_is_refused_and_leaves_running_commands_alone(invoker, run_consumer, slow):
+    consumer = run_consumer(invoker, threads=1)
+    result = slow()
+    assert slow.started.acquire(timeout=PATIENCE)
+
+    with pytest.raises(RuntimeError, match="is started once"):
+        consumer.start()
+
+    slow.release.set()
+    assert result.get(blocking=True, timeout=PATIENCE) == "finished"
+    assert consumer.stats.released == 0
+
+
+@pytest.mark.parametrize("where", ["command", "huey_command_failed", "huey_consumer_heartbeat", "huey_worker_stop"])
+def test_a_stop_in_a_thread_of_the_consumer_does_not_wait_for_that_thread(make_invoker, where):
+    returned, ended = [], threading.Event()
+
+    def stop_in(place):
+        if place == where:
+            returned.append(consumer.stop("from inside", timeout=PATIENCE))
+
+    class Plugin:
+        @hookimpl
+        def huey_command_failed(self):
+            stop_in("huey_command_failed")
+
+        @hookimpl
+        def huey_consumer_heartbeat(self):
+            stop_in("huey_consumer_heartbeat")
+
+        @hookimpl
+        def huey_worker_stop(self):
+            stop_in("huey_worker_stop")
+
+        @hookimpl
+        def huey_consumer_stop(self):
+            ended.set()
+
+    invoker = make_invoker(plugins=[Plugin()], lease=0.3 if where == "huey_consumer_heartbeat" else 60.0)
+
+    @queue_command(invoker)
+    def command():
+        stop_in("command")
+        raise ValueError
+
+    consumer = Consumer(invoker, threads=2, periodic=False)
+    consumer.start()
+    command()
+    if where == "huey_worker_stop":
+        assert consumer.stop(timeout=PATIENCE)
+
+    assert ended.wait(PATIENCE)
+    assert consumer.stop()
+    assert not any(returned)
 
 
 def test_a_second_stop_waits_for_the_first_one_and_returns_the_same(make_invoker, run_consumer, slow_on):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Sequence
 
     from huey_core.backends.leased import Delivery
@@ -68,6 +69,9 @@ class WorkerPool(Protocol):
 
     def running(self) -> list[Run]:
         """What runs now."""
+
+    def has_worker(self, thread: threading.Thread) -> bool:
+        """Whether a thread is a worker of this pool."""
 
     def stop(self) -> None:
         """Have each worker end when it has run what it runs, and what is put in already."""

@@ -91,6 +91,10 @@ class ThreadPool:
         """What runs now."""
         return [Run(*run) for worker in self.workers if (run := worker.current) is not None]
 
+    def has_worker(self, thread: threading.Thread) -> bool:
+        """Whether a thread is one of the pool's."""
+        return thread in self.workers
+
     def stop(self) -> None:
         """Have each thread end, behind what is put in already."""
         for _ in self.workers:
