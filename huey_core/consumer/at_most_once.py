@@ -69,7 +69,10 @@ class AtMostOnceSource:
         self._log = log.with_fields(queue=self.queue.name)
         self._woken = threading.Event()
         self._attempts: dict[str, int] = {}
+        # One thread that puts back may be held up in the queue while another begins.
+        self._lock = threading.Lock()
         self._to_put_back: list[bytes] = []
+        self._being_put_back = 0
 
     @property
     def queue_name(self) -> str:
@@ -148,14 +151,27 @@ class AtMostOnceSource:
         Raises:
             Exception: The queue did not answer. What it has not taken is :attr:`to_put_back` still.
         """
-        while self._to_put_back:
-            self.queue.write(self._to_put_back[-1])
-            self._to_put_back.pop()
+        while True:
+            with self._lock:
+                if not self._to_put_back:
+                    return
+                data = self._to_put_back.pop()
+                self._being_put_back += 1
+            is_written = False
+            try:
+                self.queue.write(data)
+                is_written = True
+            finally:
+                with self._lock:
+                    self._being_put_back -= 1
+                    if not is_written:
+                        self._to_put_back.append(data)
 
     @property
     def to_put_back(self) -> int:
         """How many messages were read and are nowhere but in this process, because nothing took them."""
-        return len(self._to_put_back)
+        with self._lock:
+            return len(self._to_put_back) + self._being_put_back
 
     def _carry_out(self, outcome: Outcome, progress: _Progress) -> None:
         self._attempts.pop(outcome.delivery.message_id, None)
@@ -182,7 +198,10 @@ class AtMostOnceSource:
         ]
         try:
             while len(due) < limit:
-                data = self._to_put_back.pop() if self._to_put_back else self.queue.read()
+                with self._lock:
+                    data = self._to_put_back.pop() if self._to_put_back else None
+                if data is None:
+                    data = self.queue.read()
                 if data is None:
                     break
                 delivery = self._deliver_or_schedule(data)

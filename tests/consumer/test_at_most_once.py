@@ -446,3 +446,26 @@ def test_what_could_not_be_put_back_may_be_put_back_later(fragile_store):
     source.put_back()
 
     assert (queue.messages, source.to_put_back) == ([later], 0)
+
+
+def test_what_is_being_put_back_is_written_by_nobody_else_and_counts_until_it_is(fragile_store):
+    class Meanwhile(FragileQueue):
+        count_meanwhile = None
+
+        def write(self, data):
+            super().write(data)
+            if self.writes == 3:
+                self.count_meanwhile = source.to_put_back
+                source.put_back()
+
+    queue = Meanwhile(bad_writes=[2])
+    later = message("later", eta=NOW + 10)
+    queue.write(later)
+    source = source_of(queue, fragile_store)
+    fragile_store.failures = 1
+    with pytest.raises(ConnectionError):
+        source.claim(10, 60)
+
+    source.put_back()
+
+    assert (queue.messages, queue.writes, queue.count_meanwhile, source.to_put_back) == ([later], 3, 1, 0)
