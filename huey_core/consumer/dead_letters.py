@@ -101,7 +101,7 @@ class DeadLetterReporter(Service):
                 self._changed.notify()
 
     def stop(self) -> None:
-        """Have the thread end when it has done what waits, or when something of that fails."""
+        """Have the thread end when it has done what waits, or when something of that fails, or nobody waits for it."""
         super().stop()
         with self._changed:
             self._changed.notify()
@@ -129,7 +129,9 @@ class DeadLetterReporter(Service):
         """Wait until there is something to do, and say whether there is; there may be none when it is to end."""
         with self._changed:
             self._changed.wait_for(lambda: self._pending or self._stopping.is_set())
-            return bool(self._pending)
+            first = next(iter(self._pending.values()), None)
+            # What was reported is still to be taken off the list, lest another report it again.
+            return first is not None and (not self._given_up or first.reported is not None)
 
     def _step(self) -> None:
         """Do the next thing that is to be done for the first dead letter."""
@@ -160,6 +162,8 @@ class DeadLetterReporter(Service):
             # Later, it is another's to report.
             if self.clock() >= pending.until:
                 return True
+            if self._given_up:
+                return False
             self._report(dead_letter, found)
             pending.reported = dead_letter.due
             return False

@@ -65,6 +65,8 @@ class Service(threading.Thread):
         self._what = what
         self._restart_after = policy.restart_after
         self._stopping = threading.Event()
+        self._given_up = False
+        """Whether nobody waits for the thread any more."""
 
     def run(self) -> None:
         """Work until told to stop."""
@@ -84,6 +86,7 @@ class Service(threading.Thread):
         if self.is_alive():
             self.join(max(deadline - time.monotonic(), 0.0))
         if self.is_alive():
+            self._given_up = True
             log.warning("%s did not end in time, not waiting for it", self._what)
 
     @abstractmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -470,6 +471,58 @@ def test_a_consumer_that_stops_says_how_many_it_has_not_reported_of_those_that_i
     reporter.join_until(time.monotonic() + 60)
 
     assert caplog.messages[-1] == f"stopped with {MOST} dead letters not yet reported"
+
+
+def test_no_report_begins_after_the_consumer_has_stopped_waiting_for_it(
+    invoker, reporter, abandoned, clock, monkeypatch
+):
+    begun, may_end, heard = threading.Event(), threading.Event(), []
+
+    class Slow:
+        @hookimpl
+        def huey_command_buried(self, message_id):
+            heard.append(message_id)
+            begun.set()
+            may_end.wait(60)
+
+    told = []
+    monkeypatch.setattr(invoker.queue, "report_done", told.extend)
+    invoker.plugins.register(Slow())
+    reporter.add([result.task_id for result in abandoned], clock() + LEASE)
+    reporter.start()
+    assert begun.wait(60)
+
+    reporter.stop()
+    reporter.join_until(time.monotonic())
+    may_end.set()
+    reporter.join(60)
+
+    assert not reporter.is_alive()
+    assert heard == told == [abandoned[0].task_id]
+
+
+def test_no_report_begins_when_the_server_answers_after_the_consumer_has_stopped_waiting(
+    invoker, reporter, abandoned, clock, monkeypatch, listener
+):
+    asked, may_answer, find_really = threading.Event(), threading.Event(), invoker.queue.find
+
+    def find(message_ids):
+        asked.set()
+        may_answer.wait(60)
+        return find_really(message_ids)
+
+    monkeypatch.setattr(invoker.queue, "find", find)
+    reporter.add([result.task_id for result in abandoned], clock() + LEASE)
+    reporter.start()
+    assert asked.wait(60)
+
+    reporter.stop()
+    reporter.join_until(time.monotonic())
+    may_answer.set()
+    reporter.join(60)
+
+    assert not reporter.is_alive()
+    assert listener.heard == []
 
 
 def test_a_lease_counts_from_the_question(invoker, crash, spend, run_consumer, monkeypatch, eventually):
