@@ -152,6 +152,9 @@ class DeadLetterReporter(Service):
         if pending.replaces_for is not None:
             self.source.replace_dead_letter(pending.replaces_for, message_id)
             return True
+        if pending.reported is None and self.clock() >= pending.until:
+            # It is another's to report.
+            return True
         found = None if pending.reported is not None else find_result(self.invoker, message_id)
         # One by one: what ends here may be large.
         dead_letter = next(iter(self.source.find([message_id])), None)
@@ -159,10 +162,8 @@ class DeadLetterReporter(Service):
             # An operator has requeued or deleted it, and so taken it off the list.
             return True
         if pending.reported is None:
-            # Later, it is another's to report.
-            if self.clock() >= pending.until:
-                return True
-            if self._given_up:
+            if self._given_up or self.clock() >= pending.until:
+                # That took too long.
                 return False
             self._report(dead_letter, found)
             pending.reported = dead_letter.due

@@ -456,6 +456,33 @@ def test_what_could_not_be_reported_in_time_is_left_to_others(reporter, abandone
     assert [message_id for _, message_id, _ in listener.heard] == [in_time.task_id]
 
 
+def test_what_is_left_to_others_is_not_looked_for(invoker, reporter, abandoned, clock, monkeypatch):
+    asked = []
+    monkeypatch.setattr(invoker.queue, "find", asked.append)
+    monkeypatch.setattr(invoker.results, "peek", asked.append)
+    reporter.add([result.task_id for result in abandoned], clock() + LEASE)
+    clock.advance(LEASE)
+
+    run_to_the_end(reporter)
+
+    assert asked == []
+
+
+def test_what_was_looked_for_too_long_is_left_to_others(invoker, reporter, abandoned, clock, monkeypatch, listener):
+    find_really = invoker.queue.find
+
+    def find(message_ids):
+        clock.advance(LEASE)
+        return find_really(message_ids)
+
+    monkeypatch.setattr(invoker.queue, "find", find)
+    reporter.add([abandoned[0].task_id], clock() + LEASE)
+
+    run_to_the_end(reporter)
+
+    assert listener.heard == []
+
+
 def test_a_consumer_that_stops_says_how_many_it_has_not_reported_of_those_that_it_takes(
     invoker, reporter, clock, monkeypatch, caplog
 ):
