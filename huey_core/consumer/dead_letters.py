@@ -143,8 +143,9 @@ class DeadLetterReporter(Service):
             with self._changed:
                 self._pending[message_id] = self._pending.pop(message_id)
             raise
-        if is_over:
-            with self._changed:
+        with self._changed:
+            # Another may stand there meanwhile, of a message that was requeued and buried again.
+            if is_over and self._pending[message_id] is pending:
                 del self._pending[message_id]
 
     def _advance(self, message_id: str, pending: _Pending) -> bool:

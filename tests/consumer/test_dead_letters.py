@@ -584,6 +584,24 @@ def test_the_dead_letter_of_a_tick_takes_its_place_however_long_the_servers_are_
     assert replaced == [("shop.close", "tick")]
 
 
+def test_the_dead_letter_of_a_tick_that_is_buried_again_meanwhile_takes_its_place_too(reporter, monkeypatch):
+    tick = encode_header({"id": "tick", "cmd": "shop.close", "ser": "json", "tick": 60})
+    delivery = Delivery(tick, "tick", "receipt", 1)
+    replaced = []
+
+    def replace(*arguments):
+        replaced.append(arguments)
+        if len(replaced) == 1:
+            reporter.has_buried(delivery)
+
+    monkeypatch.setattr(reporter.source, "replace_dead_letter", replace)
+    reporter.has_buried(delivery)
+
+    run_to_the_end(reporter)
+
+    assert replaced == [("shop.close", "tick")] * 2
+
+
 @pytest.fixture
 def slow_report(clock):
     """Three dead letters to be reported on a queue, and what happens in each report: by its end two leases are over.
