@@ -118,10 +118,6 @@ class Parked:
         with self._lock:
             return [one.outcome for one in self._parked]
 
-    def __len__(self) -> int:
-        with self._lock:
-            return len(self._parked)
-
     def is_refused_for_good(self, one: Refused) -> bool:
         """Whether it is due to the outcome, and not to the state of the server, that it was refused again."""
         if self.leases.seconds is None or self.clock() - one.since < self.policy.parked_for:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from huey_core.backends.base import BaseDataStore, EmptyDataType
-    from huey_core.backends.leased import Outcome, ResultWrite
+    from huey_core.backends.leased import Ack, Bury, Outcome, ResultWrite
     from huey_core.consumer.outcome_leases import OutcomeLeases
     from huey_core.consumer.parked import Parked
     from huey_core.consumer.retry import BackOff
@@ -62,7 +62,7 @@ class ResultWriter:
         """
         in_flight = self.leases.in_flight
         ours = in_flight.ours(batch)
-        separate = [outcome for outcome in ours if self._is_needed(outcome)]
+        separate = [outcome for outcome in ours if outcome.result and self._is_separate(outcome.result)]
         if not separate:
             return ours
         if not self._is_backing_off():
@@ -80,13 +80,13 @@ class ResultWriter:
     def _try(self, one: Refused) -> Outcome | None:
         """Return what is left for the queue; ``None`` when the outcome is parked now, given up or lost."""
         outcome = one.outcome
-        if not self._is_needed(outcome):
+        if outcome.result is None or not self._is_separate(outcome.result):
             return outcome
         if self._is_backing_off():
             self.parked.add(one)
             return None
         try:
-            written = self._write(outcome, lambda: self.leases.renew([outcome]) == [True])
+            written = self._write(outcome, outcome.result)
         except Exception as error:  # noqa: BLE001 - a driver may raise anything, while its server is away or to refuse
             if self._has_refused(one.results_before):
                 self.parked.give_up(one, error)
@@ -101,33 +101,24 @@ class ResultWriter:
             self.leases.lose(outcome)
         return written
 
-    def _is_needed(self, outcome: Outcome) -> bool:
-        """Whether an outcome has a result that the queue cannot write."""
-        return outcome.result is not None and not self.settles_into(outcome.result.store)
+    def _is_separate(self, result: ResultWrite) -> bool:
+        """Whether the queue cannot write a result."""
+        return not self.settles_into(result.store)
 
     def _is_backing_off(self) -> bool:
         """Whether the store is away, and is not to be tried now."""
         return self.clock() < self._retry_at
 
-    def _write(self, outcome: Outcome, is_ours: Callable[[], bool]) -> Outcome | None:
-        """Write the result of an outcome that needs it, and return what is left for the queue.
-
-        Args:
-            outcome: The outcome.
-            is_ours: Renews the lease, and returns whether it was still ours. It is called when there is a result.
-
-        Returns:
-            The outcome without its result; ``None`` when the lease was lost, and nothing was written.
+    def _write(self, outcome: Ack | Bury, result: ResultWrite) -> Outcome | None:
+        """Write the result of an outcome, and return what is left for the queue; ``None`` when its lease was lost.
 
         Raises:
             Exception: The store did not take it, or the lease could not be renewed.
         """
-        if outcome.result is None:
-            return outcome
         found: bytes | EmptyDataType = EmptyData
-        while not self._write_over(found, outcome.result):
-            found = outcome.result.store.peek(outcome.result.key)
-            if not is_ours():
+        while not self._write_over(found, result):
+            found = result.store.peek(result.key)
+            if self.leases.renew([outcome]) != [True]:
                 return None
         self.written += 1
         return replace(outcome, result=None)

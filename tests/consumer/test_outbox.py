@@ -204,7 +204,8 @@ def test_an_outcome_that_the_server_refuses_does_not_hold_up_the_others(consumer
 
     consumer.queues[0].outbox.flush()
 
-    assert (consumer.stats.done, len(consumer.queues[0].outbox), len(consumer.queues[0].outbox.parked)) == (2, 0, 1)
+    outbox = consumer.queues[0].outbox
+    assert (consumer.stats.done, len(outbox), len(outbox.parked.outcomes())) == (2, 0, 1)
 
 
 def test_an_outcome_that_is_refused_twice_is_buried_with_an_error_for_its_caller(consumer, pass_time):
@@ -215,7 +216,7 @@ def test_an_outcome_that_is_refused_twice_is_buried_with_an_error_for_its_caller
     pass_time(1.0)
     consumer.queues[0].outbox.flush()
 
-    assert (consumer.stats.buried, len(consumer.queues[0].outbox.parked)) == (1, 0)
+    assert (consumer.stats.buried, len(consumer.queues[0].outbox.parked.outcomes())) == (1, 0)
     [dead] = consumer.invoker.queue.peek("dead")
     assert dead.message_id == poisoned.message_id
     assert "could not be written" in dead.reason
@@ -343,7 +344,7 @@ def test_a_result_store_that_is_away_is_not_asked_for_each_result(consumer, away
     consumer.queues[0].outbox.flush()
     consumer.queues[0].outbox.flush()
 
-    assert (len(asked), len(consumer.queues[0].outbox.parked)) == (2, 20)
+    assert (len(asked), len(consumer.queues[0].outbox.parked.outcomes())) == (2, 20)
 
 
 def test_an_outage_of_the_result_store_is_logged_as_one_of_the_result_store(consumer, away, pass_time, caplog):
@@ -372,7 +373,7 @@ def test_what_waits_for_the_result_store_is_let_go_when_its_lease_is_lost(consum
     pass_time(1.0)
     consumer.queues[0].outbox.flush()
 
-    assert (len(consumer.queues[0].outbox.parked), consumer.queues[0].outbox.left()) == (0, [])
+    assert (len(consumer.queues[0].outbox.parked.outcomes()), consumer.queues[0].outbox.left()) == (0, [])
 
 
 def test_a_result_that_its_store_refuses_while_it_takes_others_ends_in_a_dead_letter(consumer, away, pass_time):
@@ -450,7 +451,7 @@ def test_what_is_tried_again_at_once_is_not_refused_for_good(consumer, pass_time
     pass_time(0.5)
     consumer.queues[0].outbox.flush()
 
-    assert (consumer.stats.buried, len(consumer.queues[0].outbox.parked)) == (0, 1)
+    assert (consumer.stats.buried, len(consumer.queues[0].outbox.parked.outcomes())) == (0, 1)
 
 
 def test_a_server_that_writes_nothing_at_all_refuses_nothing_for_good(consumer, pass_time):

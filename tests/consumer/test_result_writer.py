@@ -142,7 +142,7 @@ def test_a_queue_that_is_away_when_a_result_is_found_makes_no_dead_letter(two_ru
     with monkeypatch.context() as patch:
         patch.setattr(good.queues[0].source, "extend", extend)
         good.queues[0].outbox.flush()
-    assert len(good.queues[0].outbox.parked) == 1
+    assert len(good.queues[0].outbox.parked.outcomes()) == 1
     good.queues[0].outbox.parked._again_at = 0.0
     good.queues[0].outbox.flush()
 
