@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import click
 
     from huey_core.backends.base import BaseDataStore
-    from huey_core.backends.leased import ResultWrite
+    from huey_core.backends.outcomes import ResultWrite
     from huey_core.commands.base import QueueCommand
     from huey_core.commands.execution import Execution
     from huey_core.commands.registry import CommandRegistry

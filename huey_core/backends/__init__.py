@@ -10,29 +10,16 @@ from huey_core.backends.base import BaseDataStore, BaseQueue, EmptyData, EmptyDa
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.deadline import time_left
 from huey_core.backends.forking import ForkAware, PerProcess, ProcessLock, randomness
-from huey_core.backends.leased import (
-    DEFAULT_LEASE,
-    DEFAULT_MAX_DELIVERIES,
-    MAX_DETAIL,
+from huey_core.backends.leased import DEFAULT_LEASE, DEFAULT_MAX_DELIVERIES, LeasedQueue, abandoned_reason
+from huey_core.backends.messages import (
     MAX_PRIORITY,
-    MAX_REASON,
-    Ack,
-    Bury,
     Claim,
     Counts,
     Delivery,
-    LeasedQueue,
     Message,
-    Outcome,
-    Release,
-    ResultWrite,
-    Retry,
     State,
     StoredMessage,
     Written,
-    abandoned_reason,
-    is_final,
-    messages_in,
     new_message_id,
 )
 from huey_core.backends.options import (
@@ -46,6 +33,18 @@ from huey_core.backends.options import (
     parse_seconds,
     parse_size,
     parse_text,
+)
+from huey_core.backends.outcomes import (
+    MAX_DETAIL,
+    MAX_REASON,
+    Ack,
+    Bury,
+    Outcome,
+    Release,
+    ResultWrite,
+    Retry,
+    is_final,
+    messages_in,
 )
 from huey_core.backends.tls import check_tls_files
 from huey_core.backends.url import BackendURL

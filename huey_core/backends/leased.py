@@ -19,74 +19,33 @@ at once; all of this project's honour it. A stale receipt changes nothing, ever.
 
 **Time** is the server's clock wherever the server has one; durations are in seconds, points in time in seconds since
 the epoch (UTC).
-
-Nobody changes a message, a delivery or an outcome after it was made; the classes of which one is made for every command
-are not frozen only because that takes four times as long.
 """
 
 from __future__ import annotations
 
-import enum
-import os
 import time
 from abc import abstractmethod
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TypeAlias, assert_never
+from typing import TYPE_CHECKING, Any, Final
 
 from huey_core.backends.base import BaseQueue
+from huey_core.backends.messages import Message, Written, new_message_id
+from huey_core.backends.outcomes import Ack
 from huey_core.exceptions import ConfigurationError
-from huey_core.unicode import cut_middle, escape_surrogates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from huey_core.backends.base import BaseDataStore
+    from huey_core.backends.messages import Claim, Counts, Delivery, State, StoredMessage
+    from huey_core.backends.outcomes import Outcome
 
-__all__ = [
-    "DEFAULT_LEASE",
-    "DEFAULT_MAX_DELIVERIES",
-    "MAX_DETAIL",
-    "MAX_PRIORITY",
-    "MAX_REASON",
-    "Ack",
-    "Bury",
-    "Claim",
-    "Counts",
-    "Delivery",
-    "LeasedQueue",
-    "Message",
-    "Outcome",
-    "Release",
-    "ResultWrite",
-    "Retry",
-    "State",
-    "StoredMessage",
-    "Written",
-    "abandoned_reason",
-    "is_final",
-    "messages_in",
-    "new_message_id",
-]
+__all__ = ["DEFAULT_LEASE", "DEFAULT_MAX_DELIVERIES", "LeasedQueue", "abandoned_reason"]
 
 DEFAULT_LEASE: Final = 60.0
 """Seconds for which a claimed message is nobody else's, unless the consumer says otherwise."""
 
 DEFAULT_MAX_DELIVERIES: Final = 5
 """Deliveries without an outcome after which a message is buried, because it seems to kill its consumers."""
-
-MAX_REASON: Final = 2_000
-"""Characters of a burial's reason that are kept."""
-
-MAX_DETAIL: Final = 32 * 2**10
-"""Characters of a burial's details that are kept, as of the traceback in an error result."""
-
-MAX_PRIORITY: Final = 1000
-"""Priorities lie between ``-MAX_PRIORITY`` and ``MAX_PRIORITY``, so that every backend can order them exactly."""
-
-
-def new_message_id() -> str:
-    """Make an identifier of 128 random bits, as 32 hexadecimal digits."""
-    return os.urandom(16).hex()
 
 
 def abandoned_reason(deliveries: int) -> str:
@@ -96,227 +55,6 @@ def abandoned_reason(deliveries: int) -> str:
         deliveries: The number of the delivery whose lease ended.
     """
     return f"abandoned: no outcome recorded in {'1 delivery' if deliveries == 1 else f'{deliveries} deliveries'}"
-
-
-class State(enum.StrEnum):
-    """Where a message is."""
-
-    READY = "ready"
-    SCHEDULED = "scheduled"
-    RUNNING = "running"
-    DEAD = "dead"
-
-
-@dataclass(slots=True)
-class Message:
-    """A message to be written.
-
-    Attributes:
-        data: The bytes that the consumer will get.
-        message_id: Makes the write idempotent: while a message of this id is live, or kept as a dead letter, another
-            write of it changes nothing.
-        priority: Higher runs first; between ``-MAX_PRIORITY`` and ``MAX_PRIORITY``.
-        eta: The time before which the message is not delivered (seconds since the epoch); ``None`` or a past time
-            delivers at once.
-        unique_key: At most one live message has this key.
-        unique_for: Seconds for which the key stays taken, settled or not; ``None`` frees it when the message is
-            settled (acked, buried or deleted).
-    """
-
-    data: bytes
-    message_id: str = field(default_factory=new_message_id)
-    priority: int = 0
-    eta: float | None = None
-    unique_key: str | None = None
-    unique_for: float | None = None
-
-
-@dataclass(slots=True)
-class Written:
-    """What became of a write.
-
-    Attributes:
-        created: Whether a new message was written; ``False`` when its id or its unique key is already live.
-        message_id: The id of the live message: the one written, or the one that was there before.
-    """
-
-    created: bool
-    message_id: str
-
-
-@dataclass(slots=True)
-class Delivery:
-    """A message that this consumer holds under a lease.
-
-    Attributes:
-        data: The bytes as written.
-        message_id: The id given at the write.
-        receipt: Fresh for every claim; whoever settles must show it.
-        attempt: The number of this delivery since the message's last outcome, from 1; a :class:`Retry` with
-            ``keep_attempts`` does not count as one. It is raised at the claim, so a consumer that was killed counts.
-        private: Whatever the backend needs to find the message again. Nobody else looks at it.
-    """
-
-    data: bytes
-    message_id: str
-    receipt: str
-    attempt: int
-    private: Any = None
-
-
-class Claim(NamedTuple):
-    """What a claim comes back with.
-
-    Attributes:
-        deliveries: The messages taken, the most urgent first.
-        buried: The ids of dead letters that claims have buried and nobody has reported yet. Whoever reports them says
-            so with :meth:`LeasedQueue.report_done`.
-    """
-
-    deliveries: list[Delivery]
-    buried: list[str]
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing in it, so that a claim that may wait goes on waiting."""
-        return not self.deliveries and not self.buried
-
-
-@dataclass(slots=True)
-class ResultWrite:
-    """A value to be put into a data store together with an outcome.
-
-    Attributes:
-        store: The store. :meth:`LeasedQueue.settles_into` must have said yes to it.
-        key: The key in that store.
-        value: The bytes to put.
-        ttl: Seconds after which the store forgets the value; ``None`` keeps it.
-    """
-
-    store: BaseDataStore
-    key: str
-    value: bytes
-    ttl: float | None = None
-
-
-@dataclass(slots=True)
-class Ack:
-    """The delivery is done: forget the message, write its result and its follow-up messages, in one step."""
-
-    delivery: Delivery
-    result: ResultWrite | None = None
-    follow_ups: tuple[Message, ...] = ()
-
-
-@dataclass(slots=True)
-class Retry:
-    """Replace the message's bytes and deliver it again after ``delay`` seconds.
-
-    Deliveries are counted anew, because this one had an outcome. With ``keep_attempts`` the count goes on, for a
-    message that could not even be read. It may so pass the queue's ``max_deliveries``: the claim buries what was
-    abandoned, never what was retried, and whoever retries decides when it is enough. A message whose count has reached
-    the limit is buried the first time that it is abandoned.
-    """
-
-    delivery: Delivery
-    data: bytes
-    delay: float = 0.0
-    keep_attempts: bool = False
-    result: ClassVar[None] = None
-
-
-@dataclass(slots=True)
-class Release:
-    """Put the message back into its old place in the order, as if this delivery had not been: it is not counted."""
-
-    delivery: Delivery
-    result: ClassVar[None] = None
-
-
-@dataclass(slots=True)
-class Bury:
-    """Keep the message aside as a dead letter, with a reason in one line and the details, for an operator to see.
-
-    What is no valid Unicode in either is escaped, and what is longer than :data:`MAX_REASON` or :data:`MAX_DETAIL`
-    loses its middle, so that every server takes it.
-    """
-
-    delivery: Delivery
-    reason: str
-    detail: str = ""
-    result: ResultWrite | None = None
-
-    def __post_init__(self) -> None:
-        self.reason = cut_middle(escape_surrogates(self.reason), MAX_REASON)
-        self.detail = cut_middle(escape_surrogates(self.detail), MAX_DETAIL)
-
-
-Outcome: TypeAlias = Ack | Retry | Release | Bury
-"""How a delivery ended. Each has a ``delivery``, and a ``result`` that is ``None`` where there is none to write."""
-
-
-def is_final(outcome: Outcome) -> bool:
-    """Whether an outcome is the end of its message, which is not delivered again."""
-    match outcome:
-        case Ack() | Bury():
-            return True
-        case Retry() | Release():
-            return False
-        case _:
-            assert_never(outcome)
-
-
-def messages_in(outcome: Outcome) -> Sequence[bytes]:
-    """The bytes of the messages that an outcome writes: what is retried, and follow-ups."""
-    match outcome:
-        case Ack(follow_ups=follow_ups):
-            return [message.data for message in follow_ups] if follow_ups else ()
-        case Retry(data=data):
-            return (data,)
-        case Release() | Bury():
-            return ()
-        case _:
-            assert_never(outcome)
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How many messages are in each state, and whether the queue is paused.
-
-    A message that has fallen due, or whose lease has ended, counts where it was until a claim has brought it back.
-    """
-
-    ready: int
-    scheduled: int
-    running: int
-    dead: int
-    paused: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class StoredMessage:
-    """A message as an operator sees it.
-
-    Attributes:
-        message_id: The id given at the write.
-        data: The bytes.
-        state: Where it is.
-        priority: Its priority.
-        attempt: Deliveries since its last outcome.
-        due: Seconds since the epoch: when it becomes ready (scheduled), when its lease ends (running), when it was
-            buried (dead); ``None`` for ready.
-        reason: Why it was buried, in one line.
-        detail: What was known when it was buried: a traceback, usually.
-    """
-
-    message_id: str
-    data: bytes
-    state: State
-    priority: int = 0
-    attempt: int = 0
-    due: float | None = None
-    reason: str = ""
-    detail: str = ""
 
 
 class LeasedQueue(BaseQueue):

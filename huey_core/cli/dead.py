@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from huey_core.backends.capabilities import Capability
-from huey_core.backends.leased import State
+from huey_core.backends.messages import State
 from huey_core.backends.options import parse_seconds
 from huey_core.cli.dead_letter import as_json as message_as_json
 from huey_core.cli.dead_letter import command_name, echo_message

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from huey_core.backends.leased import State
+from huey_core.backends.messages import State
 from huey_core.cli.output import echo_pairs, timestamp
 from huey_core.inspection.messages import MessageFacts
 from huey_core.text import printable
 from huey_core.unicode import cut_middle
 
 if TYPE_CHECKING:
-    from huey_core.backends.leased import StoredMessage
+    from huey_core.backends.messages import StoredMessage
 
 __all__ = ["as_json", "command_name", "echo_message"]
 

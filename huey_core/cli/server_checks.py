@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
-from huey_core.backends.leased import Ack, LeasedQueue, ResultWrite, State, new_message_id
+from huey_core.backends.leased import LeasedQueue
+from huey_core.backends.messages import State, new_message_id
+from huey_core.backends.outcomes import Ack, ResultWrite
 from huey_core.backends.url import BackendURL
 from huey_core.cli.diagnosis import Finding, Level
 from huey_core.consumer.heartbeat import ConsumerRecord, consumers_alive, keeps_heartbeats

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NamedTuple, Protocol, TypeVar
 
-from huey_core.backends.leased import new_message_id
+from huey_core.backends.messages import new_message_id
 from huey_core.commands.local_time import to_epoch
 from huey_core.commands.options import CommandOptions
 from huey_core.commands.signature import TAKES_EVERY_CALL, Signature, parameters_of

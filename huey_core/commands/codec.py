@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from huey_core.backends.leased import Message
+from huey_core.backends.messages import Message
 from huey_core.commands.base import FunctionCommand, ReceivedMessage
 from huey_core.commands.options import TRAVELLING
 from huey_core.exceptions import ConfigurationError, DecodeError, EncodeError

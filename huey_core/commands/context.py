@@ -14,7 +14,7 @@ from huey_core.unicode import cut_middle
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
-    from huey_core.backends.leased import Delivery, StoredMessage
+    from huey_core.backends.messages import Delivery, StoredMessage
     from huey_core.commands.base import QueueCommand
 
 __all__ = ["CURRENT", "RunContext", "current_command", "log_fields"]

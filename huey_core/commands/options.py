@@ -17,7 +17,7 @@ from string import Formatter
 from typing import TYPE_CHECKING, Any, Final, Self, TypedDict
 
 from huey_core.backends.capabilities import Capability
-from huey_core.backends.leased import MAX_PRIORITY
+from huey_core.backends.messages import MAX_PRIORITY
 from huey_core.exceptions import ConfigurationError
 from huey_core.names import dotted_name, importable
 from huey_core.numbers import check_number

@@ -11,17 +11,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, assert_never
 
-from huey_core.backends.leased import (
-    DEFAULT_MAX_DELIVERIES,
-    Ack,
-    Bury,
-    Claim,
-    Delivery,
-    Outcome,
-    Release,
-    Retry,
-    new_message_id,
-)
+from huey_core.backends.leased import DEFAULT_MAX_DELIVERIES
+from huey_core.backends.messages import Claim, Delivery, new_message_id
+from huey_core.backends.outcomes import Ack, Bury, Outcome, Release, Retry
 from huey_core.commands.context import log_fields
 from huey_core.invoker.tick_dead_letters import command_of_tick
 from huey_core.message import read_header
@@ -32,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from huey_core.backends.base import BaseDataStore, BaseQueue
-    from huey_core.backends.leased import StoredMessage
+    from huey_core.backends.messages import StoredMessage
     from huey_core.consumer.retry import Pauses
     from huey_core.invoker.schedule import CommandSchedule
 

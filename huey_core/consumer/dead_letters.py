@@ -11,7 +11,7 @@ import threading
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Final
 
-from huey_core.backends.leased import State
+from huey_core.backends.messages import State
 from huey_core.consumer.supervision import Service
 from huey_core.invoker.abandoned import find_result, report_abandoned
 from huey_core.invoker.tick_dead_letters import command_of_tick
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from huey_core.backends.base import EmptyDataType
-    from huey_core.backends.leased import Delivery, StoredMessage
+    from huey_core.backends.messages import Delivery, StoredMessage
     from huey_core.consumer.policy import Policy
     from huey_core.consumer.retry import BackOff
     from huey_core.consumer.source import Source

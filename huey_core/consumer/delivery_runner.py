@@ -6,14 +6,14 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from huey_core.backends.leased import Release
+from huey_core.backends.outcomes import Release
 from huey_core.commands.context import log_fields
 from huey_core.safe_logging import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from huey_core.backends.leased import Delivery
+    from huey_core.backends.messages import Delivery
     from huey_core.consumer.in_flight import InFlight
     from huey_core.consumer.outbox import Outbox
     from huey_core.consumer.prefetch import Prefetch

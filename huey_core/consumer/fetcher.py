@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from huey_core.backends.leased import Release
+from huey_core.backends.outcomes import Release
 from huey_core.consumer.supervision import Service
 from huey_core.safe_logging import get_logger
 from huey_core.text import counted, error_line
@@ -15,7 +15,7 @@ from huey_core.text import counted, error_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from huey_core.backends.leased import Delivery
+    from huey_core.backends.messages import Delivery
     from huey_core.consumer.in_flight import InFlight
     from huey_core.consumer.outbox import Outbox
     from huey_core.consumer.poison import PoisonIsolation

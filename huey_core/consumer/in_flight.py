@@ -6,13 +6,14 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING, assert_never
 
-from huey_core.backends.leased import Ack, Bury, Release, Retry
+from huey_core.backends.outcomes import Ack, Bury, Release, Retry
 from huey_core.snapshot import Stats
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from huey_core.backends.leased import Delivery, Outcome
+    from huey_core.backends.messages import Delivery
+    from huey_core.backends.outcomes import Outcome
 
 __all__ = ["InFlight"]
 

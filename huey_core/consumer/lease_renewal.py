@@ -13,7 +13,7 @@ from huey_core.safe_logging import get_logger
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from huey_core.backends.leased import Delivery
+    from huey_core.backends.messages import Delivery
     from huey_core.consumer.in_flight import InFlight
     from huey_core.consumer.policy import Policy
     from huey_core.consumer.retry import BackOff

@@ -16,14 +16,14 @@ from dataclasses import dataclass
 from itertools import compress
 from typing import TYPE_CHECKING, Final, assert_never
 
-from huey_core.backends.leased import Ack, Bury, Outcome, Release, Retry
+from huey_core.backends.outcomes import Ack, Bury, Outcome, Release, Retry
 from huey_core.safe_logging import get_logger
 from huey_core.text import error_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from huey_core.backends.leased import Delivery
+    from huey_core.backends.messages import Delivery
     from huey_core.consumer.in_flight import InFlight
     from huey_core.consumer.outcome_leases import OutcomeLeases
     from huey_core.consumer.parked import Parked, Refused

@@ -11,7 +11,7 @@ from huey_core.safe_logging import get_logger
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from huey_core.backends.leased import Outcome
+    from huey_core.backends.outcomes import Outcome
     from huey_core.consumer.in_flight import InFlight
     from huey_core.consumer.source import Source
 

@@ -9,7 +9,7 @@ import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, assert_never
 
-from huey_core.backends.leased import Ack, Bury, Outcome, Release, Retry
+from huey_core.backends.outcomes import Ack, Bury, Outcome, Release, Retry
 from huey_core.commands.context import log_fields
 from huey_core.invoker.stored_result import encode_error
 from huey_core.safe_logging import get_logger
@@ -18,7 +18,8 @@ from huey_core.text import error_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from huey_core.backends.leased import Delivery, ResultWrite
+    from huey_core.backends.messages import Delivery
+    from huey_core.backends.outcomes import ResultWrite
     from huey_core.consumer.outcome_leases import OutcomeLeases
     from huey_core.consumer.policy import Policy
     from huey_core.serializers.base import Serializer

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from huey_core.backends.leased import Delivery
+    from huey_core.backends.messages import Delivery
     from huey_core.consumer.in_flight import InFlight
     from huey_core.consumer.policy import Policy
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from huey_core.backends.base import BaseDataStore, EmptyDataType
-    from huey_core.backends.leased import Ack, Bury, Outcome, ResultWrite
+    from huey_core.backends.outcomes import Ack, Bury, Outcome, ResultWrite
     from huey_core.consumer.outcome_leases import OutcomeLeases
     from huey_core.consumer.parked import Parked
     from huey_core.consumer.retry import BackOff

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Final, assert_never
 
 from huey_core import hookspecs
-from huey_core.backends.leased import Ack, Bury, Release, Retry
+from huey_core.backends.outcomes import Ack, Bury, Release, Retry
 from huey_core.consumer.dead_letters import DeadLetterReporter
 from huey_core.consumer.delivery_runner import DeliveryRunner
 from huey_core.consumer.fetcher import Fetcher
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from huey_core.backends.base import BaseDataStore
-    from huey_core.backends.leased import Delivery, Outcome
+    from huey_core.backends.messages import Delivery
+    from huey_core.backends.outcomes import Outcome
     from huey_core.consumer.policy import Policy
     from huey_core.consumer.pools import WorkerPool
     from huey_core.invoker.invoker import Invoker

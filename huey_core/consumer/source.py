@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from huey_core.backends.base import BaseDataStore
-    from huey_core.backends.leased import Claim, Delivery, LeasedQueue, Outcome, StoredMessage
+    from huey_core.backends.leased import LeasedQueue
+    from huey_core.backends.messages import Claim, Delivery, StoredMessage
+    from huey_core.backends.outcomes import Outcome
     from huey_core.consumer.retry import Pauses
     from huey_core.invoker.invoker import Invoker
 

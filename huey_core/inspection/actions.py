@@ -10,13 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from huey_core.backends.leased import State
+from huey_core.backends.messages import State
 from huey_core.inspection.messages import MessageFacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from huey_core.backends.leased import LeasedQueue, StoredMessage
+    from huey_core.backends.leased import LeasedQueue
+    from huey_core.backends.messages import StoredMessage
 
 __all__ = ["Acted", "act", "dead_ids", "retry"]
 

@@ -16,7 +16,7 @@ from huey_core.message import MessageHeader, read_message
 from huey_core.text import printable
 
 if TYPE_CHECKING:
-    from huey_core.backends.leased import StoredMessage
+    from huey_core.backends.messages import StoredMessage
     from huey_core.invoker.invoker import Invoker
 
 __all__ = ["Arguments", "MessageFacts"]

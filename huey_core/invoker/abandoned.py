@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from huey_core.backends.base import BaseDataStore, EmptyDataType
-    from huey_core.backends.leased import StoredMessage
+    from huey_core.backends.messages import StoredMessage
     from huey_core.invoker.invoker import Invoker
     from huey_core.message import MessageHeader
 

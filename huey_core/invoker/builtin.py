@@ -16,7 +16,7 @@ from huey_core.hookspecs import InvokerLike, hookimpl
 from huey_core.invoker.stored_result import result_of
 
 if TYPE_CHECKING:
-    from huey_core.backends.leased import ResultWrite
+    from huey_core.backends.outcomes import ResultWrite
     from huey_core.commands.base import QueueCommand
 
 __all__ = ["CoreFeatures"]

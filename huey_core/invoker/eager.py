@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, assert_never
 
-from huey_core.backends.leased import Ack, Bury, Delivery, Release, Retry, is_final
+from huey_core.backends.messages import Delivery
+from huey_core.backends.outcomes import Ack, Bury, Release, Retry, is_final
 from huey_core.invoker.results import AsyncData
 from huey_core.invoker.runner import CommandRunner
 from huey_core.invoker.stored_result import encode_end, write_result
 
 if TYPE_CHECKING:
-    from huey_core.backends.leased import Outcome
+    from huey_core.backends.outcomes import Outcome
     from huey_core.commands.base import QueueCommand
     from huey_core.commands.execution import Execution
     from huey_core.invoker.runner import RunningInvoker

@@ -14,7 +14,8 @@ from huey_core.backends.base import BaseDataStore, BaseQueue
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.deadline import time_limit
 from huey_core.backends.forking import ProcessLock
-from huey_core.backends.leased import LeasedQueue, Written
+from huey_core.backends.leased import LeasedQueue
+from huey_core.backends.messages import Written
 from huey_core.backends.options import COMMON_OPTIONS
 from huey_core.commands.codec import CommandCodec
 from huey_core.commands.options import MAX_SECONDS, seconds
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 
     from huey_core.backends.backend import Backend
-    from huey_core.backends.leased import Message
+    from huey_core.backends.messages import Message
     from huey_core.commands.base import QueueCommand
     from huey_core.commands.options import CommandOptions
     from huey_core.plugins.manager import PluginManager

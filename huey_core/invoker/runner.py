@@ -15,7 +15,8 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from huey_core import hookspecs
-from huey_core.backends.leased import DEFAULT_MAX_DELIVERIES, Ack, Bury, Delivery, Outcome, ResultWrite, Retry
+from huey_core.backends.leased import DEFAULT_MAX_DELIVERIES
+from huey_core.backends.outcomes import Ack, Bury, Outcome, ResultWrite, Retry
 from huey_core.commands.context import CURRENT, log_fields
 from huey_core.commands.execution import Execution
 from huey_core.exceptions import CommandExpired, CommandNotFound, CommandRevoked, EncodeError, SerializationError
@@ -26,6 +27,7 @@ from huey_core.settings import ConsumerConfig
 from huey_core.text import error_line, error_text
 
 if TYPE_CHECKING:
+    from huey_core.backends.messages import Delivery
     from huey_core.commands.base import QueueCommand
     from huey_core.commands.codec import CommandCodec
     from huey_core.plugins.manager import PluginManager

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.json_value import swap
-from huey_core.backends.leased import MAX_DETAIL, ResultWrite
+from huey_core.backends.outcomes import MAX_DETAIL, ResultWrite
 from huey_core.exceptions import (
     CommandAbandoned,
     CommandError,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.json_value import JSONValue
-from huey_core.backends.leased import State
+from huey_core.backends.messages import State
 from huey_core.message import read_header
 
 if TYPE_CHECKING:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from huey_core.backends.leased import MAX_DETAIL, MAX_REASON, Bury, Delivery
+from huey_core.backends.messages import Delivery
+from huey_core.backends.outcomes import MAX_DETAIL, MAX_REASON, Bury
 
 
 def test_a_burial_tells_in_valid_unicode():

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from command_line import CommandLine
-from huey_core.backends.leased import Bury, Message
+from huey_core.backends.messages import Message
+from huey_core.backends.outcomes import Bury
 from huey_core.plugins import discovery
 from huey_core.plugins.backends import backend_registry, open_backend
 from plain_backend import PlainBackend

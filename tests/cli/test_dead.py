@@ -6,7 +6,8 @@ from datetime import datetime
 
 import pytest
 
-from huey_core.backends.leased import Bury, Message, State
+from huey_core.backends.messages import Message, State
+from huey_core.backends.outcomes import Bury
 from wire import pack
 
 

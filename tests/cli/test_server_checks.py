@@ -12,7 +12,7 @@ import pytest
 
 from huey_core import CommandRegistry, Invoker, queue_command
 from huey_core.backends.backend import Backend
-from huey_core.backends.leased import Claim, State
+from huey_core.backends.messages import Claim, State
 from huey_core.backends.url import BackendURL
 from huey_core.cli import server_checks
 from huey_core.cli.diagnosis import Level

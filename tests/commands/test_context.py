@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from huey_core import QueueCommand, current_command, hookimpl, queue_command
-from huey_core.backends.leased import Delivery
+from huey_core.backends.messages import Delivery
 from huey_core.exceptions import NoCurrentCommand
 from huey_core.invoker.runner import CommandRunner
 

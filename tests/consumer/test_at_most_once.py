@@ -8,7 +8,8 @@ import time
 import pytest
 
 from huey_core import CommandRegistry, Invoker, crontab, periodic_command, queue_command
-from huey_core.backends.leased import Ack, Message, Release, Retry
+from huey_core.backends.messages import Message
+from huey_core.backends.outcomes import Ack, Release, Retry
 from huey_core.consumer import Consumer
 from huey_core.consumer.at_most_once import AtMostOnceSource
 from huey_core.invoker.schedule import CommandSchedule

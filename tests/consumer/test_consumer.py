@@ -10,7 +10,8 @@ import time
 import pytest
 
 from huey_core import CommandRegistry, Invoker, QueueCommand, queue_command
-from huey_core.backends.leased import Ack, Message
+from huey_core.backends.messages import Message
+from huey_core.backends.outcomes import Ack
 from huey_core.consumer import Consumer
 from huey_core.exceptions import CommandError, CommandExpired, ConfigurationError, QueueReadException
 from huey_memory import ManualClock, MemoryDataStore, MemoryQueue
@@ -443,7 +444,7 @@ def test_a_follow_up_written_with_the_ack_runs_too(invoker, result_of, eventuall
     follow_up = Echo("after")
     invoker.enqueue(Echo("before"))
     [delivery] = invoker.queue.claim(1, 60).deliveries
-    from huey_core.backends.leased import Message
+    from huey_core.backends.messages import Message
 
     invoker.queue.settle([Ack(delivery, None, (Message(invoker.codec.encode(follow_up), follow_up.task_id),))])
     assert result_of(invoker.result(follow_up.task_id)) == "after"

@@ -9,7 +9,8 @@ import pytest
 
 from huey_core import CommandRegistry, Invoker, QueueCommand, hookimpl, queue_command
 from huey_core.backends.capabilities import Capability
-from huey_core.backends.leased import Ack, Delivery, Message, ResultWrite, State
+from huey_core.backends.messages import Delivery, Message, State
+from huey_core.backends.outcomes import Ack, ResultWrite
 from huey_core.consumer.dead_letters import MOST, DeadLetterReporter
 from huey_core.consumer.policy import POLICY
 from huey_core.consumer.retry import BackOff, Outage, Pauses

@@ -9,7 +9,8 @@ import time
 import pytest
 
 from huey_core import CommandRegistry, Invoker, queue_command
-from huey_core.backends.leased import Ack, Claim, Delivery
+from huey_core.backends.messages import Claim, Delivery
+from huey_core.backends.outcomes import Ack
 from huey_core.consumer import Consumer
 from huey_core.consumer.policy import Policy
 from huey_memory import MemoryDataStore, MemoryQueue

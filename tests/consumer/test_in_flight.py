@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from huey_core.backends.leased import Delivery
+from huey_core.backends.messages import Delivery
 from huey_core.consumer.in_flight import InFlight
 
 DELIVERY = Delivery(b"message", "id", "receipt", 1, None)

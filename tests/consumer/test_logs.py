@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from huey_core import queue_command
-from huey_core.backends.leased import Delivery
+from huey_core.backends.messages import Delivery
 from huey_core.consumer import Consumer, ConsumerConfig, JSONFormatter
 from huey_core.consumer.logs import set_up_logging
 from huey_core.exceptions import CommandException, ConfigurationError

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from huey_core import CommandRegistry, Invoker, QueueCommand
-from huey_core.backends.leased import Ack, Bury, Release, ResultWrite, Retry
+from huey_core.backends.outcomes import Ack, Bury, Release, ResultWrite, Retry
 from huey_core.consumer import Consumer
 from huey_core.consumer.retry import BackOff
 from huey_core.exceptions import CommandError

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from huey_core.backends.leased import Ack, Delivery
+from huey_core.backends.messages import Delivery
+from huey_core.backends.outcomes import Ack
 from huey_core.consumer import Consumer
 from huey_core.consumer.parked import Refused
 from huey_core.consumer.policy import Policy

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from huey_core import queue_command
-from huey_core.backends.leased import Delivery
+from huey_core.backends.messages import Delivery
 from huey_core.consumer import Consumer
 from huey_core.consumer.in_flight import InFlight
 from huey_core.consumer.poison import PoisonIsolation

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from huey_core.backends.base import EmptyData
-from huey_core.backends.leased import Bury, ResultWrite
+from huey_core.backends.outcomes import Bury, ResultWrite
 from huey_memory import MemoryDataStore, MemoryQueue
 from late_run import add_result, claim_anew, idle_consumer, result_after_a_late_run
 from plain_backend import PlainStore

@@ -6,7 +6,9 @@ from typing import Any
 
 from django.contrib.admin.utils import quote
 
-from huey_core.backends.leased import Bury, LeasedQueue, State
+from huey_core.backends.leased import LeasedQueue
+from huey_core.backends.messages import State
+from huey_core.backends.outcomes import Bury
 from huey_django import get_invoker, queue_command
 from huey_django.models import Command
 

@@ -6,7 +6,7 @@ import pytest
 
 from deployment import await_condition
 from huey_core import CommandRegistry, QueueCommand
-from huey_core.backends.leased import State
+from huey_core.backends.messages import State
 from huey_core.commands.codec import CommandCodec
 from huey_core.serializers.base import Serializer
 from huey_core.serializers.json import JSONSerializer

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from deployment import await_condition
-from huey_core.backends.leased import State
+from huey_core.backends.messages import State
 from huey_core.exceptions import CommandAbandoned
 
 LEASE = 2.0

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from deployment import await_condition
-from huey_core.backends.leased import State
+from huey_core.backends.messages import State
 
 MINUTE_AND_A_HALF = 90.0
 

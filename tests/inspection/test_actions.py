@@ -7,7 +7,8 @@ from contextlib import closing
 
 import pytest
 
-from huey_core.backends.leased import Bury, Message, State
+from huey_core.backends.messages import Message, State
+from huey_core.backends.outcomes import Bury
 from huey_core.inspection.actions import act, dead_ids, retry
 from huey_memory import MemoryQueue
 from wire import pack

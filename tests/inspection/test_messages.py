@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from huey_core import CommandRegistry, Invoker, QueueCommand, queue_command
-from huey_core.backends.leased import State, StoredMessage
+from huey_core.backends.messages import State, StoredMessage
 from huey_core.exceptions import BodyTooLarge
 from huey_core.inspection.messages import Arguments, MessageFacts
 from huey_core.serializers.base import Serializer, WrappingSerializer

@@ -8,7 +8,7 @@ import contextvars
 import pytest
 
 from huey_core import Invoker, QueueCommand, hookimpl, queue_command
-from huey_core.backends.leased import Delivery, State
+from huey_core.backends.messages import Delivery, State
 from huey_core.exceptions import CommandError
 from huey_core.invoker.runner import CommandRunner
 from huey_memory import MemoryDataStore, MemoryQueue

@@ -7,7 +7,7 @@ import pytest
 from huey_core import crontab, periodic_command
 from huey_core.backends.base import EmptyData
 from huey_core.backends.json_value import JSONValue
-from huey_core.backends.leased import State
+from huey_core.backends.messages import State
 from huey_core.exceptions import CommandError
 
 

@@ -12,7 +12,8 @@ import pytest
 
 import huey_memory
 from huey_core.backends.base import EmptyData
-from huey_core.backends.leased import Ack, Message, ResultWrite, Retry, State
+from huey_core.backends.messages import Message, State
+from huey_core.backends.outcomes import Ack, ResultWrite, Retry
 from huey_core.exceptions import ConfigurationError, MessageTooLarge, QueueException, Unsupported
 from huey_core.plugins.backends import open_backend
 from huey_memory import ManualClock, MemoryBackend, MemoryDataStore, MemoryQueue

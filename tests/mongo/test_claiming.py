@@ -7,7 +7,8 @@ from itertools import chain
 import pytest
 from pymongo.errors import AutoReconnect
 
-from huey_core.backends.leased import Ack, Counts, Message
+from huey_core.backends.messages import Counts, Message
+from huey_core.backends.outcomes import Ack
 from huey_mongo import claiming, settling
 from huey_mongo.documents import PAUSED_AT
 

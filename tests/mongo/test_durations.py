@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from huey_core.backends.leased import Ack, Counts, Message, ResultWrite, Retry, State
+from huey_core.backends.messages import Counts, Message, State
+from huey_core.backends.outcomes import Ack, ResultWrite, Retry
 
 MINUTE = 60.0
 

@@ -11,7 +11,8 @@ import pytest
 from pymongo.errors import AutoReconnect, PyMongoError, ServerSelectionTimeoutError
 
 from huey_core.backends.base import EmptyData
-from huey_core.backends.leased import Ack, Bury, Counts, Message, ResultWrite, Retry, State
+from huey_core.backends.messages import Counts, Message, State
+from huey_core.backends.outcomes import Ack, Bury, ResultWrite, Retry
 from huey_core.exceptions import MessageTooLarge
 from huey_mongo import settling
 from huey_mongo.documents import MAX_MESSAGE_SIZE
@@ -20,7 +21,7 @@ from killed_reporter import check_that_another_consumer_reports
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from huey_core.backends.leased import Delivery
+    from huey_core.backends.messages import Delivery
     from huey_mongo import MongoBackend, MongoQueue
 
     BackendFactory = Callable[[str], MongoBackend]

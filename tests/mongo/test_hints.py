@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from huey_core.backends.leased import Ack, Release
+from huey_core.backends.outcomes import Ack, Release
 
 MINUTE = 60.0
 

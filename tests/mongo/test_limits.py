@@ -13,7 +13,8 @@ from bson import Int64
 from pymongo.errors import AutoReconnect, OperationFailure, PyMongoError
 
 from huey_core import CommandRegistry, Invoker
-from huey_core.backends.leased import Ack, Message
+from huey_core.backends.messages import Message
+from huey_core.backends.outcomes import Ack
 from huey_core.exceptions import DataStoreTimeout
 from huey_core.invoker.results import AsyncData
 from huey_mongo.limits import raise_if_broken

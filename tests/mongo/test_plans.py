@@ -10,7 +10,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from huey_core.backends.leased import Ack, Message, Release, ResultWrite, Retry, State
+from huey_core.backends.messages import Message, State
+from huey_core.backends.outcomes import Ack, Release, ResultWrite, Retry
 from huey_mongo import MongoDataStore, MongoQueue
 
 HOUR = 3600.0

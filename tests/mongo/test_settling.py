@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from huey_core.backends.base import EmptyData
-from huey_core.backends.leased import Ack, Bury, Counts, Message, ResultWrite
+from huey_core.backends.messages import Counts, Message
+from huey_core.backends.outcomes import Ack, Bury, ResultWrite
 from huey_mongo import settling
 
 MINUTE = 60.0

@@ -7,7 +7,8 @@ from contextlib import contextmanager, suppress
 import pytest
 from pymongo.errors import PyMongoError, WTimeoutError
 
-from huey_core.backends.leased import Ack, Bury, Counts, Message, Release, ResultWrite, Retry, State
+from huey_core.backends.messages import Counts, Message, State
+from huey_core.backends.outcomes import Ack, Bury, Release, ResultWrite, Retry
 from huey_core.exceptions import ConfigurationError, QueueException
 from huey_mongo import MongoDataStore
 from huey_mongo.testing import MongoReplicaSet

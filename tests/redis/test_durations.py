@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from huey_core.backends.base import EmptyData
-from huey_core.backends.leased import Ack, Bury, Message, ResultWrite, Retry
+from huey_core.backends.messages import Message
+from huey_core.backends.outcomes import Ack, Bury, ResultWrite, Retry
 from huey_redis.durations import LONGEST, milliseconds, time_to_live
 
 MINUTE = 60.0

@@ -10,7 +10,8 @@ from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeout
 
 from huey_core.backends.deadline import time_limit
-from huey_core.backends.leased import Ack, Bury, Message, Release, ResultWrite, Retry, State
+from huey_core.backends.messages import Message, State
+from huey_core.backends.outcomes import Ack, Bury, Release, ResultWrite, Retry
 from huey_redis import RedisDataStore, RedisQueue
 from huey_redis.connection import Connections, Link
 from huey_redis.settings import Settings

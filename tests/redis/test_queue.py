@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from huey_core.backends.leased import Ack, Bury, Message, ResultWrite, Retry
+from huey_core.backends.messages import Message
+from huey_core.backends.outcomes import Ack, Bury, ResultWrite, Retry
 from huey_core.exceptions import ConfigurationError, MessageTooLarge, Unsupported
 from huey_redis import RedisDataStore, RedisQueue
 

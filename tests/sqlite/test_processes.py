@@ -12,14 +12,15 @@ from contextlib import closing
 import pytest
 
 from huey_core.backends.base import EmptyData
-from huey_core.backends.leased import Message, State
+from huey_core.backends.messages import Message, State
 from killed_reporter import check_that_another_consumer_reports
 
 MINUTE = 60.0
 
 CHAIN_FOR_EVER = """
 import sys
-from huey_core.backends.leased import Ack, Message, ResultWrite
+from huey_core.backends.messages import Message
+from huey_core.backends.outcomes import Ack, ResultWrite
 from huey_sqlite import SQLiteDataStore, SQLiteQueue
 
 queue = SQLiteQueue("q", path=sys.argv[1], max_deliveries=1000)
@@ -36,7 +37,7 @@ while True:
 
 STOP_IN_A_TRANSACTION = """
 import sys, time
-from huey_core.backends.leased import Message, State
+from huey_core.backends.messages import Message, State
 from huey_sqlite import SQLiteQueue
 from huey_sqlite.messages import Messages
 

@@ -10,7 +10,8 @@ import time
 import pytest
 
 from huey_core.backends.base import EmptyData
-from huey_core.backends.leased import Ack, Bury, Message, ResultWrite, Retry, State
+from huey_core.backends.messages import Message, State
+from huey_core.backends.outcomes import Ack, Bury, ResultWrite, Retry
 from huey_core.exceptions import ConfigurationError, MessageTooLarge, Unsupported
 from huey_memory import MemoryDataStore
 from huey_sqlite import SQLiteDataStore, SQLiteQueue, messages

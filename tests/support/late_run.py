@@ -6,12 +6,13 @@ import time
 from typing import TYPE_CHECKING
 
 from huey_core import CommandRegistry, Invoker
-from huey_core.backends.leased import Ack, ResultWrite
+from huey_core.backends.outcomes import Ack, ResultWrite
 from huey_core.consumer import Consumer
 
 if TYPE_CHECKING:
     from huey_core.backends.base import BaseDataStore, EmptyDataType
-    from huey_core.backends.leased import Delivery, LeasedQueue
+    from huey_core.backends.leased import LeasedQueue
+    from huey_core.backends.messages import Delivery
 
 __all__ = ["add_result", "claim_anew", "idle_consumer", "result_after_a_late_run"]
 

@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 
 from huey_core.backends.capabilities import Capability
-from huey_core.backends.leased import Claim
+from huey_core.backends.messages import Claim
 from huey_core.exceptions import QueueException
 from huey_memory import MemoryBackend, MemoryQueue
 from mutants import caught_by

@@ -10,7 +10,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from huey_core.backends.capabilities import Capability
-from huey_core.backends.leased import Ack, Bury, Claim, Message, Release, Retry, State, Written
+from huey_core.backends.messages import Claim, Message, State, Written
+from huey_core.backends.outcomes import Ack, Bury, Release, Retry
 from huey_memory import MemoryQueue
 from mutants import caught_by
 

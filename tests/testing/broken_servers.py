@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from redis.exceptions import RedisError
 
-from huey_core.backends.leased import Claim
+from huey_core.backends.messages import Claim
 from huey_redis import RedisBackend, RedisQueue
 from mutants import caught_by
 

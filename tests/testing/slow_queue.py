@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 
-from huey_core.backends.leased import State
+from huey_core.backends.messages import State
 from huey_memory import MemoryQueue
 
 PAUSE = 3.0

@@ -9,7 +9,8 @@ import pytest
 
 from huey_core import CommandRegistry, Invoker, PeriodicQueueCommand, QueueCommand, crontab, periodic_command
 from huey_core import queue_command as command
-from huey_core.backends.leased import Ack, Bury, Retry, State
+from huey_core.backends.messages import State
+from huey_core.backends.outcomes import Ack, Bury, Retry
 from huey_core.commands.registry import default_registry
 from huey_core.consumer import Consumer
 from huey_core.exceptions import (

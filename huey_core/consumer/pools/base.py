@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Sequence
 
-    from huey_core.backends.leased import Delivery
+    from huey_core.backends.messages import Delivery
 
 __all__ = ["Run", "Runner", "WorkerPool"]
 

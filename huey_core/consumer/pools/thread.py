@@ -15,7 +15,7 @@ from huey_core.consumer.supervision import run_supervised
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from huey_core.backends.leased import Delivery
+    from huey_core.backends.messages import Delivery
     from huey_core.consumer.policy import Policy
 
 __all__ = ["ThreadPool"]

@@ -6,7 +6,7 @@ import threading
 from queue import SimpleQueue
 from typing import Any
 
-from huey_core.backends.leased import Delivery
+from huey_core.backends.messages import Delivery
 from huey_core.consumer.policy import POLICY
 from huey_core.consumer.pools import ThreadPool, thread
 

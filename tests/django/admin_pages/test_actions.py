@@ -7,7 +7,8 @@ from admin_shop import OVERVIEW, bury, ids_in, list_url, message_url, schedule, 
 from django.contrib.admin.models import CHANGE, DELETION, LogEntry
 from django.contrib.messages import get_messages
 
-from huey_core.backends.leased import Bury, State
+from huey_core.backends.messages import State
+from huey_core.backends.outcomes import Bury
 
 
 def post(client, url, action, *ids, **more):

@@ -11,7 +11,7 @@ from django.test import override_settings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from huey_core.backends.leased import Bury
+from huey_core.backends.outcomes import Bury
 from wire import pack
 
 SCRIPT = "<script>alert('x')</script>"

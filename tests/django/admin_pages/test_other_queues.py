@@ -10,7 +10,8 @@ from django.contrib.admin.models import LogEntry
 from django.test import override_settings
 
 from huey_core.backends.capabilities import Capability
-from huey_core.backends.leased import Bury, Message, State
+from huey_core.backends.messages import Message, State
+from huey_core.backends.outcomes import Bury
 from huey_django import get_invoker
 from huey_memory import MemoryQueue
 from huey_redis.testing import RedisServer

@@ -7,7 +7,7 @@ from admin_shop import OVERVIEW, bury, ids_in, list_url, message_url, schedule
 from django.contrib.auth.models import User
 from django.test import Client
 
-from huey_core.backends.leased import State
+from huey_core.backends.messages import State
 
 VIEW, CHANGE, DELETE, ARGUMENTS = "view_command", "change_command", "delete_command", "view_command_arguments"
 

@@ -8,7 +8,7 @@ from django.contrib.admin.models import LogEntry
 from django.tasks import task_backends
 from django.test import override_settings
 
-from huey_core.backends.leased import State
+from huey_core.backends.messages import State
 from huey_django import get_invoker
 
 

@@ -9,7 +9,7 @@ from chromium import Keys
 from selenium.webdriver.common.by import By
 
 from deployment import await_condition
-from huey_core.backends.leased import State
+from huey_core.backends.messages import State
 from huey_core.consumer.heartbeat import consumers_alive
 from huey_django import get_invoker, queue_command
 

@@ -11,7 +11,7 @@ import pytest
 from django.tasks import TaskResultStatus
 from tasks.sample_tasks import add, calls, fail, kill_the_worker, note
 
-from huey_core.backends.leased import State
+from huey_core.backends.messages import State
 from huey_core.exceptions import CommandException, CommandNotFound
 from huey_core.invoker.runner import CommandRunner
 from huey_core.invoker.stored_result import write_result

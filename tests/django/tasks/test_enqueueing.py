@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.safestring import mark_safe
 from tasks.sample_tasks import add, add_later, calls, note
 
-from huey_core.backends.leased import State
+from huey_core.backends.messages import State
 from huey_core.exceptions import QueueWriteException
 
 

@@ -32,7 +32,7 @@ from tasks.sample_tasks import (
     wait_at_the_gate,
 )
 
-from huey_core.backends.leased import State
+from huey_core.backends.messages import State
 from huey_django.tasks import records
 
 
