@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from huey_core.exceptions import Unsupported
+
 if TYPE_CHECKING:
     from huey_core.backends.base import BaseDataStore, BaseQueue
     from huey_core.backends.capabilities import Capability
@@ -62,6 +64,26 @@ class Backend(ABC):
     def warnings(self) -> list[str]:
         """Settings of the server that endanger messages, one sentence each, shown when a consumer starts."""
         return []
+
+    def set_up(self) -> list[str]:
+        """Make what must be there before the first message, for ``huey setup``: tables, indexes, rights.
+
+        For a server on which a consumer may have fewer rights than who installs it. What is there already is left
+        alone. By default there is nothing to make.
+
+        Returns:
+            What is there now, a line each.
+        """
+        return []
+
+    def queue_names(self) -> list[str]:
+        """The names of the queues that have messages, or are paused, sorted.
+
+        Raises:
+            Unsupported: The backend does not have :attr:`Capability.LIST_QUEUES
+                <huey_core.backends.capabilities.Capability>`.
+        """
+        raise Unsupported(f"{type(self).__module__}.{type(self).__qualname__} has no 'list_queues'")
 
     def close(self) -> None:
         """Give back connections, and end what waits for them. Does nothing by default.

@@ -21,7 +21,7 @@ from huey_core.text import is_users_interrupt
 from huey_core.unicode import check_unicode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from huey_core.backends.capabilities import Capability
 
@@ -190,6 +190,14 @@ class BaseDataStore(ABC):
             Unsupported: An atomic default cannot be built from :meth:`put` and :meth:`get`.
         """
         raise self._unsupported("increment")
+
+    def increment_many(self, amounts: Mapping[str, int], ttl: float | None = None) -> dict[str, int]:
+        """Add to several counters, and return their new values; see :meth:`increment`.
+
+        A backend asks its server in one round trip, or in few. Each counter by itself is changed atomically. By default
+        one :meth:`increment` after another.
+        """
+        return {key: self.increment(key, amount, ttl) for key, amount in amounts.items()}
 
     def watch(self, key: str, callback: Callable[[], None]) -> Callable[[], None]:
         """Call ``callback`` whenever the key may have been written, and return a function that ends the watch.

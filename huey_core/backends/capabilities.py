@@ -32,6 +32,14 @@ class Capability(enum.Enum):
         "atomic_settle",
         "A result, follow-up messages and the ack are written in one step that no crash can split.",
     )
+    JOINS = (
+        "joins",
+        "A message is written when the last of a group has arrived, exactly once, in the step that ends that one.",
+    )
+    WAKE = (
+        "wake",
+        "A message that waits for a key of the data store is ready in the step in which the key is freed.",
+    )
     NOTIFY = "notify", "Whoever waits for a key of the data store is told, and need not poll."
     LOCKS = (
         "locks",
@@ -39,6 +47,11 @@ class Capability(enum.Enum):
         "offers peek().",
     )
     INSPECT = "inspect", "Messages in every state can be counted, listed, requeued and deleted."
+    TRANSFER = (
+        "transfer",
+        "All that is known of the messages can be exported and imported, and when they are due can be changed.",
+    )
+    LIST_QUEUES = "list_queues", "The names of a server's queues can be listed."
     PAUSE = "pause", "A queue can be paused and resumed for every consumer at once."
     PERSISTENT = "persistent", "Messages outlive the process that wrote them and can be read by another process."
 

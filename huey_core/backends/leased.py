@@ -4,7 +4,7 @@ Every backend of this project implements :class:`LeasedQueue`. The life of a mes
 
     write ──> ready ──claim──> running ──settle──> gone (ack)
       │         ^                │  │
-      │         ├── release <────┘  ├──> scheduled (retry with a delay) ──> ready
+      │         ├── release <────┘  ├──> scheduled (retry or release with a delay) ──> ready
       └─> scheduled ──when due──^   ├──> dead (bury) ──requeue──> ready
                                     └──> ready (the lease ended), or dead when that was the last delivery
 
@@ -28,16 +28,17 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, Final
 
 from huey_core.backends.base import BaseQueue
+from huey_core.backends.capabilities import Capability
 from huey_core.backends.messages import Message, Written, new_message_id
 from huey_core.backends.outcomes import Ack
-from huey_core.exceptions import ConfigurationError
+from huey_core.exceptions import ConfigurationError, Unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from huey_core.backends.base import BaseDataStore
-    from huey_core.backends.messages import Claim, Counts, Delivery, State, StoredMessage
-    from huey_core.backends.outcomes import Outcome
+    from huey_core.backends.messages import Claim, Counts, Delivery, Page, Record, State, StoredGroup, StoredMessage
+    from huey_core.backends.outcomes import Outcome, Reported, Wake
 
 __all__ = ["DEFAULT_LEASE", "DEFAULT_MAX_DELIVERIES", "LeasedQueue", "abandoned_reason"]
 
@@ -134,27 +135,37 @@ class LeasedQueue(BaseQueue):
         """
 
     @abstractmethod
-    def report_done(self, message_ids: Sequence[str]) -> None:
-        """Take dead letters off the list of those that nobody has reported yet; others are left alone.
+    def report_done(self, reports: Sequence[Reported]) -> None:
+        """Take dead letters off the list of those that nobody has reported yet, and write what follows each.
+
+        For each that is on the list both are one atomic step. One that is not on the list is left alone, and nothing of
+        it is written: so of several consumers that report a dead letter one writes what follows it.
 
         Call it when the report has had its effect: who is killed before it, or takes longer for it than the lease, lets
         another consumer report it once more.
+
+        Raises:
+            MessageTooLarge: A message that follows is larger than :attr:`max_message_size`; nothing was done.
         """
 
     @abstractmethod
     def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
-        """End deliveries, each in one atomic step with its result and its follow-ups.
+        """End deliveries, each in one atomic step with its result and what follows it.
+
+        Arrivals are given to a queue with :attr:`Capability.JOINS` only, and a :class:`Wake` to one with
+        :attr:`Capability.WAKE` only.
 
         A receipt is stale once the delivery was settled, its message deleted or flushed, or its lease ended and a
         claim brought the message back, whether or not somebody has it now.
 
         Returns:
             One value per outcome, in order: ``True`` when it took effect, ``False`` when the receipt was stale,
-            which then changed nothing at all: not the message, nor a result, nor follow-ups.
+            which then changed nothing at all: not the message, nor a result, nor what follows it.
 
         Raises:
-            Unsupported: A result is for a store that :meth:`settles_into` denies; nothing was settled.
-            MessageTooLarge: New bytes or a follow-up are larger than :attr:`max_message_size`; nothing was settled.
+            Unsupported: A result or a wake is for a store that :meth:`settles_into` denies; nothing was settled.
+            MessageTooLarge: New bytes, or a message that follows, are larger than :attr:`max_message_size`; nothing was
+                settled.
         """
 
     @abstractmethod
@@ -196,6 +207,113 @@ class LeasedQueue(BaseQueue):
         The receipt of one that runs becomes stale. Its unique key is freed, unless it was taken for a time.
         """
 
+    def reschedule(self, message_ids: Iterable[str], eta: float) -> list[str]:
+        """Make ready or scheduled messages due at another time, in their old place in the order.
+
+        Args:
+            message_ids: Their ids.
+            eta: When they are due, in seconds since the epoch; a past time makes them ready.
+
+        Returns:
+            The ids of those that were changed. A message in another state is left alone.
+
+        Raises:
+            Unsupported: The queue does not have :attr:`Capability.TRANSFER`.
+        """
+        raise self._lacks(Capability.TRANSFER)
+
+    def pages(self, state: State, cursor: str | None = None, limit: int = 100) -> Page[StoredMessage]:
+        """List messages in one state page by page, in an order of the backend's own.
+
+        A message that is in that state from the first page to the last is on exactly one of them, whatever becomes of
+        others meanwhile, which :meth:`peek` cannot promise.
+
+        Args:
+            state: The state.
+            cursor: That of the page before; ``None`` for the first one.
+            limit: The most messages on a page; at least 1.
+
+        Raises:
+            ConfigurationError: The cursor is not one of this queue's.
+            Unsupported: The queue does not have :attr:`Capability.TRANSFER`.
+        """
+        raise self._lacks(Capability.TRANSFER)
+
+    def export(self, cursor: str | None = None, limit: int = 100) -> Page[Record]:
+        """List all that is known of the messages in every state, page by page, and leave them where they are.
+
+        A message whose state does not change meanwhile is on exactly one page. One that changes it may be on two pages,
+        or on none: pause the queue first.
+
+        Args:
+            cursor: That of the page before; ``None`` for the first one.
+            limit: The most records on a page; at least 1.
+
+        Raises:
+            ConfigurationError: The cursor is not one of this queue's.
+            Unsupported: The queue does not have :attr:`Capability.TRANSFER`.
+        """
+        raise self._lacks(Capability.TRANSFER)
+
+    def import_many(self, records: Sequence[Record]) -> list[Written]:
+        """Write messages as another queue knew them, each behind those of its priority that are here.
+
+        So they keep the order in which they are given. A ready or scheduled message keeps its count of deliveries, a
+        dead one its reason, its detail and the time of its burial too, and one that was running is ready. To import a
+        record twice changes nothing, by its id, as for :meth:`write_many`; a record whose unique key another live
+        message has is not imported. A dead letter is none that a claim has yet to name.
+
+        Returns:
+            What became of each, in order.
+
+        Raises:
+            MessageTooLarge: One is larger than :attr:`max_message_size`; nothing was written.
+            Unsupported: The queue does not have :attr:`Capability.TRANSFER`.
+        """
+        raise self._lacks(Capability.TRANSFER)
+
+    def groups(self, cursor: str | None = None, limit: int = 100) -> Page[StoredGroup]:
+        """List the groups at which a message has arrived and that are not forgotten yet, page by page.
+
+        Args:
+            cursor: That of the page before; ``None`` for the first one.
+            limit: The most groups on a page; at least 1.
+
+        Raises:
+            ConfigurationError: The cursor is not one of this queue's.
+            Unsupported: The queue does not have :attr:`Capability.JOINS`.
+        """
+        raise self._lacks(Capability.JOINS)
+
+    def delete_groups(self, groups: Iterable[str]) -> list[str]:
+        """Forget groups, complete or not, and return the ids of those that were there.
+
+        Raises:
+            Unsupported: The queue does not have :attr:`Capability.JOINS`.
+        """
+        raise self._lacks(Capability.JOINS)
+
+    def free(self, wake: Wake, new: bytes | None = None, *, ttl: float | None = None, limit: int = 1) -> int | None:
+        """Change the value of a key and make messages of this queue that wait for that ready, in one atomic step.
+
+        Those are messages that are scheduled because of a :class:`Release` with a wake of the same store and key,
+        whatever value they have seen. The first ``limit`` of them, in their order among ready messages, become ready.
+
+        Args:
+            wake: The key, and the value that it must have now.
+            new: Its new value; ``None`` removes the key.
+            ttl: Seconds after which the store forgets the new value; ``None`` keeps it.
+            limit: How many messages become ready; 0 for none.
+
+        Returns:
+            How many became ready; ``None`` when the key has another value, which changed nothing.
+
+        Raises:
+            Unsupported: The queue does not have :attr:`Capability.WAKE`, or the store is one that :meth:`settles_into`
+                denies.
+        """
+        raise self._lacks(Capability.WAKE)
+
     @abstractmethod
     def pause(self) -> None:
         """Let every claim of every consumer come back empty until :meth:`resume`; :meth:`flush` does not end it."""
@@ -222,3 +340,6 @@ class LeasedQueue(BaseQueue):
 
     def __len__(self) -> int:
         return self.counts().ready
+
+    def _lacks(self, capability: Capability) -> Unsupported:
+        return Unsupported(f"{type(self).__module__}.{type(self).__qualname__} has no {capability.value!r}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import os
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 __all__ = [
     "MAX_PRIORITY",
@@ -17,11 +17,16 @@ __all__ = [
     "Counts",
     "Delivery",
     "Message",
+    "Page",
+    "Record",
     "State",
+    "StoredGroup",
     "StoredMessage",
     "Written",
     "new_message_id",
 ]
+
+T = TypeVar("T")
 
 MAX_PRIORITY: Final = 1000
 """Priorities lie between ``-MAX_PRIORITY`` and ``MAX_PRIORITY``, so that every backend can order them exactly."""
@@ -154,3 +159,55 @@ class StoredMessage:
     due: float | None = None
     reason: str = ""
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record(StoredMessage):
+    """All that a queue knows of a message, to be imported by another queue, of whichever backend.
+
+    Attributes:
+        rank: The place in the order: of two records of one queue, the lower was written first, or has the higher
+            priority. It means nothing to another queue.
+        unique_key: The unique key that the message holds; ``None`` without one, and when it no longer holds it.
+        unique_for: Seconds for which the key is still taken; ``None`` when the message's end frees it.
+    """
+
+    rank: float = 0
+    unique_key: str | None = None
+    unique_for: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """A part of a list.
+
+    Attributes:
+        items: What is on it.
+        cursor: What to ask for the next page with, a text that means something to this queue only; ``None`` after the
+            last one.
+    """
+
+    items: list[T]
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredGroup:
+    """A group of messages of which one at least has arrived, as an operator sees it.
+
+    Attributes:
+        group: Its id.
+        arrived: How many of its members have.
+        of: How many members it has.
+        expires: When it is forgotten, unless another member arrives, in seconds since the epoch.
+    """
+
+    group: str
+    arrived: int
+    of: int
+    expires: float
+
+    @property
+    def complete(self) -> bool:
+        """Whether what follows it was written."""
+        return self.arrived >= self.of

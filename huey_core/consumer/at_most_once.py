@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, assert_never
 
 from huey_core.backends.leased import DEFAULT_MAX_DELIVERIES
 from huey_core.backends.messages import Claim, Delivery, new_message_id
-from huey_core.backends.outcomes import Ack, Bury, Outcome, Release, Retry
+from huey_core.backends.outcomes import Ack, Bury, Outcome, Release, Reported, Retry
 from huey_core.commands.context import log_fields
 from huey_core.invoker.tick_dead_letters import command_of_tick
 from huey_core.message import read_header
@@ -96,7 +96,7 @@ class AtMostOnceSource:
                 self._woken.wait(min(pause, remaining, until_due))
                 pause = min(pause * growth, longest)
 
-    def report_done(self, message_ids: Sequence[str]) -> None:
+    def report_done(self, reports: Sequence[Reported]) -> None:
         """Do nothing: no claim buries anything."""
 
     def find(self, message_ids: Sequence[str]) -> list[StoredMessage]:

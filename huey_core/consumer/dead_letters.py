@@ -12,6 +12,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.messages import State
+from huey_core.backends.outcomes import Reported
 from huey_core.consumer.supervision import Service
 from huey_core.invoker.abandoned import find_result, report_abandoned
 from huey_core.invoker.tick_dead_letters import command_of_tick
@@ -170,7 +171,7 @@ class DeadLetterReporter(Service):
             pending.reported = dead_letter.due
             return False
         if pending.reported == dead_letter.due:
-            self.source.report_done([message_id])
+            self.source.report_done([Reported(message_id)])
             return True
         # It was requeued and buried again while it was reported.
         pending.reported = None

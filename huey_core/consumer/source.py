@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from huey_core.backends.base import BaseDataStore
     from huey_core.backends.leased import LeasedQueue
     from huey_core.backends.messages import Claim, Delivery, StoredMessage
-    from huey_core.backends.outcomes import Outcome
+    from huey_core.backends.outcomes import Outcome, Reported
     from huey_core.consumer.retry import Pauses
     from huey_core.invoker.invoker import Invoker
 
@@ -59,7 +59,7 @@ class Source(Protocol):
     def claim(self, limit: int, lease: float, wait: float = 0.0) -> Claim:
         """Take messages, and name dead letters."""
 
-    def report_done(self, message_ids: Sequence[str]) -> None:
+    def report_done(self, reports: Sequence[Reported]) -> None:
         """Have dead letters named no more."""
 
     def find(self, message_ids: Sequence[str]) -> list[StoredMessage]:
@@ -109,8 +109,8 @@ class _LeasedSource:
     def claim(self, limit: int, lease: float, wait: float = 0.0) -> Claim:
         return self._queue.claim(limit, lease, wait)
 
-    def report_done(self, message_ids: Sequence[str]) -> None:
-        self._queue.report_done(message_ids)
+    def report_done(self, reports: Sequence[Reported]) -> None:
+        self._queue.report_done(reports)
 
     def find(self, message_ids: Sequence[str]) -> list[StoredMessage]:
         return self._queue.find(message_ids)

@@ -514,7 +514,7 @@ def test_no_report_begins_after_the_consumer_has_stopped_waiting_for_it(
             may_end.wait(60)
 
     told = []
-    monkeypatch.setattr(invoker.queue, "report_done", told.extend)
+    monkeypatch.setattr(invoker.queue, "report_done", lambda reports: told.extend(each.message_id for each in reports))
     invoker.plugins.register(Slow())
     reporter.add([result.task_id for result in abandoned], clock() + LEASE)
     reporter.start()
@@ -671,13 +671,13 @@ def test_what_was_reported_is_not_reported_again_because_the_server_could_not_be
     told = []
     report_done_really = listener.queue.report_done
 
-    def report_done(message_ids):
+    def report_done(reports):
         if errors:
             clock.advance(2 * LEASE)
             listener.claim()
             raise errors.pop()
-        report_done_really(message_ids)
-        told.extend(message_ids)
+        report_done_really(reports)
+        told.extend(report.message_id for report in reports)
 
     monkeypatch.setattr(listener.queue, "report_done", report_done)
     reporter.start()

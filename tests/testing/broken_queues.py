@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from huey_core.backends import Reported
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.messages import Claim, Message, State, Written
 from huey_core.backends.outcomes import Ack, Bury, Release, Retry
@@ -82,7 +83,7 @@ class NamesDeadLettersOnce(MemoryQueue):
 
     def claim(self, limit, lease, wait=0.0):
         claim = super().claim(limit, lease, wait)
-        self.report_done(claim.buried)
+        self.report_done([Reported(message_id) for message_id in claim.buried])
         return claim
 
 
@@ -95,7 +96,7 @@ class NamesDeadLettersToEverybody(MemoryQueue):
 
 @caught_by("test_a_dead_letter_that_was_reported_is_named_no_more")
 class IsNeverDoneWithReports(MemoryQueue):
-    def report_done(self, message_ids):
+    def report_done(self, reports):
         pass
 
 

@@ -15,6 +15,7 @@ from huey_core.backends import (
     LeasedQueue,
     Message,
     Outcome,
+    Reported,
     State,
     StoredMessage,
     Written,
@@ -108,10 +109,10 @@ class MemoryQueue(LeasedQueue):
                 self._changed().wait(min(patience, self._until_next_due(), threading.TIMEOUT_MAX))
                 self._access.check_open()
 
-    def report_done(self, message_ids: Sequence[str]) -> None:
+    def report_done(self, reports: Sequence[Reported]) -> None:
         """Take dead letters off the list of those to be reported."""
         with self._access:
-            self._messages.report_done(message_ids)
+            self._messages.report_done([report.message_id for report in reports])
 
     def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
         """End deliveries, each with its result and its follow-ups under one hold of the lock.

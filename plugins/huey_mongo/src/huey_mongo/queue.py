@@ -16,6 +16,7 @@ from huey_core.backends import (
     Message,
     Outcome,
     PerProcess,
+    Reported,
     State,
     StoredMessage,
     Written,
@@ -182,9 +183,9 @@ class MongoQueue(LeasedQueue):
         return Claim([], [])
 
     @limited
-    def report_done(self, message_ids: Sequence[str]) -> None:
+    def report_done(self, reports: Sequence[Reported]) -> None:
         """Take dead letters off the list of those to be reported."""
-        self._inspection.report_done(message_ids)
+        self._inspection.report_done([report.message_id for report in reports])
 
     @limited
     def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:

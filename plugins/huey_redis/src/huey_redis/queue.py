@@ -19,6 +19,7 @@ from huey_core.backends import (
     Message,
     Outcome,
     Release,
+    Reported,
     ResultWrite,
     Retry,
     State,
@@ -160,9 +161,9 @@ class RedisQueue(LeasedQueue):
                 # The bell may have rung at the same moment, and whoever took its token has to look.
                 return self._claim_now(limit, lease)[0]
 
-    def report_done(self, message_ids: Sequence[str]) -> None:
+    def report_done(self, reports: Sequence[Reported]) -> None:
         """Take dead letters off the list of those to be reported."""
-        for portion in _portions(message_ids):
+        for portion in _portions([report.message_id for report in reports]):
             self._connections.call(b"ZREM", self._unreported_key, *portion)
 
     def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:

@@ -16,6 +16,7 @@ from huey_core.backends import (
     LeasedQueue,
     PerProcess,
     Release,
+    Reported,
     Retry,
     messages_in,
 )
@@ -134,12 +135,12 @@ class SQLiteQueue(LeasedQueue):
         # When others were faster, the next look is at once.
         return claim, now
 
-    def report_done(self, message_ids: Sequence[str]) -> None:
+    def report_done(self, reports: Sequence[Reported]) -> None:
         """Take dead letters off the list of those to be reported, all in one transaction."""
         with self.database.write() as transaction:
             here = Messages(transaction, self.name)
-            for message_id in message_ids:
-                here.report_done(message_id)
+            for report in reports:
+                here.report_done(report.message_id)
 
     def wake(self) -> None:
         """End every claim of this object that waits, or else the next one that would."""

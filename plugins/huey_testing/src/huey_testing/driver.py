@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from huey_core.backends import Delivery, Outcome, State, is_final
+from huey_core.backends import Delivery, Outcome, Reported, State, is_final
 from huey_core.consumer import TickWriter
 from huey_core.exceptions import CommandExpired, CommandRevoked
 from huey_core.invoker import CommandRunner, find_result, report_abandoned
@@ -102,7 +102,7 @@ class Driver:
         for dead_letter in self._find(buried):
             found = find_result(self._invoker, dead_letter.message_id)
             report_abandoned(self._invoker, self._queue.settles_into, dead_letter, found)
-        self._report_done(buried)
+        self._report_done([Reported(message_id) for message_id in buried])
 
     def dues(self) -> list[float]:
         """When the next delayed message is due and the next lease ends, in seconds since the epoch."""

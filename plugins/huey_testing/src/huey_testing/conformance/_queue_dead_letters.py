@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from huey_core.backends import Bury, Capability, Message
+from huey_core.backends import Bury, Capability, Message, Reported
 from huey_testing.conformance._promises import Passing, eventually, in_threads, promise, within
 from huey_testing.conformance._queue_base import LONG, QueueFactory, QueueFixtures
 
@@ -78,7 +78,7 @@ class QueueDeadLetters(QueueFixtures):
         """Without this, plugins would be told of every dead letter again and again."""
         (abandoned,) = self.abandon(strict, advance)
         assert self.name_one(strict, self.lease) == abandoned
-        strict.report_done([abandoned, "unknown"])
+        strict.report_done([Reported(abandoned), Reported("unknown")])
         advance(self.beyond(self.lease))
         assert strict.claim(1, LONG).buried == []
 
