@@ -21,7 +21,7 @@ from huey_core.commands.signature import Signature, check_unique_key, is_bound_i
 from huey_core.exceptions import ConfigurationError
 from huey_core.invoker.deferred import DeferredInvoker
 from huey_core.invoker.invoker import Invoker
-from huey_core.invoker.store_type import StoreT_co
+from huey_core.invoker.typing import StoreT_co
 from huey_core.names import dotted_name
 
 if TYPE_CHECKING:

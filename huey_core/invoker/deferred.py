@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic
 
-from huey_core.invoker.store_type import StoreT_co
+from huey_core.invoker.typing import StoreT_co
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ import threading
 import time
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Protocol, Self, TypedDict, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self, TypeVar, Unpack, overload
 
 from huey_core import hookspecs
 from huey_core.backends.base import BaseDataStore, BaseQueue
@@ -34,7 +34,7 @@ from huey_core.invoker.opened import OpenedBackends
 from huey_core.invoker.registration import notify_registrations
 from huey_core.invoker.results import AsyncData
 from huey_core.invoker.revocation import Revocations
-from huey_core.invoker.store_type import StoreT_co
+from huey_core.invoker.typing import CommandReturning, InvokerSettings, StoreT_co
 from huey_core.numbers import check_number
 from huey_core.plugins.serializers import serializer as find_serializer
 from huey_core.secret import hidden
@@ -65,36 +65,12 @@ _REPLACED: Final[tuple[str, ...]] = (
 
 
 R = TypeVar("R")
-R_co = TypeVar("R_co", covariant=True)
-
-
-class CommandReturning(Protocol[R_co]):
-    """A :class:`QueueCommand`, by what its ``execute`` says that it returns."""
-
-    command_name: ClassVar[str]
-
-    def execute(self) -> R_co:
-        """Do the work, and return the result."""
 
 
 class ExactInvoker(Protocol):
     """An :class:`Invoker`, and none of its subclasses: their method does not take every invoker."""
 
     def _accepts(self, other: Invoker[Any], /) -> None: ...
-
-
-class InvokerSettings(TypedDict, total=False):
-    """The arguments of :class:`Invoker` that are given by name."""
-
-    serializer: Serializer | str | None
-    accept: Iterable[Serializer | str] | None
-    result_ttl: float | None
-    lease: float | None
-    max_body_size: int | None
-    plugins: Iterable[Any]
-    registry: CommandRegistry | None
-    clock: Callable[[], float] | None
-    check_arguments: bool
 
 
 class Invoker(Generic[StoreT_co]):
