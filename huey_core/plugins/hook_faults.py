@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.forking import ProcessLock
+from huey_core.hookspecs import SLOW
 from huey_core.safe_logging import get_logger
 
 if TYPE_CHECKING:
@@ -23,15 +24,6 @@ SLOW_HOOK: Final = 0.1
 """Seconds above which an observer counts as slow, unless its manager says otherwise."""
 
 _REPORT_INTERVAL: Final = 60.0
-
-_IN_A_WORKER: Final = "a worker could run no command meanwhile"
-_ELSEWHERE: Final = {
-    "huey_command_registered": "the program that defines the command started that much later",
-    "huey_after_enqueue": "whoever enqueued the command had to wait",
-    "huey_consumer_heartbeat": "leases were renewed that much later, and are lost when that takes too long",
-    "huey_consumer_stop": "the consumer ended that much later",
-    "huey_register_commands": "the command line answered that much later",
-}
 
 
 @dataclass(slots=True)
@@ -84,8 +76,9 @@ class HookFaultLog:
             count = faults.delays
             if not self._may_report(plugin, hook, "delayed"):
                 return
-        meaning = _ELSEWHERE.get(hook, _IN_A_WORKER)
-        logger.warning("plugin %s took %.3f s in %s, slow %s so far: %s", plugin, seconds, hook, _times(count), meaning)
+        logger.warning(
+            "plugin %s took %.3f s in %s, slow %s so far: %s", plugin, seconds, hook, _times(count), SLOW[hook]
+        )
 
     def all(self) -> list[HookFaults]:
         """What was counted so far, by plugin and hook."""

@@ -82,9 +82,13 @@ class TestHooks:
         assert read_page("plugins/hooks-reference.md").anchors() >= set(hookspecs.names())
 
     @each_hook
-    def test_a_hook_says_what_it_is_for_when_it_is_called_and_where(self, hook):
+    def test_a_hook_says_what_it_is_for_when_it_is_called_and_in_which_process_and_thread(self, hook):
         assert re.fullmatch(r"Called (when|before|after) .+\.", hook.summary)
-        assert {"When", "Thread"} <= set(hook.labels)
+        assert {"When", "Process", "Thread"} <= set(hook.labels)
+
+    @each_hook
+    def test_a_hook_says_what_a_slow_implementation_means(self, hook):
+        assert re.fullmatch(r"[A-Z][^A-Z.]+ [^.]+\.", hook.slow)
 
     @each_hook
     def test_a_control_hook_says_what_an_exception_does_and_an_observer_need_not(self, hook):

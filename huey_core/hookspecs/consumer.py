@@ -1,0 +1,138 @@
+"""The hooks of a consumer, from its settings to its end, and that of the command line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from huey_core.hookspecs.declaring import control, observer
+
+if TYPE_CHECKING:
+    import click
+
+    from huey_core.hookspecs.protocols import ConsumerLike
+    from huey_core.settings import ConsumerConfig
+    from huey_core.snapshot import Snapshot
+
+
+@control(slow="the consumer starts that much later")
+def huey_consumer_configure(config: ConsumerConfig) -> None:
+    """Called when a consumer is made: to look at or change its settings.
+
+    When: A consumer is made, before anything connects. The settings are checked again afterwards.
+    Process: The consumer's.
+    Thread: Main, or whichever makes the consumer.
+    Errors: The consumer is not made, and whoever makes it gets the exception.
+
+    Args:
+        config: The settings, as attributes: ``config.threads``.
+    """
+
+
+@control(slow="the consumer starts that much later")
+def huey_consumer_report(consumer: ConsumerLike) -> list[str]:
+    """Called when a consumer starts: to add lines to the report that it logs.
+
+    Core's own lines come from an implementation of this hook.
+
+    When: A consumer starts, once the server has answered.
+    Process: The consumer's.
+    Thread: Main, or whichever starts the consumer.
+    Errors: The consumer does not start, and whoever starts it gets the exception.
+
+    Args:
+        consumer: The consumer.
+
+    Returns:
+        Lines of text. Those of all implementations are logged; one that begins with ``warning: `` as a warning, without
+        that word.
+    """
+    raise NotImplementedError
+
+
+@control(slow="the consumer starts that much later")
+def huey_consumer_start(consumer: ConsumerLike) -> None:
+    """Called before a consumer's threads start: to prepare what it needs, or to keep it from starting.
+
+    When: After the report, before the threads start.
+    Process: The consumer's.
+    Thread: Main, or whichever starts the consumer.
+    Errors: The consumer does not start, and whoever starts it gets the exception.
+
+    Args:
+        consumer: The consumer.
+    """
+
+
+@observer(slow="leases are renewed that much later, and are lost when that takes too long")
+def huey_consumer_heartbeat(consumer: ConsumerLike, snapshot: Snapshot) -> None:
+    """Called when a consumer's heartbeat is due: to see its state.
+
+    When: Three times a lease, for as long as the consumer runs.
+    Process: The consumer's.
+    Thread: The one that renews the leases. An implementation that blocks for long costs leases.
+
+    Args:
+        consumer: The consumer.
+        snapshot: How much it holds (``in_flight``), what runs and for how long (``running``), and what it has done
+            (``stats``).
+    """
+
+
+@observer(slow="the consumer ends that much later")
+def huey_consumer_stop(consumer: ConsumerLike, reason: str) -> None:
+    """Called after a consumer has stopped.
+
+    It claims nothing more, and every lease was given back, unless the server was away. A command that did not finish in
+    time may still run.
+
+    When: At the end of a graceful stop. After a second signal there is no time left to call this.
+    Process: The consumer's.
+    Thread: The one that called ``stop()``; the command line has one for that.
+
+    Args:
+        consumer: The consumer.
+        reason: Why, in a few words.
+    """
+
+
+@observer(slow="the worker runs its first command that much later")
+def huey_worker_start(consumer: ConsumerLike, worker: str) -> None:
+    """Called before a worker runs its first command.
+
+    When: Before its first command.
+    Process: The worker's.
+    Thread: That worker's own.
+
+    Args:
+        consumer: The consumer.
+        worker: The worker's name.
+    """
+
+
+@observer(slow="the consumer ends that much later")
+def huey_worker_stop(consumer: ConsumerLike, worker: str) -> None:
+    """Called after a worker's last command: the place to close what belongs to its thread, such as a connection.
+
+    When: After its last command.
+    Process: The worker's.
+    Thread: That worker's own.
+
+    Args:
+        consumer: The consumer.
+        worker: The worker's name.
+    """
+
+
+@observer(slow="the command line answers that much later")
+def huey_register_commands(cli: click.Group) -> None:
+    """Called before the ``huey`` command line is parsed: to add subcommands to it.
+
+    A plugin cannot replace a command of core's.
+
+    When: Once, before the command line is parsed.
+    Process: That of the command line.
+    Thread: Main.
+
+    Args:
+        cli: The command line, to which ``@cli.command()`` adds one.
+    """

@@ -1,0 +1,58 @@
+"""How a hook is declared: as one that steers or one that observes, with what a slow implementation of it means."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import pluggy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["OBSERVERS", "PROJECT", "SLOW", "control", "hookimpl", "observer"]
+
+PROJECT: Final = "huey_core"
+"""The project name under which pluggy finds hook implementations."""
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+"""Marks a function as the implementation of the hook of the same name."""
+
+SLOW: Final[dict[str, str]] = {}
+"""What it means that an implementation takes long, for each hook by its name, in the order of their declarations."""
+
+OBSERVERS: Final[set[str]] = set()
+"""The names of the hooks whose implementations are called one by one, each isolated."""
+
+ControlT = TypeVar("ControlT", bound="Callable[..., Any]")
+ObserverT = TypeVar("ObserverT", bound="Callable[..., None]")
+
+
+def control(*, slow: str, firstresult: bool = False) -> Callable[[ControlT], ControlT]:
+    """Declare a hook that steers: what an implementation returns or raises matters.
+
+    Args:
+        slow: What it means that an implementation takes long: a clause that begins with who waits, for the log.
+        firstresult: Whether the first result that is not ``None`` is the only one, and the rest are not called.
+    """
+
+    def declare(hook: ControlT) -> ControlT:
+        SLOW[hook.__name__] = slow
+        return hookspec(hook, firstresult=firstresult)
+
+    return declare
+
+
+def observer(*, slow: str) -> Callable[[ObserverT], ObserverT]:
+    """Declare a hook that only observes: what an implementation returns or raises is nobody's concern.
+
+    Args:
+        slow: As for :func:`control`.
+    """
+
+    def declare(hook: ObserverT) -> ObserverT:
+        SLOW[hook.__name__] = slow
+        OBSERVERS.add(hook.__name__)
+        return hookspec(hook)
+
+    return declare

@@ -1,0 +1,62 @@
+"""What a hook may use of the invoker and of the consumer that it is given."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from huey_core.commands.base import CommandInvoker
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from huey_core.backends.base import BaseDataStore
+    from huey_core.commands.base import QueueCommand
+    from huey_core.commands.registry import CommandRegistry
+    from huey_core.serializers.base import Serializer
+    from huey_core.settings import ConsumerConfig
+    from huey_core.snapshot import Snapshot
+
+__all__ = ["ConsumerLike", "InvokerLike"]
+
+
+class InvokerLike(CommandInvoker, Protocol):
+    """What hooks, and others that the :class:`~huey_core.Invoker` itself needs, may use of it, as it describes it."""
+
+    registry: CommandRegistry
+    result_store: BaseDataStore | None
+    result_ttl: float | None
+    serializer: Serializer
+    accepted: Mapping[str, Serializer]
+    max_body_size: int
+
+    @property
+    def results(self) -> BaseDataStore:
+        """The result store, or a ``ConfigurationError``."""
+
+    @property
+    def results_expire(self) -> bool:
+        """Whether the result store forgets values by itself."""
+
+    def now(self) -> float:
+        """The current time in seconds since the epoch, by the queue's clock as far as it is known."""
+
+    def enqueue(self, command: QueueCommand) -> Any:
+        """Write another command to the queue, and return the handle on its result."""
+
+
+class ConsumerLike(Protocol):
+    """What a hook may use of the :class:`~huey_core.consumer.Consumer` that it is given, as that describes it."""
+
+    config: ConsumerConfig
+    lease: float
+
+    @property
+    def invoker(self) -> InvokerLike:
+        """The invoker whose commands it runs."""
+
+    @property
+    def name(self) -> str:
+        """What it is called among the consumers of its queue."""
+
+    def snapshot(self) -> Snapshot:
+        """What it holds and has done."""
