@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, Protocol, Self
 from huey_core.commands.base import FunctionCommand, PeriodicQueueCommand
 from huey_core.commands.crontab import crontab
 from huey_core.commands.local_time import to_epoch
-from huey_core.commands.options import MAX_SECONDS, CommandOptions, find_exceptions, seconds
+from huey_core.commands.option_checks import MAX_SECONDS, find_exceptions, seconds
+from huey_core.commands.options import CommandOptions
 from huey_core.commands.registry import CommandRegistry, default_registry
 from huey_core.commands.signature import Signature, check_unique_key, is_bound_in_a_class, name_of, python_function
 from huey_core.exceptions import ConfigurationError

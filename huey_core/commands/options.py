@@ -7,42 +7,43 @@ deployment can change them for messages that wait already.
 
 from __future__ import annotations
 
-import builtins
 import random
-import sys
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from datetime import timedelta
-from string import Formatter
 from typing import TYPE_CHECKING, Any, Final, Self, TypedDict
 
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.messages import MAX_PRIORITY
+from huey_core.commands.option_checks import (
+    ExceptionTypes,
+    Seconds,
+    UniqueKey,
+    exception_names,
+    find_exceptions,
+    flag,
+    lasting,
+    number,
+    optional,
+    seconds,
+    unique_key,
+    whole_number,
+)
 from huey_core.exceptions import ConfigurationError
-from huey_core.names import dotted_name, importable
-from huey_core.numbers import check_number
+from huey_core.names import dotted_name
 from huey_core.text import did_you_mean
 
 if TYPE_CHECKING:
-    from types import ModuleType
+    from collections.abc import Callable
 
 __all__ = [
-    "MAX_SECONDS",
+    "TRAVELLING",
     "WHEN_TO_RUN",
     "CommandOptions",
     "GivenOptions",
     "OtherOptions",
-    "find_exceptions",
-    "names_in_key",
-    "seconds",
 ]
 
 WHEN_TO_RUN: Final = {"delay": "delay", "eta": "eta", "countdown": "delay"}
 """What says elsewhere when a call is to run, and what ``.schedule`` calls it."""
-
-Seconds = float | int | timedelta
-UniqueKey = str | Callable[..., str]
-ExceptionTypes = type[BaseException] | str | Iterable[type[BaseException] | str]
 
 
 class OtherOptions(TypedDict, total=False):
@@ -69,130 +70,7 @@ class GivenOptions(OtherOptions, total=False):
     retry_delay: Seconds
 
 
-MAX_SECONDS: Final = 36525 * 86400
-"""The longest duration, a hundred years in seconds: what every clock and every server can add to a time."""
-
 _DEFAULT_RETRY_MAX_DELAY: Final = 3600.0
-
-
-def seconds(name: str, value: Any, *, least: float = 0, most: float = MAX_SECONDS) -> float:
-    """Read a duration as a user writes it, as a number of seconds or a timedelta, and return it in seconds.
-
-    What is none, or not from ``least`` to ``most`` seconds, is a :class:`ConfigurationError`.
-    """
-    given = value.total_seconds() if isinstance(value, timedelta) else value
-    check_number(name, given, least, most, what="a number of seconds or a timedelta")
-    return float(given)
-
-
-def names_in_key(key: str) -> set[str]:
-    """The arguments that a text for ``unique_key`` names; refused if unreadable, or with braces without a name."""
-    try:
-        named = [(argument, spec or "") for _, argument, spec, _ in Formatter().parse(key) if argument is not None]
-    except ValueError as error:
-        raise ConfigurationError(f"unique_key={key!r} cannot be read: {error}") from error
-    names = set()
-    for argument, spec in named:
-        name = argument.partition(".")[0].partition("[")[0]
-        if not name or name.isdecimal():
-            raise ConfigurationError(f"unique_key={key!r} must name an argument in each pair of braces")
-        names |= {name} | names_in_key(spec)
-    return names
-
-
-def find_exceptions(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Replace each name of an exception by that under which its class was defined, which is what a retry compares.
-
-    A name whose module is not imported stays as it is: it may be there for the consumer alone. Without a module in it,
-    or where its module is imported and has no such exception, it is refused.
-    """
-    return {
-        option: [
-            importable(_find_exception(option, item)) if isinstance(item, str) else item for item in _several(value)
-        ]
-        if option in {"retry_on", "give_up_on"}
-        else value
-        for option, value in given.items()
-    }
-
-
-def _find_exception(option: str, name: str) -> str:
-    parts = name.split(".")
-    if len(parts) == 1:
-        hint = f"; did you mean 'builtins.{name}'?" if _is_exception(getattr(builtins, name, None)) else ""
-        raise ConfigurationError(f"{option} takes exception types or their dotted names, not {name!r}{hint}")
-    for length in range(len(parts) - 1, 0, -1):
-        module = sys.modules.get(".".join(parts[:length]))
-        if module is not None:
-            return _find_in_module(option, name, module, parts[length:])
-    return name
-
-
-def _find_in_module(option: str, name: str, module: ModuleType, path: list[str]) -> str:
-    found: Any = module
-    for part in path:
-        found = getattr(found, part, None)
-    if _is_exception(found):
-        return dotted_name(found)
-    # Of a longer path the first part may be a module that is not imported yet.
-    if found is None and (len(path) > 1 or _is_being_imported(module)):
-        return name
-    raise ConfigurationError(f"{option} names {name!r}, but its module has no exception of that name")
-
-
-def _is_being_imported(module: ModuleType) -> bool:
-    # Python has no public way to ask, and what is written below a decorator is not there yet when it is applied.
-    return getattr(getattr(module, "__spec__", None), "_initializing", False)
-
-
-def _is_exception(found: object) -> bool:
-    return isinstance(found, type) and issubclass(found, BaseException)
-
-
-def _several(value: Any) -> Iterable[Any]:
-    return value if isinstance(value, Iterable) and not isinstance(value, str) else (value,)
-
-
-def _exception_names(name: str, value: Any) -> tuple[str, ...]:
-    names = []
-    for item in _several(value):
-        if isinstance(item, type) and issubclass(item, BaseException):
-            names.append(dotted_name(item))
-        elif isinstance(item, str) and item:
-            names.append(item)
-        else:
-            raise ConfigurationError(f"{name} takes exception types or their dotted names, not {item!r}")
-    return tuple(names)
-
-
-def _optional(check: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
-    return lambda name, value: None if value is None else check(name, value)
-
-
-def _lasting(name: str, value: Any) -> float:
-    return seconds(name, value, least=0.001)
-
-
-def _number(least: float, most: float = float("inf"), *, whole: bool = False) -> Callable[[str, Any], Any]:
-    def check(name: str, value: Any) -> Any:
-        check_number(name, value, least, most, whole=whole)
-        return value if whole else float(value)
-
-    return check
-
-
-def _flag(name: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ConfigurationError(f"{name} must be True or False, not {value!r}")
-    return value
-
-
-def _unique_key(name: str, value: Any) -> UniqueKey:
-    if isinstance(value, str) and value:
-        names_in_key(value)
-    elif not callable(value):
-        raise ConfigurationError(f"{name} must be a text or a function that returns one, not {value!r}")
-    return value  # type: ignore[no-any-return]
 
 
 def _option(default: Any, check: Callable[[str, Any], Any], *, travels: bool = False) -> Any:
@@ -231,20 +109,20 @@ class CommandOptions:
         keep_failed: Whether a command that failed for good is kept as a dead letter, to be looked at and replayed.
     """
 
-    retries: int = _option(0, _number(0, whole=True), travels=True)
+    retries: int = _option(0, whole_number(0), travels=True)
     retry_delay: float = _option(0.0, seconds, travels=True)
-    retry_backoff: float = _option(1.0, _number(1, 100), travels=True)
-    retry_max_delay: float | None = _option(None, _optional(seconds), travels=True)
-    retry_jitter: float = _option(0.0, _number(0, 1), travels=True)
-    retry_on: tuple[str, ...] = _option((), _exception_names, travels=True)
-    give_up_on: tuple[str, ...] = _option((), _exception_names, travels=True)
-    priority: int = _option(0, _number(-MAX_PRIORITY, MAX_PRIORITY, whole=True))
-    expires: float | None = _option(None, _optional(seconds))
-    unique_key: UniqueKey | None = _option(None, _optional(_unique_key))  # noqa: RUF009 - which returns a field
-    unique_for: float | None = _option(None, _optional(_lasting))
-    result_ttl: float | None = _option(None, _optional(_lasting), travels=True)
-    store_result: bool | None = _option(None, _optional(_flag), travels=True)
-    keep_failed: bool = _option(True, _flag, travels=True)
+    retry_backoff: float = _option(1.0, number(1, 100), travels=True)
+    retry_max_delay: float | None = _option(None, optional(seconds), travels=True)
+    retry_jitter: float = _option(0.0, number(0, 1), travels=True)
+    retry_on: tuple[str, ...] = _option((), exception_names, travels=True)
+    give_up_on: tuple[str, ...] = _option((), exception_names, travels=True)
+    priority: int = _option(0, whole_number(-MAX_PRIORITY, MAX_PRIORITY))
+    expires: float | None = _option(None, optional(seconds))
+    unique_key: UniqueKey | None = _option(None, optional(unique_key))  # noqa: RUF009 - which returns a field
+    unique_for: float | None = _option(None, optional(lasting))
+    result_ttl: float | None = _option(None, optional(lasting), travels=True)
+    store_result: bool | None = _option(None, optional(flag), travels=True)
+    keep_failed: bool = _option(True, flag, travels=True)
 
     @classmethod
     def build(cls, /, **given: Any) -> Self:

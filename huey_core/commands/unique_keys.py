@@ -7,7 +7,7 @@ from hashlib import sha256
 from string import Formatter
 from typing import TYPE_CHECKING, Any, Final
 
-from huey_core.commands.options import names_in_key
+from huey_core.commands.option_checks import names_in_key
 from huey_core.exceptions import ConfigurationError, EncodeError
 from huey_core.serializers.canonical import canonical, canonical_text
 

@@ -18,7 +18,7 @@ from huey_core.backends.leased import LeasedQueue
 from huey_core.backends.messages import Written
 from huey_core.backends.options import COMMON_OPTIONS
 from huey_core.commands.codec import CommandCodec
-from huey_core.commands.options import MAX_SECONDS, seconds
+from huey_core.commands.option_checks import MAX_SECONDS, seconds
 from huey_core.commands.registry import CommandRegistry, default_registry
 from huey_core.exceptions import (
     ConfigurationError,

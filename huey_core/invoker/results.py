@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 from huey_core.backends.base import BaseDataStore, EmptyData
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.deadline import time_limit
-from huey_core.commands.options import MAX_SECONDS
+from huey_core.commands.option_checks import MAX_SECONDS
 from huey_core.exceptions import ConfigurationError, DataStoreGetException, DataStoreTimeout, QueueException
 from huey_core.invoker.stored_result import decode_result
 
