@@ -45,7 +45,7 @@ queue = SQLiteQueue("q", path=sys.argv[1])
 with queue.database.write() as transaction:
     # More than fits into SQLite's cache, so that a part has already been written to the log.
     for number in range(100):
-        Messages(transaction, "q").write(Message(bytes(100_000)), time.time())
+        Messages(transaction, "q").write_all([Message(bytes(100_000))], time.time())
     print("ready", flush=True)
     time.sleep(600)
 """

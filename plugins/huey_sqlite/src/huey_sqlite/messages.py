@@ -9,6 +9,7 @@ from huey_core.backends import Counts, Delivery, Message, State, StoredMessage, 
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterable
 
 __all__ = ["PORTION", "Messages", "Outlook"]
 
@@ -101,12 +102,13 @@ class Messages:
         self._execute_many("UPDATE message SET report_at = ? WHERE seq = ?", [(until, seq) for seq, _ in found])
         return [name for _, name in found]
 
-    def report_done(self, message_id: str) -> None:
-        """Note that a dead letter was reported."""
-        self._execute(
+    def report_done(self, message_id: str) -> bool:
+        """Note that a dead letter was reported, and say whether it was to be."""
+        cursor = self._execute(
             "UPDATE message SET report_at = NULL WHERE queue = ? AND id = ? AND report_at IS NOT NULL",
             (self._queue, message_id),
         )
+        return cursor.rowcount == 1
 
     def claim(self, limit: int, until: float) -> list[Delivery]:
         """Take the most urgent messages that are ready, under leases that end at ``until``."""
@@ -124,7 +126,11 @@ class Messages:
         )
         return deliveries
 
-    def write(self, message: Message, now: float) -> Written:
+    def write_all(self, messages: Iterable[Message], now: float) -> list[Written]:
+        """Write those of the messages that are no duplicates, in order."""
+        return [self._write(message, now) for message in messages]
+
+    def _write(self, message: Message, now: float) -> Written:
         """Write a message that is no duplicate."""
         if message.unique_key is not None:
             if self._execute(
@@ -190,10 +196,11 @@ class Messages:
         change = "UPDATE message SET data = ?, state = ?, due = ?, receipt = NULL, attempt = iif(?, attempt, 0)"
         return self._end(change, delivery, data, state, due, keep_attempts)
 
-    def release(self, delivery: Delivery) -> bool:
-        """Make ready a message that is still held, as if it had not been delivered."""
-        change = "UPDATE message SET state = 'ready', due = NULL, receipt = NULL, attempt = attempt - 1"
-        return self._end(change, delivery)
+    def release(self, delivery: Delivery, due: float | None) -> bool:
+        """Let a message that is still held wait until it is due, as if it had not been delivered."""
+        state = State.READY if due is None else State.SCHEDULED
+        change = "UPDATE message SET state = ?, due = ?, receipt = NULL, attempt = attempt - 1"
+        return self._end(change, delivery, state, due)
 
     def bury(self, delivery: Delivery, reason: str, detail: str, now: float) -> bool:
         """Make a dead letter of a message that is still held."""

@@ -86,9 +86,7 @@ class SQLiteQueue(LeasedQueue):
         if not messages:
             return []
         with self.database.write() as transaction:
-            now = self.now()
-            here = Messages(transaction, self.name)
-            written = [here.write(message, now) for message in messages]
+            written = Messages(transaction, self.name).write_all(messages, self.now())
         self._tell()
         return written
 
@@ -136,11 +134,19 @@ class SQLiteQueue(LeasedQueue):
         return claim, now
 
     def report_done(self, reports: Sequence[Reported]) -> None:
-        """Take dead letters off the list of those to be reported, all in one transaction."""
+        """Take dead letters off the list of those to be reported, and write what follows them, in one transaction.
+
+        Raises:
+            MessageTooLarge: A follow-up is too large; nothing was changed.
+        """
+        for report in reports:
+            self._check_sizes(messages_in(report))
         with self.database.write() as transaction:
-            here = Messages(transaction, self.name)
+            here, now = Messages(transaction, self.name), self.now()
             for report in reports:
-                here.report_done(report.message_id)
+                if here.report_done(report.message_id):
+                    here.write_all(report.follow_ups, now)
+        self._tell()
 
     def wake(self) -> None:
         """End every claim of this object that waits, or else the next one that would."""
@@ -172,15 +178,18 @@ class SQLiteQueue(LeasedQueue):
         match outcome:
             case Ack():
                 took_effect = here.ack(outcome.delivery)
-                for message in outcome.follow_ups if took_effect else ():
-                    here.write(message, now)
+                if took_effect and outcome.follow_ups:
+                    here.write_all(outcome.follow_ups, now)
             case Retry():
                 due = now + outcome.delay if outcome.delay > 0 else None
                 took_effect = here.retry(outcome.delivery, outcome.data, due, outcome.keep_attempts)
             case Release():
-                took_effect = here.release(outcome.delivery)
+                due = now + outcome.delay if outcome.delay > 0 else None
+                took_effect = here.release(outcome.delivery, due)
             case Bury():
                 took_effect = here.bury(outcome.delivery, outcome.reason, outcome.detail, now)
+                if took_effect and outcome.follow_ups:
+                    here.write_all(outcome.follow_ups, now)
             case _:
                 assert_never(outcome)
         result = outcome.result
