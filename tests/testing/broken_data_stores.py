@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import suppress
+from unittest.mock import patch
 
 from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
@@ -72,6 +73,15 @@ class KeepsTheOldTime(MemoryDataStore):
         super().put(key, value, ttl if until is None else until - self.space.clock())
 
 
+@caught_by("test_replace_if_equal_without_a_time_keeps_the_value_for_ever")
+class KeepsTheEndOfWhatItReplaces(MemoryDataStore):
+    def replace_if_equal(self, key, old, new, ttl=None):
+        until = self._drawer.values.until(key)
+        if ttl is None and until is not None:
+            ttl = until - self.space.clock()
+        return super().replace_if_equal(key, old, new, ttl)
+
+
 @caught_by("test_of_many_who_put_if_absent_one_does")
 class LooksBeforeItPuts(MemoryDataStore):
     def put_if_absent(self, key, value, ttl=None):
@@ -96,6 +106,22 @@ class LooksBeforeItCounts(MemoryDataStore):
 class TellsNobody(MemoryDataStore):
     def watch(self, key, callback):
         return lambda: None
+
+
+@caught_by("test_a_watcher_is_told_of_every_write")
+class TellsOfPutsAlone(MemoryDataStore):
+    def put_if_absent(self, key, value, ttl=None):
+        return self.in_silence(super().put_if_absent, key, value, ttl)
+
+    def replace_if_equal(self, key, old, new, ttl=None):
+        return self.in_silence(super().replace_if_equal, key, old, new, ttl)
+
+    def increment(self, key, amount=1, ttl=None):
+        return self.in_silence(super().increment, key, amount, ttl)
+
+    def in_silence(self, write, *arguments):
+        with patch("huey_memory.data_store.call_watchers"):
+            return write(*arguments)
 
 
 @caught_by("test_what_is_declared_works_and_the_rest_is_refused_by_name")

@@ -17,7 +17,7 @@ QUEUE = """
     from hypothesis import Phase, settings
     from huey_testing.conformance import QueueConformance
     from kit import ByAClockThatMoves
-    from broken_queues import {cls}
+    from {module} import {cls}
 
     class TestBroken(ByAClockThatMoves, QueueConformance):
         queue_class = {cls}
@@ -25,10 +25,30 @@ QUEUE = """
         histories = settings(QueueConformance.histories, max_examples=500, phases=[Phase.generate])
 """
 
+# A clock that is moved wakes whoever waits.
+WAITS = """
+    import pytest
+    from huey_testing.conformance import QueueConformance
+    from huey_memory import MemoryDataStore
+    from {module} import {cls}
+
+    class TestBroken(QueueConformance):
+        lease = 0.1
+        deadline = 0.5
+
+        @pytest.fixture
+        def make_queue(self):
+            return {cls}
+
+        @pytest.fixture
+        def make_data_store(self):
+            return MemoryDataStore
+"""
+
 DATA_STORE = """
     from huey_testing.conformance import DataStoreConformance
     from kit import ByAClockThatMoves
-    from broken_data_stores import {cls}
+    from {module} import {cls}
 
     class TestBroken(ByAClockThatMoves, DataStoreConformance):
         data_store_class = {cls}
@@ -39,7 +59,7 @@ BACKEND = """
     import pytest
     from huey_core.plugins.backends import backend_class, register_backend
     from huey_testing.conformance import BackendConformance
-    from broken_backends import {cls}
+    from {module} import {cls}
 
     class TestBroken(BackendConformance):
         deadline = 0.5
@@ -57,7 +77,7 @@ SERVER = """
     from huey_core.plugins.backends import backend_class, register_backend
     from huey_testing.conformance import ServerConformance
     from huey_redis.testing import RedisServer
-    from broken_servers import {cls}
+    from {module} import {cls}
 
     class TestBroken(ServerConformance):
         deadline = 2.0
@@ -130,21 +150,27 @@ PLAIN = """
 """
 
 
-KITS = {"queues": QUEUE, "data_stores": DATA_STORE, "backends": BACKEND, "servers": SERVER}
-BROKEN = {kind: mutants(HERE / f"broken_{kind}.py") for kind in KITS}
+KITS = {
+    "broken_queues": QUEUE,
+    "broken_waits": WAITS,
+    "broken_data_stores": DATA_STORE,
+    "broken_backends": BACKEND,
+    "broken_servers": SERVER,
+}
+BROKEN = {module: mutants(HERE / f"{module}.py") for module in KITS}
 
 
 @pytest.mark.parametrize(
-    ("kind", "cls", "test"),
-    [(kind, cls.__name__, test) for kind, found in BROKEN.items() for cls, test in found],
+    ("module", "cls", "test"),
+    [(module, cls.__name__, test) for module, found in BROKEN.items() for cls, test in found],
 )
-def test_what_is_broken_is_caught_by_its_test(run_kit, kind, cls, test):
-    assert_caught(run_kit(KITS[kind].format(cls=cls), one=test), test)
+def test_what_is_broken_is_caught_by_its_test(run_kit, module, cls, test):
+    assert_caught(run_kit(KITS[module].format(module=module, cls=cls), one=test), test)
 
 
 def test_every_test_of_a_server_is_seen_to_fail():
     tests = {name for name in dir(ServerConformance) if name.startswith("test_")}
-    assert {test for _, test in BROKEN["servers"]} == tests
+    assert {test for _, test in BROKEN["broken_servers"]} == tests
 
 
 # Histories and many queues take long where every call is slow, and have nothing to do with one that is late.

@@ -138,10 +138,12 @@ class MemoryQueue(LeasedQueue):
         return settled
 
     def extend(self, deliveries: Sequence[Delivery], lease: float) -> list[bool]:
-        """Renew leases whose receipts still fit."""
+        """Renew leases whose receipts still fit. A claim that waits is told when one of them ends earlier now."""
         with self._access:
             now = self.now()
-            return [self._messages.extend(delivery, lease, now) for delivery in deliveries]
+            extended = [self._messages.extend(delivery, lease, now) for delivery in deliveries]
+            self._changed().notify_all()
+        return extended
 
     def counts(self) -> Counts:
         """Count the messages in each state; what fell due counts as ready once a claim has brought it back."""

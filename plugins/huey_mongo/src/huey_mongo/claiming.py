@@ -6,7 +6,8 @@ little; who lost then chooses at random among more messages of the same priority
 next time. It does so less and less as soon as it gets what it chose.
 
 What was taken but could not be read, or could not be written as safely as was asked for, nobody receives. It is given
-back as if it had not been taken, at once or else by the next claim, so that its deliveries are not counted.
+back as if it had not been taken, at once or else by the next claim, so that its deliveries are not counted. So is what
+was taken when the queue was paused meanwhile, which the claim sees when it reads back what it got.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pymongo.write_concern import WriteConcern
 
 from huey_core.backends import Claim, Delivery, State, abandoned_reason, randomness
 from huey_mongo.clock import millis
-from huey_mongo.documents import PAUSED_AT, Document, Receipt, burial, priority_of
+from huey_mongo.documents import PAUSED, PAUSED_AT, Document, Receipt, burial, pause_id, priority_of
 from huey_mongo.indexes import CLAIM
 from huey_mongo.limits import limited
 from huey_mongo.outbox import clear
@@ -136,13 +137,18 @@ class Claims:
             "token": token,
             "attempt": {"$add": ["$attempt", 1]},
         }
-        collection = self._cluster.collection
+        collection, pause = self._cluster.collection, pause_id(self._queue)
+        got = {"_id": {"$in": [*ids, pause]}, "token": {"$in": [token, PAUSED]}}
         try:
             taken = collection.update_many({"_id": {"$in": ids}, "at": {"$lt": PAUSED_AT}}, [{"$set": update}])
-            documents = list(collection.find({"_id": {"$in": ids}, "token": token})) if taken.modified_count else []
+            documents = list(collection.find(got)) if taken.modified_count else []
         except PyMongoError:
             self._unreceived[token] = ids
             raise
+        if any(document["_id"] == pause for document in documents):
+            self._unreceived[token] = ids
+            self._give_back()
+            return []
         documents.sort(key=lambda document: -document["rank"])
         return [_delivery(document, token) for document in documents]
 

@@ -32,7 +32,8 @@ field          meaning
 negative number. A scheduled or running message, and a document with an outbox, has the millisecond at which it falls
 due; a dead letter that is to be reported has the one from which a claim may name it. While a queue is paused, a
 document with a zero stands before all ready messages. So a claim looks at ``{queue: name, at: {$lte: now}}``, from the
-highest down.
+highest down. That document has an ``_id`` and a token of its own, by which a claim sees whether the queue was paused
+while it took messages.
 """
 
 from __future__ import annotations
@@ -54,12 +55,14 @@ if TYPE_CHECKING:
 __all__ = [
     "DONE",
     "MAX_MESSAGE_SIZE",
+    "PAUSED",
     "PAUSED_AT",
     "Document",
     "Receipt",
     "first_rank",
     "message_document",
     "new_value",
+    "pause_id",
     "priority_of",
     "receipt_of",
     "stored_message",
@@ -79,6 +82,9 @@ DONE: Final = "done"
 
 PAUSED_AT: Final = 0
 """``at`` of the document that a paused queue has."""
+
+PAUSED: Final = "paused"
+"""Its state, and its token: no claim's is alike."""
 
 TOP_PRIORITY: Final = 1000
 MICROS_BITS: Final = 52
@@ -152,6 +158,11 @@ def message_document(queue: str, message: Message, micros: int, now: float) -> D
         if message.unique_for is not None:
             document["until"] = to_date(millis(now + message.unique_for))
     return document
+
+
+def pause_id(queue: str) -> str:
+    """Return the ``_id`` of the document that a paused queue has."""
+    return f"{PAUSED} {queue}"
 
 
 def stored_message(document: Document) -> StoredMessage:

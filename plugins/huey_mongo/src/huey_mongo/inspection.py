@@ -9,7 +9,7 @@ from pymongo import DeleteMany, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from huey_core.backends import Counts, State, StoredMessage
-from huey_mongo.documents import DONE, PAUSED_AT, Document, stored_message
+from huey_mongo.documents import DONE, PAUSED, PAUSED_AT, Document, pause_id, stored_message
 from huey_mongo.indexes import DUPLICATE_KEY
 from huey_mongo.writing import free_ended_keys
 
@@ -22,8 +22,6 @@ __all__ = ["Inspection"]
 
 PORTION: Final = 1000
 """The most messages of one query by id."""
-
-PAUSED: Final = "paused"
 
 CONTENT: Final = ("id", "at", "rank", "data", "attempt", "token", "key", "buried", "reason", "detail", "unreported")
 """What only a live or dead message has."""
@@ -117,7 +115,8 @@ class Inspection:
 
     def pause(self) -> None:
         """Put the document there that stands before all ready messages."""
-        self._cluster.collection.update_one(self._pause, {"$set": {"state": PAUSED}}, upsert=True)
+        fields = {**self._pause, "state": PAUSED, "token": PAUSED}
+        self._cluster.collection.update_one({"_id": pause_id(self._queue)}, {"$set": fields}, upsert=True)
 
     def resume(self) -> None:
         """Take it away again."""

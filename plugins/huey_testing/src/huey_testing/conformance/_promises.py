@@ -9,7 +9,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import pytest
 
@@ -18,7 +18,17 @@ from huey_testing.report import tag_declared
 if TYPE_CHECKING:
     from huey_core.backends import Capability
 
-__all__ = ["Conformance", "Passing", "error_of", "eventually", "in_threads", "promise", "unique_name", "within"]
+__all__ = [
+    "Conformance",
+    "Passing",
+    "Threads",
+    "error_of",
+    "eventually",
+    "in_threads",
+    "promise",
+    "unique_name",
+    "within",
+]
 
 F = TypeVar("F", bound=Callable[..., None])
 T = TypeVar("T")
@@ -118,16 +128,30 @@ def within(seconds: float, call: Callable[[], T], what: str) -> T:
 
 def in_threads(calls: Iterable[Callable[[], T]], seconds: float = 60.0, what: str = "the threads") -> list[T]:
     """Run calls side by side and return their values in order; the first exception, in that order, is raised here."""
-    threads = [_Thread(call) for call in calls]
-    for thread in threads:
-        thread.start()
-    end = time.monotonic() + seconds
-    values: list[T] = []
-    for thread in threads:
-        thread.join(max(0.0, end - time.monotonic()))
-        assert not thread.is_alive(), f"{what}: no return within {seconds:g} s"
-        values.append(thread.outcome())
-    return values
+    return Threads(calls).values(seconds, what)
+
+
+class Threads(Generic[T]):
+    """Calls that run side by side from now on, each in a thread of its own."""
+
+    def __init__(self, calls: Iterable[Callable[[], T]]) -> None:
+        self._threads = [_Thread(call) for call in calls]
+        for thread in self._threads:
+            thread.start()
+
+    def values(self, seconds: float, what: str) -> list[T]:
+        """Wait until all have returned, and return their values in order; the first exception is raised here.
+
+        Raises:
+            AssertionError: One of them has not returned within ``seconds``; it says ``what``.
+        """
+        end = time.monotonic() + seconds
+        values: list[T] = []
+        for thread in self._threads:
+            thread.join(max(0.0, end - time.monotonic()))
+            assert not thread.is_alive(), f"{what}: no return within {seconds:g} s"
+            values.append(thread.outcome())
+        return values
 
 
 class _Thread(threading.Thread):

@@ -3,6 +3,7 @@
 # ruff: noqa: S101 - assertions are what a test is made of
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from huey_core.backends import Capability, State
-from huey_testing.conformance._promises import Conformance, eventually, unique_name
+from huey_testing.conformance._promises import Conformance, eventually, in_threads, unique_name
 
 if TYPE_CHECKING:
     from huey_core.backends import Delivery, LeasedQueue, Message, StoredMessage
@@ -112,6 +113,28 @@ class QueueFixtures(Conformance):
 
         eventually(took_effect, "an effect before the end of the lease", self.deadline)
         return deliveries[-1]
+
+    def claim_while(self, queue: Any, happens: Callable[[], object], lease: float = LONG) -> list[Delivery]:
+        """Wait for a message in one thread while something happens in another; a backend may wait for less at a time.
+
+        What happens may come before the wait begins: that must be no different.
+        """
+
+        def claim_in_rounds() -> list[Delivery]:
+            end = time.monotonic() + self.deadline
+            claimed: list[Delivery] = []
+            while not claimed and time.monotonic() < end:
+                claimed = queue.claim(1, lease, wait=3 * self.deadline).deliveries
+            return claimed
+
+        def let_it_happen() -> list[Delivery]:
+            # Gives the claim the time to begin its wait. One that begins it later finds the message, and shows nothing.
+            time.sleep(0.05)
+            happens()
+            return []
+
+        claimed, _ = in_threads([claim_in_rounds, let_it_happen], self.deadline, "claim(wait=...)")
+        return claimed
 
     def find_buried(self, queue: LeasedQueue) -> StoredMessage:
         """Claim, which gives nothing, until that has buried the one message whose lease has ended."""

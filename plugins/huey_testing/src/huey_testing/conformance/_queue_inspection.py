@@ -3,13 +3,17 @@
 # ruff: noqa: S101 - assertions are what a test is made of
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from huey_core.backends import Ack, Bury, Capability, Counts, Message, State
-from huey_testing.conformance._promises import Passing, promise
-from huey_testing.conformance._queue_base import LONG, QueueFixtures
+from huey_testing.conformance._promises import Passing, Threads, eventually, promise
+from huey_testing.conformance._queue_base import LONG, QueueFactory, QueueFixtures
+
+if TYPE_CHECKING:
+    from huey_core.backends import LeasedQueue
 
 __all__ = ["QueueInspection"]
 
@@ -133,6 +137,15 @@ class QueueInspection(QueueFixtures):
         assert queue.requeue([message_id]) == [message_id]
         assert self.claim_one(queue).message_id == message_id
 
+    @promise(Capability.LEASES, Capability.INSPECT, Capability.DELAY)
+    @pytest.mark.parametrize("state", [State.SCHEDULED, State.DEAD])
+    def test_a_requeued_message_is_in_its_old_place(self, queue: Any, state: State) -> None:
+        """Without this, a command that an operator runs again would wait behind everything that came after it."""
+        (first,) = self.put_into(queue, state)
+        second = queue.write(b"second").message_id
+        queue.requeue([first])
+        assert [delivery.message_id for delivery in self.claim_soon(queue, 2)] == [first, second]
+
     @promise(Capability.LEASES, Capability.INSPECT)
     @pytest.mark.parametrize("state", [State.READY, State.RUNNING])
     def test_other_messages_are_not_requeued(self, queue: Any, state: State) -> None:
@@ -208,6 +221,30 @@ class QueueInspection(QueueFixtures):
             queue.resume()
         assert queue.counts().paused is False
         assert self.claim_one(queue).data == b"waiting"
+
+    @promise(Capability.LEASES, Capability.PAUSE)
+    def test_no_message_is_claimed_once_a_pause_has_returned(self, queue: Any, new_queue: QueueFactory) -> None:
+        """Without this, an operator would begin a repair while a claim under way starts one more command."""
+
+        def claim_all(consumer: LeasedQueue) -> None:
+            while consumer.claim(1, LONG).deliveries:
+                pass
+
+        consumers = [new_queue(queue.name) for _ in range(3)]
+
+        for _ in range(3):
+            queue.flush()
+            queue.write_many([Message(b"x") for _ in range(500)])
+            claims = Threads([partial(claim_all, consumer) for consumer in consumers])
+            eventually(lambda: len(queue) < 490, "a few claims", self.deadline)
+            queue.pause()
+            try:
+                ready = len(queue)
+                claims.values(self.deadline, "claims of a paused queue")
+                # What a claim has put back, because it has seen the pause, may be ready again by now.
+                assert len(queue) >= ready
+            finally:
+                queue.resume()
 
     @promise(Capability.LEASES, Capability.PAUSE)
     def test_a_flush_does_not_end_a_pause(self, queue: Any) -> None:

@@ -50,6 +50,13 @@ class QueueUniqueness(QueueFixtures):
         assert new_queue(f"{queue.name}2").write(b"x", unique_key="a").created
 
     @promise(Capability.LEASES, Capability.UNIQUE)
+    def test_a_write_of_a_known_id_takes_no_key(self, queue: Any) -> None:
+        """Without this, a key would be taken that no message has, and its command be refused for ever."""
+        queue.write(b"first", message_id="known")
+        assert queue.write(b"again", message_id="known", unique_key="key").created is False
+        assert queue.write(b"second", unique_key="key").created is True
+
+    @promise(Capability.LEASES, Capability.UNIQUE)
     def test_a_duplicate_in_a_batch_keeps_the_others(self, queue: Any) -> None:
         """Without this, one duplicate would drop a whole batch of commands."""
         batch = [Message(b"1", unique_key="key"), Message(b"2", unique_key="key"), Message(b"3")]
@@ -116,6 +123,33 @@ class QueueUniqueness(QueueFixtures):
         assert (again.created, again.message_id) == (False, first.message_id)
         advance(self.beyond(self.lease))
         assert queue.write(b"third", unique_key="short").created is True
+
+    @promise(Capability.LEASES, Capability.UNIQUE, Capability.INSPECT)
+    def test_a_message_is_requeued_while_its_key_is_its_own_for_a_time(self, queue: Any) -> None:
+        """Without this, a dead command could not be run again before the time of its key is over."""
+        first = queue.write(b"first", unique_key="key", unique_for=LONG).message_id
+        queue.settle([Bury(self.claim_one(queue), "bad")])
+        assert queue.requeue([first]) == [first]
+
+    @promise(Capability.LEASES, Capability.UNIQUE, Capability.INSPECT)
+    def test_a_message_whose_key_had_a_time_is_not_requeued_while_another_has_the_key(
+        self, queue: Any, advance: Passing
+    ) -> None:
+        """Without this, replaying a dead unique command would run it beside its successor."""
+        first = queue.write(b"first", unique_key="key", unique_for=self.lease).message_id
+        queue.settle([Bury(self.claim_one(queue), "bad")])
+        advance(self.beyond(self.lease))
+        assert queue.write(b"second", unique_key="key").created is True
+        assert queue.requeue([first]) == []
+
+    @promise(Capability.LEASES, Capability.UNIQUE, Capability.INSPECT)
+    def test_a_requeue_does_not_take_a_key_again_whose_time_is_over(self, queue: Any, advance: Passing) -> None:
+        """Without this, a command that may run once a minute could not, because an old one was run again."""
+        first = queue.write(b"first", unique_key="key", unique_for=self.lease).message_id
+        queue.settle([Bury(self.claim_one(queue), "bad")])
+        advance(self.beyond(self.lease))
+        assert queue.requeue([first]) == [first]
+        assert queue.write(b"second", unique_key="key").created is True
 
     @promise(Capability.LEASES, Capability.UNIQUE)
     def test_a_flush_frees_keys(self, queue: Any) -> None:

@@ -6,40 +6,17 @@ from __future__ import annotations
 import time
 from collections import Counter
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from huey_core.backends import Ack, Capability, Counts, Delivery, Message, Release
+from huey_core.backends import Ack, Capability, Counts, Message, Release
 from huey_testing.conformance._promises import Passing, eventually, in_threads, promise, unique_name
 from huey_testing.conformance._queue_base import LONG, QueueFactory, QueueFixtures
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 __all__ = ["QueueConcurrency", "QueueWaiting"]
 
 
 class QueueWaiting(QueueFixtures):
-    """Promises of ``claim(wait=...)`` and ``wake``."""
-
-    def claim_while(self, queue: Any, happens: Callable[[], object], lease: float = LONG) -> list[Delivery]:
-        """Wait for a message in one thread while something happens in another; a backend may wait for less at a time.
-
-        What happens may come before the wait begins: that must be no different.
-        """
-
-        def claim_in_rounds() -> list[Delivery]:
-            end = time.monotonic() + self.deadline
-            claimed: list[Delivery] = []
-            while not claimed and time.monotonic() < end:
-                claimed = queue.claim(1, lease, wait=3 * self.deadline).deliveries
-            return claimed
-
-        def let_it_happen() -> list[Delivery]:
-            happens()
-            return []
-
-        claimed, _ = in_threads([claim_in_rounds, let_it_happen], self.deadline, "claim(wait=...)")
-        return claimed
+    """Promises of ``claim(wait=...)`` and ``wake``; what ends a wait beside them is in :class:`QueueWaking`."""
 
     @promise(Capability.LEASES, Capability.BLOCKING)
     def test_an_arrival_ends_the_wait(self, queue: Any, new_queue: QueueFactory) -> None:

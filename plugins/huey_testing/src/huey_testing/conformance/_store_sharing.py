@@ -103,6 +103,18 @@ class StoreSharing(StoreFixtures):
         advance(self.beyond(self.lease))
         assert [store.get("renewed"), store.get("ending")] == [b"v", EmptyData]
 
+    @promise(Capability.LOCKS, Capability.TTL)
+    def test_replace_if_equal_without_a_time_keeps_the_value_for_ever(self, store: Any, advance: Passing) -> None:
+        """Without this, what consumers share would vanish at the time that was set for an earlier value."""
+
+        def is_replaced() -> bool:
+            store.put("key", b"old", ttl=self.lease)
+            return store.replace_if_equal("key", b"old", b"new") is True
+
+        eventually(is_replaced, "a replacement within the time", self.deadline)
+        advance(self.beyond(self.lease))
+        assert store.get("key") == b"new"
+
     @promise(Capability.LOCKS)
     def test_of_many_who_replace_one_does(self, new_store: Callable[..., Any]) -> None:
         """Without this, two processes would both believe that they took over."""

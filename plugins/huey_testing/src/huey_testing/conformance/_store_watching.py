@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
 
 from huey_core.backends import Capability
 from huey_testing.conformance._promises import eventually, in_threads, promise
@@ -14,9 +16,14 @@ from huey_testing.conformance._store_base import StoreFixtures
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import pytest
-
 __all__ = ["StoreWatching"]
+
+WRITES: Final[dict[str, Callable[[Any], object]]] = {
+    "put_if_absent": lambda store: store.put_if_absent("key", b"v"),
+    "replace_if_equal": lambda store: store.replace_if_equal("known", b"old", b"new"),
+    "increment": lambda store: store.increment("key"),
+}
+"""Each way to write a key, beside ``put``."""
 
 
 class _BugOfTheCallerError(Exception):
@@ -38,6 +45,22 @@ class StoreWatching(StoreFixtures):
         new_store(store.name).put("key", b"v")
         assert told.wait(self.deadline)
         end_watch()
+
+    @promise(Capability.NOTIFY, Capability.LOCKS)
+    @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES.keys())
+    def test_a_watcher_is_told_of_every_write(
+        self, store: Any, new_store: Callable[..., Any], write: Callable[[Any], object]
+    ) -> None:
+        """Without this, who waits for a key would wait for ever, because of the method by which it was written."""
+        other, told = new_store(store.name), threading.Event()
+        ends = [store.watch(key, told.set) for key in ("key", "known")]
+        other.put("known", b"old")
+        assert told.wait(self.deadline)
+        told.clear()
+        assert write(other)
+        assert told.wait(self.deadline)
+        for end_watch in ends:
+            end_watch()
 
     @promise(Capability.NOTIFY)
     def test_no_put_after_the_watch_began_is_missed(self, store: Any, new_store: Callable[..., Any]) -> None:

@@ -11,6 +11,7 @@ from huey_testing.conformance._queue_model import QueueHistories
 from huey_testing.conformance._queue_settle import QueueSettling
 from huey_testing.conformance._queue_unique import QueueUniqueness
 from huey_testing.conformance._queue_waiting import QueueConcurrency, QueueWaiting
+from huey_testing.conformance._queue_waking import QueueWaking
 
 __all__ = ["QueueConformance"]
 
@@ -23,6 +24,7 @@ class QueueConformance(
     QueueUniqueness,
     QueueInspection,
     QueueWaiting,
+    QueueWaking,
     QueueConcurrency,
     QueueForks,
     QueueHistories,
