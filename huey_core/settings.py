@@ -11,9 +11,8 @@ from typing import Final
 from huey_core.exceptions import ConfigurationError
 from huey_core.numbers import check_number
 
-__all__ = ["LOG_FORMATS", "WORKER_TYPES", "ConsumerConfig"]
+__all__ = ["LOG_FORMATS", "ConsumerConfig"]
 
-WORKER_TYPES: Final = ("thread",)
 LOG_FORMATS: Final = ("text", "json")
 """How a line of the log can be written; the first is the default."""
 
@@ -49,8 +48,8 @@ class ConsumerConfig:
 
     def check(self) -> None:
         """Refuse values that cannot be used; called again after plugins had their say."""
-        if self.worker_type not in WORKER_TYPES:
-            raise ConfigurationError(f"WORKER_TYPE must be one of {', '.join(WORKER_TYPES)}, not {self.worker_type!r}")
+        if not isinstance(self.worker_type, str) or not self.worker_type:
+            raise ConfigurationError(f"WORKER_TYPE must be the name of a worker pool, not {self.worker_type!r}")
         if self.log_format not in LOG_FORMATS:
             raise ConfigurationError(f"LOG_FORMAT must be one of {', '.join(LOG_FORMATS)}, not {self.log_format!r}")
         for name, least in (("threads", 1), ("prefetch", 0), ("log_max_bytes", 0), ("log_backups", 0)):

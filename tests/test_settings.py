@@ -31,7 +31,8 @@ from huey_core.exceptions import ConfigurationError
         ("loglevel", "LOUD"),
         ("loglevel", ["INFO"]),
         ("logfile", 3),
-        ("worker_type", "greenlet"),
+        ("worker_type", ""),
+        ("worker_type", None),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused_by_name(setting, value):

@@ -53,6 +53,7 @@ class _Seconds(click.FloatRange):
 
 @click.command(epilog=_EPILOG)
 @click.argument("configuration")
+@click.option("--worker-type", metavar="NAME", help="The worker pool that runs commands: thread, or a plugin's.")
 @click.option("-t", "--threads", type=click.IntRange(min=1), help="How many commands run at once.")
 @click.option(
     "-p/-n",

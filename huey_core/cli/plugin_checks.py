@@ -12,21 +12,28 @@ from huey_core.backends.backend import HUEY_PLUGIN_API
 from huey_core.cli.diagnosis import Finding, Level
 from huey_core.exceptions import ConfigurationError, PluginException, PluginIncompatible
 from huey_core.plugins.backends import backend_registry
-from huey_core.plugins.discovery import BACKENDS, PLUGINS, SERIALIZERS
+from huey_core.plugins.discovery import BACKENDS, PLUGINS, SERIALIZERS, WORKERS
 from huey_core.plugins.loading import load
 from huey_core.plugins.manager import PluginManager
 from huey_core.plugins.selection import CHOICE, DISABLE, chosen_distributions, disabled_names, normalise, not_installed
 from huey_core.plugins.serializers import serializer_registry
 from huey_core.plugins.status import PluginStatus, Status, consumer_script, plugin_rows
+from huey_core.plugins.workers import worker_pool_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from huey_core.plugins.discovery import Entry
+    from huey_core.plugins.registry import LazyRegistry
 
 __all__ = ["check_block_list", "check_choices", "check_core", "check_plugin", "check_script", "plugin_findings"]
 
-_KINDS = {BACKENDS: "backend", SERIALIZERS: "serializer", PLUGINS: "hooks"}
+_KINDS = {BACKENDS: "backend", SERIALIZERS: "serializer", WORKERS: "worker pool", PLUGINS: "hooks"}
+_REGISTRIES: dict[str, LazyRegistry[Any]] = {
+    BACKENDS: backend_registry,
+    SERIALIZERS: serializer_registry,
+    WORKERS: worker_pool_registry,
+}
 
 
 def plugin_findings() -> Iterator[Finding]:
@@ -124,11 +131,13 @@ def _look(check: str, source: str, entry: Entry, facts: dict[str, Any]) -> Findi
         manager.load(entry)
         plugin = load(entry)
     else:
-        plugin = (backend_registry if entry.group == BACKENDS else serializer_registry).load(entry)
+        plugin = _REGISTRIES[entry.group].load(entry)
     facts["api"] = getattr(plugin, "api_version" if entry.group == BACKENDS else "HUEY_PLUGIN_API", 1)
     sentence = f"{source}, API {facts['api']}"
     if entry.group == BACKENDS:
         return _look_at_backend(check, sentence, plugin, entry, facts)
+    if entry.group == WORKERS:
+        facts["abilities"] = sorted(ability.value for ability in plugin.abilities)
     if entry.group == PLUGINS:
         return _look_at_hooks(check, sentence, plugin, manager.hooks(), facts)
     return Finding(check, Level.OK, sentence, facts=facts)

@@ -29,7 +29,7 @@ __all__ = ["plugins"]
 @click.option("--load", is_flag=True, help="Import each plugin that is not blocked, to find the broken ones.")
 @json_option
 def plugins(load: bool, as_json: bool) -> None:
-    """List the installed plugins: backends, serializers and hooks.
+    """List the installed plugins: backends, serializers, worker pools and hooks.
 
     Without --load nothing is imported, so a plugin that breaks on import cannot get in the way; it shows as "ok" until
     it is tried. HUEY_DISABLE_PLUGINS=a,b blocks plugins by name or by distribution, and

@@ -37,7 +37,7 @@ class BaseConfiguration:
         SERIALIZER: The name of the serializer, or a serializer, when the invoker is built from ``QUEUE``; ``None``
             for what its URL says, or ``json``.
         PERIODIC: Whether this consumer runs periodic commands. It may be on in every consumer.
-        WORKER_TYPE: ``"thread"``.
+        WORKER_TYPE: The name of the worker pool that runs commands: ``"thread"``, or one that a plugin offers.
         THREADS: How many commands run at once.
         LEASE: Seconds that a lease lasts unless it is renewed; ``None`` takes the invoker's.
         PREFETCH: The most messages to prefetch, when commands are quick.

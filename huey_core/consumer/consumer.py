@@ -18,16 +18,17 @@ from huey_core.consumer.config import BaseConfiguration, settings_for
 from huey_core.consumer.heartbeat import Heartbeat, keeps_heartbeats
 from huey_core.consumer.periodic import PeriodicScheduler, TickWriter
 from huey_core.consumer.policy import POLICY
-from huey_core.consumer.pools import ThreadPool
 from huey_core.consumer.served_queue import ServedQueue
 from huey_core.consumer.shutdown import Shutdown
 from huey_core.consumer.signals import run_until_signalled
 from huey_core.consumer.startup_report import STARTUP_REPORT, WARNING
 from huey_core.exceptions import QueueException, QueueReadException
+from huey_core.plugins.workers import worker_pool_registry
 from huey_core.safe_logging import get_logger
 from huey_core.settings import ConsumerConfig
 from huey_core.snapshot import Snapshot, Stats
 from huey_core.text import counted, error_line
+from huey_core.workers.base import PoolSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +42,7 @@ log: Final = get_logger(__name__)
 
 
 class Consumer:
-    """Runs the commands of an invoker's queue, in threads of this process.
+    """Runs the commands of an invoker's queue.
 
     ::
 
@@ -57,6 +58,7 @@ class Consumer:
 
     Raises:
         ConfigurationError: A setting cannot be used, or an argument is not what it should be.
+        PluginException: There is no usable worker pool of the name that is set.
         TypeError: There is no such setting, or there is a ``config`` beside it.
     """
 
@@ -82,11 +84,13 @@ class Consumer:
         self._finished: bool | None = None
         # Plugins that are told of the stop may call it again.
         self._stopping = threading.RLock()
-        self.pool = ThreadPool(
-            self.config.threads,
-            on_start=self._worker_started,
-            on_stop=self._worker_stopped,
-            policy=policy,
+        self.pool = worker_pool_registry.get(self.config.worker_type)(
+            PoolSettings(
+                size=self.config.threads,
+                on_start=self._worker_started,
+                on_stop=self._worker_stopped,
+                restart_after=policy.restart_after,
+            )
         )
         self.queues: list[ServedQueue] = []
         own = ServedQueue(

@@ -28,7 +28,7 @@ log: Final = get_logger(__name__)
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class DeliveryRunner:
-    """Runs deliveries, in the threads of the workers, and hands their outcomes on."""
+    """Runs deliveries, where the worker pool calls it, and hands their outcomes on."""
 
     source: Source
     runner: CommandRunner
@@ -38,7 +38,7 @@ class DeliveryRunner:
     outbox: Outbox
     prefetch: Prefetch
     has_run: Callable[[], None]
-    """Called by a worker when it has handed an outcome on."""
+    """Called by the worker pool when a run has ended."""
 
     def run(self, delivery: Delivery) -> None:
         """Run a delivery and hand its outcome on; give it back if its lease may have ended while it waited."""
@@ -60,6 +60,12 @@ class DeliveryRunner:
             self._log(delivery).critical(message, delivery.message_id, self.source.redelivery_note, exc_info=True)
         self.prefetch.observe(time.monotonic() - started)
 
+    async def run_async(self, delivery: Delivery) -> None:
+        """The same without keeping the event loop, in a thread of the loop's executor."""
+        import asyncio
+
+        await asyncio.to_thread(self.run, delivery)
+
     def release(self, delivery: Delivery) -> None:
         """Give back a delivery that has not run to its end."""
         self.outbox.add(Release(delivery))
@@ -68,10 +74,12 @@ class DeliveryRunner:
         """Let go of a delivery that has ended the worker that ran it.
 
         To give it back would not count as a delivery, and consumer after consumer could die of it. When the lease ends,
-        it counts.
+        it counts. One whose outcome was handed on before keeps it.
         """
+        if delivery not in self.in_flight or any(one.delivery is delivery for one in self.outbox.left()):
+            return
         self.in_flight.discard(delivery)
-        message = "message %s ended its worker's thread and has no outcome; %s"
+        message = "message %s ended its worker and has no outcome; %s"
         self._log(delivery).error(message, delivery.message_id, self.source.redelivery_note)
 
     def _log(self, delivery: Delivery) -> SafeLogger:

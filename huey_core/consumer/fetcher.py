@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from huey_core.consumer.outbox import Outbox
     from huey_core.consumer.poison import PoisonIsolation
     from huey_core.consumer.policy import Policy
-    from huey_core.consumer.pools import Runner, WorkerPool
     from huey_core.consumer.prefetch import Prefetch
     from huey_core.consumer.retry import BackOff
     from huey_core.consumer.source import Source
+    from huey_core.workers.base import Runner, WorkerPool
 
 __all__ = ["Fetcher"]
 
@@ -174,10 +174,10 @@ class Fetcher(Service):
         """How many messages to claim, how many to prefetch, and how many are prefetched now."""
         now = time.monotonic()
         target = self.prefetch.target(max((now - run.started for run in self.pool.running()), default=0.0))
-        unfinished = self.pool.unfinished()
+        room = self.pool.room()
         # What an idle worker is about to take from the buffer is not prefetched.
-        ahead = max(min(unfinished - self.pool.size, self.pool.waiting()), 0)
-        return self.pool.size + target - unfinished, target, ahead
+        ahead = max(min(-room, self.pool.waiting()), 0)
+        return room + target, target, ahead
 
     def _wait_for_workers(self, ahead: int, target: int) -> None:
         if ahead and not target and self._everyone_is_stuck():

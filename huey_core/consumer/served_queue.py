@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from huey_core.backends.messages import Delivery
     from huey_core.backends.outcomes import Outcome
     from huey_core.consumer.policy import Policy
-    from huey_core.consumer.pools import WorkerPool
     from huey_core.invoker.invoker import Invoker
     from huey_core.settings import ConsumerConfig
+    from huey_core.workers.base import WorkerPool
 
 __all__ = ["ServedQueue", "measured_offset"]
 
@@ -76,7 +76,7 @@ class ServedQueue:
             self.source.max_deliveries, self.in_flight, self._is_run_here, self.lease, policy=policy
         )
         # What is prefetched is lost with this process where nothing is redelivered.
-        self.prefetch = Prefetch(config.threads, config.prefetch if self.source.redelivers else 0, policy)
+        self.prefetch = Prefetch(pool.size, config.prefetch if self.source.redelivers else 0, policy)
         reporting = Outage("the reporting of dead letters", self._log, self._clock)
         self.dead_letters = DeadLetterReporter(
             invoker,

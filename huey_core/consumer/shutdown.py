@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from huey_core.consumer.policy import Policy
-    from huey_core.consumer.pools import Run, WorkerPool
     from huey_core.consumer.retry import BackOff
     from huey_core.consumer.served_queue import ServedQueue
+    from huey_core.workers.base import Run, WorkerPool
 
 __all__ = ["Shutdown"]
 
@@ -69,13 +69,13 @@ class Shutdown:
         self._give_back_what_waits()
         self.pool.stop()
         self._finish(deadline)
-        self._let_go_of_what_ended_workers()
         unfinished = self._without_outcome(self.pool.running())
         if unfinished:
             late = counted(len(unfinished), "command")
             log.warning("giving back %s that did not finish in %g s", late, timeout)
         for run in unfinished:
             run.runner.release(run.delivery)
+        self.pool.kill()
         _stop(self._before_pool)
         self._write_what_waits(until=end)
         unwritten = [queue for queue in self.queues if queue.report_what_is_left()]
@@ -87,9 +87,9 @@ class Shutdown:
         """Give back everything at once, running commands included."""
         _stop(self._after_pool)
         self._give_back_what_waits()
-        self._let_go_of_what_ended_workers()
         for queue in self.queues:
             queue.release_all()
+        self.pool.kill()
         self._write_what_waits(until=time.monotonic() + 2 * self.policy.last_steps)
         for queue in self.queues:
             queue.report_what_is_left()
@@ -97,10 +97,6 @@ class Shutdown:
     def _give_back_what_waits(self) -> None:
         for delivery, runner in self.pool.drain():
             runner.release(delivery)
-
-    def _let_go_of_what_ended_workers(self) -> None:
-        for run in self.pool.abandoned():
-            run.runner.abandon(run.delivery)
 
     def _without_outcome(self, runs: Sequence[Run]) -> list[Run]:
         """Leave out what has run, though its worker may not have come round to saying so."""

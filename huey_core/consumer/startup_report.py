@@ -37,8 +37,9 @@ STARTUP_REPORT: Final = StartupReport()
 
 def _what_runs(consumer: RunningConsumer) -> Iterator[str]:
     config, registry = consumer.config, consumer.invoker.registry
+    workers = counted(config.threads, f"{config.worker_type} worker")
     yield (
-        f"huey-core {__version__}, consumer {consumer.name}: {counted(config.threads, 'worker thread')}, "
+        f"huey-core {__version__}, consumer {consumer.name}: {workers}, "
         f"lease {consumer.lease:g} s, shutdown within {config.shutdown_timeout:g} s"
     )
     if len(registry):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["BACKENDS", "GROUPS", "PLUGINS", "SERIALIZERS", "Entry", "entries", "scan"]
+__all__ = ["BACKENDS", "GROUPS", "PLUGINS", "SERIALIZERS", "WORKERS", "Entry", "entries", "scan"]
 
 BACKENDS: Final = "huey_core.backends"
 """The entry-point group of backends: URL scheme -> a ``Backend`` class."""
@@ -22,10 +22,13 @@ BACKENDS: Final = "huey_core.backends"
 SERIALIZERS: Final = "huey_core.serializers"
 """The entry-point group of serializers: name -> a ``Serializer`` class."""
 
+WORKERS: Final = "huey_core.workers"
+"""The entry-point group of worker pools: name -> a ``WorkerPool`` class."""
+
 PLUGINS: Final = "huey_core.plugins"
 """The entry-point group of hook implementations: plugin name -> a module or an object."""
 
-GROUPS: Final = (BACKENDS, SERIALIZERS, PLUGINS)
+GROUPS: Final = (BACKENDS, SERIALIZERS, WORKERS, PLUGINS)
 """Every entry-point group that huey-core reads."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["KNOWN_BACKENDS", "KNOWN_COMMANDS", "KNOWN_SERIALIZERS", "UNSERVED_SCHEMES"]
+__all__ = ["KNOWN_BACKENDS", "KNOWN_COMMANDS", "KNOWN_SERIALIZERS", "UNSERVED_SCHEMES", "UNSERVED_WORKERS"]
 
 KNOWN_BACKENDS: Final = {
     "memory": "huey-memory",
@@ -28,6 +28,13 @@ KNOWN_SERIALIZERS: Final = {
     "zstd": "huey-zstd",
 }
 """The distribution to suggest for a serializer's name, sorted by name. A plugin works without being listed here."""
+
+UNSERVED_WORKERS: Final = {
+    "asyncio": "core runs each async def command in a thread of the worker pool 'thread'",
+    "greenlet": "core has no greenlets; use the worker pool 'thread'",
+    "process": "core runs commands in threads; start several consumers to use several processes",
+}
+"""What to say of a worker pool that people may expect and that no plugin known here offers, sorted by name."""
 
 KNOWN_COMMANDS: Final = {
     "new-plugin": "huey-testing",

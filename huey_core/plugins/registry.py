@@ -1,4 +1,4 @@
-"""Classes by name, imported when they are asked for: the mechanism behind backends and serializers.
+"""Classes by name, imported when they are asked for: the mechanism behind backends, serializers and worker pools.
 
 A name is looked for among the classes that this process registered, which needs no scan of the installed metadata,
 and then among the entry points.

@@ -11,11 +11,12 @@ from typing import Final
 
 from huey_core.exceptions import PluginException, PluginIncompatible
 from huey_core.plugins.backends import backend_registry
-from huey_core.plugins.discovery import BACKENDS, PLUGINS, SERIALIZERS, Entry, entries
+from huey_core.plugins.discovery import BACKENDS, PLUGINS, SERIALIZERS, WORKERS, Entry, entries
 from huey_core.plugins.loading import failure
 from huey_core.plugins.manager import PluginManager
 from huey_core.plugins.selection import CHOICE, DISABLE, disabled_names, is_named, select
 from huey_core.plugins.serializers import serializer_registry
+from huey_core.plugins.workers import worker_pool_registry
 
 __all__ = ["ConsumerScript", "PluginStatus", "Status", "consumer_script", "plugin_rows"]
 
@@ -58,7 +59,7 @@ class ConsumerScript:
 
 
 def plugin_rows(load: bool = False) -> list[PluginStatus]:
-    """List every entry point of the three groups: backends, serializers, hooks.
+    """List every entry point: backends, serializers, worker pools, hooks.
 
     With ``load``, the plugins that are not blocked are imported, to see which of them are broken.
 
@@ -66,7 +67,8 @@ def plugin_rows(load: bool = False) -> list[PluginStatus]:
         ConfigurationError: ``HUEY_PLUGIN_CHOICE`` cannot be read.
     """
     rows = []
-    for found in (backend_registry.entries(), serializer_registry.entries(), entries(PLUGINS)):
+    named = (backend_registry, serializer_registry, worker_pool_registry)
+    for found in (*(registry.entries() for registry in named), entries(PLUGINS)):
         claims: defaultdict[str, list[Entry]] = defaultdict(list)
         for entry in found:
             claims[entry.name].append(entry)
@@ -102,6 +104,7 @@ def _try_to_load(entry: Entry) -> PluginException | None:
     load = {
         BACKENDS: backend_registry.load,
         SERIALIZERS: serializer_registry.load,
+        WORKERS: worker_pool_registry.load,
         PLUGINS: PluginManager(installed=False).load,
     }
     try:

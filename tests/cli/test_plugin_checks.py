@@ -13,6 +13,14 @@ HOOKS = """
     def huey_command_failed(command): pass
 """
 
+POOL = """
+    from huey_core.consumer.pools import ThreadPool
+    from huey_core.workers import PoolAbility
+
+    class KitePool(ThreadPool):
+        abilities = frozenset({PoolAbility.SURVIVE_CRASH, PoolAbility.INTERRUPT_PYTHON})
+"""
+
 
 class TestPlugins:
     def test_every_plugin_is_shown_with_where_it_comes_from(self, diagnose):
@@ -22,6 +30,15 @@ class TestPlugins:
         assert (facts["distribution"], facts["target"], facts["api"]) == ("huey-memory", "huey_memory:MemoryBackend", 1)
         assert found["serializer json"]["sentence"].startswith(f"huey-core {__version__} ")
         assert found["huey-core"]["facts"]["api"] == HUEY_PLUGIN_API
+
+    def test_the_abilities_of_a_worker_pool_are_named(self, diagnose, site):
+        site.install("huey-kite", {discovery.WORKERS: {"kite": "kite_pool:KitePool"}}, {"kite_pool": POOL})
+        discovery.scan.cache_clear()
+
+        found = diagnose()
+
+        assert found["worker pool kite"]["facts"]["abilities"] == ["interrupt_python", "survive_crash"]
+        assert found["worker pool thread"]["facts"]["abilities"] == []
 
     def test_the_hooks_of_a_plugin_are_named(self, diagnose, install):
         install(HOOKS)

@@ -13,7 +13,7 @@ from huey_core import CommandRegistry, Invoker, QueueCommand, queue_command
 from huey_core.backends.messages import Message
 from huey_core.backends.outcomes import Ack
 from huey_core.consumer import Consumer
-from huey_core.exceptions import CommandError, CommandExpired, ConfigurationError, QueueReadException
+from huey_core.exceptions import CommandError, CommandExpired, QueueReadException
 from huey_memory import ManualClock, MemoryDataStore, MemoryQueue
 
 PATIENCE = 30.0
@@ -298,11 +298,6 @@ def test_a_consumer_does_not_start_when_the_server_does_not_answer(make_invoker)
 
     with pytest.raises(QueueReadException, match="the cable is out"):
         Consumer(invoker).start()
-
-
-def test_an_unknown_worker_type_is_refused(invoker):
-    with pytest.raises(ConfigurationError, match="WORKER_TYPE"):
-        Consumer(invoker, worker_type="process")
 
 
 def test_slow_commands_are_not_claimed_ahead(invoker, run_consumer, eventually):

@@ -202,12 +202,12 @@ def test_a_worker_that_finishes_while_the_pool_is_looked_at_is_not_waited_for(in
     # With one worker and nothing prefetched, there is no room.
     consumer.pool.put([claimed(invoker, fetcher)], fetcher.runner)
 
-    def unfinished():
+    def room():
         # The worker finishes as soon as it was counted.
         fetcher.note_idle_worker()
-        return 1
+        return 0
 
-    monkeypatch.setattr(consumer.pool, "unfinished", unfinished)
+    monkeypatch.setattr(consumer.pool, "room", room)
     cycle = threading.Thread(target=fetcher._cycle, daemon=True)
 
     cycle.start()

@@ -14,6 +14,7 @@ from huey_core.consumer.retry import BackOff, Outage, Pauses
 from huey_core.consumer.served_queue import ServedQueue, measured_offset
 from huey_core.consumer.shutdown import Shutdown
 from huey_core.safe_logging import get_logger
+from huey_core.workers import PoolSettings
 
 PATIENCE = 30.0
 
@@ -26,7 +27,7 @@ def serve():
     def serve(invokers):
         queues = []
         config = ConsumerConfig(threads=2)
-        pool = ThreadPool(config.threads, on_start=lambda worker: None, on_stop=lambda worker: None, policy=POLICY)
+        pool = ThreadPool(PoolSettings(size=config.threads, on_start=lambda worker: None, on_stop=lambda worker: None))
         queues += [
             ServedQueue(invoker, config, pool, neighbours=queues, send_heartbeat=lambda: None, policy=POLICY)
             for invoker in invokers

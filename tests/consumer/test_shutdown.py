@@ -101,7 +101,8 @@ def test_what_has_ended_a_worker_is_not_given_back_and_its_delivery_counts(consu
 
     stop(consumer)
 
-    assert [record.delivery_count for record in caplog.records if "ended its worker's thread" in record.msg] == [1]
+    records = caplog.get_records("setup")
+    assert [record.delivery_count for record in records if "ended its worker" in record.msg] == [1]
     assert not consumer.queues[0].source.claim(1, 60).deliveries
     clock.advance(consumer.lease)
     [delivery] = consumer.queues[0].source.claim(1, 60).deliveries

@@ -70,7 +70,7 @@ def test_a_quiet_consumer_warns_that_it_knows_no_command(invoker, run_consumer, 
     assert caplog.messages == ["commands (0): none; is the module that defines them imported?"]
 
 
-@pytest.mark.parametrize(("threads", "words"), [(1, " 1 worker thread,"), (2, " 2 worker threads,")])
+@pytest.mark.parametrize(("threads", "words"), [(1, " 1 thread worker,"), (2, " 2 thread workers,")])
 def test_threads_are_counted(invoker, run_consumer, caplog, threads, words):
     caplog.set_level("INFO")
 

@@ -55,14 +55,14 @@ def test_hangup_starts_the_same_command_line_again_in_the_same_process(shop):
     consumer.send(signal.SIGHUP)
     consumer.await_ready(times=2)
 
-    assert len(consumer.log_lines("2 worker threads")) == 2
+    assert len(consumer.log_lines("2 thread workers")) == 2
     assert shop.call("look_around")["pid"] == consumer.pid
 
 
 def test_options_go_before_settings_and_settings_before_defaults(deploy):
     shop = deploy(HUEY_CONFIG={"THREADS": 3, "SHUTDOWN_TIMEOUT": 7})
     consumer = shop.start("--threads", "2")
-    assert consumer.log_lines("2 worker threads", "shutdown within 7 s")
+    assert consumer.log_lines("2 thread workers", "shutdown within 7 s")
 
 
 def test_a_command_that_was_enqueued_in_a_transaction_finds_its_row(shop):

@@ -86,7 +86,7 @@ def test_hangup_starts_the_consumer_again_in_the_same_process_after_what_runs_ha
     consumer.await_ready(times=2)
 
     assert result.get() == consumer.pid
-    assert len(consumer.log_lines("2 worker threads")) == 2
+    assert len(consumer.log_lines("2 thread workers")) == 2
     assert deployment.main.wait_for_file("go").get(blocking=True, timeout=60) == consumer.pid
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from huey_core.plugins.discovery import BACKENDS, PLUGINS, SERIALIZERS
+from huey_core.plugins.discovery import BACKENDS, PLUGINS, SERIALIZERS, WORKERS
 from huey_core.plugins.manager import PluginManager
 from huey_core.plugins.status import Status, consumer_script, plugin_rows
 
@@ -18,10 +18,10 @@ def row(distribution: str, load: bool = False):
 
 
 def test_every_group_is_listed(site, backend_source):
-    groups = {BACKENDS: "a:B", SERIALIZERS: "a:S", PLUGINS: "a"}
-    site.install("huey-three", {group: {"three": value} for group, value in groups.items()})
+    groups = {BACKENDS: "a:B", SERIALIZERS: "a:S", WORKERS: "a:W", PLUGINS: "a"}
+    site.install("huey-four", {group: {"four": value} for group, value in groups.items()})
 
-    assert [row.entry.group for row in plugin_rows() if row.entry.distribution == "huey-three"] == list(groups)
+    assert [row.entry.group for row in plugin_rows() if row.entry.distribution == "huey-four"] == list(groups)
 
 
 def test_listing_imports_nothing(site):
@@ -33,7 +33,8 @@ def test_listing_imports_nothing(site):
 
 
 @pytest.mark.parametrize(
-    ("group", "value"), [(BACKENDS, "fatal:Backend"), (SERIALIZERS, "fatal:Serializer"), (PLUGINS, "fatal")]
+    ("group", "value"),
+    [(BACKENDS, "fatal:Backend"), (SERIALIZERS, "fatal:Serializer"), (WORKERS, "fatal:Pool"), (PLUGINS, "fatal")],
 )
 def test_a_plugin_that_cannot_be_imported_is_broken_once_it_was_tried(site, group, value):
     site.install("huey-fatal", {group: {"fatal": value}}, {"fatal": "1 / 0"})

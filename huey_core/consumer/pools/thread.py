@@ -5,54 +5,30 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import suppress
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
-from huey_core.consumer.pools.base import Run, Runner
 from huey_core.consumer.supervision import run_supervised
+from huey_core.workers.base import PoolSettings, Run, Runner, WorkerPool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from huey_core.backends.messages import Delivery
-    from huey_core.consumer.policy import Policy
 
 __all__ = ["ThreadPool"]
 
 
-class ThreadPool:
-    """Runs deliveries in threads, each one after another.
+class ThreadPool(WorkerPool):
+    """Runs deliveries in threads, each one after another."""
 
-    Args:
-        size: How many threads there are.
-        on_start: Called in a worker's thread with the name of the worker, before the first delivery.
-        on_stop: The same after the last one.
-        policy: Says after how long a worker is restarted.
-    """
-
-    def __init__(
-        self,
-        size: int,
-        *,
-        on_start: Callable[[str], None],
-        on_stop: Callable[[str], None],
-        policy: Policy,
-    ) -> None:
-        self.size = size
+    def __init__(self, settings: PoolSettings) -> None:
+        super().__init__(settings)
         self._queue: SimpleQueue[tuple[Delivery, Runner] | None] = SimpleQueue()
         self._taken = 0
         self._taking = threading.Lock()
-        self.workers = [
-            _Worker(
-                f"worker-{number}",
-                self._queue,
-                on_start=on_start,
-                on_stop=on_stop,
-                policy=policy,
-            )
-            for number in range(1, size + 1)
-        ]
+        self.workers = [_Worker(f"worker-{number}", self._queue, settings) for number in range(1, settings.size + 1)]
 
     def start(self) -> None:
         """Start the threads."""
@@ -66,13 +42,13 @@ class ThreadPool:
         for delivery in deliveries:
             self._queue.put((delivery, runner))
 
+    def room(self) -> int:
+        """How many threads there are more than deliveries that were put in and not run to their end."""
+        return self.size - self._taken + sum(worker.finished for worker in self.workers)
+
     def waiting(self) -> int:
         """How many deliveries wait for an idle worker."""
         return self._queue.qsize()
-
-    def unfinished(self) -> int:
-        """How many deliveries were put in and not run to their end."""
-        return self._taken - sum(worker.finished for worker in self.workers)
 
     def drain(self) -> list[tuple[Delivery, Runner]]:
         """Remove and return what waits, in order."""
@@ -107,15 +83,6 @@ class ThreadPool:
             alive.join(seconds)
         return not any(worker.is_alive() for worker in self.workers)
 
-    def abandoned(self) -> list[Run]:
-        """Remove and return the deliveries whose threads have died of them."""
-        found = []
-        for worker in self.workers:
-            if (run := worker.current) is not None and not worker.is_alive():
-                worker.current = None
-                found.append(Run(*run))
-        return found
-
 
 @dataclass(eq=False, repr=False)
 class _Worker(threading.Thread):
@@ -123,10 +90,7 @@ class _Worker(threading.Thread):
 
     worker_name: str
     queue: SimpleQueue[tuple[Delivery, Runner] | None]
-    _: KW_ONLY
-    on_start: Callable[[str], None]
-    on_stop: Callable[[str], None]
-    policy: Policy
+    settings: PoolSettings
 
     def __post_init__(self) -> None:
         # A daemon, because a command that does not end must not keep the process from ending.
@@ -137,19 +101,20 @@ class _Worker(threading.Thread):
 
     def run(self) -> None:
         """Run deliveries until told to end."""
-        self.on_start(self.worker_name)
-        run_supervised(self._work, f"worker {self.worker_name!r}", self.policy.restart_after)
-        self.on_stop(self.worker_name)
+        self.settings.on_start(self.worker_name)
+        run_supervised(self._work, f"worker {self.worker_name!r}", self.settings.restart_after)
+        self.settings.on_stop(self.worker_name)
 
     def _work(self) -> None:
-        if self.current is not None:
-            # What it ran when it crashed.
-            self.current = None
-            self.finished += 1
         while (waiting := self.queue.get()) is not None:
             delivery, runner = waiting
             self.current = delivery, runner, time.monotonic()
-            runner.run(delivery)
-            self.current = None
-            self.finished += 1
-            runner.has_run()
+            try:
+                runner.run(delivery)
+            except BaseException:
+                runner.abandon(delivery)
+                raise
+            finally:
+                self.current = None
+                self.finished += 1
+                runner.has_run()

@@ -7,8 +7,8 @@ from queue import SimpleQueue
 from typing import Any
 
 from huey_core.backends.messages import Delivery
-from huey_core.consumer.policy import POLICY
 from huey_core.consumer.pools import ThreadPool, thread
+from huey_core.workers import PoolSettings
 
 PATIENCE = 30.0
 
@@ -29,7 +29,7 @@ class TakenMeanwhile(SimpleQueue):
 
 def make_pool() -> ThreadPool:
     """A pool of two workers, that are not started."""
-    return ThreadPool(2, on_start=lambda worker: None, on_stop=lambda worker: None, policy=POLICY)
+    return ThreadPool(PoolSettings(size=2, on_start=lambda worker: None, on_stop=lambda worker: None))
 
 
 def test_everything_is_drained_in_order_without_the_words_to_end():
@@ -39,7 +39,7 @@ def test_everything_is_drained_in_order_without_the_words_to_end():
     pool.stop()
 
     assert pool.drain() == [(delivery, RUNNER) for delivery in deliveries]
-    assert (pool.waiting(), pool.unfinished()) == (0, 0)
+    assert (pool.waiting(), pool.room()) == (0, pool.size)
 
 
 def test_draining_does_not_wait_for_what_a_worker_has_taken_meanwhile(monkeypatch):

@@ -1,0 +1,11 @@
+"""What an author of a worker pool implements: what runs the deliveries of a consumer.
+
+What is listed here is public; the modules of this package are not.
+"""
+
+from __future__ import annotations
+
+from huey_core.workers.abilities import PoolAbility
+from huey_core.workers.base import PoolSettings, Run, Runner, WorkerPool
+
+__all__ = ["PoolAbility", "PoolSettings", "Run", "Runner", "WorkerPool"]

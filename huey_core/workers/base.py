@@ -1,0 +1,163 @@
+"""The contract of a worker pool: what runs deliveries, as the consumer sees it, and what it is given to do so.
+
+A consumer has one pool, which several queues may share. The consumer claims, renews leases and settles; the pool
+decides where and when what it was given runs.
+
+**Threads.** :meth:`WorkerPool.put` and :meth:`WorkerPool.drain` are called by one thread for each queue, and all but
+:meth:`WorkerPool.start` at any time, by several threads at once. None of them may wait for a command to end, except
+:meth:`WorkerPool.wait`, for as long as it is told. No thread of the pool may keep the process from ending (so it is a
+daemon): a command that does not end would.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Sequence
+
+    from huey_core.backends.messages import Delivery
+    from huey_core.workers.abilities import PoolAbility
+
+__all__ = ["PoolSettings", "Run", "Runner", "WorkerPool"]
+
+
+class Runner(Protocol):
+    """What a pool does with the deliveries of one queue; the consumer gives it. Safe to use from several threads."""
+
+    def run(self, delivery: Delivery) -> None:
+        """Run a delivery in the calling thread, and hand its outcome on.
+
+        What a command raises is its outcome, and is not raised here. If something is raised all the same, the pool
+        abandons the delivery, and goes on.
+        """
+
+    async def run_async(self, delivery: Delivery) -> None:
+        """The same in an event loop, which is free for others while the command runs."""
+
+    def has_run(self) -> None:
+        """To be called when a run has ended and :meth:`WorkerPool.room` counts it no more, however it has ended."""
+
+    def release(self, delivery: Delivery) -> None:
+        """Give back a delivery that has not run to its end; it comes back at once, and is not counted."""
+
+    def abandon(self, delivery: Delivery) -> None:
+        """To be called, before :meth:`has_run`, for a delivery that has ended what ran it.
+
+        It comes back when its lease ends, and is counted, so that a command that kills its worker each time becomes a
+        dead letter.
+        """
+
+
+class Run(NamedTuple):
+    """A delivery that runs.
+
+    Attributes:
+        delivery: The delivery.
+        runner: What runs it.
+        started: When it started, on the monotonic clock.
+    """
+
+    delivery: Delivery
+    runner: Runner
+    started: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolSettings:
+    """What a consumer gives the pool that it makes.
+
+    Attributes:
+        size: How many deliveries to run at once.
+        on_start: To be called with the name of each worker, in its thread, before its first delivery. It raises
+            nothing.
+        on_stop: The same after its last one.
+        restart_after: Seconds after which a worker that has failed is to begin again.
+    """
+
+    size: int
+    on_start: Callable[[str], None]
+    on_stop: Callable[[str], None]
+    restart_after: float = 1.0
+
+
+class WorkerPool(ABC):
+    """Runs deliveries, several at once, of one queue or of several that share it.
+
+    Args:
+        settings: What the consumer says.
+
+    Attributes:
+        abilities: What it promises beyond running deliveries.
+        size: How many it runs at once.
+    """
+
+    abilities: ClassVar[frozenset[PoolAbility]] = frozenset()
+
+    def __init__(self, settings: PoolSettings) -> None:
+        self.size = settings.size
+
+    @abstractmethod
+    def start(self) -> None:
+        """Begin to run what is put in. Called once.
+
+        Raises:
+            RuntimeError: A worker cannot be started. :meth:`stop` follows, as it may without :meth:`start`.
+        """
+
+    @abstractmethod
+    def put(self, deliveries: Sequence[Delivery], runner: Runner) -> None:
+        """Take deliveries, to be begun in this order when a worker is idle. There may be more than there is room."""
+
+    @abstractmethod
+    def room(self) -> int:
+        """How many more deliveries it would run at once.
+
+        That is its size less the deliveries that it was given and has neither run to their end nor given back: below
+        zero by those that wait.
+        """
+
+    @abstractmethod
+    def waiting(self) -> int:
+        """How many deliveries have not begun."""
+
+    @abstractmethod
+    def drain(self) -> list[tuple[Delivery, Runner]]:
+        """Give back what has not begun, in order: it is run no more. The caller releases it."""
+
+    @abstractmethod
+    def running(self) -> list[Run]:
+        """What runs now."""
+
+    @abstractmethod
+    def has_worker(self, thread: threading.Thread) -> bool:
+        """Whether a thread is one of the pool's, which :meth:`wait` waits for."""
+
+    def cancel(self, run: Run, error: type[BaseException]) -> bool:
+        """Have a run end soon, as far as the pool is able to; nothing else may be hit.
+
+        Args:
+            run: One of :meth:`running`, which may have ended meanwhile.
+            error: What is to be raised in the command, where it can be.
+
+        Returns:
+            Whether the run will end of it; ``False`` without an ability that says so, or when it has ended.
+        """
+        return False
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Have each worker end when it has run what it runs, and what is put in already. May be called twice."""
+
+    @abstractmethod
+    def wait(self, seconds: float) -> bool:
+        """Wait for workers to end, for so long at the most, and return whether all have ended.
+
+        It may return ``False`` earlier.
+        """
+
+    def kill(self) -> None:
+        """End at once what still runs, as far as the pool is able to: the time is up, and all of it was given back."""
