@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, assert_never
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from redis.exceptions import ConnectionError as BrokenConnection
 
 from huey_core.backends import (
     DEFAULT_MAX_DELIVERIES,
-    Ack,
-    Bury,
     Capability,
     Claim,
     Counts,
@@ -18,42 +16,34 @@ from huey_core.backends import (
     LeasedQueue,
     Message,
     Outcome,
-    Release,
     Reported,
-    ResultWrite,
-    Retry,
     State,
     StoredMessage,
     Written,
 )
-from huey_core.exceptions import ConfigurationError, MessageTooLarge, Unsupported
+from huey_core.exceptions import ConfigurationError, MessageTooLarge
 from huey_core.secret import with_secrets_hidden
 from huey_redis import scripts
-from huey_redis.connection import Argument, Connections
+from huey_redis.connection import Connections
 from huey_redis.data_store import RedisDataStore
-from huey_redis.durations import FOR_EVER, milliseconds, time_to_live
-from huey_redis.inspection import attempt_of, describe_death, stored_message
+from huey_redis.durations import milliseconds
+from huey_redis.inspection import attempt_of, stored_message
 from huey_redis.keys import QUEUE_PARTS, queue_keys
+from huey_redis.portions import PORTION, portions
 from huey_redis.settings import Settings
+from huey_redis.settling import Settling, message_arguments, outcome_size
 from huey_redis.waiting import Bell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from huey_core.backends import BaseDataStore
+    from huey_redis.connection import Argument
 
 __all__ = ["MAX_MESSAGE_SIZE", "RedisQueue"]
 
-T = TypeVar("T")
-
 MAX_MESSAGE_SIZE: Final = 512 * 2**20
 """The largest string of a Redis server with its default settings, in bytes."""
-
-PORTION: Final = 100
-"""The most messages that one script call works on."""
-
-PORTION_BYTES: Final = 4 * 2**20
-"""The bytes of messages after which a script call takes no more of them."""
 
 CLAIM_LIMIT: Final = 1000
 """The most messages that one claim takes."""
@@ -114,6 +104,7 @@ class RedisQueue(LeasedQueue):
         self._paused_key = named["paused"]
         self._unreported_key = named["unreported"]
         self._flushed_keys = tuple(key for key in self._keys if key != self._paused_key)
+        self._settling = Settling(self._keys, self.settles_into, self._check_size)
         self._bell = Bell(self._connections, named["bell"])
 
     def write_many(self, messages: Sequence[Message]) -> list[Written]:
@@ -133,8 +124,8 @@ class RedisQueue(LeasedQueue):
         if len(messages) == 1 and messages[0].eta is None and messages[0].unique_key is None:
             return [self._write_plain(messages[0])]
         calls = [
-            (self._keys, [argument for message in portion for argument in _message_arguments(message)])
-            for portion in _portions(messages, lambda message: len(message.data))
+            (self._keys, [argument for message in portion for argument in message_arguments(message)])
+            for portion in portions(messages, lambda message: len(message.data))
         ]
         found = [
             (live.decode(), repeated)
@@ -163,7 +154,7 @@ class RedisQueue(LeasedQueue):
 
     def report_done(self, reports: Sequence[Reported]) -> None:
         """Take dead letters off the list of those to be reported."""
-        for portion in _portions([report.message_id for report in reports]):
+        for portion in portions([report.message_id for report in reports]):
             self._connections.call(b"ZREM", self._unreported_key, *portion)
 
     def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
@@ -174,13 +165,13 @@ class RedisQueue(LeasedQueue):
             Unsupported: A result is for a store on another server or database; nothing was settled.
             MessageTooLarge: A retry or a follow-up is larger than :attr:`max_message_size`; nothing was settled.
         """
-        calls = [self._settle_call(portion) for portion in _portions(outcomes, _outcome_size)]
+        calls = [self._settling.call(portion) for portion in portions(outcomes, outcome_size)]
         return [bool(effect) for reply in self._connections.run_many(scripts.SETTLE, calls) for effect in reply]
 
     def extend(self, deliveries: Sequence[Delivery], lease: float) -> list[bool]:
         """Renew leases to last ``lease`` seconds from now."""
         calls: list[tuple[tuple[bytes, ...], list[Argument]]] = []
-        for portion in _portions(deliveries):
+        for portion in portions(deliveries):
             ids = (delivery.message_id for delivery in portion)
             receipts = (delivery.receipt for delivery in portion)
             calls.append((self._keys, [milliseconds(lease), len(portion), *ids, *receipts]))
@@ -204,7 +195,7 @@ class RedisQueue(LeasedQueue):
 
     def find(self, message_ids: Sequence[str]) -> list[StoredMessage]:
         """Return those of the messages that are live or dead, in the order asked for."""
-        calls = [(self._keys, portion) for portion in _portions(message_ids)]
+        calls = [(self._keys, portion) for portion in portions(message_ids)]
         return [stored_message(row) for rows in self._connections.run_many(scripts.FIND, calls) for row in rows]
 
     def requeue(self, message_ids: Iterable[str]) -> list[str]:
@@ -270,84 +261,6 @@ class RedisQueue(LeasedQueue):
         claim = Claim(deliveries, [message_id.decode() for message_id in reply[1]])
         return claim, reply[0] / 1000 if reply[0] >= 0 else LONGEST_WAIT
 
-    def _settle_call(self, outcomes: Sequence[Outcome]) -> tuple[list[bytes], list[Argument]]:
-        keys = list(self._keys)
-        operations: list[Argument] = []
-        details: list[Argument] = []
-        for outcome in outcomes:
-            match outcome:
-                case Ack():
-                    operations.append(b"ack")
-                    details += self._result_arguments(outcome.result, keys)
-                    details.append(len(outcome.follow_ups))
-                    for message in outcome.follow_ups:
-                        self._check_size(message.data)
-                        details += _message_arguments(message)
-                case Retry():
-                    self._check_size(outcome.data)
-                    operations.append(b"retry")
-                    details += (outcome.data, max(milliseconds(outcome.delay), 0), int(outcome.keep_attempts))
-                case Release():
-                    operations.append(b"release")
-                case Bury():
-                    operations.append(b"bury")
-                    details.append(describe_death(outcome.reason, outcome.detail))
-                    details += self._result_arguments(outcome.result, keys)
-                case _:
-                    assert_never(outcome)
-        ids = [outcome.delivery.message_id for outcome in outcomes]
-        receipts = [outcome.delivery.receipt for outcome in outcomes]
-        return keys, [len(outcomes), *operations, *ids, *receipts, *details]
-
-    def _result_arguments(self, result: ResultWrite | None, keys: list[bytes]) -> tuple[Argument, ...]:
-        """Return what ``put`` in ``settle.lua`` takes, and add the result's key to those of the script."""
-        if result is None:
-            return (0, b"", FOR_EVER)
-        if not isinstance(result.store, RedisDataStore) or not self.settles_into(result.store):
-            raise Unsupported(f"huey-redis cannot write a result into {result.store!r} together with an outcome")
-        keys.append(result.store.server_key(result.key))
-        return (len(keys) - len(self._keys), result.value, time_to_live(result.ttl))
-
     def _run_on_ids(self, script: scripts.Script, message_ids: Iterable[str]) -> list[str]:
-        calls = [(self._keys, portion) for portion in _portions(list(message_ids))]
+        calls = [(self._keys, portion) for portion in portions(list(message_ids))]
         return [message_id.decode() for ids in self._connections.run_many(script, calls) for message_id in ids]
-
-
-def _message_arguments(message: Message) -> tuple[Argument, ...]:
-    """Return what ``write`` in ``prelude.lua`` takes."""
-    claim, claim_for = "", ""
-    if message.unique_key is not None and message.unique_for is None:
-        claim = "u" + message.unique_key
-    elif message.unique_key is not None and message.unique_for is not None:
-        claim, claim_for = "t" + message.unique_key, str(milliseconds(message.unique_for))
-    due = 0 if message.eta is None else milliseconds(message.eta)
-    return (message.message_id, message.data, message.priority, due, claim, claim_for)
-
-
-def _outcome_size(outcome: Outcome) -> int:
-    size = len(outcome.result.value) if outcome.result else 0
-    match outcome:
-        case Ack(follow_ups=follow_ups):
-            return size + sum(max(len(message.data), PORTION_BYTES // PORTION) for message in follow_ups)
-        case Retry(data=data):
-            return size + len(data)
-        case Bury(detail=detail):
-            return size + len(detail)
-        case Release():
-            return size
-        case _:
-            assert_never(outcome)
-
-
-def _portions(items: Sequence[T], size: Callable[[T], int] = lambda _: 0) -> Iterator[list[T]]:
-    """Divide items among script calls, so that none of them keeps the server busy for long."""
-    portion: list[T] = []
-    total = 0
-    for item in items:
-        portion.append(item)
-        total += size(item)
-        if len(portion) == PORTION or total >= PORTION_BYTES:
-            yield portion
-            portion, total = [], 0
-    if portion:
-        yield portion

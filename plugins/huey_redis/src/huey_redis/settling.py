@@ -1,0 +1,111 @@
+"""Outcomes as ``lua/settle.lua`` takes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+from huey_core.backends import Ack, Bury, Release, Retry
+from huey_core.exceptions import Unsupported
+from huey_redis.data_store import RedisDataStore
+from huey_redis.durations import FOR_EVER, milliseconds, time_to_live
+from huey_redis.inspection import describe_death
+from huey_redis.portions import PORTION, PORTION_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from huey_core.backends import BaseDataStore, Message, Outcome, ResultWrite
+    from huey_redis.connection import Argument
+
+__all__ = ["Settling", "message_arguments", "outcome_size"]
+
+
+class Settling:
+    """Writes down what one queue's outcomes are.
+
+    Args:
+        keys: The keys of the queue.
+        settles_into: Whether a store's values can be written together with an outcome.
+        check_size: Raises when a message is too large.
+    """
+
+    def __init__(
+        self,
+        keys: tuple[bytes, ...],
+        settles_into: Callable[[BaseDataStore], bool],
+        check_size: Callable[[bytes], None],
+    ) -> None:
+        self._keys = keys
+        self._settles_into = settles_into
+        self._check_size = check_size
+
+    def call(self, outcomes: Sequence[Outcome]) -> tuple[list[bytes], list[Argument]]:
+        """Return the keys and the arguments of one call.
+
+        Raises:
+            Unsupported: A result is for a store of which ``settles_into`` says no.
+            MessageTooLarge: New bytes or a message that follows are too large.
+        """
+        keys = list(self._keys)
+        operations: list[Argument] = []
+        details: list[Argument] = []
+        for outcome in outcomes:
+            match outcome:
+                case Ack():
+                    operations.append(b"ack")
+                    details += self._result_arguments(outcome.result, keys)
+                    details.append(len(outcome.follow_ups))
+                    for message in outcome.follow_ups:
+                        self._check_size(message.data)
+                        details += message_arguments(message)
+                case Retry():
+                    self._check_size(outcome.data)
+                    operations.append(b"retry")
+                    details += (outcome.data, max(milliseconds(outcome.delay), 0), int(outcome.keep_attempts))
+                case Release():
+                    operations.append(b"release")
+                case Bury():
+                    operations.append(b"bury")
+                    details.append(describe_death(outcome.reason, outcome.detail))
+                    details += self._result_arguments(outcome.result, keys)
+                case _:
+                    assert_never(outcome)
+        ids = [outcome.delivery.message_id for outcome in outcomes]
+        receipts = [outcome.delivery.receipt for outcome in outcomes]
+        return keys, [len(outcomes), *operations, *ids, *receipts, *details]
+
+    def _result_arguments(self, result: ResultWrite | None, keys: list[bytes]) -> tuple[Argument, ...]:
+        """Return what ``put_result`` in ``settle.lua`` takes, and add the result's key to those of the script."""
+        if result is None:
+            return (0, b"", FOR_EVER)
+        if not isinstance(result.store, RedisDataStore) or not self._settles_into(result.store):
+            raise Unsupported(f"huey-redis cannot write a result into {result.store!r} together with an outcome")
+        keys.append(result.store.server_key(result.key))
+        return (len(keys) - len(self._keys), result.value, time_to_live(result.ttl))
+
+
+def message_arguments(message: Message) -> tuple[Argument, ...]:
+    """Return what ``write`` in ``prelude.lua`` takes."""
+    claim, claim_for = "", ""
+    if message.unique_key is not None and message.unique_for is None:
+        claim = "u" + message.unique_key
+    elif message.unique_key is not None and message.unique_for is not None:
+        claim, claim_for = "t" + message.unique_key, str(milliseconds(message.unique_for))
+    due = 0 if message.eta is None else milliseconds(message.eta)
+    return (message.message_id, message.data, message.priority, due, claim, claim_for)
+
+
+def outcome_size(outcome: Outcome) -> int:
+    """The bytes of an outcome, by which it counts among others of one script call."""
+    size = len(outcome.result.value) if outcome.result else 0
+    match outcome:
+        case Ack(follow_ups=follow_ups):
+            return size + sum(max(len(message.data), PORTION_BYTES // PORTION) for message in follow_ups)
+        case Retry(data=data):
+            return size + len(data)
+        case Bury(detail=detail):
+            return size + len(detail)
+        case Release():
+            return size
+        case _:
+            assert_never(outcome)
