@@ -11,7 +11,7 @@ from redis.exceptions import TimeoutError as RedisTimeout
 
 from huey_core.backends.deadline import time_limit
 from huey_core.backends.messages import Message, State
-from huey_core.backends.outcomes import Ack, Bury, Release, ResultWrite, Retry
+from huey_core.backends.outcomes import Ack, Bury, Release, Reported, ResultWrite, Retry
 from huey_redis import RedisDataStore, RedisQueue
 from huey_redis.connection import Connections, Link
 from huey_redis.settings import Settings
@@ -264,3 +264,16 @@ def test_messages_whose_ranks_are_lost_are_shown_and_requeued(forgetful):
 
 def test_a_dead_letter_that_a_killed_consumer_did_not_report_is_reported_by_another(server):
     check_that_another_consumer_reports(server.url(queue="killed-reporter", max_deliveries="1"))
+
+
+def test_a_full_server_lets_what_follows_a_dead_letter_be_written(new_server, eventually):
+    server = new_server()
+    queue = RedisQueue("q", max_deliveries=1, **at(server.port))
+    queue.write(b"killer", message_id="killer")
+    queue.claim(1, 0.001)
+    eventually(lambda: queue.claim(1, 0.001).buried)
+    Connections(Settings(**at(server.port))).call("CONFIG", "SET", "maxmemory", "100kb")
+
+    queue.report_done([Reported("killer", (Message(b"follows"),))])
+
+    assert [message.data for message in queue.peek(State.READY)] == [b"follows"]

@@ -31,7 +31,7 @@ from huey_redis.inspection import attempt_of, stored_message
 from huey_redis.keys import QUEUE_PARTS, queue_keys
 from huey_redis.portions import PORTION, portions
 from huey_redis.settings import Settings
-from huey_redis.settling import Settling, message_arguments, outcome_size
+from huey_redis.settling import Settling, message_arguments, outcome_size, report_size
 from huey_redis.waiting import Bell
 
 if TYPE_CHECKING:
@@ -102,7 +102,6 @@ class RedisQueue(LeasedQueue):
         named = dict(zip(QUEUE_PARTS, self._keys, strict=True))
         self._plain_keys = (named["msg"], named["ready"], named["seq"], named["bell"])
         self._paused_key = named["paused"]
-        self._unreported_key = named["unreported"]
         self._flushed_keys = tuple(key for key in self._keys if key != self._paused_key)
         self._settling = Settling(self._keys, self.settles_into, self._check_size)
         self._bell = Bell(self._connections, named["bell"])
@@ -153,9 +152,9 @@ class RedisQueue(LeasedQueue):
                 return self._claim_now(limit, lease)[0]
 
     def report_done(self, reports: Sequence[Reported]) -> None:
-        """Take dead letters off the list of those to be reported."""
-        for portion in portions([report.message_id for report in reports]):
-            self._connections.call(b"ZREM", self._unreported_key, *portion)
+        """Take dead letters off the list of those to be reported, and write what follows them, up to 100 a step."""
+        calls = [self._settling.report_call(portion) for portion in portions(reports, report_size)]
+        self._connections.run_many(scripts.REPORT, calls)
 
     def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
         """End deliveries, up to 100 in one script call.

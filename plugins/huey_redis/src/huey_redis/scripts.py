@@ -24,6 +24,7 @@ __all__ = [
     "INCREMENT",
     "PEEK",
     "REPLACE",
+    "REPORT",
     "REQUEUE",
     "RESUME",
     "SETTLE",
@@ -53,7 +54,8 @@ def _read(*names: str) -> Script:
 WRITE_PLAIN: Final = _read("write_plain")
 WRITE: Final = _read("prelude", "write")
 CLAIM: Final = _read("prelude", "claim")
-SETTLE: Final = _read("prelude", "put", "settle")
+SETTLE: Final = _read("prelude", "put", "follow", "settle")
+REPORT: Final = _read("prelude", "follow", "report")
 EXTEND: Final = _read("prelude", "extend")
 COUNTS: Final = _read("prelude", "counts")
 PEEK: Final = _read("prelude", "peek")

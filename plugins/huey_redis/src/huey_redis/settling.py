@@ -1,4 +1,4 @@
-"""Outcomes as ``lua/settle.lua`` takes them."""
+"""Outcomes as ``lua/settle.lua`` takes them, and reports of dead letters as ``lua/report.lua`` does."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from huey_redis.portions import PORTION, PORTION_BYTES
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from huey_core.backends import BaseDataStore, Message, Outcome, ResultWrite
+    from huey_core.backends import BaseDataStore, Message, Outcome, Reported, ResultWrite
     from huey_redis.connection import Argument
 
-__all__ = ["Settling", "message_arguments", "outcome_size"]
+__all__ = ["Settling", "message_arguments", "outcome_size", "report_size"]
 
 
 class Settling:
@@ -54,25 +54,41 @@ class Settling:
                 case Ack():
                     operations.append(b"ack")
                     details += self._result_arguments(outcome.result, keys)
-                    details.append(len(outcome.follow_ups))
-                    for message in outcome.follow_ups:
-                        self._check_size(message.data)
-                        details += message_arguments(message)
+                    self._add_follow_ups(outcome.follow_ups, details)
                 case Retry():
                     self._check_size(outcome.data)
                     operations.append(b"retry")
                     details += (outcome.data, max(milliseconds(outcome.delay), 0), int(outcome.keep_attempts))
+                case Release(delay=delay) if delay > 0:
+                    operations.append(b"postpone")
+                    details.append(milliseconds(delay))
                 case Release():
                     operations.append(b"release")
                 case Bury():
                     operations.append(b"bury")
                     details.append(describe_death(outcome.reason, outcome.detail))
                     details += self._result_arguments(outcome.result, keys)
+                    self._add_follow_ups(outcome.follow_ups, details)
                 case _:
                     assert_never(outcome)
         ids = [outcome.delivery.message_id for outcome in outcomes]
         receipts = [outcome.delivery.receipt for outcome in outcomes]
         return keys, [len(outcomes), *operations, *ids, *receipts, *details]
+
+    def report_call(self, reports: Sequence[Reported]) -> tuple[Sequence[bytes], list[Argument]]:
+        """Return the keys and the arguments of one call; see :meth:`call`."""
+        arguments: list[Argument] = []
+        for report in reports:
+            arguments.append(report.message_id)
+            self._add_follow_ups(report.follow_ups, arguments)
+        return self._keys, arguments
+
+    def _add_follow_ups(self, messages: Sequence[Message], arguments: list[Argument]) -> None:
+        """Add what ``follow`` in ``follow.lua`` takes."""
+        arguments.append(len(messages))
+        for message in messages:
+            self._check_size(message.data)
+            arguments += message_arguments(message)
 
     def _result_arguments(self, result: ResultWrite | None, keys: list[bytes]) -> tuple[Argument, ...]:
         """Return what ``put_result`` in ``settle.lua`` takes, and add the result's key to those of the script."""
@@ -100,12 +116,21 @@ def outcome_size(outcome: Outcome) -> int:
     size = len(outcome.result.value) if outcome.result else 0
     match outcome:
         case Ack(follow_ups=follow_ups):
-            return size + sum(max(len(message.data), PORTION_BYTES // PORTION) for message in follow_ups)
+            return size + _size_of_follow_ups(follow_ups)
         case Retry(data=data):
             return size + len(data)
-        case Bury(detail=detail):
-            return size + len(detail)
+        case Bury(detail=detail, follow_ups=follow_ups):
+            return size + len(detail) + _size_of_follow_ups(follow_ups)
         case Release():
             return size
         case _:
             assert_never(outcome)
+
+
+def report_size(report: Reported) -> int:
+    """The bytes of a report; see :func:`outcome_size`."""
+    return _size_of_follow_ups(report.follow_ups)
+
+
+def _size_of_follow_ups(messages: Sequence[Message]) -> int:
+    return sum(max(len(message.data), PORTION_BYTES // PORTION) for message in messages)

@@ -1,8 +1,9 @@
 -- KEYS 15 and on: the keys of results. ARGV: n; then n ops, n ids, n receipts; then what each op takes, in order:
---   ack:     result (see put_result), number of follow-ups, six for each as in write.lua
---   retry:   data, delay (ms), 1 to keep the number of attempts
---   release: nothing
---   bury:    why (JSON), result
+--   ack:      result (see put_result), what follows (see follow.lua)
+--   retry:    data, delay (ms), 1 to keep the number of attempts
+--   release:  nothing
+--   postpone: delay (ms)
+--   bury:     why (JSON), result, what follows
 -- Returns n times 1, or 0 for a receipt that is stale.
 local n = tonumber(ARGV[1])
 local at = now()
@@ -37,11 +38,7 @@ if #acked > 0 then
   end
 end
 
-local cursor = 3 * n + 1
-local function take(count)
-  cursor = cursor + count
-  return unpack(ARGV, cursor - count + 1, cursor)
-end
+cursor = 3 * n + 1
 
 -- A result is the index of its key among the results (0: none), the value and the time to live as in put.lua.
 local function put_result(index, value, ttl)
@@ -58,13 +55,7 @@ for i = 1, n do
     if effective then
       put_result(index, value, ttl)
     end
-    for _ = 1, follow_ups do
-      if effective then
-        write(at, take(6))
-      else
-        take(6)
-      end
-    end
+    follow(at, effective, follow_ups)
   elseif op == 'retry' then
     local data, delay, keep = take(3)
     if effective then
@@ -85,13 +76,21 @@ for i = 1, n do
       redis.call('ZADD', READY, rank, id)
       ring()
     end
+  elseif op == 'postpone' then
+    local delay = take(1)
+    if effective then
+      local attempt, rank = parse(receipt)
+      redis.call('HSET', RUN, id, idle(attempt - 1, rank))
+      schedule(id, at + delay)
+    end
   else
-    local why, index, value, ttl = take(4)
+    local why, index, value, ttl, follow_ups = take(5)
     if effective then
       local attempt, rank = parse(receipt)
       bury(at, id, attempt, rank, why)
       put_result(index, value, ttl)
     end
+    follow(at, effective, follow_ups)
   end
 end
 return effects
