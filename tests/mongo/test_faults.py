@@ -12,9 +12,9 @@ from pymongo.errors import AutoReconnect, PyMongoError, ServerSelectionTimeoutEr
 
 from huey_core.backends.base import EmptyData
 from huey_core.backends.messages import Counts, Message, State
-from huey_core.backends.outcomes import Ack, Bury, ResultWrite, Retry
+from huey_core.backends.outcomes import Ack, Bury, Reported, ResultWrite, Retry
 from huey_core.exceptions import MessageTooLarge
-from huey_mongo import settling
+from huey_mongo import outbox, reporting, settling
 from huey_mongo.documents import MAX_MESSAGE_SIZE
 from killed_reporter import check_that_another_consumer_reports
 
@@ -74,8 +74,8 @@ class TestOutbox:
 
     @pytest.fixture
     def killed_after_settling(self, monkeypatch):
-        monkeypatch.setattr(settling, "dispatch", lambda *_: None)
-        monkeypatch.setattr(settling, "PATIENCE", 0.05)
+        monkeypatch.setattr(settling, "dispatch_or_leave", lambda *_: None)
+        monkeypatch.setattr(outbox, "PATIENCE", 0.05)
 
     @pytest.mark.usefixtures("killed_after_settling")
     def test_follow_ups_and_results_are_written_by_the_next_claim(self, queue, store, eventually):
@@ -97,13 +97,52 @@ class TestOutbox:
         assert [(each.message_id, each.state) for each in queue.peek(State.DEAD)] == [(message_id, State.DEAD)]
         assert queue.requeue([message_id]) == [message_id]
 
+    @pytest.mark.usefixtures("killed_after_settling")
+    def test_the_follow_ups_of_a_burial_are_written_and_the_letter_stays(self, queue, eventually):
+        queue.write(b"x", message_id="a")
+        (delivery,) = queue.claim(1, MINUTE).deliveries
+        assert queue.settle([Bury(delivery, "bad", follow_ups=(Message(b"next", "b"),))]) == [True]
+        claimed = []
+        eventually(lambda: claimed.extend(queue.claim(1, MINUTE).deliveries) or claimed)
+        assert [each.data for each in claimed] == [b"next"]
+        assert [each.message_id for each in queue.peek(State.DEAD)] == ["a"]
+
+    @pytest.mark.usefixtures("killed_after_settling")
+    @pytest.mark.parametrize(("change", "left"), [("requeue", [b"x", b"next"]), ("delete", [b"next"])])
+    def test_the_follow_ups_of_a_dead_letter_are_written_before_it_is_changed(self, queue, eventually, change, left):
+        queue.write(b"x", message_id="a")
+        (delivery,) = queue.claim(1, MINUTE).deliveries
+        queue.settle([Bury(delivery, "bad", follow_ups=(Message(b"next", "b"),))])
+        assert getattr(queue, change)(["a"]) == ["a"]
+        ends = queue.now() + 0.1
+        eventually(lambda: queue.now() > ends, "the time at which the outbox would have been due")
+        assert [each.data for each in queue.claim(3, MINUTE).deliveries] == left
+
+    def test_the_follow_ups_of_a_report_are_written_by_the_next_claim(
+        self, new_backend, server, monkeypatch, eventually
+    ):
+        queue = new_backend(server.url(max_deliveries="1")).queue("killed after a report")
+        queue.flush()
+        queue.write(b"x", message_id="a")
+        queue.claim(1, 0.001)
+        named = []
+        eventually(lambda: named.extend(queue.claim(1, MINUTE).buried) or named)
+        with monkeypatch.context() as killed:
+            killed.setattr(reporting, "dispatch_or_leave", lambda *_: None)
+            killed.setattr(outbox, "PATIENCE", 0.05)
+            queue.report_done([Reported("a", (Message(b"next", "b"),))])
+        claimed = []
+        eventually(lambda: claimed.extend(queue.claim(1, MINUTE).deliveries) or claimed)
+        assert [each.data for each in claimed] == [b"next"]
+        assert queue.counts().dead == 1
+
     def test_a_connection_lost_after_settling_is_no_failure_of_the_settlement(self, queue, monkeypatch):
         def lost(*_):
             raise AutoReconnect("a test of a lost connection")
 
         queue.write(b"x")
         (delivery,) = queue.claim(1, MINUTE).deliveries
-        monkeypatch.setattr(settling, "dispatch", lost)
+        monkeypatch.setattr(outbox, "dispatch", lost)
         assert queue.settle([Ack(delivery, follow_ups=(Message(b"next"),))]) == [True]
 
     def test_nothing_is_left_of_an_outbox(self, queue, store, backend):

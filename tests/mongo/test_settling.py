@@ -7,7 +7,7 @@ import pytest
 from huey_core.backends.base import EmptyData
 from huey_core.backends.messages import Counts, Message
 from huey_core.backends.outcomes import Ack, Bury, ResultWrite
-from huey_mongo import settling
+from huey_mongo import outbox, settling
 
 MINUTE = 60.0
 
@@ -71,8 +71,8 @@ class TestDeletion:
                 found = list(look(*asked))
                 monkeypatch.undo()
                 with monkeypatch.context() as killed:
-                    killed.setattr(settling, "dispatch", lambda *_: None)
-                    killed.setattr(settling, "PATIENCE", 0.05)
+                    killed.setattr(settling, "dispatch_or_leave", lambda *_: None)
+                    killed.setattr(outbox, "PATIENCE", 0.05)
                     assert queue.settle([outcome]) == [True]
                 return iter(found)
 

@@ -11,6 +11,7 @@ from pymongo.errors import BulkWriteError
 from huey_core.backends import Counts, State, StoredMessage
 from huey_mongo.documents import DONE, PAUSED, PAUSED_AT, Document, pause_id, stored_message
 from huey_mongo.indexes import DUPLICATE_KEY
+from huey_mongo.outbox import HAS_NONE, dispatch
 from huey_mongo.writing import free_ended_keys
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class Inspection:
         """Make dead or scheduled messages ready, at the head of their priority."""
         fields = {"id": 1, "rank": 1, "key": 1, "state": 1}
         candidates = [each for each in self._by_id(message_ids, fields) if each["state"] in WAITING]
+        self._dispatch_outboxes(candidates)
         requeued, taken = self._make_ready(candidates)
         if taken:
             free_ended_keys(self._cluster.collection, self._queue, [document["key"] for document in taken])
@@ -91,16 +93,10 @@ class Inspection:
 
     def delete(self, message_ids: Sequence[str]) -> list[str]:
         """Forget messages in whatever state; a unique key that was taken for a time stays taken."""
-        found = {each["_id"]: each["id"] for each in self._by_id(message_ids, {"id": 1})}
-        deleted = self._forget(found) if found else set()
+        found = list(self._by_id(message_ids, {"id": 1, "state": 1}))
+        self._dispatch_outboxes(found)
+        deleted = self._forget({each["_id"]: each["id"] for each in found}) if found else set()
         return [message_id for message_id in dict.fromkeys(message_ids) if message_id in deleted]
-
-    def report_done(self, message_ids: Sequence[str]) -> None:
-        """Let no claim name these dead letters any more."""
-        for start in range(0, len(message_ids), PORTION):
-            portion = list(message_ids[start : start + PORTION])
-            reported = {**self._mine, "id": {"$in": portion}, "unreported": {"$exists": True}}
-            self._cluster.collection.update_many(reported, {"$unset": {"at": "", "unreported": ""}})
 
     def flush(self) -> None:
         """Remove every message, and every unique key. A pause stays."""
@@ -134,6 +130,12 @@ class Inspection:
             portion = list(message_ids[start : start + PORTION])
             yield from self._cluster.collection.find({**self._mine, "id": {"$in": portion}}, projection)
 
+    def _dispatch_outboxes(self, found: Sequence[Document]) -> None:
+        """Write what follows dead letters, before they are something else, or gone."""
+        dead = [document["_id"] for document in found if document["state"] == State.DEAD]
+        if dead:
+            dispatch(self._cluster, self._queue, dead)
+
     def _forget(self, found: Mapping[ObjectId, str]) -> set[str]:
         """Forget messages, and return the ids of those that were messages until then, and not settled meanwhile.
 
@@ -141,9 +143,9 @@ class Inspection:
             found: The ids of the messages by the ``_id`` of their documents.
         """
         collection, mark = self._cluster.collection, ObjectId()
-        # What was acked has no id any more: it is a result, or has follow-ups to be written. Nor is a dead letter's
-        # result, which is still to be stored for some seconds, thrown away with it.
-        still = {"id": {"$exists": True}, "outcome": {"$exists": False}}
+        # What was acked has no id any more: it is a result, or has follow-ups to be written. Nor is what follows a
+        # message that was buried a moment ago thrown away with it.
+        still = {"id": {"$exists": True}, **HAS_NONE}
         changes: list[Document] = [
             {
                 "$set": {
@@ -169,8 +171,8 @@ class Inspection:
         if not documents:
             return set(), []
         mark = ObjectId()
-        # A dead letter whose result is still to be stored is left alone, for the few seconds that takes.
-        still = {"state": {"$in": list(WAITING)}, "outcome": {"$exists": False}}
+        # What was buried a moment ago, and has an outbox, is left alone until that is dispatched.
+        still = {"state": {"$in": list(WAITING)}, **HAS_NONE}
         changes = [UpdateOne({"_id": each["_id"], **still}, _readiness(each, mark)) for each in documents]
         try:
             result = self._cluster.collection.bulk_write(changes, ordered=False)

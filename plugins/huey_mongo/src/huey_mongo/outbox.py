@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from bson import Int64
 from pymongo import DeleteOne, ReplaceOne, UpdateOne
 from pymongo.errors import BulkWriteError, ConnectionFailure, InvalidOperation, PyMongoError, WriteConcernError
 
@@ -23,20 +24,46 @@ if TYPE_CHECKING:
 
     from pymongo.collection import Collection
 
+    from huey_core.backends import Message
     from huey_mongo.cluster import Cluster
     from huey_mongo.documents import Document
 
-__all__ = ["PATIENCE", "clear", "dispatch", "put"]
+__all__ = ["HAS_NONE", "PATIENCE", "clear", "dispatch", "dispatch_or_leave", "due_outbox", "put", "size_of"]
 
 logger = get_logger(__name__)
 
 PATIENCE: Final = 10.0
 """Seconds after which another consumer takes care of an outbox."""
 
+FOLLOW_UP_OVERHEAD: Final = 1024
+"""Bytes that a follow-up takes in an outbox beside its data, at most, with ordinary ids and keys."""
+
 LONG_PATIENCE: Final = 60.0
 """Seconds after which an outbox that could not be cleared is tried again."""
 
 HAS_OUTBOX: Final[Document] = {"$or": [{"next": {"$exists": True}}, {"outcome": {"$exists": True}}]}
+HAS_NONE: Final[Document] = {"next": {"$exists": False}, "outcome": {"$exists": False}}
+
+
+def size_of(messages: Sequence[Message]) -> int:
+    """Return how many bytes messages take in an outbox at most."""
+    return sum(len(message.data) + FOLLOW_UP_OVERHEAD for message in messages)
+
+
+def due_outbox(cluster: Cluster) -> Int64:
+    """Return the millisecond from which other consumers take care of an outbox that is made now."""
+    return Int64(millis(cluster.estimate() + PATIENCE))
+
+
+def dispatch_or_leave(cluster: Cluster, queue: str, documents: Sequence[Any]) -> None:
+    """Dispatch what has just been settled; an error is logged, and the outboxes fall due for another claim.
+
+    The settlement itself has taken effect, and an error would say that it had not.
+    """
+    try:
+        dispatch(cluster, queue, documents)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the outboxes are kept
+        logger.warning("follow-ups and results of %r are written later: %.300s", queue, error)
 
 
 def dispatch(cluster: Cluster, queue: str, documents: Sequence[Any]) -> None:
@@ -123,9 +150,9 @@ def put(cluster: Cluster, results: Sequence[Document]) -> None:
 
 
 def _ending(document: Document) -> UpdateOne | DeleteOne:
-    same = {"_id": document["_id"], "state": document["state"]}
+    same = {"_id": document["_id"], "mark": document["mark"]}
     if document["state"] == State.DEAD:
-        return UpdateOne(same, {"$unset": {"at": "", "outcome": ""}})
+        return UpdateOne(same, {"$unset": {"at": "", "next": "", "outcome": ""}})
     if "unique" in document:
         # The key stays taken for a time, and the document with it.
         emptied = {"at": "", "rank": "", "next": "", "outcome": ""}

@@ -30,6 +30,7 @@ from huey_mongo.data_store import MongoDataStore, own_cluster
 from huey_mongo.documents import MAX_MESSAGE_SIZE, PAUSED_AT
 from huey_mongo.inspection import Inspection
 from huey_mongo.limits import limited
+from huey_mongo.reporting import report_done
 from huey_mongo.settling import Settlement, extend
 from huey_mongo.writing import write
 
@@ -184,8 +185,15 @@ class MongoQueue(LeasedQueue):
 
     @limited
     def report_done(self, reports: Sequence[Reported]) -> None:
-        """Take dead letters off the list of those to be reported."""
-        self._inspection.report_done([report.message_id for report in reports])
+        """Take dead letters off the list of those to be reported, and write what follows each, as :meth:`settle` does.
+
+        Raises:
+            MessageTooLarge: A follow-up does not fit into a document; nothing was done.
+        """
+        for report in reports:
+            for data in messages_in(report):
+                self._check_size(data)
+        report_done(self._cluster, self.name, reports)
 
     @limited
     def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:

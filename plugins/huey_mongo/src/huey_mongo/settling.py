@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
-from bson import Int64, ObjectId
+from bson import ObjectId
 from pymongo import DeleteOne, UpdateOne
 from pymongo.errors import BulkWriteError
 
@@ -17,7 +17,7 @@ from huey_mongo.clock import millis
 from huey_mongo.data_store import MongoDataStore
 from huey_mongo.documents import DONE, MAX_MESSAGE_SIZE, Document, Receipt, burial, receipt_of
 from huey_mongo.indexes import DUPLICATE_KEY
-from huey_mongo.outbox import PATIENCE, dispatch, put
+from huey_mongo.outbox import dispatch_or_leave, due_outbox, put, size_of
 from huey_mongo.writing import new_documents
 
 if TYPE_CHECKING:
@@ -34,9 +34,6 @@ CONTENT: Final = dict.fromkeys(("id", "data", "token", "attempt", "key"), "")
 
 KEY: Final = dict.fromkeys(("unique", "holder"), "")
 PLACE: Final = dict.fromkeys(("queue", "state", "at", "rank"), "")
-
-FOLLOW_UP_OVERHEAD: Final = 1024
-"""Bytes that a follow-up takes in an outbox beside its data, at most, with ordinary ids and keys."""
 
 UNFULFILLED: Final = frozenset({64, 79, 100})
 """WriteConcernFailed (too few members have it in time), UnknownReplWriteConcern and UnsatisfiableWriteConcern.
@@ -77,15 +74,8 @@ class Settlement:
         settled = self._apply(outcomes, changes)
         if self._outboxes:
             in_order = [receipt_of(outcome.delivery).document for outcome in outcomes]
-            self._dispatch([document for document in in_order if document in self._outboxes])
+            dispatch_or_leave(self.cluster, self.queue, [each for each in in_order if each in self._outboxes])
         return [index in settled for index in range(len(outcomes))]
-
-    def _dispatch(self, documents: Sequence[ObjectId]) -> None:
-        try:
-            dispatch(self.cluster, self.queue, documents)
-        except Exception as error:  # noqa: BLE001 - an error would say that nothing is settled
-            # The deliveries are settled, and what is left of them will fall due for another claim.
-            logger.warning("follow-ups and results of %r are written later: %.300s", self.queue, error)
 
     @staticmethod
     def _first_of_each(outcomes: Sequence[Outcome]) -> Iterable[tuple[int, Outcome]]:
@@ -168,19 +158,18 @@ class Settlement:
             case Ack():
                 return self._through_outbox(outcome)
             case Retry():
-                return self._retry(receipt, outcome)
+                attempt = outcome.delivery.attempt if outcome.keep_attempts else 0
+                return self._put_back(receipt, outcome.delay, {"data": outcome.data, "attempt": attempt})
             case Release():
-                ready = {"state": State.READY.value, "at": receipt.rank, "attempt": outcome.delivery.attempt - 1}
-                return self._update(receipt, ready, {"token": ""})
+                return self._put_back(receipt, outcome.delay, {"attempt": outcome.delivery.attempt - 1})
             case Bury():
                 return self._bury(receipt, outcome)
             case _:
                 assert_never(outcome)
 
-    def _retry(self, receipt: Receipt, outcome: Retry) -> Change:
-        attempt = outcome.delivery.attempt if outcome.keep_attempts else 0
-        changes: Document = {"data": outcome.data, "attempt": attempt}
-        delay = millis(outcome.delay)
+    def _put_back(self, receipt: Receipt, seconds: float, changes: Document) -> Change:
+        """Make the message ready in its old place, or due after some seconds of the server's clock."""
+        delay = millis(seconds)
         if delay <= 0:
             return self._update(receipt, {"state": State.READY.value, "at": receipt.rank, **changes}, {"token": ""})
         due = {"state": State.SCHEDULED.value, "at": {"$add": [SERVER_MILLIS, delay]}, "mark": self._mark, **changes}
@@ -189,17 +178,25 @@ class Settlement:
     def _bury(self, receipt: Receipt, outcome: Bury) -> Change:
         changes = burial(self.cluster.micros(), outcome.reason, outcome.detail)
         removed = {"token": ""} | (KEY if receipt.until is None else {})
-        if outcome.result is None or not self._fits_beside(outcome.delivery, outcome.result):
+        beside = len(outcome.delivery.data)
+        if outcome.follow_ups:
+            size = beside + size_of(outcome.follow_ups)
+            if size > MAX_MESSAGE_SIZE:
+                raise MessageTooLarge(size, MAX_MESSAGE_SIZE, "huey-mongo")
+            changes["next"] = new_documents(self.cluster, self.queue, outcome.follow_ups)
+            beside = size
+        if outcome.result is not None and self._fits_beside(outcome.delivery, outcome.result, beside):
+            changes["outcome"] = self._value_later(outcome.result, beside)
+        if "next" not in changes and "outcome" not in changes:
             return self._update(receipt, changes, {**removed, "at": ""})
-        value = self._value_later(outcome.result, beside=len(outcome.delivery.data))
-        return self._update(receipt, {**changes, **self._outbox(receipt), "outcome": value}, removed)
+        return self._update(receipt, {**changes, **self._outbox(receipt)}, removed)
 
-    def _fits_beside(self, delivery: Delivery, result: ResultWrite) -> bool:
+    def _fits_beside(self, delivery: Delivery, result: ResultWrite, beside: int) -> bool:
         """Whether a result fits into the document of a message; one that does not is written here, before the burial.
 
         So it is where the result store is elsewhere: being killed in between costs a second run, and no result.
         """
-        if len(delivery.data) + len(result.value) <= MAX_MESSAGE_SIZE:
+        if beside + len(result.value) <= MAX_MESSAGE_SIZE:
             return True
         value = self._value(result)
         if self._current([delivery]):
@@ -210,7 +207,7 @@ class Settlement:
         """Settle an ack whose result or follow-ups need documents of their own."""
         assert isinstance(outcome, Ack)  # noqa: S101 - nothing else has follow-ups, or becomes a value
         receipt = receipt_of(outcome.delivery)
-        size = sum(len(message.data) + FOLLOW_UP_OVERHEAD for message in outcome.follow_ups)
+        size = size_of(outcome.follow_ups)
         if size > MAX_MESSAGE_SIZE:
             raise MessageTooLarge(size, MAX_MESSAGE_SIZE, "huey-mongo")
         changes: Document = {
@@ -224,7 +221,7 @@ class Settlement:
 
     def _outbox(self, receipt: Receipt) -> Document:
         self._outboxes.add(receipt.document)
-        return {"at": Int64(millis(self.cluster.estimate() + PATIENCE))}
+        return {"at": due_outbox(self.cluster)}
 
     def _value_later(self, result: ResultWrite, beside: int) -> Document:
         self._stored_later.add((result.store.name, result.key))

@@ -1,0 +1,57 @@
+"""How dead letters leave the list of those that nobody has reported yet, each with what follows it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from bson import ObjectId
+from pymongo import UpdateOne
+
+from huey_mongo.outbox import dispatch_or_leave, due_outbox
+from huey_mongo.writing import new_documents
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from huey_core.backends import Reported
+    from huey_mongo.cluster import Cluster
+    from huey_mongo.documents import Document
+
+__all__ = ["report_done"]
+
+PORTION: Final = 1000
+"""The most dead letters that one update takes off the list."""
+
+
+def report_done(cluster: Cluster, queue: str, reports: Sequence[Reported]) -> None:
+    """Take dead letters off the list; see :meth:`huey_core.backends.LeasedQueue.report_done`.
+
+    Raises:
+        pymongo.errors.PyMongoError: The server could not be reached, or refused a write.
+    """
+    last = [report.message_id for report in reports if not report.follow_ups]
+    for start in range(0, len(last), PORTION):
+        listed = {**_listed(queue), "id": {"$in": last[start : start + PORTION]}}
+        cluster.collection.update_many(listed, {"$unset": {"at": "", "unreported": ""}})
+    followed = [report for report in reports if report.follow_ups]
+    if followed:
+        _report_with_outboxes(cluster, queue, followed)
+
+
+def _report_with_outboxes(cluster: Cluster, queue: str, reports: Sequence[Reported]) -> None:
+    mark = ObjectId()
+    changes = []
+    for report in reports:
+        outbox = {"next": new_documents(cluster, queue, report.follow_ups), "at": due_outbox(cluster), "mark": mark}
+        listed = {**_listed(queue), "id": report.message_id}
+        changes.append(UpdateOne(listed, {"$set": outbox, "$unset": {"unreported": ""}}))
+    if not cluster.collection.bulk_write(changes, ordered=False).matched_count:
+        return
+    ids = [report.message_id for report in reports]
+    marked = cluster.collection.find({"queue": queue, "id": {"$in": ids}, "mark": mark}, {"id": 1})
+    documents = {each["id"]: each["_id"] for each in marked}
+    dispatch_or_leave(cluster, queue, [documents[each] for each in ids if each in documents])
+
+
+def _listed(queue: str) -> Document:
+    return {"queue": queue, "unreported": {"$exists": True}}
