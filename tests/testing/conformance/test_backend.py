@@ -152,6 +152,7 @@ PLAIN = """
 
 KITS = {
     "broken_queues": QUEUE,
+    "broken_outcomes": QUEUE,
     "broken_waits": WAITS,
     "broken_data_stores": DATA_STORE,
     "broken_backends": BACKEND,

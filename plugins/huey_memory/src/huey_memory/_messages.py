@@ -19,6 +19,7 @@ from huey_core.backends import (
     Message,
     Outcome,
     Release,
+    Reported,
     Retry,
     State,
     StoredMessage,
@@ -34,7 +35,7 @@ __all__ = ["Messages"]
 
 
 @dataclass(slots=True)
-class _Record:
+class _Entry:
     """A message and where it is. ``rank`` is given at the write and never changes: what comes back goes to the head."""
 
     message: Message
@@ -59,7 +60,7 @@ class Messages:
 
     def __init__(self) -> None:
         self.paused = False
-        self._records: dict[str, _Record] = {}
+        self._records: dict[str, _Entry] = {}
         self._shelves = {state: Shelf() for state in State}
         # Dead letters by the time from which a claim may name them.
         self._unreported = Shelf()
@@ -76,7 +77,7 @@ class Messages:
         if message.unique_key is not None:
             until = None if message.unique_for is None else now + message.unique_for
             self._holders.set(message.unique_key, message.message_id, now, until)
-        record = _Record(message, rank=(-message.priority, next(self._serial)))
+        record = _Entry(message, rank=(-message.priority, next(self._serial)))
         self._records[message.message_id] = record
         self._place(record, message.eta, now)
         return Written(created=True, message_id=message.message_id)
@@ -113,10 +114,11 @@ class Messages:
             self._unreported.add(first[1], (now + lease, first[0][1]))
         return named
 
-    def report_done(self, message_ids: Sequence[str]) -> None:
-        """Forget that dead letters are to be reported."""
-        for message_id in message_ids:
-            self._unreported.discard(message_id)
+    def report_done(self, report: Reported, now: float) -> None:
+        """Write what follows a dead letter that is to be reported, and let no claim name it again."""
+        if self._unreported.get(report.message_id) is not None:
+            self._unreported.discard(report.message_id)
+            self._write_what_follows(report, now)
 
     def take(self, limit: int, lease: float, now: float) -> list[Delivery]:
         """Lease the first ready messages, each under a fresh receipt, and count the attempt."""
@@ -139,15 +141,14 @@ class Messages:
         return min((first[0][0] for shelf in shelves if (first := shelf.first())), default=None)
 
     def settle(self, outcome: Outcome, now: float) -> bool:
-        """End a delivery and write its follow-ups; a stale receipt changes nothing and returns ``False``."""
+        """End a delivery and write what follows it; a stale receipt changes nothing and returns ``False``."""
         record = self._running(outcome.delivery)
         if record is None:
             return False
         match outcome:
             case Ack():
                 self._forget(record, now)
-                for message in outcome.follow_ups:
-                    self.write(message, now)
+                self._write_what_follows(outcome, now)
             case Retry():
                 record.message = dataclasses.replace(record.message, data=outcome.data)
                 if not outcome.keep_attempts:
@@ -155,9 +156,10 @@ class Messages:
                 self._place(record, now + outcome.delay, now)
             case Release():
                 record.attempt -= 1
-                self._move(record, State.READY)
+                self._place(record, now + outcome.delay, now)
             case Bury():
                 self._bury(record, outcome.reason, outcome.detail, now)
+                self._write_what_follows(outcome, now)
             case _:
                 assert_never(outcome)
         return True
@@ -217,31 +219,35 @@ class Messages:
         for shelf in (*self._shelves.values(), self._unreported):
             shelf.clear()
 
-    def _running(self, delivery: Delivery) -> _Record | None:
+    def _running(self, delivery: Delivery) -> _Entry | None:
         record = self._records.get(delivery.message_id)
         return record if record is not None and record.receipt == delivery.receipt else None
+
+    def _write_what_follows(self, end: Ack | Bury | Reported, now: float) -> None:
+        for message in end.follow_ups:
+            self.write(message, now)
 
     def _holder(self, message: Message, now: float) -> str | None:
         return None if message.unique_key is None else self._holders.get(message.unique_key, now)
 
-    def _place(self, record: _Record, eta: float | None, now: float) -> None:
+    def _place(self, record: _Entry, eta: float | None, now: float) -> None:
         if eta is None or eta <= now:
             self._move(record, State.READY)
         else:
             self._move(record, State.SCHEDULED, eta)
 
-    def _move(self, record: _Record, state: State, due: float | None = None, key: Key | None = None) -> None:
+    def _move(self, record: _Entry, state: State, due: float | None = None, key: Key | None = None) -> None:
         name = record.message.message_id
         self._shelves[record.state].discard(name)
         record.state, record.due, record.receipt = state, due, ""
         self._shelves[state].add(name, key or (record.rank if due is None else (due, record.rank[1])))
 
-    def _bury(self, record: _Record, reason: str, detail: str, now: float) -> None:
+    def _bury(self, record: _Entry, reason: str, detail: str, now: float) -> None:
         self._move(record, State.DEAD, due=now, key=(-next(self._serial), 0))
         record.reason, record.detail = reason, detail
         self._free_key(record.message, now)
 
-    def _forget(self, record: _Record, now: float) -> None:
+    def _forget(self, record: _Entry, now: float) -> None:
         name = record.message.message_id
         self._shelves[record.state].discard(name)
         self._unreported.discard(name)
@@ -255,7 +261,7 @@ class Messages:
             self._holders.discard(message.unique_key)
 
 
-def _shown(record: _Record) -> StoredMessage:
+def _shown(record: _Entry) -> StoredMessage:
     return StoredMessage(
         message_id=record.message.message_id,
         data=record.message.data,

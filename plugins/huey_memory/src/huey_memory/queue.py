@@ -110,16 +110,25 @@ class MemoryQueue(LeasedQueue):
                 self._access.check_open()
 
     def report_done(self, reports: Sequence[Reported]) -> None:
-        """Take dead letters off the list of those to be reported."""
+        """Take dead letters off the list of those to be reported, each with what follows it under one hold of the lock.
+
+        Raises:
+            MessageTooLarge: What follows one is larger than :attr:`max_message_size`; nothing was done then.
+        """
+        for report in reports:
+            self._check_sizes(report)
         with self._access:
-            self._messages.report_done([report.message_id for report in reports])
+            now = self.now()
+            for report in reports:
+                self._messages.report_done(report, now)
+            self._changed().notify_all()
 
     def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
-        """End deliveries, each with its result and its follow-ups under one hold of the lock.
+        """End deliveries, each with its result and what follows it under one hold of the lock.
 
         Raises:
             Unsupported: A result is for a store in another space; nothing was settled then.
-            MessageTooLarge: A retry or a follow-up is larger than :attr:`max_message_size`; nothing was settled then.
+            MessageTooLarge: A retry or what follows is larger than :attr:`max_message_size`; nothing was settled then.
         """
         for outcome in outcomes:
             self._check(outcome)
@@ -231,5 +240,8 @@ class MemoryQueue(LeasedQueue):
         result = outcome.result
         if result is not None and not self.settles_into(result.store):
             raise Unsupported(f"{self!r} cannot settle into {result.store!r}: it is not in the same space")
-        for data in messages_in(outcome):
+        self._check_sizes(outcome)
+
+    def _check_sizes(self, end: Outcome | Reported) -> None:
+        for data in messages_in(end):
             self._check_size(data)

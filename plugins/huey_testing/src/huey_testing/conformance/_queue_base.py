@@ -146,6 +146,12 @@ class QueueFixtures(Conformance):
         (buried,) = eventually(dead, "a message that is buried", self.deadline)
         return buried
 
+    def lower_limit(self, queue: LeasedQueue) -> int | None:
+        """Lower the limit of a message's size to one that is soon reached; ``None`` for a queue without a limit."""
+        if queue.max_message_size is not None:
+            queue.max_message_size = min(queue.max_message_size, 1000)
+        return queue.max_message_size
+
     def stored(self, queue: LeasedQueue, message_id: str) -> StoredMessage:
         """Find the one message of this id."""
         found = queue.find([message_id])

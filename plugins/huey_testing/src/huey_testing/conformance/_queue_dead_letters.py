@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from huey_core.backends import Bury, Capability, Message, Reported
+from huey_core.backends import Ack, Bury, Capability, Claim, Message, Reported
+from huey_core.exceptions import MessageTooLarge
 from huey_testing.conformance._promises import Passing, eventually, in_threads, promise, within
 from huey_testing.conformance._queue_base import LONG, QueueFactory, QueueFixtures
 
@@ -46,6 +47,19 @@ class QueueDeadLetters(QueueFixtures):
 
         (message_id,) = eventually(named, "the id of a dead letter", self.deadline)
         return message_id
+
+    def name_all(self, queue: LeasedQueue, count: int, lease: float = LONG) -> set[str]:
+        """Claim, which gives nothing, until that has named so many dead letters that are to be reported."""
+        named: set[str] = set()
+
+        def enough() -> bool:
+            claim = queue.claim(1, lease)
+            assert claim.deliveries == []
+            named.update(claim.buried)
+            return len(named) >= count
+
+        eventually(enough, f"the ids of {count} dead letters", self.deadline)
+        return named
 
     @promise(Capability.LEASES)
     def test_what_a_claim_buries_is_named(self, strict: Any, advance: Passing) -> None:
@@ -127,3 +141,53 @@ class QueueDeadLetters(QueueFixtures):
         assert (len(claim.deliveries), claim.buried) == (1, [])
         advance(self.beyond(self.lease))
         assert self.name_one(strict) == abandoned
+
+    @promise(Capability.LEASES, Capability.ATOMIC_SETTLE)
+    def test_what_follows_a_reported_dead_letter_appears_once_and_in_order(self, strict: Any, advance: Passing) -> None:
+        """Without this, what is to happen after a failure would not happen when a command killed its consumers."""
+        (abandoned,) = self.abandon(strict, advance)
+        self.name_one(strict)
+        follow_ups = (Message(b"clean up"), Message(b"tell somebody"))
+        strict.report_done([Reported(abandoned, follow_ups)])
+        claimed = self.claim_soon(strict, 2)
+        assert [delivery.data for delivery in claimed] == [b"clean up", b"tell somebody"]
+        assert [delivery.message_id for delivery in claimed] == [message.message_id for message in follow_ups]
+        assert strict.claim(1, LONG) == Claim([], [])
+
+    @promise(Capability.LEASES, Capability.ATOMIC_SETTLE)
+    def test_of_many_who_report_a_dead_letter_one_writes_what_follows(
+        self, strict: Any, new_queue: QueueFactory, advance: Passing
+    ) -> None:
+        """Without this, a slow consumer and the one that took over would both start what follows a failure."""
+        (abandoned,) = self.abandon(strict, advance)
+        self.name_one(strict)
+        reports = [[Reported(abandoned, (Message(b"%d" % number),))] for number in range(8)]
+        in_threads([partial(new_queue(strict.name, max_deliveries=1).report_done, report) for report in reports])
+        self.claim_one(strict)
+        assert strict.claim(1, LONG).deliveries == []
+
+    @promise(Capability.LEASES, Capability.ATOMIC_SETTLE, Capability.INSPECT)
+    def test_nothing_follows_what_is_not_to_be_reported(self, strict: Any, advance: Passing) -> None:
+        """Without this, a late report would start what follows the failure of a command that an operator has run."""
+        (requeued,) = self.abandon(strict, advance)
+        self.name_one(strict)
+        strict.requeue([requeued])
+        running = self.claim_one(strict)
+        strict.write(b"failed")
+        failed = self.claim_one(strict)
+        strict.settle([Bury(failed, "failed")])
+        strict.report_done([Reported(each, (Message(b"x"),)) for each in (requeued, failed.message_id, "unknown")])
+        assert strict.claim(1, LONG).deliveries == []
+        assert strict.settle([Ack(running)]) == [True]
+
+    @promise(Capability.LEASES, Capability.ATOMIC_SETTLE)
+    def test_a_report_over_the_limit_does_nothing(self, strict: Any, advance: Passing) -> None:
+        """Without this, a dead letter would count as reported while what follows it was lost."""
+        limit = self.lower_limit(strict)
+        first, second = self.abandon(strict, advance, count=2)
+        assert self.name_all(strict, 2, self.lease) == {first, second}
+        if limit is not None:
+            with pytest.raises(MessageTooLarge):
+                strict.report_done([Reported(first), Reported(second, (Message(bytes(limit + 1)),))])
+        advance(self.beyond(self.lease))
+        assert self.name_all(strict, 2) == {first, second}

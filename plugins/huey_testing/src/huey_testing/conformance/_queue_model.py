@@ -32,7 +32,9 @@ MAX_DELIVERIES: Final = 2
 LEASES: Final = st.sampled_from([10.5, 30.75])
 DELAYS: Final = st.sampled_from([0.0, 5.25, 20.125])
 MOVES: Final = st.sampled_from([7.0, 15.0, 40.0])
-HOW: Final = st.sampled_from(["ack", "follow up", "retry", "count on", "release", "bury"])
+HOW: Final = st.sampled_from(
+    ["ack", "ack and follow up", "retry", "count on", "release", "postpone", "bury", "bury and follow up"]
+)
 PICKS: Final = st.integers(0, 9)
 
 DAY: Final = 86400.0
@@ -94,9 +96,11 @@ class _Model:
                 self.place(entry, now + outcome.delay, now)
             case Release():
                 entry.attempt -= 1
-                entry.state = State.READY
+                self.place(entry, now + outcome.delay, now)
             case Bury():
                 self.bury(entry)
+                for message in outcome.follow_ups:
+                    self.write(message, now)
 
     def requeue(self, entry: _Entry) -> bool:
         if entry.state not in {State.DEAD, State.SCHEDULED}:
@@ -151,15 +155,18 @@ class _World:
         return [delivery for receipt, delivery in self.given.items() if receipt not in current]
 
     def outcome(self, delivery: Delivery, how: str, delay: float) -> Outcome:
+        delay = delay if self.move else 0.0
+        follow_ups = (Message(b"follow-up"),) if how.endswith("follow up") and self.follows_up else ()
         match how:
             case "retry" | "count on":
-                return Retry(delivery, b"retry", delay if self.move else 0.0, keep_attempts=how == "count on")
+                return Retry(delivery, b"retry", delay, keep_attempts=how == "count on")
             case "release":
                 return Release(delivery)
-            case "bury":
-                return Bury(delivery, "reason")
+            case "postpone":
+                return Release(delivery, delay)
+            case "bury" | "bury and follow up":
+                return Bury(delivery, "reason", follow_ups=follow_ups)
             case _:
-                follow_ups = (Message(b"follow-up"),) if how == "follow up" and self.follows_up else ()
                 return Ack(delivery, follow_ups=follow_ups)
 
     def compare_counts(self) -> None:

@@ -64,6 +64,21 @@ class QueueWaiting(QueueFixtures):
         claimed = self.claim_while(queue, lambda: other.settle([Release(delivery)]))
         assert [delivery.data for delivery in claimed] == [b"given back"]
 
+    @promise(Capability.LEASES, Capability.BLOCKING, Capability.DELAY)
+    def test_a_postponed_message_that_falls_due_ends_the_wait(
+        self, queue: Any, new_queue: QueueFactory, advance: Passing
+    ) -> None:
+        """Without this, a command that waits for its turn would be late in an idle system."""
+        other = new_queue(queue.name)
+        queue.write(b"postponed")
+        delivery = self.claim_one(other)
+
+        def release_and_pass() -> None:
+            other.settle([Release(delivery, delay=self.lease)])
+            advance(self.beyond(self.lease))
+
+        assert [delivery.data for delivery in self.claim_while(queue, release_and_pass)] == [b"postponed"]
+
     @promise(Capability.LEASES, Capability.BLOCKING)
     def test_wake_ends_the_wait(self, queue: Any) -> None:
         """Without this, a consumer that is told to stop would hang until its wait is over."""

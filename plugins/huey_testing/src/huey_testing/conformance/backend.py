@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from huey_core.backends import HUEY_PLUGIN_API, Ack, BackendURL, Capability, LeasedQueue, Message, State
+from huey_core.backends import HUEY_PLUGIN_API, Ack, BackendURL, Capability, LeasedQueue, Message, Reported, State
 from huey_core.exceptions import ConfigurationError
 from huey_core.plugins import open_backend
 from huey_testing.conformance._backend_base import BackendFixtures
@@ -204,6 +204,8 @@ class _BackendParts(BackendFixtures):
 
         patience = self.killed_lease + self.deadline
         assert eventually(named, "the dead letter of the killed process", patience) == ["killer"]
+        queue.report_done([Reported("killer", (Message(b"what follows"),))])
+        assert [delivery.data for delivery in queue.claim(10, LONG, wait=self.deadline).deliveries] == [b"what follows"]
 
     @contextmanager
     def _holder(self) -> Iterator[Callable[[object], Any]]:

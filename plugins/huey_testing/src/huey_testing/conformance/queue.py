@@ -8,6 +8,7 @@ from huey_testing.conformance._queue_delivery import QueueDelivery
 from huey_testing.conformance._queue_forks import QueueForks
 from huey_testing.conformance._queue_inspection import QueueInspection
 from huey_testing.conformance._queue_model import QueueHistories
+from huey_testing.conformance._queue_postponing import QueuePostponing
 from huey_testing.conformance._queue_settle import QueueSettling
 from huey_testing.conformance._queue_unique import QueueUniqueness
 from huey_testing.conformance._queue_waiting import QueueConcurrency, QueueWaiting
@@ -21,6 +22,7 @@ class QueueConformance(
     QueueDelivery,
     QueueDeadLetters,
     QueueSettling,
+    QueuePostponing,
     QueueUniqueness,
     QueueInspection,
     QueueWaiting,
