@@ -258,10 +258,10 @@ class LeasedQueue(BaseQueue):
     def import_many(self, records: Sequence[Record]) -> list[Written]:
         """Write messages as another queue knew them, each behind those of its priority that are here.
 
-        So they keep the order in which they are given. A ready or scheduled message keeps its count of deliveries, a
-        dead one its reason, its detail and the time of its burial too, and one that was running is ready. To import a
-        record twice changes nothing, by its id, as for :meth:`write_many`; a record whose unique key another live
-        message has is not imported. A dead letter is none that a claim has yet to name.
+        So they keep the order in which they are given. Each keeps its count of deliveries, and a dead one its reason,
+        its detail and the time of its burial. One that was running is ready. To import a record twice changes nothing,
+        by its id, as for :meth:`write_many`; one that would hold a unique key which another message has is not
+        imported. A dead letter is none that a claim has yet to name, and what waited for a key waits for its time only.
 
         Returns:
             What became of each, in order.

@@ -168,8 +168,9 @@ class Record(StoredMessage):
     Attributes:
         rank: The place in the order: of two records of one queue, the lower was written first, or has the higher
             priority. It means nothing to another queue.
-        unique_key: The unique key that the message holds; ``None`` without one, and when it no longer holds it.
-        unique_for: Seconds for which the key is still taken; ``None`` when the message's end frees it.
+        unique_key: The unique key that it was written with, whether or not it holds it now.
+        unique_for: Seconds for which the key is still taken, 0 when that is over; ``None`` when the message's end frees
+            it, so that a dead letter does not hold it and a live message does.
     """
 
     rank: float = 0

@@ -71,7 +71,7 @@ class Arrival:
     All arrivals of a group say the same of ``of`` and ``then``; where they do not, the one that completes it counts. To
     note a member twice changes nothing, nor does an arrival at a group that is complete. A group is known in its queue
     from its first arrival until ``ttl`` seconds after the latest that noted a member, complete or not. After that time,
-    or when it was deleted, another arrival begins it anew.
+    or when it was deleted or the queue flushed, another arrival begins it anew.
 
     Attributes:
         group: The group's id, any text.
