@@ -9,6 +9,7 @@ from huey_testing.conformance._queue_forks import QueueForks
 from huey_testing.conformance._queue_inspection import QueueInspection
 from huey_testing.conformance._queue_model import QueueHistories
 from huey_testing.conformance._queue_postponing import QueuePostponing
+from huey_testing.conformance._queue_results import QueueResults
 from huey_testing.conformance._queue_settle import QueueSettling
 from huey_testing.conformance._queue_unique import QueueUniqueness
 from huey_testing.conformance._queue_waiting import QueueConcurrency, QueueWaiting
@@ -23,6 +24,7 @@ class QueueConformance(
     QueueDeadLetters,
     QueueSettling,
     QueuePostponing,
+    QueueResults,
     QueueUniqueness,
     QueueInspection,
     QueueWaiting,
