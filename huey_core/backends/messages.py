@@ -90,7 +90,8 @@ class Delivery:
     Attributes:
         data: The bytes as written.
         message_id: The id given at the write.
-        receipt: Fresh for every claim; whoever settles must show it.
+        receipt: Fresh for every claim of the message; whoever settles must show it. Messages that are claimed together
+            may have the same one.
         attempt: The number of this delivery since the message's last outcome, from 1; a :class:`Retry` with
             ``keep_attempts`` does not count as one. It is raised at the claim, so a consumer that was killed counts.
         private: Whatever the backend needs to find the message again. Nobody else looks at it.

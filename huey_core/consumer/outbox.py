@@ -75,7 +75,8 @@ class Outbox:
         with self._lock:
             left = [*self.parked.outcomes(), *self._taken, *self._waiting]
         # What was taken may have been put back, or parked.
-        return self.in_flight.ours({outcome.delivery.receipt: outcome for outcome in left}.values())
+        by_delivery = {(one.delivery.message_id, one.delivery.receipt): one for one in left}
+        return self.in_flight.ours(by_delivery.values())
 
     def flush(self) -> None:
         """Settle what waits, and what is parked if its time has come.

@@ -100,6 +100,28 @@ def ack(consumer: Consumer, delivery, value: bytes = b"fine") -> Ack:
     return Ack(delivery, ResultWrite(consumer.invoker.results, delivery.message_id, value))
 
 
+class OneReceiptForAClaim(FlakyQueue):
+    def claim(self, limit, lease, wait=0.0):
+        claim = super().claim(limit, lease, wait)
+        for delivery in claim.deliveries:
+            delivery.receipt = self._messages._records[delivery.message_id].receipt = claim.deliveries[0].receipt
+        return claim
+
+
+def test_messages_that_share_a_receipt_are_told_apart_at_the_stop(request):
+    space = request.node.name
+    queue = OneReceiptForAClaim("q", space=space)
+    consumer = Consumer(Invoker(queue, MemoryDataStore("q", space=space)), lease=LEASE)
+    served = consumer.queues[0]
+    done, also_done, unfinished = claim(consumer, 3)
+    served.outbox.add(ack(consumer, done))
+    served.outbox.add(ack(consumer, also_done))
+
+    served.release_all()
+
+    assert [outcome.delivery for outcome in served.outbox.left()] == [done, also_done, unfinished]
+
+
 def test_a_server_that_does_not_answer_is_not_asked_for_each_outcome(consumer, monkeypatch):
     calls = []
 
