@@ -168,6 +168,27 @@ class ReceiptIsTheId(MemoryQueue):
         return claim
 
 
+@caught_by("test_every_claim_has_a_receipt_of_its_own")
+class ReceiptIsTheAttempt(MemoryQueue):
+    def claim(self, limit, lease, wait=0.0):
+        claim = super().claim(limit, lease, wait)
+        for delivery in claim.deliveries:
+            delivery.receipt = self._messages._records[delivery.message_id].receipt = str(delivery.attempt)
+        return claim
+
+
+@caught_by("test_a_message_that_is_back_and_nobodys_yet_is_not_its_late_consumers")
+class HonoursReceiptsOfWhatCameBack(MemoryQueue):
+    def claim(self, limit, lease, wait=0.0):
+        records = self._messages._records
+        receipts = {message_id: record.receipt for message_id, record in records.items() if record.receipt}
+        claim = super().claim(limit, lease, wait)
+        for message_id, receipt in receipts.items():
+            if records[message_id].state is State.READY:
+                records[message_id].receipt = receipt
+        return claim
+
+
 @caught_by("test_too_many_lost_deliveries_bury_the_message")
 class NeverBuries(MemoryQueue):
     def __init__(self, name, **options):
@@ -288,30 +309,6 @@ class ForgetsTheReason(MemoryQueue):
 class KeepsWhatIsDone(MemoryQueue):
     def settle(self, outcomes):
         return super().settle([Bury(o.delivery, "done") if isinstance(o, Ack) else o for o in outcomes])
-
-
-@caught_by("test_an_ack_writes_its_result")
-class AcksWithoutTheResult(MemoryQueue):
-    def settle(self, outcomes):
-        return super().settle([replace(o, result=None) if isinstance(o, Ack) else o for o in outcomes])
-
-
-@caught_by("test_a_stale_ack_writes_neither_result_nor_follow_ups")
-class WritesTheResultFirst(MemoryQueue):
-    def settle(self, outcomes):
-        for outcome in outcomes:
-            if isinstance(outcome, Ack) and outcome.result:
-                outcome.result.store.put(outcome.result.key, outcome.result.value)
-        return super().settle(outcomes)
-
-
-@caught_by("test_follow_ups_appear_once_and_in_order")
-class WritesFollowUpsTwice(MemoryQueue):
-    def settle(self, outcomes):
-        for outcome in outcomes:
-            if isinstance(outcome, Ack):
-                self.write_many([Message(message.data) for message in outcome.follow_ups])
-        return super().settle(outcomes)
 
 
 @caught_by("test_a_key_is_taken_by_the_first_message")

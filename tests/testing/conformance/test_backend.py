@@ -72,6 +72,23 @@ BACKEND = """
             register_backend(original, replace=True)
 """
 
+BACKEND_ON_DISK = """
+    import pytest
+    from huey_core.plugins.backends import backend_class, register_backend
+    from huey_testing.conformance import BackendConformance
+    from {module} import {cls}
+
+    class TestBroken(BackendConformance):
+        deadline = 2.0
+
+        @pytest.fixture
+        def url(self, tmp_path):
+            original = backend_class("sqlite")
+            register_backend({cls}, replace=True)
+            yield f"sqlite:///{{tmp_path}}/queue.db"
+            register_backend(original, replace=True)
+"""
+
 SERVER = """
     import pytest
     from huey_core.plugins.backends import backend_class, register_backend
@@ -154,8 +171,10 @@ KITS = {
     "broken_queues": QUEUE,
     "broken_outcomes": QUEUE,
     "broken_waits": WAITS,
+    "broken_results": QUEUE,
     "broken_data_stores": DATA_STORE,
     "broken_backends": BACKEND,
+    "broken_backends_on_disk": BACKEND_ON_DISK,
     "broken_servers": SERVER,
 }
 BROKEN = {module: mutants(HERE / f"{module}.py") for module in KITS}

@@ -9,11 +9,11 @@ from contextlib import ExitStack, closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from huey_core.backends import Ack, Capability, Message
+from huey_core.backends import Ack, Capability, EmptyData, Message, ResultWrite, State
 from huey_core.plugins import open_backend
 from huey_testing.conformance._backend_base import BackendFixtures
 from huey_testing.conformance._forking import Child, in_a_child
-from huey_testing.conformance._promises import in_threads, promise, unique_name
+from huey_testing.conformance._promises import eventually, in_threads, promise, unique_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +49,48 @@ class BackendProcesses(BackendFixtures):
             done = [number for consumer in consumers for number in consumer.result(6 * self.deadline)]
         assert Counter(done) == Counter(range(MESSAGES))
         assert len(queue) == 0
+
+    @promise(Capability.PERSISTENT, Capability.LEASES, Capability.ATOMIC_SETTLE, Capability.INSPECT)
+    def test_processes_that_are_killed_while_they_settle_break_no_chain(self, url: str, backend: Backend) -> None:
+        """Without this, a crash at the wrong moment would end a pipeline in the middle, or lose a result for ever."""
+        store: Any = backend.data_store(unique_name())
+        chains: list[Any] = [backend.queue(unique_name()) for _ in range(6)]
+
+        def follow(name: str) -> None:
+            with closing(open_backend(url)) as own:
+                chain: Any = own.queue(name)
+                results = own.data_store(store.name)
+                while True:
+                    for delivery in chain.claim(1, 60.0).deliveries:
+                        result = ResultWrite(results, f"{name} {delivery.data.decode()}", b"v")
+                        follow_up = Message(b"%d" % (int(delivery.data) + 1))
+                        assert chain.settle([Ack(delivery, result, (follow_up,))]) == [True]
+
+        def is_at_work(chain: Any) -> bool:
+            return store.peek(f"{chain.name} 3") is not EmptyData
+
+        def step(chain: Any) -> int | None:
+            # What a process has left to be done, if anything, a claim does.
+            chain.claim(1, 60.0)
+            live = chain.peek(State.READY) + chain.peek(State.RUNNING)
+            assert len(live) <= 1
+            return int(live[0].data) if live else None
+
+        def is_whole(chain: Any) -> bool:
+            at = step(chain)
+            return at is not None and EmptyData not in store.peek_many([f"{chain.name} {n}" for n in range(at)])
+
+        for chain in chains:
+            chain.write(b"0")
+        with ExitStack() as killed:
+            for chain in chains:
+                killed.enter_context(Child(partial(follow, chain.name)))
+            for chain in chains:
+                eventually(partial(is_at_work, chain), "a few steps of a chain", self.deadline)
+        for chain in chains:
+            eventually(partial(is_whole, chain), "the next step of a chain, and all results before it", self.deadline)
+            chain.flush()
+        store.flush()
 
     @promise(Capability.PERSISTENT, Capability.LEASES, Capability.BLOCKING)
     def test_a_claim_that_waits_hears_of_another_process(self, url: str, backend: Backend) -> None:

@@ -49,11 +49,11 @@ class QueueFixtures(Conformance):
 
     @pytest.fixture
     def declared(self, make_queue: QueueFactory, request: pytest.FixtureRequest) -> frozenset[Capability]:
-        """The capabilities of the queue, and what the store into which it settles does with a result's time to live."""
+        """The capabilities of the queue, and what the store into which it settles does with a result."""
         capabilities: frozenset[Capability] = make_queue(unique_name()).capabilities
         if Capability.ATOMIC_SETTLE in capabilities:
             make_data_store: StoreFactory = request.getfixturevalue("make_data_store")
-            capabilities |= make_data_store(unique_name()).capabilities & {Capability.TTL}
+            capabilities |= make_data_store(unique_name()).capabilities & {Capability.TTL, Capability.NOTIFY}
         return capabilities
 
     @pytest.fixture

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any, Final
 
 import pytest
@@ -138,11 +139,14 @@ class QueueDelivery(QueueFixtures):
     @promise(Capability.LEASES)
     def test_every_claim_has_a_receipt_of_its_own(self, queue: Any, advance: Passing) -> None:
         """Without this, a consumer that was thought dead could settle the delivery of the one that took over."""
-        queue.write(b"a")
-        queue.write(b"b")
-        receipts = [delivery.receipt for delivery in self.claim_soon(queue, 2, self.lease)]
+        queue.write(b"x")
+        receipts = [self.claim_one(queue, self.lease).receipt]
         advance(self.beyond(self.lease))
-        receipts += [delivery.receipt for delivery in self.claim_soon(queue, 2)]
+        for put_back in (Release, partial(Retry, data=b"x")):
+            delivery = self.claim_one(queue)
+            receipts.append(delivery.receipt)
+            assert queue.settle([put_back(delivery)]) == [True]
+        receipts.append(self.claim_one(queue).receipt)
         assert len(set(receipts)) == 4
 
     @promise(Capability.LEASES)

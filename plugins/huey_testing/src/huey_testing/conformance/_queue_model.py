@@ -52,6 +52,11 @@ class _Entry:
     attempt: int = 0
     receipt: str = ""
 
+    @property
+    def delivery(self) -> tuple[str, str]:
+        """What tells its delivery from any other: messages that are claimed together may have one receipt."""
+        return self.message.message_id, self.receipt
+
     def overdue(self, now: float) -> bool:
         """Whether the next claim moves it, and until then a backend may show it in its old state or in the new one."""
         return self.state in {State.SCHEDULED, State.RUNNING} and self.due <= now
@@ -139,7 +144,7 @@ class _World:
         self.move = move
         self.follows_up = Capability.ATOMIC_SETTLE in queue.capabilities
         self.model = _Model()
-        self.given: dict[str, Delivery] = {}
+        self.given: dict[tuple[str, str], Delivery] = {}
 
     def lease(self, seconds: float) -> float:
         """The lease to ask for. It ends only where the clock can be moved."""
@@ -151,8 +156,8 @@ class _World:
 
     def late(self) -> list[Delivery]:
         """The deliveries that have ended."""
-        current = {entry.receipt for entry in self.entries(State.RUNNING)}
-        return [delivery for receipt, delivery in self.given.items() if receipt not in current]
+        current = {entry.delivery for entry in self.entries(State.RUNNING)}
+        return [delivery for key, delivery in self.given.items() if key not in current]
 
     def outcome(self, delivery: Delivery, how: str, delay: float) -> Outcome:
         delay = delay if self.move else 0.0
@@ -222,9 +227,9 @@ class _Claim:
             (entry.message.message_id, entry.message.data, entry.attempt) for entry in expected
         ]
         for entry, delivery in zip(expected, claimed, strict=True):
-            assert delivery.receipt not in world.given
-            world.given[delivery.receipt] = delivery
             entry.receipt = delivery.receipt
+            assert entry.delivery not in world.given
+            world.given[entry.delivery] = delivery
 
 
 @dataclass(frozen=True)
@@ -235,7 +240,7 @@ class _Settle:
 
     def check(self, world: _World) -> None:
         for entry in _picked(self.pick, world.entries(State.RUNNING)):
-            outcome = world.outcome(world.given[entry.receipt], self.how, self.delay)
+            outcome = world.outcome(world.given[entry.delivery], self.how, self.delay)
             (settled,) = world.queue.settle([outcome])
             # A lease that has ended may be settled until a claim takes the message back, or be refused at once.
             assert settled or entry.overdue(world.queue.now())
@@ -251,7 +256,7 @@ class _Extend:
     def check(self, world: _World) -> None:
         lease = world.lease(self.lease)
         for entry in _picked(self.pick, world.entries(State.RUNNING)):
-            (extended,) = world.queue.extend([world.given[entry.receipt]], lease)
+            (extended,) = world.queue.extend([world.given[entry.delivery]], lease)
             assert extended or entry.overdue(world.queue.now())
             if extended:
                 entry.due = world.queue.now() + lease

@@ -3,6 +3,8 @@
 # ruff: noqa: S101 - assertions are what a test is made of
 from __future__ import annotations
 
+import threading
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,8 +23,8 @@ from huey_core.backends import (
     Retry,
 )
 from huey_core.exceptions import MessageTooLarge
-from huey_testing.conformance._promises import Passing, promise
-from huey_testing.conformance._queue_base import LONG, QueueFixtures
+from huey_testing.conformance._promises import Passing, Threads, promise
+from huey_testing.conformance._queue_base import LONG, QueueFactory, QueueFixtures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +37,12 @@ TOO_LARGE: Final[dict[str, Callable[[Delivery, bytes], Outcome]]] = {
     "what follows a burial": lambda delivery, data: Bury(delivery, "failed", follow_ups=(Message(data),)),
 }
 """Outcomes that write bytes into the queue."""
+
+ENDS: Final[dict[str, Callable[[Delivery, ResultWrite], Outcome]]] = {
+    "ack": Ack,
+    "bury": lambda delivery, result: Bury(delivery, "bad", result=result),
+}
+"""Each outcome that carries a result."""
 
 
 class QueueResults(QueueFixtures):
@@ -63,6 +71,41 @@ class QueueResults(QueueFixtures):
         assert queue.settle([Bury(delivery, "bad", result=ResultWrite(store, "key", b"error"))]) == [True]
         assert store.get("key") == b"error"
 
+    @promise(Capability.LEASES, Capability.ATOMIC_SETTLE, Capability.NOTIFY)
+    @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS.keys())
+    def test_who_waits_is_told_of_a_result_that_was_settled(
+        self, queue: Any, store: Any, end: Callable[[Delivery, ResultWrite], Outcome]
+    ) -> None:
+        """Without this, whoever waits for a command without a time limit would wait for ever, though it has ended."""
+        queue.write(b"x")
+        told = threading.Event()
+        end_watch = store.watch("key", told.set)
+        assert queue.settle([end(self.claim_one(queue), ResultWrite(store, "key", b"v"))]) == [True]
+        assert told.wait(self.deadline)
+        end_watch()
+
+    @promise(Capability.LEASES, Capability.ATOMIC_SETTLE, Capability.INSPECT)
+    def test_a_result_is_there_when_its_message_is_gone(self, queue: Any, new_queue: QueueFactory, store: Any) -> None:
+        """Without this, a command could be done and its result not be there, and a crash in between would lose it."""
+        observer = new_queue(queue.name)
+        for number in range(10):
+            message_id, key = queue.write(b"x").message_id, f"key {number}"
+            delivery = self.claim_one(queue)
+            has_looked = threading.Event()
+
+            def look_until_it_is_gone(message_id: str = message_id, has_looked: threading.Event = has_looked) -> None:
+                end = time.monotonic() + self.deadline
+                while observer.find([message_id]) and time.monotonic() < end:
+                    has_looked.set()
+
+            looking = Threads([look_until_it_is_gone])
+            assert has_looked.wait(self.deadline)
+            settling = Threads([partial(queue.settle, [Ack(delivery, ResultWrite(store, key, b"v"))])])
+            looking.values(2 * self.deadline, "find()")
+            result = store.peek(key)
+            assert settling.values(self.deadline, "settle()") == [[True]]
+            assert result == b"v"
+
     @promise(Capability.LEASES, Capability.ATOMIC_SETTLE, Capability.TTL)
     def test_a_result_is_forgotten_after_its_time(self, queue: Any, store: Any, advance: Passing) -> None:
         """Without this, results that nobody fetches would fill the server up."""
@@ -81,6 +124,15 @@ class QueueResults(QueueFixtures):
         assert [delivery.data for delivery in claimed] == [b"second step", b"third step"]
         assert [delivery.message_id for delivery in claimed] == [message.message_id for message in follow_ups]
         assert queue.claim(1, LONG).deliveries == []
+
+    @promise(Capability.LEASES, Capability.ATOMIC_SETTLE)
+    def test_an_ack_writes_its_result_together_with_its_follow_ups(self, queue: Any, store: Any) -> None:
+        """Without this, a step of a pipeline would have no result, or nothing would follow a command that has one."""
+        queue.write(b"first step")
+        ack = Ack(self.claim_one(queue), ResultWrite(store, "key", b"v"), (Message(b"second step"),))
+        assert queue.settle([ack]) == [True]
+        assert store.get("key") == b"v"
+        assert self.claim_one(queue).data == b"second step"
 
     @promise(Capability.LEASES, Capability.ATOMIC_SETTLE)
     def test_a_stale_ack_writes_neither_result_nor_follow_ups(self, queue: Any, store: Any, advance: Passing) -> None:

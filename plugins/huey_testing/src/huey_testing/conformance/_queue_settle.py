@@ -219,6 +219,19 @@ class QueueSettling(QueueFixtures):
 
     @promise(Capability.LEASES)
     @pytest.mark.parametrize("say", LATE_CALLS.values(), ids=LATE_CALLS.keys())
+    def test_a_message_that_is_back_and_nobodys_yet_is_not_its_late_consumers(
+        self, queue: Any, advance: Passing, say: Callable[[Any, Delivery], list[bool]]
+    ) -> None:
+        """Without this, a consumer that froze and woke up again would undo what another is about to begin."""
+        queue.write_many([Message(b"first"), Message(b"second")])
+        _, late = self.claim_soon(queue, 2, self.lease)
+        advance(self.beyond(self.lease))
+        assert self.claim_one(queue).data == b"first"
+        assert say(queue, late) == [False]
+        assert self.claim_one(queue).data == b"second"
+
+    @promise(Capability.LEASES)
+    @pytest.mark.parametrize("say", LATE_CALLS.values(), ids=LATE_CALLS.keys())
     def test_a_settled_message_is_not_brought_back(
         self, queue: Any, say: Callable[[Any, Delivery], list[bool]]
     ) -> None:
