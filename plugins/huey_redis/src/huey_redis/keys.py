@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["QUEUE_PARTS", "queue_keys", "store_prefix"]
+__all__ = ["QUEUE_PARTS", "group_prefix", "queue_keys", "store_prefix"]
 
 QUEUE_PARTS: Final = (
     "msg",  # hash: id -> data of every message, live or dead
@@ -25,6 +25,7 @@ QUEUE_PARTS: Final = (
     "bell",  # list: holds one token when there may be something to claim and nobody was waiting
     "paused",  # string: present while the queue is paused
     "unreported",  # sorted set: id of a dead letter -> when a claim may name it to be reported, ms
+    "groups",  # sorted set: id of a group -> when it is forgotten, ms; goes with the last of them
 )
 """The last part of each key of a queue, in the order in which every script takes them (``lua/prelude.lua``)."""
 
@@ -32,6 +33,16 @@ QUEUE_PARTS: Final = (
 def queue_keys(name: str) -> tuple[bytes, ...]:
     """Return the keys of a queue, in the order of :data:`QUEUE_PARTS`."""
     return tuple(f"huey:{{{_encode(name)}}}:{part}".encode() for part in QUEUE_PARTS)
+
+
+def group_prefix(name: str) -> bytes:
+    """Return what the key of every group of a queue begins with.
+
+    A group's key is a hash that the server forgets by itself. Until the group is complete it holds ``of``, how many
+    members there are, and ``m`` and the member for each that has arrived; after that ``complete`` alone, with the same
+    number.
+    """
+    return f"huey:{{{_encode(name)}}}:group:".encode()
 
 
 def store_prefix(name: str) -> bytes:

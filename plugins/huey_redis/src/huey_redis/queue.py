@@ -16,8 +16,10 @@ from huey_core.backends import (
     LeasedQueue,
     Message,
     Outcome,
+    Page,
     Reported,
     State,
+    StoredGroup,
     StoredMessage,
     Written,
 )
@@ -27,6 +29,7 @@ from huey_redis import scripts
 from huey_redis.connection import Connections
 from huey_redis.data_store import RedisDataStore
 from huey_redis.durations import milliseconds
+from huey_redis.groups import Groups
 from huey_redis.inspection import attempt_of, stored_message
 from huey_redis.keys import QUEUE_PARTS, queue_keys
 from huey_redis.portions import PORTION, portions
@@ -76,6 +79,7 @@ class RedisQueue(LeasedQueue):
             Capability.UNIQUE,
             Capability.BLOCKING,
             Capability.ATOMIC_SETTLE,
+            Capability.JOINS,
             Capability.INSPECT,
             Capability.PAUSE,
             Capability.PERSISTENT,
@@ -102,8 +106,9 @@ class RedisQueue(LeasedQueue):
         named = dict(zip(QUEUE_PARTS, self._keys, strict=True))
         self._plain_keys = (named["msg"], named["ready"], named["seq"], named["bell"])
         self._paused_key = named["paused"]
-        self._flushed_keys = tuple(key for key in self._keys if key != self._paused_key)
-        self._settling = Settling(self._keys, self.settles_into, self._check_size)
+        self._flushed_keys = tuple(key for key in self._keys if key not in {self._paused_key, named["groups"]})
+        self._groups = Groups(name, self._keys, self._connections)
+        self._settling = Settling(self._keys, self._groups.key, self.settles_into, self._check_size)
         self._bell = Bell(self._connections, named["bell"])
 
     def write_many(self, messages: Sequence[Message]) -> list[Written]:
@@ -205,9 +210,18 @@ class RedisQueue(LeasedQueue):
         """Forget messages in whatever state."""
         return self._run_on_ids(scripts.DELETE, message_ids)
 
+    def groups(self, cursor: str | None = None, limit: int = 100) -> Page[StoredGroup]:
+        """List groups, the next to be forgotten first; one at which a message arrives meanwhile may be listed twice."""
+        return self._groups.page(cursor, limit)
+
+    def delete_groups(self, groups: Iterable[str]) -> list[str]:
+        """Forget groups, complete or not."""
+        return self._groups.delete(groups)
+
     def flush(self) -> None:
         """Remove every message of this queue, with all that is kept about them. A pause stays."""
         self._connections.call(b"UNLINK", *self._flushed_keys)
+        self._groups.delete_all()
 
     def pause(self) -> None:
         """Let every claim of every consumer come back empty."""

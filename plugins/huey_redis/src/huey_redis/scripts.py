@@ -19,8 +19,10 @@ __all__ = [
     "CLAIM",
     "COUNTS",
     "DELETE",
+    "DELETE_GROUPS",
     "EXTEND",
     "FIND",
+    "GROUPS",
     "INCREMENT",
     "PEEK",
     "REPLACE",
@@ -56,6 +58,8 @@ WRITE: Final = _read("prelude", "write")
 CLAIM: Final = _read("prelude", "claim")
 SETTLE: Final = _read("prelude", "put", "follow", "settle")
 REPORT: Final = _read("prelude", "follow", "report")
+GROUPS: Final = _read("prelude", "page", "groups")
+DELETE_GROUPS: Final = _read("prelude", "delete_groups")
 EXTEND: Final = _read("prelude", "extend")
 COUNTS: Final = _read("prelude", "counts")
 PEEK: Final = _read("prelude", "peek")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from huey_core.backends import Ack, Bury, Release, Retry
+from huey_core.backends import Ack, Bury, Release, Retry, messages_in
 from huey_core.exceptions import Unsupported
 from huey_redis.data_store import RedisDataStore
 from huey_redis.durations import FOR_EVER, milliseconds, time_to_live
@@ -25,6 +25,7 @@ class Settling:
 
     Args:
         keys: The keys of the queue.
+        group_key: Returns the key of a group.
         settles_into: Whether a store's values can be written together with an outcome.
         check_size: Raises when a message is too large.
     """
@@ -32,10 +33,12 @@ class Settling:
     def __init__(
         self,
         keys: tuple[bytes, ...],
+        group_key: Callable[[str], bytes],
         settles_into: Callable[[BaseDataStore], bool],
         check_size: Callable[[bytes], None],
     ) -> None:
         self._keys = keys
+        self._group_key = group_key
         self._settles_into = settles_into
         self._check_size = check_size
 
@@ -54,7 +57,7 @@ class Settling:
                 case Ack():
                     operations.append(b"ack")
                     details += self._result_arguments(outcome.result, keys)
-                    self._add_follow_ups(outcome.follow_ups, details)
+                    self._add_following(outcome, keys, details)
                 case Retry():
                     self._check_size(outcome.data)
                     operations.append(b"retry")
@@ -68,27 +71,36 @@ class Settling:
                     operations.append(b"bury")
                     details.append(describe_death(outcome.reason, outcome.detail))
                     details += self._result_arguments(outcome.result, keys)
-                    self._add_follow_ups(outcome.follow_ups, details)
+                    self._add_following(outcome, keys, details)
                 case _:
                     assert_never(outcome)
         ids = [outcome.delivery.message_id for outcome in outcomes]
         receipts = [outcome.delivery.receipt for outcome in outcomes]
         return keys, [len(outcomes), *operations, *ids, *receipts, *details]
 
-    def report_call(self, reports: Sequence[Reported]) -> tuple[Sequence[bytes], list[Argument]]:
+    def report_call(self, reports: Sequence[Reported]) -> tuple[list[bytes], list[Argument]]:
         """Return the keys and the arguments of one call; see :meth:`call`."""
+        keys = list(self._keys)
         arguments: list[Argument] = []
         for report in reports:
             arguments.append(report.message_id)
-            self._add_follow_ups(report.follow_ups, arguments)
-        return self._keys, arguments
+            self._add_following(report, keys, arguments)
+        return keys, arguments
 
-    def _add_follow_ups(self, messages: Sequence[Message], arguments: list[Argument]) -> None:
-        """Add what ``follow`` in ``follow.lua`` takes."""
-        arguments.append(len(messages))
-        for message in messages:
+    def _add_following(self, outcome: Ack | Bury | Reported, keys: list[bytes], arguments: list[Argument]) -> None:
+        """Add what ``follow`` in ``follow.lua`` takes, and the keys of groups to those of the script."""
+        if not outcome.follow_ups and not outcome.arrivals:
+            arguments.append(0)
+            return
+        arguments.append(len(outcome.follow_ups) + len(outcome.arrivals))
+        for message in outcome.follow_ups:
             self._check_size(message.data)
-            arguments += message_arguments(message)
+            arguments += (0, *message_arguments(message))
+        for arrival in outcome.arrivals:
+            self._check_size(arrival.then.data)
+            keys.append(self._group_key(arrival.group))
+            arguments += (len(keys) - len(self._keys), arrival.group, arrival.member, arrival.of)
+            arguments += (time_to_live(arrival.ttl), *message_arguments(arrival.then))
 
     def _result_arguments(self, result: ResultWrite | None, keys: list[bytes]) -> tuple[Argument, ...]:
         """Return what ``put_result`` in ``settle.lua`` takes, and add the result's key to those of the script."""
@@ -115,12 +127,12 @@ def outcome_size(outcome: Outcome) -> int:
     """The bytes of an outcome, by which it counts among others of one script call."""
     size = len(outcome.result.value) if outcome.result else 0
     match outcome:
-        case Ack(follow_ups=follow_ups):
-            return size + _size_of_follow_ups(follow_ups)
+        case Ack():
+            return size + _size_of_following(outcome)
         case Retry(data=data):
             return size + len(data)
-        case Bury(detail=detail, follow_ups=follow_ups):
-            return size + len(detail) + _size_of_follow_ups(follow_ups)
+        case Bury(detail=detail):
+            return size + len(detail) + _size_of_following(outcome)
         case Release():
             return size
         case _:
@@ -129,8 +141,10 @@ def outcome_size(outcome: Outcome) -> int:
 
 def report_size(report: Reported) -> int:
     """The bytes of a report; see :func:`outcome_size`."""
-    return _size_of_follow_ups(report.follow_ups)
+    return _size_of_following(report)
 
 
-def _size_of_follow_ups(messages: Sequence[Message]) -> int:
-    return sum(max(len(message.data), PORTION_BYTES // PORTION) for message in messages)
+def _size_of_following(outcome: Ack | Bury | Reported) -> int:
+    if not outcome.follow_ups and not outcome.arrivals:
+        return 0
+    return sum(max(len(data), PORTION_BYTES // PORTION) for data in messages_in(outcome))

@@ -8,10 +8,48 @@ local function take(count)
   return unpack(ARGV, cursor - count + 1, cursor)
 end
 
--- Takes as many messages, six arguments for each as in write.lua, and writes them if the step that they follow is taken.
+-- Lists a group until it is forgotten. The list is forgotten with the last group that is on it, and so needs no claim
+-- to look after it.
+local function list_group(at, group, ttl)
+  local forgotten = redis.call('ZRANGEBYSCORE', GROUPS, '-inf', at, 'LIMIT', 0, PORTION)
+  if #forgotten > 0 then
+    redis.call('ZREM', GROUPS, unpack(forgotten))
+  end
+  redis.call('ZADD', GROUPS, at + ttl, group)
+  if redis.call('PTTL', GROUPS) < tonumber(ttl) then
+    redis.call('PEXPIRE', GROUPS, ttl)
+  end
+end
+
+-- Notes an arrival and returns whether it completes its group. See group_prefix in huey_redis.keys for what a key holds.
+local function arrive(at, key, group, member, of, ttl)
+  if redis.call('HEXISTS', key, 'complete') == 1 or redis.call('HSETNX', key, 'm' .. member, '') == 0 then
+    return false
+  end
+  redis.call('HSET', key, 'of', of)
+  local complete = redis.call('HLEN', key) - 1 >= tonumber(of)
+  if complete then
+    redis.call('UNLINK', key)
+    redis.call('HSET', key, 'complete', of)
+  end
+  redis.call('PEXPIRE', key, ttl)
+  list_group(at, group, ttl)
+  return complete
+end
+
+-- What follows is the number of messages, and for each of them 0 and six arguments as in write.lua, or for one that
+-- follows a group the index of the group's key among those behind the queue's, the group, the member, the number of
+-- members, the time to live (ms) and the six. All are taken from ARGV; they are written if the step is taken that they
+-- follow.
 local function follow(at, effective, count)
   for _ = 1, count do
-    if effective then
+    local index = take(1)
+    local due = effective
+    if index ~= '0' then
+      local group, member, of, ttl = take(4)
+      due = effective and arrive(at, KEYS[15 + index], group, member, of, ttl)
+    end
+    if due then
       write(at, take(6))
     else
       take(6)

@@ -1,5 +1,6 @@
 -- What the scripts of a queue share. KEYS are those of huey_redis.keys.QUEUE_PARTS, in that order.
-local MSG, READY, DUE, LEASE, RUN, DEAD, WHY, UNIQUE, UNTIL, HOLDS, SEQ, BELL, PAUSED, UNREPORTED = unpack(KEYS, 1, 14)
+local MSG, READY, DUE, LEASE, RUN, DEAD, WHY, UNIQUE, UNTIL, HOLDS, SEQ, BELL, PAUSED, UNREPORTED, GROUPS =
+  unpack(KEYS, 1, 15)
 
 -- The most entries that one script call moves by the clock.
 local PORTION = 100

@@ -1,4 +1,4 @@
--- ARGV: for each dead letter its id, how many messages follow it, and these (see follow.lua).
+-- KEYS 16 and on: the keys of groups. ARGV: for each dead letter its id, what follows it (see follow.lua).
 local at = now()
 while cursor < #ARGV do
   local id, count = take(2)

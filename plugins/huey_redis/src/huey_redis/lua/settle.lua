@@ -1,4 +1,4 @@
--- KEYS 15 and on: the keys of results. ARGV: n; then n ops, n ids, n receipts; then what each op takes, in order:
+-- KEYS 16 and on: the keys of results and of groups. ARGV: n; then n ops, n ids, n receipts; then what each op takes, in order:
 --   ack:      result (see put_result), what follows (see follow.lua)
 --   retry:    data, delay (ms), 1 to keep the number of attempts
 --   release:  nothing
@@ -40,10 +40,10 @@ end
 
 cursor = 3 * n + 1
 
--- A result is the index of its key among the results (0: none), the value and the time to live as in put.lua.
+-- A result is the index of its key among those behind the queue's (0: none), the value and the time to live as in put.lua.
 local function put_result(index, value, ttl)
   if index ~= '0' then
-    put(KEYS[14 + index], value, ttl)
+    put(KEYS[15 + index], value, ttl)
   end
 end
 
@@ -51,11 +51,11 @@ for i = 1, n do
   local op, id, receipt = ARGV[1 + i], ARGV[1 + n + i], ARGV[1 + 2 * n + i]
   local effective = effects[i] == 1
   if op == 'ack' then
-    local index, value, ttl, follow_ups = take(4)
+    local index, value, ttl, following = take(4)
     if effective then
       put_result(index, value, ttl)
     end
-    follow(at, effective, follow_ups)
+    follow(at, effective, following)
   elseif op == 'retry' then
     local data, delay, keep = take(3)
     if effective then
@@ -84,13 +84,13 @@ for i = 1, n do
       schedule(id, at + delay)
     end
   else
-    local why, index, value, ttl, follow_ups = take(5)
+    local why, index, value, ttl, following = take(5)
     if effective then
       local attempt, rank = parse(receipt)
       bury(at, id, attempt, rank, why)
       put_result(index, value, ttl)
     end
-    follow(at, effective, follow_ups)
+    follow(at, effective, following)
   end
 end
 return effects

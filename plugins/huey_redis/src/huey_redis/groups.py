@@ -1,0 +1,84 @@
+"""The groups of a queue: which messages of each have arrived."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from huey_core.backends import Page, StoredGroup
+from huey_redis import scripts
+from huey_redis.keys import group_prefix
+from huey_redis.paging import Place
+from huey_redis.portions import PORTION, portions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from huey_redis.connection import Connections
+
+__all__ = ["Groups"]
+
+LIST: Final = "groups"
+"""The word by which the cursors of groups are known."""
+
+
+class Groups:
+    """What a queue knows of its groups.
+
+    Args:
+        name: The queue's name.
+        keys: The queue's keys.
+        connections: The connections to use.
+    """
+
+    def __init__(self, name: str, keys: Sequence[bytes], connections: Connections) -> None:
+        self._prefix = group_prefix(name)
+        self._keys = keys
+        self._connections = connections
+
+    def key(self, group: str) -> bytes:
+        """Return the key of a group."""
+        return self._prefix + group.encode()
+
+    def page(self, cursor: str | None, limit: int) -> Page[StoredGroup]:
+        """List groups, the next to be forgotten first; one at which somebody arrives meanwhile may be listed twice.
+
+        Raises:
+            ConfigurationError: The cursor is not one of groups.
+        """
+        place = Place.after(cursor, LIST)
+        found: list[StoredGroup] = []
+        while limit > 0:
+            entries = self._connections.run(scripts.GROUPS, self._keys, *place, min(limit, PORTION) + 1)
+            listed = entries[: 2 * min(limit, PORTION)]
+            found += self._read(listed[::2], listed[1::2])
+            if len(entries) == len(listed):
+                return Page(found, None)
+            place = Place(listed[-1], listed[-2])
+            limit -= len(listed) // 2
+        return Page(found, place.cursor(LIST))
+
+    def delete(self, groups: Iterable[str]) -> list[str]:
+        """Forget groups, and return those that were there."""
+        calls = [([*self._keys, *map(self.key, portion)], portion) for portion in portions(list(dict.fromkeys(groups)))]
+        deleted = self._connections.run_many(scripts.DELETE_GROUPS, calls)
+        return [group.decode() for reply in deleted for group in reply]
+
+    def delete_all(self) -> None:
+        """Forget every group."""
+        while entries := self._connections.run(scripts.GROUPS, self._keys, *Place(), PORTION):
+            self.delete(group.decode() for group in entries[::2])
+
+    def _read(self, groups: Sequence[bytes], expiries: Sequence[bytes]) -> list[StoredGroup]:
+        """Look at groups; one that was forgotten by now is left out."""
+        commands = []
+        for group in groups:
+            commands += [(b"HMGET", self._prefix + group, b"of", b"complete"), (b"HLEN", self._prefix + group)]
+        replies = self._connections.call_many(*commands) if commands else []
+        found = []
+        for group, expiry, (of, complete), fields in zip(groups, expiries, replies[::2], replies[1::2], strict=True):
+            if of is None and complete is None:
+                continue
+            members = int(complete or of)
+            arrived = members if complete else fields - 1
+            found.append(StoredGroup(group.decode(), arrived, members, float(expiry) / 1000))
+        return found
