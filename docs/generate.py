@@ -2,8 +2,8 @@
 
 ::
 
-    python docs/generate.py             the reference of the hooks from their specifications, and the table of the
-                                        backends from the reports in docs/reports/
+    python docs/generate.py             the reference of the hooks from their specifications, the options of commands
+                                        from their declarations, and the table of the backends from docs/reports/
     python docs/generate.py --run-kit   the reports first: the conformance kit against each backend, by its URL
 
 ``tox run -e docs`` is the first of them, in an environment that has everything; ``tox run -e docs -- --run-kit`` the
@@ -26,11 +26,26 @@ from typing import TYPE_CHECKING, Any, Final
 
 from huey_core import hookspecs
 from huey_core.backends import BackendURL
+from huey_core.commands import CORE_OPTIONS
+from huey_core.plugins import PluginManager
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["COMMAND", "REPORTS", "TARGETS", "Hook", "backend_table", "hooks", "hooks_reference", "main", "read_reports"]
+    from huey_core.commands import CommandOption
+
+__all__ = [
+    "COMMAND",
+    "REPORTS",
+    "TARGETS",
+    "Hook",
+    "backend_table",
+    "hooks",
+    "hooks_reference",
+    "main",
+    "option_table",
+    "read_reports",
+]
 
 DOCS: Final = Path(__file__).parent
 REPORTS: Final = DOCS / "reports"
@@ -112,7 +127,7 @@ def _kind(name: str, specification: Any) -> str:
         return "Observer. It cannot be wrapped; an exception is logged with the plugin's name, and harms nothing."
     if specification.huey_core_spec["firstresult"]:
         return "Control. The first result that is not `None` counts; it may be wrapped."
-    return "Control. It may be wrapped."
+    return f"Control. It {'cannot' if name in hookspecs.UNWRAPPED else 'may'} be wrapped."
 
 
 def _markdown(text: str) -> str:
@@ -169,7 +184,7 @@ def backend_table() -> str:
 
 
 def _row(*cells: str) -> str:
-    return f"| {' | '.join(cells)} |".replace("|  |", "| |")
+    return re.sub(r"(?<=\|) +(?=\|)", " ", f"| {' | '.join(cells)} |")
 
 
 def _server(backend: dict[str, str]) -> str:
@@ -186,14 +201,38 @@ def _cell(row: dict[str, Any]) -> str:
 
 def with_backend_table() -> str:
     """Return the page of the backends with its table renewed."""
-    before, _, rest = (DOCS / "backends.md").read_text().partition(_BEGIN)
+    return _renewed("backends.md", backend_table())
+
+
+def option_table(options: Iterable[CommandOption[Any]]) -> str:
+    """Write the table of options of commands."""
+    lines = ["| option | default | travels | needs | what it does |", "| --- | --- | --- | --- | --- |"]
+    for option in options:
+        needs = "" if option.needs is None else f"`{option.needs.value}`"
+        travels = "yes" if option.travels else ""
+        cells = f"`{option.name}`", f"`{option.default!r}`", travels, needs, option.help.replace("|", "\\|")
+        lines.append(_row(*cells))
+    return "\n".join(lines) + "\n"
+
+
+def with_option_tables() -> str:
+    """Return the page of the commands with the tables of their options renewed: core's, and those of each plugin."""
+    tables = [option_table(CORE_OPTIONS.values())]
+    for plugin, options in sorted(PluginManager().options.by_plugin.items()):
+        tables.append(f"With the plugin `{plugin}`:\n\n{option_table(options)}")
+    return _renewed("commands.md", "\n".join(tables))
+
+
+def _renewed(page: str, generated: str) -> str:
+    before, _, rest = (DOCS / page).read_text().partition(_BEGIN)
     _, _, after = rest.partition(_END)
-    return f"{before}{_BEGIN}\n{backend_table()}\n{_END}{after}"
+    return f"{before}{_BEGIN}\n{generated}\n{_END}{after}"
 
 
 TARGETS: Final[dict[Path, Callable[[], str]]] = {
     DOCS / "plugins" / "hooks-reference.md": hooks_reference,
     DOCS / "backends.md": with_backend_table,
+    DOCS / "commands.md": with_option_tables,
 }
 """What makes each file that is generated, as a whole or in part."""
 

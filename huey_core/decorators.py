@@ -16,7 +16,6 @@ from huey_core.commands.base import FunctionCommand, PeriodicQueueCommand
 from huey_core.commands.crontab import crontab
 from huey_core.commands.local_time import to_epoch
 from huey_core.commands.option_checks import MAX_SECONDS, find_exceptions, seconds
-from huey_core.commands.options import CommandOptions
 from huey_core.commands.registry import CommandRegistry, default_registry
 from huey_core.commands.signature import Signature, check_unique_key, is_bound_in_a_class, name_of, python_function
 from huey_core.exceptions import ConfigurationError
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from huey_core.backends.base import BaseDataStore
-    from huey_core.commands.options import GivenOptions, OtherOptions
+    from huey_core.commands.options import CommandOptions, GivenOptions, OtherOptions
     from huey_core.invoker.results import AsyncData
 
 
@@ -59,12 +58,14 @@ class CommandFunction(Generic[P, R, Handle]):
         function: Callable[P, R],
         command_class: type[FunctionCommand[R]],
         overrides: Mapping[str, Any] | None = None,
+        options: CommandOptions | None = None,
     ) -> None:
         # What an object has in its __dict__ is its own, and would hide the methods of this class.
         functools.update_wrapper(self, function, updated=["__dict__"] if type(function) is FunctionType else [])
         self.function = function
         self.command_class = command_class
-        self._overrides = dict(overrides or {})
+        self._overrides = overrides or {}
+        self._options = options
         self._source = invoker
         self._checked: Invoker | None = invoker if isinstance(invoker, Invoker) else None
 
@@ -91,6 +92,7 @@ class CommandFunction(Generic[P, R, Handle]):
 
         Raises:
             Unsupported: It was deferred, and its queue cannot honour the command's options.
+            ConfigurationError: It was deferred, and its plugins do not offer one of them.
         """
         if isinstance(self._source, Invoker):
             return self._source
@@ -113,8 +115,14 @@ class CommandFunction(Generic[P, R, Handle]):
             EncodeError: An argument cannot be carried by the invoker's serializer.
             QueueWriteException: The queue could not be written.
         """
-        command = self.command_class((args, kwargs), overrides=self._overrides)
+        command = self._command(args, kwargs)
         return self.invoker.enqueue(command)  # type: ignore[return-value]
+
+    def _command(self, args: tuple[Any, ...], kwargs: dict[str, Any], eta: float | None = None) -> FunctionCommand[R]:
+        command = self.command_class((args, kwargs), eta=eta)
+        if self._options is not None:
+            command.override_checked(self._overrides, self._options)
+        return command
 
     def command(self, /, *args: P.args, **kwargs: P.kwargs) -> FunctionCommand[R]:
         """Make the command of a call without enqueueing it, for :meth:`Invoker.enqueue_many`.
@@ -124,7 +132,7 @@ class CommandFunction(Generic[P, R, Handle]):
         Raises:
             TypeError: The function does not take these arguments, whatever others came with them.
         """
-        command = self.command_class((args, kwargs), overrides=self._overrides)
+        command = self._command(args, kwargs)
         try:
             command.check_arguments()
         except TypeError:
@@ -137,7 +145,8 @@ class CommandFunction(Generic[P, R, Handle]):
         except TypeError:
             # Asked no sooner, because a deferred invoker may not be there yet.
             if self.invoker.check_arguments:
-                signature.check(args, kwargs, self.command_class.option_names)
+                names = self.invoker.command_options.names()
+                signature.check(args, kwargs, self.command_class.option_names | names)
 
     def call_local(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the function here and now, as if it were not decorated."""
@@ -184,25 +193,25 @@ class CommandFunction(Generic[P, R, Handle]):
         at = None if eta is None else to_epoch(eta, convert_utc)
         if delay is not None:
             at = self.invoker.now() + seconds("delay", delay, least=-MAX_SECONDS)
-        command = self.command_class((tuple(args or ()), dict(kwargs or {})), eta=at, overrides=self._overrides)
+        command = self._command(tuple(args or ()), dict(kwargs or {}), at)
         return self.invoker.enqueue(command)  # type: ignore[return-value]
 
     def using(self, /, **options: Unpack[GivenOptions]) -> Self:
         """The same function with other options, for one call: ``send.using(priority=5, retries=3)(to)``.
 
         Args:
-            options: Any options of :class:`~huey_core.commands.CommandOptions`.
+            options: Any options of core or of a plugin of the invoker.
 
         Raises:
             ConfigurationError: An option is unknown, its value cannot be used, or it contradicts another.
             Unsupported: The queue cannot honour it.
         """
-        overrides = {**self._overrides, **find_exceptions(options)}
-        together = self.command_class.defaults.override(**overrides)
+        overrides = {**self._overrides, **self.invoker.command_options.check(find_exceptions(options))}
+        together = self.command_class.defaults.with_values(overrides)
         together.check_together()
         check_unique_key(self.function, together)
         self.invoker.check_options(together)
-        return type(self)(self._source, self.function, self.command_class, overrides)
+        return type(self)(self._source, self.function, self.command_class, overrides, together)
 
     def revoke(self, revoke_until: datetime | None = None, revoke_once: bool = False) -> None:
         """Keep all calls of this function from running.
@@ -299,9 +308,8 @@ def queue_command(
         retry_delay: The pause before the first retry, in seconds or as a timedelta.
         name: The command's registered name; the function's module and qualified name when ``None``. Producers and
             consumers must agree on it. A ``functools.partial`` or an object with ``__call__`` needs one.
-        options: ``retry_backoff``, ``retry_max_delay``, ``retry_jitter``, ``retry_on``,
-            ``give_up_on``, ``priority``, ``expires``, ``unique_key``, ``unique_for``, ``result_ttl``,
-            ``store_result``, ``keep_failed``: see :class:`~huey_core.commands.CommandOptions`.
+        options: Other options of core, see :data:`~huey_core.commands.CORE_OPTIONS`, or of a plugin of the invoker; of
+            a deferred one, of an installed plugin or one that it names.
 
     Returns:
         A decorator that makes a :class:`CommandFunction`.
@@ -312,8 +320,7 @@ def queue_command(
         Unsupported: The queue cannot honour an option.
         CommandConflict: Another function is registered under this name.
     """
-    defaults = CommandOptions.build(retries=retries, retry_delay=retry_delay, **options)
-    body = _bound("queue_command", invoker, defaults)
+    body = _bound("queue_command", invoker, {"retries": retries, "retry_delay": retry_delay, **options})
 
     def decorate(function: Callable[P, R]) -> CommandFunction[P, R, Any]:
         _check_function("queue_command", function, name)
@@ -355,7 +362,7 @@ def periodic_command(
     Raises:
         ConfigurationError: As for :func:`queue_command`, or the function needs an argument.
     """
-    bound = _bound("periodic_command", invoker, CommandOptions.build(**options))
+    bound = _bound("periodic_command", invoker, options)
     if not callable(validate_datetime):
         raise ConfigurationError(f"validate_datetime must be a function, such as crontab(), not {validate_datetime!r}")
     body = {
@@ -382,12 +389,13 @@ class PeriodicFunctionCommand(FunctionCommand[Any], PeriodicQueueCommand, declar
     """A run of a function that was decorated with :func:`periodic_command`."""
 
 
-def _bound(decorator: str, invoker: Any, options: CommandOptions) -> dict[str, Any]:
+def _bound(decorator: str, invoker: Any, given: Mapping[str, Any]) -> dict[str, Any]:
     """What the class of a command has from its invoker; options that its queue cannot honour are refused."""
+    if not isinstance(invoker, Invoker | DeferredInvoker):
+        raise ConfigurationError(f"{decorator} takes the invoker first, as in @{decorator}(invoker), not {invoker!r}")
+    options = invoker.command_options.build(given)
     if isinstance(invoker, Invoker):
         invoker.check_options(options)
-    elif not isinstance(invoker, DeferredInvoker):
-        raise ConfigurationError(f"{decorator} takes the invoker first, as in @{decorator}(invoker), not {invoker!r}")
     return {"defaults": options, "invoker": invoker}
 
 

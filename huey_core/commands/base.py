@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from huey_core.backends.messages import new_message_id
+from huey_core.commands.core_options import CORE_OPTIONS
 from huey_core.commands.local_time import to_epoch
-from huey_core.commands.options import CommandOptions
+from huey_core.commands.options import CommandOptions, default_table
 from huey_core.commands.signature import TAKES_EVERY_CALL, Signature, parameters_of
 from huey_core.commands.unique_keys import fill_in, key_of_all, key_of_value
 from huey_core.exceptions import ConfigurationError
 from huey_core.names import dotted_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from huey_core.backends.backend import Backend
@@ -95,7 +95,7 @@ class QueueCommand:
         retries: How many more times it is tried when it raised; the class's when ``None``.
         retry_delay: The pause before the first retry, in seconds; the class's when ``None``.
         eta: Instead of ``execute_time``: when to run, in seconds since the epoch.
-        overrides: Options of this call that differ from the class's; see :class:`CommandOptions`.
+        overrides: Options of this call that differ from the class's: core's and those of installed plugins.
         headers: Texts by name that travel with the message, for trace context.
 
     Attributes:
@@ -103,6 +103,7 @@ class QueueCommand:
         defaults: The options of every call.
         invoker: The invoker that the command was decorated for, or enqueued with.
         options: The options of this call.
+        overrides: Those of them that were given for this call, as they are kept.
         retries: How many retries are left.
         retried: How many retries there have been.
         enqueued_at: When it was written, in seconds since the epoch; ``None`` before that.
@@ -140,7 +141,7 @@ class QueueCommand:
         retry_delay: float | timedelta | None = None,
         *,
         eta: float | None = None,
-        overrides: dict[str, Any] | None = None,
+        overrides: Mapping[str, Any] | None = None,
         headers: dict[str, str] | None = None,
     ) -> None:
         self.data = data
@@ -149,7 +150,7 @@ class QueueCommand:
         if retries is not None or retry_delay is not None:
             given = {"retries": retries, "retry_delay": retry_delay}
             overrides = {**(overrides or {}), **{name: value for name, value in given.items() if value is not None}}
-        self.overrides: dict[str, Any] = {}
+        self.overrides: Mapping[str, Any] = {}
         self.options = self.defaults
         self.retries = self.options.retries
         if overrides:
@@ -160,14 +161,23 @@ class QueueCommand:
         self.expires_at: float | None = None
         self.received: ReceivedMessage | None = None
 
-    def override(self, options: dict[str, Any]) -> None:
+    def override(self, options: Mapping[str, Any]) -> None:
         """Let this call have options that differ from the class's; :attr:`retries` begins anew.
 
         Raises:
-            ConfigurationError: One is unknown, or its value cannot be used.
+            ConfigurationError: Neither core nor an installed plugin has one, or its value cannot be used.
         """
-        self.overrides = options
-        self.options = self.defaults.override(**options)
+        self.override_checked(default_table.check(options))
+
+    def override_checked(self, values: Mapping[str, Any], options: CommandOptions | None = None) -> None:
+        """Do what :meth:`override` does with values that an :class:`OptionTable` has checked.
+
+        Args:
+            values: The values, as they are kept.
+            options: The class's options with these values, where they are at hand.
+        """
+        self.overrides = values
+        self.options = self.defaults.with_values(values) if options is None else options
         self.retries = self.options.retries
 
     def receive(self, message: ReceivedMessage) -> None:
@@ -326,7 +336,7 @@ class FunctionCommand(QueueCommand, Generic[R_co], declare=False):
 
     function: ClassVar[Callable[..., Any]]
     signature: ClassVar[Signature] = TAKES_EVERY_CALL
-    option_names: ClassVar[frozenset[str]] = frozenset(field.name for field in fields(CommandOptions))
+    option_names: ClassVar[frozenset[str]] = frozenset(CORE_OPTIONS)
 
     def check_arguments(self) -> None:
         """Refuse arguments that the function does not take.
@@ -338,7 +348,7 @@ class FunctionCommand(QueueCommand, Generic[R_co], declare=False):
         try:
             self.signature.takes(*args, **kwargs)
         except TypeError:
-            self.signature.check(args, kwargs, self.option_names)
+            self.signature.check(args, kwargs, self.option_names | default_table.names())
         self.checked_data = self.data
 
     def execute(self) -> R_co:

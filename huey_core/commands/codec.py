@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from huey_core.backends.messages import Message
 from huey_core.commands.base import FunctionCommand, ReceivedMessage
-from huey_core.commands.options import TRAVELLING
+from huey_core.commands.options import default_table
 from huey_core.exceptions import ConfigurationError, DecodeError, EncodeError
 from huey_core.message import NO_FIELDS, MessageHeader, read_message
 from huey_core.serializers.base import DEFAULT_MAX_BODY_SIZE
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from huey_core.commands.base import QueueCommand
+    from huey_core.commands.options import OptionTable
     from huey_core.commands.registry import CommandRegistry
     from huey_core.serializers.base import Serializer
 
@@ -32,6 +33,7 @@ class CommandCodec:
         accept: The serializers whose messages are read; a message cannot choose another one by itself.
         clock: The current time in seconds since the epoch.
         max_body_size: The most bytes of a body, without its layers, that are written and read.
+        options: The options that commands may have. Of a message, others are kept and not obeyed.
     """
 
     def __init__(
@@ -41,6 +43,8 @@ class CommandCodec:
         accept: Iterable[Serializer],
         clock: Callable[[], float] = time.time,
         max_body_size: int = DEFAULT_MAX_BODY_SIZE,
+        *,
+        options: OptionTable = default_table,
     ) -> None:
         self._registry = registry
         self._serializer = serializer
@@ -48,6 +52,7 @@ class CommandCodec:
         self._accepted = {one.name: one for one in accept}
         self._clock = clock
         self._max_size = max_body_size
+        self._options = options
 
     def message(self, command: QueueCommand) -> Message:
         """Encode a command, with what the queue has to know of it.
@@ -120,7 +125,10 @@ class CommandCodec:
         options, received = command.options, command.received
         overrides: Mapping[str, Any] = NO_FIELDS
         if command.overrides:
-            overrides = {name: getattr(options, name) for name in TRAVELLING if name in command.overrides}
+            overrides = {name: value for name, value in command.overrides.items() if self._options.find(name).travels}
+            if received is not None:
+                # Those that are not known here are there for a consumer that has the plugin.
+                overrides = {**received.header.options, **overrides}
         return MessageHeader(
             command.task_id,
             command.command_name,
@@ -163,7 +171,7 @@ class CommandCodec:
                 overrides = {**overrides, "priority": header.priority}
             command = command_class(command_class.from_payload(payload), task_id)
             if overrides:
-                command.override(dict(overrides))
+                command.override_checked(self._options.check_known(overrides))
         except (TypeError, ValueError, ConfigurationError) as error:
             raise DecodeError(f"the message does not fit the command {command_name!r}: {error}") from error
         command.receive(ReceivedMessage(header, data, command.data))

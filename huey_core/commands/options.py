@@ -1,4 +1,4 @@
-"""What a command asks of the queue and the consumer: retries, priority, expiry, uniqueness, results.
+"""What a command asks of the queue, the consumer and plugins: retries, priority, expiry, uniqueness, results.
 
 The same options are given to a decorator, for every call, and to ``.using(...)``, for one call. Those that only the
 consumer reads travel in the message when they were given for one call, and stay in the code otherwise, so that a
@@ -8,42 +8,23 @@ deployment can change them for messages that wait already.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Final, Self, TypedDict
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, TypeVar
 
-from huey_core.backends.capabilities import Capability
-from huey_core.backends.messages import MAX_PRIORITY
-from huey_core.commands.option_checks import (
-    ExceptionTypes,
-    Seconds,
-    UniqueKey,
-    exception_names,
-    find_exceptions,
-    flag,
-    lasting,
-    number,
-    optional,
-    seconds,
-    unique_key,
-    whole_number,
-)
+from huey_core.commands.core_options import CORE_OPTIONS
+from huey_core.commands.option import WHEN_TO_RUN, CommandOption
+from huey_core.commands.option_checks import ExceptionTypes, Seconds, UniqueKey, find_exceptions
 from huey_core.exceptions import ConfigurationError
 from huey_core.names import dotted_name
-from huey_core.text import did_you_mean
+from huey_core.text import closest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
 
-__all__ = [
-    "TRAVELLING",
-    "WHEN_TO_RUN",
-    "CommandOptions",
-    "GivenOptions",
-    "OtherOptions",
-]
+__all__ = ["CommandOptions", "GivenOptions", "OptionTable", "OtherOptions", "default_table"]
 
-WHEN_TO_RUN: Final = {"delay": "delay", "eta": "eta", "countdown": "delay"}
-"""What says elsewhere when a call is to run, and what ``.schedule`` calls it."""
+T = TypeVar("T")
 
 
 class OtherOptions(TypedDict, total=False):
@@ -71,78 +52,56 @@ class GivenOptions(OtherOptions, total=False):
 
 
 _DEFAULT_RETRY_MAX_DELAY: Final = 3600.0
-
-
-def _option(default: Any, check: Callable[[str, Any], Any], *, travels: bool = False) -> Any:
-    """Declare an option; ``check(name, value)`` returns a value that a user wrote as it is kept, or refuses it.
-
-    It travels if the consumer reads it: a message then carries it when it was given for one call.
-    """
-    return field(default=default, metadata={"check": check, "travels": travels})
+_NO_OPTIONS: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommandOptions:
-    """The options of a command. Durations are in seconds.
+    """The values of a command's options, as they are kept: durations in seconds, exceptions by their dotted names.
+
+    Core's are attributes; what each does is said in :data:`~huey_core.commands.CORE_OPTIONS`. That of a plugin is
+    ``options[OPTION]``, where ``OPTION`` is the :class:`CommandOption`.
 
     Attributes:
-        retries: How many more times a command that raised is tried.
-        retry_delay: Seconds before the first retry.
-        retry_backoff: Each further delay is the one before, times this; 1 keeps the delay constant.
-        retry_max_delay: No delay is longer than this, jitter included; ``None``: than an hour, or than ``retry_delay``
-            if that is longer.
-        retry_jitter: Spreads each delay at random by this fraction to either side, between 0 and 1.
-        retry_on: Only exceptions of these types (or a subclass) are retried; empty means any ``Exception``,
-            which ``SystemExit`` is not.
-        give_up_on: Exceptions of these types (or a subclass) are never retried.
-        priority: Higher runs first, from -1000 to 1000.
-        expires: Seconds after the call, or after the time for which it is scheduled, at which a command that has not
-            started is dropped, a retry as well; ``None`` never.
-        unique_key: While a command of this key is live, another call of it writes nothing. A text in which
-            ``{name}`` stands for an argument, or a function of the call's arguments that returns a text. For a command
-            that was written as a class, the arguments are the items of its data, or the data itself under that name.
-        unique_for: Seconds for which the key stays taken, whatever becomes of the command; ``None`` until it is
-            settled. Without a ``unique_key``, all the arguments are the key.
-        result_ttl: Seconds for which the result is kept; ``None`` keeps the invoker's setting.
-        store_result: Whether the result is stored; ``None`` means yes. ``False`` leaves no more than that the command
-            has ended.
-        keep_failed: Whether a command that failed for good is kept as a dead letter, to be looked at and replayed.
+        extra: The options of plugins that were given, by name.
     """
 
-    retries: int = _option(0, whole_number(0), travels=True)
-    retry_delay: float = _option(0.0, seconds, travels=True)
-    retry_backoff: float = _option(1.0, number(1, 100), travels=True)
-    retry_max_delay: float | None = _option(None, optional(seconds), travels=True)
-    retry_jitter: float = _option(0.0, number(0, 1), travels=True)
-    retry_on: tuple[str, ...] = _option((), exception_names, travels=True)
-    give_up_on: tuple[str, ...] = _option((), exception_names, travels=True)
-    priority: int = _option(0, whole_number(-MAX_PRIORITY, MAX_PRIORITY))
-    expires: float | None = _option(None, optional(seconds))
-    unique_key: UniqueKey | None = _option(None, optional(unique_key))  # noqa: RUF009 - which returns a field
-    unique_for: float | None = _option(None, optional(lasting))
-    result_ttl: float | None = _option(None, optional(lasting), travels=True)
-    store_result: bool | None = _option(None, optional(flag), travels=True)
-    keep_failed: bool = _option(True, flag, travels=True)
+    retries: int = CORE_OPTIONS["retries"].default
+    retry_delay: float = CORE_OPTIONS["retry_delay"].default
+    retry_backoff: float = CORE_OPTIONS["retry_backoff"].default
+    retry_max_delay: float | None = CORE_OPTIONS["retry_max_delay"].default
+    retry_jitter: float = CORE_OPTIONS["retry_jitter"].default
+    retry_on: tuple[str, ...] = CORE_OPTIONS["retry_on"].default
+    give_up_on: tuple[str, ...] = CORE_OPTIONS["give_up_on"].default
+    priority: int = CORE_OPTIONS["priority"].default
+    expires: float | None = CORE_OPTIONS["expires"].default
+    unique_key: UniqueKey | None = CORE_OPTIONS["unique_key"].default
+    unique_for: float | None = CORE_OPTIONS["unique_for"].default
+    result_ttl: float | None = CORE_OPTIONS["result_ttl"].default
+    store_result: bool | None = CORE_OPTIONS["store_result"].default
+    keep_failed: bool = CORE_OPTIONS["keep_failed"].default
+    extra: Mapping[str, Any] = field(default_factory=lambda: _NO_OPTIONS, hash=False)
 
     @classmethod
-    def build(cls, /, **given: Any) -> Self:
-        """Check and normalize options as a user writes them.
-
-        Raises:
-            ConfigurationError: An option is unknown (the closest name is offered), its value cannot be used, or two
-                contradict each other.
-        """
-        built = cls(**cls._checked(find_exceptions(given)))
-        built.check_together()
-        return built
+    def build(cls, /, **given: Any) -> CommandOptions:
+        """Check options as a user writes them, those of installed plugins among them; see :meth:`OptionTable.build`."""
+        return default_table.build(given)
 
     def override(self, /, **given: Any) -> Self:
-        """A copy with some options replaced; see :meth:`build`.
+        """A copy with some options replaced, which are checked as :meth:`OptionTable.check` does.
 
         Whether the options fit together is for :meth:`check_together` to say: what waits in a queue must be readable
         after a deployment, too, that has changed the others.
         """
-        return replace(self, **self._checked(given))
+        return self.with_values(default_table.check(given))
+
+    def with_values(self, values: Mapping[str, Any]) -> Self:
+        """A copy with other values, which :meth:`OptionTable.check` has returned."""
+        core = {name: value for name, value in values.items() if name in CORE_OPTIONS}
+        if len(core) == len(values):
+            return replace(self, **core)
+        others = {name: value for name, value in values.items() if name not in CORE_OPTIONS}
+        return replace(self, extra={**self.extra, **others}, **core)
 
     def check_together(self) -> None:
         """Refuse options that contradict each other.
@@ -156,30 +115,9 @@ class CommandOptions:
                 "delay may be longer than that"
             )
 
-    @classmethod
-    def _checked(cls, given: dict[str, Any]) -> dict[str, Any]:
-        known = {option.name: option for option in fields(cls)}
-        for name in given:
-            if name not in known:
-                if name in WHEN_TO_RUN:
-                    raise ConfigurationError(
-                        f"a command has no option {name!r}; when a call is to run is said by "
-                        f".schedule((...), {WHEN_TO_RUN[name]}=...)"
-                    )
-                hint = did_you_mean(name, known, f"the options are {', '.join(sorted(known))}")
-                raise ConfigurationError(f"a command has no option {name!r}{hint}")
-        return {name: known[name].metadata["check"](name, value) for name, value in given.items()}
-
-    def needs(self) -> dict[Capability, str]:
-        """The capabilities that these options ask of the queue, each with the option that asks."""
-        needed = {}
-        if self.priority:
-            needed[Capability.PRIORITY] = "priority"
-        if self.unique_for is not None:
-            needed[Capability.UNIQUE] = "unique_for"
-        if self.unique_key is not None:
-            needed[Capability.UNIQUE] = "unique_key"
-        return needed
+    def __getitem__(self, option: CommandOption[T]) -> T:
+        """The value of an option of a plugin: what was given, or else its default."""
+        return self.extra.get(option.name, option.default)  # type: ignore[no-any-return]
 
     def may_retry(self, error: BaseException) -> bool:
         """Whether the type of ``error`` is one that these options retry."""
@@ -202,5 +140,100 @@ class CommandOptions:
         return min(delay, longest)
 
 
-TRAVELLING: Final = tuple(option.name for option in fields(CommandOptions) if option.metadata["travels"])
-"""The options that the consumer reads, and that a message carries when they were given for one call."""
+class OptionTable:
+    """The options that commands may have: core's, and those that plugins offer.
+
+    Args:
+        sources: Each returns options of plugins by name. They are asked, in this order, for what core does not have,
+            and not before.
+        known: The distribution that offers an option, by the option's name, to be suggested where it is not installed.
+    """
+
+    def __init__(
+        self, *sources: Callable[[], Mapping[str, CommandOption[Any]]], known: Mapping[str, str] = _NO_OPTIONS
+    ) -> None:
+        self._sources = list(sources)
+        self._known = known
+
+    def add_source(self, source: Callable[[], Mapping[str, CommandOption[Any]]], known: Mapping[str, str]) -> None:
+        """Ask one more source, after the others; see the class for the arguments."""
+        self._sources.append(source)
+        self._known = {**self._known, **known}
+
+    def get(self, name: str) -> CommandOption[Any] | None:
+        """The option of a name; ``None`` where neither core nor a plugin has it."""
+        option = CORE_OPTIONS.get(name)
+        if option is None:
+            for source in self._sources:
+                option = source().get(name)
+                if option is not None:
+                    break
+        return option
+
+    def find(self, name: str) -> CommandOption[Any]:
+        """The option of a name.
+
+        Raises:
+            ConfigurationError: There is none. The message has the closest name, and what to install for it.
+        """
+        option = self.get(name)
+        if option is None:
+            raise ConfigurationError(f"a command has no option {name!r}; {self._advice(name)}")
+        return option
+
+    def names(self) -> set[str]:
+        """The names of all options, which loads the plugins."""
+        return {*CORE_OPTIONS, *(name for source in self._sources for name in source())}
+
+    def check(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Check values as a user writes them, and return them as they are kept.
+
+        Raises:
+            ConfigurationError: An option is unknown, or its value cannot be used.
+        """
+        return {name: self.find(name).check(name, value) for name, value in given.items()}
+
+    def check_known(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Do what :meth:`check` does with the options that are known here, and leave out the others."""
+        found = ((name, self.get(name), value) for name, value in given.items())
+        return {name: option.check(name, value) for name, option, value in found if option is not None}
+
+    def build(self, given: Mapping[str, Any]) -> CommandOptions:
+        """Make the options of a command of what a user has written.
+
+        Raises:
+            ConfigurationError: An option is unknown, its value cannot be used, or two contradict each other.
+        """
+        built = CommandOptions().with_values(self.check(find_exceptions(given)))
+        built.check_together()
+        return built
+
+    def used_by(self, options: CommandOptions) -> Iterator[CommandOption[Any]]:
+        """The options of which a command has another value than the default.
+
+        Raises:
+            ConfigurationError: One is of a plugin that is not known here.
+        """
+        for option in CORE_OPTIONS.values():
+            if getattr(options, option.name) != option.default:
+                yield option
+        for option in map(self.find, options.extra):
+            if options[option] != option.default:
+                yield option
+
+    def _advice(self, name: str) -> str:
+        if name in WHEN_TO_RUN:
+            return f"when a call is to run is said by .schedule((...), {WHEN_TO_RUN[name]}=...)"
+        if name in self._known:
+            return f"install the plugin that has it with: pip install {self._known[name]}"
+        names = self.names()
+        found = closest(name, {*names, *self._known})
+        if found is None:
+            return f"the options are {', '.join(sorted(names))}"
+        if found not in names:
+            return f"did you mean {found!r} (pip install {self._known[found]})?"
+        return f"did you mean {found!r}?"
+
+
+default_table: Final = OptionTable()
+"""The options of core and of the installed plugins, for what is written where no invoker is known."""

@@ -12,8 +12,8 @@ from reprlib import repr as short_repr
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Final, TypeGuard, TypeVar
 
+from huey_core.commands.option import WHEN_TO_RUN
 from huey_core.commands.option_checks import names_in_key
-from huey_core.commands.options import WHEN_TO_RUN
 from huey_core.exceptions import ConfigurationError
 from huey_core.text import did_you_mean
 

@@ -32,6 +32,7 @@ from huey_core.hookspecs.commands import (
     huey_command_buried,
     huey_command_expired,
     huey_command_failed,
+    huey_command_options,
     huey_command_registered,
     huey_command_retried,
     huey_command_revoked,
@@ -50,13 +51,14 @@ from huey_core.hookspecs.consumer import (
     huey_worker_start,
     huey_worker_stop,
 )
-from huey_core.hookspecs.declaring import OBSERVERS, PROJECT, SLOW, hookimpl
+from huey_core.hookspecs.declaring import OBSERVERS, PROJECT, SLOW, UNWRAPPED, hookimpl
 from huey_core.hookspecs.protocols import ConsumerLike, InvokerLike
 
 __all__ = [
     "OBSERVERS",
     "PROJECT",
     "SLOW",
+    "UNWRAPPED",
     "ConsumerLike",
     "InvokerLike",
     "hookimpl",
@@ -66,6 +68,7 @@ __all__ = [
     "huey_command_buried",
     "huey_command_expired",
     "huey_command_failed",
+    "huey_command_options",
     "huey_command_registered",
     "huey_command_retried",
     "huey_command_revoked",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from huey_core.hookspecs.declaring import control, observer
 
@@ -10,10 +10,30 @@ if TYPE_CHECKING:
     from huey_core.backends.outcomes import ResultWrite
     from huey_core.commands.base import QueueCommand
     from huey_core.commands.execution import Execution
+    from huey_core.commands.option import CommandOption
     from huey_core.commands.registry import CommandRegistry
     from huey_core.hookspecs.protocols import InvokerLike
 
 IN_WORKER: Final = "a worker runs no command meanwhile"
+
+
+@control(slow="the program that uses the plugin starts that much later", wrapped=False)
+def huey_command_options() -> list[CommandOption[Any]]:
+    """Called when a plugin is loaded: to offer options that commands may have.
+
+    A command then has the option as it has core's: by a decorator, by ``.using(...)``, in its message. The plugin obeys
+    it in other hooks, where ``command.options[OPTION]`` is its value.
+
+    When: The plugin is loaded: with its invoker's plugins, and to look for an option that core does not have. So it may
+    be called several times, and answers the same each time.
+    Process: Any that enqueues, runs or defines commands.
+    Thread: The one that loads the plugin.
+    Errors: Whoever loads the plugin gets the exception.
+
+    Returns:
+        The options. Core and other plugins must have none of the same names.
+    """
+    raise NotImplementedError
 
 
 @observer(slow="the program that defines the command starts that much later")

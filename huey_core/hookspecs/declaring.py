@@ -9,7 +9,7 @@ import pluggy
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["OBSERVERS", "PROJECT", "SLOW", "control", "hookimpl", "observer"]
+__all__ = ["OBSERVERS", "PROJECT", "SLOW", "UNWRAPPED", "control", "hookimpl", "observer"]
 
 PROJECT: Final = "huey_core"
 """The project name under which pluggy finds hook implementations."""
@@ -24,20 +24,26 @@ SLOW: Final[dict[str, str]] = {}
 OBSERVERS: Final[set[str]] = set()
 """The names of the hooks whose implementations are called one by one, each isolated."""
 
+UNWRAPPED: Final[set[str]] = set()
+"""The names of the hooks that cannot be wrapped: the observers, and what each plugin is asked for itself."""
+
 ControlT = TypeVar("ControlT", bound="Callable[..., Any]")
 ObserverT = TypeVar("ObserverT", bound="Callable[..., None]")
 
 
-def control(*, slow: str, firstresult: bool = False) -> Callable[[ControlT], ControlT]:
+def control(*, slow: str, firstresult: bool = False, wrapped: bool = True) -> Callable[[ControlT], ControlT]:
     """Declare a hook that steers: what an implementation returns or raises matters.
 
     Args:
         slow: What it means that an implementation takes long: a clause that begins with who waits, for the log.
         firstresult: Whether the first result that is not ``None`` is the only one, and the rest are not called.
+        wrapped: Whether it may be wrapped.
     """
 
     def declare(hook: ControlT) -> ControlT:
         SLOW[hook.__name__] = slow
+        if not wrapped:
+            UNWRAPPED.add(hook.__name__)
         return hookspec(hook, firstresult=firstresult)
 
     return declare
@@ -53,6 +59,7 @@ def observer(*, slow: str) -> Callable[[ObserverT], ObserverT]:
     def declare(hook: ObserverT) -> ObserverT:
         SLOW[hook.__name__] = slow
         OBSERVERS.add(hook.__name__)
+        UNWRAPPED.add(hook.__name__)
         return hookspec(hook)
 
     return declare

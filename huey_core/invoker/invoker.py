@@ -19,6 +19,7 @@ from huey_core.backends.messages import Written
 from huey_core.backends.options import COMMON_OPTIONS
 from huey_core.commands.codec import CommandCodec
 from huey_core.commands.option_checks import MAX_SECONDS, seconds
+from huey_core.commands.options import OptionTable
 from huey_core.commands.registry import CommandRegistry, default_registry
 from huey_core.exceptions import (
     ConfigurationError,
@@ -36,6 +37,7 @@ from huey_core.invoker.results import AsyncData
 from huey_core.invoker.revocation import Revocations
 from huey_core.invoker.typing import CommandReturning, InvokerSettings, StoreT_co
 from huey_core.numbers import check_number
+from huey_core.plugins.known import KNOWN_OPTIONS
 from huey_core.plugins.serializers import serializer as find_serializer
 from huey_core.secret import hidden
 
@@ -108,6 +110,7 @@ class Invoker(Generic[StoreT_co]):
         check_arguments: Whether a call of a function that does not take its arguments is refused where it is made.
 
     Attributes:
+        command_options: The options that its commands may have: core's, and those of its plugins.
         clock_offset: Seconds by which the queue's clock is ahead of this process's. A consumer measures it, so that a
             command does not expire early or late because a machine's clock is wrong.
 
@@ -207,7 +210,11 @@ class Invoker(Generic[StoreT_co]):
             one.name: one for one in ([self.serializer] if accept is None else map(find_serializer, accept))
         }
         self.registry = default_registry if registry is None else registry
-        self.codec = CommandCodec(self.registry, self.serializer, self.accepted.values(), self.now, self.max_body_size)
+        self.command_options = OptionTable(lambda: self.plugins.options.by_name, known=KNOWN_OPTIONS)
+        self.codec = CommandCodec(
+            *(self.registry, self.serializer, self.accepted.values(), self.now, self.max_body_size),
+            options=self.command_options,
+        )
         self._plugin_arguments = list(plugins)
         self._clock = clock
         self.clock_offset = 0.0
@@ -315,10 +322,11 @@ class Invoker(Generic[StoreT_co]):
 
         Raises:
             Unsupported: The message names the backend and the option.
+            ConfigurationError: None of the plugins offers one of them.
         """
-        for capability, option in options.needs().items():
-            if capability not in self.queue.capabilities:
-                raise Unsupported(f"{_plugin(self.queue)} has no {capability.value!r}, which {option}= needs")
+        for option in self.command_options.used_by(options):
+            if option.needs is not None and option.needs not in self.queue.capabilities:
+                raise Unsupported(f"{_plugin(self.queue)} has no {option.needs.value!r}, which {option.name}= needs")
         if options.retry_delay:
             self._check_delay("retry_delay")
         if options.store_result and self.result_store is None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from huey_core.plugins.backends import backend_class, backend_registry, open_backend, register_backend
 from huey_core.plugins.discovery import BACKENDS, PLUGINS, SERIALIZERS, WORKERS, Entry, entries
-from huey_core.plugins.known import KNOWN_BACKENDS, KNOWN_COMMANDS, KNOWN_SERIALIZERS
+from huey_core.plugins.known import KNOWN_BACKENDS, KNOWN_COMMANDS, KNOWN_OPTIONS, KNOWN_SERIALIZERS
 from huey_core.plugins.manager import PluginManager
 from huey_core.plugins.selection import normalise
 from huey_core.plugins.serializers import register_serializer, serializer, serializer_registry
@@ -22,6 +22,7 @@ __all__ = [
     "BACKENDS",
     "KNOWN_BACKENDS",
     "KNOWN_COMMANDS",
+    "KNOWN_OPTIONS",
     "KNOWN_SERIALIZERS",
     "PLUGINS",
     "SERIALIZERS",

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["KNOWN_BACKENDS", "KNOWN_COMMANDS", "KNOWN_SERIALIZERS", "UNSERVED_SCHEMES", "UNSERVED_WORKERS"]
+__all__ = [
+    "KNOWN_BACKENDS",
+    "KNOWN_COMMANDS",
+    "KNOWN_OPTIONS",
+    "KNOWN_SERIALIZERS",
+    "UNSERVED_SCHEMES",
+    "UNSERVED_WORKERS",
+]
 
 KNOWN_BACKENDS: Final = {
     "memory": "huey-memory",
@@ -40,3 +47,9 @@ KNOWN_COMMANDS: Final = {
     "new-plugin": "huey-testing",
 }
 """The distribution to suggest for a command of ``huey``, sorted by name. A plugin works without being listed here."""
+
+KNOWN_OPTIONS: Final[dict[str, str]] = {}
+"""The distribution to suggest for an option of a command, sorted by option. A plugin works without being listed here.
+
+A distribution is listed when it is published: until then, anybody could publish another one under its name.
+"""

@@ -26,7 +26,8 @@ from huey_core.exceptions import (
     PluginNotFound,
     UnknownHook,
 )
-from huey_core.hookspecs import OBSERVERS, PROJECT
+from huey_core.hookspecs import OBSERVERS, PROJECT, UNWRAPPED
+from huey_core.plugins.command_options import OfferedOptions
 from huey_core.plugins.discovery import PLUGINS, Entry, entries
 from huey_core.plugins.hook_faults import SLOW_HOOK, HookFaultLog, HookFaults
 from huey_core.plugins.loading import check_api, load, remember
@@ -99,6 +100,7 @@ class PluginManager:
         self._faults = HookFaultLog(clock)
         self._lock = ProcessLock()
         self._plugins: dict[str, object] = {}
+        self.options = OfferedOptions()
         self._implemented: dict[Callable[..., Any], bool] = dict.fromkeys(_HOOKS.values(), False)
         self._controls: dict[Callable[..., Any], Callable[..., Any]] = {
             hook: getattr(self._pluggy.hook, name) for name, hook in _HOOKS.items() if name not in OBSERVERS
@@ -267,6 +269,11 @@ class PluginManager:
             # pluggy 1.6 keeps the hooks that it had accepted before it found the bad one.
             self._pluggy.unregister(name=name)
             raise PluginException(f"plugin {name!r} is refused: {' '.join(str(error).split())}", plugin=name) from error
+        try:
+            self._add_options(name)
+        except BaseException:
+            self._pluggy.unregister(name=name)
+            raise
         self._plugins[name] = plugin
 
         implementations = {
@@ -280,6 +287,11 @@ class PluginManager:
             # and it is done for every command.
             is_only_core = [each.plugin_name for each in found] == [PROJECT] and not self._tracing
             self._controls[hook] = found[0].function if is_only_core else getattr(self._pluggy.hook, hook.__name__)
+
+    def _add_options(self, name: str) -> None:
+        for implementation in self._pluggy.hook.huey_command_options.get_hookimpls():
+            if implementation.plugin_name == name:
+                self.options.add(name, implementation.function())
 
     def _verify(self, name: str, plugin: object) -> None:
         """Check every hook before pluggy sees the plugin, so that one that is refused leaves nothing behind."""
@@ -295,10 +307,9 @@ class PluginManager:
             if hook not in _HOOKS and not options["optionalhook"]:
                 hint = did_you_mean(hook, _HOOKS, "see huey_core.hookspecs for all")
                 raise UnknownHook(f"plugin {name!r} implements {hook!r}, which is no hook{hint}", plugin=name)
-            if hook in OBSERVERS and (options["wrapper"] or options["hookwrapper"]):
-                raise PluginException(
-                    f"plugin {name!r} wraps {hook!r}, which only observes and cannot be wrapped", plugin=name
-                )
+            if hook in UNWRAPPED and (options["wrapper"] or options["hookwrapper"]):
+                why = "only observes" if hook in OBSERVERS else "each plugin answers for itself"
+                raise PluginException(f"plugin {name!r} wraps {hook!r}, which {why} and cannot be wrapped", plugin=name)
 
     def _new_name(self, plugin: object) -> str:
         name = getattr(plugin, "__name__", None) or f"{type(plugin).__module__}.{type(plugin).__qualname__}"

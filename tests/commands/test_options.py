@@ -10,8 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from huey_core.commands.options import CommandOptions
+from huey_core.commands.option import CommandOption
+from huey_core.commands.option_checks import flag
+from huey_core.commands.options import CommandOptions, OptionTable
 from huey_core.exceptions import ConfigurationError
+from plugin_options import GIVE_UP_AFTER
 
 
 class Shop:
@@ -187,3 +190,93 @@ def test_an_exception_may_be_a_class_inside_another():
 def test_exiting_is_retried_only_when_asked_for():
     assert not CommandOptions.build(retries=1).may_retry(SystemExit())
     assert CommandOptions.build(retries=1, retry_on=SystemExit).may_retry(SystemExit())
+
+
+class TestTable:
+    def test_core_options_are_found_without_a_look_at_plugins(self):
+        table = OptionTable(refuse_to_look)
+
+        assert table.check({"retries": 3, "expires": timedelta(minutes=1)}) == {"retries": 3, "expires": 60.0}
+
+    def test_an_option_that_core_lacks_is_looked_up_among_those_of_plugins(self):
+        assert table_of(GIVE_UP_AFTER).build({"give_up_after": timedelta(hours=1)})[GIVE_UP_AFTER] == 3600.0
+
+    def test_a_source_is_asked_only_for_what_those_before_it_lack(self):
+        table = OptionTable(lambda: {GIVE_UP_AFTER.name: GIVE_UP_AFTER}, refuse_to_look)
+
+        assert table.get("give_up_after") is GIVE_UP_AFTER
+
+    def test_a_misspelt_option_of_a_plugin_is_told_with_its_name(self):
+        with pytest.raises(ConfigurationError, match="did you mean 'give_up_after'"):
+            table_of(GIVE_UP_AFTER).check({"give_up_afer": 3})
+
+    def test_an_option_of_a_plugin_that_is_not_installed_is_told_with_what_to_install(self):
+        table = OptionTable(known={"lock": "huey-limits"})
+
+        with pytest.raises(ConfigurationError, match=r"no option 'lock'; .*pip install huey-limits$"):
+            table.check({"lock": "mail"})
+
+    def test_a_misspelt_option_of_a_plugin_that_is_not_installed_is_told_with_both(self):
+        table = OptionTable(known={"rate_limit": "huey-limits"})
+
+        with pytest.raises(ConfigurationError, match=r"did you mean 'rate_limit' \(pip install huey-limits\)\?"):
+            table.check({"rate_limt": 3})
+
+    def test_a_name_like_no_other_is_told_with_all_options(self):
+        with pytest.raises(ConfigurationError, match=r"the options are expires, .*give_up_after, .*unique_key$"):
+            table_of(GIVE_UP_AFTER).check({"zzz": 3})
+
+    def test_what_the_check_of_a_plugin_refuses_is_refused(self):
+        with pytest.raises(ConfigurationError, match="give_up_after"):
+            table_of(GIVE_UP_AFTER).check({"give_up_after": -1})
+
+    def test_of_what_came_from_elsewhere_only_the_known_options_are_checked(self):
+        assert table_of(GIVE_UP_AFTER).check_known({"give_up_after": 5, "lock": object()}) == {"give_up_after": 5.0}
+
+    def test_options_of_another_value_than_the_default_are_in_use(self):
+        table = table_of(GIVE_UP_AFTER)
+        options = table.build({"retries": 0, "priority": 5, "give_up_after": 60})
+
+        assert [option.name for option in table.used_by(options)] == ["priority", "give_up_after"]
+
+    def test_the_default_of_a_plugin_is_not_in_use_though_it_is_given(self):
+        table = table_of(GIVE_UP_AFTER)
+
+        assert list(table.used_by(table.build({"give_up_after": None}))) == []
+
+    def test_options_of_another_table_are_refused(self):
+        options = table_of(GIVE_UP_AFTER).build({"give_up_after": 60})
+
+        with pytest.raises(ConfigurationError, match="no option 'give_up_after'"):
+            list(OptionTable().used_by(options))
+
+
+def test_an_option_of_a_plugin_has_its_default_where_it_is_not_given():
+    assert CommandOptions()[CommandOption("lock", flag, True, help="Something.")] is True
+
+
+def test_other_values_of_some_options_leave_the_rest():
+    options = table_of(GIVE_UP_AFTER).build({"give_up_after": 60, "retries": 2})
+
+    changed = options.with_values({"retries": 5})
+
+    assert (changed.retries, changed[GIVE_UP_AFTER]) == (5, 60.0)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["retries", "priority", "give_up_after"]), st.integers(0, 9)),
+    st.dictionaries(st.sampled_from(["retries", "priority", "give_up_after"]), st.integers(0, 9)),
+)
+def test_values_are_replaced_one_by_one_as_if_they_were_given_together(first, second):
+    table = table_of(GIVE_UP_AFTER)
+
+    assert CommandOptions().with_values(first).with_values(second) == CommandOptions().with_values(first | second)
+    assert table.build(first | second) == CommandOptions().with_values(table.check(first | second))
+
+
+def table_of(*options):
+    return OptionTable(lambda: {option.name: option for option in options})
+
+
+def refuse_to_look():
+    raise AssertionError("nothing is unknown so far")

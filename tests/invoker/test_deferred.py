@@ -12,6 +12,7 @@ from huey_core.exceptions import ConfigurationError, Unsupported
 from huey_core.invoker.deferred import DeferredInvoker
 from huey_memory import MemoryQueue
 from plain_backend import PlainQueue
+from plugin_options import GiveUp
 
 
 @pytest.fixture
@@ -104,3 +105,33 @@ def test_a_bare_function_in_place_of_the_invoker_is_an_error():
         @queue_command
         def add(a, b):
             return a + b
+
+
+def test_a_command_has_an_option_of_the_plugins_that_are_named_for_the_invoker(made):
+    plugin = GiveUp()
+    deferred = DeferredInvoker(lambda: made[0], plugins=lambda: [plugin])
+    decorated = queue_command(deferred, name="deferred.giving_up", give_up_after=5)(lambda: None)
+    made.append(Invoker.from_url("memory://", plugins=[plugin], always_eager=True))
+
+    decorated()
+
+    assert plugin.seen == [5.0]
+    default_registry.unregister("deferred.giving_up")
+
+
+def test_its_plugins_are_not_asked_for_what_core_offers(made):
+    def refuse():
+        raise AssertionError("nobody has to be asked")
+
+    queue_command(DeferredInvoker(lambda: made[0], plugins=refuse), retries=3)
+
+
+def test_an_option_that_no_plugin_of_the_invoker_offers_is_told_at_the_first_use(made):
+    deferred = DeferredInvoker(lambda: made[0], plugins=lambda: [GiveUp()])
+    decorated = queue_command(deferred, name="deferred.giving_up", give_up_after=5)(lambda: None)
+    made.append(Invoker.from_url("memory://"))
+
+    with pytest.raises(ConfigurationError, match="no option 'give_up_after'"):
+        decorated()
+
+    default_registry.unregister("deferred.giving_up")
