@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import heapq
-from typing import Final, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["ExpiringDict", "Key", "Shelf"]
 
@@ -97,6 +100,13 @@ class ExpiringDict(Generic[V]):
         """The time until which the value is kept, or ``None`` when it is kept for good."""
         expiry = self._expiries.get(key)
         return None if expiry is None else expiry[0]
+
+    def items(self, now: float) -> Iterator[tuple[str, V]]:
+        """Look at every key and value that is there at this time, and drop none."""
+        for key, value in self._values.items():
+            until = self.until(key)
+            if until is None or until > now:
+                yield key, value
 
     def discard(self, key: str) -> None:
         """Remove a value, if it is there."""

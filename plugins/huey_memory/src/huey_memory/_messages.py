@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import TYPE_CHECKING, Final, TypeAlias, assert_never
 
 from huey_core.backends import (
     Ack,
@@ -18,6 +18,8 @@ from huey_core.backends import (
     Delivery,
     Message,
     Outcome,
+    Page,
+    Record,
     Release,
     Reported,
     Retry,
@@ -27,11 +29,19 @@ from huey_core.backends import (
     abandoned_reason,
 )
 from huey_memory._collections import ExpiringDict, Key, Shelf
+from huey_memory._groups import Groups
+from huey_memory._paging import page_by_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = ["Messages"]
+
+WakeKey: TypeAlias = tuple[str, str]
+"""What a postponed message waits for: the name of a data store and a key in it."""
+
+_RANK_OF_PRIORITY: Final = 2**41
+"""How far two messages of neighbouring priorities are apart in one number: as many as are ever written."""
 
 
 @dataclass(slots=True)
@@ -46,6 +56,7 @@ class _Entry:
     receipt: str = ""
     reason: str = ""
     detail: str = ""
+    waits_for: WakeKey | None = None
 
 
 class Messages:
@@ -53,6 +64,7 @@ class Messages:
 
     Attributes:
         paused: While true, :meth:`take` gives nothing out.
+        groups: Whose members have arrived.
     """
 
     portion: Final = 1000
@@ -64,7 +76,10 @@ class Messages:
         self._shelves = {state: Shelf() for state in State}
         # Dead letters by the time from which a claim may name them.
         self._unreported = Shelf()
+        # Postponed messages by what they wait for, each by rank.
+        self._waiting: dict[WakeKey, Shelf] = {}
         self._holders: ExpiringDict[str] = ExpiringDict()
+        self.groups: Final = Groups()
         self._serial = itertools.count(1)
 
     def write(self, message: Message, now: float) -> Written:
@@ -157,12 +172,23 @@ class Messages:
             case Release():
                 record.attempt -= 1
                 self._place(record, now + outcome.delay, now)
+                if outcome.wake is not None and record.state is State.SCHEDULED:
+                    self._wait_for(record, (outcome.wake.store.name, outcome.wake.key))
             case Bury():
                 self._bury(record, outcome.reason, outcome.detail, now)
                 self._write_what_follows(outcome, now)
             case _:
                 assert_never(outcome)
         return True
+
+    def free(self, key: WakeKey, limit: int) -> int:
+        """Make the first of those that wait for a key ready, and return how many that were."""
+        waiting = self._waiting.get(key, Shelf())
+        freed = 0
+        while freed < limit and (first := waiting.first()) is not None:
+            self._move(self._records[first[1]], State.READY)
+            freed += 1
+        return freed
 
     def extend(self, delivery: Delivery, lease: float, now: float) -> bool:
         """Let a lease end ``lease`` seconds from now; a stale receipt changes nothing and returns ``False``."""
@@ -184,6 +210,46 @@ class Messages:
     def find(self, message_ids: Sequence[str]) -> list[StoredMessage]:
         """Show those of the messages that are here."""
         return [_shown(self._records[name]) for name in message_ids if name in self._records]
+
+    def page(self, state: State, cursor: str | None, limit: int) -> Page[StoredMessage]:
+        """List a part of a shelf in the order of writing, which nothing changes."""
+        records = [record for record in self._records.values() if record.state is state]
+        page = page_by_number(((record.rank[1], record) for record in records), cursor, limit)
+        return Page([_shown(record) for record in page.items], page.cursor)
+
+    def export(self, cursor: str | None, limit: int, now: float) -> Page[Record]:
+        """List all that is known of a part of the messages, in the order of writing."""
+        page = page_by_number(((record.rank[1], record) for record in self._records.values()), cursor, limit)
+        return Page([self._exported(record, now) for record in page.items], page.cursor)
+
+    def import_(self, record: Record, now: float) -> Written:
+        """Add a message as another queue knew it, unless its id is known or the unique key that it holds is taken."""
+        dead = record.state is State.DEAD
+        holds_key = not dead if record.unique_for is None else record.unique_for > 0
+        message = Message(
+            record.data,
+            record.message_id,
+            record.priority,
+            record.due if record.state is State.SCHEDULED else None,
+            record.unique_key if holds_key else None,
+            record.unique_for,
+        )
+        written = self.write(message, now)
+        if written.created:
+            entry = self._records[record.message_id]
+            entry.message = dataclasses.replace(message, unique_key=record.unique_key)
+            entry.attempt = record.attempt
+            if dead:
+                self._bury(entry, record.reason, record.detail, now if record.due is None else record.due)
+        return written
+
+    def reschedule(self, message_id: str, eta: float, now: float) -> bool:
+        """Make a ready or scheduled message due at another time."""
+        record = self._records.get(message_id)
+        if record is None or record.state not in {State.READY, State.SCHEDULED}:
+            return False
+        self._place(record, eta, now)
+        return True
 
     def requeue(self, message_id: str, now: float) -> bool:
         """Make a dead or scheduled message ready, unless another one has its unique key."""
@@ -215,9 +281,14 @@ class Messages:
         Receipts go on being fresh, so an old one cannot fit a message written afterwards.
         """
         self._records.clear()
+        self._waiting.clear()
         self._holders.clear()
+        self.groups.clear()
         for shelf in (*self._shelves.values(), self._unreported):
             shelf.clear()
+
+    def __len__(self) -> int:
+        return len(self._records)
 
     def _running(self, delivery: Delivery) -> _Entry | None:
         record = self._records.get(delivery.message_id)
@@ -226,6 +297,9 @@ class Messages:
     def _write_what_follows(self, end: Ack | Bury | Reported, now: float) -> None:
         for message in end.follow_ups:
             self.write(message, now)
+        for arrival in end.arrivals:
+            if self.groups.note(arrival, now):
+                self.write(arrival.then, now)
 
     def _holder(self, message: Message, now: float) -> str | None:
         return None if message.unique_key is None else self._holders.get(message.unique_key, now)
@@ -238,18 +312,31 @@ class Messages:
 
     def _move(self, record: _Entry, state: State, due: float | None = None, key: Key | None = None) -> None:
         name = record.message.message_id
-        self._shelves[record.state].discard(name)
+        self._take_off(record)
         record.state, record.due, record.receipt = state, due, ""
         self._shelves[state].add(name, key or (record.rank if due is None else (due, record.rank[1])))
 
+    def _take_off(self, record: _Entry) -> None:
+        self._shelves[record.state].discard(record.message.message_id)
+        if record.waits_for is not None:
+            waiting = self._waiting[record.waits_for]
+            waiting.discard(record.message.message_id)
+            if not waiting:
+                del self._waiting[record.waits_for]
+            record.waits_for = None
+
+    def _wait_for(self, record: _Entry, key: WakeKey) -> None:
+        self._waiting.setdefault(key, Shelf()).add(record.message.message_id, record.rank)
+        record.waits_for = key
+
     def _bury(self, record: _Entry, reason: str, detail: str, now: float) -> None:
-        self._move(record, State.DEAD, due=now, key=(-next(self._serial), 0))
+        self._move(record, State.DEAD, due=now, key=(-now, -next(self._serial)))
         record.reason, record.detail = reason, detail
         self._free_key(record.message, now)
 
     def _forget(self, record: _Entry, now: float) -> None:
         name = record.message.message_id
-        self._shelves[record.state].discard(name)
+        self._take_off(record)
         self._unreported.discard(name)
         del self._records[name]
         self._free_key(record.message, now)
@@ -259,6 +346,19 @@ class Messages:
             return
         if self._holders.get(message.unique_key, now) == message.message_id:
             self._holders.discard(message.unique_key)
+
+    def _exported(self, record: _Entry, now: float) -> Record:
+        message = record.message
+        key, unique_for = message.unique_key, None
+        if key is not None and message.unique_for is not None:
+            until = self._holders.until(key) if self._holder(message, now) == message.message_id else None
+            unique_for = 0.0 if until is None else until - now
+        return Record(
+            **dataclasses.asdict(_shown(record)),
+            rank=record.rank[0] * _RANK_OF_PRIORITY + record.rank[1],
+            unique_key=key,
+            unique_for=unique_for,
+        )
 
 
 def _shown(record: _Entry) -> StoredMessage:

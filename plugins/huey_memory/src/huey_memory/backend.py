@@ -56,6 +56,11 @@ class MemoryBackend(Backend):
         """Say that messages end with the process."""
         return {"product": "memory of this process", "durability": "none: messages end with the process"}
 
+    def queue_names(self) -> list[str]:
+        """The names of the queues of this space that have messages, or are paused."""
+        with self._access:
+            return self._access.space.names_in_use()
+
     def close(self) -> None:
         """Close every queue and store that this backend made. What they hold stays, for others of this process."""
         self._access.close()

@@ -9,7 +9,7 @@ from huey_memory.clock import SYSTEM_CLOCK, Clock
 from huey_memory.space import Access, Space
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from huey_core.backends import EmptyDataType
 
@@ -54,6 +54,14 @@ class MemoryDataStore(BaseDataStore):
         now = self.space.clock()
         return self._drawer.put(key, value, now, None if ttl is None else now + ttl)
 
+    def holds_under_lock(self, key: str, value: bytes) -> bool:
+        """Whether a key has this value, for a larger step as :meth:`put_under_lock`."""
+        return self._look(key) == value
+
+    def discard_under_lock(self, key: str) -> None:
+        """Remove a key as a part of a larger step, as :meth:`put_under_lock`."""
+        self._drawer.values.discard(key)
+
     def get(self, key: str) -> bytes | EmptyDataType:
         """Remove a value and return it, or :data:`EmptyData`."""
         with self._access:
@@ -81,14 +89,24 @@ class MemoryDataStore(BaseDataStore):
         Raises:
             ValueError: The value under the key is not a number.
         """
+        return self.increment_many({key: amount}, ttl)[key]
+
+    def increment_many(self, amounts: Mapping[str, int], ttl: float | None = None) -> dict[str, int]:
+        """Add to several counters under one hold of the lock.
+
+        Raises:
+            ValueError: The value under one of the keys is not a number; nothing was added then.
+        """
+        watchers: list[Callable[[], None]] = []
         with self._access:
-            value = self._look(key)
-            total = amount if value is None else int(value) + amount
             now = self.space.clock()
-            until = self._drawer.values.until(key) if ttl is None else now + ttl
-            watchers = self._drawer.put(key, b"%d" % total, now, until)
+            values = {key: b"0" if (value := self._look(key)) is None else value for key in amounts}
+            totals = {key: int(values[key]) + amount for key, amount in amounts.items()}
+            for key, total in totals.items():
+                until = self._drawer.values.until(key) if ttl is None else now + ttl
+                watchers += self._drawer.put(key, b"%d" % total, now, until)
         call_watchers(watchers)
-        return total
+        return totals
 
     def watch(self, key: str, callback: Callable[[], None]) -> Callable[[], None]:
         """Call ``callback`` after every write of the key, in the thread that writes, and at the close."""

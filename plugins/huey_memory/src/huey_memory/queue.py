@@ -15,8 +15,12 @@ from huey_core.backends import (
     LeasedQueue,
     Message,
     Outcome,
+    Page,
+    Record,
+    Release,
     Reported,
     State,
+    StoredGroup,
     StoredMessage,
     Written,
     call_watchers,
@@ -30,7 +34,7 @@ from huey_memory.space import Access, Space
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from huey_core.backends import BaseDataStore
+    from huey_core.backends import BaseDataStore, Wake
 
 __all__ = ["MemoryQueue"]
 
@@ -58,7 +62,11 @@ class MemoryQueue(LeasedQueue):
             Capability.UNIQUE,
             Capability.BLOCKING,
             Capability.ATOMIC_SETTLE,
+            Capability.JOINS,
+            Capability.WAKE,
             Capability.INSPECT,
+            Capability.TRANSFER,
+            Capability.LIST_QUEUES,
             Capability.PAUSE,
         }
     )
@@ -127,7 +135,7 @@ class MemoryQueue(LeasedQueue):
         """End deliveries, each with its result and what follows it under one hold of the lock.
 
         Raises:
-            Unsupported: A result is for a store in another space; nothing was settled then.
+            Unsupported: A result or a wake is for a store in another space; nothing was settled then.
             MessageTooLarge: A retry or what follows is larger than :attr:`max_message_size`; nothing was settled then.
         """
         for outcome in outcomes:
@@ -137,7 +145,8 @@ class MemoryQueue(LeasedQueue):
         with self._access:
             now = self.now()
             for outcome in outcomes:
-                settled.append(self._messages.settle(outcome, now))
+                current = self._without_vain_wait(outcome) if isinstance(outcome, Release) else outcome
+                settled.append(self._messages.settle(current, now))
                 result = outcome.result
                 if settled[-1] and result is not None:
                     store = cast("MemoryDataStore", result.store)
@@ -183,6 +192,60 @@ class MemoryQueue(LeasedQueue):
             now = self.now()
             return [message_id for message_id in message_ids if self._messages.delete(message_id, now)]
 
+    def reschedule(self, message_ids: Iterable[str], eta: float) -> list[str]:
+        """Make ready or scheduled messages due at another time."""
+        with self._access:
+            now = self.now()
+            changed = [message_id for message_id in message_ids if self._messages.reschedule(message_id, eta, now)]
+            self._changed().notify_all()
+        return changed
+
+    def pages(self, state: State, cursor: str | None = None, limit: int = 100) -> Page[StoredMessage]:
+        """List messages in one state page by page, in the order of writing. As :meth:`peek`, each looks at them all."""
+        with self._access:
+            return self._messages.page(State(state), cursor, limit)
+
+    def export(self, cursor: str | None = None, limit: int = 100) -> Page[Record]:
+        """List all that is known of the messages page by page, in the order of writing."""
+        with self._access:
+            return self._messages.export(cursor, limit, self.now())
+
+    def import_many(self, records: Sequence[Record]) -> list[Written]:
+        """Write messages as another queue knew them, under one hold of the lock."""
+        for record in records:
+            self._check_size(record.data)
+        with self._access:
+            now = self.now()
+            written = [self._messages.import_(record, now) for record in records]
+            self._changed().notify_all()
+        return written
+
+    def groups(self, cursor: str | None = None, limit: int = 100) -> Page[StoredGroup]:
+        """List groups page by page, in the order of their first arrivals."""
+        with self._access:
+            return self._messages.groups.page(cursor, limit, self.now())
+
+    def delete_groups(self, groups: Iterable[str]) -> list[str]:
+        """Forget groups, and return the ids of those that were there."""
+        with self._access:
+            now = self.now()
+            return [group for group in groups if self._messages.groups.delete(group, now)]
+
+    def free(self, wake: Wake, new: bytes | None = None, *, ttl: float | None = None, limit: int = 1) -> int | None:
+        """Change a value and make messages that wait for its key ready, under one hold of the lock."""
+        self._check_store(wake.store, "free a key of")
+        store = cast("MemoryDataStore", wake.store)
+        with self._access:
+            if not store.holds_under_lock(wake.key, wake.value):
+                return None
+            watchers = [] if new is None else store.put_under_lock(wake.key, new, ttl)
+            if new is None:
+                store.discard_under_lock(wake.key)
+            freed = self._messages.free((store.name, wake.key), limit)
+            self._changed().notify_all()
+        call_watchers(watchers)
+        return freed
+
     def flush(self) -> None:
         """Forget every message; receipts given out before are stale from then on. A pause stays."""
         with self._access:
@@ -218,6 +281,13 @@ class MemoryQueue(LeasedQueue):
         """Whether the store is in the same space, and so under the same lock."""
         return isinstance(store, MemoryDataStore) and store.space is self.space
 
+    def _without_vain_wait(self, release: Release) -> Release:
+        """A release that does not wait for a key whose value has changed since."""
+        wake = release.wake
+        if wake is None or cast("MemoryDataStore", wake.store).holds_under_lock(wake.key, wake.value):
+            return release
+        return Release(release.delivery)
+
     def _take(self, limit: int, lease: float) -> Claim:
         if self._messages.paused:
             return Claim([], [])
@@ -237,10 +307,15 @@ class MemoryQueue(LeasedQueue):
             raise MessageTooLarge(len(data), self.max_message_size, type(self).__name__)
 
     def _check(self, outcome: Outcome) -> None:
-        result = outcome.result
-        if result is not None and not self.settles_into(result.store):
-            raise Unsupported(f"{self!r} cannot settle into {result.store!r}: it is not in the same space")
+        if outcome.result is not None:
+            self._check_store(outcome.result.store, "settle into")
+        if isinstance(outcome, Release) and outcome.wake is not None:
+            self._check_store(outcome.wake.store, "wait for a key of")
         self._check_sizes(outcome)
+
+    def _check_store(self, store: BaseDataStore, use: str) -> None:
+        if not self.settles_into(store):
+            raise Unsupported(f"{self!r} cannot {use} {store!r}: it is not in the same space")
 
     def _check_sizes(self, end: Outcome | Reported) -> None:
         for data in messages_in(end):

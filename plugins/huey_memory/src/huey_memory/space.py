@@ -84,6 +84,10 @@ class Space:
                 self._lines[name] = Line(self.lock)
             return self._lines[name]
 
+    def names_in_use(self) -> list[str]:
+        """The names of the queues that have messages or are paused, sorted. The caller holds the lock."""
+        return sorted(name for name, line in self._lines.items() if line.messages.paused or line.messages)
+
     def drawer(self, name: str) -> Drawer:
         """Return the data store of this name."""
         with self.lock:
