@@ -21,6 +21,9 @@ field          meaning
 ``buried``     when the message was buried, in microseconds; with ``reason`` and ``detail``
 ``unreported`` of the claim that was the last to name the dead letter to be reported, while nobody has reported it
 ``next``       documents of follow-up messages that are to be written: the outbox, with ``outcome``
+``committed``  the ``_id`` of the documents that were prepared for ``next``, in its place
+``source``     only in a document in state ``prepared``: the ``_id`` of that with the outbox; ``message`` is what it
+               becomes
 ``outcome``    a result that is to be written to its store
 ``mark``       of the settlement that changed the document last
 ``store``      the data store's name; only in values, with ``name`` (the key) and ``value`` (bytes, or a counter)
@@ -57,6 +60,7 @@ __all__ = [
     "MAX_MESSAGE_SIZE",
     "PAUSED",
     "PAUSED_AT",
+    "PREPARED",
     "Document",
     "Receipt",
     "first_rank",
@@ -79,6 +83,9 @@ DETAIL_LIMIT: Final = 48 * 2**10
 
 DONE: Final = "done"
 """The state of what is left of a settled message: an outbox, or a unique key that stays taken."""
+
+PREPARED: Final = "prepared"
+"""The state of a follow-up that its outbox has not committed, or that is not a message yet."""
 
 PAUSED_AT: Final = 0
 """``at`` of the document that a paused queue has."""

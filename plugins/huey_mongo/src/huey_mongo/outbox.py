@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any, Final
 from bson import Int64
 from pymongo import DeleteOne, ReplaceOne, UpdateOne
 from pymongo.errors import BulkWriteError, ConnectionFailure, InvalidOperation, PyMongoError, WriteConcernError
+from pymongo.write_concern import WriteConcern
 
 from huey_core.backends import State
 from huey_core.exceptions import QueueException
 from huey_core.safe_logging import get_logger
 from huey_mongo.clock import millis
+from huey_mongo.documents import PREPARED
 from huey_mongo.indexes import DUPLICATE_KEY, VALUE
-from huey_mongo.writing import insert
+from huey_mongo.prepared import commit, prepare, publish
+from huey_mongo.writing import new_documents
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +31,18 @@ if TYPE_CHECKING:
     from huey_mongo.cluster import Cluster
     from huey_mongo.documents import Document
 
-__all__ = ["HAS_NONE", "PATIENCE", "clear", "dispatch", "dispatch_or_leave", "due_outbox", "put", "size_of"]
+__all__ = [
+    "HAS_NONE",
+    "PATIENCE",
+    "clear",
+    "clear_prepared",
+    "dispatch",
+    "dispatch_or_leave",
+    "due_outbox",
+    "follow_up_documents",
+    "put",
+    "size_of",
+]
 
 logger = get_logger(__name__)
 
@@ -41,13 +55,22 @@ FOLLOW_UP_OVERHEAD: Final = 1024
 LONG_PATIENCE: Final = 60.0
 """Seconds after which an outbox that could not be cleared is tried again."""
 
-HAS_OUTBOX: Final[Document] = {"$or": [{"next": {"$exists": True}}, {"outcome": {"$exists": True}}]}
-HAS_NONE: Final[Document] = {"next": {"$exists": False}, "outcome": {"$exists": False}}
+FIELDS: Final = ("next", "outcome", "committed")
+HAS_OUTBOX: Final[Document] = {"$or": [{field: {"$exists": True}} for field in FIELDS]}
+HAS_NONE: Final[Document] = {field: {"$exists": False} for field in FIELDS}
 
 
 def size_of(messages: Sequence[Message]) -> int:
     """Return how many bytes messages take in an outbox at most."""
     return sum(len(message.data) + FOLLOW_UP_OVERHEAD for message in messages)
+
+
+def follow_up_documents(cluster: Cluster, queue: str, messages: Sequence[Message]) -> list[Document]:
+    """Make the documents of follow-ups as an outbox keeps them: each gets its ``_id`` when it is prepared."""
+    documents = new_documents(cluster, queue, messages)
+    for document in documents:
+        del document["_id"]
+    return documents
 
 
 def due_outbox(cluster: Cluster) -> Int64:
@@ -69,8 +92,7 @@ def dispatch_or_leave(cluster: Cluster, queue: str, documents: Sequence[Any]) ->
 def dispatch(cluster: Cluster, queue: str, documents: Sequence[Any]) -> None:
     """Write the follow-ups and results of settled messages, and forget them.
 
-    Two may do it at the same time, for a follow-up has its id and a result its key. Only a process that froze in the
-    middle for so long that the follow-ups were done meanwhile would write them again, and they would run twice.
+    Any number may do it at the same time, and die at any point: see :mod:`huey_mongo.prepared`.
 
     Args:
         cluster: The connection.
@@ -82,14 +104,45 @@ def dispatch(cluster: Cluster, queue: str, documents: Sequence[Any]) -> None:
     found = [by_id[each] for each in dict.fromkeys(documents) if each in by_id]
     if not found:
         return
-    follow_ups = [follow_up for document in found for follow_up in document.get("next", ())]
-    if follow_ups:
-        insert(cluster, queue, follow_ups)
+    with_follow_ups = [document for document in found if "next" in document]
+    prepared = prepare(cluster, queue, with_follow_ups, due_outbox(cluster))
     # Of several results for one key the last one stands.
     results = {(each["store"], each["name"]): each for each in (one["outcome"] for one in found if "outcome" in one)}
     if results:
         put(cluster, list(results.values()))
-    cluster.collection.bulk_write([_ending(document) for document in found], ordered=False)
+    ours = commit(cluster, with_follow_ups, prepared)
+    before = [document for document in found if "committed" in document]
+    publish(
+        cluster,
+        queue,
+        [each for document in before for each in document["committed"]]
+        + [each for document in ours for each in prepared[document["_id"]]],
+    )
+    _end(cluster, [*ours, *(document for document in found if "next" not in document)])
+
+
+def clear_prepared(cluster: Cluster, queue: str, documents: Sequence[Any]) -> None:
+    """Look after prepared follow-ups that fell due: who dispatched their outbox was killed, or is slow.
+
+    Args:
+        cluster: The connection.
+        queue: The queue's name.
+        documents: Their ``_id``.
+
+    Raises:
+        pymongo.errors.PyMongoError: As for :func:`clear`.
+    """
+    collection = cluster.collection
+    still = {"_id": {"$in": list(documents)}, "state": PREPARED}
+    sources = {each["_id"]: each["source"] for each in collection.find(still, {"source": 1})}
+    clear(cluster, queue, list(dict.fromkeys(sources.values())))
+    pending = collection.find({"_id": {"$in": list(sources.values())}, **HAS_OUTBOX}, {"_id": 1})
+    kept = {each["_id"] for each in pending}
+    # An outbox that is gone has published what it had committed; others can never be committed any more.
+    aborted = [document for document, source in sources.items() if source not in kept]
+    collection.delete_many({"_id": {"$in": aborted}, "state": PREPARED})
+    if len(aborted) < len(sources):
+        collection.update_many(still, {"$set": {"at": due_outbox(cluster)}})
 
 
 def clear(cluster: Cluster, queue: str, documents: Sequence[Any]) -> None:
@@ -149,12 +202,19 @@ def put(cluster: Cluster, results: Sequence[Document]) -> None:
         put(cluster, [results[each["index"]] for each in details["writeErrors"]])
 
 
+def _end(cluster: Cluster, documents: Sequence[Document]) -> None:
+    """Forget outboxes. Nobody waits for that to be safe: if a failover undoes it, it is done once more."""
+    if documents:
+        collection = cluster.collection.with_options(write_concern=WriteConcern(w=1))
+        collection.bulk_write([_ending(document) for document in documents], ordered=False)
+
+
 def _ending(document: Document) -> UpdateOne | DeleteOne:
     same = {"_id": document["_id"], "mark": document["mark"]}
+    emptied = dict.fromkeys((*FIELDS, "at"), "")
     if document["state"] == State.DEAD:
-        return UpdateOne(same, {"$unset": {"at": "", "next": "", "outcome": ""}})
+        return UpdateOne(same, {"$unset": emptied})
     if "unique" in document:
         # The key stays taken for a time, and the document with it.
-        emptied = {"at": "", "rank": "", "next": "", "outcome": ""}
-        return UpdateOne(same, {"$set": {"expires": document["until"]}, "$unset": emptied})
+        return UpdateOne(same, {"$set": {"expires": document["until"]}, "$unset": {**emptied, "rank": ""}})
     return DeleteOne(same)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Final
 from bson import ObjectId
 from pymongo import UpdateOne
 
-from huey_mongo.outbox import dispatch_or_leave, due_outbox
-from huey_mongo.writing import new_documents
+from huey_mongo.outbox import dispatch_or_leave, due_outbox, follow_up_documents
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +41,11 @@ def _report_with_outboxes(cluster: Cluster, queue: str, reports: Sequence[Report
     mark = ObjectId()
     changes = []
     for report in reports:
-        outbox = {"next": new_documents(cluster, queue, report.follow_ups), "at": due_outbox(cluster), "mark": mark}
+        outbox = {
+            "next": follow_up_documents(cluster, queue, report.follow_ups),
+            "at": due_outbox(cluster),
+            "mark": mark,
+        }
         listed = {**_listed(queue), "id": report.message_id}
         changes.append(UpdateOne(listed, {"$set": outbox, "$unset": {"unreported": ""}}))
     if not cluster.collection.bulk_write(changes, ordered=False).matched_count:

@@ -17,8 +17,7 @@ from huey_mongo.clock import millis
 from huey_mongo.data_store import MongoDataStore
 from huey_mongo.documents import DONE, MAX_MESSAGE_SIZE, Document, Receipt, burial, receipt_of
 from huey_mongo.indexes import DUPLICATE_KEY
-from huey_mongo.outbox import dispatch_or_leave, due_outbox, put, size_of
-from huey_mongo.writing import new_documents
+from huey_mongo.outbox import dispatch_or_leave, due_outbox, follow_up_documents, put, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -183,7 +182,7 @@ class Settlement:
             size = beside + size_of(outcome.follow_ups)
             if size > MAX_MESSAGE_SIZE:
                 raise MessageTooLarge(size, MAX_MESSAGE_SIZE, "huey-mongo")
-            changes["next"] = new_documents(self.cluster, self.queue, outcome.follow_ups)
+            changes["next"] = follow_up_documents(self.cluster, self.queue, outcome.follow_ups)
             beside = size
         if outcome.result is not None and self._fits_beside(outcome.delivery, outcome.result, beside):
             changes["outcome"] = self._value_later(outcome.result, beside)
@@ -210,11 +209,9 @@ class Settlement:
         size = size_of(outcome.follow_ups)
         if size > MAX_MESSAGE_SIZE:
             raise MessageTooLarge(size, MAX_MESSAGE_SIZE, "huey-mongo")
-        changes: Document = {
-            "state": DONE,
-            **self._outbox(receipt),
-            "next": new_documents(self.cluster, self.queue, outcome.follow_ups),
-        }
+        changes: Document = {"state": DONE, **self._outbox(receipt)}
+        if outcome.follow_ups:
+            changes["next"] = follow_up_documents(self.cluster, self.queue, outcome.follow_ups)
         if outcome.result is not None:
             changes["outcome"] = self._value_later(outcome.result, beside=size)
         return self._update(receipt, changes, {**CONTENT, **(KEY if receipt.until is None else {})})

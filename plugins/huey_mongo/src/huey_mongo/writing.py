@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from huey_core.backends import Message
     from huey_mongo.cluster import Cluster
 
-__all__ = ["free_ended_keys", "insert", "new_documents", "write"]
+__all__ = ["explain", "free_ended_keys", "insert", "new_documents", "write"]
 
 ATTEMPTS: Final = 20
 """How often a message is tried whose unique key was held each time by a message that was gone at the next look."""
@@ -67,7 +67,7 @@ def insert(cluster: Cluster, queue: str, documents: Sequence[Document]) -> list[
         left = [left[place] for place in sorted(refused)]
         if not left:
             break
-        written |= _explain(cluster.collection, queue, documents, left)
+        written |= explain(cluster.collection, queue, documents, left)
         left = [index for index in left if index not in written]
         if not left:
             break
@@ -148,7 +148,7 @@ def _raise_unless_duplicates(error: BulkWriteError) -> None:
         raise error
 
 
-def _explain(
+def explain(
     collection: Collection[Document], queue: str, documents: Sequence[Document], places: Sequence[int]
 ) -> dict[int, Written]:
     """Find out for which message each of these documents was refused; what has no answer may be tried again."""

@@ -1,0 +1,174 @@
+"""Follow-ups are written exactly once, whoever dispatches their outbox, and wherever that is interrupted."""
+
+from __future__ import annotations
+
+import pytest
+
+from huey_core.backends.messages import Message, State
+from huey_core.backends.outcomes import Ack, Bury, ResultWrite
+from huey_mongo import outbox
+from mongo_writes import BetweenWrites, Killed
+
+MINUTE = 60.0
+FOLLOW_UPS = (Message(b"one", "1"), Message(b"two", "2", unique_key="k"))
+
+SETTLED = 1
+"""The moment after the settlement. Two moments later is the one after the next write."""
+
+STEPS = range(SETTLED, SETTLED + 9)
+"""Between the settlement, preparing, committing, publishing, and the end of the outbox; and after that."""
+
+
+@pytest.fixture
+def delivery(queue):
+    queue.write(b"x", message_id="a")
+    (delivery,) = queue.claim(1, MINUTE).deliveries
+    return delivery
+
+
+@pytest.fixture
+def documents(queue, backend):
+    """Counts what the queue has in the collection."""
+    return lambda **which: backend._cluster.collection.count_documents({"queue": queue.name, **which})
+
+
+@pytest.fixture
+def drain(queue, documents, eventually):
+    """Runs what is there until nothing is left, and returns the bytes that ran, sorted."""
+
+    def drain():
+        ran = []
+
+        def run():
+            claimed = queue.claim(10, MINUTE).deliveries
+            queue.settle([Ack(delivery) for delivery in claimed])
+            ran.extend(delivery.data for delivery in claimed)
+            return documents() == 0
+
+        eventually(run, "an empty queue")
+        return sorted(ran)
+
+    return drain
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_who_is_killed_at_any_step_writes_them_once(queue, delivery, drain, monkeypatch, step):
+    # Long enough that what was published runs before another looks after the outbox.
+    monkeypatch.setattr(outbox, "PATIENCE", 0.2)
+
+    def kill():
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        BetweenWrites(patch, step, kill)
+        with pytest.raises(Killed):
+            queue.settle([Ack(delivery, follow_ups=FOLLOW_UPS)])
+    assert drain() == [b"one", b"two"]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_who_is_overtaken_at_any_step_by_another_and_by_their_end_writes_them_once(
+    queue, delivery, documents, drain, monkeypatch, step
+):
+    ran = []
+
+    def overtake():
+        outbox.dispatch(queue._cluster, queue.name, [delivery.private.document])
+        claimed = queue.claim(10, MINUTE).deliveries
+        queue.settle([Ack(each) for each in claimed])
+        ran.extend(each.data for each in claimed)
+
+    with monkeypatch.context() as patch:
+        between = BetweenWrites(patch, step, overtake)
+        queue.settle([Ack(delivery, follow_ups=FOLLOW_UPS)])
+    assert between.has_happened
+    assert ran == [b"one", b"two"]
+    assert documents() == 0
+
+
+def test_one_whose_id_or_unique_key_is_there_is_not_written_and_leaves_nothing(queue, delivery, documents):
+    queue.write_many([Message(b"first", "1"), Message(b"first", "other", unique_key="k")])
+    queue.settle([Ack(delivery, follow_ups=(*FOLLOW_UPS, Message(b"three", "3")))])
+    assert [each.data for each in queue.claim(9, MINUTE).deliveries] == [b"first", b"first", b"three"]
+    assert documents() == 3
+
+
+def test_one_whose_unique_key_was_taken_until_now_is_written(queue, delivery, eventually):
+    queue.write(b"earlier", message_id="earlier", unique_key="k", unique_for=0.2)
+    (earlier,) = queue.claim(1, MINUTE).deliveries
+    queue.settle([Ack(earlier)])
+    ends = queue.now() + 0.2
+    eventually(lambda: queue.now() > ends, "the end of the unique key")
+    queue.settle([Ack(delivery, follow_ups=FOLLOW_UPS)])
+    assert [each.data for each in queue.claim(9, MINUTE).deliveries] == [b"one", b"two"]
+
+
+def test_what_was_prepared_for_an_outbox_that_is_gone_is_removed(queue, delivery, documents, drain, monkeypatch):
+    """As by a process that stood still after it had read the outbox, and was then killed."""
+    monkeypatch.setattr(outbox, "PATIENCE", 0.1)
+
+    def kill():
+        raise Killed
+
+    def overtake():
+        outbox.dispatch(queue._cluster, queue.name, [delivery.private.document])
+        BetweenWrites(monkeypatch, 1, kill)
+
+    BetweenWrites(monkeypatch, SETTLED + 1, overtake)
+    with pytest.raises(Killed):
+        queue.settle([Ack(delivery, follow_ups=FOLLOW_UPS)])
+    assert documents(state="prepared") == 2
+    assert drain() == [b"one", b"two"]
+
+
+class TestDeadLetter:
+    """Its document has the outbox, and goes on to be a dead letter."""
+
+    @pytest.mark.parametrize("step", STEPS)
+    @pytest.mark.parametrize(("change", "ran"), [("requeue", [b"one", b"two", b"x"]), ("delete", [b"one", b"two"])])
+    def test_one_that_is_changed_after_a_kill_at_any_step_has_its_follow_ups_written_once(
+        self, queue, delivery, drain, monkeypatch, step, change, ran
+    ):
+        monkeypatch.setattr(outbox, "PATIENCE", 0.2)
+
+        def kill():
+            raise Killed
+
+        with monkeypatch.context() as patch:
+            BetweenWrites(patch, step, kill)
+            with pytest.raises(Killed):
+                queue.settle([Bury(delivery, "bad", follow_ups=FOLLOW_UPS)])
+        assert getattr(queue, change)(["a"]) == ["a"]
+        assert drain() == ran
+
+    @pytest.mark.parametrize("step", STEPS)
+    def test_one_that_is_requeued_and_buried_again_while_its_outbox_is_dispatched_writes_each_once(
+        self, queue, delivery, documents, monkeypatch, step
+    ):
+        ran = []
+
+        def run(count):
+            claimed = queue.claim(count, MINUTE).deliveries
+            ran.extend(each.data for each in claimed)
+            return claimed
+
+        def overtake():
+            assert queue.requeue(["a"]) == ["a"]
+            again, *others = sorted(run(9), key=lambda each: each.message_id != "a")
+            queue.settle([*(Ack(each) for each in others), Bury(again, "worse", follow_ups=(Message(b"three", "3"),))])
+
+        with monkeypatch.context() as patch:
+            BetweenWrites(patch, step, overtake)
+            queue.settle([Bury(delivery, "bad", follow_ups=FOLLOW_UPS)])
+        queue.settle([Ack(each) for each in run(9)])
+        assert sorted(ran) == [b"one", b"three", b"two", b"x"]
+        assert [each.reason for each in queue.peek(State.DEAD)] == ["worse"]
+        assert documents() == 1
+
+
+def test_a_result_alone_needs_no_second_phase(queue, store, delivery, monkeypatch):
+    store.put("k", b"old")
+    writes = BetweenWrites(monkeypatch, 2 * 5, lambda: None)
+    queue.settle([Ack(delivery, ResultWrite(store, "k", b"new"))])
+    assert not writes.has_happened
+    assert store.get("k") == b"new"
