@@ -11,7 +11,7 @@ from redis.exceptions import TimeoutError as RedisTimeout
 
 from huey_core.backends.deadline import time_limit
 from huey_core.backends.messages import Message, State
-from huey_core.backends.outcomes import Ack, Bury, Release, Reported, ResultWrite, Retry
+from huey_core.backends.outcomes import Ack, Bury, Release, Reported, ResultWrite, Retry, Wake
 from huey_redis import RedisDataStore, RedisQueue
 from huey_redis.connection import Connections, Link
 from huey_redis.settings import Settings
@@ -277,3 +277,33 @@ def test_a_full_server_lets_what_follows_a_dead_letter_be_written(new_server, ev
     queue.report_done([Reported("killer", (Message(b"follows"),))])
 
     assert [message.data for message in queue.peek(State.READY)] == [b"follows"]
+
+
+def test_a_full_server_lets_keys_be_freed_and_messages_be_woken(new_server):
+    server = new_server()
+    queue, store = RedisQueue("q", **at(server.port)), RedisDataStore("r", **at(server.port))
+    store.put("lock", b"one")
+    queue.write(b"x")
+    Connections(Settings(**at(server.port))).call("CONFIG", "SET", "maxmemory", "100kb")
+    wake = Wake(store, "lock", b"one")
+
+    assert queue.settle([Release(queue.claim(1, MINUTE).deliveries[0], MINUTE, wake)]) == [True]
+    assert queue.free(wake, b"two") == 1
+
+    assert store.peek("lock") == b"two"
+    assert queue.read() == b"x"
+
+
+def test_what_is_left_of_a_lost_wait_is_woken_by_its_delay_only(forgetful):
+    queue, forget = forgetful
+    store = RedisDataStore("r", **queue.connection)
+    store.put("lock", b"held")
+    wake = Wake(store, "lock", b"held")
+    queue.write(b"x")
+    queue.settle([Release(queue.claim(1, MINUTE).deliveries[0], 0.2, wake)])
+    forget()
+
+    assert queue.free(wake, b"held") == 0
+
+    (taken,) = queue.claim(1, MINUTE, wait=30.0).deliveries
+    assert taken.data == b"x"

@@ -29,7 +29,7 @@ def stored_message(row: list[bytes]) -> StoredMessage:
     state = State(state_name.decode())
     # What is ready is kept under its rank. Another message can lack one where the server evicts keys.
     unknown = ("", "0", score.decode() if state is State.READY else "0")
-    _, attempt, rank = run.decode().split(":", 2) if run else unknown
+    _, attempt, rank = run.decode().split(":", 3)[:3] if run else unknown
     death = json.loads(why) if why else {}
     return StoredMessage(
         message_id=message_id.decode(),

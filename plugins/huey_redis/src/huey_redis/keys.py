@@ -15,7 +15,8 @@ QUEUE_PARTS: Final = (
     "ready",  # sorted set: id -> rank; what is claimed next has the lowest rank
     "due",  # sorted set: id -> when a scheduled message falls due, ms
     "lease",  # sorted set: id -> when the lease of a running message ends, ms
-    "run",  # hash: id -> "claim:attempt:rank", the receipt of a running message; "-:attempt:rank" for others
+    "run",  # hash: id -> "claim:attempt:rank", the receipt of a running message; "-:attempt:rank" for others, and
+    # "w:attempt:rank:key" for one that waits for a key of a data store
     "dead",  # sorted set: id -> when the message was buried, ms
     "why",  # hash: id -> JSON with the reason and the detail of a dead message
     "unique",  # hash: unique key -> id of the message that took it
@@ -25,6 +26,7 @@ QUEUE_PARTS: Final = (
     "bell",  # list: holds one token when there may be something to claim and nobody was waiting
     "paused",  # string: present while the queue is paused
     "unreported",  # sorted set: id of a dead letter -> when a claim may name it to be reported, ms
+    "waits",  # sorted set of score 0: key of a data store, 255 (which no text has), rank and id of who waits for it
     "groups",  # sorted set: id of a group -> when it is forgotten, ms; goes with the last of them
 )
 """The last part of each key of a queue, in the order in which every script takes them (``lua/prelude.lua``)."""

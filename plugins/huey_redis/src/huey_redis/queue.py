@@ -28,7 +28,7 @@ from huey_core.secret import with_secrets_hidden
 from huey_redis import scripts
 from huey_redis.connection import Connections
 from huey_redis.data_store import RedisDataStore
-from huey_redis.durations import milliseconds
+from huey_redis.durations import milliseconds, time_to_live
 from huey_redis.groups import Groups
 from huey_redis.inspection import attempt_of, stored_message
 from huey_redis.keys import QUEUE_PARTS, queue_keys
@@ -40,7 +40,7 @@ from huey_redis.waiting import Bell
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from huey_core.backends import BaseDataStore
+    from huey_core.backends import BaseDataStore, Wake
     from huey_redis.connection import Argument
 
 __all__ = ["MAX_MESSAGE_SIZE", "RedisQueue"]
@@ -80,6 +80,7 @@ class RedisQueue(LeasedQueue):
             Capability.BLOCKING,
             Capability.ATOMIC_SETTLE,
             Capability.JOINS,
+            Capability.WAKE,
             Capability.INSPECT,
             Capability.PAUSE,
             Capability.PERSISTENT,
@@ -166,7 +167,7 @@ class RedisQueue(LeasedQueue):
 
         Raises:
             redis.RedisError: A call failed; some of the outcomes may have been settled.
-            Unsupported: A result is for a store on another server or database; nothing was settled.
+            Unsupported: A result or a wake is for a store on another server or database; nothing was settled.
             MessageTooLarge: A retry or a follow-up is larger than :attr:`max_message_size`; nothing was settled.
         """
         calls = [self._settling.call(portion) for portion in portions(outcomes, outcome_size)]
@@ -217,6 +218,13 @@ class RedisQueue(LeasedQueue):
     def delete_groups(self, groups: Iterable[str]) -> list[str]:
         """Forget groups, complete or not."""
         return self._groups.delete(groups)
+
+    def free(self, wake: Wake, new: bytes | None = None, *, ttl: float | None = None, limit: int = 1) -> int | None:
+        """Change the value of a key, and make messages that wait for that ready, in one step however many they are."""
+        keys = [*self._keys, self._settling.server_key(wake.store, wake.key)]
+        arguments = (wake.value, int(new is not None), new or b"", time_to_live(ttl), limit)
+        freed: int | None = self._connections.run(scripts.FREE, keys, *arguments)
+        return freed
 
     def flush(self) -> None:
         """Remove every message of this queue, with all that is kept about them. A pause stays."""

@@ -22,6 +22,7 @@ __all__ = [
     "DELETE_GROUPS",
     "EXTEND",
     "FIND",
+    "FREE",
     "GROUPS",
     "INCREMENT",
     "PEEK",
@@ -55,8 +56,8 @@ def _read(*names: str) -> Script:
 
 WRITE_PLAIN: Final = _read("write_plain")
 WRITE: Final = _read("prelude", "write")
-CLAIM: Final = _read("prelude", "claim")
-SETTLE: Final = _read("prelude", "put", "follow", "settle")
+CLAIM: Final = _read("prelude", "waits", "claim")
+SETTLE: Final = _read("prelude", "put", "waits", "follow", "settle")
 REPORT: Final = _read("prelude", "follow", "report")
 GROUPS: Final = _read("prelude", "page", "groups")
 DELETE_GROUPS: Final = _read("prelude", "delete_groups")
@@ -64,8 +65,9 @@ EXTEND: Final = _read("prelude", "extend")
 COUNTS: Final = _read("prelude", "counts")
 PEEK: Final = _read("prelude", "peek")
 FIND: Final = _read("prelude", "find")
-REQUEUE: Final = _read("prelude", "requeue")
-DELETE: Final = _read("prelude", "delete")
+REQUEUE: Final = _read("prelude", "waits", "requeue")
+DELETE: Final = _read("prelude", "waits", "delete")
+FREE: Final = _read("prelude", "put", "waits", "free")
 RESUME: Final = _read("prelude", "resume")
 REPLACE: Final = _read("put", "replace")
 INCREMENT: Final = _read("put", "increment")

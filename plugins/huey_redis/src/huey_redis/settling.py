@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from huey_core.backends import Ack, Bury, Release, Retry, messages_in
+from huey_core.backends import Ack, Bury, Release, Retry, Wake, messages_in
 from huey_core.exceptions import Unsupported
 from huey_redis.data_store import RedisDataStore
 from huey_redis.durations import FOR_EVER, milliseconds, time_to_live
@@ -26,7 +26,7 @@ class Settling:
     Args:
         keys: The keys of the queue.
         group_key: Returns the key of a group.
-        settles_into: Whether a store's values can be written together with an outcome.
+        settles_into: Whether one step can use a store together with the queue.
         check_size: Raises when a message is too large.
     """
 
@@ -46,7 +46,7 @@ class Settling:
         """Return the keys and the arguments of one call.
 
         Raises:
-            Unsupported: A result is for a store of which ``settles_into`` says no.
+            Unsupported: A result or a wake is for a store of which ``settles_into`` says no.
             MessageTooLarge: New bytes or a message that follows are too large.
         """
         keys = list(self._keys)
@@ -62,6 +62,10 @@ class Settling:
                     self._check_size(outcome.data)
                     operations.append(b"retry")
                     details += (outcome.data, max(milliseconds(outcome.delay), 0), int(outcome.keep_attempts))
+                case Release(delay=delay, wake=Wake() as wake) if delay > 0:
+                    operations.append(b"wait")
+                    keys.append(self.server_key(wake.store, wake.key))
+                    details += (milliseconds(delay), len(keys) - len(self._keys), wake.value)
                 case Release(delay=delay) if delay > 0:
                     operations.append(b"postpone")
                     details.append(milliseconds(delay))
@@ -87,6 +91,16 @@ class Settling:
             self._add_following(report, keys, arguments)
         return keys, arguments
 
+    def server_key(self, store: BaseDataStore, key: str) -> bytes:
+        """Return the server's name for a key of a store.
+
+        Raises:
+            Unsupported: ``settles_into`` says no of the store.
+        """
+        if not isinstance(store, RedisDataStore) or not self._settles_into(store):
+            raise Unsupported(f"huey-redis cannot use {store!r} in one step with messages of this queue")
+        return store.server_key(key)
+
     def _add_following(self, outcome: Ack | Bury | Reported, keys: list[bytes], arguments: list[Argument]) -> None:
         """Add what ``follow`` in ``follow.lua`` takes, and the keys of groups to those of the script."""
         if not outcome.follow_ups and not outcome.arrivals:
@@ -106,9 +120,7 @@ class Settling:
         """Return what ``put_result`` in ``settle.lua`` takes, and add the result's key to those of the script."""
         if result is None:
             return (0, b"", FOR_EVER)
-        if not isinstance(result.store, RedisDataStore) or not self._settles_into(result.store):
-            raise Unsupported(f"huey-redis cannot write a result into {result.store!r} together with an outcome")
-        keys.append(result.store.server_key(result.key))
+        keys.append(self.server_key(result.store, result.key))
         return (len(keys) - len(self._keys), result.value, time_to_live(result.ttl))
 
 

@@ -16,6 +16,7 @@ if #due > 0 then
   local ready = {}
   for i, id in ipairs(due) do
     local _, rank = parse(runs[i])
+    stop_waiting(id, runs[i])
     ready[2 * i - 1], ready[2 * i] = rank, id
   end
   redis.call('ZADD', READY, unpack(ready))

@@ -10,6 +10,7 @@ for _, id in ipairs(ARGV) do
       redis.call('HDEL', HOLDS, id)
       unclaim(id, claim)
     end
+    stop_waiting(id, redis.call('HGET', RUN, id))
     redis.call('HDEL', RUN, id)
     redis.call('HDEL', WHY, id)
     deleted[#deleted + 1] = id

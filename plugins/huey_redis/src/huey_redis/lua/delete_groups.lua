@@ -1,8 +1,8 @@
--- KEYS 16 and on: the keys of groups. ARGV: the groups. Returns those that were there.
+-- KEYS 17 and on: the keys of groups. ARGV: the groups. Returns those that were there.
 local deleted = {}
 for i, group in ipairs(ARGV) do
   redis.call('ZREM', GROUPS, group)
-  if redis.call('UNLINK', KEYS[15 + i]) == 1 then
+  if redis.call('UNLINK', KEYS[16 + i]) == 1 then
     deleted[#deleted + 1] = group
   end
 end

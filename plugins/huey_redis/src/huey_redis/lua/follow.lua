@@ -47,7 +47,7 @@ local function follow(at, effective, count)
     local due = effective
     if index ~= '0' then
       local group, member, of, ttl = take(4)
-      due = effective and arrive(at, KEYS[15 + index], group, member, of, ttl)
+      due = effective and arrive(at, KEYS[16 + index], group, member, of, ttl)
     end
     if due then
       write(at, take(6))

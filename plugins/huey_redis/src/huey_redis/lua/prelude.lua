@@ -1,6 +1,6 @@
 -- What the scripts of a queue share. KEYS are those of huey_redis.keys.QUEUE_PARTS, in that order.
-local MSG, READY, DUE, LEASE, RUN, DEAD, WHY, UNIQUE, UNTIL, HOLDS, SEQ, BELL, PAUSED, UNREPORTED, GROUPS =
-  unpack(KEYS, 1, 15)
+local MSG, READY, DUE, LEASE, RUN, DEAD, WHY, UNIQUE, UNTIL, HOLDS, SEQ, BELL, PAUSED, UNREPORTED, WAITS, GROUPS =
+  unpack(KEYS, 1, 16)
 
 -- The most entries that one script call moves by the clock.
 local PORTION = 100
@@ -28,7 +28,7 @@ local function parse(run)
   if not run then
     return '0', '0'
   end
-  return string.match(run, '^[^:]+:(%d+):(.+)$')
+  return string.match(run, '^[^:]+:(%d+):(%-?%d+)')
 end
 
 -- Ranks pass the range in which Lua prints numbers exactly by itself.

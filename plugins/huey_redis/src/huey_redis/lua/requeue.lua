@@ -19,7 +19,9 @@ local requeued = {}
 for _, id in ipairs(ARGV) do
   local set = redis.call('ZSCORE', DEAD, id) and DEAD or redis.call('ZSCORE', DUE, id) and DUE
   if set and claims_again(id) then
-    local _, rank = parse(redis.call('HGET', RUN, id))
+    local run = redis.call('HGET', RUN, id)
+    local _, rank = parse(run)
+    stop_waiting(id, run)
     redis.call('ZREM', set, id)
     redis.call('ZREM', UNREPORTED, id)
     redis.call('HDEL', WHY, id)

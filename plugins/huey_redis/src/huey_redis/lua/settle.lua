@@ -1,8 +1,9 @@
--- KEYS 16 and on: the keys of results and of groups. ARGV: n; then n ops, n ids, n receipts; then what each op takes, in order:
+-- KEYS 17 and on: the keys of results, of groups, and of what is waited for. ARGV: n; then n ops, n ids, n receipts; then what each op takes, in order:
 --   ack:      result (see put_result), what follows (see follow.lua)
 --   retry:    data, delay (ms), 1 to keep the number of attempts
 --   release:  nothing
 --   postpone: delay (ms)
+--   wait:     delay (ms), the index of the key that is waited for among those behind the queue's, the value that it had
 --   bury:     why (JSON), result, what follows
 -- Returns n times 1, or 0 for a receipt that is stale.
 local n = tonumber(ARGV[1])
@@ -43,8 +44,14 @@ cursor = 3 * n + 1
 -- A result is the index of its key among those behind the queue's (0: none), the value and the time to live as in put.lua.
 local function put_result(index, value, ttl)
   if index ~= '0' then
-    put(KEYS[15 + index], value, ttl)
+    put(KEYS[16 + index], value, ttl)
   end
+end
+
+local function release(id, attempt, rank)
+  redis.call('HSET', RUN, id, idle(attempt - 1, rank))
+  redis.call('ZADD', READY, rank, id)
+  ring()
 end
 
 for i = 1, n do
@@ -71,10 +78,7 @@ for i = 1, n do
     end
   elseif op == 'release' then
     if effective then
-      local attempt, rank = parse(receipt)
-      redis.call('HSET', RUN, id, idle(attempt - 1, rank))
-      redis.call('ZADD', READY, rank, id)
-      ring()
+      release(id, parse(receipt))
     end
   elseif op == 'postpone' then
     local delay = take(1)
@@ -82,6 +86,18 @@ for i = 1, n do
       local attempt, rank = parse(receipt)
       redis.call('HSET', RUN, id, idle(attempt - 1, rank))
       schedule(id, at + delay)
+    end
+  elseif op == 'wait' then
+    local delay, index, value = take(3)
+    if effective then
+      local attempt, rank = parse(receipt)
+      local key = KEYS[16 + index]
+      if redis.call('GET', key) == value then
+        wait_for(key, id, attempt - 1, rank)
+        schedule(id, at + delay)
+      else
+        release(id, attempt, rank)
+      end
     end
   else
     local why, index, value, ttl, following = take(5)
