@@ -17,7 +17,7 @@ POOL = """
     from huey_core.consumer.pools import ThreadPool
     from huey_core.workers import PoolAbility
 
-    class KitePool(ThreadPool):
+    class SwiftPool(ThreadPool):
         abilities = frozenset({PoolAbility.SURVIVE_CRASH, PoolAbility.INTERRUPT_PYTHON})
 """
 
@@ -32,12 +32,12 @@ class TestPlugins:
         assert found["huey-core"]["facts"]["api"] == HUEY_PLUGIN_API
 
     def test_the_abilities_of_a_worker_pool_are_named(self, diagnose, site):
-        site.install("huey-kite", {discovery.WORKERS: {"kite": "kite_pool:KitePool"}}, {"kite_pool": POOL})
+        site.install("huey-swift", {discovery.WORKERS: {"swift": "swift_pool:SwiftPool"}}, {"swift_pool": POOL})
         discovery.scan.cache_clear()
 
         found = diagnose()
 
-        assert found["worker pool kite"]["facts"]["abilities"] == ["interrupt_python", "survive_crash"]
+        assert found["worker pool swift"]["facts"]["abilities"] == ["interrupt_python", "survive_crash"]
         assert found["worker pool thread"]["facts"]["abilities"] == []
 
     def test_the_hooks_of_a_plugin_are_named(self, diagnose, install):
