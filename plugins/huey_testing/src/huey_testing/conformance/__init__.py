@@ -1,4 +1,4 @@
-"""The conformance kit: every promise that the contract makes for a backend or a serializer, as tests to subclass.
+"""The conformance kit: every promise of a backend, a serializer or a worker pool, as tests to subclass.
 
 A plugin's test module names the kit's classes and says how its own objects are made. This is all of it::
 
@@ -53,6 +53,15 @@ A serializer says what it carries beyond the plain values of JSON; a layer aroun
         def make_serializer(self):
             return KiteSerializer
 
+A worker pool needs no more than its class::
+
+    from huey_testing.conformance import WorkerPoolConformance
+
+    class TestKitePool(WorkerPoolConformance):
+        @pytest.fixture
+        def make_pool(self):
+            return KitePool
+
 For a backend that is installed and has a server at hand, no module is needed; pytest does the same for a URL::
 
     pytest --huey-url kite://127.0.0.1/ --pyargs huey_testing.conformance
@@ -71,6 +80,7 @@ fixture                 class                 value
                                               of a ServerConformance, with time limits well below ``deadline``
 ``make_serializer``     Serializer…           a callable without arguments that makes a serializer
 ``wrap``                WrappingSerializer…   a callable ``(inner)`` that puts a layer around a serializer
+``make_pool``           WorkerPool…           a callable ``(settings)`` that makes a pool
 ``server``              ServerConformance     a server of the test's own, which keeps on disk what it has accepted
 ``advance``             Queue…, DataStore…    optional: a callable ``(seconds)`` that moves the backend's clock, for a
                                               backend whose clock can be moved; without it the tests wait in real time
@@ -89,11 +99,11 @@ Every call makes an object for a name of the kit's choosing. Two objects of one 
 they are for everybody who uses the same server. Names are new for every test, so tests may share a server with each
 other, and everything the kit writes is flushed afterwards.
 
-A test runs when the queue, store or backend declares the capability that it is about, and is skipped otherwise, with
-what the capability means as the reason; a serializer that trusts its bytes, or does not authenticate, is not asked for
-what it does not say either. There is no other skip. A plain ``BaseQueue`` is thus asked for what its four methods
-promise. What declares ``PERSISTENT`` is used by forked children of the test's process too. A test that fails begins its
-message with its docstring: what a user would suffer.
+A test runs when the queue, store or backend declares the capability that it is about, or the pool the ability, and is
+skipped otherwise, with what that means as the reason; a serializer that trusts its bytes, or does not authenticate, is
+not asked for what it does not say either. There is no other skip. A plain ``BaseQueue`` is thus asked for what its four
+methods promise. What declares ``PERSISTENT`` is used by forked children of the test's process too. A test that fails
+begins its message with its docstring: what a user would suffer.
 """
 
 from __future__ import annotations
@@ -107,6 +117,7 @@ pytest.register_assert_rewrite(*(f"{__name__}.{module.name}" for module in pkgut
 
 from huey_testing.conformance.backend import BackendConformance  # noqa: E402 - after the line above
 from huey_testing.conformance.data_store import DataStoreConformance  # noqa: E402 - after the line above
+from huey_testing.conformance.pool import WorkerPoolConformance  # noqa: E402 - after the line above
 from huey_testing.conformance.queue import QueueConformance  # noqa: E402 - after the line above
 from huey_testing.conformance.serializer import Carried, SerializerConformance  # noqa: E402 - after the line above
 from huey_testing.conformance.server import ServerConformance  # noqa: E402 - after the line above
@@ -121,5 +132,6 @@ __all__ = [
     "QueueConformance",
     "SerializerConformance",
     "ServerConformance",
+    "WorkerPoolConformance",
     "WrappingSerializerConformance",
 ]

@@ -1,0 +1,225 @@
+"""What the pools of the kit run, and what is seen of it: in files, since a pool may run it in another process."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import os
+import signal
+import threading
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from huey_core.backends import Delivery
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+__all__ = ["Cancelled", "Event", "Work", "WorkRunner"]
+
+PAUSE: Final = 0.002
+"""Seconds between two looks of a run that waits."""
+
+OVER: Final = "over"
+"""The gate that is opened at the end of a test, and that every run goes through."""
+
+
+class Cancelled(BaseException):
+    """What the kit has raised in a run that it cancels."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened.
+
+    Attributes:
+        kind: ``begin`` or ``end`` of a run, ``has_run``, ``abandon``, ``on_start`` or ``on_stop``.
+        subject: The id of the message, or the name of the worker.
+        detail: How it ended, for an ``end``; the name of the runner, for what a pool says to it.
+        pid: The process.
+        thread: The thread.
+        loop: The event loop, as a number; 0 for none.
+        at: When, on the monotonic clock, which all processes share.
+    """
+
+    kind: str
+    subject: str
+    detail: str
+    pid: int
+    thread: int
+    loop: int
+    at: float
+
+
+class Work:
+    """Deliveries, gates for which they wait, and a log of what happened to them.
+
+    Args:
+        folder: An empty folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._pid = os.getpid()
+        self._numbers = itertools.count(1)
+        self._log = folder / "log"
+        self._log.touch()
+
+    def delivery(self, do: str = "return", gate: str = OVER) -> Delivery:
+        """Make a delivery that returns, raises or crashes; or waits, loops or blocks in a call until a gate opens."""
+        number = str(next(self._numbers))
+        if do == "block":
+            os.mkfifo(self._folder / f"fifo-{number}")
+        return Delivery(json.dumps([do, gate]).encode(), number, f"receipt-{number}", 1)
+
+    def deliveries(self, count: int, do: str = "return", gate: str = OVER) -> list[Delivery]:
+        """Make several of the same kind."""
+        return [self.delivery(do, gate) for _ in range(count)]
+
+    def open(self, gate: str) -> None:
+        """Let go on what waits for a gate."""
+        (self._folder / f"gate-{gate}").touch()
+
+    def end(self) -> None:
+        """Let go on everything."""
+        self.open(OVER)
+        for fifo in self._folder.glob("fifo-*"):
+            # Without a reader it cannot be opened, and nobody waits for it.
+            with suppress(OSError):
+                os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
+
+    def note(self, kind: str, subject: str, detail: str = "") -> None:
+        """Write into the log, from any process and thread."""
+        loop = asyncio._get_running_loop()
+        event = Event(
+            kind,
+            subject,
+            detail,
+            os.getpid(),
+            threading.get_ident(),
+            0 if loop is None else id(loop),
+            time.monotonic(),
+        )
+        line = json.dumps(asdict(event)).encode() + b"\n"
+        with open(self._log, "ab", buffering=0) as log:
+            log.write(line)
+
+    def events(self, kind: str) -> list[Event]:
+        """What was noted of one kind, in order."""
+        lines = self._log.read_bytes().splitlines()
+        return [event for event in (Event(**json.loads(line)) for line in lines) if event.kind == kind]
+
+    def subjects(self, kind: str) -> list[str]:
+        """The messages or workers of which something was noted, in order."""
+        return [event.subject for event in self.events(kind)]
+
+    def endings(self) -> dict[str, str]:
+        """How each run has ended that has: ``returned``, ``raised`` or ``cancelled``."""
+        return {event.subject: event.detail for event in self.events("end")}
+
+    def is_here(self) -> bool:
+        """Whether this is the process of the test."""
+        return os.getpid() == self._pid
+
+    def do(self, delivery: Delivery) -> None:
+        """Do what a delivery says."""
+        do, gate = json.loads(delivery.data)
+        if do == "raise":
+            raise SystemExit("raised by the conformance kit")
+        if do == "crash":
+            self._crash(delivery)
+        elif do == "block":
+            os.close(os.open(self._folder / f"fifo-{delivery.message_id}", os.O_RDONLY))
+        else:
+            while do != "return" and not self._is_open(gate):
+                if do == "wait":
+                    time.sleep(PAUSE)
+
+    async def do_async(self, delivery: Delivery) -> None:
+        """The same as a coroutine, which awaits while it waits."""
+        do, gate = json.loads(delivery.data)
+        while do == "wait" and not self._is_open(gate):
+            await asyncio.sleep(PAUSE)
+        if do != "wait":
+            self.do(delivery)
+
+    def _is_open(self, gate: str) -> bool:
+        return any((self._folder / f"gate-{one}").exists() for one in (gate, OVER))
+
+    def _crash(self, delivery: Delivery) -> None:
+        if self.is_here():
+            # The end of the whole run of tests would show it, but not well.
+            self.note("crash", delivery.message_id, "in the process of the consumer")
+        else:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class WorkRunner:
+    """Runs deliveries of :class:`Work` as a consumer's runner does, and notes it.
+
+    Args:
+        work: Where it is noted.
+        name: What it is called there.
+        look: Called in each run, if that is in the process of the test.
+        look_after: Called in each ``has_run``.
+    """
+
+    def __init__(
+        self,
+        work: Work,
+        name: str = "runner",
+        look: Callable[[], Any] = lambda: None,
+        look_after: Callable[[], Any] = lambda: None,
+    ) -> None:
+        self.name = name
+        self._work = work
+        self._look = look
+        self._look_after = look_after
+
+    def run(self, delivery: Delivery) -> None:
+        """Do what the delivery says. Being cancelled is how it has ended; anything else is raised."""
+        self._begin(delivery)
+        try:
+            self._work.do(delivery)
+        except Cancelled:
+            self._work.note("end", delivery.message_id, "cancelled")
+        except BaseException:
+            self._work.note("end", delivery.message_id, "raised")
+            raise
+        else:
+            self._work.note("end", delivery.message_id, "returned")
+
+    async def run_async(self, delivery: Delivery) -> None:
+        """The same in an event loop."""
+        self._begin(delivery)
+        try:
+            await self._work.do_async(delivery)
+        except (Cancelled, asyncio.CancelledError):
+            self._work.note("end", delivery.message_id, "cancelled")
+        except BaseException:
+            self._work.note("end", delivery.message_id, "raised")
+            raise
+        else:
+            self._work.note("end", delivery.message_id, "returned")
+
+    def has_run(self) -> None:
+        """Note it."""
+        self._look_after()
+        self._work.note("has_run", "", self.name)
+
+    def release(self, delivery: Delivery) -> None:
+        """Note it."""
+        self._work.note("release", delivery.message_id, self.name)
+
+    def abandon(self, delivery: Delivery) -> None:
+        """Note it."""
+        self._work.note("abandon", delivery.message_id, self.name)
+
+    def _begin(self, delivery: Delivery) -> None:
+        self._work.note("begin", delivery.message_id, self.name)
+        if self._work.is_here():
+            self._look()

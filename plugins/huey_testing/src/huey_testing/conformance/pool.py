@@ -1,0 +1,13 @@
+"""The conformance tests of worker pools."""
+
+from __future__ import annotations
+
+from huey_testing.conformance._pool_abilities import PoolAbilities
+from huey_testing.conformance._pool_running import PoolRunning
+from huey_testing.conformance._pool_stopping import PoolStopping
+
+__all__ = ["WorkerPoolConformance"]
+
+
+class WorkerPoolConformance(PoolRunning, PoolStopping, PoolAbilities):
+    """Every promise of :class:`~huey_core.workers.WorkerPool`. Subclass it and override ``make_pool``."""
