@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from huey_testing.conformance import BackendConformance, DataStoreConformance, QueueConformance
 from kit import ByAClockThatMoves
 
 
 class TestMemoryQueue(ByAClockThatMoves, QueueConformance):
-    histories = settings(QueueConformance.histories, max_examples=300)
+    histories = settings(QueueConformance.histories, max_examples=300, phases=list(Phase))
 
 
 class TestMemoryDataStore(ByAClockThatMoves, DataStoreConformance):

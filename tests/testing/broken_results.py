@@ -82,9 +82,3 @@ class ChecksNoFollowUps(HasALimit):
 class ChecksNoRetries(HasALimit):
     def _check(self, outcome):
         super()._check(replace(outcome, data=b"") if isinstance(outcome, Retry) else outcome)
-
-
-@caught_by("test_an_outcome_over_the_limit_settles_nothing")
-class SettlesUntilOneIsTooLarge(HasALimit):
-    def settle(self, outcomes):
-        return [settled for outcome in outcomes for settled in super(HasALimit, self).settle([outcome])]

@@ -14,7 +14,7 @@ pytest_plugins = ["pytester"]
 HERE = Path(__file__).parents[1]
 
 QUEUE = """
-    from hypothesis import Phase, settings
+    from hypothesis import settings
     from huey_testing.conformance import QueueConformance
     from kit import ByAClockThatMoves
     from {module} import {cls}
@@ -22,7 +22,7 @@ QUEUE = """
     class TestBroken(ByAClockThatMoves, QueueConformance):
         queue_class = {cls}
         deadline = 0.5
-        histories = settings(QueueConformance.histories, max_examples=500, phases=[Phase.generate])
+        histories = settings(QueueConformance.histories, max_examples=500)
 """
 
 # A clock that is moved wakes whoever waits.
@@ -166,6 +166,38 @@ PLAIN = """
             return PlainDataStore
 """
 
+FAILS_IN_THE_FIFTH_HISTORY = """
+    import pytest
+    from huey_core.backends import Written
+    from huey_memory import MemoryQueue
+    from huey_testing.conformance import QueueConformance
+
+    class TestBroken(QueueConformance):
+        @pytest.fixture
+        def make_queue(self):
+            made = []
+
+            class WritesNothingFromTheFifthOn(MemoryQueue):
+                def write_many(self, messages):
+                    if made.index(self) < 4:
+                        return super().write_many(messages)
+                    return [Written(False, message.message_id) for message in messages]
+
+            def make(name, **options):
+                # The kit makes queues for other reasons too, but its histories alone set a limit.
+                queue = WritesNothingFromTheFifthOn(name, **options)
+                if options:
+                    made.append(queue)
+                return queue
+
+            yield make
+            print(f"{len(made)} histories were played")
+
+        @pytest.fixture
+        def make_data_store(self):
+            from huey_memory import MemoryDataStore
+            return MemoryDataStore
+"""
 
 KITS = {
     "broken_queues": QUEUE,
@@ -186,6 +218,13 @@ BROKEN = {module: mutants(HERE / f"{module}.py") for module in KITS}
 )
 def test_what_is_broken_is_caught_by_its_test(run_kit, module, cls, test):
     assert_caught(run_kit(KITS[module].format(module=module, cls=cls), one=test), test)
+
+
+def test_a_history_that_fails_is_shown_call_by_call_and_not_searched_for_a_shorter_one(run_kit):
+    result = run_kit(FAILS_IN_THE_FIFTH_HISTORY, one="test_random_histories_go_as_the_contract_says")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*state.call(call=_Write(*", "[5-9] histories were played"])
 
 
 def test_every_test_of_a_server_is_seen_to_fail():

@@ -27,11 +27,18 @@ What every server is promised:
 
 * it is told to listen on a free port of the loopback address and on nothing else;
 * it has a folder of its own for data, configuration and log, which goes with it;
-* it is signalled and killed by the id of its own process, so that no other server can be meant;
+* it is signalled and killed by the ids of its own process and of that one's children, so that no other server can be
+  meant and nothing of a server of several processes is left;
 * when it does not start, the error shows the end of its log, and the log stays where the error says.
 
 ``start``, ``stop``, ``kill``, ``restart``, ``suspend`` and ``resume`` are the faults of which
-:class:`~huey_testing.conformance.ServerConformance` is made. This module needs nothing but Python.
+:class:`~huey_testing.conformance.ServerConformance` is made. They reach the processes that the server starts as well.
+One that is asked to end by another signal than SIGTERM says so::
+
+    class PostgresServer(ServerProcess):
+        stop_signal = signal.SIGINT
+
+This module needs nothing but Python, and either ``/proc`` or the program ``ps`` for servers of several processes.
 """
 
 from __future__ import annotations
@@ -43,8 +50,11 @@ import subprocess
 import tempfile
 import time
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final, Self
+
+from huey_testing._process_family import Process, family_of, send, still_running
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,6 +86,9 @@ class ServerProcess(ABC):
 
     stop_timeout: ClassVar[float] = 20.0
     """Seconds after which a server that was asked to end is killed."""
+
+    stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
+    """The signal by which the process that was started is asked to end, and to end its children."""
 
     def __init__(self, binary: str | Path, *, parent: str | Path | None = None) -> None:
         self.binary = Path(binary)
@@ -141,24 +154,24 @@ class ServerProcess(ABC):
             raise
 
     def stop(self) -> None:
-        """Ask the server to end, and kill it if it does not within :attr:`stop_timeout` seconds."""
+        """Ask the server to end, and kill what is left of it after :attr:`stop_timeout` seconds, its children too."""
         if self._process is None:
             return
-        self._process.send_signal(signal.SIGCONT)
-        self._process.terminate()
-        try:
+        self.resume()
+        family = family_of(self._process.pid)
+        deadline = time.monotonic() + self.stop_timeout
+        self._process.send_signal(self.stop_signal)
+        with suppress(subprocess.TimeoutExpired):
             self._process.wait(self.stop_timeout)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process = None
+        while still_running(family) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self._end(family)
 
     def kill(self) -> None:
-        """End the server at once with SIGKILL, as a crash would."""
+        """End the server and its children at once with SIGKILL, as a crash would."""
         if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+            # What stands still can neither answer nor start another process while they are killed one by one.
+            self._end(self._suspend())
 
     def restart(self) -> None:
         """Stop the server and start it again on the same port and with the same folder."""
@@ -166,12 +179,13 @@ class ServerProcess(ABC):
         self.start()
 
     def suspend(self) -> None:
-        """Stop the process with SIGSTOP: connections stay open and nothing is answered, as behind a black hole."""
-        self._signal(signal.SIGSTOP)
+        """Stop all processes with SIGSTOP: connections stay open and nothing is answered, as behind a black hole."""
+        self._suspend()
 
     def resume(self) -> None:
-        """Let a suspended process run on."""
-        self._signal(signal.SIGCONT)
+        """Let suspended processes run on."""
+        if self._process is not None:
+            send(signal.SIGCONT, family_of(self._process.pid))
 
     def close(self) -> None:
         """Stop the server and remove its folder."""
@@ -200,9 +214,28 @@ class ServerProcess(ABC):
                 raise RuntimeError(f"{self.binary} did not start; its log is {self.log}, and ends:\n{end_of_log}")
             time.sleep(0.01)
 
-    def _signal(self, number: signal.Signals) -> None:
-        if self._process is not None:
-            self._process.send_signal(number)
+    def _suspend(self) -> list[Process]:
+        """Suspend all processes and return them; again and again, until none was started meanwhile."""
+        suspended: list[Process] = []
+        while self._process is not None:
+            new = [process for process in family_of(self._process.pid) if process not in suspended]
+            if not new:
+                break
+            send(signal.SIGSTOP, new)
+            suspended += new
+        return suspended
+
+    def _end(self, family: Sequence[Process]) -> None:
+        """Kill what is left of the processes, and return when all are gone, so that their port is free."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        deadline = time.monotonic() + self.stop_timeout
+        while still_running(family) and time.monotonic() < deadline:
+            send(signal.SIGKILL, family)
+            process.poll()
+            time.sleep(0.005)
+        process.wait()
 
 
 def free_port() -> int:

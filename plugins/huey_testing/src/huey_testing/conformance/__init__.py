@@ -93,7 +93,8 @@ and as class attributes, where the defaults do not fit:
 * ``deadline = 30``: seconds after which something that should have happened is taken never to happen.
 * ``killed_lease = 1``: seconds of the lease of a process that is killed with SIGKILL (``BackendConformance``).
 * ``histories``: hypothesis's settings for the random histories that are compared with a model of the contract, fifty
-  by default; ``histories = settings(QueueConformance.histories, max_examples=1000)`` looks longer.
+  by default; ``histories = settings(QueueConformance.histories, max_examples=1000)`` looks longer, and with
+  ``phases=list(hypothesis.Phase)`` one that fails is made shorter before it is shown, which takes minutes on a server.
 
 Every call makes an object for a name of the kit's choosing. Two objects of one name must be one queue (or store), as
 they are for everybody who uses the same server. Names are new for every test, so tests may share a server with each

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from huey_core.backends import Capability, State
 from huey_testing.conformance._promises import Conformance, eventually, in_threads, unique_name
@@ -34,8 +34,14 @@ class QueueFixtures(Conformance):
         deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
+        phases=[Phase.explicit, Phase.generate],
+        print_blob=False,
     )
-    """How many random histories are compared with the model, and of how many calls."""
+    """How many random histories are compared with the model, and of how many calls.
+
+    One that fails is shown as it was found, call by call. To look for a shorter one, which takes minutes on a real
+    server, name all phases: ``settings(QueueConformance.histories, phases=list(Phase))``.
+    """
 
     @pytest.fixture
     def make_queue(self) -> QueueFactory:
