@@ -56,7 +56,7 @@ class TestMongoDataStore(DataStoreConformance):
 class TestMongoBackend(BackendConformance):
     @pytest.fixture(autouse=True)
     def _soon_another_consumer_takes_care_of_an_outbox(self, monkeypatch):
-        monkeypatch.setattr("huey_mongo.settling.PATIENCE", 0.5)
+        monkeypatch.setattr("huey_mongo.outbox.PATIENCE", 0.5)
 
     @pytest.fixture
     def url(self, url):
