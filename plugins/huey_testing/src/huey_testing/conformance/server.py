@@ -3,24 +3,35 @@
 # ruff: noqa: S101 - assertions are what a test is made of
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import threading
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from huey_core.backends import Ack, Capability, Message, ResultWrite
 from huey_testing.conformance._backend_base import BackendFixtures
-from huey_testing.conformance._promises import error_of, eventually, promise, within
+from huey_testing.conformance._promises import Threads, error_of, eventually, promise, within
 from huey_testing.conformance._queue_base import LONG
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from huey_core.backends import Backend
     from huey_testing.server_process import ServerProcess
 
 __all__ = ["ServerConformance"]
 
+HOUR: Final = 3600.0
+"""More than any lease and delay here, and than what two calls take."""
+
 
 class ServerConformance(BackendFixtures):
     """Every promise about a server that is not always there. Override ``server`` and ``url``."""
+
+    server_has_clock: bool = True
+    """Whether leases and delays go by the server's clock; only one that cannot tell the time goes by its client's."""
 
     @pytest.fixture
     def server(self) -> ServerProcess:
@@ -88,18 +99,52 @@ class ServerConformance(BackendFixtures):
         assert [delivery.data for delivery in queue.claim(1, LONG, wait=self.deadline).deliveries] == [b"x"]
 
     @promise(Capability.PERSISTENT, Capability.LEASES)
-    def test_a_server_that_does_not_answer_is_given_up(self, server: ServerProcess, queue: Any) -> None:
+    def test_a_server_that_does_not_answer_is_given_up(
+        self, server: ServerProcess, queue: Any, backend: Backend
+    ) -> None:
         """Without this, a web server would hang with the server of its queue."""
-        queue.write(b"x")
+        calls: dict[str, Callable[[], object]] = {
+            "claim": partial(queue.claim, 1, LONG, wait=0.1),
+            "write": partial(queue.write, b"x"),
+            "get": partial(backend.data_store("store").get, "key"),
+        }
+        connected, is_silent = threading.Barrier(len(calls) + 1), threading.Event()
+
+        def call_twice(call: Callable[[], object]) -> Exception | None:
+            # The first time, so that the thread has its connection when the server falls silent.
+            call()
+            connected.wait(self.deadline)
+            is_silent.wait(self.deadline)
+            return error_of(call)
+
+        calling = Threads([partial(call_twice, call) for call in calls.values()])
+        connected.wait(self.deadline)
         server.suspend()
+        is_silent.set()
         try:
-            error = within(
-                self.deadline, lambda: error_of(lambda: queue.claim(1, LONG, wait=0.1).deliveries), "a claim"
-            )
+            errors = calling.values(self.deadline, "a call of a server that is silent")
         finally:
             server.resume()
-        assert error
+        assert [name for name, error in zip(calls, errors, strict=True) if error is None] == []
         # The claim whose answer came too late may hold the message, until its lease is over.
         self.wait_for(queue)
         counts = queue.counts()
-        assert counts.running + counts.ready == 1
+        assert counts.running + counts.ready in {1, 2}
+
+    @promise(Capability.LEASES, Capability.DELAY)
+    def test_a_wrong_clock_of_a_client_ends_no_lease_and_no_delay(self, queue: Any) -> None:
+        """Without this, a machine whose clock is wrong would run reminders early, and what others are running."""
+        queue.write(b"running")
+        queue.write(b"scheduled", eta=queue.now() + LONG)
+        assert len(queue.claim(1, LONG).deliveries) == 1
+        here = queue.now()
+        with pytest.MonkeyPatch.context() as clock:
+            ahead = time.time() + HOUR
+            clock.setattr(time, "time", lambda: ahead)
+            clock.setattr(time, "time_ns", lambda: int(ahead * 1e9))
+            now, claimed = queue.now(), queue.claim(1, LONG).deliveries
+        if self.server_has_clock:
+            assert now == pytest.approx(here, abs=HOUR / 2)
+            assert claimed == []
+        else:
+            assert now == pytest.approx(here + HOUR, abs=HOUR / 2)
