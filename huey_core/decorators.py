@@ -115,7 +115,10 @@ class CommandFunction(Generic[P, R, Handle]):
             EncodeError: An argument cannot be carried by the invoker's serializer.
             QueueWriteException: The queue could not be written.
         """
-        command = self._command(args, kwargs)
+        # As _command() does it, without what one more call would cost each enqueueing.
+        command = self.command_class((args, kwargs))
+        if self._options is not None:
+            command.override_checked(self._overrides, self._options)
         return self.invoker.enqueue(command)  # type: ignore[return-value]
 
     def _command(self, args: tuple[Any, ...], kwargs: dict[str, Any], eta: float | None = None) -> FunctionCommand[R]:

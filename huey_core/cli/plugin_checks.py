@@ -12,6 +12,7 @@ from huey_core.backends.backend import HUEY_PLUGIN_API
 from huey_core.cli.diagnosis import Finding, Level
 from huey_core.exceptions import ConfigurationError, PluginException, PluginIncompatible
 from huey_core.plugins.backends import backend_registry
+from huey_core.plugins.command_options import OfferedOptions
 from huey_core.plugins.discovery import BACKENDS, PLUGINS, SERIALIZERS, WORKERS
 from huey_core.plugins.loading import load
 from huey_core.plugins.manager import PluginManager
@@ -44,8 +45,9 @@ def plugin_findings() -> Iterator[Finding]:
     choices = check_choices()
     yield choices
     if choices.level is not Level.FAIL:
+        offered = OfferedOptions()
         for row in plugin_rows():
-            yield check_plugin(row)
+            yield check_plugin(row, offered)
 
 
 def check_core() -> Finding:
@@ -94,8 +96,8 @@ def check_choices() -> Finding:
     return Finding("choices", Level.OK, sentence, facts={"choices": choices})
 
 
-def check_plugin(row: PluginStatus) -> Finding:
-    """Load one plugin and say what it is, or why it cannot be used."""
+def check_plugin(row: PluginStatus, offered: OfferedOptions) -> Finding:
+    """Load one plugin and say what it is, or why it cannot be used beside those that offered these options."""
     entry = row.entry
     check = f"{_KINDS[entry.group]} {entry.label}"
     facts: dict[str, Any] = {
@@ -115,7 +117,7 @@ def check_plugin(row: PluginStatus) -> Finding:
         advice = "" if row.status is Status.CONFLICT else _remedy(entry)
         return Finding(check, Level.FAIL, f"{source}: {row.detail}", advice, facts)
     try:
-        return _look(check, source, entry, facts)
+        return _look(check, source, entry, facts, offered)
     # Foreign code may fail in any way while it is imported and looked at, and may even call sys.exit().
     except (Exception, SystemExit) as error:  # noqa: BLE001
         reason = str(error) if isinstance(error, PluginException) else f"it raised {error!r} when it was loaded"
@@ -124,12 +126,14 @@ def check_plugin(row: PluginStatus) -> Finding:
         return Finding(check, Level.FAIL, f"{source}: {reason}", _remedy(entry), facts)
 
 
-def _look(check: str, source: str, entry: Entry, facts: dict[str, Any]) -> Finding:
+def _look(check: str, source: str, entry: Entry, facts: dict[str, Any], offered: OfferedOptions) -> Finding:
     """Load a plugin as it is loaded when it is used, and look at it."""
     if entry.group == PLUGINS:
         manager = PluginManager(installed=False)
         manager.load(entry)
         plugin = load(entry)
+        facts["options"] = list(manager.options.by_name)
+        offered.add(entry.name, list(manager.options.by_name.values()))
     else:
         plugin = _REGISTRIES[entry.group].load(entry)
     facts["api"] = getattr(plugin, "api_version" if entry.group == BACKENDS else "HUEY_PLUGIN_API", 1)

@@ -10,9 +10,15 @@ import click
 
 from huey_core.cli.output import echo_json, echo_table
 from huey_core.cli.target import json_option
-from huey_core.plugins.status import consumer_script, plugin_rows
+from huey_core.commands.core_options import CORE_OPTIONS
+from huey_core.hookspecs import PROJECT
+from huey_core.plugins.discovery import PLUGINS
+from huey_core.plugins.status import Status, consumer_script, plugin_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from huey_core.commands.option import CommandOption
     from huey_core.plugins.status import ConsumerScript, PluginStatus
 
 __all__ = ["plugins"]
@@ -29,22 +35,28 @@ __all__ = ["plugins"]
 @click.option("--load", is_flag=True, help="Import each plugin that is not blocked, to find the broken ones.")
 @json_option
 def plugins(load: bool, as_json: bool) -> None:
-    """List the installed plugins: backends, serializers, worker pools and hooks.
+    """List the installed plugins: backends, serializers, worker pools and hooks, and the options of commands.
 
     Without --load nothing is imported, so a plugin that breaks on import cannot get in the way; it shows as "ok" until
-    it is tried. HUEY_DISABLE_PLUGINS=a,b blocks plugins by name or by distribution, and
-    HUEY_PLUGIN_CHOICE=redis=huey-redis settles which of two serves a name.
+    it is tried, and the options that it offers are not listed. HUEY_DISABLE_PLUGINS=a,b blocks plugins by name or by
+    distribution, and HUEY_PLUGIN_CHOICE=redis=huey-redis settles which of two serves a name.
     """
     rows = plugin_rows(load=load)
     script = consumer_script()
     if as_json:
-        echo_json({"plugins": [_as_json(row) for row in rows], "huey_consumer": asdict(script)})
+        echo_json(
+            {
+                "plugins": [_as_json(row) for row in rows],
+                "options": [_option_as_json(plugin, option) for plugin, options in _offers(rows) for option in options],
+                "huey_consumer": asdict(script),
+            }
+        )
     else:
-        _echo(rows, script)
+        _echo(rows, script, load)
     sys.exit(1 if any(row.status.is_fault for row in rows) else 0)
 
 
-def _echo(rows: list[PluginStatus], script: ConsumerScript) -> None:
+def _echo(rows: list[PluginStatus], script: ConsumerScript, load: bool) -> None:
     echo_table(
         ("status", "group", "name", "distribution", "target"),
         [
@@ -57,9 +69,21 @@ def _echo(rows: list[PluginStatus], script: ConsumerScript) -> None:
         click.echo()
     for detail in details:
         click.echo(detail)
+    click.echo()
+    echo_table(
+        ("plugin", "options of commands"),
+        [(plugin, ", ".join(option.name for option in options)) for plugin, options in _offers(rows)],
+    )
+    if not load and any(row.entry.group == PLUGINS and row.status is Status.OK for row in rows):
+        click.echo("What the installed plugins offer is listed with --load.")
     if not script.is_ours:
         click.echo()
         click.echo(_describe_script(script))
+
+
+def _offers(rows: list[PluginStatus]) -> list[tuple[str, Iterable[CommandOption[Any]]]]:
+    """The options of commands by plugin: core's, and those of the plugins that were loaded."""
+    return [(PROJECT, CORE_OPTIONS.values()), *((row.entry.name, row.options) for row in rows if row.options)]
 
 
 def _describe_script(script: ConsumerScript) -> str:
@@ -81,4 +105,15 @@ def _as_json(row: PluginStatus) -> dict[str, Any]:
         "version": entry.version,
         "target": entry.value,
         "detail": row.detail,
+    }
+
+
+def _option_as_json(plugin: str, option: CommandOption[Any]) -> dict[str, Any]:
+    return {
+        "name": option.name,
+        "plugin": plugin,
+        "default": option.default,
+        "travels": option.travels,
+        "needs": None if option.needs is None else option.needs.value,
+        "help": option.help,
     }

@@ -13,6 +13,15 @@ HOOKS = """
     def huey_command_failed(command): pass
 """
 
+OFFERS_LOCK = """
+    from huey_core import hookimpl
+    from huey_core.commands import CommandOption, flag
+
+    @hookimpl
+    def huey_command_options():
+        return [CommandOption("lock", flag, False, help="Something.")]
+"""
+
 POOL = """
     from huey_core.consumer.pools import ThreadPool
     from huey_core.workers import PoolAbility
@@ -47,6 +56,22 @@ class TestPlugins:
 
         assert (found["level"], found["facts"]["hooks"]) == ("ok", ["huey_command_failed"])
         assert "huey-extra 1." in found["sentence"]
+
+    def test_the_options_that_a_plugin_offers_are_named(self, diagnose, install):
+        install(OFFERS_LOCK)
+
+        assert diagnose()["hooks extra"]["facts"]["options"] == ["lock"]
+
+    def test_the_second_of_two_plugins_with_one_option_fails(self, diagnose, site):
+        for name in ("limits", "locks"):
+            module = f"{name}_with_lock"
+            site.install(f"huey-{name}", {discovery.PLUGINS: {name: module}}, {module: OFFERS_LOCK})
+        discovery.scan.cache_clear()
+
+        found = diagnose()
+
+        assert (found["hooks limits"]["level"], found["hooks locks"]["level"]) == ("ok", "fail")
+        assert "'limits' and 'locks' both offer the option 'lock'" in found["hooks locks"]["sentence"]
 
     def test_a_hook_that_does_not_exist_is_named_with_the_closest(self, diagnose, install):
         install(HOOKS.replace("command_failed", "command_faild"))

@@ -16,6 +16,8 @@ from django.db import transaction
 from django.test import override_settings
 from django.utils import translation
 
+from huey_core import hookimpl
+from huey_core.commands import CommandOption, flag
 from huey_core.commands.registry import default_registry
 from huey_core.exceptions import CommandConflict, ConfigurationError, Unsupported
 from huey_django import crontab, get_invoker, periodic_command, queue_command
@@ -213,3 +215,38 @@ def test_a_decorated_method_is_refused_when_its_class_is_made():
         class Report:
             @queue_command
             def render(self): ...
+
+
+class RunsBefore:
+    """A plugin of the project that notes its own option."""
+
+    option = CommandOption("audited", flag, False, help="Whether each run is noted.")
+
+    def __init__(self):
+        self.noted = []
+
+    @hookimpl
+    def huey_command_options(self):
+        return [self.option]
+
+    @hookimpl
+    def huey_before_execute(self, command):
+        if command.options[self.option]:
+            self.noted.append(command.command_name)
+
+
+def test_a_command_has_an_option_of_a_plugin_that_the_settings_name():
+    plugin = RunsBefore()
+    with override_settings(HUEY=None, HUEY_CONFIG={"ALWAYS_EAGER": True, "PLUGINS": [plugin]}):
+        queue_command(name="decorators.audited", audited=True)(lambda: None)()
+
+    assert plugin.noted == ["decorators.audited"]
+    default_registry.unregister("decorators.audited")
+
+
+def test_an_option_that_neither_core_nor_a_plugin_of_the_settings_has_is_refused():
+    with (
+        override_settings(HUEY=None, HUEY_CONFIG={"PLUGINS": [RunsBefore()]}),
+        pytest.raises(ConfigurationError, match="did you mean 'audited'"),
+    ):
+        queue_command(auditted=True)

@@ -11,6 +11,7 @@ from typing import Any, assert_type
 import huey_django
 from huey_core import AsyncData, Invoker, QueueCommand, crontab, periodic_command, queue_command
 from huey_core.backends import BaseDataStore
+from huey_core.commands import CommandOption, optional, seconds
 from huey_core.invoker import DeferredInvoker
 from huey_memory import MemoryDataStore, MemoryQueue
 
@@ -46,6 +47,25 @@ def forget(a: int) -> int:
 @queue_command(either_invoker())
 async def perhaps(a: int) -> int:
     return a
+
+
+GIVE_UP_AFTER = CommandOption("give_up_after", optional(seconds), None, help="Seconds after which no retry begins.")
+assert_type(GIVE_UP_AFTER, CommandOption[float | None])
+
+
+def giving_up(*, after: float) -> dict[str, Any]:
+    """What a plugin offers users of type checkers, who could not name its options otherwise."""
+    return {"give_up_after": after}
+
+
+@queue_command(with_results, retries=3, **giving_up(after=60))
+def patient(a: int) -> int:
+    return a
+
+
+assert_type(patient.command(1).options[GIVE_UP_AFTER], float | None)
+assert_type(patient.using(priority=5, **giving_up(after=60))(1), AsyncData[int])
+assert_type(patient.command(1).options.retries, int)
 
 
 @queue_command(DeferredInvoker(lambda: with_results))
@@ -166,5 +186,7 @@ add.schedule((1,), delay="5")  # type: ignore[arg-type]
 add.schedule((1,), countdown=5)  # type: ignore[call-arg]
 queue_command(with_results, retry_jitter="much")  # type: ignore[arg-type]
 queue_command(with_results, retires=3)  # type: ignore[call-arg]
+queue_command(with_results, give_up_after=3)  # type: ignore[call-arg]
+giving_up(aftr=3)  # type: ignore[call-arg]
 periodic_command(with_results, crontab(), retry_on=5)  # type: ignore[arg-type]
 save.using(on_comit=True)  # type: ignore[call-arg]

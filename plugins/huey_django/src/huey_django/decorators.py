@@ -9,6 +9,7 @@ from huey_core import decorators as core
 from huey_core.decorators import CommandFunction, crontab
 from huey_core.exceptions import ConfigurationError
 from huey_core.invoker import DeferredInvoker
+from huey_django.conf import HueySettings
 from huey_django.invokers import get_invoker
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Handle = TypeVar("Handle")
 
-PROJECT: Final = DeferredInvoker(get_invoker)
+PROJECT: Final = DeferredInvoker(get_invoker, plugins=lambda: HueySettings.load().invoker["plugins"])
 
 
 class DjangoCommandFunction(CommandFunction[P, R, Handle]):

@@ -20,6 +20,7 @@ from huey_core.plugins import (
     BACKENDS,
     KNOWN_BACKENDS,
     KNOWN_COMMANDS,
+    KNOWN_OPTIONS,
     KNOWN_SERIALIZERS,
     PLUGINS,
     SERIALIZERS,
@@ -50,6 +51,7 @@ _PUBLISHED: Final = {
     *KNOWN_BACKENDS.values(),
     *KNOWN_SERIALIZERS.values(),
     *KNOWN_COMMANDS.values(),
+    *KNOWN_OPTIONS.values(),
 }
 
 _SUFFIX: Final = ".template"
