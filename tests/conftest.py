@@ -110,3 +110,25 @@ def result_of(run_consumer: Callable[..., Consumer]) -> Callable[[AsyncData[Any]
         return call.get(blocking=True, timeout=60)
 
     return result_of
+
+
+@pytest.fixture
+def pass_two_leases(eventually) -> Callable[[Consumer, ManualClock], None]:
+    """Let two leases pass by the clock of a consumer's queue, while the consumer renews its own as often as it must."""
+
+    def pass_two_leases(consumer: Consumer, clock: ManualClock) -> None:
+        keeper, renewed_at = consumer.queues[0].lease_renewal, float("-inf")
+        renew_really = keeper.renew
+
+        def renew() -> None:
+            nonlocal renewed_at
+            began = clock()
+            renew_really()
+            renewed_at = began
+
+        keeper.renew = renew
+        for _ in range(3):
+            clock.advance(consumer.lease * 0.9)
+            eventually(lambda: renewed_at == clock(), "the leases are renewed")
+
+    return pass_two_leases

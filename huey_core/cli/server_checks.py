@@ -21,11 +21,11 @@ from huey_core.backends.messages import State, new_message_id
 from huey_core.backends.outcomes import Ack, ResultWrite
 from huey_core.backends.url import BackendURL
 from huey_core.cli.diagnosis import Finding, Level
-from huey_core.consumer.heartbeat import ConsumerRecord, consumers_alive, keeps_heartbeats
 from huey_core.exceptions import ConfigurationError, PluginException, QueueException
+from huey_core.features.heartbeat import ConsumerRecord, consumers_alive, keeps_heartbeats
+from huey_core.features.results import write_result
 from huey_core.inspection.messages import MessageFacts
 from huey_core.invoker.opened import OpenedBackends
-from huey_core.invoker.stored_result import write_result
 from huey_core.message import MessageHeader
 from huey_core.plugins.serializers import serializer as find_serializer
 from huey_core.text import counted

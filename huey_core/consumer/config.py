@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from huey_core.consumer.sharing import serializer_conflicts
+from huey_core.commands.sharing import serializer_conflicts
 from huey_core.exceptions import ConfigurationError
 from huey_core.invoker.invoker import Invoker
 from huey_core.settings import ConsumerConfig

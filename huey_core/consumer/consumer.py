@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any, Final
 from huey_core import hookspecs
 from huey_core.backends.deadline import time_limit
 from huey_core.consumer.config import BaseConfiguration, settings_for
-from huey_core.consumer.heartbeat import Heartbeat, keeps_heartbeats
 from huey_core.consumer.periodic import PeriodicScheduler, TickWriter
 from huey_core.consumer.policy import POLICY
 from huey_core.consumer.served_queue import ServedQueue
 from huey_core.consumer.shutdown import Shutdown
 from huey_core.consumer.signals import run_until_signalled
-from huey_core.consumer.startup_report import STARTUP_REPORT, WARNING
 from huey_core.exceptions import QueueException, QueueReadException
 from huey_core.plugins.workers import worker_pool_registry
+from huey_core.features.heartbeat import Heartbeat, keeps_heartbeats
+from huey_core.features.startup_report import STARTUP_REPORT, WARNING
 from huey_core.safe_logging import get_logger
 from huey_core.settings import ConsumerConfig
 from huey_core.snapshot import Snapshot, Stats

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.json_value import JSONValue
 from huey_core.commands.base import FunctionCommand, PeriodicQueueCommand
-from huey_core.consumer.sharing import share_queue
+from huey_core.commands.sharing import share_queue
 from huey_core.consumer.supervision import Service
 from huey_core.exceptions import CommandRejected, DataStoreException, MessageTooLarge, QueueWriteException
 from huey_core.safe_logging import get_logger

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.base import EmptyData
 from huey_core.consumer.parked import Refused
-from huey_core.invoker.stored_result import write_result
+from huey_core.features.results import write_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -14,6 +14,22 @@ if TYPE_CHECKING:
     from huey_core.commands.registry import CommandRegistry
     from huey_core.hookspecs.protocols import InvokerLike
 
+__all__ = [
+    "huey_after_enqueue",
+    "huey_before_enqueue",
+    "huey_before_execute",
+    "huey_command_buried",
+    "huey_command_expired",
+    "huey_command_failed",
+    "huey_command_registered",
+    "huey_command_retried",
+    "huey_command_revoked",
+    "huey_command_succeeded",
+    "huey_execute",
+    "huey_retry_delay",
+    "huey_store_result",
+]
+
 IN_WORKER: Final = "a worker runs no command meanwhile"
 
 

@@ -13,6 +13,17 @@ if TYPE_CHECKING:
     from huey_core.settings import ConsumerConfig
     from huey_core.snapshot import Snapshot
 
+__all__ = [
+    "huey_consumer_configure",
+    "huey_consumer_heartbeat",
+    "huey_consumer_report",
+    "huey_consumer_start",
+    "huey_consumer_stop",
+    "huey_register_commands",
+    "huey_worker_start",
+    "huey_worker_stop",
+]
+
 
 @control(slow="the consumer starts that much later")
 def huey_consumer_configure(config: ConsumerConfig) -> None:

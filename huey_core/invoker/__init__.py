@@ -5,6 +5,7 @@ What is listed here is public; the modules of this package are not.
 
 from __future__ import annotations
 
+from huey_core.features.results import decode_result, encode_value, traceback_of_command, write_result
 from huey_core.invoker.abandoned import find_result, report_abandoned
 from huey_core.invoker.deferred import DeferredInvoker
 from huey_core.invoker.eager import run_until_done
@@ -12,7 +13,6 @@ from huey_core.invoker.invoker import Invoker
 from huey_core.invoker.opened import STATE_PREFIX
 from huey_core.invoker.results import AsyncData
 from huey_core.invoker.runner import CommandRunner
-from huey_core.invoker.stored_result import decode_result, encode_value, traceback_of_command, write_result
 
 __all__ = [
     "STATE_PREFIX",

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from huey_core.backends.messages import Delivery
 from huey_core.backends.outcomes import Ack, Bury, Release, Retry, is_final
+from huey_core.features.results import encode_end, write_result
 from huey_core.invoker.results import AsyncData
 from huey_core.invoker.runner import CommandRunner
-from huey_core.invoker.stored_result import encode_end, write_result
 
 if TYPE_CHECKING:
     from huey_core.backends.outcomes import Outcome

@@ -28,13 +28,13 @@ from huey_core.exceptions import (
     QueueWriteException,
     Unsupported,
 )
+from huey_core.features.execution import CoreFeatures
+from huey_core.features.revocation import Revocations
 from huey_core.invoker.arguments import check_command, check_kind
-from huey_core.invoker.builtin import CoreFeatures
 from huey_core.invoker.eager import run_eagerly
 from huey_core.invoker.opened import OpenedBackends
 from huey_core.invoker.registration import notify_registrations
 from huey_core.invoker.results import AsyncData
-from huey_core.invoker.revocation import Revocations
 from huey_core.invoker.typing import CommandReturning, InvokerSettings, StoreT_co
 from huey_core.numbers import check_number
 from huey_core.plugins.known import KNOWN_OPTIONS

@@ -20,7 +20,7 @@ from huey_core.backends.outcomes import Ack, Bury, Outcome, ResultWrite, Retry
 from huey_core.commands.context import CURRENT, log_fields
 from huey_core.commands.execution import Execution
 from huey_core.exceptions import CommandExpired, CommandNotFound, CommandRevoked, EncodeError, SerializationError
-from huey_core.invoker.stored_result import encode_error, format_error, result_of, result_write, traceback_of_command
+from huey_core.features.results import encode_error, format_error, result_of, result_write, traceback_of_command
 from huey_core.invoker.tick_dead_letters import command_of_tick
 from huey_core.safe_logging import get_logger
 from huey_core.settings import ConsumerConfig

@@ -16,8 +16,8 @@ from huey_core.consumer.policy import POLICY
 from huey_core.consumer.retry import BackOff, Outage, Pauses
 from huey_core.consumer.source import source_of
 from huey_core.exceptions import CommandAbandoned
+from huey_core.features.results import encode_value, write_result
 from huey_core.invoker.abandoned import find_result, report_abandoned
-from huey_core.invoker.stored_result import encode_value, write_result
 from huey_core.message import encode_header
 from huey_core.safe_logging import get_logger
 from huey_memory import ManualClock, MemoryDataStore, MemoryQueue

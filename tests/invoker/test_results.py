@@ -21,7 +21,7 @@ from huey_core.exceptions import (
     DecodeError,
     Unsupported,
 )
-from huey_core.invoker.stored_result import encode_error, encode_value
+from huey_core.features.results import encode_error, encode_value
 from huey_memory import ManualClock, MemoryDataStore
 from plain_backend import PlainStore
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from deployment import await_condition
 from huey_core.backends.messages import State
 from huey_core.consumer import Consumer
-from huey_core.consumer.heartbeat import ConsumerRecord
+from huey_core.features.heartbeat import ConsumerRecord
 from huey_django import admin, get_invoker, queue_command
 
 

@@ -10,7 +10,7 @@ from selenium.webdriver.common.by import By
 
 from deployment import await_condition
 from huey_core.backends.messages import State
-from huey_core.consumer.heartbeat import consumers_alive
+from huey_core.features.heartbeat import consumers_alive
 from huey_django import get_invoker, queue_command
 
 mail_server_works = threading.Event()

@@ -13,8 +13,8 @@ from tasks.sample_tasks import add, calls, fail, kill_the_worker, note
 
 from huey_core.backends.messages import State
 from huey_core.exceptions import CommandException, CommandNotFound
+from huey_core.features.results import write_result
 from huey_core.invoker.runner import CommandRunner
-from huey_core.invoker.stored_result import write_result
 from huey_django.tasks import invokers_of
 
 

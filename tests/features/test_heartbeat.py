@@ -10,8 +10,8 @@ import pytest
 
 from huey_core import __version__, queue_command
 from huey_core.backends.base import EmptyData
-from huey_core.consumer.heartbeat import ConsumerRecord, consumers_alive
 from huey_core.exceptions import Unsupported
+from huey_core.features.heartbeat import ConsumerRecord, consumers_alive
 from huey_core.hookspecs import hookimpl
 from huey_core.plugins.hook_faults import HookFaults
 from huey_memory import ManualClock, MemoryDataStore, MemoryQueue

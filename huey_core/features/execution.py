@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from huey_core.commands.execution import Execution
 from huey_core.exceptions import CommandExpired
+from huey_core.features.results import result_of
 from huey_core.hookspecs import InvokerLike, hookimpl
-from huey_core.invoker.stored_result import result_of
 
 if TYPE_CHECKING:
     from huey_core.backends.outcomes import ResultWrite

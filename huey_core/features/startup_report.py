@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from huey_core._version import __version__
 from huey_core.backends.capabilities import Capability
-from huey_core.consumer.heartbeat import consumers_alive, keeps_heartbeats
+from huey_core.commands.sharing import serializer_conflicts, store_conflicts
 from huey_core.consumer.periodic import is_run_by, periodic_commands
-from huey_core.consumer.sharing import serializer_conflicts, store_conflicts
+from huey_core.features.heartbeat import consumers_alive, keeps_heartbeats
 from huey_core.hookspecs import hookimpl
 from huey_core.text import counted
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from huey_core.commands.base import CommandInvoker, PeriodicQueueCommand
-    from huey_core.consumer.heartbeat import RunningConsumer
+    from huey_core.features.heartbeat import RunningConsumer
 
 __all__ = ["STARTUP_REPORT", "WARNING", "StartupReport"]
 

@@ -6,7 +6,7 @@ import pytest
 
 from huey_core import CommandRegistry, Invoker, crontab, hookimpl, periodic_command
 from huey_core.backends.url import BackendURL
-from huey_core.consumer.heartbeat import consumers_alive
+from huey_core.features.heartbeat import consumers_alive
 from huey_core.plugins.backends import backend_registry, register_backend
 from huey_memory import MemoryBackend
 from plain_backend import PlainQueue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from huey_core.exceptions import BodyTooLarge, CommandError, EncodeError
-from huey_core.invoker.stored_result import decode_result, encode_error, encode_value
+from huey_core.features.results import decode_result, encode_error, encode_value
 from huey_core.serializers.json import JSONSerializer
 
 
@@ -24,7 +24,7 @@ def test_an_error_of_whatever_length_becomes_a_small_result_that_says_what_was_l
     assert raised.value.message.endswith(" is no number")
     assert "characters left out" in raised.value.message
     assert raised.value.traceback.startswith("Traceback")
-    assert "test_stored_result.py" in raised.value.traceback
+    assert "test_results.py" in raised.value.traceback
 
 
 def test_a_value_beyond_the_limit_is_not_written():

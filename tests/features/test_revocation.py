@@ -12,7 +12,7 @@ from huey_core import QueueCommand, queue_command
 from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
 from huey_core.exceptions import CommandRevoked, ConfigurationError, DataStoreGetException, Unsupported
-from huey_core.invoker.revocation import CALL_TTL, Revocations
+from huey_core.features.revocation import CALL_TTL, Revocations
 from huey_memory import ManualClock, MemoryDataStore
 
 WRITES = ("put", "get", "delete", "put_if_absent", "replace_if_equal", "increment")

@@ -1,0 +1,1 @@
+"""What core itself adds to commands and consumers, a file each."""
