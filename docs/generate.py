@@ -118,14 +118,14 @@ def _hook(name: str) -> Hook:
     signature = str(inspect.signature(specification)).replace("'", "")
     slow = hookspecs.SLOW[name]
     slow = f"{slow[0].upper()}{slow[1:]}."
-    kind = _kind(name, specification)
+    kind = _kind(name)
     return Hook(name, signature, kind, _markdown(summary), more, labels, slow, arguments, returns)
 
 
-def _kind(name: str, specification: Any) -> str:
+def _kind(name: str) -> str:
     if name in hookspecs.OBSERVERS:
         return "Observer. It cannot be wrapped; an exception is logged with the plugin's name, and harms nothing."
-    if specification.huey_core_spec["firstresult"]:
+    if name in hookspecs.FIRST_RESULT:
         return "Control. The first result that is not `None` counts; it may be wrapped."
     return f"Control. It {'cannot' if name in hookspecs.UNWRAPPED else 'may'} be wrapped."
 

@@ -167,6 +167,23 @@ class CommandExpired(CommandException):
     """A command was not started before its expiry, so it has no result."""
 
 
+class CommandPostponed(CommandException):
+    """Raised by an implementation of ``huey_before_execute``: not now. The command's message is put back for later.
+
+    The delivery is not counted, and no worker waits.
+
+    Attributes:
+        delay: Seconds until the command is tried again.
+    """
+
+    def __init__(self, delay: float) -> None:
+        super().__init__(delay)
+        self.delay = delay
+
+    def __str__(self) -> str:
+        return f"the command is postponed by {self.delay:g} s"
+
+
 class CommandAbandoned(CommandException):
     """A command was delivered too often without an outcome, as one that kills its consumers is; it has no result."""
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import astuple, dataclass
 
-__all__ = ["Snapshot", "Stats"]
+from huey_core.text import times
+
+__all__ = ["HookFaults", "Snapshot", "Stats"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,27 @@ class Stats:
         return Stats(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
 
 
+@dataclass(slots=True)
+class HookFaults:
+    """What one plugin has done amiss in one observing hook.
+
+    That is how often it raised, how often it took longer than the limit, and how many seconds these calls took.
+    """
+
+    plugin: str
+    hook: str
+    errors: int = 0
+    delays: int = 0
+    seconds: float = 0.0
+    longest: float = 0.0
+
+    def __str__(self) -> str:
+        parts = [f"raised {times(self.errors)}"] if self.errors else []
+        if self.delays:
+            parts.append(f"was slow {times(self.delays)} ({self.seconds:.3g} s in all, {self.longest:.3g} s at most)")
+        return f"plugin {self.plugin} in {self.hook} {' and '.join(parts)}"
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """What a consumer had in flight at one moment.
@@ -41,9 +64,11 @@ class Snapshot:
         in_flight: Messages under a lease of this consumer, running ones included.
         running: The identifiers of the messages that ran, with the seconds for which they had run.
         stats: What it had done since it started.
+        hook_faults: What its plugins had done amiss as observers since then.
     """
 
     name: str
     in_flight: int
     running: dict[str, float]
     stats: Stats
+    hook_faults: tuple[HookFaults, ...] = ()

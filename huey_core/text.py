@@ -32,6 +32,7 @@ __all__ = [
     "printable",
     "printable_text",
     "python_traceback",
+    "times",
     "traceback_of",
     "traceback_text",
 ]
@@ -52,6 +53,11 @@ _BETWEEN: Final = (
 def counted(number: int, noun: str, plural: str | None = None) -> str:
     """Write how many there are of something: ``1 message``, ``2 messages``."""
     return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
+def times(count: int) -> str:
+    """Write how often something was: ``once``, ``2 times``."""
+    return "once" if count == 1 else f"{count} times"
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:

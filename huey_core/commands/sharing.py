@@ -5,15 +5,17 @@ A consumer may have another invoker than the application calls, as it has where 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from huey_core.backends.options import COMMON_OPTIONS
-from huey_core.invoker.invoker import Invoker
+from huey_core.commands.base import CommandInvoker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from huey_core.commands.base import CommandInvoker
+    from huey_core.backends.base import BaseDataStore
+    from huey_core.commands.registry import CommandRegistry
+    from huey_core.serializers.base import Serializer
 
 __all__ = ["serializer_conflicts", "share_queue", "store_conflicts"]
 
@@ -23,6 +25,15 @@ _ADVICE: Final = "set SERIALIZER to the same in the configuration, or INVOKER to
 _LISTED: Final = 5
 
 _COMMON: Final = frozenset(option.name for option in COMMON_OPTIONS)
+
+
+class SharingInvoker(CommandInvoker, Protocol):
+    """What is compared of two invokers."""
+
+    registry: CommandRegistry
+    result_store: BaseDataStore | None
+    serializer: Serializer
+    accepted: Mapping[str, Serializer]
 
 
 def share_queue(one: CommandInvoker, other: CommandInvoker) -> bool:
@@ -41,7 +52,7 @@ def _server_and_database(invoker: CommandInvoker) -> tuple[object, ...]:
     return url.scheme, url.hosts, url.path, own_options
 
 
-def serializer_conflicts(invoker: Invoker) -> Iterator[str]:
+def serializer_conflicts(invoker: SharingInvoker) -> Iterator[str]:
     """Say which commands a consumer of this invoker cannot read, or their callers its results, and what to do."""
     for caller, names in _other_callers(invoker):
         if caller.serializer.name not in invoker.accepted:
@@ -57,7 +68,7 @@ def serializer_conflicts(invoker: Invoker) -> Iterator[str]:
             )
 
 
-def store_conflicts(invoker: Invoker) -> Iterator[str]:
+def store_conflicts(invoker: SharingInvoker) -> Iterator[str]:
     """Say for which commands callers may wait though a consumer of this invoker stores no results."""
     for caller, names in _other_callers(invoker):
         if caller.result_store is not None and invoker.result_store is None:
@@ -68,13 +79,13 @@ def store_conflicts(invoker: Invoker) -> Iterator[str]:
             )
 
 
-def _other_callers(invoker: Invoker) -> Iterator[tuple[Invoker, str]]:
+def _other_callers(invoker: SharingInvoker) -> Iterator[tuple[SharingInvoker, str]]:
     """The other invokers of the same queue, each with the names of the commands that were decorated for it."""
-    by_caller: dict[Invoker, list[str]] = {}
+    by_caller: dict[SharingInvoker, list[str]] = {}
     for name in invoker.registry:
-        # Not by getattr: a deferred invoker is not asked for here.
+        # Not by getattr: a deferred invoker, which is a descriptor, is not asked for here.
         caller = vars(invoker.registry.get(name)).get("invoker")
-        if isinstance(caller, Invoker) and caller is not invoker:
+        if caller is not None and not hasattr(caller, "__get__") and caller is not invoker:
             by_caller.setdefault(caller, []).append(name)
     for caller, names in by_caller.items():
         if share_queue(caller, invoker):

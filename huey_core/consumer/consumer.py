@@ -22,8 +22,6 @@ from huey_core.consumer.shutdown import Shutdown
 from huey_core.consumer.signals import run_until_signalled
 from huey_core.exceptions import QueueException, QueueReadException
 from huey_core.plugins.workers import worker_pool_registry
-from huey_core.features.heartbeat import Heartbeat, keeps_heartbeats
-from huey_core.features.startup_report import STARTUP_REPORT, WARNING
 from huey_core.safe_logging import get_logger
 from huey_core.settings import ConsumerConfig
 from huey_core.snapshot import Snapshot, Stats
@@ -75,9 +73,7 @@ class Consumer:
         self.config = settings_for(invoker, ConsumerConfig(**settings) if config is None else config)
         self.invoker = invoker
         self._log = log.with_fields(queue=invoker.queue.name)
-        plugins = invoker.plugins
-        plugins.register(STARTUP_REPORT, "huey_core.startup_report")
-        plugins.call(hookspecs.huey_consumer_configure, config=self.config)
+        invoker.plugins.call_all(hookspecs.huey_consumer_configure, config=self.config)
         self.config.check()
 
         self._started = False
@@ -103,14 +99,7 @@ class Consumer:
             if self.config.periodic
             else None
         )
-        task_store = invoker.task_store
-        self._heartbeat = (
-            Heartbeat(self, task_store, own.back_off("writing the heartbeat", task_store), policy)
-            if task_store is not None and keeps_heartbeats(task_store)
-            else None
-        )
         services = [
-            self._heartbeat,
             *(service for queue in self.queues for service in (queue.lease_renewal, queue.dead_letters)),
             self.pool,
             *(queue.fetcher for queue in self.queues),
@@ -149,11 +138,11 @@ class Consumer:
             raise QueueReadException(f"{self.invoker.queue!r} cannot be used: {error_line(error)}") from error
         for lines in self.invoker.plugins.call_all(hookspecs.huey_consumer_report, consumer=self):
             for line in lines:
-                text = line.removeprefix(WARNING)
+                text = line.removeprefix(hookspecs.WARNING)
                 (self._log.info if text == line else self._log.warning)("%s", text)
-        self.invoker.plugins.call(hookspecs.huey_consumer_start, consumer=self)
         self._started = True
         try:
+            self.invoker.plugins.call_all(hookspecs.huey_consumer_start, consumer=self)
             for service in self._services:
                 service.start()
         except BaseException:
@@ -228,7 +217,8 @@ class Consumer:
         """What the consumer holds now."""
         now = time.monotonic()
         running = {run.delivery.message_id: now - run.started for run in self.pool.running()}
-        return Snapshot(self.name, sum(len(queue.in_flight) for queue in self.queues), running, self.stats)
+        in_flight = sum(len(queue.in_flight) for queue in self.queues)
+        return Snapshot(self.name, in_flight, running, self.stats, tuple(self.invoker.plugins.hook_faults()))
 
     @property
     def stats(self) -> Stats:
@@ -237,10 +227,8 @@ class Consumer:
 
     def send_heartbeat(self) -> None:
         """Tell others that the consumer lives; called by the thread that renews the leases."""
-        snapshot = self.snapshot()
-        if self._heartbeat is not None:
-            self._heartbeat.renew(snapshot)
-        self.invoker.plugins.notify(hookspecs.huey_consumer_heartbeat, consumer=self, snapshot=snapshot)
+        plugins = self.invoker.plugins
+        plugins.notify(hookspecs.huey_consumer_heartbeat, consumer=self, snapshot=self.snapshot())
 
     def _stop(self, reason: str, timeout: float) -> None:
         running = counted(len(self.snapshot().running), "command")

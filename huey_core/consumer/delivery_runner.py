@@ -32,8 +32,6 @@ class DeliveryRunner:
 
     source: Source
     runner: CommandRunner
-    may_be_revoked: Callable[[], bool]
-    """Whether a command may have been revoked at all, as far as is known here."""
     in_flight: InFlight
     outbox: Outbox
     prefetch: Prefetch
@@ -50,7 +48,7 @@ class DeliveryRunner:
             self.release(delivery)
             return
         try:
-            outcome, _ = self.runner.run(delivery, self.may_be_revoked())
+            outcome, _ = self.runner.run(delivery)
             self.outbox.add(outcome)
         except BaseException:  # noqa: BLE001 - it is logged, whatever it is
             # Not an error of the command, which the runner would have handled. A lease that is renewed no more brings

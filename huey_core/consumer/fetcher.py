@@ -35,11 +35,7 @@ CLAIM_AT_ONCE: Final = 250
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class Fetcher(Service):
-    """Keeps the workers supplied.
-
-    Attributes:
-        revocable: Whether a command may have been revoked at all, as of the last claim.
-    """
+    """Keeps the workers supplied."""
 
     source: Source
     lease: float
@@ -51,8 +47,8 @@ class Fetcher(Service):
     outbox: Outbox
     prefetch: Prefetch
     poison: PoisonIsolation
-    may_be_revoked: Callable[[], bool]
-    """Asks the server whether any command may have been revoked at all."""
+    prepare: Callable[[Sequence[Delivery]], None]
+    """Called with what a claim has brought, before any of it runs."""
     report: Callable[[Sequence[str], float], None]
     """Called with the ids of dead letters that a claim has named, and until when they are ours to report."""
     back_off: BackOff
@@ -60,7 +56,6 @@ class Fetcher(Service):
 
     def __post_init__(self) -> None:
         super().__init__("fetcher", "the fetch loop", self.policy)
-        self.revocable = True
         # Less than the leases of what it may bring, which count from its beginning.
         self._longest_wait = min(self.policy.longest_wait, self.lease / 3)
         self._waiting_in_server = False
@@ -156,7 +151,7 @@ class Fetcher(Service):
             self._wait_for_workers(ahead, target)
 
     def _prepare(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
-        """Return what of a claim may run now. When that cannot be found out, all is given back."""
+        """Return what of a claim may run now. When plugins cannot prepare for it, all is given back."""
         kept = deliveries
         try:
             kept, given_back = self.poison.divide(deliveries)
@@ -164,7 +159,7 @@ class Fetcher(Service):
             if given_back:
                 # Before the one on its last delivery starts, because it may end this process at once.
                 self.outbox.flush()
-            self.revocable = self.may_be_revoked()
+            self.prepare(kept)
         except BaseException:
             self._release(kept)
             raise

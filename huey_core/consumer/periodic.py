@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.json_value import JSONValue
 from huey_core.commands.base import FunctionCommand, PeriodicQueueCommand
-from huey_core.commands.sharing import share_queue
+from huey_core.commands.periodic import is_run_by, periodic_commands
 from huey_core.consumer.supervision import Service
 from huey_core.exceptions import CommandRejected, DataStoreException, MessageTooLarge, QueueWriteException
 from huey_core.safe_logging import get_logger
@@ -23,12 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from huey_core.backends.base import BaseDataStore
-    from huey_core.commands.registry import CommandRegistry
     from huey_core.consumer.policy import Policy
     from huey_core.consumer.retry import BackOff
     from huey_core.invoker.invoker import Invoker
 
-__all__ = ["PeriodicScheduler", "TickWriter", "is_run_by", "periodic_commands"]
+__all__ = ["PeriodicScheduler", "TickWriter"]
 
 log: Final = get_logger(__name__)
 
@@ -150,18 +149,6 @@ class TickWriter:
         # Until it is written, so that the claim does not stand in the way of trying again.
         self._claimed.add(tick)
         return True
-
-
-def periodic_commands(registry: CommandRegistry) -> list[type[PeriodicQueueCommand]]:
-    """The periodic commands of a registry, in the order of their names."""
-    return [found for name in registry if issubclass(found := registry.get(name), PeriodicQueueCommand)]
-
-
-def is_run_by(command_class: type[PeriodicQueueCommand], invoker: Invoker) -> bool:
-    """Whether consumers of an invoker's queue run a periodic command."""
-    if command_class.invoker is None:
-        return command_class.queue_name in {None, invoker.queue.name}
-    return share_queue(command_class.invoker, invoker)
 
 
 def _utc(seconds: float) -> str:

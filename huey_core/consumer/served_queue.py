@@ -120,7 +120,6 @@ class ServedQueue:
         runner = DeliveryRunner(
             source=self.source,
             runner=command_runner,
-            may_be_revoked=lambda: self.fetcher.revocable,
             in_flight=self.in_flight,
             outbox=self.outbox,
             prefetch=self.prefetch,
@@ -135,7 +134,7 @@ class ServedQueue:
             outbox=self.outbox,
             prefetch=self.prefetch,
             poison=self.poison,
-            may_be_revoked=self._may_be_revoked,
+            prepare=command_runner.prepare,
             report=self.dead_letters.add,
             back_off=self.back_off("claiming"),
             policy=policy,
@@ -197,9 +196,6 @@ class ServedQueue:
         """Whether the command of a message would be run, as far as its header says; the body is not looked at."""
         header = read_header(delivery.data)
         return header.command_name in self.invoker.registry and header.serializer in self.invoker.accepted
-
-    def _may_be_revoked(self) -> bool:
-        return self.invoker.revokes and self.invoker.revocations.any()
 
     def _settle_instead(self, outcome: Outcome) -> None:
         self.outbox.add(outcome)

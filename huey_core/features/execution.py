@@ -1,53 +1,35 @@
-"""The features of core that are written as a plugin: expiry, retries and the storing of results.
-
-They go through the same hooks as anybody's plugin, so whatever a plugin may want to change about them it can.
-"""
+"""The running of a command: its function is called, and a coroutine that it returns is run to its end."""
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from contextvars import copy_context
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final
 
 from huey_core.commands.execution import Execution
-from huey_core.exceptions import CommandExpired
-from huey_core.features.results import result_of
-from huey_core.hookspecs import InvokerLike, hookimpl
+from huey_core.hookspecs import hookimpl
 
 if TYPE_CHECKING:
-    from huey_core.backends.outcomes import ResultWrite
     from huey_core.commands.base import QueueCommand
+    from huey_core.hookspecs import InvokerLike
 
-__all__ = ["CoreFeatures"]
+__all__ = ["Execute"]
 
 _UNSET: Final = object()
 
 
-class CoreFeatures:
-    """Core's implementations of the control hooks. All of them come last."""
-
-    @hookimpl(trylast=True)
-    def huey_before_execute(self, invoker: InvokerLike, command: QueueCommand) -> None:
-        if command.expires_at is not None and invoker.now() > command.expires_at:
-            raise CommandExpired(f"{command.command_name} {command.task_id} had expired before it could start")
+class Execute:
+    """Runs a command in the thread that is to run it."""
 
     @hookimpl(trylast=True)
     def huey_execute(self, invoker: InvokerLike, command: QueueCommand) -> Execution:
+        began = time.perf_counter()
         value = command.execute()
-        return Execution(_run_coroutine(value) if isinstance(value, CoroutineType) else value)
-
-    @hookimpl(trylast=True)
-    def huey_retry_delay(self, invoker: InvokerLike, command: QueueCommand, error: BaseException) -> float | None:
-        if command.retries > 0 and command.options.may_retry(error):
-            return command.options.delay_before_retry(command.retried)
-        return None
-
-    @hookimpl(trylast=True)
-    def huey_store_result(
-        self, invoker: InvokerLike, command: QueueCommand, execution: Execution
-    ) -> ResultWrite | None:
-        return result_of(invoker, command, execution)
+        if isinstance(value, CoroutineType):
+            value = _run_coroutine(value)
+        return Execution(value, None, False, time.perf_counter() - began)
 
 
 def _run_coroutine(coroutine: CoroutineType[Any, Any, Any]) -> Any:

@@ -3,35 +3,31 @@
 A consumer keeps a record of itself in the task store, which the store forgets when it was not renewed for as long as a
 lease: a consumer that is killed disappears together with its leases. An index names the records, because a data store
 cannot list its keys. All of this is written by a thread of its own, so that a task store that is slow or away costs the
-consumer nothing, least of all its leases; without :attr:`Capability.TTL` and :attr:`Capability.LOCKS`, nothing is
-written.
+consumer nothing, least of all its leases; what could not be written is written with the next heartbeat. Without
+:attr:`Capability.TTL` and :attr:`Capability.LOCKS`, nothing is written.
 """
 
 from __future__ import annotations
 
 import json
 import threading
-import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from heapq import nlargest
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from huey_core._version import __version__
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.json_value import JSONValue
-from huey_core.consumer.supervision import Service
 from huey_core.exceptions import Unsupported
-from huey_core.hookspecs import ConsumerLike
-from huey_core.plugins.hook_faults import HookFaults
+from huey_core.hookspecs import hookimpl
 from huey_core.safe_logging import get_logger
+from huey_core.snapshot import HookFaults
 from huey_core.text import error_line
 
 if TYPE_CHECKING:
     from huey_core.backends.base import BaseDataStore
-    from huey_core.consumer.policy import Policy
-    from huey_core.consumer.retry import BackOff
-    from huey_core.invoker.invoker import Invoker
+    from huey_core.hookspecs import ConsumerLike
     from huey_core.snapshot import Snapshot
 
 __all__ = ["MOST_IDS", "ConsumerRecord", "Heartbeat", "consumers_alive", "keeps_heartbeats"]
@@ -45,6 +41,7 @@ _INDEX: Final = "consumers"
 _NEEDED: Final = frozenset({Capability.TTL, Capability.LOCKS})
 _MOMENT: Final = 1.0
 _PATIENCE: Final = 1.0
+"""Seconds for which a stop waits for the record to be removed: nothing is lost with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,36 +119,55 @@ def _read(record: bytes) -> ConsumerRecord | None:
         return None
 
 
-class RunningConsumer(ConsumerLike, Protocol):
-    """What core's own observers of a consumer need to know of it."""
+class Heartbeat:
+    """Keeps a record of each consumer that runs with a task store that can keep it."""
 
-    @property
-    def invoker(self) -> Invoker:
-        """The invoker whose commands it runs."""
+    def __init__(self) -> None:
+        self._writers: dict[ConsumerLike, _RecordWriter] = {}
+
+    # Last, so that what a plugin refuses to start has no record.
+    @hookimpl(trylast=True)
+    def huey_consumer_start(self, consumer: ConsumerLike) -> None:
+        store = consumer.invoker.task_store
+        if store is not None and keeps_heartbeats(store):
+            self._writers[consumer] = writer = _RecordWriter(consumer, store)
+            writer.start()
+
+    @hookimpl
+    def huey_consumer_heartbeat(self, consumer: ConsumerLike, snapshot: Snapshot) -> None:
+        writer = self._writers.get(consumer)
+        if writer is not None:
+            writer.renew(snapshot)
+
+    @hookimpl
+    def huey_consumer_stop(self, consumer: ConsumerLike) -> None:
+        writer = self._writers.pop(consumer, None)
+        if writer is not None:
+            writer.stop()
 
 
-class Heartbeat(Service):
-    """Writes one consumer's record, and removes it at the end.
+class _RecordWriter:
+    """Writes one consumer's record in a thread, and removes it at the end.
 
     Args:
         consumer: The consumer.
         task_store: Keeps the record; see :func:`keeps_heartbeats`.
-        back_off: What is needed to go on after a failure of the store.
-        policy: What the consumer decides by that is no setting.
     """
 
-    def __init__(self, consumer: RunningConsumer, task_store: BaseDataStore, back_off: BackOff, policy: Policy) -> None:
-        super().__init__("heartbeat", "the heartbeat", policy)
+    def __init__(self, consumer: ConsumerLike, task_store: BaseDataStore) -> None:
         self._consumer = consumer
         self._store = task_store
-        self._back_off = back_off
+        self._began = consumer.invoker.now()
+        self._snapshot = consumer.snapshot()
         self._has_news = threading.Event()
+        self._stopping = False
+        self._is_failing = False
+        # A daemon, so that a store that hangs does not keep the process from ending.
+        self._thread = threading.Thread(target=self._work, name="huey-heartbeat", daemon=True)
 
     def start(self) -> None:
         """Write the first record, in a thread, and go on."""
-        self._began = self._consumer.invoker.now()
-        self._snapshot = self._consumer.snapshot()
-        super().start()
+        self._thread.start()
 
     def renew(self, snapshot: Snapshot) -> None:
         """Write the record afresh, soon."""
@@ -160,28 +176,25 @@ class Heartbeat(Service):
 
     def stop(self) -> None:
         """Have the thread remove the record and end; if that takes long, the store forgets it by itself."""
-        super().stop()
+        self._stopping = True
         self._has_news.set()
-
-    def join_until(self, deadline: float) -> None:
-        """Wait for the thread, which was told to stop, but not for long: nothing is lost with it."""
-        super().join_until(min(deadline, time.monotonic() + _PATIENCE))
+        self._thread.join(_PATIENCE)
 
     def _work(self) -> None:
-        pause: float | None = 0.0
-        while not self._stopping.is_set():
-            self._has_news.wait(pause)
-            self._has_news.clear()
-            if self._stopping.is_set():
-                break
+        while not self._stopping:
             try:
                 self._write(self._snapshot)
-            except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
-                pause = self._back_off.failed(error)
+            except BaseException as error:  # noqa: BLE001 - a driver may raise anything, and the thread must not end
+                if not self._is_failing:
+                    log.warning("the heartbeat cannot be written, trying again with the next: %s", error_line(error))
+                self._is_failing = True
             else:
-                self._back_off.over()
-                pause = None
-        with suppress(Exception):
+                if self._is_failing:
+                    log.info("the heartbeat is written again")
+                self._is_failing = False
+            self._has_news.wait()
+            self._has_news.clear()
+        with suppress(BaseException):
             self._remove()
 
     def _write(self, snapshot: Snapshot) -> None:
@@ -220,7 +233,7 @@ class Heartbeat(Service):
             in_flight=snapshot.in_flight,
             running=len(snapshot.running),
             running_ids=tuple(nlargest(MOST_IDS, snapshot.running, snapshot.running.__getitem__)),
-            hook_faults=tuple(consumer.invoker.plugins.hook_faults()),
+            hook_faults=snapshot.hook_faults,
         )
 
 

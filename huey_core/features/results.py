@@ -1,4 +1,7 @@
-"""Encodes and decodes results, and writes them; the format is :mod:`huey_core.message`'s."""
+"""Results: how a command ended is written to the result store together with its ack, and kept for a time.
+
+What they are as bytes is :mod:`huey_core.message`'s business, and the serializer's.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from huey_core.exceptions import (
     DecodeError,
     QueueException,
 )
+from huey_core.hookspecs import hookimpl
 from huey_core.message import encode_result_header, read_result
 from huey_core.names import dotted_name
 from huey_core.serializers.base import DEFAULT_MAX_BODY_SIZE
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
     from huey_core.serializers.base import Serializer
 
 __all__ = [
+    "Results",
     "decode_result",
     "encode_dropped",
     "encode_end",
@@ -58,6 +63,16 @@ _WITHOUT_RESULT: Final[dict[str, type[CommandException]]] = {
     "expired": CommandExpired,
     "abandoned": CommandAbandoned,
 }
+
+
+class Results:
+    """Stores values and errors as the invoker and the command are configured, for as long as they say."""
+
+    @hookimpl(trylast=True)
+    def huey_store_result(
+        self, invoker: InvokerLike, command: QueueCommand, execution: Execution
+    ) -> ResultWrite | None:
+        return result_of(invoker, command, execution)
 
 
 def encode_value(serializer: Serializer, task_id: str, value: Any, max_size: int = DEFAULT_MAX_BODY_SIZE) -> bytes:

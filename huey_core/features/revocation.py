@@ -1,4 +1,7 @@
-"""Revoked calls and revoked commands, kept in the task store.
+"""Revocation: calls and commands that are not to run, kept in the task store.
+
+Asking for every command whether it was revoked would cost a round trip each. A marker says whether there may be any
+revocation at all, and is looked at once for all messages of a claim.
 
 A process may end between any two steps here. That may cost a few needless looks; it never lets a revoked command run,
 and a revocation that was meant for one call never drops two. Three rules see to that:
@@ -18,22 +21,31 @@ the command.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.json_value import JSONValue
-from huey_core.exceptions import DataStoreGetException
+from huey_core.exceptions import CommandPostponed, CommandRevoked, DataStoreGetException
+from huey_core.hookspecs import hookimpl
+from huey_core.safe_logging import get_logger
+from huey_core.settings import ConsumerConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from huey_core.backends.base import BaseDataStore
+    from huey_core.backends.messages import Delivery
     from huey_core.commands.base import QueueCommand
+    from huey_core.hookspecs import InvokerLike
 
-__all__ = ["CALL_TTL", "Revocations"]
+__all__ = ["CALL_TTL", "Revocation", "Revocations", "keeps_revocations"]
+
+log: Final = get_logger(__name__)
 
 CALL_TTL: Final = 30 * 86400.0
 """Seconds for which the revocation of a call is remembered, where the store can forget: thirty days."""
@@ -49,6 +61,50 @@ _TYPES: Final[dict[str, set[type]]] = {
     "taken_by": {str, type(None)},
 }
 """The fields of an entry that are known here, with their exact types: to ``isinstance`` a bool is an int."""
+
+
+def keeps_revocations(task_store: BaseDataStore) -> bool:
+    """Whether a task store like this one can keep revocations."""
+    return Capability.LOCKS in task_store.capabilities
+
+
+class Revocation:
+    """Drops commands that were revoked, without a run."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._looks = count(1)
+        self._latest = 0
+        self._may_be_any = True
+        """What the latest look has found."""
+
+    @hookimpl
+    def huey_after_claim(self, invoker: InvokerLike, deliveries: Sequence[Delivery]) -> None:
+        look = next(self._looks)
+        store = invoker.task_store
+        found = store is not None and keeps_revocations(store) and Revocations(store).any()
+        with self._lock:
+            # What a later look has found is right for earlier claims too, and not the other way round.
+            if look > self._latest:
+                self._latest = look
+                self._may_be_any = found
+
+    # First, so that nobody prepares for what will not run.
+    @hookimpl(tryfirst=True)
+    def huey_before_execute(self, invoker: InvokerLike, command: QueueCommand) -> None:
+        if not self._may_be_any:
+            return
+        store = invoker.task_store
+        if store is None or not keeps_revocations(store):
+            return
+        try:
+            revoked = Revocations(store).take(command, invoker.now())
+        except Exception as error:
+            delay = ConsumerConfig.unreadable_delay
+            log.exception("whether %s was revoked could not be read, postponed for %g s", command, delay)
+            raise CommandPostponed(delay) from error
+        if revoked:
+            raise CommandRevoked(f"{command.command_name} {command.task_id} was revoked before it could start")
 
 
 Commands = dict[str, Any]

@@ -1,41 +1,35 @@
-"""What a consumer says when it starts: who it is, what it runs, where, and what its backend cannot do."""
+"""The start-up report: who it is, what it runs, where, and what its backend cannot do."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from huey_core._version import __version__
 from huey_core.backends.capabilities import Capability
+from huey_core.commands.periodic import is_run_by, periodic_commands
 from huey_core.commands.sharing import serializer_conflicts, store_conflicts
-from huey_core.consumer.periodic import is_run_by, periodic_commands
 from huey_core.features.heartbeat import consumers_alive, keeps_heartbeats
-from huey_core.hookspecs import hookimpl
+from huey_core.hookspecs import WARNING, hookimpl
 from huey_core.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from huey_core.commands.base import CommandInvoker, PeriodicQueueCommand
-    from huey_core.features.heartbeat import RunningConsumer
+    from huey_core.hookspecs import ConsumerLike
 
-__all__ = ["STARTUP_REPORT", "WARNING", "StartupReport"]
-
-WARNING: Final = "warning: "
-"""What a line begins with that is to be logged as a warning; the rest of the line is what the log shows."""
+__all__ = ["StartupReport"]
 
 
 class StartupReport:
     """Core's lines of the start-up report, given through the hook that plugins use for theirs."""
 
     @hookimpl(tryfirst=True)
-    def huey_consumer_report(self, consumer: RunningConsumer) -> list[str]:
+    def huey_consumer_report(self, consumer: ConsumerLike) -> list[str]:
         return [*_what_runs(consumer), *_where(consumer), *_shortcomings(consumer)]
 
 
-STARTUP_REPORT: Final = StartupReport()
-
-
-def _what_runs(consumer: RunningConsumer) -> Iterator[str]:
+def _what_runs(consumer: ConsumerLike) -> Iterator[str]:
     config, registry = consumer.config, consumer.invoker.registry
     workers = counted(config.threads, f"{config.worker_type} worker")
     yield (
@@ -87,7 +81,7 @@ def _known_to_others(invoker: CommandInvoker | None) -> set[str]:
     return {name for one in alive if one.periodic for name in one.commands}
 
 
-def _where(consumer: RunningConsumer) -> Iterator[str]:
+def _where(consumer: ConsumerLike) -> Iterator[str]:
     invoker = consumer.invoker
     capabilities = sorted(one.value for one in invoker.queue.capabilities)
     yield f"queue: {invoker.queue!r} ({', '.join(capabilities) or 'no capabilities beyond reading and writing'})"
@@ -102,7 +96,7 @@ def _where(consumer: RunningConsumer) -> Iterator[str]:
         yield f"backend: {backend.url}" + (f" ({details})" if details else "")
 
 
-def _shortcomings(consumer: RunningConsumer) -> Iterator[str]:
+def _shortcomings(consumer: ConsumerLike) -> Iterator[str]:
     invoker = consumer.invoker
     lacks = set(Capability) - invoker.queue.capabilities
     if Capability.LEASES in lacks:

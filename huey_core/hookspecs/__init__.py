@@ -26,6 +26,7 @@ decorator, because the log says it too.
 from __future__ import annotations
 
 from huey_core.hookspecs.commands import (
+    huey_after_claim,
     huey_after_enqueue,
     huey_before_enqueue,
     huey_before_execute,
@@ -42,6 +43,7 @@ from huey_core.hookspecs.commands import (
     huey_store_result,
 )
 from huey_core.hookspecs.consumer import (
+    WARNING,
     huey_consumer_configure,
     huey_consumer_heartbeat,
     huey_consumer_report,
@@ -51,17 +53,21 @@ from huey_core.hookspecs.consumer import (
     huey_worker_start,
     huey_worker_stop,
 )
-from huey_core.hookspecs.declaring import OBSERVERS, PROJECT, SLOW, UNWRAPPED, hookimpl
-from huey_core.hookspecs.protocols import ConsumerLike, InvokerLike
+from huey_core.hookspecs.declaring import FIRST_RESULT, OBSERVERS, PROJECT, SLOW, UNWRAPPED, hookimpl
+from huey_core.hookspecs.protocols import ConsumerLike, InvokerLike, PluginsLike
 
 __all__ = [
+    "FIRST_RESULT",
     "OBSERVERS",
     "PROJECT",
     "SLOW",
     "UNWRAPPED",
+    "WARNING",
     "ConsumerLike",
     "InvokerLike",
+    "PluginsLike",
     "hookimpl",
+    "huey_after_claim",
     "huey_after_enqueue",
     "huey_before_enqueue",
     "huey_before_execute",

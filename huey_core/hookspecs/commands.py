@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 from huey_core.hookspecs.declaring import control, observer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from huey_core.backends.messages import Delivery
     from huey_core.backends.outcomes import ResultWrite
     from huey_core.commands.base import QueueCommand
     from huey_core.commands.execution import Execution
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from huey_core.hookspecs.protocols import InvokerLike
 
 __all__ = [
+    "huey_after_claim",
     "huey_after_enqueue",
     "huey_before_enqueue",
     "huey_before_execute",
@@ -99,18 +103,40 @@ def huey_after_enqueue(invoker: InvokerLike, command: QueueCommand) -> None:
     """
 
 
+@control(slow="what was claimed is started that much later")
+def huey_after_claim(invoker: InvokerLike, deliveries: Sequence[Delivery]) -> None:
+    """Called after messages were claimed: to find out for all of them at once what would cost a round trip for each.
+
+    Core's implementation looks whether anything may be revoked at all.
+
+    When: Once for each claim that brings messages, before any of them runs; with ``always_eager`` before each run.
+    Process: The consumer's.
+    Thread: The one that claims; with ``always_eager`` the calling one.
+    Errors: All that was claimed is given back, and is claimed again after a pause. With ``always_eager`` the caller
+    gets the exception.
+
+    Args:
+        invoker: The invoker whose queue it is.
+        deliveries: What was claimed: each has the message's bytes, its id and the number of the delivery. Whether a
+            message can be read is not known yet.
+    """
+
+
 @control(slow=IN_WORKER)
 def huey_before_execute(invoker: InvokerLike, command: QueueCommand) -> None:
     """Called before a command runs: to keep it from running, by raising.
 
-    Core's implementation raises :class:`~huey_core.exceptions.CommandExpired` for a command past its expiry.
+    Core's implementations come first: nothing is prepared for a command that was revoked, for which one raises
+    :class:`~huey_core.exceptions.CommandRevoked`, or is past its expiry, for which another raises
+    :class:`~huey_core.exceptions.CommandExpired`.
 
-    When: Before each run of a command, retries and redeliveries included, once it is known not to be revoked.
+    When: Before each run of a command, retries and redeliveries included.
     Process: The worker's.
     Thread: In a worker.
     Errors: :class:`~huey_core.exceptions.CommandRevoked` and :class:`~huey_core.exceptions.CommandExpired` end the
-    command without a run, with that as its result. Any other exception counts as a failure of the command, and it may
-    be retried.
+    command without a run, with that as its result. :class:`~huey_core.exceptions.CommandPostponed` puts its message
+    back for later, and the run does not count. Any other exception counts as a failure of the command, and it may be
+    retried.
 
     Args:
         invoker: The invoker whose command it is.
@@ -136,8 +162,8 @@ def huey_execute(invoker: InvokerLike, command: QueueCommand) -> Execution | Non
         command: The command.
 
     Returns:
-        An :class:`~huey_core.commands.Execution` that holds what the command returned, or ``None`` to leave
-        the run to the next implementation.
+        An :class:`~huey_core.commands.Execution` that holds what the command returned and how long it took, or
+        ``None`` to leave the run to the next implementation.
     """
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from huey_core.hookspecs.declaring import control, observer
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from huey_core.snapshot import Snapshot
 
 __all__ = [
+    "WARNING",
     "huey_consumer_configure",
     "huey_consumer_heartbeat",
     "huey_consumer_report",
@@ -23,6 +24,9 @@ __all__ = [
     "huey_worker_start",
     "huey_worker_stop",
 ]
+
+WARNING: Final = "warning: "
+"""What a line of the start-up report begins with that is to be logged as a warning; the log shows the rest of it."""
 
 
 @control(slow="the consumer starts that much later")
@@ -64,7 +68,8 @@ def huey_consumer_report(consumer: ConsumerLike) -> list[str]:
 def huey_consumer_start(consumer: ConsumerLike) -> None:
     """Called before a consumer's threads start: to prepare what it needs, or to keep it from starting.
 
-    When: After the report, before the threads start.
+    When: After the report, before the threads start. What it begins is ended by ``huey_consumer_stop``, which is called
+    too when this raises.
     Process: The consumer's.
     Thread: Main, or whichever starts the consumer.
     Errors: The consumer does not start, and whoever starts it gets the exception.
@@ -84,8 +89,8 @@ def huey_consumer_heartbeat(consumer: ConsumerLike, snapshot: Snapshot) -> None:
 
     Args:
         consumer: The consumer.
-        snapshot: How much it holds (``in_flight``), what runs and for how long (``running``), and what it has done
-            (``stats``).
+        snapshot: How much it holds (``in_flight``), what runs and for how long (``running``), what it has done
+            (``stats``), and what its plugins have done amiss (``hook_faults``).
     """
 
 
@@ -96,7 +101,8 @@ def huey_consumer_stop(consumer: ConsumerLike, reason: str) -> None:
     It claims nothing more, and every lease was given back, unless the server was away. A command that did not finish in
     time may still run.
 
-    When: At the end of a graceful stop. After a second signal there is no time left to call this.
+    When: At the end of a graceful stop, and when a consumer cannot start after all. After a second signal there is no
+    time left to call this.
     Process: The consumer's.
     Thread: The one that called ``stop()``; the command line has one for that.
 

@@ -9,7 +9,7 @@ import pluggy
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["OBSERVERS", "PROJECT", "SLOW", "UNWRAPPED", "control", "hookimpl", "observer"]
+__all__ = ["FIRST_RESULT", "OBSERVERS", "PROJECT", "SLOW", "UNWRAPPED", "control", "hookimpl", "observer"]
 
 PROJECT: Final = "huey_core"
 """The project name under which pluggy finds hook implementations."""
@@ -20,6 +20,9 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 SLOW: Final[dict[str, str]] = {}
 """What it means that an implementation takes long, for each hook by its name, in the order of their declarations."""
+
+FIRST_RESULT: Final[set[str]] = set()
+"""The names of the control hooks of which the first result that is not ``None`` is the only one."""
 
 OBSERVERS: Final[set[str]] = set()
 """The names of the hooks whose implementations are called one by one, each isolated."""
@@ -44,6 +47,8 @@ def control(*, slow: str, firstresult: bool = False, wrapped: bool = True) -> Ca
         SLOW[hook.__name__] = slow
         if not wrapped:
             UNWRAPPED.add(hook.__name__)
+        if firstresult:
+            FIRST_RESULT.add(hook.__name__)
         return hookspec(hook, firstresult=firstresult)
 
     return declare

@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from huey_core.settings import ConsumerConfig
     from huey_core.snapshot import Snapshot
 
-__all__ = ["ConsumerLike", "InvokerLike"]
+__all__ = ["ConsumerLike", "InvokerLike", "PluginsLike"]
+
+
+class PluginsLike(Protocol):
+    """The plugins of an application."""
+
+    def names(self) -> list[str]:
+        """The names of the plugins, in the order in which they were registered."""
 
 
 class InvokerLike(CommandInvoker, Protocol):
@@ -28,6 +35,10 @@ class InvokerLike(CommandInvoker, Protocol):
     serializer: Serializer
     accepted: Mapping[str, Serializer]
     max_body_size: int
+
+    @property
+    def plugins(self) -> PluginsLike:
+        """The plugins of core, those that are installed and those that were given."""
 
     @property
     def results(self) -> BaseDataStore:

@@ -50,12 +50,15 @@ def run_until_done(invoker: RunningInvoker, data: bytes) -> tuple[QueueCommand, 
     Raises:
         DecodeError: The message cannot be read.
         CommandNotFound: The command is not registered.
+        Exception: What a plugin's ``huey_after_claim`` raised.
     """
     runner = CommandRunner(invoker)
     while True:
         # Read here and not by the runner: what it cannot read it buries, of which the caller would learn nothing.
         command = invoker.codec.decode(data)
-        outcome, execution = runner.run_command(command, Delivery(data, command.task_id, "eager", 1))
+        delivery = Delivery(data, command.task_id, "eager", 1)
+        runner.prepare([delivery])
+        outcome, execution = runner.run_command(command, delivery)
         match outcome:
             case Retry() if outcome.data != data:
                 data = outcome.data

@@ -28,8 +28,8 @@ from huey_core.exceptions import (
     QueueWriteException,
     Unsupported,
 )
-from huey_core.features.execution import CoreFeatures
-from huey_core.features.revocation import Revocations
+from huey_core.features import register_features
+from huey_core.features.revocation import Revocations, keeps_revocations
 from huey_core.invoker.arguments import check_command, check_kind
 from huey_core.invoker.eager import run_eagerly
 from huey_core.invoker.opened import OpenedBackends
@@ -62,7 +62,7 @@ _DEFAULTS: Final = {option.name: option.default for option in COMMON_OPTIONS}
 _REPLACED: Final[tuple[str, ...]] = (
     *("queue", "result_store", "task_store", "clock_offset", "_clock"),
     # What is computed from them once.
-    *("leased_queue", "results_expire", "revokes", "revocations"),
+    *("leased_queue", "results_expire", "revocations"),
 )
 
 
@@ -306,8 +306,7 @@ class Invoker(Generic[StoreT_co]):
         with self._plugins_lock:
             if "plugins" not in self.__dict__:
                 manager = PluginManager(self._plugin_arguments)
-                # Registered last, so that of several implementations with trylast core's own is the last.
-                manager.register(CoreFeatures(), "huey_core")
+                register_features(manager)
                 # Before anybody is notified of a command: an observer may ask for the plugins.
                 self.__dict__["plugins"] = manager
                 self._end_notifications = notify_registrations(self.registry, manager, owner=self)
@@ -444,7 +443,7 @@ class Invoker(Generic[StoreT_co]):
             if command.eta is not None:
                 self._check_delay("eta")
             if before_enqueue:
-                self.plugins.call(hookspecs.huey_before_enqueue, invoker=self, command=command)
+                self.plugins.call_all(hookspecs.huey_before_enqueue, invoker=self, command=command)
             if command.enqueued_at is None:
                 command.mark_enqueued(self.now())
 
@@ -474,15 +473,6 @@ class Invoker(Generic[StoreT_co]):
         """Remove every message of the queue, dead ones included."""
         self.queue.flush()
 
-    def take_revocation(self, command: QueueCommand) -> bool:
-        """Whether this command must not run now."""
-        return self.revokes and self.revocations.take(command, self.now())
-
-    @cached_property
-    def revokes(self) -> bool:
-        """Whether the task store can keep revocations."""
-        return self.task_store is not None and Capability.LOCKS in self.task_store.capabilities
-
     @cached_property
     def revocations(self) -> Revocations:
         """The revocations in the task store.
@@ -492,7 +482,7 @@ class Invoker(Generic[StoreT_co]):
         """
         if self.task_store is None:
             raise Unsupported("revoking needs a task store; give the invoker one with task_store=...")
-        if not self.revokes:
+        if not keeps_revocations(self.task_store):
             raise Unsupported(f"{_plugin(self.task_store)} has no 'locks', which revoking needs")
         return Revocations(self.task_store)
 

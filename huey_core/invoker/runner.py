@@ -12,14 +12,21 @@ from __future__ import annotations
 
 import time
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from huey_core import hookspecs
 from huey_core.backends.leased import DEFAULT_MAX_DELIVERIES
 from huey_core.backends.outcomes import Ack, Bury, Outcome, ResultWrite, Retry
 from huey_core.commands.context import CURRENT, log_fields
 from huey_core.commands.execution import Execution
-from huey_core.exceptions import CommandExpired, CommandNotFound, CommandRevoked, EncodeError, SerializationError
+from huey_core.exceptions import (
+    CommandExpired,
+    CommandNotFound,
+    CommandPostponed,
+    CommandRevoked,
+    EncodeError,
+    SerializationError,
+)
 from huey_core.features.results import encode_error, format_error, result_of, result_write, traceback_of_command
 from huey_core.invoker.tick_dead_letters import command_of_tick
 from huey_core.safe_logging import get_logger
@@ -27,6 +34,8 @@ from huey_core.settings import ConsumerConfig
 from huey_core.text import error_line, error_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from huey_core.backends.messages import Delivery
     from huey_core.commands.base import QueueCommand
     from huey_core.commands.codec import CommandCodec
@@ -37,8 +46,6 @@ __all__ = ["CommandRunner", "RunningInvoker"]
 
 log: Final = get_logger(__name__)
 
-T = TypeVar("T")
-
 
 class RunningInvoker(hookspecs.InvokerLike, Protocol):
     """What is needed of an invoker to run its commands."""
@@ -48,9 +55,6 @@ class RunningInvoker(hookspecs.InvokerLike, Protocol):
     @property
     def plugins(self) -> PluginManager:
         """The hooks."""
-
-    def take_revocation(self, command: QueueCommand) -> bool:
-        """Whether a command must not run now."""
 
 
 class CommandRunner:
@@ -78,20 +82,22 @@ class CommandRunner:
         self._unreadable_deliveries = unreadable_deliveries
         self._log_commands = log_commands
 
-    def run(self, delivery: Delivery, revocable: bool = True) -> tuple[Outcome, Execution]:
-        """Run the command in a delivery and return how the delivery ends, and what the run came to.
+    def prepare(self, deliveries: Sequence[Delivery]) -> None:
+        """Let plugins see what was claimed, before any of it is run: in the process in which it is.
 
-        Args:
-            delivery: The delivery.
-            revocable: Whether to look if the command was revoked; ``False`` when it is known that none is.
+        Raises:
+            Exception: What one of them raised: none may run now.
         """
-        return copy_context().run(self._run, delivery, revocable)
+        invoker = self._invoker
+        invoker.plugins.call_all(hookspecs.huey_after_claim, invoker=invoker, deliveries=deliveries)
 
-    def run_command(
-        self, command: QueueCommand, delivery: Delivery, revocable: bool = True
-    ) -> tuple[Outcome, Execution]:
+    def run(self, delivery: Delivery) -> tuple[Outcome, Execution]:
+        """Run the command in a delivery and return how the delivery ends, and what the run came to."""
+        return copy_context().run(self._run, delivery)
+
+    def run_command(self, command: QueueCommand, delivery: Delivery) -> tuple[Outcome, Execution]:
         """Run a command that was read already; see :meth:`run`."""
-        return copy_context().run(self._run_command, command, delivery, revocable)
+        return copy_context().run(self._run_command, command, delivery)
 
     def error_result(self, delivery: Delivery, error: BaseException) -> ResultWrite | None:
         """Make what tells whoever waits for a command, of which only the message is known, that there is no result.
@@ -104,7 +110,7 @@ class CommandRunner:
         task_id = delivery.message_id
         return result_write(invoker, task_id, encode_error(invoker.serializer, task_id, error))
 
-    def _run(self, delivery: Delivery, revocable: bool) -> tuple[Outcome, Execution]:
+    def _run(self, delivery: Delivery) -> tuple[Outcome, Execution]:
         try:
             command = self._invoker.codec.decode(delivery.data)
         except (CommandNotFound, SerializationError) as error:
@@ -121,41 +127,30 @@ class CommandRunner:
                 "could not decode it; after %d such deliveries it becomes a dead letter",
                 *(command, delivery.attempt, self._unreadable_deliveries),
             )
-        return self._run_command(command, delivery, revocable)
+        return self._run_command(command, delivery)
 
-    def _run_command(self, command: QueueCommand, delivery: Delivery, revocable: bool) -> tuple[Outcome, Execution]:
+    def _run_command(self, command: QueueCommand, delivery: Delivery) -> tuple[Outcome, Execution]:
         invoker = self._invoker
-        call = invoker.plugins.call
+        plugins = invoker.plugins
         CURRENT.set((command, delivery, invoker.queue.name))
-        started = time.perf_counter()
         try:
-            revoked = revocable and invoker.take_revocation(command)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # noqa: BLE001 - it is logged, whatever it is
-            delay = self._unreadable_delay
-            self._log(delivery, command).exception(
-                "whether %s was revoked could not be read, retrying in %g s", command, delay
-            )
-            return Retry(delivery, delivery.data, delay), Execution(error=error)
-        try:
-            if revoked:
-                raise CommandRevoked(f"{command.command_name} {command.task_id} was revoked before it could start")
-            call(hookspecs.huey_before_execute, invoker=invoker, command=command)
+            plugins.call_all(hookspecs.huey_before_execute, invoker=invoker, command=command)
         except (CommandRevoked, CommandExpired) as error:
             return self._dropped(command, delivery, error)
+        except CommandPostponed as error:
+            return self._postponed(command, delivery, error)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - a plugin may raise anything
             return self._raised(command, delivery, error, 0.0)
+        started = time.perf_counter()
         try:
-            execution = call(hookspecs.huey_execute, invoker=invoker, command=command)
+            execution = plugins.call(hookspecs.huey_execute, invoker=invoker, command=command)
             if not isinstance(execution, Execution):
                 raise TypeError(
                     f"a plugin's huey_execute returned {execution!r}, which is not Execution; a wrapper must return "
                     "what it got from yield"
                 )
-            execution.duration = time.perf_counter() - started
             result = self._result_of(command, execution)
         except KeyboardInterrupt:
             raise
@@ -163,7 +158,7 @@ class CommandRunner:
             return self._raised(command, delivery, error, time.perf_counter() - started)
         if self._log_commands:
             self._log_end("succeeded", command, delivery, execution.duration)
-        invoker.plugins.notify(hookspecs.huey_command_succeeded, invoker=invoker, command=command, execution=execution)
+        plugins.notify(hookspecs.huey_command_succeeded, invoker=invoker, command=command, execution=execution)
         return Ack(delivery, result), execution
 
     def _dropped(
@@ -175,6 +170,12 @@ class CommandRunner:
         self._invoker.plugins.notify(hook, invoker=self._invoker, command=command)
         execution = Execution(error=error, dropped=True)
         return Ack(delivery, self._result_in_any_case(command, delivery, execution)), execution
+
+    def _postponed(
+        self, command: QueueCommand, delivery: Delivery, error: CommandPostponed
+    ) -> tuple[Outcome, Execution]:
+        self._log(delivery, command).debug("%s is postponed by %g s", command, error.delay)
+        return Retry(delivery, delivery.data, error.delay), Execution(error=error)
 
     def _raised(
         self, command: QueueCommand, delivery: Delivery, error: BaseException, duration: float
@@ -214,7 +215,9 @@ class CommandRunner:
             delay = self._invoker.plugins.call(
                 hookspecs.huey_retry_delay, invoker=self._invoker, command=command, error=error
             )
-            return _checked("huey_retry_delay", delay, float, int)
+            if delay is None or isinstance(delay, float | int):
+                return delay
+            raise _wrong_answer("huey_retry_delay", delay, "float")
         except KeyboardInterrupt:
             raise
         except BaseException:  # noqa: BLE001 - it is logged, whatever it is
@@ -245,7 +248,9 @@ class CommandRunner:
         result = self._invoker.plugins.call(
             hookspecs.huey_store_result, invoker=self._invoker, command=command, execution=execution
         )
-        return _checked("huey_store_result", result, ResultWrite)
+        if result is None or isinstance(result, ResultWrite):
+            return result
+        raise _wrong_answer("huey_store_result", result, "ResultWrite")
 
     def _result_in_any_case(
         self, command: QueueCommand, delivery: Delivery, execution: Execution
@@ -275,7 +280,5 @@ class CommandRunner:
         return log.with_fields(**log_fields(self._invoker.queue.name, delivery, name, duration))
 
 
-def _checked(hook: str, answer: Any, *kinds: type[T]) -> T | None:
-    if answer is None or isinstance(answer, kinds):
-        return answer
-    raise TypeError(f"a plugin's {hook} returned {answer!r}, which is not {kinds[0].__name__} or None")
+def _wrong_answer(hook: str, answer: Any, kind: str) -> TypeError:
+    return TypeError(f"a plugin's {hook} returned {answer!r}, which is not {kind} or None")

@@ -6,17 +6,19 @@ that is alive.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.forking import ProcessLock
 from huey_core.hookspecs import SLOW
 from huey_core.safe_logging import get_logger
+from huey_core.snapshot import HookFaults
+from huey_core.text import times
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["SLOW_HOOK", "HookFaultLog", "HookFaults"]
+__all__ = ["SLOW_HOOK", "HookFaultLog"]
 
 logger = get_logger(__name__)
 
@@ -24,27 +26,6 @@ SLOW_HOOK: Final = 0.1
 """Seconds above which an observer counts as slow, unless its manager says otherwise."""
 
 _REPORT_INTERVAL: Final = 60.0
-
-
-@dataclass(slots=True)
-class HookFaults:
-    """What one plugin has done amiss in one observing hook.
-
-    That is how often it raised, how often it took longer than the limit, and how many seconds these calls took.
-    """
-
-    plugin: str
-    hook: str
-    errors: int = 0
-    delays: int = 0
-    seconds: float = 0.0
-    longest: float = 0.0
-
-    def __str__(self) -> str:
-        parts = [f"raised {_times(self.errors)}"] if self.errors else []
-        if self.delays:
-            parts.append(f"was slow {_times(self.delays)} ({self.seconds:.3g} s in all, {self.longest:.3g} s at most)")
-        return f"plugin {self.plugin} in {self.hook} {' and '.join(parts)}"
 
 
 class HookFaultLog:
@@ -64,7 +45,7 @@ class HookFaultLog:
             count = faults.errors
             if not self._may_report(plugin, hook, "raised"):
                 return
-        logger.error("plugin %s failed in %s, %s so far", plugin, hook, _times(count), exc_info=error)
+        logger.error("plugin %s failed in %s, %s so far", plugin, hook, times(count), exc_info=error)
 
     def delayed(self, plugin: str, hook: str, seconds: float) -> None:
         """Count a call that took long, and log what that means."""
@@ -77,7 +58,7 @@ class HookFaultLog:
             if not self._may_report(plugin, hook, "delayed"):
                 return
         logger.warning(
-            "plugin %s took %.3f s in %s, slow %s so far: %s", plugin, seconds, hook, _times(count), SLOW[hook]
+            "plugin %s took %.3f s in %s, slow %s so far: %s", plugin, seconds, hook, times(count), SLOW[hook]
         )
 
     def all(self) -> list[HookFaults]:
@@ -94,7 +75,3 @@ class HookFaultLog:
             return False
         self._last_reports[key] = now
         return True
-
-
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count} times"

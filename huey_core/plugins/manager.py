@@ -1,7 +1,8 @@
 """Hooks: who implements them, in which order they are called, and what happens when one fails.
 
-Control hooks are pluggy's own business. Observers are called through :meth:`PluginManager.notify`, one by one, because
-in pluggy an exception in one implementation keeps the others from being called, and because each is timed by itself.
+Control hooks are pluggy's own business, unless all implementations are functions that can be called as they are.
+Observers are called through :meth:`PluginManager.notify`, one by one, because in pluggy an exception in one
+implementation keeps the others from being called, and because each is timed by itself.
 
 A hook is called by its specification, so that a type checker compares the call with it:
 ``manager.notify(hookspecs.huey_worker_start, consumer=..., worker=...)``. Its arguments are passed by name.
@@ -9,6 +10,7 @@ A hook is called by its specification, so that a type checker compares the call 
 
 from __future__ import annotations
 
+import inspect
 import time
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
@@ -26,10 +28,10 @@ from huey_core.exceptions import (
     PluginNotFound,
     UnknownHook,
 )
-from huey_core.hookspecs import OBSERVERS, PROJECT, UNWRAPPED
+from huey_core.hookspecs import FIRST_RESULT, OBSERVERS, PROJECT, UNWRAPPED
 from huey_core.plugins.command_options import OfferedOptions
 from huey_core.plugins.discovery import PLUGINS, Entry, entries
-from huey_core.plugins.hook_faults import SLOW_HOOK, HookFaultLog, HookFaults
+from huey_core.plugins.hook_faults import SLOW_HOOK, HookFaultLog
 from huey_core.plugins.loading import check_api, load, remember
 from huey_core.plugins.selection import (
     DISABLE,
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from pluggy import HookImpl
+
+    from huey_core.snapshot import HookFaults
 
 __all__ = ["PluginManager"]
 
@@ -102,8 +106,12 @@ class PluginManager:
         self._plugins: dict[str, object] = {}
         self.options = OfferedOptions()
         self._implemented: dict[Callable[..., Any], bool] = dict.fromkeys(_HOOKS.values(), False)
-        self._controls: dict[Callable[..., Any], Callable[..., Any]] = {
-            hook: getattr(self._pluggy.hook, name) for name, hook in _HOOKS.items() if name not in OBSERVERS
+        self._first_result: dict[Callable[..., Any], Callable[..., Any]] = {
+            _HOOKS[name]: getattr(self._pluggy.hook, name) for name in FIRST_RESULT
+        }
+        # The functions to be called one after the other; None where pluggy must do that.
+        self._all_results: dict[Callable[..., Any], tuple[Callable[..., Any], ...] | None] = {
+            hook: () for name, hook in _HOOKS.items() if name not in FIRST_RESULT | OBSERVERS
         }
         self._observers: dict[Callable[..., Any], tuple[HookImpl, ...]] = {_HOOKS[name]: () for name in OBSERVERS}
         self._tracing = is_tracing()
@@ -178,23 +186,27 @@ class PluginManager:
             raise _unknown(hook) from None
 
     def call(self, hook: Callable[P, R], *args: P.args, **arguments: P.kwargs) -> R:
-        """Call a control hook of which only the first result counts, or none.
+        """Call a control hook of which the first result that is not ``None`` is the only one, and return that.
 
         Raises:
             Exception: What an implementation raises.
-            UnknownHook: There is no such hook, or it is an observer.
+            UnknownHook: There is no such hook, or it is of another kind.
         """
         try:
-            control = self._controls[hook]
+            function = self._first_result[hook]
         except KeyError:
             raise _unknown(hook) from None
-        return control(**arguments)  # type: ignore[no-any-return]
+        return function(**arguments)  # type: ignore[no-any-return]
 
     def call_all(self, hook: Callable[P, R], *args: P.args, **arguments: P.kwargs) -> list[R]:
-        """Call a control hook of which every result counts, and return all of them; see :meth:`call`."""
-        if hook not in self._controls:
-            raise _unknown(hook)
-        return getattr(self._pluggy.hook, hook.__name__)(**arguments)  # type: ignore[no-any-return]
+        """Call a control hook of which all results count, and return those that are not ``None``; see :meth:`call`."""
+        try:
+            functions = self._all_results[hook]
+        except KeyError:
+            raise _unknown(hook) from None
+        if functions is None:
+            return getattr(self._pluggy.hook, hook.__name__)(**arguments)  # type: ignore[no-any-return]
+        return [result for function in functions if (result := function(**arguments)) is not None]
 
     def notify(self, hook: Callable[P, None], *args: P.args, **arguments: P.kwargs) -> None:
         """Call every implementation of an observer by itself, in pluggy's order.
@@ -281,12 +293,27 @@ class PluginManager:
         }
         self._implemented = {hook: bool(found) for hook, found in implementations.items()}
         self._observers = {hook: implementations[hook] for hook in self._observers}
-        for hook in self._controls:
-            found = implementations[hook]
-            # Core's functions take all arguments by name. To call one straight away is far faster than through pluggy,
-            # and it is done for every command.
-            is_only_core = [each.plugin_name for each in found] == [PROJECT] and not self._tracing
-            self._controls[hook] = found[0].function if is_only_core else getattr(self._pluggy.hook, hook.__name__)
+        for hook in self._first_result:
+            match self._direct(hook, implementations[hook]):
+                case (function,):
+                    self._first_result[hook] = function
+                case _:
+                    self._first_result[hook] = getattr(self._pluggy.hook, hook.__name__)
+        for hook in self._all_results:
+            self._all_results[hook] = self._direct(hook, implementations[hook])
+
+    def _direct(self, hook: Callable[..., Any], found: Sequence[HookImpl]) -> tuple[Callable[..., Any], ...] | None:
+        """The implementations of a control hook as functions, if they can be called straight away, in their order.
+
+        That is far faster than through pluggy, and some are called for every command. Each of them must be no wrapper
+        and take all arguments by their names, as core's own do.
+        """
+        parameters = _parameters(hook)
+        if self._tracing or any(
+            one.wrapper or one.hookwrapper or _parameters(one.function) != parameters for one in found
+        ):
+            return None
+        return tuple(one.function for one in found)
 
     def _add_options(self, name: str) -> None:
         for implementation in self._pluggy.hook.huey_command_options.get_hookimpls():
@@ -320,13 +347,23 @@ class PluginManager:
         return unique
 
 
+def _parameters(function: Callable[..., Any]) -> list[tuple[str, object]] | None:
+    try:
+        # Not those of a function that it wraps, which are not what it takes itself.
+        parameters = inspect.signature(function, follow_wrapped=False).parameters.values()
+    except ValueError:
+        return None
+    return [(one.name, one.kind) for one in parameters]
+
+
 def _unknown(hook: Callable[..., Any]) -> UnknownHook:
     name = getattr(hook, "__name__", hook)
     if hook not in _HOOKS.values():
         return UnknownHook(f"{name!r} is no hook; see huey_core.hookspecs for all")
-    return UnknownHook(
-        f"{name!r} is {'an observer: notify()' if name in OBSERVERS else 'no observer: call()'} calls it"
-    )
+    if name in OBSERVERS:
+        return UnknownHook(f"{name!r} is an observer: notify() calls it")
+    way, what = ("call", "the first result") if name in FIRST_RESULT else ("call_all", "every result")
+    return UnknownHook(f"{name!r} is a control hook of which {what} counts: {way}() calls it")
 
 
 def _blocked(plugins: Iterable[object]) -> dict[str, str]:

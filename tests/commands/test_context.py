@@ -52,7 +52,7 @@ def test_a_command_knows_its_run(invoker, written_as):
     command.retries, command.headers, command.enqueued_at = 2, {"trace": "1"}, 5.0
     delivery = Delivery(invoker.codec.encode(command), command.task_id, "receipt", 3)
 
-    _, execution = CommandRunner(invoker).run(delivery, revocable=False)
+    _, execution = CommandRunner(invoker).run(delivery)
 
     assert execution.value == {
         "task_id": command.task_id,

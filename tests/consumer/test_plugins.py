@@ -179,3 +179,78 @@ def test_a_plugin_that_answers_wrongly_fails_the_command_at_once(make_invoker, r
     with pytest.raises(CommandError, match=told):
         result_of(work(isinstance(plugin, DelaysByTimedelta)))
     eventually(lambda: invoker.queue.counts().dead == 1)
+
+
+class Sentinel:
+    """Begins something when a consumer starts, and ends it when that stops."""
+
+    def __init__(self):
+        self.seen = []
+
+    @hookimpl(tryfirst=True)
+    def huey_consumer_start(self):
+        self.seen.append("began")
+
+    @hookimpl
+    def huey_consumer_stop(self):
+        self.seen.append("ended")
+
+
+class RefusesToStart:
+    @hookimpl
+    def huey_consumer_start(self):
+        raise RuntimeError("not here")
+
+
+def test_what_a_plugin_has_begun_it_can_end_when_another_refuses_the_consumer(make_invoker, run_consumer):
+    sentinel = Sentinel()
+
+    with pytest.raises(RuntimeError, match="not here"):
+        run_consumer(make_invoker(plugins=[sentinel, RefusesToStart()]))
+
+    assert sentinel.seen == ["began", "ended"]
+
+
+class SeesClaims:
+    """Notes what is claimed and what is run, and raises at the first claim if it is told to."""
+
+    def __init__(self, error=None):
+        self.error = error
+        self.claims = []
+        self.runs = []
+
+    @hookimpl
+    def huey_after_claim(self, deliveries):
+        self.claims.append([delivery.message_id for delivery in deliveries])
+        error, self.error = self.error, None
+        if error is not None:
+            raise error
+
+    @hookimpl
+    def huey_before_execute(self, command):
+        assert any(command.task_id in claim for claim in self.claims)
+        self.runs.append(command.task_id)
+
+
+def test_plugins_see_the_messages_of_a_claim_together_before_any_of_them_runs(make_invoker, run_consumer):
+    plugin = SeesClaims()
+    invoker = make_invoker(plugins=[plugin])
+    add = queue_command(invoker, name="add")(lambda a, b: a + b)
+    handles = [add(number, 1) for number in range(3)]
+
+    run_consumer(invoker, threads=3)
+
+    assert [handle.get(blocking=True, timeout=30) for handle in handles] == [1, 2, 3]
+    assert plugin.claims == [[handle.task_id for handle in handles]]
+
+
+def test_what_plugins_cannot_prepare_for_is_given_back_and_claimed_again(make_invoker, run_consumer):
+    plugin = SeesClaims(ConnectionError("away"))
+    invoker = make_invoker(plugins=[plugin])
+    handle = queue_command(invoker, name="add")(lambda a, b: a + b)(1, 2)
+
+    run_consumer(invoker, initial_delay=0.01)
+
+    assert handle.get(blocking=True, timeout=30) == 3
+    assert plugin.claims == [[handle.task_id]] * 2
+    assert plugin.runs == [handle.task_id]

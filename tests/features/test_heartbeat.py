@@ -13,7 +13,7 @@ from huey_core.backends.base import EmptyData
 from huey_core.exceptions import Unsupported
 from huey_core.features.heartbeat import ConsumerRecord, consumers_alive
 from huey_core.hookspecs import hookimpl
-from huey_core.plugins.hook_faults import HookFaults
+from huey_core.snapshot import HookFaults
 from huey_memory import ManualClock, MemoryDataStore, MemoryQueue
 from plain_backend import PlainStore
 
@@ -188,8 +188,14 @@ def test_a_store_that_cannot_forget_is_left_alone_and_says_so(make_invoker, run_
 
 
 class FailingStore(MemoryDataStore):
+    fails = True
+    failures = 0
+
     def put(self, key, value, ttl=None):
-        raise OSError("no route to host")
+        if self.fails:
+            self.failures += 1
+            raise OSError("no route to host")
+        super().put(key, value, ttl)
 
 
 def test_a_store_that_fails_does_not_keep_the_consumer_from_working(make_invoker, result_of, caplog, eventually):
@@ -202,8 +208,44 @@ def test_a_store_that_fails_does_not_keep_the_consumer_from_working(make_invoker
         return 2 * number
 
     assert result_of(double(21)) == 42
-    eventually(lambda: "is unavailable (writing the heartbeat)" in caplog.text)
-    assert caplog.text.count("is unavailable (writing the heartbeat)") == 1
+    eventually(lambda: "the heartbeat cannot be written" in caplog.text)
+
+
+def test_a_heartbeat_that_cannot_be_written_is_logged_once_until_it_is_written_again(
+    make_invoker, run_consumer, caplog, eventually
+):
+    caplog.set_level("INFO")
+    invoker = make_invoker(lease=3600)
+    invoker.task_store = store = FailingStore("state", space="failing for a while")
+    consumer = run_consumer(invoker)
+    eventually(lambda: store.failures == 1)
+    consumer.send_heartbeat()
+    eventually(lambda: store.failures == 2)
+
+    store.fails = False
+    consumer.send_heartbeat()
+
+    eventually(lambda: "the heartbeat is written again" in caplog.messages)
+    assert caplog.text.count("the heartbeat cannot be written") == 1
+
+
+class RefusesBelatedly:
+    """Lets a consumer begin to start, and refuses it when all others have agreed."""
+
+    @hookimpl(wrapper=True)
+    def huey_consumer_start(self):
+        yield
+        raise RuntimeError("not this one")
+
+
+def test_a_consumer_that_does_not_start_after_all_is_not_seen(make_invoker, run_consumer, eventually):
+    invoker = make_invoker(plugins=[RefusesBelatedly()])
+
+    with pytest.raises(RuntimeError, match="not this one"):
+        run_consumer(invoker)
+
+    eventually(lambda: consumers_alive(invoker.task_store) == [])
+    assert "huey-heartbeat" not in {thread.name for thread in threading.enumerate()}
 
 
 class SlowStore(MemoryDataStore):

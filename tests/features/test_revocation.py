@@ -12,7 +12,7 @@ from huey_core import QueueCommand, queue_command
 from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
 from huey_core.exceptions import CommandRevoked, ConfigurationError, DataStoreGetException, Unsupported
-from huey_core.features.revocation import CALL_TTL, Revocations
+from huey_core.features.revocation import CALL_TTL, Revocation, Revocations
 from huey_memory import ManualClock, MemoryDataStore
 
 WRITES = ("put", "get", "delete", "put_if_absent", "replace_if_equal", "increment")
@@ -139,10 +139,60 @@ def test_a_revoked_call_that_comes_again_after_a_crash_does_not_run(invoker, dou
     command.invoker = invoker
     command.revoke()
 
-    first, again = (invoker.take_revocation(command) for _ in range(2))
+    first, again = (invoker.revocations.take(command, invoker.now()) for _ in range(2))
 
     assert (first, again) == (True, True)
     assert invoker.revocations.any()
+
+
+def test_a_revoked_command_is_not_run_eagerly_though_a_consumer_has_found_none_revoked_before(
+    invoker, double, run_consumer
+):
+    run_consumer(invoker)
+    assert double(1).get(blocking=True, timeout=10) == 2
+    double.revoke()
+
+    invoker.always_eager = True
+
+    with pytest.raises(CommandRevoked):
+        double(2).get()
+
+
+class SlowToAnswer(MemoryDataStore):
+    """Lets something else happen between a look and its answer, once."""
+
+    meanwhile = None
+
+    def peek_many(self, keys):
+        found = super().peek_many(keys)
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+        return found
+
+
+def test_the_answer_to_an_earlier_look_does_not_hide_what_a_later_one_has_found(invoker, double, space):
+    invoker.task_store = store = SlowToAnswer("state", space=space)
+    revocation, command = Revocation(), double.command(1)
+
+    def revoke_and_claim():
+        Revocations(store).revoke_call(command.task_id)
+        revocation.huey_after_claim(invoker, [])
+
+    store.meanwhile = revoke_and_claim
+    revocation.huey_after_claim(invoker, [])
+
+    with pytest.raises(CommandRevoked):
+        revocation.huey_before_execute(invoker, command)
+
+
+def test_a_run_without_a_revocation_asks_nothing_of_the_store(invoker, double, space):
+    invoker.task_store = store = SlowToAnswer("state", space=space)
+    revocation = Revocation()
+    revocation.huey_after_claim(invoker, [])
+    store.meanwhile = lambda: pytest.fail("the store was asked")
+
+    revocation.huey_before_execute(invoker, double.command(1))
 
 
 def test_revocations_of_calls_are_forgotten_in_time(space):

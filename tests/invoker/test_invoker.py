@@ -308,12 +308,12 @@ def test_results_are_looked_for_in_the_other_store(invoker, parts):
 
 
 def test_what_was_computed_from_the_parts_is_computed_anew(invoker):
-    assert (invoker.leased_queue is invoker.queue, invoker.results_expire, invoker.revokes) == (True, True, True)
+    assert (invoker.leased_queue is invoker.queue, invoker.results_expire) == (True, True)
 
     with invoker.replaced(PlainQueue("plain"), PlainStore("plain"), PlainStore("state")):
-        assert (invoker.leased_queue, invoker.results_expire, invoker.revokes) == (None, False, False)
+        assert (invoker.leased_queue, invoker.results_expire) == (None, False)
 
-    assert (invoker.leased_queue is invoker.queue, invoker.results_expire, invoker.revokes) == (True, True, True)
+    assert (invoker.leased_queue is invoker.queue, invoker.results_expire) == (True, True)
 
 
 def test_nothing_that_is_computed_once_is_left_over_but_the_plugins(invoker, parts):

@@ -25,7 +25,7 @@ def run():
 
     def run(invoker, call):
         message = invoker.codec.encode(call)
-        return CommandRunner(invoker).run(Delivery(message, call.task_id, "receipt", 1), revocable=False)[0]
+        return CommandRunner(invoker).run(Delivery(message, call.task_id, "receipt", 1))[0]
 
     return run
 

@@ -9,8 +9,9 @@ import pytest
 
 from huey_core import hookspecs
 from huey_core.hookspecs import OBSERVERS, hookimpl
-from huey_core.plugins.hook_faults import SLOW_HOOK, HookFaults
+from huey_core.plugins.hook_faults import SLOW_HOOK
 from huey_core.plugins.manager import PluginManager
+from huey_core.snapshot import HookFaults
 
 
 class Failing:

@@ -10,24 +10,33 @@ from huey_core.plugins.manager import PluginManager
 
 KINDS = {
     "huey_after_enqueue": lambda manager: manager.notify(hookspecs.huey_after_enqueue, invoker=None, command=None),
-    "huey_before_enqueue": lambda manager: manager.call(hookspecs.huey_before_enqueue, invoker=None, command=None),
+    "huey_before_enqueue": lambda manager: manager.call_all(hookspecs.huey_before_enqueue, invoker=None, command=None),
 }
 """How a hook of each kind is called: an observer, and a control hook whose implementations are all called."""
 
 
-@pytest.fixture
-def plugin():
-    """Makes plugins whose hooks append their name to ``plugin.calls``, and return ``answer``."""
+@pytest.fixture(params=["takes nothing", "takes all"])
+def plugin(request):
+    """Makes plugins whose hooks append their name to ``plugin.calls``, and return ``answer``.
+
+    Those that take all arguments are called in another way.
+    """
     calls = []
 
     def make(name, hook="huey_execute", answer=None, **order):
-        class Plugin:
+        class TakesNothing:
             @hookimpl(specname=hook, **order)
             def append(self):
                 calls.append(name)
                 return answer
 
-        return Plugin()
+        class TakesAll:
+            @hookimpl(specname=hook, **order)
+            def append(self, invoker, command):
+                calls.append(name)
+                return answer
+
+        return TakesAll() if request.param == "takes all" else TakesNothing()
 
     make.calls = calls
     return make
@@ -108,6 +117,16 @@ def test_of_a_first_result_hook_nobody_is_called_after_the_first_answer(plugin):
     answer = execute(plugin("a", answer=1), plugin("b", answer=2), plugin("c"))
 
     assert (answer, plugin.calls) == (2, ["c", "b"])
+
+
+def test_of_a_hook_whose_results_all_count_those_are_returned_that_are_some(plugin):
+    plugins = [plugin(name, "huey_before_enqueue", answer) for name, answer in (("a", 1), ("b", None), ("c", 0))]
+
+    results = PluginManager(plugins, installed=False).call_all(
+        hookspecs.huey_before_enqueue, invoker=None, command=None
+    )
+
+    assert (results, plugin.calls) == ([0, 1], ["c", "b", "a"])
 
 
 def test_a_wrapper_surrounds_all_the_others_whenever_it_was_registered(plugin, wrapper):

@@ -136,7 +136,13 @@ def no_hook(): ...
 @pytest.mark.parametrize(
     ("way", "hook", "reason"),
     [
-        ("notify", hookspecs.huey_before_enqueue, r"no observer: call\(\) calls it"),
+        (
+            "notify",
+            hookspecs.huey_before_enqueue,
+            r"of which every result counts: call_all\(\) calls it",
+        ),
+        ("call", hookspecs.huey_before_enqueue, r"of which every result counts: call_all\(\) calls it"),
+        ("call_all", hookspecs.huey_execute, r"of which the first result counts: call\(\) calls it"),
         ("call", hookspecs.huey_after_enqueue, r"an observer: notify\(\) calls it"),
         ("call_all", hookspecs.huey_after_enqueue, r"an observer: notify\(\) calls it"),
         ("notify", no_hook, "'no_hook' is no hook"),
@@ -172,7 +178,7 @@ def test_a_control_hook_passes_its_arguments_by_position_however_many_implement_
     seen = []
     manager = manage(Plugin(), *[Other()] * others)
 
-    manager.call(hookspecs.huey_before_enqueue, invoker="invoker", command="command")
+    manager.call_all(hookspecs.huey_before_enqueue, invoker="invoker", command="command")
 
     assert seen == [("invoker", "command")]
 
@@ -184,7 +190,7 @@ def test_a_control_hook_may_raise(manage):
             raise CommandRejected(command)
 
     with pytest.raises(CommandRejected):
-        manage(Veto()).call(hookspecs.huey_before_enqueue, invoker=None, command="c")
+        manage(Veto()).call_all(hookspecs.huey_before_enqueue, invoker=None, command="c")
 
 
 def test_a_manager_knows_which_hooks_are_implemented(manage):
@@ -411,7 +417,7 @@ def test_the_trace_names_each_hook_and_its_plugins_in_the_order_of_the_calls(man
     manager.register(Both("b", []), "b")
 
     enqueue(manager)
-    manager.call(hookspecs.huey_before_enqueue, invoker=None, command=None)
+    manager.call_all(hookspecs.huey_before_enqueue, invoker=None, command=None)
     manager.notify(hookspecs.huey_command_expired, invoker=None, command=None)
 
     assert [record.getMessage().partition(": ")[2] for record in caplog.records] == [

@@ -29,7 +29,7 @@ def report(new_server, caplog):
 def test_it_names_the_commands_the_plugins_and_what_the_queue_can_do(report):
     assert "commands (2): beans.count, beans.sweep" in report
     assert "periodic commands (1): beans.sweep" in report
-    assert re.search("plugins: .*huey_core, huey_core.startup_report", report)
+    assert re.search(r"plugins: .*huey_core\.expiry, .*huey_core\.startup_report", report)
     assert "leases" in report
 
 

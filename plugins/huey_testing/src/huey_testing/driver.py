@@ -91,6 +91,7 @@ class Driver:
         delivery = deliveries[0]
         self._running.append(delivery)
         try:
+            _insist(lambda: self._runner.prepare([delivery]))
             outcome, execution = self._runner.run(delivery)
         finally:
             self._running.remove(delivery)

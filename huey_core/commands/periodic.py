@@ -1,0 +1,26 @@
+"""Which commands are periodic, and whose consumers run them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from huey_core.commands.base import PeriodicQueueCommand
+from huey_core.commands.sharing import share_queue
+
+if TYPE_CHECKING:
+    from huey_core.commands.base import CommandInvoker
+    from huey_core.commands.registry import CommandRegistry
+
+__all__ = ["is_run_by", "periodic_commands"]
+
+
+def periodic_commands(registry: CommandRegistry) -> list[type[PeriodicQueueCommand]]:
+    """The periodic commands of a registry, in the order of their names."""
+    return [found for name in registry if issubclass(found := registry.get(name), PeriodicQueueCommand)]
+
+
+def is_run_by(command_class: type[PeriodicQueueCommand], invoker: CommandInvoker) -> bool:
+    """Whether consumers of an invoker's queue run a periodic command."""
+    if command_class.invoker is None:
+        return command_class.queue_name in {None, invoker.queue.name}
+    return share_queue(command_class.invoker, invoker)
