@@ -225,8 +225,9 @@ class LeasedQueue(BaseQueue):
     def pages(self, state: State, cursor: str | None = None, limit: int = 100) -> Page[StoredMessage]:
         """List messages in one state page by page, in an order of the backend's own.
 
-        A message that is in that state from the first page to the last is on exactly one of them, whatever becomes of
-        others meanwhile, which :meth:`peek` cannot promise.
+        A message that is in that state from the first page to the last, and not rescheduled meanwhile, is on exactly
+        one of them, whatever becomes of others, which :meth:`peek` cannot promise. Collect the ids of all pages before
+        you reschedule what is on them.
 
         Args:
             state: The state.
@@ -242,8 +243,8 @@ class LeasedQueue(BaseQueue):
     def export(self, cursor: str | None = None, limit: int = 100) -> Page[Record]:
         """List all that is known of the messages in every state, page by page, and leave them where they are.
 
-        A message whose state does not change meanwhile is on exactly one page. One that changes it may be on two pages,
-        or on none: pause the queue first.
+        A message whose state does not change meanwhile, and that is not rescheduled, is on exactly one page. Any other
+        may be on two pages, or on none: pause the queue first.
 
         Args:
             cursor: That of the page before; ``None`` for the first one.
