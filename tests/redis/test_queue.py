@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from huey_core.backends.messages import Message
-from huey_core.backends.outcomes import Ack, Bury, ResultWrite, Retry
+from huey_core.backends.messages import Message, State
+from huey_core.backends.outcomes import Ack, Arrival, Bury, Release, Reported, ResultWrite, Retry, Wake
 from huey_core.exceptions import ConfigurationError, MessageTooLarge, Unsupported
 from huey_redis import RedisDataStore, RedisQueue
 
@@ -78,6 +78,28 @@ class TestScripts:
         queue.settle([Ack(again, ResultWrite(store, "x", b"r"), (Message(b"more"),))])
         assert queue.delete([written[1].message_id]) == [written[1].message_id]
         assert queue.counts().dead == 0
+
+    def test_the_scripts_of_groups_waits_and_records_keep_to_the_keys_of_their_queue(self, restricted, eventually):
+        queue, store = restricted
+        store.put("lock", b"held")
+        wake = Wake(store, "lock", b"held")
+        queue.write_many([Message(b"%d" % number, str(number)) for number in range(4)])
+        first, second, third, fourth = queue.claim(4, 0.001).deliveries
+        arrivals = tuple(Arrival("g", member, 2, Message(b"then"), MINUTE) for member in "ab")
+        queue.settle([Ack(first, arrivals=arrivals), Release(second, MINUTE, wake), Release(third, 0.001, wake)])
+        assert eventually(
+            lambda: third.message_id in {taken.message_id for taken in queue.claim(10, MINUTE).deliveries}
+        )
+        queue.report_done([Reported(fourth.message_id, (Message(b"follows", "f"),), arrivals)])
+        assert queue.groups().items[0].complete
+        assert queue.delete_groups(["g"]) == ["g"]
+        assert queue.free(wake, b"new") == 1
+        assert queue.reschedule(["1", "f"], queue.now() + MINUTE) == ["1", "f"]
+        assert [message.message_id for message in queue.pages(State.DEAD).items] == [fourth.message_id]
+        assert third.message_id in {message.message_id for message in queue.pages(State.RUNNING).items}
+        records = queue.export().items
+        queue.flush()
+        assert all(written.created for written in queue.import_many(records))
 
     def test_a_wait_ends_in_time_for_a_user_who_may_not_unblock_clients(self, restricted, monkeypatch):
         queue, _ = restricted

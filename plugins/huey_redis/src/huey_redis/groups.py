@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Groups"]
 
-LIST: Final = "groups"
-"""The word by which the cursors of groups are known."""
+LISTS: Final = ("groups",)
+"""The name by which a cursor of groups is known."""
 
 
 class Groups:
@@ -45,17 +45,12 @@ class Groups:
         Raises:
             ConfigurationError: The cursor is not one of groups.
         """
-        place = Place.after(cursor, LIST)
-        found: list[StoredGroup] = []
-        while limit > 0:
-            entries = self._connections.run(scripts.GROUPS, self._keys, *place, min(limit, PORTION) + 1)
-            listed = entries[: 2 * min(limit, PORTION)]
-            found += self._read(listed[::2], listed[1::2])
-            if len(entries) == len(listed):
-                return Page(found, None)
-            place = Place(listed[-1], listed[-2])
-            limit -= len(listed) // 2
-        return Page(found, place.cursor(LIST))
+        place: Place | None = Place.of(cursor, LISTS)
+        groups: list[StoredGroup] = []
+        while place is not None and len(groups) < limit:
+            entries, place = self._entries(place, min(limit - len(groups), PORTION))
+            groups += self._read(entries[::2], entries[1::2])
+        return Page(groups, place and place.cursor)
 
     def delete(self, groups: Iterable[str]) -> list[str]:
         """Forget groups, and return those that were there."""
@@ -65,8 +60,13 @@ class Groups:
 
     def delete_all(self) -> None:
         """Forget every group."""
-        while entries := self._connections.run(scripts.GROUPS, self._keys, *Place(), PORTION):
-            self.delete(group.decode() for group in entries[::2])
+        while groups := self._entries(Place(*LISTS), PORTION)[0][::2]:
+            self.delete(group.decode() for group in groups)
+
+    def _entries(self, place: Place, limit: int) -> tuple[list[bytes], Place | None]:
+        """Return groups and when each is forgotten, and the place behind the last of them if there are more."""
+        entries, *last = self._connections.run(scripts.GROUPS, self._keys, place.score, place.member, limit)
+        return entries, place.behind(*last)
 
     def _read(self, groups: Sequence[bytes], expiries: Sequence[bytes]) -> list[StoredGroup]:
         """Look at groups; one that was forgotten by now is left out."""

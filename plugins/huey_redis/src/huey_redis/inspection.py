@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Final
+from typing import Any, Final
 
-from huey_core.backends import State, StoredMessage
+from huey_core.backends import Record, State, StoredMessage
 
-__all__ = ["PRIORITY_SPAN", "attempt_of", "describe_death", "stored_message"]
+__all__ = ["PRIORITY_SPAN", "attempt_of", "describe_death", "record", "stored_message"]
 
 PRIORITY_SPAN: Final = 2**41
 """How far the ranks of two neighbouring priorities are apart; room for that many messages in the life of a queue."""
@@ -24,20 +24,40 @@ def describe_death(reason: str, detail: str) -> str:
 
 
 def stored_message(row: list[bytes]) -> StoredMessage:
-    """Read a row: id, state, score, data, run, why. See ``lua/prelude.lua``."""
-    message_id, state_name, score, data, run, why = row
+    """Read a row: id, state, score, data, run, why, claim, its time. See ``lua/prelude.lua``."""
+    facts, _ = _read(row)
+    return StoredMessage(**facts)
+
+
+def record(row: list[bytes]) -> Record:
+    """Read all that a row says; see :func:`stored_message`."""
+    facts, rank = _read(row)
+    *_, claim, left = row
+    return Record(
+        **facts,
+        rank=rank,
+        unique_key=claim[1:].decode() if claim else None,
+        unique_for=int(left) / 1000 if left else None,
+    )
+
+
+def _read(row: list[bytes]) -> tuple[dict[str, Any], int]:
+    """Return the attributes of a stored message, and its rank."""
+    message_id, state_name, score, data, run, why, *_ = row
     state = State(state_name.decode())
     # What is ready is kept under its rank. Another message can lack one where the server evicts keys.
     unknown = ("", "0", score.decode() if state is State.READY else "0")
-    _, attempt, rank = run.decode().split(":", 3)[:3] if run else unknown
+    _, attempt, rank_text = run.decode().split(":", 3)[:3] if run else unknown
+    rank = int(rank_text)
     death = json.loads(why) if why else {}
-    return StoredMessage(
-        message_id=message_id.decode(),
-        data=data,
-        state=state,
-        priority=-(int(rank) // PRIORITY_SPAN),
-        attempt=int(attempt),
-        due=None if state == State.READY else float(score) / 1000,
-        reason=death.get("reason", ""),
-        detail=death.get("detail", ""),
-    )
+    facts = {
+        "message_id": message_id.decode(),
+        "data": data,
+        "state": state,
+        "priority": -(rank // PRIORITY_SPAN),
+        "attempt": int(attempt),
+        "due": None if state == State.READY else float(score) / 1000,
+        "reason": death.get("reason", ""),
+        "detail": death.get("detail", ""),
+    }
+    return facts, rank

@@ -3,50 +3,61 @@
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from huey_core.exceptions import ConfigurationError
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 __all__ = ["Place"]
 
-_CURSOR: Final = re.compile(r"(?P<score>-?[0-9]{1,20}(\.[0-9]{1,20})?(e[+-]?[0-9]{1,3})?) (?P<member>.*)", re.DOTALL)
+_CURSOR: Final = re.compile(r"(?P<score>-?[0-9]{1,20}(\.[0-9]{1,20})?(e[+-]?[0-9]{1,3})?|) (?P<member>.*)", re.DOTALL)
 
 
 class Place(NamedTuple):
-    """A place in a sorted set, as the server orders it.
+    """A place in one of several lists, each of which is ordered by score and then by the bytes of its members.
 
     Attributes:
-        score: The score, as the server wrote it; empty at the head of the list.
-        member: The member.
+        list: The name of the list, a word.
+        score: The score of the entry behind which the next page begins, as the server wrote it; empty at the head.
+        member: That entry.
     """
 
+    list: str
     score: bytes = b""
     member: bytes = b""
 
     @classmethod
-    def after(cls, cursor: str | None, what: str) -> Place:
+    def of(cls, cursor: str | None, lists: Sequence[str]) -> Place:
         """Read a cursor.
 
         Args:
-            cursor: The cursor; ``None`` for the head of the list.
-            what: Of which list it has to be, a word.
+            cursor: The cursor; ``None`` for the head of the first list.
+            lists: The lists of which it may be.
 
         Raises:
             ConfigurationError: It is not one.
         """
         if cursor is None:
-            return cls()
-        word, _, place = cursor.partition(" ")
+            return cls(lists[0])
+        name, _, place = cursor.partition(" ")
         match = _CURSOR.fullmatch(place)
-        if word != what or match is None:
+        if name not in lists or match is None:
             raise ConfigurationError(
-                f"{cursor!r:.200} is not the cursor of a page of {what!r}; give the one that the page before had"
+                f"{cursor!r:.200} is not a cursor of this list ({' or '.join(lists)}); give the one that came with the "
+                "page before, or None for the first page"
             )
         try:
-            return cls(match["score"].encode(), match["member"].encode())
+            return cls(name, match["score"].encode(), match["member"].encode())
         except UnicodeEncodeError as error:
             raise ConfigurationError(f"the cursor {cursor!r:.200} is not valid Unicode: {error}") from None
 
-    def cursor(self, what: str) -> str:
-        """Write a cursor; see :meth:`after`."""
-        return f"{what} {self.score.decode()} {self.member.decode()}"
+    @property
+    def cursor(self) -> str:
+        """The cursor of what stands behind this place."""
+        return f"{self.list} {self.score.decode()} {self.member.decode()}"
+
+    def behind(self, score: bytes, member: bytes) -> Place | None:
+        """The place behind an entry of the same list; ``None`` when the score is empty, as at the end of a list."""
+        return Place(self.list, score, member) if score else None

@@ -17,6 +17,7 @@ from huey_core.backends import (
     Message,
     Outcome,
     Page,
+    Record,
     Reported,
     State,
     StoredGroup,
@@ -35,6 +36,7 @@ from huey_redis.keys import QUEUE_PARTS, queue_keys
 from huey_redis.portions import PORTION, portions
 from huey_redis.settings import Settings
 from huey_redis.settling import Settling, message_arguments, outcome_size, report_size
+from huey_redis.transfer import Transfer
 from huey_redis.waiting import Bell
 
 if TYPE_CHECKING:
@@ -82,6 +84,7 @@ class RedisQueue(LeasedQueue):
             Capability.JOINS,
             Capability.WAKE,
             Capability.INSPECT,
+            Capability.TRANSFER,
             Capability.PAUSE,
             Capability.PERSISTENT,
         }
@@ -109,6 +112,7 @@ class RedisQueue(LeasedQueue):
         self._paused_key = named["paused"]
         self._flushed_keys = tuple(key for key in self._keys if key not in {self._paused_key, named["groups"]})
         self._groups = Groups(name, self._keys, self._connections)
+        self._transfer = Transfer(self._keys, self._connections)
         self._settling = Settling(self._keys, self._groups.key, self.settles_into, self._check_size)
         self._bell = Bell(self._connections, named["bell"])
 
@@ -211,6 +215,33 @@ class RedisQueue(LeasedQueue):
         """Forget messages in whatever state."""
         return self._run_on_ids(scripts.DELETE, message_ids)
 
+    def reschedule(self, message_ids: Iterable[str], eta: float) -> list[str]:
+        """Make ready or scheduled messages due at another time."""
+        return self._run_on_ids(scripts.RESCHEDULE, message_ids, milliseconds(eta))
+
+    def pages(self, state: State, cursor: str | None = None, limit: int = 100) -> Page[StoredMessage]:
+        """List messages in one state page by page.
+
+        They come by rank (ready and running), by when they are due, or by when they were buried. A page of running ones
+        takes time in proportion to how many there are, in small steps.
+        """
+        return self._transfer.page(State(state), cursor, limit)
+
+    def export(self, cursor: str | None = None, limit: int = 100) -> Page[Record]:
+        """List all that is known of the messages: what runs, is ready, is scheduled and is dead; see :meth:`pages`."""
+        return self._transfer.export(cursor, limit)
+
+    def import_many(self, records: Sequence[Record]) -> list[Written]:
+        """Write messages as another queue knew them, up to 100 in one step.
+
+        Raises:
+            MessageTooLarge: One is larger than :attr:`max_message_size`; nothing was written.
+            redis.RedisError: A call failed; some of the messages may have been written.
+        """
+        for record in records:
+            self._check_size(record.data)
+        return self._transfer.import_many(records)
+
     def groups(self, cursor: str | None = None, limit: int = 100) -> Page[StoredGroup]:
         """List groups, the next to be forgotten first; one at which a message arrives meanwhile may be listed twice."""
         return self._groups.page(cursor, limit)
@@ -282,6 +313,6 @@ class RedisQueue(LeasedQueue):
         claim = Claim(deliveries, [message_id.decode() for message_id in reply[1]])
         return claim, reply[0] / 1000 if reply[0] >= 0 else LONGEST_WAIT
 
-    def _run_on_ids(self, script: scripts.Script, message_ids: Iterable[str]) -> list[str]:
-        calls = [(self._keys, portion) for portion in portions(list(message_ids))]
+    def _run_on_ids(self, script: scripts.Script, message_ids: Iterable[str], *arguments: Argument) -> list[str]:
+        calls = [(self._keys, [*arguments, *portion]) for portion in portions(list(message_ids))]
         return [message_id.decode() for ids in self._connections.run_many(script, calls) for message_id in ids]

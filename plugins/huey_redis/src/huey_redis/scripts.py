@@ -24,12 +24,16 @@ __all__ = [
     "FIND",
     "FREE",
     "GROUPS",
+    "IMPORT",
     "INCREMENT",
+    "PAGES",
     "PEEK",
     "REPLACE",
     "REPORT",
     "REQUEUE",
+    "RESCHEDULE",
     "RESUME",
+    "RUNNING",
     "SETTLE",
     "WRITE",
     "WRITE_PLAIN",
@@ -67,6 +71,10 @@ PEEK: Final = _read("prelude", "peek")
 FIND: Final = _read("prelude", "find")
 REQUEUE: Final = _read("prelude", "waits", "requeue")
 DELETE: Final = _read("prelude", "waits", "delete")
+PAGES: Final = _read("prelude", "page", "pages")
+RUNNING: Final = _read("prelude", "running")
+IMPORT: Final = _read("prelude", "import")
+RESCHEDULE: Final = _read("prelude", "waits", "reschedule")
 FREE: Final = _read("prelude", "put", "waits", "free")
 RESUME: Final = _read("prelude", "resume")
 REPLACE: Final = _read("put", "replace")

@@ -12,6 +12,7 @@ local function precedes(one, other)
 end
 
 -- Returns members and scores behind a score and a member, which may be gone by now; with the score '' from the start.
+-- Behind them come the score and the member of the last of them, for the next page, or '' when there is no more.
 local function page(set, score, member, limit)
   local first = 0
   if score ~= '' then
@@ -26,5 +27,10 @@ local function page(set, score, member, limit)
       end
     end
   end
-  return redis.call('ZRANGE', set, first, first + limit - 1, 'WITHSCORES')
+  local entries = redis.call('ZRANGE', set, first, first + limit, 'WITHSCORES')
+  if #entries <= 2 * limit then
+    return entries, '', ''
+  end
+  entries[2 * limit + 1], entries[2 * limit + 2] = nil, nil
+  return entries, entries[2 * limit], entries[2 * limit - 1]
 end
