@@ -202,6 +202,7 @@ FAILS_IN_THE_FIFTH_HISTORY = """
 KITS = {
     "broken_queues": QUEUE,
     "broken_outcomes": QUEUE,
+    "broken_joins": QUEUE,
     "broken_waits": WAITS,
     "broken_results": QUEUE,
     "broken_data_stores": DATA_STORE,

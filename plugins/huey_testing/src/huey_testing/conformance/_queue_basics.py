@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import pytest
 
-from huey_core.backends import Capability
+from huey_core.backends import Capability, State
+from huey_core.exceptions import Unsupported
 from huey_testing.conformance._promises import eventually, in_threads, promise, unique_name, within
 from huey_testing.conformance._queue_base import QueueFactory, QueueFixtures
 
@@ -165,3 +166,18 @@ class QueueBasics(QueueFixtures):
 
         in_threads([partial(write, writer) for writer in range(writers)] + [read_all for _ in range(readers)])
         assert Counter(read) == Counter(expected)
+
+    @promise(Capability.LEASES)
+    def test_what_is_not_declared_is_refused_by_name(self, queue: Any) -> None:
+        """Without this, who asks for what the server cannot do would get an answer that is wrong, or an odd error."""
+        calls = {
+            Capability.JOINS: [queue.groups, lambda: queue.delete_groups(["group"])],
+            Capability.TRANSFER: [
+                *(partial(queue.pages, State.READY), queue.export),
+                *(partial(queue.import_many, []), partial(queue.reschedule, ["id"], 0.0)),
+            ],
+        }
+        for capability, refused in calls.items():
+            for call in refused if capability not in queue.capabilities else ():
+                with pytest.raises(Unsupported, match=capability.value):
+                    call()

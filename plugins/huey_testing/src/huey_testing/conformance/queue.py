@@ -7,6 +7,7 @@ from huey_testing.conformance._queue_dead_letters import QueueDeadLetters
 from huey_testing.conformance._queue_delivery import QueueDelivery
 from huey_testing.conformance._queue_forks import QueueForks
 from huey_testing.conformance._queue_inspection import QueueInspection
+from huey_testing.conformance._queue_joins import QueueJoins
 from huey_testing.conformance._queue_model import QueueHistories
 from huey_testing.conformance._queue_postponing import QueuePostponing
 from huey_testing.conformance._queue_results import QueueResults
@@ -24,6 +25,7 @@ class QueueConformance(
     QueueDeadLetters,
     QueueSettling,
     QueuePostponing,
+    QueueJoins,
     QueueResults,
     QueueUniqueness,
     QueueInspection,
