@@ -49,12 +49,16 @@ class QueueJoins(QueueFixtures):
         queue.write_many([Message(b"member %d" % number) for number in range(count)])
         return self.claim_soon(queue, count)
 
+    def member(self, queue: LeasedQueue) -> Delivery:
+        """Write a message and claim it."""
+        return self.members(queue, 1)[0]
+
     def arrivals(
         self, *members: str, of: int = 0, group: str = "group", ttl: float = DEFAULT_GROUP_TTL
-    ) -> list[Arrival]:
+    ) -> tuple[Arrival, ...]:
         """Make arrivals at one group, by default one of these members."""
         then = Message(b"all are done")
-        return [Arrival(group, member, of or len(members), then, ttl) for member in members]
+        return tuple(Arrival(group, member, of or len(members), then, ttl) for member in members)
 
     def one_each(self, member: str) -> list[Arrival]:
         """Make an arrival at each of many groups of two."""
@@ -97,7 +101,7 @@ class QueueJoins(QueueFixtures):
     @promise(Capability.JOINS)
     def test_a_group_of_one_is_complete_at_once(self, queue: Any) -> None:
         """Without this, nothing would follow a group of a single command."""
-        self.settle(queue, *self.members(queue, 1), *self.arrivals("a"))
+        self.settle(queue, self.member(queue), *self.arrivals("a"))
         assert self.claim_one(queue).data == b"all are done"
 
     @promise(Capability.JOINS)
@@ -153,7 +157,7 @@ class QueueJoins(QueueFixtures):
         late = self.claim_one(queue, self.lease)
         advance(self.beyond(self.lease))
         current = self.claim_one(queue)
-        other, *_ = self.members(queue, 1)
+        other = self.member(queue)
         assert queue.settle([end(late, arrivals=(a,))]) == [False]
         self.settle(queue, other, b)
         self.assert_empty(queue)
@@ -171,7 +175,7 @@ class QueueJoins(QueueFixtures):
         self.claim_one(queue, self.lease)
         advance(self.beyond(self.lease))
         self.find_buried(queue)
-        other, *_ = self.members(queue, 1)
+        other = self.member(queue)
         self.settle(queue, other, b)
         queue.report_done([Reported("unknown", arrivals=(a,))])
         self.assert_empty(queue)
@@ -221,7 +225,7 @@ class QueueJoins(QueueFixtures):
     @promise(Capability.JOINS, Capability.ATOMIC_SETTLE)
     def test_an_outcome_may_have_all_that_there_is(self, queue: Any, store: Any) -> None:
         """Without this, of what a command leaves behind something would be lost."""
-        (delivery,) = self.members(queue, 1)
+        delivery = self.member(queue)
         assert store.peek("key") is EmptyData
         result, follow_ups = ResultWrite(store, "key", b"result"), (Message(b"follow-up"),)
         arrivals = (*self.arrivals("a", group="one"), *self.arrivals("a", group="other"))
@@ -258,7 +262,7 @@ class QueueJoins(QueueFixtures):
     @promise(Capability.JOINS)
     def test_who_arrives_again_does_not_prolong_a_groups_time(self, queue: Any, advance: Passing) -> None:
         """Without this, a command that is replayed again and again would keep its group for ever."""
-        (delivery,) = self.members(queue, 1)
+        delivery = self.member(queue)
         short, again = self.arrivals("a", of=2, ttl=self.lease), self.arrivals("a", of=2, ttl=LONG)
         complete = [*self.arrivals("a", group="one", ttl=self.lease), *self.arrivals("b", of=1, group="one", ttl=LONG)]
         self.settle(queue, delivery, *short, *again, *complete)
@@ -324,10 +328,10 @@ class QueueJoins(QueueFixtures):
     def test_a_flush_forgets_groups(self, queue: Any) -> None:
         """Without this, a group would be complete before its time because of commands that were thrown away."""
         a, b = self.arrivals("a", "b")
-        self.settle(queue, *self.members(queue, 1), a)
+        self.settle(queue, self.member(queue), a)
         queue.flush()
         assert queue.groups().items == []
-        self.settle(queue, *self.members(queue, 1), b)
+        self.settle(queue, self.member(queue), b)
         self.assert_empty(queue)
 
     @promise(Capability.JOINS, Capability.BLOCKING)
