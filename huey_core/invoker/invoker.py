@@ -37,7 +37,10 @@ from huey_core.invoker.registration import notify_registrations
 from huey_core.invoker.results import AsyncData
 from huey_core.invoker.typing import CommandReturning, InvokerSettings, StoreT_co
 from huey_core.numbers import check_number
+from huey_core.plugins.installed_options import installed_options
 from huey_core.plugins.known import KNOWN_OPTIONS
+from huey_core.plugins.loading import is_loading
+from huey_core.plugins.manager import PluginManager
 from huey_core.plugins.serializers import serializer as find_serializer
 from huey_core.secret import hidden
 
@@ -47,8 +50,8 @@ if TYPE_CHECKING:
     from huey_core.backends.backend import Backend
     from huey_core.backends.messages import Message
     from huey_core.commands.base import QueueCommand
+    from huey_core.commands.option import CommandOption
     from huey_core.commands.options import CommandOptions
-    from huey_core.plugins.manager import PluginManager
     from huey_core.serializers.base import Serializer
 
 __all__ = ["Invoker"]
@@ -210,7 +213,7 @@ class Invoker(Generic[StoreT_co]):
             one.name: one for one in ([self.serializer] if accept is None else map(find_serializer, accept))
         }
         self.registry = default_registry if registry is None else registry
-        self.command_options = OptionTable(lambda: self.plugins.options.by_name, known=KNOWN_OPTIONS)
+        self.command_options = OptionTable(self._plugin_options, known=KNOWN_OPTIONS)
         self.codec = CommandCodec(
             *(self.registry, self.serializer, self.accepted.values(), self.now, self.max_body_size),
             options=self.command_options,
@@ -301,8 +304,6 @@ class Invoker(Generic[StoreT_co]):
     @cached_property
     def plugins(self) -> PluginManager:
         """The hooks of core, of the installed plugins and of those given; loaded at first use."""
-        from huey_core.plugins.manager import PluginManager
-
         with self._plugins_lock:
             if "plugins" not in self.__dict__:
                 manager = PluginManager(self._plugin_arguments)
@@ -311,6 +312,13 @@ class Invoker(Generic[StoreT_co]):
                 self.__dict__["plugins"] = manager
                 self._end_notifications = notify_registrations(self.registry, manager, owner=self)
             return self.__dict__["plugins"]  # type: ignore[no-any-return]
+
+    def _plugin_options(self) -> Mapping[str, CommandOption[Any]]:
+        if is_loading():
+            # The module of a plugin defines commands: until it is complete, nothing that lasts is made of it.
+            given = PluginManager(self._plugin_arguments, installed=False)
+            return {**installed_options(), **given.options.by_name}
+        return self.plugins.options.by_name
 
     def now(self) -> float:
         """The current time, in seconds since the epoch: by the queue's clock, where a consumer has measured it."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from huey_core.commands.options import default_table
 from huey_core.plugins.discovery import PLUGINS, Entry, entries
 from huey_core.plugins.known import KNOWN_OPTIONS
+from huey_core.plugins.loading import is_loading
 from huey_core.plugins.manager import PluginManager
 
 if TYPE_CHECKING:
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["installed_options"]
 
+_latest: Final[dict[tuple[Entry, ...], Mapping[str, CommandOption[Any]]]] = {}
+"""The options of the plugins that are installed, and of none that were."""
+
 
 def installed_options() -> Mapping[str, CommandOption[Any]]:
     """The options of the installed plugins by name; the plugins are loaded at the first call.
@@ -24,12 +27,15 @@ def installed_options() -> Mapping[str, CommandOption[Any]]:
     Raises:
         PluginException: Two of them offer the same option, or one cannot be used.
     """
-    return _options_of(entries(PLUGINS))
-
-
-@functools.lru_cache(maxsize=1)
-def _options_of(installed: tuple[Entry, ...]) -> Mapping[str, CommandOption[Any]]:
-    return PluginManager().options.by_name
+    installed = entries(PLUGINS)
+    options = _latest.get(installed)
+    if options is None:
+        options = PluginManager().options.by_name
+        # The module of a plugin may define commands, and this is then called before the plugin is complete.
+        if not is_loading():
+            _latest.clear()
+            _latest[installed] = options
+    return options
 
 
 default_table.add_source(installed_options, known=KNOWN_OPTIONS)

@@ -7,15 +7,23 @@ warning when it breaks.
 from __future__ import annotations
 
 import importlib
+import threading
 from typing import Any, Final
 
 from huey_core.backends.backend import HUEY_PLUGIN_API
 from huey_core.exceptions import PluginException, PluginIncompatible, PluginLoadError
 from huey_core.plugins.discovery import BACKENDS, Entry
 
-__all__ = ["check_api", "failure", "load", "remember"]
+__all__ = ["check_api", "failure", "is_loading", "load", "remember"]
 
 _failures: Final[dict[Entry, PluginException]] = {}
+
+
+class _Imports(threading.local):
+    depth = 0
+
+
+_imports: Final = _Imports()
 
 
 def load(entry: Entry, base: type | None = None) -> Any:
@@ -26,6 +34,7 @@ def load(entry: Entry, base: type | None = None) -> Any:
             installed. Or it is not a subclass of ``base``. The message says which; the cause is in ``__cause__``.
         PluginIncompatible: It was written for another version of the plugin API.
     """
+    _imports.depth += 1
     try:
         plugin = _import(entry)
         check_api(plugin, entry.label, entry)
@@ -34,8 +43,15 @@ def load(entry: Entry, base: type | None = None) -> Any:
     except PluginException as error:
         remember(entry, error)
         raise
+    finally:
+        _imports.depth -= 1
     _failures.pop(entry, None)
     return plugin
+
+
+def is_loading() -> bool:
+    """Whether this thread is importing a plugin, so that the modules of some may not be complete yet."""
+    return _imports.depth > 0
 
 
 def failure(entry: Entry) -> PluginException | None:

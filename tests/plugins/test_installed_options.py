@@ -81,3 +81,51 @@ def test_core_options_load_no_plugin(limits):
     )
 
     assert printed == ""
+
+
+ALERTS = """
+    from huey_core import hookimpl
+    from huey_core.commands import CommandOption, flag
+
+    import shop_of_this_test
+
+    @hookimpl
+    def huey_command_options():
+        return [CommandOption("alerts", flag, False, help="Something.")]
+"""
+SHOP = """
+    from huey_core import QueueCommand, queue_command
+    from huey_core.commands import CommandOptions
+    from settings_of_this_test import invoker
+
+    @queue_command(invoker, exclusive=True)
+    def sell(): ...
+
+    class Buy(QueueCommand):
+        defaults = CommandOptions.build(exclusive=True)
+"""
+
+
+@pytest.mark.parametrize(
+    "first_use", ["invoker.plugins", "CommandOptions.build(exclusive=True)", "queue_command(invoker, exclusive=True)"]
+)
+def test_the_module_of_a_plugin_may_define_commands_with_options_of_another_plugin(limits, first_use):
+    settings = 'from huey_core import Invoker\ninvoker = Invoker.from_url("memory://")'
+    modules = {"alerts_of_this_test": ALERTS, "shop_of_this_test": SHOP, "settings_of_this_test": settings}
+    limits.install("huey-alerts", {PLUGINS: {"alerts": "alerts_of_this_test"}}, modules)
+
+    printed = limits.run(
+        f"""
+        import sys
+        from huey_core import queue_command
+        from huey_core.commands import CommandOptions
+        from settings_of_this_test import invoker
+
+        {first_use}
+        print(sorted(CommandOptions.build(exclusive=True, alerts=True).extra))
+        queue_command(invoker, exclusive=True, alerts=True)
+        print(sys.modules["shop_of_this_test"].sell.command_class.defaults.extra)
+        """
+    )
+
+    assert printed.splitlines()[-2:] == ["['alerts', 'exclusive']", "{'exclusive': True}"]
