@@ -11,7 +11,7 @@ from huey_sqlite.settings import Settings
 from huey_sqlite.values import Values
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator
+    from collections.abc import Callable, Hashable, Iterator, Mapping
 
 __all__ = ["SQLiteDataStore"]
 
@@ -86,10 +86,19 @@ class SQLiteDataStore(BaseDataStore):
         Raises:
             ValueError: The key holds a value that is not a counter.
         """
+        return self.increment_many({key: amount}, ttl)[key]
+
+    def increment_many(self, amounts: Mapping[str, int], ttl: float | None = None) -> dict[str, int]:
+        """Add to several counters in one transaction, and return their new values.
+
+        Raises:
+            ValueError: A key holds a value that is not a counter; none was changed.
+        """
         with self._writing() as values:
-            counter = values.increment(key, amount, ttl)
-        self.tell(key)
-        return counter
+            counters = {key: values.increment(key, amount, ttl) for key, amount in amounts.items()}
+        for key in counters:
+            self.tell(key)
+        return counters
 
     def flush(self) -> None:
         """Remove every key of this store, and nothing of any other, in portions between which others can write."""
