@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,3 +46,19 @@ def make_queue(open_database: Callable[..., Database]) -> Callable[..., SQLiteQu
 def make_data_store(open_database: Callable[..., Database]) -> Callable[..., SQLiteDataStore]:
     """Make data stores in the file, each over connections of its own."""
     return lambda name="r", **settings: SQLiteDataStore(name, database=open_database(**settings))
+
+
+@pytest.fixture
+def traced() -> Callable[[SQLiteQueue], AbstractContextManager[list[str]]]:
+    """Collect the statements that are run over the connection of a queue that one thread uses."""
+
+    @contextmanager
+    def trace(queue: SQLiteQueue) -> Iterator[list[str]]:
+        statements: list[str] = []
+        with queue.database.read() as connection:
+            connection.set_trace_callback(statements.append)
+        yield statements
+        with queue.database.read() as connection:
+            connection.set_trace_callback(None)
+
+    return trace

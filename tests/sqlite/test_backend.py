@@ -1,16 +1,19 @@
-"""Which URLs name a file, which file that is, and what is said of the others."""
+"""Which URLs name a file, which file that is, what is said of the others, and what the backend says of a file."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing
 
 import pytest
 
+from huey_core.backends.messages import Message
 from huey_core.backends.url import BackendURL
 from huey_core.exceptions import ConfigurationError
 from huey_core.plugins.backends import open_backend
 from huey_sqlite import SQLiteBackend, SQLiteQueue
+from huey_sqlite.schema import SCHEMA_VERSION
 
 
 def backend_of(url):
@@ -114,4 +117,42 @@ class TestBackend:
         assert description["version"] == sqlite3.sqlite_version
         assert "synchronous=full" in description["durability"]
         assert description["file"].startswith(f"{os.path.realpath(path)}, ")
+        backend.close()
+
+    def test_a_set_up_makes_the_file_and_says_what_is_there(self, path):
+        backend = backend_of(f"sqlite:///{path}")
+
+        lines = backend.set_up()
+
+        assert lines == [f"file: {os.path.realpath(path)}, with a write-ahead log", f"tables: version {SCHEMA_VERSION}"]
+        with closing(sqlite3.connect(path)) as other:
+            assert other.execute("SELECT count(*) FROM message").fetchone() == (0,)
+        assert backend.set_up() == lines
+        backend.close()
+
+    def test_a_set_up_leaves_what_is_there_alone(self, path):
+        backend = backend_of(f"sqlite:///{path}")
+        backend.queue("q").write(b"x")
+
+        backend.set_up()
+
+        assert backend.queue("q").read() == b"x"
+        backend.close()
+
+    def test_a_set_up_refuses_the_file_of_another_program(self, path):
+        with closing(sqlite3.connect(path)) as other:
+            other.execute("CREATE TABLE invoice (total INTEGER)")
+
+        with pytest.raises(ConfigurationError, match="another program"):
+            backend_of(f"sqlite:///{path}").set_up()
+
+    def test_a_queue_is_named_as_long_as_it_has_messages_or_is_paused(self, path):
+        backend = backend_of(f"sqlite:///{path}")
+        for name in ("b", "a", ""):
+            backend.queue(name).write_many([Message(b"x"), Message(b"y")])
+        backend.queue("paused").pause()
+        backend.queue("drained").write(b"x")
+        backend.queue("drained").read()
+
+        assert backend.queue_names() == ["", "a", "b", "paused"]
         backend.close()

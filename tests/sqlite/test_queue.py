@@ -11,7 +11,7 @@ import pytest
 
 from huey_core.backends.base import EmptyData
 from huey_core.backends.messages import Message, State
-from huey_core.backends.outcomes import Ack, Bury, ResultWrite, Retry
+from huey_core.backends.outcomes import Ack, Arrival, Bury, Release, ResultWrite, Retry, Wake
 from huey_core.exceptions import ConfigurationError, MessageTooLarge, Unsupported
 from huey_memory import MemoryDataStore
 from huey_sqlite import SQLiteDataStore, SQLiteQueue, messages
@@ -242,36 +242,49 @@ def test_what_is_not_a_counter_is_not_counted(make_data_store):
     assert store.peek("k") == b"many"
 
 
-def test_no_call_walks_through_a_table(make_queue, make_data_store, monkeypatch):
+def test_no_call_walks_through_a_table(make_queue, make_data_store, traced):
     """Without this, every call would take longer the more messages there are."""
     queue, store = make_queue(), make_data_store()
-    seen = []
-    with queue.database.read() as connection:
-        connection.set_trace_callback(seen.append)
-    store.database, traced = queue.database, seen
-    queue.write_many([Message(b"x", unique_key=f"k{number}", unique_for=1.0) for number in range(3)])
-    first, second, third = queue.claim(3, MINUTE).deliveries
-    queue.extend([first], MINUTE)
-    queue.settle([Ack(first, ResultWrite(store, "k", b"v", ttl=1.0)), Retry(second, b"y", 1.0), Bury(third, "bad")])
-    for state in State:
-        queue.peek(state)
-    queue.counts()
-    queue.find([second.message_id])
-    queue.requeue([second.message_id, third.message_id])
-    queue.delete([second.message_id])
-    store.get("k")
-    store.put_if_absent("k", b"v")
-    store.replace_if_equal("k", b"v", b"w")
-    store.increment("n")
-    queue.flush()
-    store.flush()
-    with queue.database.read() as connection:
-        connection.set_trace_callback(None)
+    store.database = queue.database
+    with traced(queue) as traced_sql:
+        queue.write_many([Message(b"x", unique_key=f"k{number}", unique_for=1.0) for number in range(4)])
+        first, second, third, fourth = queue.claim(4, MINUTE).deliveries
+        queue.extend([first], MINUTE)
+        store.put("lock", b"mine")
+        wake = Wake(store, "lock", b"mine")
+        arrivals = tuple(Arrival("g", member, 2, Message(b"then")) for member in "ab")
+        queue.settle(
+            [
+                Ack(first, ResultWrite(store, "k", b"v", ttl=1.0), arrivals=arrivals),
+                Retry(second, b"y", 1.0),
+                Bury(third, "bad"),
+                Release(fourth, MINUTE, wake),
+            ]
+        )
+        queue.free(wake)
+        for state in State:
+            queue.peek(state)
+            page = queue.pages(state, limit=1)
+            queue.pages(state, page.cursor)
+        queue.import_many(queue.export().items)
+        queue.groups(queue.groups().cursor)
+        queue.counts()
+        queue.find([second.message_id])
+        queue.requeue([second.message_id, third.message_id])
+        queue.reschedule([second.message_id], queue.now() + MINUTE)
+        queue.delete([second.message_id])
+        queue.delete_groups(["g"])
+        store.get("k")
+        store.put_if_absent("k", b"v")
+        store.replace_if_equal("k", b"v", b"w")
+        store.increment("n")
+        queue.flush()
+        store.flush()
 
-    statements = {sql for sql in traced if sql.startswith(("SELECT", "INSERT", "UPDATE", "DELETE"))}
+    statements = {sql for sql in traced_sql if sql.startswith(("SELECT", "INSERT", "UPDATE", "DELETE"))}
     walks = {step for sql in statements for step in plan(queue.database, sql, ()) if step.startswith("SCAN")}
 
-    assert len(statements) > 20
+    assert len(statements) > 40
     assert walks <= {"SCAN CONSTANT ROW"}
 
 

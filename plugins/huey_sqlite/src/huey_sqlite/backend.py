@@ -21,6 +21,7 @@ from huey_core.backends import (
 from huey_core.exceptions import ConfigurationError
 from huey_sqlite.data_store import SQLiteDataStore
 from huey_sqlite.database import Database
+from huey_sqlite.messages import queue_names
 from huey_sqlite.queue import SQLiteQueue
 from huey_sqlite.settings import Settings, parse_synchronous
 
@@ -100,6 +101,23 @@ class SQLiteBackend(Backend):
             "durability": f"write-ahead log, synchronous={self.database.settings.synchronous}",
             "file": f"{path}, {size:,} bytes",
         }
+
+    def set_up(self) -> list[str]:
+        """Make the file, and its tables, unless they are there.
+
+        Raises:
+            sqlite3.Error: It cannot be made.
+            ConfigurationError: The file that is there belongs to something else.
+        """
+        with self.database.read() as connection:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+        path = self.database.settings.path
+        return [f"file: {path}, with a write-ahead log", f"tables: version {version}"]
+
+    def queue_names(self) -> list[str]:
+        """The names of the queues that have messages, or are paused, sorted."""
+        with self.database.read() as connection:
+            return queue_names(connection)
 
     def close(self) -> None:
         """Close the file."""

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
-__all__ = ["PORTION", "Messages", "Outlook"]
+    from huey_core.backends import Record, Wake
+
+__all__ = ["PORTION", "Messages", "Outlook", "queue_names"]
 
 PORTION: Final = 500
 """Messages that one claim brings back, or buries, at most: a few milliseconds under the write lock."""
@@ -24,6 +26,9 @@ _ORDER: Final = {
     State.RUNNING: "due, priority DESC, seq",
     State.DEAD: "due DESC, seq DESC",
 }
+
+
+_MAKE_READY: Final = "UPDATE message SET state = 'ready', due = NULL, wake_store = NULL, wake_key = NULL"
 
 
 class Outlook(NamedTuple):
@@ -79,7 +84,7 @@ class Messages:
             "SELECT seq FROM message WHERE queue = ? AND state = 'scheduled' AND due <= ? ORDER BY due LIMIT ?",
             (self._queue, now, PORTION),
         ).fetchall()
-        self._execute_many("UPDATE message SET state = 'ready', due = NULL WHERE seq = ?", scheduled)
+        self._execute_many(f"{_MAKE_READY} WHERE seq = ?", scheduled)
         abandoned = self._execute(
             "SELECT seq, attempt FROM message WHERE queue = ? AND state = 'running' AND due <= ? ORDER BY due LIMIT ?",
             (self._queue, now, PORTION),
@@ -130,9 +135,9 @@ class Messages:
         """Write those of the messages that are no duplicates, in order."""
         return [self._write(message, now) for message in messages]
 
-    def _write(self, message: Message, now: float) -> Written:
-        """Write a message that is no duplicate."""
-        if message.unique_key is not None:
+    def _write(self, message: Message, now: float, holds_key: bool = True) -> Written:
+        """Write a message that is no duplicate, with its unique key or without taking that."""
+        if message.unique_key is not None and holds_key:
             if self._execute(
                 "SELECT 1 FROM message WHERE queue = ? AND id = ?", (self._queue, message.message_id)
             ).fetchone():
@@ -161,6 +166,26 @@ class Messages:
             ),
         )
         return Written(cursor.rowcount == 1, message.message_id)
+
+    def write_record(self, record: Record, now: float) -> Written:
+        """Write a message as another queue knew it, unless it is a duplicate."""
+        is_dead = record.state == State.DEAD
+        eta = record.due if record.state == State.SCHEDULED else None
+        message = Message(record.data, record.message_id, record.priority, eta, record.unique_key, record.unique_for)
+        holds_key = not is_dead if record.unique_for is None else record.unique_for > 0
+        written = self._write(message, now, holds_key)
+        if written.created:
+            self._execute(
+                "UPDATE message SET attempt = ? WHERE queue = ? AND id = ?",
+                (record.attempt, self._queue, record.message_id),
+            )
+        if written.created and is_dead:
+            buried = now if record.due is None else record.due
+            self._execute(
+                "UPDATE message SET state = 'dead', due = ?, reason = ?, detail = ? WHERE queue = ? AND id = ?",
+                (buried, record.reason, record.detail, self._queue, record.message_id),
+            )
+        return written
 
     def _take_key(self, key: str, message_id: str, expires: float | None, now: float) -> str | None:
         """Take a unique key and return ``None``, or return the id of the message that has it."""
@@ -193,14 +218,32 @@ class Messages:
     def retry(self, delivery: Delivery, data: bytes, due: float | None, keep_attempts: bool) -> bool:
         """Replace the bytes of a message that is still held, and let it wait until it is due."""
         state = State.READY if due is None else State.SCHEDULED
-        change = "UPDATE message SET data = ?, state = ?, due = ?, receipt = NULL, attempt = iif(?, attempt, 0)"
+        change = (
+            "UPDATE message SET data = ?, state = ?, due = ?, receipt = NULL,"
+            " attempt = CASE WHEN ? THEN attempt ELSE 0 END"
+        )
         return self._end(change, delivery, data, state, due, keep_attempts)
 
-    def release(self, delivery: Delivery, due: float | None) -> bool:
-        """Let a message that is still held wait until it is due, as if it had not been delivered."""
-        state = State.READY if due is None else State.SCHEDULED
-        change = "UPDATE message SET state = ?, due = ?, receipt = NULL, attempt = attempt - 1"
-        return self._end(change, delivery, state, due)
+    def release(self, delivery: Delivery, due: float | None, wake: Wake | None = None) -> bool:
+        """Let a message that is still held wait until it is due, or is woken, as if it had not been delivered."""
+        if due is None:
+            change = "UPDATE message SET state = 'ready', due = NULL, receipt = NULL, attempt = attempt - 1"
+            return self._end(change, delivery)
+        change = (
+            "UPDATE message SET state = 'scheduled', due = ?, receipt = NULL, attempt = attempt - 1,"
+            " wake_store = ?, wake_key = ?"
+        )
+        return self._end(change, delivery, due, *((None, None) if wake is None else (wake.store.name, wake.key)))
+
+    def wake(self, wake: Wake, limit: int) -> int:
+        """Make ready the first messages that wait for a key, and say how many."""
+        first = self._execute(
+            "SELECT seq FROM message WHERE queue = ? AND wake_store = ? AND wake_key = ? AND wake_key IS NOT NULL"
+            " ORDER BY priority DESC, seq LIMIT ?",
+            (self._queue, wake.store.name, wake.key, limit),
+        ).fetchall()
+        self._execute_many(f"{_MAKE_READY} WHERE seq = ?", first)
+        return len(first)
 
     def bury(self, delivery: Delivery, reason: str, detail: str, now: float) -> bool:
         """Make a dead letter of a message that is still held."""
@@ -258,11 +301,20 @@ class Messages:
             if ask not in {None, message_id}:
                 return False
         self._execute(
-            "UPDATE message SET state = 'ready', due = NULL, report_at = NULL, attempt = 0, reason = '', detail = ''"
-            " WHERE seq = ?",
+            f"{_MAKE_READY}, report_at = NULL, attempt = 0, reason = '', detail = '' WHERE seq = ?",
             (seq,),
         )
         return True
+
+    def reschedule(self, message_id: str, eta: float, now: float) -> bool:
+        """Let a ready or scheduled message be due at another time."""
+        due = eta if eta > now else None
+        cursor = self._execute(
+            "UPDATE message SET state = ?, due = ?, wake_store = NULL, wake_key = NULL"
+            " WHERE queue = ? AND id = ? AND state IN ('ready', 'scheduled')",
+            (State.READY if due is None else State.SCHEDULED, due, self._queue, message_id),
+        )
+        return cursor.rowcount == 1
 
     def delete(self, message_id: str) -> bool:
         """Forget a message in whatever state."""
@@ -292,3 +344,14 @@ class Messages:
 def _stored(row: tuple[str, bytes, str, int, int, float | None, str, str]) -> StoredMessage:
     message_id, data, state, priority, attempt, due, reason, detail = row
     return StoredMessage(message_id, data, State(state), priority, attempt, due, reason, detail)
+
+
+def queue_names(connection: sqlite3.Connection) -> list[str]:
+    """Name the queues that have messages, or are paused, from one to the next in an index."""
+    rows = connection.execute(
+        "WITH RECURSIVE named (queue) AS ("
+        " SELECT min(queue) FROM message UNION ALL"
+        " SELECT (SELECT min(queue) FROM message WHERE queue > named.queue) FROM named WHERE named.queue IS NOT NULL"
+        ") SELECT queue FROM named WHERE queue IS NOT NULL UNION SELECT queue FROM paused ORDER BY queue"
+    )
+    return [name for (name,) in rows]

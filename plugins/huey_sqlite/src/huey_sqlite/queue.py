@@ -4,35 +4,46 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any, ClassVar, Final, assert_never
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from huey_core.backends import (
     DEFAULT_MAX_DELIVERIES,
-    Ack,
-    Bury,
     Capability,
     Claim,
     Counts,
     LeasedQueue,
     PerProcess,
     Release,
-    Reported,
-    Retry,
     messages_in,
 )
 from huey_core.exceptions import MessageTooLarge, Unsupported
 from huey_sqlite.data_store import SQLiteDataStore
 from huey_sqlite.database import Database
+from huey_sqlite.groups import Groups
 from huey_sqlite.messages import Messages
+from huey_sqlite.pages import Pages
 from huey_sqlite.settings import Settings
+from huey_sqlite.settling import Settling
 from huey_sqlite.values import Values
 from huey_sqlite.waiting import Waiters
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Hashable, Iterable, Sequence
 
-    from huey_core.backends import BaseDataStore, Delivery, Message, Outcome, State, StoredMessage, Written
+    from huey_core.backends import (
+        BaseDataStore,
+        Delivery,
+        Message,
+        Outcome,
+        Page,
+        Record,
+        Reported,
+        State,
+        StoredGroup,
+        StoredMessage,
+        Wake,
+        Written,
+    )
 
 __all__ = ["SQLiteQueue"]
 
@@ -59,7 +70,11 @@ class SQLiteQueue(LeasedQueue):
             Capability.UNIQUE,
             Capability.BLOCKING,
             Capability.ATOMIC_SETTLE,
+            Capability.JOINS,
+            Capability.WAKE,
             Capability.INSPECT,
+            Capability.TRANSFER,
+            Capability.LIST_QUEUES,
             Capability.PAUSE,
             Capability.PERSISTENT,
         }
@@ -142,10 +157,9 @@ class SQLiteQueue(LeasedQueue):
         for report in reports:
             self._check_sizes(messages_in(report))
         with self.database.write() as transaction:
-            here, now = Messages(transaction, self.name), self.now()
+            settling = Settling(transaction, self.name, self.now())
             for report in reports:
-                if here.report_done(report.message_id):
-                    here.write_all(report.follow_ups, now)
+                settling.report(report)
         self._tell()
 
     def wake(self) -> None:
@@ -156,16 +170,16 @@ class SQLiteQueue(LeasedQueue):
         """End deliveries, all in one transaction.
 
         Raises:
-            Unsupported: A result is for a store elsewhere; nothing was changed.
-            MessageTooLarge: New bytes or a follow-up are too large; nothing was changed.
+            Unsupported: A result or a wake is for a store elsewhere; nothing was changed.
+            MessageTooLarge: New bytes or what follows are too large; nothing was changed.
         """
         for outcome in outcomes:
             self._check(outcome)
         if not outcomes:
             return []
         with self.database.write() as transaction:
-            now = self.now()
-            effects = [self._settle(transaction, outcome, now) for outcome in outcomes]
+            settling = Settling(transaction, self.name, self.now())
+            effects = [settling.settle(outcome) for outcome in outcomes]
         self._tell()
         for outcome, took_effect in zip(outcomes, effects, strict=True):
             result = outcome.result
@@ -173,29 +187,38 @@ class SQLiteQueue(LeasedQueue):
                 result.store.tell(result.key)
         return effects
 
-    def _settle(self, transaction: sqlite3.Connection, outcome: Outcome, now: float) -> bool:
-        here = Messages(transaction, self.name)
-        match outcome:
-            case Ack():
-                took_effect = here.ack(outcome.delivery)
-                if took_effect and outcome.follow_ups:
-                    here.write_all(outcome.follow_ups, now)
-            case Retry():
-                due = now + outcome.delay if outcome.delay > 0 else None
-                took_effect = here.retry(outcome.delivery, outcome.data, due, outcome.keep_attempts)
-            case Release():
-                due = now + outcome.delay if outcome.delay > 0 else None
-                took_effect = here.release(outcome.delivery, due)
-            case Bury():
-                took_effect = here.bury(outcome.delivery, outcome.reason, outcome.detail, now)
-                if took_effect and outcome.follow_ups:
-                    here.write_all(outcome.follow_ups, now)
-            case _:
-                assert_never(outcome)
-        result = outcome.result
-        if took_effect and result is not None:
-            Values(transaction, result.store.name, now).put(result.key, result.value, result.ttl)
-        return took_effect
+    def free(self, wake: Wake, new: bytes | None = None, *, ttl: float | None = None, limit: int = 1) -> int | None:
+        """Change the value of a key and make messages that wait for that ready, in one transaction.
+
+        Raises:
+            Unsupported: The store is elsewhere.
+        """
+        store = self._of_this_file(wake.store)
+        with self.database.write() as transaction:
+            values = Values(transaction, store.name, self.now())
+            if values.look(wake.key) != wake.value:
+                return None
+            if new is None:
+                values.take(wake.key)
+            else:
+                values.put(wake.key, new, ttl)
+            woken = Messages(transaction, self.name).wake(wake, limit)
+        store.tell(wake.key)
+        self._tell()
+        return woken
+
+    def groups(self, cursor: str | None = None, limit: int = 100) -> Page[StoredGroup]:
+        """List the groups at which a message has arrived, by their ids."""
+        with self.database.read() as connection:
+            return Groups(connection, self.name, self.now()).page(cursor, limit)
+
+    def delete_groups(self, groups: Iterable[str]) -> list[str]:
+        """Forget groups, and return the ids of those that were there."""
+        with self.database.write() as transaction:
+            here = Groups(transaction, self.name, self.now())
+            deleted = [group for group in groups if here.forget(group)]
+        self._purge()
+        return deleted
 
     def extend(self, deliveries: Sequence[Delivery], lease: float) -> list[bool]:
         """Renew leases, all in one transaction."""
@@ -215,6 +238,27 @@ class SQLiteQueue(LeasedQueue):
         with self.database.read() as connection:
             return Messages(connection, self.name).peek(state, offset, limit)
 
+    def pages(self, state: State, cursor: str | None = None, limit: int = 100) -> Page[StoredMessage]:
+        """List messages in one state page by page; see :mod:`huey_sqlite.pages` for their order."""
+        with self.database.read() as connection:
+            return Pages(connection, self.name, self.now()).stored(state, cursor, limit)
+
+    def export(self, cursor: str | None = None, limit: int = 100) -> Page[Record]:
+        """List all that is known of the messages page by page, one state after the other."""
+        with self.database.read() as connection:
+            return Pages(connection, self.name, self.now()).records(cursor, limit)
+
+    def import_many(self, records: Sequence[Record]) -> list[Written]:
+        """Write messages as another queue knew them, in one transaction."""
+        self._check_sizes(record.data for record in records)
+        if not records:
+            return []
+        with self.database.write() as transaction:
+            here, now = Messages(transaction, self.name), self.now()
+            written = [here.write_record(record, now) for record in records]
+        self._tell()
+        return written
+
     def find(self, message_ids: Sequence[str]) -> list[StoredMessage]:
         """Return those of the messages that are live or dead, in the order asked for."""
         with self.database.read() as connection:
@@ -228,6 +272,14 @@ class SQLiteQueue(LeasedQueue):
             requeued = [message_id for message_id in message_ids if here.requeue(message_id, now)]
         self._tell()
         return requeued
+
+    def reschedule(self, message_ids: Iterable[str], eta: float) -> list[str]:
+        """Make ready or scheduled messages due at another time, and return the ids of those that were."""
+        with self.database.write() as transaction:
+            here, now = Messages(transaction, self.name), self.now()
+            changed = [message_id for message_id in message_ids if here.reschedule(message_id, eta, now)]
+        self._tell()
+        return changed
 
     def delete(self, message_ids: Iterable[str]) -> list[str]:
         """Forget messages in whatever state, and return the ids that were there."""
@@ -251,7 +303,18 @@ class SQLiteQueue(LeasedQueue):
         more = True
         while more:
             with self.database.write() as transaction:
-                more = Messages(transaction, self.name).clear(_FLUSHED)
+                # Both, though there be more of one of them alone.
+                more = Messages(transaction, self.name).clear(_FLUSHED) | (
+                    Groups(transaction, self.name, self.now()).clear(_FLUSHED)
+                )
+        self._purge()
+
+    def _purge(self) -> None:
+        """Delete what is left of forgotten groups, in portions between which others can write."""
+        more = True
+        while more:
+            with self.database.write() as transaction:
+                more = Groups(transaction, self.name, self.now()).purge(_FLUSHED)
 
     def now(self) -> float:
         """The time of this machine, in seconds since the epoch."""
@@ -270,10 +333,15 @@ class SQLiteQueue(LeasedQueue):
         self.database.changes.signal(self._topic)
 
     def _check(self, outcome: Outcome) -> None:
-        result = outcome.result
-        if result is not None and not self.settles_into(result.store):
-            raise Unsupported(f"{self!r} of huey-sqlite settles into data stores of its own file only")
+        aim = outcome.wake if isinstance(outcome, Release) else outcome.result
+        if aim is not None:
+            self._of_this_file(aim.store)
         self._check_sizes(messages_in(outcome))
+
+    def _of_this_file(self, store: BaseDataStore) -> SQLiteDataStore:
+        if isinstance(store, SQLiteDataStore) and self.settles_into(store):
+            return store
+        raise Unsupported(f"{self!r} of huey-sqlite settles into data stores of its own file only")
 
     def _check_sizes(self, data: Iterable[bytes]) -> None:
         for each in data:

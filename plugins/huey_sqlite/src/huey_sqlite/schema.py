@@ -3,8 +3,14 @@
 ``application_id`` says that a file is ours and ``user_version`` is the version of its tables. The order of messages is
 that of ``seq``, the order of writing, within a priority; nothing that happens to a message changes it, so what comes
 back is at the head. ``due`` is NULL for what is ready, ``receipt`` for what is not running. ``report_at`` is the time
-from which a claim may name a dead letter to be reported, and NULL for everything else. Whatever ends the life of a
-message frees its unique key through a trigger, unless the key was taken for a time.
+from which a claim may name a dead letter to be reported, and NULL for everything else. ``wake_store`` and ``wake_key``
+are of what a scheduled message waits for, and NULL for everything that waits for its time alone. Whatever ends the life
+of a message frees its unique key through a trigger, unless the key was taken for a time.
+
+A row of ``arrival_group`` is what is known of a group of messages, and each row of ``arrival`` a member that has
+arrived. A group that is forgotten has no ``id`` any more, so that another can begin under it at once; its rows are
+deleted later, a few at a time. The numbers of groups are never given twice, so the members of one are never taken for
+those of another.
 
 There are no CHECK constraints: together with a trigger they make SQLite keep a journal for each statement, which takes
 longer than the statement.
@@ -22,7 +28,7 @@ __all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "is_made", "make"]
 APPLICATION_ID: Final = 0x48554559
 """The letters ``HUEY``, where SQLite and the program ``file`` look for what a database belongs to."""
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 _TABLES: Final = """
 CREATE TABLE message (
@@ -35,6 +41,8 @@ CREATE TABLE message (
     due        REAL,
     receipt    TEXT,
     report_at  REAL,
+    wake_store TEXT,
+    wake_key   TEXT,
     unique_key TEXT,
     unique_for REAL,
     reason     TEXT NOT NULL DEFAULT '',
@@ -45,6 +53,7 @@ CREATE TABLE message (
 CREATE INDEX message_ready ON message (queue, priority DESC, seq) WHERE state = 'ready';
 CREATE INDEX message_due ON message (queue, state, due) WHERE due IS NOT NULL;
 CREATE INDEX message_unreported ON message (queue, report_at) WHERE report_at IS NOT NULL;
+CREATE INDEX message_waiting ON message (queue, wake_store, wake_key, priority DESC, seq) WHERE wake_key IS NOT NULL;
 
 CREATE TABLE unique_key (
     queue      TEXT NOT NULL,
@@ -64,6 +73,23 @@ WHEN NEW.state = 'dead' AND NEW.unique_key IS NOT NULL BEGIN
     DELETE FROM unique_key
     WHERE queue = NEW.queue AND key = NEW.unique_key AND message_id = NEW.id AND expires IS NULL;
 END;
+
+CREATE TABLE arrival_group (
+    seq     INTEGER PRIMARY KEY AUTOINCREMENT,
+    queue   TEXT NOT NULL,
+    id      TEXT,
+    arrived INTEGER NOT NULL DEFAULT 0,
+    of      INTEGER NOT NULL,
+    expires REAL NOT NULL,
+    UNIQUE (queue, id)
+);
+CREATE INDEX arrival_group_expires ON arrival_group (expires);
+
+CREATE TABLE arrival (
+    group_seq INTEGER NOT NULL,
+    member    TEXT NOT NULL,
+    PRIMARY KEY (group_seq, member)
+) WITHOUT ROWID;
 
 CREATE TABLE paused (queue TEXT PRIMARY KEY) WITHOUT ROWID;
 
