@@ -74,8 +74,8 @@ fixture                 class                 value
 ``make_queue``          QueueConformance      a callable ``(name, **options)`` that makes a queue; ``options`` is
                                               ``max_deliveries`` or nothing, and for a plain ``BaseQueue`` nothing
 ``make_data_store``     DataStoreConformance  a callable ``(name)`` that makes a data store
-``make_data_store``     QueueConformance      the same; only a queue that declares ``ATOMIC_SETTLE`` needs it, and
-                                              must be able to settle into the store
+``make_data_store``     QueueConformance      the same; only a queue that declares ``ATOMIC_SETTLE`` or ``WAKE`` needs
+                                              it, and must be able to settle into the store
 ``url``                 Backend…, Server…     the URL of a backend that is installed, or registered in this process;
                                               of a ServerConformance, with time limits well below ``deadline``
 ``make_serializer``     Serializer…           a callable without arguments that makes a serializer

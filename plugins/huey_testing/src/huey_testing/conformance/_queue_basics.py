@@ -176,6 +176,7 @@ class QueueBasics(QueueFixtures):
                 *(partial(queue.pages, State.READY), queue.export),
                 *(partial(queue.import_many, []), partial(queue.reschedule, ["id"], 0.0)),
             ],
+            Capability.WAKE: [partial(queue.free, None)],
         }
         for capability, refused in calls.items():
             for call in refused if capability not in queue.capabilities else ():

@@ -6,6 +6,7 @@ from huey_testing.conformance._queue_basics import QueueBasics
 from huey_testing.conformance._queue_dead_letters import QueueDeadLetters
 from huey_testing.conformance._queue_delivery import QueueDelivery
 from huey_testing.conformance._queue_forks import QueueForks
+from huey_testing.conformance._queue_freeing import QueueFreeing
 from huey_testing.conformance._queue_inspection import QueueInspection
 from huey_testing.conformance._queue_joins import QueueJoins
 from huey_testing.conformance._queue_model import QueueHistories
@@ -25,6 +26,7 @@ class QueueConformance(
     QueueDeadLetters,
     QueueSettling,
     QueuePostponing,
+    QueueFreeing,
     QueueJoins,
     QueueResults,
     QueueUniqueness,
