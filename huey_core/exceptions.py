@@ -170,15 +170,23 @@ class CommandExpired(CommandException):
 class CommandPostponed(CommandException):
     """Raised by an implementation of ``huey_before_execute``: not now. The command's message is put back for later.
 
-    The delivery is not counted, and no worker waits.
+    It keeps its place in the order, the delivery is not counted, and no worker waits.
 
     Attributes:
         delay: Seconds until the command is tried again.
+        wake: What it waits for, as a :class:`~huey_core.backends.Wake`: when that key is freed, it is tried at once.
+            Where the queue cannot do that, the delay alone holds.
+
+    Raises:
+        ValueError: The delay is negative, or no number.
     """
 
-    def __init__(self, delay: float) -> None:
-        super().__init__(delay)
+    def __init__(self, delay: float, wake: Any = None) -> None:
+        super().__init__(delay, wake)
+        if not 0 <= delay < float("inf"):
+            raise ValueError(f"a command is postponed by a number of seconds, not by {delay!r}")
         self.delay = delay
+        self.wake = wake
 
     def __str__(self) -> str:
         return f"the command is postponed by {self.delay:g} s"

@@ -176,6 +176,8 @@ class AtMostOnceSource:
                 if keep_attempts:
                     self._attempts[delivery.message_id] = delivery.attempt + 1
                 self.schedule.add(delivery.message_id, self.clock() + delay, data)
+            case Release(delivery, delay) if delay > 0:
+                self.schedule.add(delivery.message_id, self.clock() + delay, delivery.data)
             case Retry(_, data) | Release(Delivery(data)):
                 self.queue.write(data)
             case Bury(delivery, reason):

@@ -25,6 +25,7 @@ __all__ = [
     "huey_command_buried",
     "huey_command_expired",
     "huey_command_failed",
+    "huey_command_postponed",
     "huey_command_registered",
     "huey_command_retried",
     "huey_command_revoked",
@@ -257,6 +258,21 @@ def huey_command_retried(invoker: InvokerLike, command: QueueCommand, error: Bas
         command: The command; ``command.retries`` is how many retries it had left, this one included.
         error: What it raised.
         delay: Seconds until the next run.
+    """
+
+
+@observer(slow=IN_WORKER)
+def huey_command_postponed(invoker: InvokerLike, command: QueueCommand, delay: float) -> None:
+    """Called when a command is put back for later, because an implementation of ``huey_before_execute`` said "not now".
+
+    When: In place of the run, before that is written.
+    Process: The worker's.
+    Thread: In a worker.
+
+    Args:
+        invoker: The invoker whose command it is.
+        command: The command.
+        delay: Seconds until it is tried again, at the latest.
     """
 
 

@@ -63,7 +63,7 @@ def run_until_done(invoker: RunningInvoker, data: bytes) -> tuple[QueueCommand, 
             case Retry() if outcome.data != data:
                 data = outcome.data
             case Ack() | Bury() | Release() | Retry():
-                # What goes back as it came was not run at all, and would not be the next time.
+                # What was postponed, or goes back as it came, was not run at all, and would not be the next time.
                 return command, outcome, execution
             case _:
                 assert_never(outcome)

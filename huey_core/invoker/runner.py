@@ -15,8 +15,9 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from huey_core import hookspecs
+from huey_core.backends.capabilities import Capability
 from huey_core.backends.leased import DEFAULT_MAX_DELIVERIES
-from huey_core.backends.outcomes import Ack, Bury, Outcome, ResultWrite, Retry
+from huey_core.backends.outcomes import Ack, Bury, Outcome, Release, ResultWrite, Retry
 from huey_core.commands.context import CURRENT, log_fields
 from huey_core.commands.execution import Execution
 from huey_core.exceptions import (
@@ -36,7 +37,9 @@ from huey_core.text import error_line, error_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from huey_core.backends.leased import LeasedQueue
     from huey_core.backends.messages import Delivery
+    from huey_core.backends.outcomes import Wake
     from huey_core.commands.base import QueueCommand
     from huey_core.commands.codec import CommandCodec
     from huey_core.plugins.manager import PluginManager
@@ -51,6 +54,10 @@ class RunningInvoker(hookspecs.InvokerLike, Protocol):
     """What is needed of an invoker to run its commands."""
 
     codec: CommandCodec
+
+    @property
+    def leased_queue(self) -> LeasedQueue | None:
+        """The queue, if it delivers under leases."""
 
     @property
     def plugins(self) -> PluginManager:
@@ -174,8 +181,17 @@ class CommandRunner:
     def _postponed(
         self, command: QueueCommand, delivery: Delivery, error: CommandPostponed
     ) -> tuple[Outcome, Execution]:
+        invoker = self._invoker
         self._log(delivery, command).debug("%s is postponed by %g s", command, error.delay)
-        return Retry(delivery, delivery.data, error.delay), Execution(error=error)
+        invoker.plugins.notify(hookspecs.huey_command_postponed, invoker=invoker, command=command, delay=error.delay)
+        return Release(delivery, error.delay, self._usable(error.wake)), Execution(error=error)
+
+    def _usable(self, wake: Wake | None) -> Wake | None:
+        """What a message is to wait for beside its delay, if its queue can do that."""
+        queue = self._invoker.leased_queue
+        if wake is None or queue is None or Capability.WAKE not in queue.capabilities:
+            return None
+        return wake if queue.settles_into(wake.store) else None
 
     def _raised(
         self, command: QueueCommand, delivery: Delivery, error: BaseException, duration: float
