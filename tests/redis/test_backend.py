@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from redis.exceptions import ConnectionError as BrokenConnection
 from redis.exceptions import RedisError
 
+from huey_core.backends.outcomes import Bury
 from huey_core.backends.url import BackendURL
 from huey_core.exceptions import ConfigurationError
 from huey_redis import RedisBackend, RedisQueue
-from huey_redis.keys import QUEUE_PARTS, queue_keys, store_prefix
+from huey_redis.keys import QUEUE_PARTS, queue_keys, queue_of_sign, store_prefix
 
 
 def backend(url):
@@ -210,12 +211,56 @@ class TestReports:
         assert restricted.warnings() == []
 
 
+class TestSetUp:
+    def test_the_server_is_named(self, server):
+        (line,) = backend(server.url()).set_up()
+        assert line.startswith(("redis ", "valkey "))
+
+    def test_a_user_who_may_not_ask_for_the_version_can_set_up_too(self, new_server):
+        url = new_server().url()
+        backend(url)._connections.call("ACL", "SETUSER", "default", "-info")
+        assert backend(url).set_up() == ["the server answers, and needs nothing to be made"]
+
+    def test_a_server_that_does_not_answer_is_an_error(self):
+        with pytest.raises(RedisError):
+            backend("redis://127.0.0.1:1").set_up()
+
+
+class TestNamesOfQueues:
+    def test_queues_with_messages_or_paused_are_found_among_many_other_keys(self, new_server):
+        found = backend(new_server().url())
+        store = found.data_store("of results}:msg")
+        for key in ("msg", "paused", "}:msg", "{x}:msg"):
+            store.put(key, b"x")
+        for start in range(0, 5000, 1000):
+            found._connections.call("MSET", *(text for n in range(start, start + 1000) for text in (f"key{n}", "x")))
+        found._connections.call("SET", b"huey:{\xff}:msg", "of somebody else")
+        ready, dead, paused, drained = (found.queue(name) for name in ("{ready}:%7B", "dead", "", "drained"))
+        for queue in (ready, dead, drained):
+            queue.write(b"x")
+        drained.read()
+        dead.settle([Bury(dead.claim(1, 60.0).deliveries[0], "bad")])
+        paused.pause()
+        assert found.queue_names() == ["", "dead", "{ready}:%7B"]
+
+    def test_those_of_another_database_are_not(self, new_server):
+        url = new_server().url
+        backend(url(1)).queue("q").write(b"x")
+        assert backend(url(0)).queue_names() == []
+
+
 class TestNames:
     @given(st.text(), st.text())
     def test_two_names_never_share_a_key(self, one, other):
         shared = set(queue_keys(one)) & set(queue_keys(other))
         assert bool(shared) == (one == other)
         assert (store_prefix(one) == store_prefix(other)) == (one == other)
+
+    @given(st.text())
+    def test_a_queue_is_known_by_two_of_its_keys(self, name):
+        found = {key.rsplit(b":", 1)[1]: queue_of_sign(key) for key in queue_keys(name)}
+        assert {part for part, queue in found.items() if queue is not None} == {b"msg", b"paused"}
+        assert found[b"msg"] == found[b"paused"] == name
 
     @given(st.text())
     def test_the_keys_of_a_queue_share_one_hash_tag(self, name):

@@ -21,7 +21,7 @@ from huey_core.backends import (
 from huey_core.exceptions import ConfigurationError
 from huey_redis.connection import Connections, Link
 from huey_redis.data_store import RedisDataStore
-from huey_redis.keys import store_prefix
+from huey_redis.keys import SIGNS_OF_QUEUES, queue_of_sign, store_prefix
 from huey_redis.queue import MAX_MESSAGE_SIZE, RedisQueue
 from huey_redis.settings import DEFAULT_TIMEOUT, Settings
 from huey_redis.watching import Watcher
@@ -148,6 +148,26 @@ class RedisBackend(Backend):
                 "turn on appendonly (or save) if they matter."
             )
         return warnings
+
+    def set_up(self) -> list[str]:
+        """Ask the server whether it answers: there is nothing to make, a key is there once something is written to it.
+
+        Raises:
+            redis.RedisError: It does not.
+        """
+        self.ping()
+        description = self.describe()
+        server = f"{description['product']} {description['version']}" if description else "the server"
+        return [f"{server} answers, and needs nothing to be made"]
+
+    def queue_names(self) -> list[str]:
+        """The names of the queues that have messages, or are paused, sorted.
+
+        Looks through the whole database, in small steps: a list of names would be another key to write, which is in
+        another slot of a cluster than the queue and for which a user of one queue has no right.
+        """
+        names = {queue_of_sign(key) for keys in self._connections.scan(SIGNS_OF_QUEUES) for key in keys}
+        return sorted(name for name in names if name is not None)
 
     def close(self) -> None:
         """Close the connections."""

@@ -44,6 +44,9 @@ EXCHANGE_BYTES: Final = 2**20
 """The bytes of script calls after which an exchange takes no more of them: little enough to be carried out well within
 any sensible time limit, be it thousands of small messages, and enough to make the round trips cheap."""
 
+SCAN_COUNT: Final = 1000
+"""Keys of the database that one step of :meth:`Connections.scan` looks at."""
+
 Argument: TypeAlias = str | bytes | int
 
 # The driver's own packer looks at every argument in Python; its stub takes commands of one argument only.
@@ -245,6 +248,16 @@ class Connections:
                 repeated = True
             for reply in replies:
                 yield value_of(reply), repeated
+
+    def scan(self, pattern: bytes) -> Iterator[list[bytes]]:
+        """Look through the whole database in small steps, and yield the keys of a pattern; some may come twice."""
+        cursor = b"0"
+        while True:
+            cursor, keys = self.call(b"SCAN", cursor, b"MATCH", pattern, b"COUNT", SCAN_COUNT)
+            if keys:
+                yield keys
+            if cursor == b"0":
+                return
 
     def close(self) -> None:
         """Close the connections: those in use when they come back. Every later command raises.

@@ -14,7 +14,7 @@ from huey_redis.settings import Settings
 from huey_redis.watching import Watcher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from huey_core.backends import EmptyDataType
 
@@ -22,9 +22,6 @@ __all__ = ["RedisDataStore"]
 
 PORTION: Final = 100
 """The most values that one command reads."""
-
-SCAN_COUNT: Final = 1000
-"""Keys of the database that one step of :meth:`RedisDataStore.flush` looks at."""
 
 
 class RedisDataStore(BaseDataStore):
@@ -124,6 +121,15 @@ class RedisDataStore(BaseDataStore):
         """Add to a counter that starts at 0, and return its new value."""
         return int(self._connections.run(scripts.INCREMENT, [self.server_key(key)], amount, time_to_live(ttl)))
 
+    def increment_many(self, amounts: Mapping[str, int], ttl: float | None = None) -> dict[str, int]:
+        """Add to several counters, in one round trip for thousands of them, and return their new values.
+
+        Raises:
+            redis.RedisError: One is no number, or the server did not answer; others may have been changed.
+        """
+        calls = [([self.server_key(key)], [amount, time_to_live(ttl)]) for key, amount in amounts.items()]
+        return dict(zip(amounts, map(int, self._connections.run_many(scripts.INCREMENT, calls)), strict=True))
+
     def watch(self, key: str, callback: Callable[[], None]) -> Callable[[], None]:
         """Call ``callback`` when the key may have been written, in a thread of the store, and at the close.
 
@@ -135,14 +141,8 @@ class RedisDataStore(BaseDataStore):
 
     def flush(self) -> None:
         """Remove every key of this store. Looks through the whole database, in small steps."""
-        cursor = b"0"
-        pattern = _escape_glob(self._prefix) + b"*"
-        while True:
-            cursor, keys = self._connections.call(b"SCAN", cursor, b"MATCH", pattern, b"COUNT", SCAN_COUNT)
-            if keys:
-                self._connections.call(b"UNLINK", *keys)
-            if cursor == b"0":
-                return
+        for keys in self._connections.scan(_escape_glob(self._prefix) + b"*"):
+            self._connections.call(b"UNLINK", *keys)
 
     def close(self) -> None:
         """Close the connections and the watcher, unless they are shared; a watcher that is closed ends every wait."""

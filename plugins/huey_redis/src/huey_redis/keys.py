@@ -6,9 +6,10 @@ break the tag is percent-encoded in the name, and so is the percent sign, so two
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
-__all__ = ["QUEUE_PARTS", "group_prefix", "queue_keys", "store_prefix"]
+__all__ = ["QUEUE_PARTS", "SIGNS_OF_QUEUES", "group_prefix", "queue_keys", "queue_of_sign", "store_prefix"]
 
 QUEUE_PARTS: Final = (
     "msg",  # hash: id -> data of every message, live or dead
@@ -30,6 +31,21 @@ QUEUE_PARTS: Final = (
     "groups",  # sorted set: id of a group -> when it is forgotten, ms; goes with the last of them
 )
 """The last part of each key of a queue, in the order in which every script takes them (``lua/prelude.lua``)."""
+
+
+SIGNS_OF_QUEUES: Final = b"huey:{*}:[mp][sa][gu]*"
+"""A pattern of keys, of which few others are than ``msg`` and ``paused`` of a queue."""
+
+_SIGN: Final = re.compile(rb"huey:\{([^{}]*)\}:(?:msg|paused)")
+
+
+def queue_of_sign(key: bytes) -> str | None:
+    """Return the name of the queue of which a key shows that it has messages or is paused; ``None`` for other keys."""
+    sign = _SIGN.fullmatch(key)
+    try:
+        return _decode(sign[1].decode()) if sign else None
+    except UnicodeDecodeError:
+        return None
 
 
 def queue_keys(name: str) -> tuple[bytes, ...]:
@@ -54,3 +70,7 @@ def store_prefix(name: str) -> bytes:
 
 def _encode(name: str) -> str:
     return name.replace("%", "%25").replace("{", "%7B").replace("}", "%7D")
+
+
+def _decode(name: str) -> str:
+    return name.replace("%7D", "}").replace("%7B", "{").replace("%25", "%")

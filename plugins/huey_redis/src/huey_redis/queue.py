@@ -85,6 +85,7 @@ class RedisQueue(LeasedQueue):
             Capability.WAKE,
             Capability.INSPECT,
             Capability.TRANSFER,
+            Capability.LIST_QUEUES,
             Capability.PAUSE,
             Capability.PERSISTENT,
         }
