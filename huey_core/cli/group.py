@@ -29,6 +29,7 @@ _COMMANDS: Final = {
     "pause": "huey_core.cli.pause",
     "plugins": "huey_core.cli.plugins",
     "resume": "huey_core.cli.pause",
+    "setup": "huey_core.cli.setup",
 }
 
 
