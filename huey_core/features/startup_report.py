@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from huey_core.commands.base import CommandInvoker, PeriodicQueueCommand
-    from huey_core.hookspecs import ConsumerLike
+    from huey_core.hookspecs import ConsumerLike, InvokerLike
 
 __all__ = ["StartupReport"]
 
@@ -46,6 +46,15 @@ def _what_runs(consumer: ConsumerLike) -> Iterator[str]:
         yield f"periodic commands ({len(run_here)}): {', '.join(run_here) or 'none'}"
         yield from _run_elsewhere([one for one in periodic if one.command_name not in run_here])
     yield f"plugins: {', '.join(consumer.invoker.plugins.names())}"
+    yield from _not_obeyed(consumer.invoker)
+
+
+def _not_obeyed(invoker: InvokerLike) -> Iterator[str]:
+    """The options of commands that were defined for another invoker, or before this one was there to refuse them."""
+    for name in invoker.registry:
+        options = invoker.registry.get(name).defaults.extra
+        if unknown := [option for option in options if invoker.command_options.get(option) is None]:
+            yield f"{WARNING}no plugin here offers {', '.join(unknown)}: the command {name} runs as if it did not ask"
 
 
 def _run_elsewhere(commands: Iterable[type[PeriodicQueueCommand]]) -> Iterator[str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from huey_core import CommandRegistry, Invoker, crontab, hookimpl, periodic_command
+from huey_core import CommandRegistry, Invoker, crontab, hookimpl, periodic_command, queue_command
 from huey_core.backends.url import BackendURL
 from huey_core.features.heartbeat import consumers_alive
 from huey_core.plugins.backends import backend_registry, register_backend
 from huey_memory import MemoryBackend
 from plain_backend import PlainQueue
+from plugin_options import GiveUp
 
 
 class Discreet(MemoryBackend):
@@ -128,6 +129,20 @@ def test_a_periodic_command_that_a_consumer_of_its_queue_runs_is_no_cause_for_a_
     run_consumer(two_queues[0], periodic=True)
 
     assert caplog.messages == []
+
+
+def test_an_option_that_no_plugin_of_the_consumer_offers_is_warned_of(make_invoker, run_consumer, caplog):
+    registry = CommandRegistry()
+    with_plugin = make_invoker(plugins=[GiveUp()], registry=registry)
+    queue_command(with_plugin, name="reports.patient", give_up_after=5, retries=1)(lambda: None)
+    caplog.set_level("WARNING")
+
+    run_consumer(with_plugin)
+    run_consumer(make_invoker(registry=registry))
+
+    assert caplog.messages == [
+        "no plugin here offers give_up_after: the command reports.patient runs as if it did not ask"
+    ]
 
 
 def test_a_queue_that_declares_nothing_is_not_said_to_live_in_one_process(run_consumer, caplog):

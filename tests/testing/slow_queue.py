@@ -44,7 +44,9 @@ class SlowQueue(MemoryQueue):
             setattr(self, method, slowed(getattr(self, method)))
 
     def settle(self, outcomes):
-        return [not self._is_late(each.delivery) and super(SlowQueue, self).settle([each])[0] for each in outcomes]
+        in_time = [each for each in outcomes if not self._is_late(each.delivery)]
+        settled = dict(zip(map(id, in_time), super().settle(in_time), strict=True))
+        return [settled.get(id(each), False) for each in outcomes]
 
     def extend(self, deliveries, lease):
         return [not self._is_late(each) and super(SlowQueue, self).extend([each], lease)[0] for each in deliveries]

@@ -67,6 +67,33 @@ def test_a_name_that_an_installed_plugin_has_is_refused(command_line, tmp_path, 
     assert (result.exit_code, "choose another name" in result.stderr) == (1, True)
 
 
+@pytest.mark.parametrize(("scheme", "entry"), [("kite", "kite"), ("kite+tls", "kite.tls")])
+def test_a_backend_may_have_a_scheme_that_is_not_its_name(command_line, tmp_path, scheme, entry):
+    result = command_line.run("new-plugin", "kite-listen", "--kind", "backend", "--scheme", scheme, str(tmp_path))
+
+    folder = tmp_path / "huey-kite-listen"
+    assert result.exit_code == 0
+    assert f'{entry} = "huey_kite_listen:KiteListenBackend"' in (folder / "pyproject.toml").read_text()
+    assert f'("{scheme}",)' in (folder / "src" / "huey_kite_listen" / "backend.py").read_text()
+    assert "kite-listen://" not in "".join(path.read_text() for path in folder.rglob("*.*") if path.is_file())
+
+
+@pytest.mark.parametrize(
+    ("kind", "scheme", "hint"),
+    [
+        ("backend", "Kite", "cannot be the scheme of a URL"),
+        ("backend", "kite_mail", "cannot be the scheme of a URL"),
+        ("backend", "kite:", "cannot be the scheme of a URL"),
+        ("backend", "redis+unix", "choose another scheme"),
+        ("hooks", "kite", "leave --scheme out"),
+    ],
+)
+def test_a_scheme_that_cannot_be_used_is_refused(command_line, tmp_path, kind, scheme, hint):
+    result = command_line.run("new-plugin", "kite", "--kind", kind, "--scheme", scheme, str(tmp_path))
+
+    assert (result.exit_code, hint in result.stderr, list(tmp_path.iterdir())) == (1, True, [])
+
+
 def test_a_folder_that_cannot_be_made_is_one_line(command_line, tmp_path):
     (tmp_path / "file").write_text("")
 

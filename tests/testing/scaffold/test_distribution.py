@@ -25,6 +25,7 @@ from huey_core.backends.base import BaseDataStore
 from huey_core.backends.leased import LeasedQueue
 from huey_testing.conformance import SerializerConformance
 from huey_testing.scaffold.distribution import Kind
+from huey_testing.server_process import ServerProcess
 
 ROOT = Path(__file__).parents[3]
 LONGEST = "abcdefghij-abcdefghij-abcdefgh"
@@ -151,8 +152,9 @@ def first_run(workshop: Workshop) -> str:
 
 def test_the_tests_of_a_backend_are_the_conformance_kit(first_run: str):
     assert re.search(r"^\d{3} failed, \d+ passed, .*\d+ errors in", first_run, re.MULTILINE)
-    for test_class in ("TestNewBackendQueue", "TestNewBackendDataStore", "TestNewBackendBackend"):
-        assert f"tests/test_conformance.py::{test_class}::" in first_run
+    for part in ("Queue", "DataStore", "Backend"):
+        assert f"tests/test_conformance.py::TestNewBackend{part}::" in first_run
+    assert "tests/test_server.py::TestNewBackendServer::" in first_run
 
 
 def test_the_tests_of_a_backend_fail_for_what_is_not_written_and_for_nothing_else(first_run: str):
@@ -170,6 +172,7 @@ def test_the_first_run_of_a_backend_ends_with_every_method_to_write(first_run: s
     assert {name for module, name in methods if module == "queue"} == LeasedQueue.__abstractmethods__
     assert {name for module, name in methods if module == "data_store"} == stores >= BaseDataStore.__abstractmethods__
     assert [name for module, name in methods if module == "backend"] == ["ping"]
+    assert {name for module, name in methods if module == "test_server"} == ServerProcess.__abstractmethods__
 
 
 def test_a_licence_is_left_to_the_author(workshop: Workshop):

@@ -28,6 +28,7 @@ _NEXT_STEPS = {
                             ones, with its tests
     \b
     Example:    huey new-plugin kite --kind backend ~/src
+                huey new-plugin kite-listen --kind backend --scheme kite ~/src
     Exit code:  0  the distribution is written
                 1  the name is taken or cannot be used, or the folder is there already
                 2  the command line is wrong
@@ -40,18 +41,19 @@ _NEXT_STEPS = {
     required=True,
     help="What it offers: a server to keep queues on, a way to write arguments and results, or hooks.",
 )
+@click.option("--scheme", default="", help="The scheme of a backend's URLs, where it is not NAME.")
 @click.argument("folder", metavar="[DIR]", default=".", type=click.Path(file_okay=False, path_type=Path))
-def new_plugin(name: str, kind: str, folder: Path) -> None:
+def new_plugin(name: str, kind: str, scheme: str, folder: Path) -> None:
     """Write the distribution of a new plugin, huey-NAME, into a folder of that name in DIR.
 
     DIR is the current directory unless you name another. NAME is what users will write: the scheme of a backend's URL
-    (kite://host/), the name of a serializer (?serializer=kite), or the name by which hooks are blocked. It consists of
-    lower-case letters, digits and hyphens.
+    (kite://host/) unless --scheme says another, the name of a serializer (?serializer=kite), or the name by which
+    hooks are blocked. It consists of lower-case letters, digits and hyphens.
 
     It builds, installs, is found by huey-core, and passes ruff and mypy --strict from the start. Nothing is ever
     overwritten.
     """
-    distribution = NewDistribution(name, Kind(kind))
+    distribution = NewDistribution(name, Kind(kind), scheme)
     try:
         written = distribution.write(folder)
     except OSError as error:

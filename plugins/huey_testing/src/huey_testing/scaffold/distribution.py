@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["Kind", "NewDistribution"]
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_SCHEME: Final = re.compile(r"[a-z][a-z0-9]*([+.-][a-z0-9]+)*")
 _LONGEST: Final = 30
 """The most characters of a name, so that no line of the templates becomes longer than the linter allows."""
 
@@ -80,13 +81,15 @@ class NewDistribution:
     Args:
         name: The plugin's name: a URL scheme, the name of a serializer, or of a plugin with hooks.
         kind: What it offers.
+        scheme: The scheme of a backend's URLs, where it is not its name.
 
     Raises:
-        ConfigurationError: The name cannot be used; the message says why, and offers one that can.
+        ConfigurationError: The name or the scheme cannot be used; the message says why, and offers one that can.
     """
 
     name: str
     kind: Kind
+    scheme: str = ""
 
     def __post_init__(self) -> None:
         if not _is_valid(self.name):
@@ -106,10 +109,19 @@ class NewDistribution:
                 f"the queue of {self.name!r} would be called {_TAKEN[self.name]}, like a class of huey-core; "
                 "choose another name"
             )
+        if self.scheme and self.kind is not Kind.BACKEND:
+            raise ConfigurationError(f"a plugin with {self.kind} has no URLs, and so no scheme; leave --scheme out")
+        if self.scheme and (len(self.scheme) > _LONGEST or not _SCHEME.fullmatch(self.scheme)):
+            raise ConfigurationError(
+                f"{self.scheme!r} cannot be the scheme of a URL: it is a lower-case letter, followed by lower-case "
+                f"letters, digits and single '+', '-' and '.', and has at most {_LONGEST} characters"
+            )
+        found_by = normalise(self.scheme or self.name)
         for entry in _installed(self.kind):
-            if normalise(entry.name) == self.name:
+            if normalise(entry.name) == found_by:
+                what = "scheme" if self.scheme else "name"
                 raise ConfigurationError(
-                    f"{entry.source} has a {self.kind} plugin {entry.label!r} already; choose another name"
+                    f"{entry.source} has a {self.kind} plugin {entry.label!r} already; choose another {what}"
                 )
 
     @property
@@ -167,11 +179,14 @@ class NewDistribution:
             "api": str(HUEY_PLUGIN_API),
             "bounds": _bounds(__version__),
             "class_name": class_name,
-            "description": _DESCRIPTIONS[self.kind].format(name=self.name),
+            "description": _DESCRIPTIONS[self.kind].format(name=self.scheme or self.name),
             "distribution": self.distribution,
+            # A name of an entry point has no '+', and is found with a '.' in its place.
+            "entry": (self.scheme or self.name).replace("+", "."),
             "group": _GROUPS[self.kind],
             "name": self.name,
             "package": self.package,
+            "scheme": self.scheme or self.name,
             "target": f"{self.package}:{attribute}",
             "variable": self.package.upper(),
         }
