@@ -139,17 +139,16 @@ class CommandFunction(Generic[P, R, Handle]):
         try:
             command.check_arguments()
         except TypeError:
-            self._check_incomplete(command.signature, args, kwargs)
+            self._check_incomplete(command, args, kwargs)
         return command
 
-    def _check_incomplete(self, signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def _check_incomplete(self, command: FunctionCommand[R], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         try:
-            signature.takes_partial(*args, **kwargs)
+            command.signature.takes_partial(*args, **kwargs)
         except TypeError:
             # Asked no sooner, because a deferred invoker may not be there yet.
             if self.invoker.check_arguments:
-                names = self.invoker.command_options.names()
-                signature.check(args, kwargs, self.command_class.option_names | names)
+                command.signature.check(args, kwargs, command.is_option)
 
     def call_local(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the function here and now, as if it were not decorated."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NamedTuple, Pro
 from huey_core.backends.messages import new_message_id
 from huey_core.commands.core_options import CORE_OPTIONS
 from huey_core.commands.local_time import to_epoch
-from huey_core.commands.options import CommandOptions, default_table
+from huey_core.commands.options import CommandOptions, OptionTable, default_table
 from huey_core.commands.signature import TAKES_EVERY_CALL, Signature, parameters_of
 from huey_core.commands.unique_keys import fill_in, key_of_all, key_of_value
 from huey_core.exceptions import ConfigurationError
@@ -54,6 +54,7 @@ class CommandInvoker(Protocol):
 
     queue: BaseQueue
     task_store: BaseDataStore | None
+    command_options: OptionTable
 
     @property
     def backends(self) -> Sequence[Backend]:
@@ -95,7 +96,7 @@ class QueueCommand:
         retries: How many more times it is tried when it raised; the class's when ``None``.
         retry_delay: The pause before the first retry, in seconds; the class's when ``None``.
         eta: Instead of ``execute_time``: when to run, in seconds since the epoch.
-        overrides: Options of this call that differ from the class's: core's and those of installed plugins.
+        overrides: Options of this call that differ from the class's; see :meth:`override`.
         headers: Texts by name that travel with the message, for trace context.
 
     Attributes:
@@ -164,10 +165,13 @@ class QueueCommand:
     def override(self, options: Mapping[str, Any]) -> None:
         """Let this call have options that differ from the class's; :attr:`retries` begins anew.
 
+        The options are core's, and those of the invoker's plugins; where it has no invoker yet, of installed plugins.
+
         Raises:
-            ConfigurationError: Neither core nor an installed plugin has one, or its value cannot be used.
+            ConfigurationError: One is unknown, or its value cannot be used.
         """
-        self.override_checked(default_table.check(options))
+        table = default_table if CORE_OPTIONS.keys() >= options.keys() else self._option_table()
+        self.override_checked(table.check(options))
 
     def override_checked(self, values: Mapping[str, Any], options: CommandOptions | None = None) -> None:
         """Do what :meth:`override` does with values that an :class:`OptionTable` has checked.
@@ -245,6 +249,9 @@ class QueueCommand:
     def is_revoked(self) -> bool:
         """Whether this call is revoked, be it that it was dropped for that already."""
         return self._bound().revocations.is_call_revoked(self.task_id)
+
+    def _option_table(self) -> OptionTable:
+        return default_table if self.invoker is None else self.invoker.command_options
 
     def _bound(self) -> CommandInvoker:
         if self.invoker is None:
@@ -327,7 +334,7 @@ class FunctionCommand(QueueCommand, Generic[R_co], declare=False):
     Attributes:
         function: The function.
         signature: The calls that it takes.
-        option_names: What is given to ``.using(...)`` and not to the function.
+        option_names: What ``.using(...)`` takes beside the options.
         checked_data: The data whose arguments were checked already.
     """
 
@@ -336,7 +343,7 @@ class FunctionCommand(QueueCommand, Generic[R_co], declare=False):
 
     function: ClassVar[Callable[..., Any]]
     signature: ClassVar[Signature] = TAKES_EVERY_CALL
-    option_names: ClassVar[frozenset[str]] = frozenset(CORE_OPTIONS)
+    option_names: ClassVar[frozenset[str]] = frozenset()
 
     def check_arguments(self) -> None:
         """Refuse arguments that the function does not take.
@@ -348,8 +355,12 @@ class FunctionCommand(QueueCommand, Generic[R_co], declare=False):
         try:
             self.signature.takes(*args, **kwargs)
         except TypeError:
-            self.signature.check(args, kwargs, self.option_names | default_table.names())
+            self.signature.check(args, kwargs, self.is_option)
         self.checked_data = self.data
+
+    def is_option(self, name: str) -> bool:
+        """Whether a name is given to ``.using(...)``, and not to the function."""
+        return name in self.option_names or self._option_table().get(name) is not None
 
     def execute(self) -> R_co:
         """Call the function."""

@@ -18,7 +18,7 @@ from huey_core.exceptions import ConfigurationError
 from huey_core.text import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from huey_core.commands.options import CommandOptions
 
@@ -34,6 +34,7 @@ __all__ = [
 
 T = TypeVar("T")
 
+_NO_OPTIONS: Final[frozenset[str]] = frozenset()
 _VARIADIC: Final = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
 
 
@@ -59,22 +60,27 @@ class Signature:
         self.takes = _stub(function, lenient=False)
         self.takes_partial = _stub(function, lenient=True)
 
-    def check(self, args: Iterable[Any], kwargs: Mapping[str, Any], options: Collection[str] = ()) -> None:
+    def check(
+        self,
+        args: Iterable[Any],
+        kwargs: Mapping[str, Any],
+        is_option: Callable[[str], bool] = _NO_OPTIONS.__contains__,
+    ) -> None:
         """Refuse a call that the function does not take, in words that help.
 
-        It is the ``TypeError`` that Python has for such a call. When one of the options, which are given to
-        ``.using(...)``, is among the arguments, it says so.
+        It is the ``TypeError`` that Python has for such a call. When a name among the arguments is that of an option,
+        which is given to ``.using(...)``, it says so.
         """
         try:
             self.takes(*args, **kwargs)
         except TypeError as error:
-            raise TypeError(f"{error}{self._hint(kwargs, options)}") from None
+            raise TypeError(f"{error}{self._hint(kwargs, is_option)}") from None
 
-    def _hint(self, kwargs: Mapping[str, Any], options: Collection[str]) -> str:
+    def _hint(self, kwargs: Mapping[str, Any], is_option: Callable[[str], bool]) -> str:
         for name, value in kwargs.items():
             if self._takes_keyword(name):
                 continue
-            if name in options:
+            if is_option(name):
                 return f"; {name} is an option: use .using({name}={short_repr(value)})(...)"
             if name in WHEN_TO_RUN:
                 return f"; {name} is an option: use .schedule((...), {WHEN_TO_RUN[name]}={short_repr(value)})"

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
     from huey_core.backends.base import BaseDataStore
     from huey_core.commands.base import QueueCommand
-    from huey_core.commands.options import OptionTable
     from huey_core.commands.registry import CommandRegistry
     from huey_core.serializers.base import Serializer
     from huey_core.settings import ConsumerConfig
@@ -36,7 +35,6 @@ class InvokerLike(CommandInvoker, Protocol):
     serializer: Serializer
     accepted: Mapping[str, Serializer]
     max_body_size: int
-    command_options: OptionTable
 
     @property
     def plugins(self) -> PluginsLike:

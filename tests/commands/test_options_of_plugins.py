@@ -5,13 +5,19 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from huey_core import CommandRegistry, QueueCommand, hookimpl, periodic_command, queue_command
 from huey_core.backends.capabilities import Capability
+from huey_core.backends.messages import Message, State
+from huey_core.commands.codec import CommandCodec
+from huey_core.commands.core_options import CORE_OPTIONS
 from huey_core.commands.option import CommandOption
 from huey_core.commands.option_checks import flag, optional, whole_number
 from huey_core.exceptions import ConfigurationError, DecodeError, Unsupported
-from huey_core.message import read_header
+from huey_core.message import encode_header, read_header, unpack
+from huey_core.serializers.json import JSONSerializer
 from plain_backend import PlainQueue
 from plugin_options import GIVE_UP_AFTER, GiveUp
 
@@ -26,6 +32,10 @@ def plugin():
 @pytest.fixture
 def with_plugin(make_invoker, plugin):
     return make_invoker(plugins=[plugin])
+
+
+class Note(QueueCommand, declare=False):
+    command_name = "tests.note"
 
 
 def add(a, b):
@@ -80,6 +90,33 @@ def test_an_option_among_the_arguments_is_told_with_the_way_to_say_it(with_plugi
 
     with pytest.raises(TypeError, match=r"give_up_after is an option: use \.using\(give_up_after=5\)"):
         decorated.command(1, 2, give_up_after=5)
+
+
+def test_so_it_is_where_the_command_is_enqueued(with_plugin):
+    decorated = queue_command(with_plugin)(add)
+
+    with pytest.raises(TypeError, match=r"give_up_after is an option: use \.using\(give_up_after=5\)"):
+        decorated(1, 2, give_up_after=5)
+
+
+def test_a_hook_may_give_one_command_another_value(make_invoker, result_of):
+    class Hurried(GiveUp):
+        @hookimpl
+        def huey_before_enqueue(self, command):
+            command.override({**command.overrides, "give_up_after": 1})
+
+    plugin = Hurried()
+    decorated = queue_command(make_invoker(plugins=[plugin]), retries=2)(add)
+
+    result_of(decorated.using(give_up_after=60)(1, 2))
+
+    assert plugin.seen == [1.0]
+
+
+def test_arguments_that_are_missing_load_no_plugin(make_invoker):
+    invoker = make_invoker(plugins=["what is refused when plugins are loaded"])
+
+    queue_command(invoker)(add).command(1)
 
 
 def test_core_options_load_no_plugin(make_invoker):
@@ -160,6 +197,34 @@ class TestMessages:
 
         assert command.options.retries == 3
         assert read_header(without.codec.encode_retry(command)).options == {"retries": 3, "give_up_after": 5.0}
+
+    @given(st.dictionaries(st.text(), st.none() | st.booleans() | st.integers() | st.text(), max_size=5))
+    def test_whatever_option_is_unknown_is_kept_for_a_retry(self, options):
+        registry = CommandRegistry()
+        registry.register(Note)
+        codec = CommandCodec(registry, JSONSerializer(), [JSONSerializer()])
+        unknown = {name: value for name, value in options.items() if name not in CORE_OPTIONS}
+        header, _, body = unpack(codec.encode(Note("x", overrides={"retries": 3, "keep_failed": False})))
+        message = encode_header({**header, "opts": {**header["opts"], **unknown}}) + body
+
+        again = codec.encode_retry(codec.decode(message))
+
+        assert read_header(again).options == {"retries": 3, "keep_failed": False, **unknown}
+
+    def test_a_retry_brings_it_to_a_consumer_that_has_the_plugin(self, make_invoker, run_consumer, eventually):
+        plugin, registry = GiveUp(), CommandRegistry()
+        with_plugin, without = make_invoker(plugins=[plugin], registry=registry), make_invoker(registry=registry)
+        fails = queue_command(with_plugin, name="fails", retries=1, retry_delay=3600)(lambda: 1 / 0)
+        fails.using(give_up_after=5)()
+        consumer = run_consumer(without)
+        (retry,) = eventually(lambda: without.leased_queue.peek(State.SCHEDULED))
+        consumer.stop("it lacks the plugin")
+        without.leased_queue.delete([retry.message_id])
+        with_plugin.leased_queue.write_many([Message(retry.data, retry.message_id)])
+
+        run_consumer(with_plugin)
+
+        eventually(lambda: plugin.seen == [5.0])
 
     def test_a_value_that_the_plugin_refuses_makes_the_message_unreadable(self, make_invoker, with_plugin):
         strict = CommandOption("give_up_after", flag, False, travels=True, help="Something.")
