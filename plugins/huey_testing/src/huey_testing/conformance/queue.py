@@ -10,9 +10,11 @@ from huey_testing.conformance._queue_freeing import QueueFreeing
 from huey_testing.conformance._queue_inspection import QueueInspection
 from huey_testing.conformance._queue_joins import QueueJoins
 from huey_testing.conformance._queue_model import QueueHistories
+from huey_testing.conformance._queue_pages import QueuePages
 from huey_testing.conformance._queue_postponing import QueuePostponing
 from huey_testing.conformance._queue_results import QueueResults
 from huey_testing.conformance._queue_settle import QueueSettling
+from huey_testing.conformance._queue_transfer import QueueImport, QueueRescheduling
 from huey_testing.conformance._queue_unique import QueueUniqueness
 from huey_testing.conformance._queue_waiting import QueueConcurrency, QueueWaiting
 from huey_testing.conformance._queue_waking import QueueWaking
@@ -28,6 +30,9 @@ class QueueConformance(
     QueuePostponing,
     QueueFreeing,
     QueueJoins,
+    QueuePages,
+    QueueImport,
+    QueueRescheduling,
     QueueResults,
     QueueUniqueness,
     QueueInspection,
