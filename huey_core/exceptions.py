@@ -97,7 +97,7 @@ class ConfigurationError(QueueException, ValueError):
 
 
 class Unsupported(ConfigurationError):
-    """A backend was asked for something it does not offer; the message names the plugin and the option."""
+    """A backend or a worker pool was asked for something it does not offer; the message names it and the option."""
 
 
 class SerializationError(QueueException):

@@ -11,6 +11,7 @@ from huey_core.exceptions import ConfigurationError
 if TYPE_CHECKING:
     from huey_core.backends.capabilities import Capability
     from huey_core.commands.option_checks import Check
+    from huey_core.workers.abilities import PoolAbility
 
 __all__ = ["PARAMETERS", "WHEN_TO_RUN", "CommandOption"]
 
@@ -44,7 +45,8 @@ class CommandOption(Generic[T]):
             and takes a list where it returned a tuple.
         default: The value of a command that does not say.
         travels: Whether the consumer reads it: a message then carries it when it was given for one call.
-        needs: What the queue must be capable of for a command that has another value than the default.
+        needs: What the queue, or the consumer's worker pool, must be able to do for a command that has another value
+            than the default: it is refused when it is decorated, or when the consumer starts.
         help: One sentence on what it does, with the unit of a duration.
 
     Raises:
@@ -55,7 +57,7 @@ class CommandOption(Generic[T]):
     check: Check[T]
     default: T
     travels: bool = False
-    needs: Capability | None = None
+    needs: Capability | PoolAbility | None = None
     help: str = field(kw_only=True)
 
     def __post_init__(self) -> None:

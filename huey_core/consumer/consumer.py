@@ -17,6 +17,7 @@ from huey_core.backends.deadline import time_limit
 from huey_core.consumer.config import BaseConfiguration, settings_for
 from huey_core.consumer.periodic import PeriodicScheduler, TickWriter
 from huey_core.consumer.policy import POLICY
+from huey_core.consumer.pool_abilities import check_pool_abilities
 from huey_core.consumer.served_queue import ServedQueue
 from huey_core.consumer.shutdown import Shutdown
 from huey_core.consumer.signals import run_until_signalled
@@ -122,12 +123,14 @@ class Consumer:
         """Check that the server answers, log the start-up report, and start the threads.
 
         Raises:
+            Unsupported: A command has an option that asks for what the worker pool is not able to do.
             QueueReadException: The server does not answer, or refuses.
             RuntimeError: A thread cannot be started; those that were are stopped. Or it was started or stopped before.
             Exception: What a plugin raised to keep the consumer from starting.
         """
         if self._started or self._finished is not None:
             raise RuntimeError("a consumer is started once, and not again after a stop: make another one")
+        check_pool_abilities(self.invoker, self.config.worker_type, self.pool.abilities)
         try:
             paused = [queue.name for queue in self.queues if queue.source.is_paused()]
             for queue in self.queues:
@@ -194,7 +197,7 @@ class Consumer:
             The exit code for the process: 0 after an orderly end, 1 after a second signal, or when it could not stop.
 
         Raises:
-            ConfigurationError: It was called in another thread.
+            ConfigurationError: It was called in another thread, or what :meth:`start` raises.
             QueueReadException: The server does not answer, or refuses.
         """
         return run_until_signalled(self)

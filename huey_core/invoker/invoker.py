@@ -332,7 +332,8 @@ class Invoker(Generic[StoreT_co]):
             ConfigurationError: None of the plugins offers one of them.
         """
         for option in self.command_options.used_by(options):
-            if option.needs is not None and option.needs not in self.queue.capabilities:
+            # What the worker pool must be able to do is known where a consumer starts.
+            if isinstance(option.needs, Capability) and option.needs not in self.queue.capabilities:
                 raise Unsupported(f"{_plugin(self.queue)} has no {option.needs.value!r}, which {option.name}= needs")
         if options.retry_delay:
             self._check_delay("retry_delay")

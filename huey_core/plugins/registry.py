@@ -6,10 +6,11 @@ and then among the entry points.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from huey_core.exceptions import PluginConflict, PluginNotFound
+from huey_core.exceptions import PluginConflict, PluginException, PluginNotFound
 from huey_core.plugins.discovery import Entry, entries
 from huey_core.plugins.loading import load
 from huey_core.plugins.selection import select
@@ -89,6 +90,14 @@ class LazyRegistry(Generic[T]):
     def load(self, entry: Entry) -> type[T]:
         """Import the class that one entry point names; see :func:`huey_core.plugins.loading.load`."""
         return cast("type[T]", load(entry, self.base))
+
+    def usable(self) -> list[tuple[str, type[T]]]:
+        """List the classes that can be used, by name, in its order. Imports all of them."""
+        found = []
+        for name in sorted({entry.label for entry in self.entries()} | set(self._registered)):
+            with suppress(PluginException):
+                found.append((name, self.get(name)))
+        return found
 
     def entries(self) -> list[Entry]:
         """List what is installed, in the order of :func:`~huey_core.plugins.discovery.entries`."""

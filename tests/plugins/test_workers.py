@@ -18,6 +18,13 @@ POOL = """
 """
 
 
+def test_those_that_can_be_used_are_listed_by_name(site):
+    modules = {"fatal_pool": "1 / 0", "fine_pool": POOL}
+    site.install("huey-pools", {WORKERS: {"fatal": "fatal_pool:Pool", "fine": "fine_pool:KitePool"}}, modules)
+
+    assert [name for name, _ in worker_pool_registry.usable()] == ["fine", "thread"]
+
+
 def test_core_brings_threads(site):
     assert [entry.name for entry in worker_pool_registry.entries() if entry.distribution == "huey-core"] == ["thread"]
     assert worker_pool_registry.get("thread") is ThreadPool

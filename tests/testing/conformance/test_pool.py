@@ -31,7 +31,7 @@ MUTANTS = mutants(HERE / "broken_pools.py")
 
 @pytest.mark.parametrize("cls", ["LoopPool", "ForkPool"])
 def test_a_right_pool_passes(run_kit, cls):
-    result = run_kit(POOL.format(module="own_pools", cls=cls, deadline=10))
+    result = run_kit(POOL.format(module="own_pools", cls=cls, deadline=30))
 
     outcomes = result.parseoutcomes()
     assert set(outcomes) == {"passed", "skipped"}

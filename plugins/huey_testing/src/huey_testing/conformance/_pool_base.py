@@ -42,7 +42,7 @@ def pool_promise(*needs: PoolAbility) -> Callable[[F], F]:
 class PoolFixtures:
     """What a subclass overrides, and what the tests are given."""
 
-    deadline: ClassVar[float] = 10.0
+    deadline: ClassVar[float] = 30.0
     """Seconds after which something that should have happened is taken never to happen."""
 
     @pytest.fixture

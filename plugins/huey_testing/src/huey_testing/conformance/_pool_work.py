@@ -110,7 +110,8 @@ class Work:
 
     def events(self, kind: str) -> list[Event]:
         """What was noted of one kind, in order."""
-        lines = self._log.read_bytes().splitlines()
+        # A line that is being written may be seen in part.
+        lines = self._log.read_bytes().rpartition(b"\n")[0].splitlines()
         return [event for event in (Event(**json.loads(line)) for line in lines) if event.kind == kind]
 
     def subjects(self, kind: str) -> list[str]:

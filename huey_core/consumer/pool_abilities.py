@@ -1,0 +1,69 @@
+"""Whether a worker pool is able to do what the options of commands ask for."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from huey_core.commands.base import PeriodicQueueCommand
+from huey_core.commands.periodic import is_run_by
+from huey_core.commands.sharing import share_queue
+from huey_core.exceptions import Unsupported
+from huey_core.plugins.workers import worker_pool_registry
+from huey_core.workers.abilities import PoolAbility
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from huey_core.commands.base import QueueCommand
+    from huey_core.commands.option import CommandOption
+    from huey_core.invoker.invoker import Invoker
+
+__all__ = ["check_pool_abilities"]
+
+
+def check_pool_abilities(invoker: Invoker, name: str, abilities: Collection[PoolAbility]) -> None:
+    """Refuse to run commands with options that a pool cannot honour. A call with such an option is not known here.
+
+    Args:
+        invoker: The invoker, whose registry has the commands.
+        name: The name of the worker pool.
+        abilities: What the pool is able to do.
+
+    Raises:
+        Unsupported: The message names the options, their commands, and the installed pools that are able to do it.
+    """
+    lacking: defaultdict[tuple[PoolAbility, str], list[str]] = defaultdict(list)
+    for command_name in invoker.registry:
+        command_class = invoker.registry.get(command_name)
+        for option in _options_of(command_class, invoker):
+            needed = option.needs
+            if isinstance(needed, PoolAbility) and needed not in abilities and _is_run_by(command_class, invoker):
+                lacking[needed, option.name].append(command_name)
+    if lacking:
+        raise Unsupported(
+            "; ".join(
+                f"the worker pool {name!r} has no {ability.value!r}, which {option}= of {', '.join(commands)} needs: "
+                f"{_advice(ability)}"
+                for (ability, option), commands in lacking.items()
+            )
+        )
+
+
+def _options_of(command_class: type[QueueCommand], invoker: Invoker) -> Iterator[CommandOption[object]]:
+    """The options that a command uses. One of a plugin that this consumer does not have means nothing here."""
+    table, options = invoker.command_options, command_class.defaults
+    known = {name: value for name, value in options.extra.items() if table.get(name) is not None}
+    return table.used_by(replace(options, extra=known))
+
+
+def _is_run_by(command_class: type[QueueCommand], invoker: Invoker) -> bool:
+    if issubclass(command_class, PeriodicQueueCommand):
+        return is_run_by(command_class, invoker)
+    return command_class.invoker is None or share_queue(command_class.invoker, invoker)
+
+
+def _advice(ability: PoolAbility) -> str:
+    able = [name for name, pool in worker_pool_registry.usable() if ability in pool.abilities]
+    return f"set WORKER_TYPE to {' or '.join(map(repr, able))}" if able else "no worker pool that has it is installed"
