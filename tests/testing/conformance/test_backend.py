@@ -204,6 +204,7 @@ KITS = {
     "broken_outcomes": QUEUE,
     "broken_joins": QUEUE,
     "broken_frees": QUEUE,
+    "broken_transfers": QUEUE,
     "broken_waits": WAITS,
     "broken_results": QUEUE,
     "broken_data_stores": DATA_STORE,

@@ -94,8 +94,9 @@ class QueuePages(TransferFixtures):
         self.bring(queue, state, *(each for pair in zip(stay, go, strict=True) for each in pair))
         listed: list[str] = []
         for number, page in enumerate(pages_of(partial(queue.pages, state), 3)):
-            listed += [message.message_id for message in page]
-            queue.delete(go[::-2][number : number + 1] + go[number : number + 1])
+            ids = [message.message_id for message in page]
+            listed += ids
+            queue.delete([message_id for message_id in ids if message_id in go] + go[-number - 1 : len(go) - number])
             if number < len(go):
                 self.bring(queue, state, f"comes {number}")
         counted = Counter(listed)
