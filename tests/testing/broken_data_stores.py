@@ -60,6 +60,26 @@ class RunsNameAndKeyTogether(MemoryDataStore):
         return super().get(f"{self.prefix}:{key}")
 
 
+class ChangesKeys(MemoryDataStore):
+    def put(self, key, value, ttl=None):
+        super().put(self.change(key), value, ttl)
+
+    def get(self, key):
+        return super().get(self.change(key))
+
+
+@caught_by("test_keys_that_look_alike_are_different")
+class CutsKeys(ChangesKeys):
+    def change(self, key):
+        return key[:1024]
+
+
+@caught_by("test_a_key_that_is_no_unicode_is_refused_or_kept_apart")
+class ReplacesWhatIsNoUnicode(ChangesKeys):
+    def change(self, key):
+        return key.encode("utf-8", "replace").decode()
+
+
 @caught_by("test_a_value_is_forgotten_after_its_time")
 class NeverForgets(MemoryDataStore):
     def put(self, key, value, ttl=None):

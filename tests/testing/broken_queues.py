@@ -46,6 +46,57 @@ class SimplifiesNames(MemoryQueue):
         super().__init__(re.sub(r"\W", "", name), **options)
 
 
+@caught_by("test_names_that_look_alike_share_nothing")
+class CutsNames(MemoryQueue):
+    def __init__(self, name, **options):
+        super().__init__(name[:1024], **options)
+
+
+@caught_by("test_names_that_look_alike_share_nothing")
+class EndsNamesAtANul(MemoryQueue):
+    def __init__(self, name, **options):
+        super().__init__(name.partition("\0")[0], **options)
+
+
+class ChangesKeys(MemoryQueue):
+    def write_many(self, messages):
+        return super().write_many([self.changed(message) for message in messages])
+
+    def changed(self, message):
+        key = message.unique_key
+        return message if key is None else replace(message, unique_key=self.change(key))
+
+
+@caught_by("test_keys_do_not_touch_each_other")
+class CutsKeys(ChangesKeys):
+    def change(self, key):
+        return key[:1024]
+
+
+@caught_by("test_keys_do_not_touch_each_other")
+class EndsKeysAtANul(ChangesKeys):
+    def change(self, key):
+        return key.partition("\0")[0]
+
+
+@caught_by("test_a_key_that_is_no_unicode_is_refused_or_kept_apart")
+class ReplacesWhatIsNoUnicode(ChangesKeys):
+    def change(self, key):
+        return key.encode("utf-8", "replace").decode()
+
+
+@caught_by("test_ids_that_look_alike_are_different")
+class CutsIds(ChangesKeys):
+    def changed(self, message):
+        return replace(message, message_id=message.message_id[:1024])
+
+
+@caught_by("test_an_id_that_is_no_unicode_is_refused_or_kept_apart")
+class ReplacesWhatIsNoUnicodeInIds(ChangesKeys):
+    def changed(self, message):
+        return replace(message, message_id=message.message_id.encode("utf-8", "replace").decode())
+
+
 @caught_by("test_a_flush_leaves_other_queues_alone")
 class FlushesTheWholeServer(MemoryQueue):
     def flush(self):

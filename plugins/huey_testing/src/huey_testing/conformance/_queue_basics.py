@@ -13,8 +13,9 @@ from huey_core.backends import Capability, State
 from huey_core.exceptions import Unsupported
 from huey_testing.conformance._promises import eventually, in_threads, promise, unique_name, within
 from huey_testing.conformance._queue_base import QueueFactory, QueueFixtures
+from huey_testing.conformance._texts import DIFFICULT_ENDINGS, shown
 
-__all__ = ["DIFFICULT_ENDINGS", "QueueBasics"]
+__all__ = ["QueueBasics"]
 
 PAYLOADS: Final = {
     "empty": b"",
@@ -25,13 +26,6 @@ PAYLOADS: Final = {
     "every byte": bytes(range(256)),
     "1 MiB": bytes(range(256)) * 4096,
 }
-
-DIFFICULT_ENDINGS: Final = (
-    *("a-b", "ab", "a_b", "a b", "a.b", "a/b", "a:b", "a%b", "a%2Fb", "a\\b", 'a"b', "a'b", "a$b", "A-B", " ab", "ab "),
-    *("*", "a*", "?", "[ab]", "{a}", "a{b}c", "}{", "{}", "..", "\N{LATIN SMALL LETTER U WITH DIAERESIS}"),
-    *("u\N{COMBINING DIAERESIS}", "\N{HIRAGANA LETTER KI}\N{HIRAGANA LETTER YU}", "\N{PARTY POPPER}", "x" * 160),
-)
-"""Ends of names that are easily mixed up with one another, or with a backend's own signs."""
 
 
 class QueueBasics(QueueFixtures):
@@ -100,7 +94,7 @@ class QueueBasics(QueueFixtures):
         assert within(self.deadline, queue.read, "read() of a flushed queue") is None
 
     @promise()
-    @pytest.mark.parametrize("ending", DIFFICULT_ENDINGS)
+    @pytest.mark.parametrize("ending", DIFFICULT_ENDINGS, ids=shown)
     def test_a_flush_leaves_other_queues_alone(self, new_queue: QueueFactory, ending: str) -> None:
         """Without this, clearing a test queue would delete the commands of production."""
         base = unique_name()

@@ -21,8 +21,9 @@ from huey_core.backends import (
     new_message_id,
 )
 from huey_core.exceptions import MessageTooLarge
-from huey_testing.conformance._promises import Passing, promise
+from huey_testing.conformance._promises import Passing, error_of, promise
 from huey_testing.conformance._queue_base import LONG, QueueFactory, QueueFixtures
+from huey_testing.conformance._texts import DIFFICULT_TEXTS, SIMILAR_TO_A_SURROGATE, SURROGATE
 
 __all__ = ["QueueDelivery"]
 
@@ -40,6 +41,26 @@ class QueueDelivery(QueueFixtures):
         written = queue.write(b"x", message_id=message_id)
         assert (written.created, written.message_id) == (True, message_id)
         assert self.claim_one(queue).message_id == message_id
+
+    @promise(Capability.LEASES)
+    def test_ids_that_look_alike_are_different(self, queue: Any) -> None:
+        """Without this, a command would be dropped because another one's id looks alike to the server."""
+        ids = [text for text in DIFFICULT_TEXTS if text]
+        assert [each for each in ids if not queue.write(each.encode(), message_id=each).created] == []
+        assert [each for each in ids if queue.write(b"again", message_id=each).created] == []
+        claimed = self.claim_soon(queue, len(ids))
+        assert [(delivery.message_id, delivery.data) for delivery in claimed] == [(each, each.encode()) for each in ids]
+        assert queue.settle([Ack(delivery) for delivery in claimed]) == [True] * len(ids)
+
+    @promise(Capability.LEASES)
+    def test_an_id_that_is_no_unicode_is_refused_or_kept_apart(self, queue: Any) -> None:
+        """Without this, a command would be dropped because another one's id looks alike on the server."""
+        similar = [text for text in SIMILAR_TO_A_SURROGATE if text]
+        for each in similar:
+            queue.write(b"another", message_id=each)
+        if error_of(lambda: queue.write(b"mine", message_id=SURROGATE)) is None:
+            similar.append(SURROGATE)
+        assert [delivery.message_id for delivery in self.claim_soon(queue, len(similar))] == similar
 
     @promise(Capability.LEASES)
     def test_writing_an_id_again_changes_nothing(self, queue: Any) -> None:

@@ -13,7 +13,7 @@ from huey_core.backends import Ack, BaseDataStore, Capability, EmptyData, Messag
 from huey_core.exceptions import Unsupported
 from huey_testing.conformance._promises import Passing, eventually, in_threads, promise, unique_name
 from huey_testing.conformance._queue_base import LONG, QueueFactory, QueueFixtures, StoreFactory
-from huey_testing.conformance._queue_basics import DIFFICULT_ENDINGS
+from huey_testing.conformance._texts import DIFFICULT_TEXTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -234,7 +234,7 @@ class QueueFreeing(QueueFixtures):
     ) -> None:
         """Without this, freeing one lock would start a command that waits for another."""
         other_store, other_queue = make_data_store(f"{wake.store.name}2"), new_queue(f"{queue.name}2")
-        keys = ["lock", "", "$lock", "lo\x00ck", *DIFFICULT_ENDINGS]
+        keys = ["lock", *DIFFICULT_TEXTS]
         for key in keys:
             wake.store.put(key, HELD)
         other_store.put("lock", HELD)

@@ -25,7 +25,7 @@ from huey_core.backends import (
 from huey_core.exceptions import ConfigurationError, MessageTooLarge
 from huey_testing.conformance._promises import Passing, in_threads, promise, unique_name
 from huey_testing.conformance._queue_base import LONG, QueueFactory, QueueFixtures
-from huey_testing.conformance._queue_basics import DIFFICULT_ENDINGS
+from huey_testing.conformance._texts import DIFFICULT_TEXTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from huey_core.backends import LeasedQueue
 
 __all__ = ["QueueJoins"]
-
-ODD_NAMES: Final = ["", "a", "$a", "a\x00b", *DIFFICULT_ENDINGS]
-"""Texts that a server may take for something else, or for one another."""
 
 ENDS: Final[dict[str, Callable[..., Outcome]]] = {"ack": Ack, "bury": partial(Bury, reason="failed")}
 """The outcomes that arrive."""
@@ -62,7 +59,7 @@ class QueueJoins(QueueFixtures):
 
     def one_each(self, member: str) -> list[Arrival]:
         """Make an arrival at each of many groups of two."""
-        return [arrival for name in ODD_NAMES for arrival in self.arrivals(member, of=2, group=name)]
+        return [arrival for name in DIFFICULT_TEXTS for arrival in self.arrivals(member, of=2, group=name)]
 
     def settle(self, queue: LeasedQueue, delivery: Delivery, *arrivals: Arrival, end: Any = Ack) -> None:
         """End a delivery with arrivals."""
@@ -193,12 +190,12 @@ class QueueJoins(QueueFixtures):
         self.assert_empty(queue)
         self.assert_empty(other)
         self.settle_all(queue, self.one_each("second"))
-        assert len(self.claim_soon(queue, len(ODD_NAMES))) == len(ODD_NAMES)
+        assert len(self.claim_soon(queue, len(DIFFICULT_TEXTS))) == len(DIFFICULT_TEXTS)
 
     @promise(Capability.JOINS)
     def test_members_of_any_name_are_told_apart(self, queue: Any) -> None:
         """Without this, two commands with similar names would be counted as one, and their group never be complete."""
-        *first, last = self.arrivals(*ODD_NAMES)
+        *first, last = self.arrivals(*DIFFICULT_TEXTS)
         self.settle_all(queue, first)
         self.assert_empty(queue)
         self.settle_all(queue, [last])
@@ -299,7 +296,7 @@ class QueueJoins(QueueFixtures):
             cursor, pages = page.cursor, pages + 1
             # A server may make a page shorter, but not each of them empty.
             assert pages < 100
-        assert sorted(seen) == sorted(ODD_NAMES)
+        assert sorted(seen) == sorted(DIFFICULT_TEXTS)
 
     @promise(Capability.JOINS)
     @pytest.mark.parametrize("cursor", ["", "no cursor", "\N{PARTY POPPER}", "-1", "1.5", "[]", "a\x00b"])

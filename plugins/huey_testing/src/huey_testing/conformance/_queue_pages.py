@@ -14,7 +14,7 @@ from huey_core.backends import Bury, Capability, Message, Record, State
 from huey_core.exceptions import ConfigurationError
 from huey_testing.conformance._promises import Passing, promise
 from huey_testing.conformance._queue_base import LONG, QueueFixtures
-from huey_testing.conformance._queue_basics import DIFFICULT_ENDINGS
+from huey_testing.conformance._texts import DIFFICULT_ENDINGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

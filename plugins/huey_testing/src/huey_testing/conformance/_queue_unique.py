@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from huey_core.backends import Ack, Bury, Capability, Delivery, Message, Release, Retry
-from huey_testing.conformance._promises import Passing, eventually, in_threads, promise, unique_name
+from huey_testing.conformance._promises import Passing, error_of, eventually, in_threads, promise, unique_name
 from huey_testing.conformance._queue_base import LONG, QueueFactory, QueueFixtures
+from huey_testing.conformance._texts import DIFFICULT_TEXTS, SIMILAR_TO_A_SURROGATE, SURROGATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,9 +46,22 @@ class QueueUniqueness(QueueFixtures):
     @promise(Capability.LEASES, Capability.UNIQUE)
     def test_keys_do_not_touch_each_other(self, queue: Any, new_queue: QueueFactory) -> None:
         """Without this, a command would be dropped because another one, or one of another queue, has a similar key."""
-        keys = ["a-b", "ab", "a", "*", "{a}", "", "\N{PARTY POPPER}", None, None]
-        assert all(queue.write(b"x", unique_key=key).created for key in keys)
+        assert [key for key in (*DIFFICULT_TEXTS, None, None) if not queue.write(b"x", unique_key=key).created] == []
+        assert [key for key in DIFFICULT_TEXTS if queue.write(b"x", unique_key=key).created] == []
         assert new_queue(f"{queue.name}2").write(b"x", unique_key="a").created
+
+    @promise(Capability.LEASES, Capability.UNIQUE)
+    def test_a_key_that_is_no_unicode_is_refused_or_kept_apart(self, queue: Any) -> None:
+        """Without this, a command would be dropped because another one's key looks alike on the server."""
+        for key in SIMILAR_TO_A_SURROGATE:
+            queue.write(b"another", unique_key=key)
+        created: list[bool] = []
+
+        def write() -> None:
+            created.append(queue.write(b"x", unique_key=SURROGATE).created)
+
+        refused = [error_of(write) is not None, error_of(write) is not None]
+        assert (created, refused) in [([True, False], [False, False]), ([], [True, True])]
 
     @promise(Capability.LEASES, Capability.UNIQUE)
     def test_a_write_of_a_known_id_takes_no_key(self, queue: Any) -> None:

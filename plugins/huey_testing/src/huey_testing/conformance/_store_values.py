@@ -12,9 +12,9 @@ import pytest
 
 from huey_core.backends import BaseDataStore, Capability, EmptyData
 from huey_core.exceptions import Unsupported
-from huey_testing.conformance._promises import in_threads, promise, unique_name
-from huey_testing.conformance._queue_basics import DIFFICULT_ENDINGS
+from huey_testing.conformance._promises import error_of, in_threads, promise, unique_name
 from huey_testing.conformance._store_base import StoreFixtures
+from huey_testing.conformance._texts import DIFFICULT_ENDINGS, DIFFICULT_TEXTS, SIMILAR_TO_A_SURROGATE, SURROGATE, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,8 +31,6 @@ VALUES: Final = {
     "every byte": bytes(range(256)),
     "1 MiB": bytes(range(256)) * 4096,
 }
-
-DIFFICULT_KEYS: Final = (*DIFFICULT_ENDINGS, "", "\x00", "a\x00b", "line\nline", "x" * 1000)
 
 BEYOND_THE_ORIGINAL: Final[dict[str, tuple[Capability, Callable[[Any], object]]]] = {
     "put_if_absent": (Capability.LOCKS, lambda store: store.put_if_absent("key", b"v")),
@@ -82,9 +80,18 @@ class StoreValues(StoreFixtures):
     @promise()
     def test_keys_that_look_alike_are_different(self, store: Any) -> None:
         """Without this, one command would get the result of another."""
-        for key in DIFFICULT_KEYS:
+        for key in DIFFICULT_TEXTS:
             store.put(key, key.encode())
-        assert {key: store.get(key) for key in DIFFICULT_KEYS} == {key: key.encode() for key in DIFFICULT_KEYS}
+        assert {key: store.get(key) for key in DIFFICULT_TEXTS} == {key: key.encode() for key in DIFFICULT_TEXTS}
+
+    @promise()
+    def test_a_key_that_is_no_unicode_is_refused_or_kept_apart(self, store: Any) -> None:
+        """Without this, one command would get the result of another whose id looks alike on the server."""
+        for key in SIMILAR_TO_A_SURROGATE:
+            store.put(key, b"another")
+        if error_of(lambda: store.put(SURROGATE, b"mine")) is None:
+            assert store.get(SURROGATE) == b"mine"
+        assert {store.get(key) for key in SIMILAR_TO_A_SURROGATE} == {b"another"}
 
     @promise()
     def test_names_that_look_alike_share_nothing(self, new_store: Callable[..., Any]) -> None:
@@ -107,7 +114,7 @@ class StoreValues(StoreFixtures):
             assert new_store(base).get(f"{separator}a{separator}b") is EmptyData
 
     @promise()
-    @pytest.mark.parametrize("ending", DIFFICULT_ENDINGS)
+    @pytest.mark.parametrize("ending", DIFFICULT_ENDINGS, ids=shown)
     def test_a_flush_leaves_other_stores_alone(self, new_store: Callable[..., Any], ending: str) -> None:
         """Without this, clearing the results of a test would delete those of production."""
         base = unique_name()
