@@ -22,6 +22,9 @@ from huey_core.text import closest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from huey_core.backends.capabilities import Capability
+    from huey_core.workers.abilities import PoolAbility
+
 __all__ = ["CommandOptions", "GivenOptions", "OptionTable", "OtherOptions", "default_table"]
 
 T = TypeVar("T")
@@ -53,6 +56,7 @@ class GivenOptions(OtherOptions, total=False):
 
 _DEFAULT_RETRY_MAX_DELAY: Final = 3600.0
 _NO_OPTIONS: Final[Mapping[str, Any]] = MappingProxyType({})
+_NEEDY: Final = [option for option in CORE_OPTIONS.values() if option.needs is not None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,11 +101,7 @@ class CommandOptions:
 
     def with_values(self, values: Mapping[str, Any]) -> Self:
         """A copy with other values, which :meth:`OptionTable.check` has returned."""
-        core = {name: value for name, value in values.items() if name in CORE_OPTIONS}
-        if len(core) == len(values):
-            return replace(self, **core)
-        others = {name: value for name, value in values.items() if name not in CORE_OPTIONS}
-        return replace(self, extra={**self.extra, **others}, **core)
+        return replace(self, **_as_attributes(values, self.extra))
 
     def check_together(self) -> None:
         """Refuse options that contradict each other.
@@ -138,6 +138,15 @@ class CommandOptions:
         if self.retry_jitter:
             delay *= uniform(1 - self.retry_jitter, 1 + self.retry_jitter)
         return min(delay, longest)
+
+
+def _as_attributes(values: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes of options with these values, beside other ones of plugins."""
+    attributes = {name: value for name, value in values.items() if name in CORE_OPTIONS}
+    if len(attributes) < len(values):
+        given = {name: value for name, value in values.items() if name not in CORE_OPTIONS}
+        attributes["extra"] = {**extra, **given}
+    return attributes
 
 
 class OptionTable:
@@ -204,22 +213,22 @@ class OptionTable:
         Raises:
             ConfigurationError: An option is unknown, its value cannot be used, or two contradict each other.
         """
-        built = CommandOptions().with_values(self.check(find_exceptions(given)))
+        built = CommandOptions(**_as_attributes(self.check(find_exceptions(given)), _NO_OPTIONS))
         built.check_together()
         return built
 
-    def used_by(self, options: CommandOptions) -> Iterator[CommandOption[Any]]:
-        """The options of which a command has another value than the default.
+    def needs_of(self, options: CommandOptions) -> Iterator[tuple[Capability | PoolAbility, str]]:
+        """What a queue or a worker pool must be able to do for these options, each with the name of the one that asks.
 
         Raises:
             ConfigurationError: One is of a plugin that is not known here.
         """
-        for option in CORE_OPTIONS.values():
-            if getattr(options, option.name) != option.default:
-                yield option
+        for option in _NEEDY:
+            if option.needs is not None and getattr(options, option.name) != option.default:
+                yield option.needs, option.name
         for option in map(self.find, options.extra):
-            if options[option] != option.default:
-                yield option
+            if option.needs is not None and options[option] != option.default:
+                yield option.needs, option.name
 
     def _advice(self, name: str) -> str:
         if name in WHEN_TO_RUN:

@@ -16,8 +16,8 @@ from huey_core.workers.abilities import PoolAbility
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+    from huey_core.backends.capabilities import Capability
     from huey_core.commands.base import QueueCommand
-    from huey_core.commands.option import CommandOption
     from huey_core.invoker.invoker import Invoker
 
 __all__ = ["check_pool_abilities"]
@@ -37,10 +37,9 @@ def check_pool_abilities(invoker: Invoker, name: str, abilities: Collection[Pool
     lacking: defaultdict[tuple[PoolAbility, str], list[str]] = defaultdict(list)
     for command_name in invoker.registry:
         command_class = invoker.registry.get(command_name)
-        for option in _options_of(command_class, invoker):
-            needed = option.needs
+        for needed, option in _needs_of(command_class, invoker):
             if isinstance(needed, PoolAbility) and needed not in abilities and _is_run_by(command_class, invoker):
-                lacking[needed, option.name].append(command_name)
+                lacking[needed, option].append(command_name)
     if lacking:
         raise Unsupported(
             "; ".join(
@@ -51,11 +50,11 @@ def check_pool_abilities(invoker: Invoker, name: str, abilities: Collection[Pool
         )
 
 
-def _options_of(command_class: type[QueueCommand], invoker: Invoker) -> Iterator[CommandOption[object]]:
-    """The options that a command uses. One of a plugin that this consumer does not have means nothing here."""
+def _needs_of(command_class: type[QueueCommand], invoker: Invoker) -> Iterator[tuple[Capability | PoolAbility, str]]:
+    """What the options of a command need. One of a plugin that this consumer does not have means nothing here."""
     table, options = invoker.command_options, command_class.defaults
     known = {name: value for name, value in options.extra.items() if table.get(name) is not None}
-    return table.used_by(replace(options, extra=known))
+    return table.needs_of(replace(options, extra=known))
 
 
 def _is_run_by(command_class: type[QueueCommand], invoker: Invoker) -> bool:

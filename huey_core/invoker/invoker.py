@@ -331,10 +331,10 @@ class Invoker(Generic[StoreT_co]):
             Unsupported: The message names the backend and the option.
             ConfigurationError: None of the plugins offers one of them.
         """
-        for option in self.command_options.used_by(options):
+        for needed, option in self.command_options.needs_of(options):
             # What the worker pool must be able to do is known where a consumer starts.
-            if isinstance(option.needs, Capability) and option.needs not in self.queue.capabilities:
-                raise Unsupported(f"{_plugin(self.queue)} has no {option.needs.value!r}, which {option.name}= needs")
+            if isinstance(needed, Capability) and needed not in self.queue.capabilities:
+                raise Unsupported(f"{_plugin(self.queue)} has no {needed.value!r}, which {option}= needs")
         if options.retry_delay:
             self._check_delay("retry_delay")
         if options.store_result and self.result_store is None:

@@ -10,11 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from huey_core.backends.capabilities import Capability
 from huey_core.commands.option import CommandOption
 from huey_core.commands.option_checks import flag
 from huey_core.commands.options import CommandOptions, OptionTable
 from huey_core.exceptions import ConfigurationError
 from plugin_options import GIVE_UP_AFTER
+
+DELAYED = CommandOption("delayed", flag, False, needs=Capability.DELAY, help="Something.")
 
 
 class Shop:
@@ -233,22 +236,22 @@ class TestTable:
     def test_of_what_came_from_elsewhere_only_the_known_options_are_checked(self):
         assert table_of(GIVE_UP_AFTER).check_known({"give_up_after": 5, "lock": object()}) == {"give_up_after": 5.0}
 
-    def test_options_of_another_value_than_the_default_are_in_use(self):
-        table = table_of(GIVE_UP_AFTER)
-        options = table.build({"retries": 0, "priority": 5, "give_up_after": 60})
+    def test_options_of_another_value_than_the_default_ask_for_what_they_need(self):
+        table = table_of(GIVE_UP_AFTER, DELAYED)
+        options = table.build({"priority": 5, "unique_key": None, "give_up_after": 60, "delayed": True})
 
-        assert [option.name for option in table.used_by(options)] == ["priority", "give_up_after"]
+        assert list(table.needs_of(options)) == [(Capability.PRIORITY, "priority"), (Capability.DELAY, "delayed")]
 
-    def test_the_default_of_a_plugin_is_not_in_use_though_it_is_given(self):
-        table = table_of(GIVE_UP_AFTER)
+    def test_a_default_asks_for_nothing_though_it_is_given(self):
+        table = table_of(DELAYED)
 
-        assert list(table.used_by(table.build({"give_up_after": None}))) == []
+        assert list(table.needs_of(table.build({"priority": 0, "delayed": False}))) == []
 
     def test_options_of_another_table_are_refused(self):
         options = table_of(GIVE_UP_AFTER).build({"give_up_after": 60})
 
         with pytest.raises(ConfigurationError, match="no option 'give_up_after'"):
-            list(OptionTable().used_by(options))
+            list(OptionTable().needs_of(options))
 
 
 def test_an_option_of_a_plugin_has_its_default_where_it_is_not_given():
