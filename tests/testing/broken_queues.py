@@ -258,6 +258,21 @@ class GoesByLocalTime(MemoryQueue):
         return datetime.fromtimestamp(super().now(), UTC).replace(tzinfo=None).timestamp()
 
 
+@caught_by("test_what_falls_due_by_the_thousand_comes_back_in_portions")
+class BringsEverythingBackAtOnce(MemoryQueue):
+    def __init__(self, name, **options):
+        super().__init__(name, **options)
+        self._messages.portion = 10**9
+
+
+@caught_by("test_what_falls_due_by_the_thousand_comes_back_in_portions")
+class LosesWhatDidNotFitIntoThePortion(MemoryQueue):
+    def claim(self, limit, lease, wait=0.0):
+        claim = super().claim(limit, lease, wait)
+        self.delete([each.message_id for each in self.peek(State.SCHEDULED) if each.due <= self.now()])
+        return claim
+
+
 @caught_by("test_a_due_message_takes_its_place_by_the_order_of_writing")
 class DueMessagesQueueUpAgain(MemoryQueue):
     def claim(self, limit, lease, wait=0.0):

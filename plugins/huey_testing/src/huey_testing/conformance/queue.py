@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from huey_testing.conformance._queue_basics import QueueBasics
+from huey_testing.conformance._queue_bounds import QueueBounds
 from huey_testing.conformance._queue_dead_letters import QueueDeadLetters
 from huey_testing.conformance._queue_delivery import QueueDelivery
 from huey_testing.conformance._queue_forks import QueueForks
@@ -25,6 +26,7 @@ __all__ = ["QueueConformance"]
 class QueueConformance(
     QueueBasics,
     QueueDelivery,
+    QueueBounds,
     QueueDeadLetters,
     QueueSettling,
     QueuePostponing,
