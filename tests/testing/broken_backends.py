@@ -99,6 +99,54 @@ class TakesItsMemoryForADisk(MemoryBackend):
     capabilities = MemoryBackend.capabilities | {Capability.PERSISTENT}
 
 
+@caught_by("test_setting_up_says_what_is_there")
+class SaysNothingOfWhatItMade(MemoryBackend):
+    def set_up(self):
+        return ["the memory of this process\nis there", ""]
+
+
+@caught_by("test_setting_up_again_leaves_what_is_there_alone")
+class BeginsAnewWhenItIsSetUp(MemoryBackend):
+    def set_up(self):
+        self._access.space.clear()
+        return []
+
+
+@caught_by("test_a_queue_in_use_is_listed")
+class ListsQueuesWithReadyMessages(MemoryBackend):
+    def queue_names(self):
+        return [name for name in super().queue_names() if len(self.queue(name))]
+
+
+@caught_by("test_a_queue_that_is_empty_again_is_not_listed", "test_a_queue_in_use_is_listed")
+class ListsEveryQueueThereWas(MemoryBackend):
+    def queue_names(self):
+        return sorted(self._access.space._lines)
+
+
+@caught_by("test_queues_of_any_name_are_listed_in_order")
+class ListsQueuesAsTheyCome(MemoryBackend):
+    def queue_names(self):
+        return super().queue_names()[::-1]
+
+
+@caught_by("test_queues_of_any_name_are_listed_in_order")
+class ListsSimplerNames(MemoryBackend):
+    def queue_names(self):
+        return sorted({name.strip() for name in super().queue_names()})
+
+
+@caught_by("test_a_data_store_is_not_listed_as_a_queue")
+class ListsDataStores(MemoryBackend):
+    def queue_names(self):
+        return sorted([*super().queue_names(), *self._access.space._drawers])
+
+
+@caught_by("test_queues_are_listed_or_that_is_refused_by_name")
+class ListsQueuesAndDoesNotSaySo(MemoryBackend):
+    capabilities = MemoryBackend.capabilities - {Capability.LIST_QUEUES}
+
+
 @caught_by("test_closing_a_part_leaves_the_backend_open")
 class EndsWithAnyPart(MemoryBackend):
     def queue(self, name):

@@ -112,6 +112,51 @@ class LooksBeforeItPuts(MemoryDataStore):
         return True
 
 
+@caught_by("test_several_counters_count")
+class CountsTheFirstOnly(MemoryDataStore):
+    def increment_many(self, amounts, ttl=None):
+        first = next(iter(amounts))
+        return dict.fromkeys(amounts, super().increment_many({first: amounts[first]}, ttl)[first])
+
+
+@caught_by("test_several_counters_count")
+class SetsCounters(MemoryDataStore):
+    def increment_many(self, amounts, ttl=None):
+        for key, amount in amounts.items():
+            self.put(key, b"%d" % amount, ttl)
+        return dict(amounts)
+
+
+@caught_by("test_counting_nothing_is_no_error")
+class NeedsACounter(MemoryDataStore):
+    def increment_many(self, amounts, ttl=None):
+        max(amounts)
+        return super().increment_many(amounts, ttl)
+
+
+@caught_by("test_many_counters_of_any_name_are_told_apart")
+class CountsAHundredAtATime(MemoryDataStore):
+    def increment_many(self, amounts, ttl=None):
+        return super().increment_many(dict(list(amounts.items())[:100]), ttl)
+
+
+@caught_by("test_none_of_several_increments_is_lost")
+class LooksBeforeItCountsSeveral(MemoryDataStore):
+    def increment_many(self, amounts, ttl=None):
+        values = {key: 0 if (value := self.peek(key)) is EmptyData else int(value) for key in amounts}
+        time.sleep(0.001)
+        totals = {key: values[key] + amount for key, amount in amounts.items()}
+        for key, total in totals.items():
+            self.put(key, b"%d" % total, ttl)
+        return totals
+
+
+@caught_by("test_several_counters_are_forgotten_after_their_time")
+class CountsSeveralForEver(MemoryDataStore):
+    def increment_many(self, amounts, ttl=None):
+        return super().increment_many(amounts)
+
+
 @caught_by("test_no_increment_is_lost")
 class LooksBeforeItCounts(MemoryDataStore):
     def increment(self, key, amount=1, ttl=None):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from huey_core.backends import Capability, EmptyData
 from huey_testing.conformance._promises import Passing, eventually, in_threads, promise, unique_name
 from huey_testing.conformance._store_base import StoreFixtures
+from huey_testing.conformance._texts import DIFFICULT_TEXTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +18,7 @@ __all__ = ["StoreSharing"]
 
 
 class StoreSharing(StoreFixtures):
-    """Promises of ``ttl``, ``put_if_absent``, ``replace_if_equal`` and ``increment``."""
+    """Promises of ``ttl``, ``put_if_absent``, ``replace_if_equal``, ``increment`` and ``increment_many``."""
 
     @promise(Capability.TTL)
     def test_a_value_is_forgotten_after_its_time(self, store: Any, advance: Passing) -> None:
@@ -164,3 +165,53 @@ class StoreSharing(StoreFixtures):
         eventually(counts_on, "two counts within the time", self.deadline)
         advance(self.beyond(self.lease))
         assert store.increment("key") == 1
+
+    @promise(Capability.LOCKS)
+    def test_several_counters_count(self, store: Any) -> None:
+        """Without this, what is counted in one go, such as what a consumer has done, would be counted wrongly."""
+        assert store.increment_many({"a": 1, "b": 5}) == {"a": 1, "b": 5}
+        assert store.increment("a") == 2
+        assert store.increment_many({"b": -7, "c": 0, "a": 1}) == {"b": -2, "c": 0, "a": 3}
+        assert [store.get(key) for key in "abc"] == [b"3", b"-2", b"0"]
+
+    @promise(Capability.LOCKS)
+    def test_counting_nothing_is_no_error(self, store: Any) -> None:
+        """Without this, who has nothing to count would crash."""
+        assert store.increment_many({}) == {}
+
+    @promise(Capability.LOCKS)
+    def test_many_counters_of_any_name_are_told_apart(self, store: Any) -> None:
+        """Without this, one command would be counted as another."""
+        keys = [*DIFFICULT_TEXTS, *(f"counter {number}" for number in range(1000))]
+        amounts = {key: number for number, key in enumerate(keys)}
+        assert store.increment_many(amounts) == amounts
+        assert store.peek_many(keys) == [b"%d" % number for number in range(len(keys))]
+
+    @promise(Capability.LOCKS)
+    def test_none_of_several_increments_is_lost(self, new_store: Callable[..., Any]) -> None:
+        """Without this, several consumers that count at once would count too little."""
+
+        def count_25_times(store: Any, keys: str) -> list[dict[str, int]]:
+            return [store.increment_many(dict.fromkeys(keys, 1)) for _ in range(25)]
+
+        name = unique_name()
+        stores = [new_store(name) for _ in range(8)]
+        orders = ["abc", "cba", "bac", "cab"] * 2
+        seen = in_threads([partial(count_25_times, *each) for each in zip(stores, orders, strict=True)])
+        for key in "abc":
+            assert sorted(values[key] for each in seen for values in each) == list(range(1, 201))
+
+    @promise(Capability.LOCKS, Capability.TTL)
+    def test_several_counters_are_forgotten_after_their_time(self, store: Any, advance: Passing) -> None:
+        """Without this, counters of every minute would fill the server up, or end before their time."""
+
+        def count_on() -> bool:
+            store.flush()
+            store.increment_many({"a": 1, "b": 1}, ttl=self.lease)
+            return bool(store.increment_many({"a": 1, "b": 1}) == {"a": 2, "b": 2})
+
+        eventually(count_on, "two counts within the time", self.deadline)
+        store.increment("b", ttl=60.0)
+        store.increment("c")
+        advance(self.beyond(self.lease))
+        assert store.increment_many({"a": 1, "b": 1, "c": 1}) == {"a": 1, "b": 4, "c": 2}

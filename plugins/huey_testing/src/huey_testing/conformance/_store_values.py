@@ -36,6 +36,7 @@ BEYOND_THE_ORIGINAL: Final[dict[str, tuple[Capability, Callable[[Any], object]]]
     "put_if_absent": (Capability.LOCKS, lambda store: store.put_if_absent("key", b"v")),
     "replace_if_equal": (Capability.LOCKS, lambda store: store.replace_if_equal("key", b"v", b"w")),
     "increment": (Capability.LOCKS, lambda store: store.increment("counter")),
+    "increment_many": (Capability.LOCKS, lambda store: store.increment_many({"counter": 1})),
     "watch": (Capability.NOTIFY, lambda store: store.watch("key", lambda: None)()),
 }
 

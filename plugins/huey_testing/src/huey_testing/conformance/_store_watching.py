@@ -22,6 +22,7 @@ WRITES: Final[dict[str, Callable[[Any], object]]] = {
     "put_if_absent": lambda store: store.put_if_absent("key", b"v"),
     "replace_if_equal": lambda store: store.replace_if_equal("known", b"old", b"new"),
     "increment": lambda store: store.increment("key"),
+    "increment_many": lambda store: store.increment_many({"other": 1, "key": 1}),
 }
 """Each way to write a key, beside ``put``."""
 

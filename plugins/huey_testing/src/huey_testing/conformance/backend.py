@@ -19,6 +19,7 @@ from huey_core.exceptions import ConfigurationError
 from huey_core.plugins import open_backend
 from huey_testing.conformance._backend_base import BackendFixtures
 from huey_testing.conformance._backend_closing import BackendClosing
+from huey_testing.conformance._backend_operations import BackendOperations
 from huey_testing.conformance._backend_processes import BackendProcesses
 from huey_testing.conformance._promises import eventually, promise, unique_name, within
 from huey_testing.conformance._queue_base import LONG
@@ -232,7 +233,7 @@ class _BackendParts(BackendFixtures):
                 process.kill()
 
 
-class BackendConformance(_BackendParts, BackendProcesses, BackendClosing):
+class BackendConformance(_BackendParts, BackendOperations, BackendProcesses, BackendClosing):
     """Every promise of a backend. Override ``url``; see :mod:`huey_testing.conformance`."""
 
 
