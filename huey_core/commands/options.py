@@ -84,7 +84,7 @@ class CommandOptions:
     result_ttl: float | None = CORE_OPTIONS["result_ttl"].default
     store_result: bool | None = CORE_OPTIONS["store_result"].default
     keep_failed: bool = CORE_OPTIONS["keep_failed"].default
-    extra: Mapping[str, Any] = field(default_factory=lambda: _NO_OPTIONS, hash=False)
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @classmethod
     def build(cls, /, **given: Any) -> CommandOptions:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import pickle
 from datetime import timedelta
 
 import pytest
@@ -275,6 +276,13 @@ def test_values_are_replaced_one_by_one_as_if_they_were_given_together(first, se
 
     assert CommandOptions().with_values(first).with_values(second) == CommandOptions().with_values(first | second)
     assert table.build(first | second) == CommandOptions().with_values(table.check(first | second))
+
+
+def test_options_can_be_sent_to_another_process():
+    options = table_of(GIVE_UP_AFTER).build({"retries": 2, "give_up_after": 60})
+
+    assert pickle.loads(pickle.dumps(options)) == options
+    assert pickle.loads(pickle.dumps(CommandOptions())) == CommandOptions()
 
 
 def table_of(*options):
