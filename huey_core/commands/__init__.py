@@ -10,6 +10,7 @@ from huey_core.commands.codec import CommandCodec
 from huey_core.commands.context import RunContext, current_command
 from huey_core.commands.core_options import CORE_OPTIONS
 from huey_core.commands.execution import Execution
+from huey_core.commands.join import Join
 from huey_core.commands.option import CommandOption
 from huey_core.commands.option_checks import flag, number, optional, seconds, whole_number
 from huey_core.commands.options import CommandOptions, GivenOptions, OptionTable
@@ -27,6 +28,7 @@ __all__ = [
     "Execution",
     "FunctionCommand",
     "GivenOptions",
+    "Join",
     "OptionTable",
     "PeriodicQueueCommand",
     "QueueCommand",

@@ -119,6 +119,9 @@ class QueueCommand:
     keeps_changes: ClassVar[bool] = True
     """Whether a retry carries the data as a run has left them. Otherwise it carries those that the message had."""
 
+    follow_ups: Sequence[QueueCommand] = ()
+    """Commands that are to follow this one when it has succeeded; :meth:`add_follow_up` adds one."""
+
     # Few commands have other values. What most of them are given later, the constructor sets: an object that gets
     # several more attributes than the first of its class had when they were made takes twice the memory.
     invoker: CommandInvoker | None = None
@@ -210,6 +213,20 @@ class QueueCommand:
         """When it was enqueued, and when it expires, if it is written for the first time at ``now``."""
         expires = self.options.expires
         return now, self.expires_at if expires is None else (self.eta or now) + expires
+
+    def add_follow_up(self, command: QueueCommand) -> None:
+        """Have another command enqueued in the step in which this run's success is written.
+
+        Raises:
+            TypeError: It is no command.
+        """
+        if not isinstance(command, QueueCommand):
+            raise TypeError(
+                f"a {type(command).__name__} cannot follow a command; give the command of a call: function.command(...)"
+            )
+        # In one step, because a command may have threads.
+        follow_ups: list[QueueCommand] = vars(self).setdefault("follow_ups", [])
+        follow_ups.append(command)
 
     def logger_name(self) -> str:
         """Return the name of the logger of its runs: that of the module that says what it does."""

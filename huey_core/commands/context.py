@@ -21,7 +21,7 @@ __all__ = ["CURRENT", "RunContext", "current_command", "log_fields"]
 
 
 class RunContext:
-    """One run of a command. It can be read and not changed.
+    """One run of a command. What it is can be read and not changed.
 
     Args:
         command: The command.
@@ -71,6 +71,19 @@ class RunContext:
         """The logger of the module that defines the command; its records have the fields of :func:`log_fields`."""
         fields = log_fields(self._queue_name, self._delivery, self._command.command_name)
         return _Log(logging.getLogger(self._command.logger_name()), fields)
+
+    def then(self, command: QueueCommand) -> None:
+        """Have another command enqueued when this one succeeds, in the same step as its ack and its result.
+
+        When this run fails, it is dropped; the next run may ask for it again. To change it afterwards has no effect.
+
+        Args:
+            command: The command of a call: ``function.command(...)``. It must be of the same queue.
+
+        Raises:
+            TypeError: It is no command.
+        """
+        self._command.add_follow_up(command)
 
     def __repr__(self) -> str:
         return f"<run of {self._command!r}>"

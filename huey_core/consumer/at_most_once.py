@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from huey_core.backends.base import BaseDataStore, BaseQueue
-    from huey_core.backends.messages import StoredMessage
+    from huey_core.backends.messages import Message, StoredMessage
     from huey_core.consumer.retry import Pauses
     from huey_core.invoker.schedule import CommandSchedule
 
@@ -169,9 +169,7 @@ class AtMostOnceSource:
         self._attempts.pop(outcome.delivery.message_id, None)
         match outcome:
             case Ack(_, _, follow_ups):
-                for message in follow_ups[progress.follow_ups :]:
-                    self.queue.write(message.data)
-                    progress.follow_ups += 1
+                self._write_follow_ups(follow_ups, progress)
             case Retry(delivery, data, delay, keep_attempts) if delay > 0 or keep_attempts:
                 if keep_attempts:
                     self._attempts[delivery.message_id] = delivery.attempt + 1
@@ -182,8 +180,14 @@ class AtMostOnceSource:
                 self.queue.write(data)
             case Bury(delivery, reason):
                 self._keep_dead(delivery, reason)
+                self._write_follow_ups(outcome.follow_ups, progress)
             case _:
                 assert_never(outcome)
+
+    def _write_follow_ups(self, follow_ups: Sequence[Message], progress: _Progress) -> None:
+        for message in follow_ups[progress.follow_ups :]:
+            self.queue.write(message.data)
+            progress.follow_ups += 1
 
     def _read_due(self, limit: int) -> list[Delivery]:
         due = [

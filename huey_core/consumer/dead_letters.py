@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Final
 from huey_core.backends.messages import State
 from huey_core.backends.outcomes import Reported
 from huey_core.consumer.supervision import Service
+from huey_core.exceptions import MessageTooLarge
 from huey_core.invoker.abandoned import find_result, report_abandoned
+from huey_core.invoker.follow_ups import NOTHING, Following
 from huey_core.invoker.tick_dead_letters import command_of_tick
 from huey_core.safe_logging import get_logger
 from huey_core.text import counted
@@ -50,6 +52,8 @@ class _Pending:
     """The periodic command whose earlier dead letter it is to replace; then it is not to be reported itself."""
     reported: float | None = None
     """When the one was buried that was reported, and is still to be taken off the server's list."""
+    following: Following = NOTHING
+    """What follows the one that was reported."""
 
 
 @dataclass(eq=False, repr=False)
@@ -167,20 +171,28 @@ class DeadLetterReporter(Service):
             if self._given_up or self.clock() >= pending.until:
                 # That took too long.
                 return False
-            self._report(dead_letter, found)
+            pending.following = self._report(dead_letter, found)
             pending.reported = dead_letter.due
             return False
         if pending.reported == dead_letter.due:
-            self.source.report_done([Reported(message_id)])
+            self._take_off_the_list(message_id, pending.following)
             return True
         # It was requeued and buried again while it was reported.
         pending.reported = None
         return False
 
-    def _report(self, dead_letter: StoredMessage, found: bytes | EmptyDataType | None) -> None:
+    def _take_off_the_list(self, message_id: str, following: Following) -> None:
+        try:
+            self.source.report_done([Reported(message_id, *following)])
+        except MessageTooLarge as error:
+            self._log.error("what follows the dead letter %s cannot be written, so nothing does: %s", message_id, error)
+            self.source.report_done([Reported(message_id)])
+
+    def _report(self, dead_letter: StoredMessage, found: bytes | EmptyDataType | None) -> Following:
         # What may fail comes first, so that no plugin is notified once for each try.
         command_name = command_of_tick(dead_letter.data)
         if command_name is not None:
             self.source.replace_dead_letter(command_name, dead_letter.message_id)
-        report_abandoned(self.invoker, self.source.settles_into, dead_letter, found)
+        following = report_abandoned(self.invoker, self.source.settles_into, dead_letter, found)
         self.has_reported()
+        return following

@@ -9,7 +9,7 @@ import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, assert_never
 
-from huey_core.backends.outcomes import Ack, Bury, Outcome, Release, Retry
+from huey_core.backends.outcomes import Ack, Bury, Outcome, Release, Retry, messages_in
 from huey_core.commands.context import log_fields
 from huey_core.features.results import encode_error
 from huey_core.safe_logging import get_logger
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from huey_core.backends.outcomes import ResultWrite
     from huey_core.consumer.outcome_leases import OutcomeLeases
     from huey_core.consumer.policy import Policy
+    from huey_core.invoker.follow_ups import Following
     from huey_core.serializers.base import Serializer
 
 __all__ = ["Parked", "Refused"]
@@ -42,7 +43,8 @@ class Refused:
     def size(self) -> int:
         """The bytes that it keeps in memory."""
         result = self.outcome.result
-        return len(self.outcome.delivery.data) + (len(result.value) if result else 0)
+        messages = sum(map(len, messages_in(self.outcome)))
+        return len(self.outcome.delivery.data) + messages + (len(result.value) if result else 0)
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -54,6 +56,8 @@ class Parked:
     """Encodes the error that whoever waits gets in place of a result that cannot be written."""
     error_result: Callable[[Delivery, BaseException], ResultWrite | None]
     """Makes the error that whoever waits gets for a retry that cannot be written."""
+    what_follows: Callable[[Delivery, BaseException], Following]
+    """Finds out what follows a command whose outcome can never be written."""
     has_parked: Callable[[Delivery], None]
     """Called with a delivery whose command has run, and whose outcome cannot be written yet."""
     has_given_up: Callable[[Outcome], None]
@@ -147,15 +151,17 @@ class Parked:
             # Whoever waits for the result learns that there is none to come.
             result = replace(result, value=encode_error(self.serializer, result.key, error))
         match outcome:
-            case Release() | Bury(detail="", result=None):
+            case Release() | Bury(detail="", result=None, follow_ups=(), arrivals=()):
                 return outcome
-            case Bury(detail=detail):
-                # Refused a second time, the error goes as well.
-                buried = Bury(outcome.delivery, f"{outcome.reason[:500]}; {reason}", result=result if detail else None)
+            case Bury(delivery, text, detail, _, follow_ups, arrivals):
+                buried = Bury(delivery, f"{text[:500]}; {reason}")
+                if detail:
+                    # Refused a second time, the error goes as well, and what follows.
+                    buried = replace(buried, result=result, follow_ups=follow_ups, arrivals=arrivals)
             case Ack() | Retry():
                 if isinstance(outcome, Retry):
                     result = self.error_result(outcome.delivery, error)
-                buried = Bury(outcome.delivery, reason, result=result)
+                buried = Bury(outcome.delivery, reason, "", result, *self.what_follows(outcome.delivery, error))
                 self.cannot_write(_id(outcome), reason)
             case _:
                 assert_never(outcome)

@@ -94,6 +94,7 @@ class ServedQueue:
             leases=leases,
             serializer=invoker.serializer,
             error_result=command_runner.error_result,
+            what_follows=command_runner.what_follows_unread,
             has_parked=self.poison.has_run,
             has_given_up=self._settle_instead,
             cannot_write=self._cannot_write,

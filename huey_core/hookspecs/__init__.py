@@ -40,6 +40,7 @@ from huey_core.hookspecs.commands import (
     huey_command_revoked,
     huey_command_succeeded,
     huey_execute,
+    huey_follow_ups,
     huey_retry_delay,
     huey_store_result,
 )
@@ -87,6 +88,7 @@ __all__ = [
     "huey_consumer_start",
     "huey_consumer_stop",
     "huey_execute",
+    "huey_follow_ups",
     "huey_register_commands",
     "huey_retry_delay",
     "huey_store_result",

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 from huey_core.hookspecs.declaring import control, observer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from huey_core.backends.messages import Delivery
     from huey_core.backends.outcomes import ResultWrite
     from huey_core.commands.base import QueueCommand
     from huey_core.commands.execution import Execution
+    from huey_core.commands.join import Join
     from huey_core.commands.option import CommandOption
     from huey_core.commands.registry import CommandRegistry
     from huey_core.hookspecs.protocols import InvokerLike
@@ -31,6 +32,7 @@ __all__ = [
     "huey_command_revoked",
     "huey_command_succeeded",
     "huey_execute",
+    "huey_follow_ups",
     "huey_retry_delay",
     "huey_store_result",
 ]
@@ -213,6 +215,44 @@ def huey_store_result(invoker: InvokerLike, command: QueueCommand, execution: Ex
         A :class:`~huey_core.backends.ResultWrite`, or ``None`` to leave the decision to the next implementation.
         When nobody returns one, nothing is stored.
     """
+
+
+@control(slow=IN_WORKER)
+def huey_follow_ups(
+    invoker: InvokerLike,
+    command: QueueCommand | None,
+    execution: Execution,
+    message_id: str,
+    headers: Mapping[str, str],
+) -> list[QueueCommand | Join]:
+    """Called when a command has ended for good: to say which commands follow it.
+
+    They are written in the same atomic step as the ack, or as the burial: whatever is killed, each is enqueued once for
+    an end that took effect, and never without it. They go through ``huey_before_enqueue`` as others do, and not through
+    ``huey_after_enqueue``.
+
+    When: After a command returned, failed for good, or was dropped without a run, after ``huey_store_result``; when its
+    message could not be read for too often; when a claim has buried it, once that is reported; and once more, with the
+    error, when its outcome can never be written. Not for a retry.
+    Process: The worker's; for a message that a claim has buried, the consumer's.
+    Thread: In a worker, or in one that reports dead letters or settles outcomes.
+    Errors: After a success it counts as a failure of the command, which may be retried. After a failure it is logged,
+    and nothing follows. Nor does it when a command that is to follow is refused by ``huey_before_enqueue``, or cannot
+    be encoded.
+
+    Args:
+        invoker: The invoker whose command it is.
+        command: The command. ``None`` when its message was not read, because it could not be, or because that may be
+            what has killed its consumers.
+        execution: How it ended: ``value``, or ``error`` when it ended without one.
+        message_id: The command's identifier.
+        headers: Its headers, which are known when the command is not.
+
+    Returns:
+        Commands of the same queue, and a :class:`~huey_core.commands.Join` for each group of which the command is a
+        member. Those of all implementations are written.
+    """
+    raise NotImplementedError
 
 
 @observer(slow=IN_WORKER)

@@ -51,6 +51,9 @@ class InvokerLike(CommandInvoker, Protocol):
     def now(self) -> float:
         """The current time in seconds since the epoch, by the queue's clock as far as it is known."""
 
+    def check_joins(self) -> None:
+        """Refuse groups of commands, where the queue cannot join them: :class:`~huey_core.exceptions.Unsupported`."""
+
     def enqueue(self, command: QueueCommand) -> Any:
         """Write another command to the queue, and return the handle on its result."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from huey_core.features.results import decode_result, encode_value, traceback_of_command, write_result
 from huey_core.invoker.abandoned import find_result, report_abandoned
 from huey_core.invoker.deferred import DeferredInvoker
-from huey_core.invoker.eager import run_until_done
+from huey_core.invoker.eager import run_until_done, run_what_follows
 from huey_core.invoker.invoker import Invoker
 from huey_core.invoker.opened import STATE_PREFIX
 from huey_core.invoker.results import AsyncData
@@ -25,6 +25,7 @@ __all__ = [
     "find_result",
     "report_abandoned",
     "run_until_done",
+    "run_what_follows",
     "traceback_of_command",
     "write_result",
 ]

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Final
 from huey_core import hookspecs
 from huey_core.backends.capabilities import Capability
 from huey_core.commands.context import log_fields
+from huey_core.commands.execution import Execution
 from huey_core.exceptions import CommandAbandoned, CommandNotFound
 from huey_core.features.results import encode_dropped, leaves_record, result_write, write_result
+from huey_core.invoker.follow_ups import NOTHING, what_follows
 from huey_core.message import read_header
 from huey_core.safe_logging import get_logger
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from huey_core.backends.base import BaseDataStore, EmptyDataType
     from huey_core.backends.messages import StoredMessage
+    from huey_core.invoker.follow_ups import Following
     from huey_core.invoker.invoker import Invoker
     from huey_core.message import MessageHeader
 
@@ -43,8 +46,11 @@ def report_abandoned(
     settles_into: Callable[[BaseDataStore], bool],
     dead_letter: StoredMessage,
     found: bytes | EmptyDataType | None,
-) -> None:
+) -> Following:
     """Report a dead letter that a claim has made to who waits for the command's result, to the log and to the plugins.
+
+    Returns:
+        What follows it, to be written when it is taken off the list of those that are to be reported.
 
     Args:
         invoker: Whose command it was.
@@ -71,6 +77,14 @@ def report_abandoned(
     invoker.plugins.notify(
         hookspecs.huey_command_buried, invoker=invoker, command=None, message_id=message_id, reason=reason
     )
+    if not invoker.plugins.has(hookspecs.huey_follow_ups):
+        return NOTHING
+    try:
+        execution = Execution(error=CommandAbandoned(reason))
+        return what_follows(invoker, None, execution, message_id, header.headers)
+    except Exception:
+        log.exception("what follows message %s could not be found out, so nothing does", message_id, extra=fields)
+        return NOTHING
 
 
 def _result_options(invoker: Invoker, header: MessageHeader) -> tuple[bool | None, float | None]:

@@ -1,44 +1,109 @@
 """Running a command at once in the caller, as ``always_eager`` asks.
 
 The command takes the way that a queued one takes: it is written and read back by the serializer, runs through the same
-hooks, and its result is put into the result store. Only the waiting is left out: delays are not waited for.
+hooks, and its result is put into the result store. Then what follows it is run, in order, and what follows that. Only
+the waiting is left out: delays are not waited for.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, assert_never
+from collections import deque
+from typing import TYPE_CHECKING, Any, Protocol, assert_never
 
+from huey_core.backends.forking import ProcessLock
 from huey_core.backends.messages import Delivery
 from huey_core.backends.outcomes import Ack, Bury, Release, Retry, is_final
 from huey_core.features.results import encode_end, write_result
 from huey_core.invoker.results import AsyncData
-from huey_core.invoker.runner import CommandRunner
+from huey_core.invoker.runner import CommandRunner, RunningInvoker
 
 if TYPE_CHECKING:
-    from huey_core.backends.outcomes import Outcome
+    from huey_core.backends.messages import Message
+    from huey_core.backends.outcomes import Arrival, Outcome
     from huey_core.commands.base import QueueCommand
     from huey_core.commands.execution import Execution
-    from huey_core.invoker.runner import RunningInvoker
 
-__all__ = ["run_eagerly", "run_until_done"]
+__all__ = ["EagerGroups", "EagerInvoker", "run_eagerly", "run_until_done", "run_what_follows"]
 
 
-def run_eagerly(invoker: RunningInvoker, command: QueueCommand) -> Any:
+class EagerGroups:
+    """The groups of commands that are run at once by one invoker, in this process alone: who has arrived at each.
+
+    A group is forgotten with its last member. One that is never complete is kept.
+    """
+
+    def __init__(self) -> None:
+        self._lock = ProcessLock()
+        self._arrived: dict[str, set[str]] = {}
+
+    def is_last(self, arrival: Arrival) -> bool:
+        """Note that a member of a group has ended, and say whether it was the last."""
+        with self._lock:
+            arrived = self._arrived.setdefault(arrival.group, set())
+            arrived.add(arrival.member)
+            if len(arrived) < arrival.of:
+                return False
+            del self._arrived[arrival.group]
+            return True
+
+
+class EagerInvoker(RunningInvoker, Protocol):
+    """What is needed of an invoker to run its commands at once."""
+
+    @property
+    def eager_groups(self) -> EagerGroups:
+        """The groups of commands that are run at once."""
+
+
+def run_eagerly(invoker: EagerInvoker, command: QueueCommand) -> Any:
     """Run a command and return what its call returns: with a result store an :class:`AsyncData`, else its result.
 
-    Without one it raises what the command raised; and in any case why the command could not be written or read back.
+    Without one it raises what the command raised; and in any case why the command, or one that follows it, could not be
+    written or read back, or was postponed.
     """
     _, outcome, execution = run_until_done(invoker, invoker.codec.encode(command))
+    if outcome.result is not None:
+        write_result(outcome.result)
+    run_what_follows(invoker, outcome)
     if invoker.result_store is None or not is_final(outcome):
         if execution.error is not None:
             raise execution.error
         return execution.value
     if outcome.result is not None:
-        write_result(outcome.result)
         return AsyncData(invoker, command.task_id)
     # Nothing is stored, so the handle itself must know that there is nothing to wait for.
     record = encode_end(invoker.serializer, command.task_id, execution, False, invoker.max_body_size)
     return AsyncData(invoker, command.task_id, record)
+
+
+def run_what_follows(invoker: EagerInvoker, outcome: Outcome) -> None:
+    """Run what follows a command that was run at once, in order, and then what follows that; store their results.
+
+    What one of them raises is in the log and in its result.
+
+    Raises:
+        DecodeError: The message of one cannot be read.
+        CommandNotFound: One is not registered.
+        CommandPostponed: A plugin has postponed one.
+    """
+    waiting = deque(_messages_after(invoker, outcome))
+    while waiting:
+        _, ended, execution = run_until_done(invoker, waiting.popleft().data)
+        if not is_final(ended) and execution.error is not None:
+            raise execution.error
+        if ended.result is not None:
+            write_result(ended.result)
+        waiting.extend(_messages_after(invoker, ended))
+
+
+def _messages_after(invoker: EagerInvoker, outcome: Outcome) -> list[Message]:
+    match outcome:
+        case Ack(follow_ups=follow_ups, arrivals=arrivals) | Bury(follow_ups=follow_ups, arrivals=arrivals):
+            return [*follow_ups, *(each.then for each in arrivals if invoker.eager_groups.is_last(each))]
+        case Release() | Retry():
+            return []
+        case _:
+            assert_never(outcome)
 
 
 def run_until_done(invoker: RunningInvoker, data: bytes) -> tuple[QueueCommand, Outcome, Execution]:

@@ -31,7 +31,7 @@ from huey_core.exceptions import (
 from huey_core.features import register_features
 from huey_core.features.revocation import Revocations, keeps_revocations
 from huey_core.invoker.arguments import check_command, check_kind
-from huey_core.invoker.eager import run_eagerly
+from huey_core.invoker.eager import EagerGroups, run_eagerly
 from huey_core.invoker.opened import OpenedBackends
 from huey_core.invoker.registration import notify_registrations
 from huey_core.invoker.results import AsyncData
@@ -65,7 +65,7 @@ _DEFAULTS: Final = {option.name: option.default for option in COMMON_OPTIONS}
 _REPLACED: Final[tuple[str, ...]] = (
     *("queue", "result_store", "task_store", "clock_offset", "_clock"),
     # What is computed from them once.
-    *("leased_queue", "results_expire", "revocations"),
+    *("leased_queue", "results_expire", "revocations", "eager_groups"),
 )
 
 
@@ -302,6 +302,11 @@ class Invoker(Generic[StoreT_co]):
         return self.result_store is not None and Capability.TTL in self.result_store.capabilities
 
     @cached_property
+    def eager_groups(self) -> EagerGroups:
+        """The groups of commands that are run at once, with ``always_eager``."""
+        return EagerGroups()
+
+    @cached_property
     def plugins(self) -> PluginManager:
         """The hooks of core, of the installed plugins and of those given; loaded at first use."""
         with self._plugins_lock:
@@ -341,6 +346,17 @@ class Invoker(Generic[StoreT_co]):
             raise Unsupported("store_result=True needs a result store; give the invoker one with result_store=...")
         if options.result_ttl is not None and not self.results_expire:
             raise Unsupported("result_ttl= needs a result store that forgets values by itself ('ttl')")
+
+    def check_joins(self) -> None:
+        """Refuse groups of commands, of which one is enqueued when the last of the others has ended.
+
+        For a plugin that builds them, where it does: what it would return for ``huey_follow_ups`` is refused too late.
+
+        Raises:
+            Unsupported: The queue cannot join them; the message names it. With ``always_eager`` it need not.
+        """
+        if Capability.JOINS not in self.queue.capabilities and not self.always_eager:
+            raise Unsupported(f"{_plugin(self.queue)} has no {Capability.JOINS.value!r}, which groups of commands need")
 
     @overload
     def enqueue(self: Invoker[BaseDataStore], command: CommandReturning[Coroutine[Any, Any, R]]) -> AsyncData[R]: ...

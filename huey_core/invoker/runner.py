@@ -29,7 +29,9 @@ from huey_core.exceptions import (
     SerializationError,
 )
 from huey_core.features.results import encode_error, format_error, result_of, result_write, traceback_of_command
+from huey_core.invoker.follow_ups import NOTHING, FollowedInvoker, Following, what_follows
 from huey_core.invoker.tick_dead_letters import command_of_tick
+from huey_core.message import read_header
 from huey_core.safe_logging import get_logger
 from huey_core.settings import ConsumerConfig
 from huey_core.text import error_line, error_text
@@ -37,12 +39,10 @@ from huey_core.text import error_line, error_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from huey_core.backends.leased import LeasedQueue
     from huey_core.backends.messages import Delivery
     from huey_core.backends.outcomes import Wake
     from huey_core.commands.base import QueueCommand
     from huey_core.commands.codec import CommandCodec
-    from huey_core.plugins.manager import PluginManager
     from huey_core.safe_logging import SafeLogger
 
 __all__ = ["CommandRunner", "RunningInvoker"]
@@ -50,18 +50,10 @@ __all__ = ["CommandRunner", "RunningInvoker"]
 log: Final = get_logger(__name__)
 
 
-class RunningInvoker(hookspecs.InvokerLike, Protocol):
+class RunningInvoker(FollowedInvoker, Protocol):
     """What is needed of an invoker to run its commands."""
 
     codec: CommandCodec
-
-    @property
-    def leased_queue(self) -> LeasedQueue | None:
-        """The queue, if it delivers under leases."""
-
-    @property
-    def plugins(self) -> PluginManager:
-        """The hooks."""
 
 
 class CommandRunner:
@@ -117,6 +109,10 @@ class CommandRunner:
         task_id = delivery.message_id
         return result_write(invoker, task_id, encode_error(invoker.serializer, task_id, error))
 
+    def what_follows_unread(self, delivery: Delivery, error: BaseException) -> Following:
+        """Find out what follows a command, of which only the message is known, now that it has ended with an error."""
+        return self._following_in_any_case(None, delivery, Execution(error=error))
+
     def _run(self, delivery: Delivery) -> tuple[Outcome, Execution]:
         try:
             command = self._invoker.codec.decode(delivery.data)
@@ -159,6 +155,9 @@ class CommandRunner:
                     "what it got from yield"
                 )
             result = self._result_of(command, execution)
+            following = NOTHING
+            if command.follow_ups or plugins.has(hookspecs.huey_follow_ups):
+                following = what_follows(invoker, command, execution, delivery.message_id, command.headers)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - a command may raise anything
@@ -166,7 +165,7 @@ class CommandRunner:
         if self._log_commands:
             self._log_end("succeeded", command, delivery, execution.duration)
         plugins.notify(hookspecs.huey_command_succeeded, invoker=invoker, command=command, execution=execution)
-        return Ack(delivery, result), execution
+        return Ack(delivery, result, *following), execution
 
     def _dropped(
         self, command: QueueCommand, delivery: Delivery, error: CommandRevoked | CommandExpired
@@ -176,7 +175,8 @@ class CommandRunner:
         hook = hookspecs.huey_command_revoked if revoked else hookspecs.huey_command_expired
         self._invoker.plugins.notify(hook, invoker=self._invoker, command=command)
         execution = Execution(error=error, dropped=True)
-        return Ack(delivery, self._result_in_any_case(command, delivery, execution)), execution
+        result = self._result_in_any_case(command, delivery, execution)
+        return Ack(delivery, result, *self._following_in_any_case(command, delivery, execution)), execution
 
     def _postponed(
         self, command: QueueCommand, delivery: Delivery, error: CommandPostponed
@@ -219,9 +219,11 @@ class CommandRunner:
             self._log_end("failed", command, delivery, duration)
         self._invoker.plugins.notify(hookspecs.huey_command_failed, invoker=self._invoker, command=command, error=error)
         result = self._result_in_any_case(command, delivery, execution)
+        following = self._following_in_any_case(command, delivery, execution)
         if not command.options.keep_failed:
-            return Ack(delivery, result), execution
-        return self._bury(command, delivery, error_line(error), execution.traceback, result), execution
+            return Ack(delivery, result, *following), execution
+        self._notify_buried(command, delivery, reason := error_line(error))
+        return Bury(delivery, reason, execution.traceback, result, *following), execution
 
     def _retry_delay(self, command: QueueCommand, delivery: Delivery, error: BaseException) -> float | None:
         try:
@@ -248,17 +250,15 @@ class CommandRunner:
             log.warning("message %s cannot be decoded, retrying in %g s: %s", delivery.message_id, delay, reason)
             return Retry(delivery, delivery.data, delay, keep_attempts=True), execution
         log.error("message %s becomes a dead letter: %s", delivery.message_id, reason)
-        result = self.error_result(delivery, error)
-        return self._bury(None, delivery, reason, format_error(error), result), execution
+        result, following = self.error_result(delivery, error), self.what_follows_unread(delivery, error)
+        self._notify_buried(None, delivery, reason)
+        return Bury(delivery, reason, format_error(error), result, *following), execution
 
-    def _bury(
-        self, command: QueueCommand | None, delivery: Delivery, reason: str, detail: str, result: ResultWrite | None
-    ) -> Bury:
+    def _notify_buried(self, command: QueueCommand | None, delivery: Delivery, reason: str) -> None:
         invoker, message_id = self._invoker, delivery.message_id
         invoker.plugins.notify(
             hookspecs.huey_command_buried, invoker=invoker, command=command, message_id=message_id, reason=reason
         )
-        return Bury(delivery, reason, detail, result)
 
     def _result_of(self, command: QueueCommand, execution: Execution) -> ResultWrite | None:
         result = self._invoker.plugins.call(
@@ -285,6 +285,24 @@ class CommandRunner:
                 "the result of %s could not be made without plugins either, so none is stored", command
             )
             return None
+
+    def _following_in_any_case(
+        self, command: QueueCommand | None, delivery: Delivery, execution: Execution
+    ) -> Following:
+        """Find out what follows a command that has ended without success: nothing, when that fails."""
+        invoker = self._invoker
+        if not invoker.plugins.has(hookspecs.huey_follow_ups):
+            return NOTHING
+        try:
+            headers = read_header(delivery.data).headers if command is None else command.headers
+            return what_follows(invoker, command, execution, delivery.message_id, headers)
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # noqa: BLE001 - it is logged, whatever it is
+            self._log(delivery, command).exception(
+                "what follows message %s could not be found out, so nothing does", delivery.message_id
+            )
+            return NOTHING
 
     def _log_end(self, outcome: str, command: QueueCommand, delivery: Delivery, duration: float) -> None:
         self._log(delivery, command, duration).info("%s %s after %.3f s", command, outcome, duration)

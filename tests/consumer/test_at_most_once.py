@@ -9,7 +9,7 @@ import pytest
 
 from huey_core import CommandRegistry, Invoker, crontab, periodic_command, queue_command
 from huey_core.backends.messages import Message
-from huey_core.backends.outcomes import Ack, Release, Retry
+from huey_core.backends.outcomes import Ack, Bury, Release, Retry
 from huey_core.consumer import Consumer
 from huey_core.consumer.at_most_once import AtMostOnceSource
 from huey_core.invoker.schedule import CommandSchedule
@@ -330,11 +330,12 @@ def test_outcomes_that_failed_together_may_be_settled_singly(fragile_store):
     assert queue.messages == [a.data]
 
 
-def test_follow_ups_are_written_once_though_one_of_them_failed_at_first():
+@pytest.mark.parametrize("end", [Ack, lambda delivery, *end: Bury(delivery, "why", "", *end)])
+def test_follow_ups_are_written_once_though_one_of_them_failed_at_first(end):
     queue = FragileQueue(bad_writes=[3])
     queue.write(message("a"))
     source = source_of(queue)
-    outcome = Ack(source.claim(1, 60).deliveries[0], None, (Message(b"one"), Message(b"two")))
+    outcome = end(source.claim(1, 60).deliveries[0], None, (Message(b"one"), Message(b"two")))
     with pytest.raises(ConnectionError):
         source.settle([outcome])
 

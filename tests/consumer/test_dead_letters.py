@@ -15,7 +15,7 @@ from huey_core.consumer.dead_letters import MOST, DeadLetterReporter
 from huey_core.consumer.policy import POLICY
 from huey_core.consumer.retry import BackOff, Outage, Pauses
 from huey_core.consumer.source import source_of
-from huey_core.exceptions import CommandAbandoned
+from huey_core.exceptions import CommandAbandoned, MessageTooLarge
 from huey_core.features.results import encode_value, write_result
 from huey_core.invoker.abandoned import find_result, report_abandoned
 from huey_core.message import encode_header
@@ -318,6 +318,36 @@ def test_one_that_cannot_be_reported_does_not_keep_the_others(
 
     with pytest.raises(CommandAbandoned):
         reported.get(blocking=True, timeout=60)
+
+
+class TooMuchFollows:
+    @hookimpl
+    def huey_follow_ups(self):
+        return [QueueCommand("after")]
+
+
+def test_one_whose_follow_ups_the_server_does_not_take_is_reported_all_the_same(
+    make_invoker, eventually, run_consumer, monkeypatch, caplog
+):
+    invoker = make_invoker(plugins=[TooMuchFollows()])
+    report_really = invoker.queue.report_done
+
+    def report_done(reports):
+        if any(report.follow_ups for report in reports):
+            raise MessageTooLarge(2000, 1000, "this server")
+        report_really(reports)
+        reported.extend(reports)
+
+    reported = []
+    monkeypatch.setattr(invoker.queue, "report_done", report_done)
+    invoker.queue.max_deliveries = 1
+    invoker.queue.write(b"no message", message_id="a")
+    eventually(lambda: invoker.queue.claim(1, lease=0.001).deliveries)
+
+    run_consumer(invoker)
+
+    eventually(lambda: [report.message_id for report in reported] == ["a"])
+    assert "what follows the dead letter a cannot be written, so nothing does: the message is" in caplog.text
 
 
 def test_plugins_are_told_once_though_the_result_store_fails_at_first(

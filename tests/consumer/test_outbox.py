@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from huey_core import CommandRegistry, Invoker, QueueCommand
-from huey_core.backends.outcomes import Ack, Bury, Release, ResultWrite, Retry
+from huey_core import CommandRegistry, Invoker, QueueCommand, hookimpl
+from huey_core.backends.messages import Message
+from huey_core.backends.outcomes import Ack, Bury, Release, ResultWrite, Retry, messages_in
 from huey_core.consumer import Consumer
 from huey_core.consumer.retry import BackOff
 from huey_core.exceptions import CommandError
@@ -49,8 +50,8 @@ class FlakyQueue(MemoryQueue):
     def settle(self, outcomes):
         results = [outcome.result for outcome in outcomes if isinstance(outcome, Ack | Bury) and outcome.result]
         details = [outcome.detail for outcome in outcomes if isinstance(outcome, Bury)]
-        retries = [outcome.data for outcome in outcomes if isinstance(outcome, Retry)]
-        poison = any(b"poison" in result.value for result in results) or "poison" in details or b"poison" in retries
+        messages = [data for outcome in outcomes for data in messages_in(outcome)]
+        poison = any(b"poison" in result.value for result in results) or "poison" in details or b"poison" in messages
         if self.down or self.read_only or poison:
             raise ConnectionError("refused")
         return super().settle(outcomes)
@@ -244,6 +245,59 @@ def test_an_outcome_that_is_refused_twice_is_buried_with_an_error_for_its_caller
     assert "could not be written" in dead.reason
     with pytest.raises(CommandError, match="refused"):
         consumer.invoker.result(poisoned.message_id).get()
+
+
+def test_what_would_have_followed_an_outcome_that_is_refused_twice_is_not_written_and_its_error_is(consumer, pass_time):
+    [poisoned] = claim(consumer, 1)
+    consumer.queues[0].outbox.add(Ack(poisoned, None, (Message(b"poison"),)))
+
+    consumer.queues[0].outbox.flush()
+    pass_time(1.0)
+    consumer.queues[0].outbox.flush()
+
+    [dead] = consumer.invoker.queue.peek("dead")
+    assert "could not be written: ConnectionError: refused" in dead.reason
+    assert consumer.invoker.queue.counts().ready == 0
+
+
+def test_a_burial_is_written_without_what_follows_it_when_that_is_refused(consumer, pass_time):
+    [poisoned] = claim(consumer, 1)
+    consumer.queues[0].outbox.add(Bury(poisoned, "it failed", "", None, (Message(b"poison"),)))
+
+    consumer.queues[0].outbox.flush()
+    pass_time(1.0)
+    consumer.queues[0].outbox.flush()
+
+    [dead] = consumer.invoker.queue.peek("dead")
+    assert dead.reason.startswith("it failed; its outcome could not be written: ConnectionError: refused")
+
+
+class ShouldFollow:
+    """Lets a message follow each that has ended with an error, and notes of which it was asked."""
+
+    def __init__(self):
+        self.asked = []
+
+    @hookimpl
+    def huey_follow_ups(self, command, execution, message_id):
+        self.asked.append((command, type(execution.error), message_id))
+        return [Echo("after")]
+
+
+def test_what_follows_a_command_whose_retry_is_refused_twice_is_written(request, pass_time_of):
+    space, plugin = request.node.name, ShouldFollow()
+    invoker = Invoker(FlakyQueue("q", space=space), plugins=[plugin], registry=CommandRegistry())
+    consumer = Consumer(invoker, lease=LEASE)
+    pass_time = pass_time_of(consumer)
+    [poisoned] = claim(consumer, 1)
+    consumer.queues[0].outbox.add(Retry(poisoned, b"poison", 0.1))
+
+    consumer.queues[0].outbox.flush()
+    pass_time(1.0)
+    consumer.queues[0].outbox.flush()
+
+    assert plugin.asked == [(None, ConnectionError, poisoned.message_id)]
+    assert (invoker.queue.counts().dead, invoker.queue.counts().ready) == (1, 1)
 
 
 def test_a_retry_that_is_refused_twice_is_buried_with_an_error_for_its_caller(consumer, pass_time):

@@ -92,3 +92,19 @@ def test_a_consumer_that_was_stopped_past_its_lease_does_not_start_what_it_had_i
     late = [one for one in deployment.journal("started", "work") if one.pid == stopped.pid and one.at > continued]
     # One may have been about to be noted.
     assert len(late) <= 1
+
+
+def test_what_follows_a_command_runs_once_though_consumers_are_killed_that_were_to_write_it(deployment):
+    handle = deployment.main.hand_on(41)
+    for attempt in (1, 2):
+        consumer = deployment.start()
+        deployment.await_started(handle.task_id, attempt)
+        assert consumer.exit_code() == -signal.SIGKILL
+
+    deployment.start()
+
+    assert handle.get(blocking=True, timeout=60) is None
+    await_condition(lambda: deployment.journal("finished", "add"), "what follows has run")
+    # Enqueued after anything that followed: it runs behind that.
+    assert deployment.main.measure("x").get(blocking=True, timeout=60) == 1
+    assert len(deployment.journal("started", "add")) == 1

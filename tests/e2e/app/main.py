@@ -86,6 +86,14 @@ def kill_the_worker():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+@queue_command(invoker)
+def hand_on(number):
+    """Let another command follow, and be killed in the first two deliveries, before that can be written."""
+    current_command().then(add.command(number, 1))
+    if current_command().delivery_count < 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 @queue_command(invoker, store_result=False)
 def swallow(text):
     """Be given something large."""

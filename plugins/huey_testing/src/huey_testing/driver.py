@@ -100,10 +100,13 @@ class Driver:
         return Run(command, delivery.attempt, execution.value, execution.error, outcome, settled)
 
     def _report(self, buried: Sequence[str]) -> None:
+        reports = {message_id: Reported(message_id) for message_id in buried}
         for dead_letter in self._find(buried):
-            found = find_result(self._invoker, dead_letter.message_id)
-            report_abandoned(self._invoker, self._queue.settles_into, dead_letter, found)
-        self._report_done([Reported(message_id) for message_id in buried])
+            message_id = dead_letter.message_id
+            found = find_result(self._invoker, message_id)
+            following = report_abandoned(self._invoker, self._queue.settles_into, dead_letter, found)
+            reports[message_id] = Reported(message_id, *following)
+        self._report_done(list(reports.values()))
 
     def dues(self) -> list[float]:
         """When the next delayed message is due and the next lease ends, in seconds since the epoch."""

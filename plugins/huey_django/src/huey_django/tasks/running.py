@@ -20,7 +20,7 @@ from django.tasks.signals import task_enqueued, task_finished, task_started
 from huey_core.commands import Execution
 from huey_core.exceptions import EncodeError
 from huey_core.hookspecs import hookimpl
-from huey_core.invoker import run_until_done, traceback_of_command, write_result
+from huey_core.invoker import run_until_done, run_what_follows, traceback_of_command, write_result
 from huey_core.names import dotted_name
 from huey_core.safe_logging import get_logger
 from huey_core.text import traceback_of, traceback_text
@@ -135,6 +135,7 @@ def run_now(invoker: Invoker, command: TaskCommand) -> AnyResult:
     ran, outcome, _ = run_until_done(invoker, message.data)
     if outcome.result is not None:
         write_result(outcome.result)
+    run_what_follows(invoker, outcome)
     result: AnyResult = ran.data
     return result
 

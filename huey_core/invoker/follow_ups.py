@@ -1,0 +1,107 @@
+"""What follows a command: commands that it has asked for itself, and those that plugins want, as messages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+
+from huey_core import hookspecs
+from huey_core.backends.outcomes import Arrival
+from huey_core.commands.base import QueueCommand
+from huey_core.commands.join import Join
+from huey_core.commands.sharing import share_queue
+from huey_core.exceptions import ConfigurationError, EncodeError, MessageTooLarge
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from huey_core.backends.leased import LeasedQueue
+    from huey_core.backends.messages import Message
+    from huey_core.commands.execution import Execution
+    from huey_core.plugins.manager import PluginManager
+
+__all__ = ["NOTHING", "FollowedInvoker", "Following", "what_follows"]
+
+
+class Following(NamedTuple):
+    """Messages that are written in the step that ends another one, and the groups at which that one arrives."""
+
+    follow_ups: tuple[Message, ...] = ()
+    arrivals: tuple[Arrival, ...] = ()
+
+
+NOTHING: Final = Following()
+
+
+class FollowedInvoker(hookspecs.InvokerLike, Protocol):
+    """What is needed of an invoker to write what follows its commands."""
+
+    @property
+    def leased_queue(self) -> LeasedQueue | None:
+        """The queue, if it delivers under leases."""
+
+    @property
+    def plugins(self) -> PluginManager:
+        """The hooks."""
+
+    def prepare(self, commands: Sequence[QueueCommand]) -> list[Message]:
+        """Do all of an enqueueing but the writing."""
+
+
+def what_follows(
+    invoker: FollowedInvoker,
+    command: QueueCommand | None,
+    execution: Execution,
+    message_id: str,
+    headers: Mapping[str, str],
+) -> Following:
+    """Ask a command that has ended, and the plugins, what follows it; see ``huey_follow_ups`` for the parameters.
+
+    Raises:
+        Exception: What a plugin raised; or why a command that follows cannot be enqueued.
+        EncodeError: It cannot be written; to run the command again would not help.
+    """
+    asked: list[Any] = [] if command is None or execution.error is not None else [*command.follow_ups]
+    for answer in invoker.plugins.call_all(
+        hookspecs.huey_follow_ups,
+        invoker=invoker,
+        command=command,
+        execution=execution,
+        message_id=message_id,
+        headers=headers,
+    ):
+        asked += _checked(answer)
+    if not asked:
+        return NOTHING
+    joins = [one for one in asked if isinstance(one, Join)]
+    commands = [one for one in asked if not isinstance(one, Join)]
+    if joins:
+        invoker.check_joins()
+    messages = _encode(invoker, [*commands, *(join.then for join in joins)])
+    arrivals = (
+        Arrival(join.group, join.member, join.of, then, join.ttl)
+        for join, then in zip(joins, messages[len(commands) :], strict=True)
+    )
+    return Following(tuple(messages[: len(commands)]), tuple(arrivals))
+
+
+def _checked(answer: object) -> list[Any] | tuple[Any, ...]:
+    if isinstance(answer, list | tuple) and all(isinstance(one, QueueCommand | Join) for one in answer):
+        return answer
+    raise TypeError(f"a plugin's huey_follow_ups returned {answer!r}, which is no list of commands and joins")
+
+
+def _encode(invoker: FollowedInvoker, commands: Sequence[QueueCommand]) -> list[Message]:
+    for command in commands:
+        if command.invoker is not None and not share_queue(command.invoker, invoker):
+            raise ConfigurationError(
+                f"{command.command_name} cannot follow: it is of the queue {command.invoker.queue!r}, and is to be "
+                f"written in one step with the end of a command of {invoker.queue!r}; enqueue it instead"
+            )
+    messages = invoker.prepare(commands)
+    queue = invoker.leased_queue
+    if queue is not None and queue.max_message_size is not None:
+        for message in messages:
+            if len(message.data) > queue.max_message_size:
+                error = MessageTooLarge(len(message.data), queue.max_message_size, type(queue).__name__)
+                raise EncodeError(f"what follows cannot be written: {error}") from error
+    return messages

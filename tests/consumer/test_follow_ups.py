@@ -1,0 +1,363 @@
+"""Commands that follow a command: written with its end, or not at all."""
+
+from __future__ import annotations
+
+import pytest
+
+from huey_core import CommandRegistry, Invoker, current_command, hookimpl, queue_command
+from huey_core.backends import Capability, State
+from huey_core.commands import Join, QueueCommand
+from huey_core.exceptions import (
+    CommandAbandoned,
+    CommandError,
+    CommandExpired,
+    CommandNotFound,
+    CommandRejected,
+    ConfigurationError,
+    NoCurrentCommand,
+    Unsupported,
+)
+from huey_memory import MemoryQueue
+from plain_backend import PlainQueue, PlainStore
+
+PATIENCE = 30.0
+
+
+class Follows:
+    """Lets a command follow each end of a command that it is asked about, and notes how that ended."""
+
+    def __init__(self, error=None):
+        self.error = error
+        self.ends = []
+        self.follow_up = None
+
+    @hookimpl
+    def huey_follow_ups(self, command, execution, message_id, headers):
+        name = None if command is None else command.command_name
+        if name == "note":
+            return []
+        self.ends.append((name, execution.error if execution.error is None else type(execution.error), message_id))
+        if self.error is not None:
+            raise self.error
+        return [] if self.follow_up is None else [self.follow_up(message_id, headers.get("flow", ""))]
+
+
+@pytest.fixture
+def follows():
+    return Follows()
+
+
+@pytest.fixture
+def noted():
+    """What the command ``note`` was called with."""
+    return []
+
+
+@pytest.fixture
+def set_up(follows, noted):
+    """Let the command ``note`` of an invoker follow every other command."""
+
+    def set_up(invoker):
+        @queue_command(invoker, name="note")
+        def note(message_id, text):
+            noted.append((message_id, text))
+
+        follows.follow_up = note.command
+        return invoker
+
+    return set_up
+
+
+@pytest.fixture
+def invoker(make_invoker, set_up, follows):
+    return set_up(make_invoker(plugins=[follows]))
+
+
+def test_what_follows_a_success_is_run(invoker, run_consumer, eventually, follows, noted):
+    handle = queue_command(invoker, name="double")(lambda number: 2 * number)(21)
+
+    run_consumer(invoker)
+
+    eventually(lambda: noted == [(handle.task_id, "")])
+    assert follows.ends == [("double", None, handle.task_id)]
+
+
+def fail():
+    raise OSError("no such file")
+
+
+@pytest.mark.parametrize("keep_failed", [True, False])
+def test_what_follows_a_failure_is_run_after_the_last_retry(
+    invoker, run_consumer, eventually, follows, noted, keep_failed
+):
+    handle = queue_command(invoker, name="fail", retries=2, keep_failed=keep_failed)(fail)()
+
+    run_consumer(invoker)
+
+    eventually(lambda: noted == [(handle.task_id, "")])
+    assert follows.ends == [("fail", OSError, handle.task_id)]
+
+
+def test_what_follows_a_command_that_is_dropped_is_run(invoker, run_consumer, eventually, follows, noted):
+    handle = queue_command(invoker, name="late", expires=0)(fail)()
+
+    run_consumer(invoker)
+
+    eventually(lambda: noted == [(handle.task_id, "")])
+    assert follows.ends == [("late", CommandExpired, handle.task_id)]
+
+
+def test_what_follows_a_message_that_cannot_be_read_is_run_and_its_headers_are_known(
+    invoker, make_invoker, run_consumer, eventually, follows, noted
+):
+    writing = make_invoker(registry=CommandRegistry())
+    command = queue_command(writing, name="unknown to consumers")(fail).command()
+    command.headers["flow"] = "spring"
+    invoker.queue.max_deliveries = 1
+    writing.enqueue(command)
+
+    run_consumer(invoker)
+
+    eventually(lambda: noted == [(command.task_id, "spring")])
+    assert follows.ends == [(None, CommandNotFound, command.task_id)]
+    assert invoker.queue.counts().dead == 1
+
+
+def test_what_follows_a_command_that_kills_its_consumers_is_run_and_its_headers_are_known(
+    invoker, run_consumer, eventually, follows, noted
+):
+    command = queue_command(invoker, name="kill")(fail).command()
+    command.headers["flow"] = "spring"
+    invoker.enqueue(command)
+    invoker.queue.max_deliveries = 1
+    eventually(lambda: invoker.queue.claim(1, lease=0.001).deliveries)
+
+    run_consumer(invoker)
+
+    eventually(lambda: noted == [(command.task_id, "spring")])
+    assert follows.ends == [(None, CommandAbandoned, command.task_id)]
+
+
+def test_plugins_see_what_follows_before_it_is_written(make_invoker, run_consumer, eventually, set_up, follows, noted):
+    class Sees:
+        @hookimpl
+        def huey_before_enqueue(self, command):
+            seen.append(command.command_name)
+
+    seen = []
+    invoker = set_up(make_invoker(plugins=[follows, Sees()]))
+    queue_command(invoker, name="double")(lambda number: 2 * number)(21)
+
+    run_consumer(invoker)
+
+    eventually(lambda: len(noted) == 1)
+    assert seen == ["double", "note"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"), [("note", "which is no list"), (["note"], "which is no list"), (None, "")]
+)
+def test_an_answer_of_another_kind_fails_the_command_and_none_is_nothing(make_invoker, result_of, answer, reason):
+    class Answers:
+        @hookimpl
+        def huey_follow_ups(self):
+            return answer
+
+    handle = queue_command(make_invoker(plugins=[Answers()]), name="double")(lambda number: 2 * number)(21)
+
+    if reason:
+        with pytest.raises(CommandError, match=reason):
+            result_of(handle)
+    else:
+        assert result_of(handle) == 42
+
+
+def test_an_error_after_a_success_is_the_commands_failure(invoker, result_of, follows):
+    follows.error = ValueError("I do not know")
+
+    with pytest.raises(CommandError, match="I do not know"):
+        result_of(queue_command(invoker, name="double")(lambda number: 2 * number)(21))
+
+
+def test_an_error_after_a_failure_is_logged_and_nothing_follows(invoker, result_of, follows, noted, caplog):
+    follows.error = ValueError("I do not know")
+
+    with pytest.raises(CommandError, match="no such file"):
+        result_of(queue_command(invoker, name="fail")(fail)())
+
+    assert "what follows message" in caplog.text
+    assert (invoker.queue.counts().dead, len(invoker.queue), noted) == (1, 0, [])
+
+
+def test_a_follow_up_that_is_refused_fails_the_command(make_invoker, result_of, set_up, follows):
+    class Refuses:
+        @hookimpl
+        def huey_before_enqueue(self, command):
+            if command.command_name == "note":
+                raise CommandRejected("not today")
+
+    invoker = set_up(make_invoker(plugins=[follows, Refuses()]))
+
+    with pytest.raises(CommandError, match="not today"):
+        result_of(queue_command(invoker, name="double")(lambda number: 2 * number)(21))
+
+
+class SmallQueue(MemoryQueue):
+    max_message_size = 1000
+
+
+def test_a_follow_up_that_is_too_large_fails_the_command_at_once_and_leaves_a_dead_letter(
+    make_invoker, result_of, set_up, follows
+):
+    invoker = make_invoker(plugins=[follows])
+    invoker.queue = SmallQueue("small", space="what is too large")
+    note = queue_command(invoker, name="note")(lambda text: None)
+    follows.follow_up = lambda *_: note.command("x" * 1000)
+    runs = []
+
+    with pytest.raises(CommandError, match="what follows cannot be written: the message is"):
+        result_of(queue_command(invoker, name="work", retries=3)(lambda: runs.append(1))())
+
+    [dead] = invoker.queue.peek(State.DEAD)
+    assert "what follows cannot be written" in dead.reason
+    assert len(runs) == 1
+
+
+def test_a_command_of_another_queue_cannot_follow(invoker, result_of, follows):
+    other = Invoker.from_url("memory://elsewhere/", registry=CommandRegistry())
+    follows.follow_up = lambda *_: queue_command(other, name="note")(fail).command()
+
+    with pytest.raises(CommandError, match=r"note cannot follow: it is of the queue"):
+        result_of(queue_command(invoker, name="double")(lambda number: 2 * number)(21))
+
+
+class TestThen:
+    @pytest.fixture(params=["leased", "plain", "eager"])
+    def invoker(self, request, make_invoker):
+        if request.param == "plain":
+            settings = {"registry": CommandRegistry()}
+            return Invoker(PlainQueue(), PlainStore("results"), PlainStore("state"), **settings)
+        return make_invoker(always_eager=request.param == "eager")
+
+    @pytest.fixture
+    def run(self, invoker, run_consumer):
+        """Have consumers run what is in the queue, if it was not run at once."""
+        return lambda: None if invoker.always_eager else run_consumer(invoker, threads=1, initial_delay=0.01)
+
+    def test_a_command_may_say_what_follows_it(self, invoker, run, eventually, noted):
+        note = queue_command(invoker, name="note")(noted.append)
+
+        @queue_command(invoker)
+        def order():
+            current_command().then(note.command("invoice"))
+            current_command().then(note.command("parcel"))
+            noted.append("order")
+
+        order()
+        run()
+
+        eventually(lambda: noted == ["order", "invoice", "parcel"])
+
+    def test_a_run_that_fails_drops_what_it_wanted_to_follow(self, invoker, run, eventually, noted):
+        note = queue_command(invoker, name="note")(noted.append)
+
+        @queue_command(invoker, retries=1, retry_delay=0)
+        def order():
+            current_command().then(note.command(f"{current_command().retries_left} left"))
+            if current_command().retries_left:
+                raise OSError
+
+        order()
+        run()
+
+        eventually(lambda: noted == ["0 left"])
+
+    def test_a_command_that_fails_for_good_is_followed_by_nothing(self, invoker, run, eventually, noted):
+        note = queue_command(invoker, name="note")(noted.append)
+
+        @queue_command(invoker)
+        def order():
+            current_command().then(note.command("invoice"))
+            raise OSError
+
+        handle = order()
+        run()
+
+        with pytest.raises(CommandError):
+            handle.get(blocking=True, timeout=PATIENCE)
+        assert (noted, len(invoker.queue)) == ([], 0)
+
+    def test_what_is_no_command_is_refused_where_it_is_said(self, invoker, run):
+        @queue_command(invoker)
+        def order():
+            current_command().then("invoice")
+
+        handle = order()
+        run()
+
+        with pytest.raises(CommandError, match="a str cannot follow a command"):
+            handle.get(blocking=True, timeout=PATIENCE)
+
+    def test_nothing_follows_where_no_command_runs(self):
+        with pytest.raises(NoCurrentCommand):
+            current_command().then(QueueCommand())
+
+
+class JoinsAll:
+    """Makes every command that has a header ``flow`` a member of the group of that name."""
+
+    def __init__(self):
+        self.then = None
+
+    @hookimpl
+    def huey_follow_ups(self, message_id, headers):
+        if "flow" not in headers:
+            return None
+        return [Join(group=headers["flow"], member=message_id, of=3, then=self.then())]
+
+
+@pytest.mark.parametrize("eager", [False, True])
+def test_the_last_of_a_group_brings_what_follows_it_however_they_end(make_invoker, run_consumer, eventually, eager):
+    plugin, noted = JoinsAll(), []
+    invoker = make_invoker(plugins=[plugin], always_eager=eager)
+    note = queue_command(invoker, name="note")(noted.append)
+    plugin.then = lambda: note.command("all have ended")
+    members = [
+        queue_command(invoker, name="fine")(lambda: None).command(),
+        queue_command(invoker, name="fails")(fail).command(),
+        queue_command(invoker, name="late", expires=0)(fail).command(),
+    ]
+    for member in members:
+        member.headers["flow"] = "spring"
+    invoker.enqueue_many(members[:2])
+    if not eager:
+        run_consumer(invoker)
+        eventually(lambda: [one.arrived for one in invoker.queue.groups().items] == [2])
+    assert noted == []
+
+    invoker.enqueue(members[2])
+
+    eventually(lambda: noted == ["all have ended"])
+
+
+class WithoutJoins(MemoryQueue):
+    capabilities = MemoryQueue.capabilities - {Capability.JOINS}
+
+
+@pytest.mark.parametrize("queue", [WithoutJoins("q"), PlainQueue()])
+def test_a_queue_without_joins_refuses_groups_where_they_are_made(queue):
+    invoker = Invoker(queue, registry=CommandRegistry())
+
+    with pytest.raises(Unsupported, match="has no 'joins', which groups of commands need"):
+        invoker.check_joins()
+
+
+def test_a_queue_with_joins_takes_groups_and_so_does_an_eager_invoker(make_invoker):
+    make_invoker().check_joins()
+    Invoker(PlainQueue(), always_eager=True, registry=CommandRegistry()).check_joins()
+
+
+@pytest.mark.parametrize("wrong", [{"of": 0}, {"ttl": 0}, {"ttl": float("inf")}])
+def test_a_join_of_nobody_or_of_no_time_is_refused(wrong):
+    with pytest.raises(ConfigurationError, match="at least one member"):
+        Join(**{"group": "g", "member": "m", "of": 1, "then": QueueCommand(), **wrong})
