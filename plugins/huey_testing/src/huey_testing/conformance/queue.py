@@ -8,9 +8,9 @@ from huey_testing.conformance._queue_dead_letters import QueueDeadLetters
 from huey_testing.conformance._queue_delivery import QueueDelivery
 from huey_testing.conformance._queue_forks import QueueForks
 from huey_testing.conformance._queue_freeing import QueueFreeing
+from huey_testing.conformance._queue_histories import QueueHistories
 from huey_testing.conformance._queue_inspection import QueueInspection
 from huey_testing.conformance._queue_joins import QueueJoins
-from huey_testing.conformance._queue_model import QueueHistories
 from huey_testing.conformance._queue_pages import QueuePages
 from huey_testing.conformance._queue_postponing import QueuePostponing
 from huey_testing.conformance._queue_results import QueueResults
