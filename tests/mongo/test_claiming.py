@@ -9,7 +9,7 @@ from pymongo.errors import AutoReconnect
 
 from huey_core.backends.messages import Counts, Message
 from huey_core.backends.outcomes import Ack
-from huey_mongo import claiming, settling
+from huey_mongo import claiming, outbox, settling
 from huey_mongo.documents import PAUSED_AT
 
 MINUTE = 60.0
@@ -149,8 +149,8 @@ class TestLeftovers:
         backend._cluster.client["huey"].drop_collection("refusing")
 
     def test_what_cannot_be_written_keeps_nothing_else_from_a_claim(self, refusing, monkeypatch, eventually, caplog):
-        monkeypatch.setattr(settling, "dispatch", lambda *_: None)
-        monkeypatch.setattr(settling, "PATIENCE", 0.05)
+        monkeypatch.setattr(settling, "dispatch_or_leave", lambda *_: None)
+        monkeypatch.setattr(outbox, "PATIENCE", 0.05)
         refusing.write_many([Message(b"first"), Message(b"second")])
         first, second = refusing.claim(2, MINUTE).deliveries
         refusing.settle(
@@ -169,7 +169,7 @@ class TestLeftovers:
         refusing.write(b"parent")
         (parent,) = refusing.claim(1, MINUTE).deliveries
         assert refusing.settle([Ack(parent, follow_ups=(Message(b"refused"),))]) == [True]
-        refusing._cluster.collection.update_many({"next": {"$exists": True}}, {"$set": {"at": 1}})
+        refusing._cluster.collection.update_many({"committed": {"$exists": True}}, {"$set": {"at": 1}})
         assert refusing.claim(1, MINUTE).deliveries == []
         refusing._cluster.client["huey"].command("collMod", "refusing", validator={})
         claimed = []

@@ -20,7 +20,19 @@ from pymongo.write_concern import WriteConcern
 
 from huey_core.backends import Claim, Delivery, State, abandoned_reason, randomness
 from huey_mongo.clock import millis
-from huey_mongo.documents import PAUSED, PAUSED_AT, PREPARED, Document, Receipt, burial, pause_id, priority_of
+from huey_mongo.documents import (
+    COMPLETE,
+    OPEN,
+    PAUSED,
+    PAUSED_AT,
+    PREPARED,
+    Document,
+    Receipt,
+    burial,
+    pause_id,
+    priority_of,
+)
+from huey_mongo.groups import purge
 from huey_mongo.indexes import CLAIM
 from huey_mongo.limits import limited
 from huey_mongo.outbox import clear, clear_prepared
@@ -183,12 +195,14 @@ class Claims:
         found = list(self._cluster.collection.find(due, fields).sort("at", 1).limit(PORTION))
         if found and found[0]["at"] == PAUSED_AT:
             return None
-        ready, spent, unreported, outboxes, prepared = [], [], [], [], []
+        ready, spent, unreported, outboxes, prepared, groups = [], [], [], [], [], []
         for document in found:
             if "unreported" in document:
                 unreported.append(document)
             elif document["state"] == PREPARED:
                 prepared.append(document["_id"])
+            elif document["state"] in {OPEN, COMPLETE}:
+                groups.append(document["_id"])
             elif document["state"] not in {State.SCHEDULED, State.RUNNING}:
                 outboxes.append(document["_id"])
             elif document["state"] == State.RUNNING and document["attempt"] >= self._max_deliveries:
@@ -203,7 +217,9 @@ class Claims:
         if outboxes:
             clear(self._cluster, self._queue, outboxes)
         if prepared:
-            clear_prepared(self._cluster, self._queue, prepared)
+            clear_prepared(self._cluster, prepared)
+        if groups:
+            purge(self._cluster, self._queue, groups)
         return buried
 
     def _bury(self, spent: Sequence[Document], unreported: Sequence[Document], lease: float) -> list[str]:

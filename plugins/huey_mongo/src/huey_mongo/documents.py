@@ -21,6 +21,7 @@ field          meaning
 ``buried``     when the message was buried, in microseconds; with ``reason`` and ``detail``
 ``unreported`` of the claim that was the last to name the dead letter to be reported, while nobody has reported it
 ``next``       documents of follow-up messages that are to be written: the outbox, with ``outcome``
+``arrivals``   the groups at which the message arrives: in the outbox too
 ``committed``  the ``_id`` of the documents that were prepared for ``next``, in its place
 ``source``     only in a document in state ``prepared``: the ``_id`` of that with the outbox; ``message`` is what it
                becomes
@@ -30,6 +31,10 @@ field          meaning
 ``expires``    when the server may remove the document (a date)
 ``told``       what tells those who watch a counter that it changed
 =============  =====================================================================================================
+
+A group of messages is a document too, with ``queue``, ``group`` (its id, until it is forgotten), ``state`` (``open`` or
+``complete``), ``of``, ``arrived``, ``ends`` (the millisecond at which it is forgotten) and ``at``; each member that has
+arrived is one with nothing but an ``_id`` of both and a ``mark``. See :mod:`huey_mongo.joins`.
 
 ``at`` puts everything that a claim has to see into one range of one index. A ready message has its rank there, a
 negative number. A scheduled or running message, and a document with an outbox, has the millisecond at which it falls
@@ -56,8 +61,10 @@ if TYPE_CHECKING:
     from huey_core.backends import Delivery, Message
 
 __all__ = [
+    "COMPLETE",
     "DONE",
     "MAX_MESSAGE_SIZE",
+    "OPEN",
     "PAUSED",
     "PAUSED_AT",
     "PREPARED",
@@ -83,6 +90,12 @@ DETAIL_LIMIT: Final = 48 * 2**10
 
 DONE: Final = "done"
 """The state of what is left of a settled message: an outbox, or a unique key that stays taken."""
+
+OPEN: Final = "open"
+"""The state of a group that waits for members."""
+
+COMPLETE: Final = "complete"
+"""The state of a group whose last member has arrived."""
 
 PREPARED: Final = "prepared"
 """The state of a follow-up that its outbox has not committed, or that is not a message yet."""

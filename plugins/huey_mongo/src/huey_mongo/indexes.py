@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CLAIM",
+    "GROUP",
     "ID",
     "INDEXES",
     "VALUE",
@@ -48,6 +49,7 @@ def _index(name: str, *fields: tuple[str, int], when: str, **options: Any) -> In
 
 
 CLAIM: Final = "huey_claim"
+GROUP: Final = "huey_group"
 ID: Final = "huey_id"
 VALUE: Final = "huey_value"
 
@@ -57,6 +59,7 @@ INDEXES: Final = (
     _index("huey_unique", ("queue", ASCENDING), ("unique", ASCENDING), when="unique", unique=True),
     _index("huey_dead", ("queue", ASCENDING), ("buried", DESCENDING), when="buried"),
     _index(VALUE, ("store", ASCENDING), ("name", ASCENDING), when="store", unique=True),
+    _index(GROUP, ("queue", ASCENDING), ("group", ASCENDING), when="group", unique=True),
     _index("huey_expiry", ("expires", ASCENDING), when="expires", expireAfterSeconds=0),
 )
 """Every index that this backend needs, beside that of ``_id``."""

@@ -9,7 +9,8 @@ from pymongo import DeleteMany, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from huey_core.backends import Counts, State, StoredMessage
-from huey_mongo.documents import DONE, PAUSED, PAUSED_AT, Document, pause_id, stored_message
+from huey_mongo.documents import COMPLETE, DONE, OPEN, PAUSED, PAUSED_AT, Document, pause_id, stored_message
+from huey_mongo.groups import flush_groups
 from huey_mongo.indexes import DUPLICATE_KEY
 from huey_mongo.outbox import HAS_NONE, dispatch
 from huey_mongo.writing import free_ended_keys
@@ -99,15 +100,16 @@ class Inspection:
         return [message_id for message_id in dict.fromkeys(message_ids) if message_id in deleted]
 
     def flush(self) -> None:
-        """Remove every message, and every unique key. A pause stays."""
-        # One for each index that can find some of them.
+        """Remove every message, every unique key and every group. A pause stays."""
+        # One for each index that can find some of them. Groups have members elsewhere.
         kinds: list[Document] = [
             {"at": {"$lt": PAUSED_AT}},
-            {"at": {"$gt": PAUSED_AT}},
+            {"at": {"$gt": PAUSED_AT}, "state": {"$nin": [OPEN, COMPLETE]}},
             {"buried": {"$exists": True}},
             {"unique": {"$exists": True}},
         ]
         self._cluster.collection.bulk_write([DeleteMany({**self._mine, **kind}) for kind in kinds], ordered=False)
+        flush_groups(self._cluster, self._queue)
 
     def pause(self) -> None:
         """Put the document there that stands before all ready messages."""

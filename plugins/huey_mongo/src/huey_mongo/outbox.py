@@ -13,12 +13,13 @@ from pymongo import DeleteOne, ReplaceOne, UpdateOne
 from pymongo.errors import BulkWriteError, ConnectionFailure, InvalidOperation, PyMongoError, WriteConcernError
 from pymongo.write_concern import WriteConcern
 
-from huey_core.backends import State
+from huey_core.backends import State, messages_in
 from huey_core.exceptions import QueueException
 from huey_core.safe_logging import get_logger
 from huey_mongo.clock import millis
-from huey_mongo.documents import PREPARED
+from huey_mongo.documents import COMPLETE, PREPARED
 from huey_mongo.indexes import DUPLICATE_KEY, VALUE
+from huey_mongo.joins import DUE, arrive
 from huey_mongo.prepared import commit, prepare, publish
 from huey_mongo.writing import new_documents
 
@@ -27,11 +28,12 @@ if TYPE_CHECKING:
 
     from pymongo.collection import Collection
 
-    from huey_core.backends import Message
+    from huey_core.backends import Ack, Bury, Message, Reported
     from huey_mongo.cluster import Cluster
     from huey_mongo.documents import Document
 
 __all__ = [
+    "FIELDS",
     "HAS_NONE",
     "PATIENCE",
     "clear",
@@ -39,7 +41,7 @@ __all__ = [
     "dispatch",
     "dispatch_or_leave",
     "due_outbox",
-    "follow_up_documents",
+    "follow_ups_of",
     "put",
     "size_of",
 ]
@@ -55,22 +57,47 @@ FOLLOW_UP_OVERHEAD: Final = 1024
 LONG_PATIENCE: Final = 60.0
 """Seconds after which an outbox that could not be cleared is tried again."""
 
-FIELDS: Final = ("next", "outcome", "committed")
+FIELDS: Final = ("next", "outcome", "arrivals", "committed")
+"""What a document with an outbox has at least one of."""
+
 HAS_OUTBOX: Final[Document] = {"$or": [{field: {"$exists": True}} for field in FIELDS]}
 HAS_NONE: Final[Document] = {field: {"$exists": False} for field in FIELDS}
 
 
-def size_of(messages: Sequence[Message]) -> int:
-    """Return how many bytes messages take in an outbox at most."""
-    return sum(len(message.data) + FOLLOW_UP_OVERHEAD for message in messages)
+def size_of(outcome: Ack | Bury | Reported) -> int:
+    """Return how many bytes what follows an outcome takes in an outbox at most."""
+    names = sum(len(each.group.encode()) + len(each.member.encode()) for each in outcome.arrivals)
+    return names + sum(len(data) + FOLLOW_UP_OVERHEAD for data in messages_in(outcome))
 
 
-def follow_up_documents(cluster: Cluster, queue: str, messages: Sequence[Message]) -> list[Document]:
-    """Make the documents of follow-ups as an outbox keeps them: each gets its ``_id`` when it is prepared."""
-    documents = new_documents(cluster, queue, messages)
-    for document in documents:
-        del document["_id"]
-    return documents
+def follow_ups_of(cluster: Cluster, queue: str, outcome: Ack | Bury | Reported) -> Document:
+    """Return the fields of an outbox with what follows an outcome."""
+    fields: Document = {}
+    if outcome.follow_ups:
+        fields["next"] = _embedded(cluster, queue, outcome.follow_ups)
+    if outcome.arrivals:
+        now = Int64(millis(cluster.estimate()))
+        messages = _embedded(cluster, queue, [arrival.then for arrival in outcome.arrivals])
+        fields["arrivals"] = [
+            {
+                "group": arrival.group,
+                "member": arrival.member,
+                "of": arrival.of,
+                "then": then,
+                "at": now,
+                "ttl": Int64(millis(arrival.ttl)),
+            }
+            for arrival, then in zip(outcome.arrivals, messages, strict=True)
+        ]
+    return fields
+
+
+def _embedded(cluster: Cluster, queue: str, messages: Sequence[Message]) -> list[Document]:
+    # Each gets its own _id when it is prepared.
+    return [
+        {name: value for name, value in document.items() if name != "_id"}
+        for document in new_documents(cluster, queue, messages)
+    ]
 
 
 def due_outbox(cluster: Cluster) -> Int64:
@@ -90,7 +117,7 @@ def dispatch_or_leave(cluster: Cluster, queue: str, documents: Sequence[Any]) ->
 
 
 def dispatch(cluster: Cluster, queue: str, documents: Sequence[Any]) -> None:
-    """Write the follow-ups and results of settled messages, and forget them.
+    """Write the follow-ups and results of settled messages, note where they arrive, and forget them.
 
     Any number may do it at the same time, and die at any point: see :mod:`huey_mongo.prepared`.
 
@@ -110,6 +137,7 @@ def dispatch(cluster: Cluster, queue: str, documents: Sequence[Any]) -> None:
     results = {(each["store"], each["name"]): each for each in (one["outcome"] for one in found if "outcome" in one)}
     if results:
         put(cluster, list(results.values()))
+    complete = arrive(cluster, queue, found, due_outbox(cluster))
     ours = commit(cluster, with_follow_ups, prepared)
     before = [document for document in found if "committed" in document]
     publish(
@@ -119,27 +147,25 @@ def dispatch(cluster: Cluster, queue: str, documents: Sequence[Any]) -> None:
         + [each for document in ours for each in prepared[document["_id"]]],
     )
     _end(cluster, [*ours, *(document for document in found if "next" not in document)])
+    if complete:
+        dispatch(cluster, queue, complete)
 
 
-def clear_prepared(cluster: Cluster, queue: str, documents: Sequence[Any]) -> None:
-    """Look after prepared follow-ups that fell due: who dispatched their outbox was killed, or is slow.
+def clear_prepared(cluster: Cluster, documents: Sequence[Any]) -> None:
+    """Remove prepared follow-ups that fell due and can never be committed: their outbox is gone.
+
+    It has published what it had committed before. The others wait for their outbox, which falls due by itself.
 
     Args:
         cluster: The connection.
-        queue: The queue's name.
         documents: Their ``_id``.
-
-    Raises:
-        pymongo.errors.PyMongoError: As for :func:`clear`.
     """
     collection = cluster.collection
     still = {"_id": {"$in": list(documents)}, "state": PREPARED}
     sources = {each["_id"]: each["source"] for each in collection.find(still, {"source": 1})}
-    clear(cluster, queue, list(dict.fromkeys(sources.values())))
-    pending = collection.find({"_id": {"$in": list(sources.values())}, **HAS_OUTBOX}, {"_id": 1})
-    kept = {each["_id"] for each in pending}
-    # An outbox that is gone has published what it had committed; others can never be committed any more.
-    aborted = [document for document, source in sources.items() if source not in kept]
+    outboxes = collection.find({"_id": {"$in": list(sources.values())}, **HAS_OUTBOX}, {"_id": 1})
+    there = {each["_id"] for each in outboxes}
+    aborted = [document for document, source in sources.items() if source not in there]
     collection.delete_many({"_id": {"$in": aborted}, "state": PREPARED})
     if len(aborted) < len(sources):
         collection.update_many(still, {"$set": {"at": due_outbox(cluster)}})
@@ -214,6 +240,8 @@ def _ending(document: Document) -> UpdateOne | DeleteOne:
     emptied = dict.fromkeys((*FIELDS, "at"), "")
     if document["state"] == State.DEAD:
         return UpdateOne(same, {"$unset": emptied})
+    if document["state"] == COMPLETE:
+        return UpdateOne(same, {"$unset": dict.fromkeys(FIELDS, ""), "$set": {"at": DUE}})
     if "unique" in document:
         # The key stays taken for a time, and the document with it.
         return UpdateOne(same, {"$set": {"expires": document["until"]}, "$unset": {**emptied, "rank": ""}})

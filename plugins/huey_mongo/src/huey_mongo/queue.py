@@ -28,6 +28,7 @@ from huey_core.secret import with_secrets_hidden
 from huey_mongo.claiming import Claims
 from huey_mongo.data_store import MongoDataStore, own_cluster
 from huey_mongo.documents import MAX_MESSAGE_SIZE, PAUSED_AT
+from huey_mongo.groups import delete_groups, list_groups
 from huey_mongo.inspection import Inspection
 from huey_mongo.limits import limited
 from huey_mongo.reporting import report_done
@@ -37,7 +38,7 @@ from huey_mongo.writing import write
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from huey_core.backends import BaseDataStore
+    from huey_core.backends import BaseDataStore, Page, StoredGroup
     from huey_mongo.cluster import Cluster
 
 __all__ = ["MongoQueue"]
@@ -104,6 +105,7 @@ class MongoQueue(LeasedQueue):
             Capability.UNIQUE,
             Capability.BLOCKING,
             Capability.ATOMIC_SETTLE,
+            Capability.JOINS,
             Capability.INSPECT,
             Capability.PAUSE,
             Capability.PERSISTENT,
@@ -244,6 +246,20 @@ class MongoQueue(LeasedQueue):
     def flush(self) -> None:
         """Remove every message of this queue. A pause stays."""
         self._inspection.flush()
+
+    @limited
+    def groups(self, cursor: str | None = None, limit: int = 100) -> Page[StoredGroup]:
+        """List the groups at which a message has arrived and that are not forgotten yet, by name, page by page.
+
+        Raises:
+            ConfigurationError: The cursor is not one of this method.
+        """
+        return list_groups(self._cluster, self.name, cursor, limit)
+
+    @limited
+    def delete_groups(self, groups: Iterable[str]) -> list[str]:
+        """Forget groups, complete or not, and return the ids of those that were there."""
+        return delete_groups(self._cluster, self.name, groups)
 
     @limited
     def pause(self) -> None:

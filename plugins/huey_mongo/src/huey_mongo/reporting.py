@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from bson import ObjectId
 from pymongo import UpdateOne
 
-from huey_mongo.outbox import dispatch_or_leave, due_outbox, follow_up_documents
+from huey_mongo.outbox import dispatch_or_leave, due_outbox, follow_ups_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,11 +28,11 @@ def report_done(cluster: Cluster, queue: str, reports: Sequence[Reported]) -> No
     Raises:
         pymongo.errors.PyMongoError: The server could not be reached, or refused a write.
     """
-    last = [report.message_id for report in reports if not report.follow_ups]
+    last = [report.message_id for report in reports if not _is_followed(report)]
     for start in range(0, len(last), PORTION):
         listed = {**_listed(queue), "id": {"$in": last[start : start + PORTION]}}
         cluster.collection.update_many(listed, {"$unset": {"at": "", "unreported": ""}})
-    followed = [report for report in reports if report.follow_ups]
+    followed = [report for report in reports if _is_followed(report)]
     if followed:
         _report_with_outboxes(cluster, queue, followed)
 
@@ -41,11 +41,7 @@ def _report_with_outboxes(cluster: Cluster, queue: str, reports: Sequence[Report
     mark = ObjectId()
     changes = []
     for report in reports:
-        outbox = {
-            "next": follow_up_documents(cluster, queue, report.follow_ups),
-            "at": due_outbox(cluster),
-            "mark": mark,
-        }
+        outbox = {**follow_ups_of(cluster, queue, report), "at": due_outbox(cluster), "mark": mark}
         listed = {**_listed(queue), "id": report.message_id}
         changes.append(UpdateOne(listed, {"$set": outbox, "$unset": {"unreported": ""}}))
     if not cluster.collection.bulk_write(changes, ordered=False).matched_count:
@@ -58,3 +54,7 @@ def _report_with_outboxes(cluster: Cluster, queue: str, reports: Sequence[Report
 
 def _listed(queue: str) -> Document:
     return {"queue": queue, "unreported": {"$exists": True}}
+
+
+def _is_followed(report: Reported) -> bool:
+    return bool(report.follow_ups or report.arrivals)

@@ -17,7 +17,7 @@ from huey_mongo.clock import millis
 from huey_mongo.data_store import MongoDataStore
 from huey_mongo.documents import DONE, MAX_MESSAGE_SIZE, Document, Receipt, burial, receipt_of
 from huey_mongo.indexes import DUPLICATE_KEY
-from huey_mongo.outbox import dispatch_or_leave, due_outbox, follow_up_documents, put, size_of
+from huey_mongo.outbox import dispatch_or_leave, due_outbox, follow_ups_of, put, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -142,20 +142,8 @@ class Settlement:
     def _change(self, outcome: Outcome) -> Change:
         receipt = receipt_of(outcome.delivery)
         match outcome:
-            case Ack(follow_ups=()) if receipt.until is None:
-                if outcome.result is None:
-                    return DeleteOne(_mine(receipt))
-                if (outcome.result.store.name, outcome.result.key) in self._stored_later:
-                    # A result of an outcome before this one would otherwise come after it.
-                    return self._through_outbox(outcome)
-                value = self._value(outcome.result)
-                return self._update(receipt, value, {**CONTENT, **KEY, **PLACE})
-            case Ack(follow_ups=(), result=None):
-                return self._update(
-                    receipt, {"state": DONE, "expires": receipt.until}, {**CONTENT, "at": "", "rank": ""}
-                )
             case Ack():
-                return self._through_outbox(outcome)
+                return self._ack(receipt, outcome)
             case Retry():
                 attempt = outcome.delivery.attempt if outcome.keep_attempts else 0
                 return self._put_back(receipt, outcome.delay, {"data": outcome.data, "attempt": attempt})
@@ -165,6 +153,21 @@ class Settlement:
                 return self._bury(receipt, outcome)
             case _:
                 assert_never(outcome)
+
+    def _ack(self, receipt: Receipt, outcome: Ack) -> Change:
+        result = outcome.result
+        if outcome.follow_ups or outcome.arrivals:
+            return self._through_outbox(outcome)
+        if receipt.until is not None:
+            if result is not None:
+                return self._through_outbox(outcome)
+            return self._update(receipt, {"state": DONE, "expires": receipt.until}, {**CONTENT, "at": "", "rank": ""})
+        if result is None:
+            return DeleteOne(_mine(receipt))
+        if (result.store.name, result.key) in self._stored_later:
+            # A result of an outcome before this one would otherwise come after it.
+            return self._through_outbox(outcome)
+        return self._update(receipt, self._value(result), {**CONTENT, **KEY, **PLACE})
 
     def _put_back(self, receipt: Receipt, seconds: float, changes: Document) -> Change:
         """Make the message ready in its old place, or due after some seconds of the server's clock."""
@@ -178,17 +181,17 @@ class Settlement:
         changes = burial(self.cluster.micros(), outcome.reason, outcome.detail)
         removed = {"token": ""} | (KEY if receipt.until is None else {})
         beside = len(outcome.delivery.data)
-        if outcome.follow_ups:
-            size = beside + size_of(outcome.follow_ups)
-            if size > MAX_MESSAGE_SIZE:
-                raise MessageTooLarge(size, MAX_MESSAGE_SIZE, "huey-mongo")
-            changes["next"] = follow_up_documents(self.cluster, self.queue, outcome.follow_ups)
-            beside = size
+        outbox: Document = {}
+        if outcome.follow_ups or outcome.arrivals:
+            beside += size_of(outcome)
+            if beside > MAX_MESSAGE_SIZE:
+                raise MessageTooLarge(beside, MAX_MESSAGE_SIZE, "huey-mongo")
+            outbox = follow_ups_of(self.cluster, self.queue, outcome)
         if outcome.result is not None and self._fits_beside(outcome.delivery, outcome.result, beside):
-            changes["outcome"] = self._value_later(outcome.result, beside)
-        if "next" not in changes and "outcome" not in changes:
+            outbox["outcome"] = self._value_later(outcome.result, beside)
+        if not outbox:
             return self._update(receipt, changes, {**removed, "at": ""})
-        return self._update(receipt, {**changes, **self._outbox(receipt)}, removed)
+        return self._update(receipt, {**changes, **outbox, **self._outbox(receipt)}, removed)
 
     def _fits_beside(self, delivery: Delivery, result: ResultWrite, beside: int) -> bool:
         """Whether a result fits into the document of a message; one that does not is written here, before the burial.
@@ -206,12 +209,10 @@ class Settlement:
         """Settle an ack whose result or follow-ups need documents of their own."""
         assert isinstance(outcome, Ack)  # noqa: S101 - nothing else has follow-ups, or becomes a value
         receipt = receipt_of(outcome.delivery)
-        size = size_of(outcome.follow_ups)
+        size = size_of(outcome)
         if size > MAX_MESSAGE_SIZE:
             raise MessageTooLarge(size, MAX_MESSAGE_SIZE, "huey-mongo")
-        changes: Document = {"state": DONE, **self._outbox(receipt)}
-        if outcome.follow_ups:
-            changes["next"] = follow_up_documents(self.cluster, self.queue, outcome.follow_ups)
+        changes = {"state": DONE, **self._outbox(receipt), **follow_ups_of(self.cluster, self.queue, outcome)}
         if outcome.result is not None:
             changes["outcome"] = self._value_later(outcome.result, beside=size)
         return self._update(receipt, changes, {**CONTENT, **(KEY if receipt.until is None else {})})

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from huey_core.backends import Message
     from huey_mongo.cluster import Cluster
 
-__all__ = ["explain", "free_ended_keys", "insert", "new_documents", "write"]
+__all__ = ["explain", "free_ended_keys", "insert", "new_documents", "raise_unless_duplicates", "write"]
 
 ATTEMPTS: Final = 20
 """How often a message is tried whose unique key was held each time by a message that was gone at the next look."""
@@ -123,7 +123,7 @@ def _insert_anywhere(collection: Collection[Document], documents: Sequence[Docum
                 return set()
         collection.insert_many(documents, ordered=False)
     except BulkWriteError as error:
-        _raise_unless_duplicates(error)
+        raise_unless_duplicates(error)
         return {each["index"] for each in error.details["writeErrors"]}
     return set()
 
@@ -137,12 +137,13 @@ def _insert_beside_index(collection: Collection[Document], documents: Sequence[D
     try:
         inserted = set(collection.bulk_write(writes, ordered=False).upserted_ids or {})
     except BulkWriteError as error:
-        _raise_unless_duplicates(error)
+        raise_unless_duplicates(error)
         inserted = {each["index"] for each in error.details["upserted"]}
     return set(range(len(documents))) - inserted
 
 
-def _raise_unless_duplicates(error: BulkWriteError) -> None:
+def raise_unless_duplicates(error: BulkWriteError) -> None:
+    """Raise the error again, unless all that a server has refused are documents that were there."""
     details = error.details
     if details["writeConcernErrors"] or any(each["code"] != DUPLICATE_KEY for each in details["writeErrors"]):
         raise error
