@@ -24,7 +24,7 @@ def describe_death(reason: str, detail: str) -> str:
 
 
 def stored_message(row: list[bytes]) -> StoredMessage:
-    """Read a row: id, state, score, data, run, why, claim, its time. See ``lua/prelude.lua``."""
+    """Read a row: id, state, score, data, run, why, claim, its time. See ``lua/rows.lua``."""
     facts, _ = _read(row)
     return StoredMessage(**facts)
 
@@ -46,8 +46,7 @@ def _read(row: list[bytes]) -> tuple[dict[str, Any], int]:
     message_id, state_name, score, data, run, why, *_ = row
     state = State(state_name.decode())
     # What is ready is kept under its rank. Another message can lack one where the server evicts keys.
-    unknown = ("", "0", score.decode() if state is State.READY else "0")
-    _, attempt, rank_text = run.decode().split(":", 3)[:3] if run else unknown
+    _, attempt, rank_text = run.split(b":", 3)[:3] if run else (b"", b"0", score if state is State.READY else b"0")
     rank = int(rank_text)
     death = json.loads(why) if why else {}
     facts = {

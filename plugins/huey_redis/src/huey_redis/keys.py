@@ -17,7 +17,7 @@ QUEUE_PARTS: Final = (
     "due",  # sorted set: id -> when a scheduled message falls due, ms
     "lease",  # sorted set: id -> when the lease of a running message ends, ms
     "run",  # hash: id -> "claim:attempt:rank", the receipt of a running message; "-:attempt:rank" for others, and
-    # "w:attempt:rank:key" for one that waits for a key of a data store
+    # "w:attempt:rank:" and its entry in "waits" for one that waits for a key of a data store
     "dead",  # sorted set: id -> when the message was buried, ms
     "why",  # hash: id -> JSON with the reason and the detail of a dead message
     "unique",  # hash: unique key -> id of the message that took it

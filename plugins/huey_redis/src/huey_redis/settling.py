@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from huey_core.backends import Ack, Bury, Release, Retry, Wake, messages_in
+from huey_core.backends import Ack, Bury, Release, Retry, messages_in
 from huey_core.exceptions import Unsupported
 from huey_redis.data_store import RedisDataStore
 from huey_redis.durations import FOR_EVER, milliseconds, time_to_live
@@ -62,15 +62,13 @@ class Settling:
                     self._check_size(outcome.data)
                     operations.append(b"retry")
                     details += (outcome.data, max(milliseconds(outcome.delay), 0), int(outcome.keep_attempts))
-                case Release(delay=delay, wake=Wake() as wake) if delay > 0:
-                    operations.append(b"wait")
-                    keys.append(self.server_key(wake.store, wake.key))
-                    details += (milliseconds(delay), len(keys) - len(self._keys), wake.value)
-                case Release(delay=delay) if delay > 0:
-                    operations.append(b"postpone")
-                    details.append(milliseconds(delay))
-                case Release():
+                case Release(delay=delay, wake=wake):
                     operations.append(b"release")
+                    if wake is None:
+                        details += (max(milliseconds(delay), 0), 0, b"")
+                    else:
+                        keys.append(self.server_key(wake.store, wake.key))
+                        details += (max(milliseconds(delay), 0), len(keys) - len(self._keys), wake.value)
                 case Bury():
                     operations.append(b"bury")
                     details.append(describe_death(outcome.reason, outcome.detail))
@@ -125,7 +123,7 @@ class Settling:
 
 
 def message_arguments(message: Message) -> tuple[Argument, ...]:
-    """Return what ``write`` in ``prelude.lua`` takes."""
+    """Return what ``write.lua`` takes."""
     claim, claim_for = "", ""
     if message.unique_key is not None and message.unique_for is None:
         claim = "u" + message.unique_key

@@ -1,4 +1,4 @@
--- ARGV: ids. Returns rows as described in prelude.lua, in the order of the ids.
+-- ARGV: ids. Returns rows as described in rows.lua, in the order of the ids.
 local rows = {}
 for _, id in ipairs(ARGV) do
   for state, set in pairs({ready = READY, scheduled = DUE, running = LEASE, dead = DEAD}) do

@@ -8,19 +8,6 @@ local function take(count)
   return unpack(ARGV, cursor - count + 1, cursor)
 end
 
--- Lists a group until it is forgotten. The list is forgotten with the last group that is on it, and so needs no claim
--- to look after it.
-local function list_group(at, group, ttl)
-  local forgotten = redis.call('ZRANGEBYSCORE', GROUPS, '-inf', at, 'LIMIT', 0, PORTION)
-  if #forgotten > 0 then
-    redis.call('ZREM', GROUPS, unpack(forgotten))
-  end
-  redis.call('ZADD', GROUPS, at + ttl, group)
-  if redis.call('PTTL', GROUPS) < tonumber(ttl) then
-    redis.call('PEXPIRE', GROUPS, ttl)
-  end
-end
-
 -- Notes an arrival and returns whether it completes its group. See group_prefix in huey_redis.keys for what a key holds.
 local function arrive(at, key, group, member, of, ttl)
   if redis.call('HEXISTS', key, 'complete') == 1 or redis.call('HSETNX', key, 'm' .. member, '') == 0 then
@@ -33,7 +20,16 @@ local function arrive(at, key, group, member, of, ttl)
     redis.call('HSET', key, 'complete', of)
   end
   redis.call('PEXPIRE', key, ttl)
-  list_group(at, group, ttl)
+
+  -- The list of groups is forgotten with the last that is on it, and so needs no claim to look after it.
+  local forgotten = redis.call('ZRANGEBYSCORE', GROUPS, '-inf', at, 'LIMIT', 0, PORTION)
+  if #forgotten > 0 then
+    redis.call('ZREM', GROUPS, unpack(forgotten))
+  end
+  redis.call('ZADD', GROUPS, at + ttl, group)
+  if redis.call('PTTL', GROUPS) < tonumber(ttl) then
+    redis.call('PEXPIRE', GROUPS, ttl)
+  end
   return complete
 end
 

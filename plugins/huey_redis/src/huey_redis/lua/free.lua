@@ -22,7 +22,7 @@ while freed < limit do
     redis.call('ZREM', WAITS, entry)
     local run = redis.call('HGET', RUN, id)
     -- Only on a server that evicts keys against our advice can a message have an entry and not wait.
-    if awaited(run) == key then
+    if run and string.sub(run, -#entry) == entry then
       local attempt, rank = parse(run)
       redis.call('ZREM', DUE, id)
       redis.call('HSET', RUN, id, idle(attempt, rank))

@@ -1,4 +1,4 @@
--- ARGV: state, offset, limit. Returns rows as described in prelude.lua.
+-- ARGV: state, offset, limit. Returns rows as described in rows.lua.
 local set = ({ready = READY, scheduled = DUE, running = LEASE, dead = DEAD})[ARGV[1]]
 local command = ARGV[1] == 'dead' and 'ZREVRANGE' or 'ZRANGE'
 local entries = redis.call(command, set, ARGV[2], ARGV[2] + ARGV[3] - 1, 'WITHSCORES')

@@ -1,10 +1,8 @@
 -- KEYS 17 and on: the keys of results, of groups, and of what is waited for. ARGV: n; then n ops, n ids, n receipts; then what each op takes, in order:
---   ack:      result (see put_result), what follows (see follow.lua)
---   retry:    data, delay (ms), 1 to keep the number of attempts
---   release:  nothing
---   postpone: delay (ms)
---   wait:     delay (ms), the index of the key that is waited for among those behind the queue's, the value that it had
---   bury:     why (JSON), result, what follows
+--   ack:     result (see put_result), what follows (see follow.lua)
+--   retry:   data, delay (ms), 1 to keep the number of attempts
+--   release: delay (ms), the index among those behind the queue's of a key that is waited for (0: none), its value
+--   bury:    why (JSON), result, what follows
 -- Returns n times 1, or 0 for a receipt that is stale.
 local n = tonumber(ARGV[1])
 local at = now()
@@ -48,12 +46,6 @@ local function put_result(index, value, ttl)
   end
 end
 
-local function release(id, attempt, rank)
-  redis.call('HSET', RUN, id, idle(attempt - 1, rank))
-  redis.call('ZADD', READY, rank, id)
-  ring()
-end
-
 for i = 1, n do
   local op, id, receipt = ARGV[1 + i], ARGV[1 + n + i], ARGV[1 + 2 * n + i]
   local effective = effects[i] == 1
@@ -62,7 +54,9 @@ for i = 1, n do
     if effective then
       put_result(index, value, ttl)
     end
-    follow(at, effective, following)
+    if following ~= '0' then
+      follow(at, effective, following)
+    end
   elseif op == 'retry' then
     local data, delay, keep = take(3)
     if effective then
@@ -77,26 +71,23 @@ for i = 1, n do
       end
     end
   elseif op == 'release' then
-    if effective then
-      release(id, parse(receipt))
-    end
-  elseif op == 'postpone' then
-    local delay = take(1)
-    if effective then
-      local attempt, rank = parse(receipt)
-      redis.call('HSET', RUN, id, idle(attempt - 1, rank))
-      schedule(id, at + delay)
-    end
-  elseif op == 'wait' then
     local delay, index, value = take(3)
     if effective then
       local attempt, rank = parse(receipt)
-      local key = KEYS[16 + index]
-      if redis.call('GET', key) == value then
-        wait_for(key, id, attempt - 1, rank)
-        schedule(id, at + delay)
+      local run, key = idle(attempt - 1, rank), KEYS[16 + index]
+      if delay == '0' or (index ~= '0' and redis.call('GET', key) ~= value) then
+        redis.call('HSET', RUN, id, run)
+        redis.call('ZADD', READY, rank, id)
+        ring()
       else
-        release(id, attempt, rank)
+        if index ~= '0' then
+          -- Entries of one key stand together, in the order of their ranks: these are made positive, and equally long.
+          local entry = key .. '\255' .. string.format('%016.0f', rank + 4503599627370496) .. id
+          run = 'w' .. string.sub(run, 2) .. ':' .. entry
+          redis.call('ZADD', WAITS, 0, entry)
+        end
+        redis.call('HSET', RUN, id, run)
+        schedule(id, at + delay)
       end
     end
   else
@@ -106,7 +97,9 @@ for i = 1, n do
       bury(at, id, attempt, rank, why)
       put_result(index, value, ttl)
     end
-    follow(at, effective, following)
+    if following ~= '0' then
+      follow(at, effective, following)
+    end
   end
 end
 return effects
