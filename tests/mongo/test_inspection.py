@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from huey_core.exceptions import QueueException
+from huey_core.exceptions import ConfigurationError, QueueException
 from huey_mongo.indexes import INDEXES
 from huey_mongo.testing import MongoServer
 
@@ -114,6 +114,20 @@ def test_a_user_who_may_not_make_indexes_is_refused_a_unique_write_once_they_are
             queue.write(b"x", unique_key="k")
 
         assert client["lost"]["huey"].count_documents({}) == 0
+
+
+def test_setting_up_as_a_user_who_may_not_make_indexes_is_refused_by_what_to_do(guarded_server, new_backend):
+    with pytest.raises(
+        ConfigurationError, match=r"may not make the indexes of writer\.huey; give the URL of one who may"
+    ):
+        new_backend(as_user(guarded_server, "writer")).set_up()
+
+
+def test_after_setting_up_a_user_who_may_not_make_indexes_has_them(guarded_server, new_backend):
+    new_backend(guarded_server.url("set-up", authSource="admin").replace("//", "//root:root@")).set_up()
+    consumer = new_backend(guarded_server.url("set-up", authSource="admin").replace("//", "//writer:s3cret@"))
+    assert consumer.describe()["indexes"] == "complete"
+    assert consumer.warnings() == []
 
 
 def test_indexes_that_the_user_may_not_list_are_unknown_and_nothing_fails(guarded_server, diagnose):

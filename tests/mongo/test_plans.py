@@ -13,6 +13,7 @@ import pytest
 from huey_core.backends.messages import Message, State
 from huey_core.backends.outcomes import Ack, Release, ResultWrite, Retry
 from huey_mongo import MongoDataStore, MongoQueue
+from huey_mongo.queue_names import queue_names
 
 HOUR = 3600.0
 BACKLOG = 20_000
@@ -137,15 +138,44 @@ def test_an_idle_look_beside_a_backlog_examines_nothing(plans, backlog):
         lambda queue: [queue.peek(state, 0, 10) for state in State],
         lambda queue: queue.delete(["unknown"]),
         lambda queue: queue.requeue(["unknown"]),
+        lambda queue: [queue.pages(state, limit=10) for state in (State.READY, State.SCHEDULED)],
+        lambda queue: queue.export(queue.export(limit=10).cursor, limit=10),
+        lambda queue: queue.reschedule(["unknown"], 0.0),
+        lambda queue: queue.groups(),
+        lambda queue: queue.delete_groups(["unknown"]),
+        lambda queue: queue_names(queue._cluster),
         lambda queue: queue.write(b"x", message_id="same", unique_key="k") and queue.write(b"y", unique_key="k"),
     ],
-    ids=["counts", "find", "peek", "delete", "requeue", "write"],
+    ids=[
+        "counts",
+        "find",
+        "peek",
+        "delete",
+        "requeue",
+        "pages",
+        "export",
+        "reschedule",
+        "groups",
+        "delete_groups",
+        "queue_names",
+        "write",
+    ],
 )
 def test_nothing_else_reads_through_the_whole_collection(plans, backlog, ask):
     with plans() as seen:
         ask(backlog)
     assert seen
     assert "COLLSCAN" not in plan_names(seen)
+
+
+@pytest.mark.parametrize(
+    "ask", [lambda queue: queue.export(limit=10), lambda queue: queue_names(queue._cluster)], ids=["export", "names"]
+)
+def test_what_looks_at_all_that_there_is_reads_a_little_at_a_time(plans, backlog, ask):
+    with plans() as seen:
+        ask(backlog)
+    assert max(entry["keysExamined"] for entry in seen) <= 12
+    assert not any(entry.get("hasSortStage") for entry in seen)
 
 
 def test_a_flush_finds_what_it_removes_by_index(plans, backlog):

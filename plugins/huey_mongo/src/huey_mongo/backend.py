@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from pymongo.errors import OperationFailure
 
 from huey_core.backends import DEFAULT_MAX_DELIVERIES, Backend
+from huey_core.exceptions import ConfigurationError
 from huey_mongo.cluster import Cluster
 from huey_mongo.data_store import MongoDataStore
 from huey_mongo.documents import MAX_MESSAGE_SIZE, Document
-from huey_mongo.indexes import missing_indexes
+from huey_mongo.indexes import NAMES, missing_indexes
 from huey_mongo.limits import limited
 from huey_mongo.options import OPTIONS
 from huey_mongo.queue import MongoQueue
+from huey_mongo.queue_names import queue_names
 from huey_mongo.settings import Settings
 
 if TYPE_CHECKING:
@@ -110,6 +112,27 @@ class MongoBackend(Backend):
                 "may not be unique; let a user who may create indexes start a consumer once."
             )
         return warnings
+
+    def set_up(self) -> list[str]:
+        """Make the collection and its indexes, unless they are there.
+
+        Raises:
+            ConfigurationError: An index cannot be made, or this user may not.
+            QueueException: The server did not make them for another reason, which may pass.
+            pymongo.errors.PyMongoError: No server could be reached.
+        """
+        where = f"{self.settings.database}.{self.settings.collection}"
+        if not self._cluster.create_indexes():
+            raise ConfigurationError(
+                f"this user may not make the indexes of {where}; give the URL of one who may (the role readWrite is "
+                "enough)"
+            )
+        return [f"collection: {where}", f"indexes: {', '.join(NAMES)}"]
+
+    @limited
+    def queue_names(self) -> list[str]:
+        """The names of the queues that have messages, or are paused, sorted."""
+        return queue_names(self._cluster)
 
     def close(self) -> None:
         """Close the connections."""

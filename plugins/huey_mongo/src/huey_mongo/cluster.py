@@ -117,15 +117,18 @@ class Cluster:
             return collection
         own.look_at = now + LOOK
         if collection is None:
-            collection = self.bare_collection
-            # To build an index may take longer than a call may; so this first asks whether there is a server at all.
-            self.hello()
-            with pymongo.timeout(None):
-                own.has_indexes = create_indexes(collection, self.settings)
-            own.collection = collection
+            own.has_indexes = self.create_indexes()
+            own.collection = collection = self.bare_collection
         elif own.has_indexes:
             make_missing_indexes(collection, self.settings)
         return collection
+
+    def create_indexes(self) -> bool:
+        """Make the indexes that are not there yet; see :func:`huey_mongo.indexes.create_indexes`."""
+        # To build an index may take longer than a call may; so this first asks whether there is a server at all.
+        self.hello()
+        with pymongo.timeout(None):
+            return create_indexes(self.bare_collection, self.settings)
 
     def with_index(self, name: str, use: Callable[[Collection[Document], str | None], T]) -> T:
         """Use the collection with the name of an index as the hint; where that is gone, make it again, and repeat.

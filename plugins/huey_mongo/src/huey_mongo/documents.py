@@ -51,7 +51,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bson import Int64, ObjectId
 
-from huey_core.backends import State, StoredMessage
+from huey_core.backends import Record, State, StoredMessage
 from huey_core.unicode import cut_middle
 from huey_mongo.clock import from_millis, millis, to_date
 
@@ -70,12 +70,14 @@ __all__ = [
     "PREPARED",
     "Document",
     "Receipt",
+    "burial",
     "first_rank",
     "message_document",
     "new_value",
     "pause_id",
     "priority_of",
     "receipt_of",
+    "record_of",
     "stored_message",
     "value_bytes",
 ]
@@ -187,22 +189,42 @@ def pause_id(queue: str) -> str:
 
 def stored_message(document: Document) -> StoredMessage:
     """Read a message as an operator sees it."""
+    return StoredMessage(**_seen(document))
+
+
+def record_of(document: Document, now: float) -> Record:
+    """Read all that is known of a message.
+
+    Args:
+        document: Its document.
+        now: The server's time in seconds, for what is left of the time of its unique key.
+    """
+    until = document.get("until")
+    return Record(
+        **_seen(document),
+        rank=-document["rank"],
+        unique_key=document.get("key"),
+        unique_for=None if until is None else max(until.timestamp() - now, 0),
+    )
+
+
+def _seen(document: Document) -> dict[str, Any]:
     state = State(document["state"])
     due: float | None = None
     if state == State.DEAD:
         due = document["buried"] / 1e6
     elif state != State.READY:
         due = from_millis(document["at"])
-    return StoredMessage(
-        message_id=document["id"],
-        data=document["data"],
-        state=state,
-        priority=priority_of(document["rank"]),
-        attempt=document["attempt"],
-        due=due,
-        reason=document.get("reason", ""),
-        detail=document.get("detail", ""),
-    )
+    return {
+        "message_id": document["id"],
+        "data": document["data"],
+        "state": state,
+        "priority": priority_of(document["rank"]),
+        "attempt": document["attempt"],
+        "due": due,
+        "reason": document.get("reason", ""),
+        "detail": document.get("detail", ""),
+    }
 
 
 def new_value(store: str, key: str, value: bytes, expires: datetime | None) -> Document:

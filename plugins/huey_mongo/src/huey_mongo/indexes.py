@@ -25,9 +25,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CLAIM",
+    "DEAD",
     "GROUP",
     "ID",
     "INDEXES",
+    "NAMES",
     "VALUE",
     "create_indexes",
     "make_missing_indexes",
@@ -49,6 +51,7 @@ def _index(name: str, *fields: tuple[str, int], when: str, **options: Any) -> In
 
 
 CLAIM: Final = "huey_claim"
+DEAD: Final = "huey_dead"
 GROUP: Final = "huey_group"
 ID: Final = "huey_id"
 VALUE: Final = "huey_value"
@@ -57,12 +60,14 @@ INDEXES: Final = (
     _index(CLAIM, ("queue", ASCENDING), ("at", DESCENDING), ("state", ASCENDING), when="at"),
     _index(ID, ("queue", ASCENDING), ("id", ASCENDING), when="id", unique=True),
     _index("huey_unique", ("queue", ASCENDING), ("unique", ASCENDING), when="unique", unique=True),
-    _index("huey_dead", ("queue", ASCENDING), ("buried", DESCENDING), when="buried"),
+    _index(DEAD, ("queue", ASCENDING), ("buried", DESCENDING), when="buried"),
     _index(VALUE, ("store", ASCENDING), ("name", ASCENDING), when="store", unique=True),
     _index(GROUP, ("queue", ASCENDING), ("group", ASCENDING), when="group", unique=True),
     _index("huey_expiry", ("expires", ASCENDING), when="expires", expireAfterSeconds=0),
 )
 """Every index that this backend needs, beside that of ``_id``."""
+
+NAMES: Final = tuple(index.document["name"] for index in INDEXES)
 
 
 def create_indexes(collection: Collection[Document], settings: Settings) -> bool:
@@ -98,7 +103,7 @@ def missing_indexes(collection: Collection[Document]) -> list[str] | None:
         if error.code == UNAUTHORIZED:
             return None
         raise
-    return [name for name in _names() if name not in present]
+    return [name for name in NAMES if name not in present]
 
 
 def tells_of_none(error: OperationFailure) -> bool:
@@ -130,15 +135,11 @@ def make_missing_indexes(collection: Collection[Document], settings: Settings) -
     return True
 
 
-def _names() -> list[str]:
-    return [index.document["name"] for index in INDEXES]
-
-
 def _explained(collection: Collection[Document], error: OperationFailure) -> QueueException:
     where = f"{collection.database.name}.{collection.name}"
     said = str((error.details or {}).get("errmsg", error))
     if error.code in CONFLICTS:
-        differing = next((name for name in _names() if name in said), "one of huey's")
+        differing = next((name for name in NAMES if name in said), "one of huey's")
         return ConfigurationError(
             f"the index {differing} of {where} exists with other options than huey-mongo needs; while no consumer "
             f"runs, remove it with db.getCollection({collection.name!r}).dropIndex(...), and it is made anew at the "

@@ -33,12 +33,13 @@ from huey_mongo.inspection import Inspection
 from huey_mongo.limits import limited
 from huey_mongo.reporting import report_done
 from huey_mongo.settling import Settlement, extend
+from huey_mongo.transfer import export, import_many, pages, reschedule
 from huey_mongo.writing import write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from huey_core.backends import BaseDataStore, Page, StoredGroup
+    from huey_core.backends import BaseDataStore, Page, Record, StoredGroup
     from huey_mongo.cluster import Cluster
 
 __all__ = ["MongoQueue"]
@@ -107,6 +108,8 @@ class MongoQueue(LeasedQueue):
             Capability.ATOMIC_SETTLE,
             Capability.JOINS,
             Capability.INSPECT,
+            Capability.TRANSFER,
+            Capability.LIST_QUEUES,
             Capability.PAUSE,
             Capability.PERSISTENT,
         }
@@ -246,6 +249,45 @@ class MongoQueue(LeasedQueue):
     def flush(self) -> None:
         """Remove every message of this queue. A pause stays."""
         self._inspection.flush()
+
+    @limited
+    def reschedule(self, message_ids: Iterable[str], eta: float) -> list[str]:
+        """Make ready or scheduled messages due at another time, in their old place in the order."""
+        return reschedule(self._cluster, self.name, list(message_ids), eta)
+
+    @limited
+    def pages(self, state: State, cursor: str | None = None, limit: int = 100) -> Page[StoredMessage]:
+        """List messages in one state page by page, in the order of their ids.
+
+        A page may have less than ``limit``, or nothing, though it is not the last one: for each, 5000 messages of
+        whatever state are looked at.
+
+        Raises:
+            ConfigurationError: The cursor is not one of this queue's.
+        """
+        return pages(self._cluster, self.name, State(state), cursor, limit)
+
+    @limited
+    def export(self, cursor: str | None = None, limit: int = 100) -> Page[Record]:
+        """List all that is known of the messages in every state, in the order of their ids.
+
+        A message whose state changes meanwhile is on one page too.
+
+        Raises:
+            ConfigurationError: The cursor is not one of this queue's.
+        """
+        return export(self._cluster, self.name, cursor, limit)
+
+    @limited
+    def import_many(self, records: Sequence[Record]) -> list[Written]:
+        """Write messages as another queue knew them, each behind those of its priority that are here.
+
+        Raises:
+            MessageTooLarge: One is larger than :attr:`max_message_size`; nothing was written.
+        """
+        for record in records:
+            self._check_size(record.data)
+        return import_many(self._cluster, self.name, records)
 
     @limited
     def groups(self, cursor: str | None = None, limit: int = 100) -> Page[StoredGroup]:
