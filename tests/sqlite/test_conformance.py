@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 
 from huey_testing.conformance import BackendConformance, DataStoreConformance, QueueConformance
 from kit import PartsOfConftest
@@ -14,6 +15,8 @@ class TestSQLiteQueue(PartsOfConftest, QueueConformance):
 
 class TestSQLiteQueueByAnotherClock(QueueConformance):
     """With a clock that moves, leases and delays end during the random histories too."""
+
+    histories = settings(QueueConformance.histories, max_examples=100)
 
     @pytest.fixture
     def make_queue(self, make_queue, clock):

@@ -88,13 +88,13 @@ fixture                 class                 value
 
 and as class attributes, where the defaults do not fit:
 
-* ``lease = 0.25``: the lease, the delay and the time to live in seconds that the tests wait for in real time. A server
+* ``lease = 0.1``: the lease, the delay and the time to live in seconds that the tests wait for in real time. A server
   whose clock is coarse wants more.
 * ``deadline = 30``: seconds after which something that should have happened is taken never to happen.
-* ``killed_lease = 1``: seconds of the lease of a process that is killed with SIGKILL (``BackendConformance``).
+* ``killed_lease = 0.3``: seconds of the lease of a process that is killed with SIGKILL (``BackendConformance``).
 * ``server_has_clock = True``: whether leases and delays go by the server's clock (``ServerConformance``).
-* ``histories``: hypothesis's settings for the random histories that are compared with a model of the contract, fifty
-  by default; ``histories = settings(QueueConformance.histories, max_examples=1000)`` looks longer, and with
+* ``histories``: hypothesis's settings for the random histories that are compared with a model of the contract,
+  twenty-five by default; ``histories = settings(QueueConformance.histories, max_examples=1000)`` looks longer, and with
   ``phases=list(hypothesis.Phase)`` one that fails is made shorter before it is shown, which takes minutes on a server.
 
 Every call makes an object for a name of the kit's choosing. Two objects of one name must be one queue (or store), as

@@ -39,7 +39,7 @@ class BackendProcesses(BackendFixtures):
             done: list[int] = []
             with closing(open_backend(url)) as own:
                 mine: Any = own.queue(queue.name)
-                while claimed := mine.claim(7, 60.0, wait=0.5).deliveries:
+                while claimed := mine.claim(7, 60.0, wait=0.2).deliveries:
                     assert mine.settle([Ack(delivery) for delivery in claimed]) == [True] * len(claimed)
                     done += [int(delivery.data) for delivery in claimed]
             return done

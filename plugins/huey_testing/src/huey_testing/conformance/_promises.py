@@ -71,7 +71,7 @@ def promise(*needs: Capability) -> Callable[[F], F]:
 class Conformance:
     """The base of the kit's classes."""
 
-    lease: float = 0.25
+    lease: float = 0.1
     """Seconds of the leases, delays and times to live whose end the tests wait for."""
 
     deadline: float = 30.0

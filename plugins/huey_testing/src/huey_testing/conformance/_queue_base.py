@@ -29,7 +29,7 @@ class QueueFixtures(Conformance):
     """What a subclass overrides, and what the tests are given."""
 
     histories: ClassVar[settings] = settings(
-        max_examples=50,
+        max_examples=25,
         stateful_step_count=40,
         deadline=None,
         database=None,

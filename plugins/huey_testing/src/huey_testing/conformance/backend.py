@@ -40,7 +40,7 @@ CONNECTIONS: Final = frozenset({"socket.connect", "socket.getaddrinfo", "sqlite3
 class _BackendParts(BackendFixtures):
     """Promises of a backend and its parts."""
 
-    killed_lease: float = 1.0
+    killed_lease: float = 0.3
     """Seconds of the lease of a process that is killed while it holds messages."""
 
     @promise()
