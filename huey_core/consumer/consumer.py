@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from huey_core import hookspecs
 from huey_core.backends.deadline import time_limit
+from huey_core.commands.context import CURRENT
 from huey_core.consumer.config import BaseConfiguration, settings_for
 from huey_core.consumer.periodic import PeriodicScheduler, TickWriter
 from huey_core.consumer.policy import POLICY
@@ -176,7 +177,7 @@ class Consumer:
             ends, but its message was given back and its outcome will change nothing.
         """
         current = threading.current_thread()
-        if current in self._services or self.pool.has_worker(current):
+        if current in self._services or self.pool.has_worker(current) or self._is_run_here():
             threading.Thread(target=self.stop, args=(reason, timeout), name="huey-stop", daemon=True).start()
             return False
         with self._stopping:
@@ -242,6 +243,11 @@ class Consumer:
         self._log.info("queue %r: stopped: %s", self.invoker.queue.name, self.stats)
         for faults in self.invoker.plugins.hook_faults():
             self._log.warning("%s", faults)
+
+    def _is_run_here(self) -> bool:
+        """Whether a command of this consumer calls, in whatever thread that runs it."""
+        run = CURRENT.get(None)
+        return run is not None and any(run[1] in queue.in_flight for queue in self.queues)
 
     def _worker_started(self, worker: str) -> None:
         self.invoker.plugins.notify(hookspecs.huey_worker_start, consumer=self, worker=worker)

@@ -3,8 +3,8 @@
 A consumer has one pool, which several queues may share. The consumer claims, renews leases and settles; the pool
 decides where and when what it was given runs.
 
-**Threads.** :meth:`WorkerPool.put` and :meth:`WorkerPool.drain` are called by one thread for each queue, and all but
-:meth:`WorkerPool.start` at any time, by several threads at once. None of them may wait for a command to end, except
+**Threads.** One thread starts a pool, and then all the rest is called at any time, by several threads at once; of those
+that call :meth:`WorkerPool.put`, each queue has one. None may be kept waiting for a command to end, except in
 :meth:`WorkerPool.wait`, for as long as it is told. No thread of the pool may keep the process from ending (so it is a
 daemon): a command that does not end would.
 """
@@ -90,8 +90,11 @@ class WorkerPool(ABC):
     Args:
         settings: What the consumer says.
 
+    Raises:
+        ConfigurationError: The pool cannot be what the settings say. For a subclass to raise.
+
     Attributes:
-        abilities: What it promises beyond running deliveries.
+        abilities: What it promises beyond running deliveries. It is the class's, and read without making a pool.
         size: How many it runs at once.
     """
 

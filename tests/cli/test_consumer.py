@@ -62,6 +62,20 @@ def test_an_error_of_huey_core_in_an_application_is_one_line_that_says_where(cli
     assert line.endswith("shop_of_retries.py, line 4")
 
 
+def test_an_unknown_worker_pool_is_one_line_with_the_closest_name(cli, write_module):
+    write_module(
+        "shop_of_pools",
+        "from huey_core.consumer import BaseConfiguration\n\n\n"
+        "class Configuration(BaseConfiguration):\n    QUEUE = 'memory://shop_of_pools'\n",
+    )
+
+    result = cli.run("consumer", "shop_of_pools.Configuration", "--worker-type", "threads")
+
+    [line] = result.stderr.splitlines()
+    assert result.exit_code == 1
+    assert line.startswith("Error: no worker pool is installed for the name 'threads'; did you mean 'thread'?")
+
+
 def test_a_mistake_in_the_syntax_of_an_application_is_shown_without_the_way_to_it(cli, write_module):
     write_module("shop_of_riddles", "def\n")
 

@@ -123,6 +123,7 @@ def test_a_queue_that_is_not_named_is_not_served(shop):
         ((), "redis://:correct-horse@127.0.0.1:1/0", {}, ["CommandError: ", "127.0.0.1:1"]),
         (("--queue", "mail", "--periodic"), None, {}, ["those of the queue 'default'"]),
         (("--logfile", "/nowhere/huey.log"), None, {}, ["LOGFILE cannot be written"]),
+        (("--worker-type", "threads"), None, {}, ["no worker pool is installed", "did you mean 'thread'?"]),
     ],
 )
 def test_a_consumer_that_cannot_start_says_why(deploy, options, url, settings, said):

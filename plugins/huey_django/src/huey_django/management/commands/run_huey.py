@@ -42,7 +42,16 @@ Exit code: 0 after SIGTERM or SIGINT, 1 after a second signal or when the consum
 command line.
 """
 
-GIVEN: Final = ("threads", "logfile", "log_format", "log_commands", "lease", "prefetch", "shutdown_timeout")
+GIVEN: Final = (
+    "worker_type",
+    "threads",
+    "logfile",
+    "log_format",
+    "log_commands",
+    "lease",
+    "prefetch",
+    "shutdown_timeout",
+)
 """The options that are settings of the same name, and nothing else."""
 
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -73,6 +82,7 @@ class Command(BaseCommand):
             help=f"Serve this queue; may be repeated. {DEFAULT_QUEUE!r} is the one that the settings name. By default "
             "that and every queue in TASKS.",
         )
+        add("--worker-type", metavar="NAME", help="The worker pool that runs commands: thread, or a plugin's.")
         add("-t", "--threads", type=at_least(1, int), metavar="N", help="How many commands of each queue run at once.")
         add(
             "-p",
