@@ -12,7 +12,19 @@ from typing import Any, Final, TypeVar, cast
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from huey_core.backends import Ack, Bury, Capability, Delivery, LeasedQueue, Message, Outcome, Release, Retry, State
+from huey_core.backends import (
+    Ack,
+    Arrival,
+    Bury,
+    Capability,
+    Delivery,
+    LeasedQueue,
+    Message,
+    Outcome,
+    Release,
+    Retry,
+    State,
+)
 from huey_testing.conformance._promises import Passing, promise
 from huey_testing.conformance._queue_base import QueueFactory, QueueFixtures
 from huey_testing.conformance._queue_model import MAX_DELIVERIES, Entry, Model
@@ -27,9 +39,15 @@ LEASES: Final = st.sampled_from([10.5, 30.75])
 DELAYS: Final = st.sampled_from([0.0, 5.25, 20.125])
 MOVES: Final = st.sampled_from([7.0, 15.0, 40.0])
 HOW: Final = st.sampled_from(
-    ["ack", "ack and follow up", "retry", "count on", "release", "postpone", "bury", "bury and follow up"]
+    [
+        *("ack", "ack and follow up", "ack and arrive", "bury", "bury and follow up", "bury and arrive"),
+        *("retry", "count on", "release", "postpone"),
+    ]
 )
 PICKS: Final = st.integers(0, 9)
+
+GROUP_TTL: Final = 60.375
+"""Seconds after which a group is forgotten, where the clock can be moved."""
 
 DAY: Final = 86400.0
 """Seconds of a lease that does not end, however slow the machine is."""
@@ -42,6 +60,7 @@ class _World:
         self.queue = queue
         self.move = move
         self.follows_up = Capability.ATOMIC_SETTLE in queue.capabilities
+        self.joins = Capability.JOINS in queue.capabilities
         self.model = Model()
         self.given: dict[tuple[str, str], Delivery] = {}
 
@@ -58,8 +77,9 @@ class _World:
         current = {entry.delivery for entry in self.entries(State.RUNNING)}
         return [delivery for key, delivery in self.given.items() if key not in current]
 
-    def outcome(self, delivery: Delivery, how: str, delay: float) -> Outcome:
+    def outcome(self, delivery: Delivery, how: str, delay: float, pick: int) -> Outcome:
         delay = delay if self.move else 0.0
+        arrivals = (self.arrival(pick),) if how.endswith("arrive") and self.joins else ()
         follow_ups = (Message(b"follow-up"),) if how.endswith("follow up") and self.follows_up else ()
         match how:
             case "retry" | "count on":
@@ -68,10 +88,14 @@ class _World:
                 return Release(delivery)
             case "postpone":
                 return Release(delivery, delay)
-            case "bury" | "bury and follow up":
-                return Bury(delivery, "reason", follow_ups=follow_ups)
+            case "bury" | "bury and follow up" | "bury and arrive":
+                return Bury(delivery, "reason", follow_ups=follow_ups, arrivals=arrivals)
             case _:
-                return Ack(delivery, follow_ups=follow_ups)
+                return Ack(delivery, follow_ups=follow_ups, arrivals=arrivals)
+
+    def arrival(self, pick: int) -> Arrival:
+        """One of three members of a group that is complete with two."""
+        return Arrival("group", str(pick % 3), 2, Message(b"then", "what follows"), self.lease(GROUP_TTL))
 
     def compare_counts(self) -> None:
         overdue = any(entry.overdue(self.queue.now()) for entry in self.entries(*State))
@@ -79,6 +103,12 @@ class _World:
         seen = Counter({state: getattr(counts, state.value) for state in State})
         assert seen.total() == len(self.model.entries)
         assert overdue or +seen == Counter(entry.state for entry in self.entries(*State))
+
+    def compare_groups(self) -> None:
+        if self.joins:
+            self.model.forget_groups(self.queue.now())
+            seen = {group.group: group.arrived for group in self.queue.groups().items}
+            assert seen == {name: len(group.members) for name, group in self.model.groups.items()}
 
 
 # One call of a history each. What a call is about is picked from what the model has at that moment, by a number modulo
@@ -139,12 +169,14 @@ class _Settle:
 
     def check(self, world: _World) -> None:
         for entry in _picked(self.pick, world.entries(State.RUNNING)):
-            outcome = world.outcome(world.given[entry.delivery], self.how, self.delay)
+            outcome = world.outcome(world.given[entry.delivery], self.how, self.delay, self.pick)
             (settled,) = world.queue.settle([outcome])
             # A lease that has ended may be settled until a claim takes the message back, or be refused at once.
             assert settled or entry.overdue(world.queue.now())
             if settled:
                 world.model.settle(entry, outcome, world.queue.now())
+            if self.how.endswith("arrive"):
+                world.compare_groups()
 
 
 @dataclass(frozen=True)
@@ -169,7 +201,7 @@ class _SpeakLate:
 
     def check(self, world: _World) -> None:
         for delivery in _picked(self.pick, world.late()):
-            assert world.queue.settle([world.outcome(delivery, self.how, self.delay)]) == [False]
+            assert world.queue.settle([world.outcome(delivery, self.how, self.delay, self.pick)]) == [False]
             assert world.queue.extend([delivery], 10.5) == [False]
 
 
@@ -185,6 +217,30 @@ class _Requeue:
                 entry.state = State.READY
             else:
                 assert requeued == ([message_id] if world.model.requeue(entry) else [])
+
+
+@dataclass(frozen=True)
+class _Reschedule:
+    pick: int
+    delay: float
+
+    def check(self, world: _World) -> None:
+        if Capability.TRANSFER not in world.queue.capabilities:
+            return
+        for entry in _picked(self.pick, world.entries(State.READY, State.SCHEDULED) or world.entries(*State)):
+            message_id, now = entry.message.message_id, world.queue.now()
+            eta = now + self.delay if self.delay and world.move else now - DAY
+            expected = [message_id] if world.model.reschedule(entry, eta, now) else []
+            assert world.queue.reschedule([message_id], eta) == expected
+
+
+@dataclass(frozen=True)
+class _DeleteGroups:
+    def check(self, world: _World) -> None:
+        if world.joins:
+            world.model.forget_groups(world.queue.now())
+            assert world.queue.delete_groups(["group", "group"]) == list(world.model.groups)
+            world.model.groups.clear()
 
 
 @dataclass(frozen=True)
@@ -220,10 +276,12 @@ _OTHERS = st.one_of(
     st.builds(_Extend, pick=PICKS, lease=LEASES),
     st.builds(_SpeakLate, pick=PICKS, how=HOW, delay=DELAYS),
     st.builds(_Requeue, pick=PICKS),
+    st.builds(_Reschedule, pick=PICKS, delay=DELAYS),
+    st.builds(_DeleteGroups),
     st.builds(_Delete, pick=PICKS),
 )
 CALLS: Final = st.sampled_from(
-    [_WRITES, _WRITES, _CLAIMS, _CLAIMS, _CLAIMS, _SETTLES, _PASSES, _PASSES, _OTHERS, _OTHERS]
+    [_WRITES, _WRITES, _CLAIMS, _CLAIMS, _CLAIMS, _SETTLES, _SETTLES, _PASSES, _PASSES, _OTHERS, _OTHERS]
 )
 
 

@@ -39,11 +39,20 @@ class Entry:
 
 
 @dataclass
+class Group:
+    """A group in the model, complete or not."""
+
+    expires: float = 0.0
+    members: set[str] = field(default_factory=set)
+
+
+@dataclass
 class Model:
     """What the contract says, for messages without ``unique_for``."""
 
     entries: dict[str, Entry] = field(default_factory=dict)
     keys: dict[str | None, str] = field(default_factory=dict)
+    groups: dict[str, Group] = field(default_factory=dict)
     numbers: itertools.count[int] = field(default_factory=itertools.count)
 
     def write(self, message: Message, now: float) -> bool:
@@ -68,8 +77,7 @@ class Model:
         match outcome:
             case Ack():
                 self.delete(entry)
-                for message in outcome.follow_ups:
-                    self.write(message, now)
+                self.write_what_follows(outcome, now)
             case Retry():
                 entry.message = replace(entry.message, data=outcome.data)
                 if not outcome.keep_attempts:
@@ -80,8 +88,28 @@ class Model:
                 self.place(entry, now + outcome.delay, now)
             case Bury():
                 self.bury(entry)
-                for message in outcome.follow_ups:
-                    self.write(message, now)
+                self.write_what_follows(outcome, now)
+
+    def write_what_follows(self, outcome: Ack | Bury, now: float) -> None:
+        for message in outcome.follow_ups:
+            self.write(message, now)
+        for arrival in outcome.arrivals:
+            self.forget_groups(now)
+            group = self.groups.setdefault(arrival.group, Group())
+            if arrival.member not in group.members and len(group.members) < arrival.of:
+                group.members.add(arrival.member)
+                group.expires = now + arrival.ttl
+                if len(group.members) == arrival.of:
+                    self.write(arrival.then, now)
+
+    def forget_groups(self, now: float) -> None:
+        self.groups = {name: group for name, group in self.groups.items() if group.expires > now}
+
+    def reschedule(self, entry: Entry, eta: float, now: float) -> bool:
+        if entry.state not in {State.READY, State.SCHEDULED}:
+            return False
+        self.place(entry, eta, now)
+        return True
 
     def requeue(self, entry: Entry) -> bool:
         if entry.state not in {State.DEAD, State.SCHEDULED}:
