@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-KINDS = ["backend", "serializer", "hooks"]
+KINDS = ["backend", "serializer", "feature", "hooks"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -109,7 +109,8 @@ def test_the_installed_plugins_are_found_by_the_doctor(workshop: Workshop):
     shown = json.loads(workshop.run("huey_core", "doctor", "--json").stdout)
 
     found = {check["check"]: check["level"] for check in shown["checks"] if "new-" in check["check"]}
-    assert found == {f"{kind} new-{kind}": "ok" for kind in Kind}
+    shown_as = {kind: Kind.HOOKS if kind is Kind.FEATURE else kind for kind in Kind}
+    assert found == {f"{shown_as[kind]} new-{kind}": "ok" for kind in Kind}
 
 
 @pytest.mark.parametrize("name", ["k", "kite-2", LONGEST])
@@ -126,7 +127,7 @@ def test_it_passes_the_strict_type_checker(workshop: Workshop, kind: Kind):
     workshop.run("mypy", "--cache-dir", workshop.folder / "mypy", cwd=workshop.project(kind))
 
 
-@pytest.mark.parametrize("kind", [Kind.SERIALIZER, Kind.HOOKS])
+@pytest.mark.parametrize("kind", [Kind.SERIALIZER, Kind.FEATURE, Kind.HOOKS])
 def test_the_tests_of_an_example_pass(workshop: Workshop, kind: Kind):
     ended = workshop.run("pytest", "-q", cwd=workshop.project(kind))
 

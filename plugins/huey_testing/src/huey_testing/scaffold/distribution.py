@@ -63,13 +63,20 @@ class Kind(StrEnum):
 
     BACKEND = "backend"
     SERIALIZER = "serializer"
+    FEATURE = "feature"
     HOOKS = "hooks"
 
 
-_GROUPS: Final = {Kind.BACKEND: BACKENDS, Kind.SERIALIZER: SERIALIZERS, Kind.HOOKS: PLUGINS}
+_GROUPS: Final = {
+    Kind.BACKEND: BACKENDS,
+    Kind.SERIALIZER: SERIALIZERS,
+    Kind.FEATURE: PLUGINS,
+    Kind.HOOKS: PLUGINS,
+}
 _DESCRIPTIONS: Final = {
     Kind.BACKEND: "A backend for huey-core: task queues at {name}:// URLs.",
     Kind.SERIALIZER: "The serializer {name} for huey-core.",
+    Kind.FEATURE: "An option for the commands of huey-core: those that take longer than it says are logged.",
     Kind.HOOKS: "Hooks for huey-core: tells which commands are slow, and how many have failed.",
 }
 
@@ -79,7 +86,7 @@ class NewDistribution:
     """A distribution with one plugin, before it is written.
 
     Args:
-        name: The plugin's name: a URL scheme, the name of a serializer, or of a plugin with hooks.
+        name: The plugin's name: a URL scheme, the name of a serializer, or of a plugin with a feature or hooks.
         kind: What it offers.
         scheme: The scheme of a backend's URLs, where it is not its name.
 
@@ -173,8 +180,8 @@ class NewDistribution:
 
     def _values(self) -> dict[str, str]:
         camel_case = "".join(word.capitalize() for word in self.name.split("-"))
-        class_name = camel_case + {Kind.BACKEND: "", Kind.SERIALIZER: "Serializer", Kind.HOOKS: "Hooks"}[self.kind]
-        attribute = {Kind.BACKEND: f"{class_name}Backend", Kind.SERIALIZER: class_name, Kind.HOOKS: "plugin"}[self.kind]
+        class_name = camel_case + ("" if self.kind is Kind.BACKEND else self.kind.capitalize())
+        attribute = {Kind.BACKEND: f"{class_name}Backend", Kind.SERIALIZER: class_name}.get(self.kind, "plugin")
         return {
             "api": str(HUEY_PLUGIN_API),
             "bounds": _bounds(__version__),
