@@ -7,21 +7,20 @@ from ``huey new-plugin``, as the page has it, and the command line is run there.
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 import subprocess
 import sys
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from new_plugin import new_plugin, run_pytest
+
 PAGE = Path(__file__).parents[2] / "docs" / "plugins" / "tutorial.md"
 
 _COMMAND = re.compile(r"^\$ (?P<command>pytest .*)\n```\n\nKept: (?P<kept>.*)\.$", re.MULTILINE)
-_NEW = re.compile(r"^\$ (?P<command>huey new-plugin .*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -61,37 +60,7 @@ LONG = "tests/test_conformance.py::TestSpoolQueue::test_random_histories_go_as_t
 @pytest.fixture
 def distribution(tmp_path) -> Path:
     """What the page's command makes, made known as an editable installation would."""
-    found = _NEW.search(PAGE.read_text())
-    assert found is not None
-    _, *arguments = shlex.split(found["command"])
-    subprocess.run([sys.executable, "-m", "huey_core", *arguments], cwd=tmp_path, check=True, capture_output=True)
-    (folder,) = tmp_path.iterdir()
-    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
-    information = folder / "src" / f"{project['name'].replace('-', '_')}-0.1.0.dist-info"
-    information.mkdir()
-    (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: 0.1.0\n")
-    lines = [
-        line
-        for group, points in project["entry-points"].items()
-        for line in (f"[{group}]", *(f"{name} = {target}" for name, target in points.items()))
-    ]
-    (information / "entry_points.txt").write_text("\n".join(lines))
-    return folder
-
-
-def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("HUEY_", "PYTEST_"))}
-    environment["PYTHONPATH"] = str(folder / "src")
-    _, *arguments = command
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:valkey", *arguments],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=250,
-        check=False,
-    )
+    return new_plugin(PAGE, tmp_path)
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.command[-1])
@@ -99,7 +68,8 @@ def test_the_kit_finds_kept_what_the_page_says(step: Step, distribution: Path, r
     for name, text in read_page("plugins/tutorial.md").files(step.line).items():
         (distribution / name).write_text(text)
 
-    ended = run([*step.command, "--deselect", LONG, "--huey-report", "report.json"], distribution)
+    _, *arguments = step.command
+    ended = run_pytest(distribution, *arguments, "--deselect", LONG, "--huey-report", "report.json")
 
     assert ended.returncode == 0, ended.stdout + ended.stderr
     rows = json.loads((distribution / "report.json").read_text())["capabilities"]
