@@ -97,7 +97,7 @@ def test_a_consumer_that_was_stopped_past_its_lease_does_not_start_what_it_had_i
 def test_what_follows_a_command_runs_once_though_consumers_are_killed_that_were_to_write_it(deployment):
     handle = deployment.main.hand_on(41)
     for attempt in (1, 2):
-        consumer = deployment.start()
+        consumer = deployment.launch()
         deployment.await_started(handle.task_id, attempt)
         assert consumer.exit_code() == -signal.SIGKILL
 
@@ -108,3 +108,25 @@ def test_what_follows_a_command_runs_once_though_consumers_are_killed_that_were_
     # Enqueued after anything that followed: it runs behind that.
     assert deployment.main.measure("x").get(blocking=True, timeout=60) == 1
     assert len(deployment.journal("started", "add")) == 1
+
+
+def test_what_follows_a_group_runs_once_though_members_kill_their_consumers_and_one_for_good(deployment):
+    kills = [0, 1, 0, 100, 0]
+    members = [deployment.main.join_in.command(each) for each in kills]
+    for member in members:
+        member.headers.update(group="g", of=str(len(kills)))
+    deployment.main.invoker.enqueue_many(members)
+
+    def consumers_have_ended_the_group():
+        consumer = deployment.launch("--threads", "1")
+        await_condition(
+            lambda: deployment.journal("finished", "add") or not consumer.is_alive(), "the group or the consumer ends"
+        )
+        return deployment.journal("finished", "add")
+
+    await_condition(consumers_have_ended_the_group, "what follows the group has run", 120.0)
+
+    # Enqueued after anything that followed: it runs behind that.
+    assert deployment.main.measure("x").get(blocking=True, timeout=60) == 1
+    assert len(deployment.journal("started", "add")) == 1
+    assert deployment.main.invoker.queue.counts().dead == 1

@@ -17,9 +17,11 @@ def call(plugins: PluginManager, invoker: InvokerLike, consumer: ConsumerLike, c
     delay = plugins.call(hookspecs.huey_retry_delay, invoker=invoker, command=command, error=OSError())
     assert_type(delay, float | None)
     assert_type(plugins.call_all(hookspecs.huey_consumer_report, consumer=consumer), list[list[str]])
+    plugins.call_all(hookspecs.huey_after_claim, invoker=invoker, deliveries=[])
 
     plugins.notify(hookspecs.huey_after_enqueu, invoker=invoker, command=command)  # type: ignore[attr-defined]
     plugins.notify(hookspecs.huey_after_enqueue, invoker=invoker)  # type: ignore[call-arg]
     plugins.notify(hookspecs.huey_after_enqueue, invoker=invoker, command="add")  # type: ignore[arg-type]
     plugins.notify(hookspecs.huey_worker_start, consumer=consumer, name="worker-1")  # type: ignore[call-arg]
+    plugins.call_all(hookspecs.huey_after_claim, invoker=invoker, deliveries=[command])  # type: ignore[list-item]
     plugins.notify(hookspecs.huey_execute, invoker=invoker, command=command)  # type: ignore[arg-type]

@@ -8,11 +8,11 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
 
 from huey_core import CommandRegistry, Invoker, QueueCommand, current_command, hookimpl, periodic_command, queue_command
-from huey_core.commands.execution import Execution
+from huey_core.commands import Execution, Join
 from huey_core.consumer import BaseConfiguration, Consumer
 from huey_core.consumer.policy import Policy
 
@@ -53,7 +53,17 @@ class Journal:
                 file.write(json.dumps(entry) + "\n")
 
 
-invoker = Invoker.from_env(plugins=[Journal()], registry=CommandRegistry())
+class Groups:
+    """A plugin that joins commands whose headers name a group, and lets ``add`` follow it."""
+
+    @hookimpl
+    def huey_follow_ups(self, message_id: str, headers: Mapping[str, str]) -> list[QueueCommand | Join]:
+        if "group" not in headers:
+            return []
+        return [Join(group=headers["group"], member=message_id, of=int(headers["of"]), then=add.command(1, 2))]
+
+
+invoker = Invoker.from_env(plugins=[Journal(), Groups()], registry=CommandRegistry())
 
 
 @queue_command(invoker)
@@ -91,6 +101,13 @@ def hand_on(number):
     """Let another command follow, and be killed in the first two deliveries, before that can be written."""
     current_command().then(add.command(number, 1))
     if current_command().delivery_count < 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@queue_command(invoker)
+def join_in(kills):
+    """Kill the consumer in as many deliveries, and end."""
+    if current_command().delivery_count <= kills:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
