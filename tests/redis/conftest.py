@@ -53,6 +53,18 @@ def admin(server: RedisServer) -> Iterator[Callable[..., Any]]:
 
 
 @pytest.fixture
+def count_records(admin: Callable[..., Any]) -> Callable[[], int]:
+    """Count the elements of all keys of the shared server."""
+    sizes = {b"string": b"EXISTS", b"hash": b"HLEN", b"zset": b"ZCARD", b"list": b"LLEN", b"set": b"SCARD"}
+
+    def size(key: bytes) -> int:
+        kind = admin(b"TYPE", key)
+        return 0 if kind == b"none" else admin(sizes[kind], key)
+
+    return lambda: sum(size(key) for key in admin(b"KEYS", b"*"))
+
+
+@pytest.fixture
 def queue(make_queue: Callable[..., RedisQueue], request: pytest.FixtureRequest) -> Iterator[RedisQueue]:
     """An empty queue, named after the test."""
     queue = make_queue(f"queue-of-{request.node.originalname}")

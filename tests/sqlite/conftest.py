@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,19 @@ def make_queue(open_database: Callable[..., Database]) -> Callable[..., SQLiteQu
 def make_data_store(open_database: Callable[..., Database]) -> Callable[..., SQLiteDataStore]:
     """Make data stores in the file, each over connections of its own."""
     return lambda name="r", **settings: SQLiteDataStore(name, database=open_database(**settings))
+
+
+@pytest.fixture
+def count_records(path: Path) -> Callable[[], int]:
+    """Count the rows of all tables."""
+
+    def count() -> int:
+        with closing(sqlite3.connect(path)) as connection:
+            tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+            counts = [connection.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in tables]
+        return sum(counts)
+
+    return count
 
 
 @pytest.fixture

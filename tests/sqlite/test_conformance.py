@@ -30,6 +30,10 @@ class TestSQLiteQueueByAnotherClock(QueueConformance):
     def advance(self, clock):
         return clock.advance
 
+    @pytest.fixture
+    def count_records(self, count_records):
+        return count_records
+
 
 class TestSQLiteDataStore(PartsOfConftest, DataStoreConformance):
     pass

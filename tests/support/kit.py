@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import pytest
 
 from huey_memory import ManualClock, MemoryDataStore, MemoryQueue
+from huey_memory.space import Space
 
 __all__ = ["ByAClockThatMoves", "PartsOfConftest"]
 
@@ -22,6 +23,10 @@ class PartsOfConftest:
     @pytest.fixture
     def make_data_store(self, make_data_store: Callable[..., Any]) -> Callable[..., Any]:
         return make_data_store
+
+    @pytest.fixture
+    def count_records(self, count_records: Callable[[], int]) -> Callable[[], int]:
+        return count_records
 
 
 class ByAClockThatMoves:
@@ -45,3 +50,11 @@ class ByAClockThatMoves:
     @pytest.fixture
     def advance(self, clock: ManualClock) -> Callable[[float], None]:
         return clock.advance
+
+    @pytest.fixture
+    def count_records(self, clock: ManualClock) -> Callable[[], int]:
+        space = Space.named("", clock)
+        return lambda: (
+            sum(len(line.messages._holders) + len(line.messages) for line in space._lines.values())
+            + sum(len(drawer.values) for drawer in space._drawers.values())
+        )

@@ -86,6 +86,13 @@ class NeverForgets(MemoryDataStore):
         super().put(key, value)
 
 
+@caught_by("test_what_has_expired_is_removed")
+class HidesWhatHasExpired(MemoryDataStore):
+    def __init__(self, name, **options):
+        super().__init__(name, **options)
+        self._drawer.values.portion = 0
+
+
 @caught_by("test_a_new_put_sets_a_new_time")
 class KeepsTheOldTime(MemoryDataStore):
     def put(self, key, value, ttl=None):

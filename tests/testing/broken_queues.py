@@ -433,6 +433,13 @@ class TakesTimedKeysAgain(RequeuesByARuleOfItsOwn):
         return super().requeue_one(record)
 
 
+@caught_by("test_keys_whose_time_is_over_are_removed")
+class KeepsKeysWhoseTimeIsOver(MemoryQueue):
+    def __init__(self, name, **options):
+        super().__init__(name, **options)
+        self._messages._holders.portion = 0
+
+
 @caught_by("test_of_many_writers_one_gets_the_key")
 class LooksBeforeItWrites(MemoryQueue):
     def write_many(self, messages):

@@ -84,6 +84,8 @@ fixture                 class                 value
 ``server``              ServerConformance     a server of the test's own, which keeps on disk what it has accepted
 ``advance``             Queue…, DataStore…    optional: a callable ``(seconds)`` that moves the backend's clock, for a
                                               backend whose clock can be moved; without it the tests wait in real time
+``count_records``       Queue…, DataStore…    optional: a callable ``()`` that counts all that the server keeps (rows,
+                                              documents, elements of keys), to see that what has expired is removed
 ======================  ====================  ==========================================================================
 
 and as class attributes, where the defaults do not fit:
@@ -103,9 +105,9 @@ other, and everything the kit writes is flushed afterwards.
 
 A test runs when the queue, store or backend declares the capability that it is about, or the pool the ability, and is
 skipped otherwise, with what that means as the reason; a serializer that trusts its bytes, or does not authenticate, is
-not asked for what it does not say either. There is no other skip. A plain ``BaseQueue`` is thus asked for what its four
-methods promise. What declares ``PERSISTENT`` is used by forked children of the test's process too. A test that fails
-begins its message with its docstring: what a user would suffer.
+not asked for what it does not say either. Beside these, two tests are skipped without ``count_records``. A plain
+``BaseQueue`` is thus asked for what its four methods promise. What declares ``PERSISTENT`` is used by forked children
+of the test's process too. A test that fails begins its message with its docstring: what a user would suffer.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Conformance",
+    "Counting",
     "Passing",
     "Threads",
     "error_of",
@@ -35,6 +36,9 @@ T = TypeVar("T")
 
 Passing = Callable[[float], None]
 """Lets a number of seconds pass, really or by moving the backend's clock."""
+
+Counting = Callable[[], int]
+"""Counts all records that the server keeps: rows, documents, or keys and their elements."""
 
 
 def promise(*needs: Capability) -> Callable[[F], F]:
@@ -86,6 +90,11 @@ class Conformance:
     def advance(self) -> Passing:
         """Let a number of seconds pass for the backend. Override it when the backend's clock can be moved."""
         return time.sleep
+
+    @pytest.fixture
+    def count_records(self) -> Counting:
+        """Count what the server keeps. Override it: the contract has no method that shows what has expired."""
+        pytest.skip("count_records is not given: nobody sees whether the server removes what has expired")
 
     @pytest.fixture(autouse=True)
     def _only_what_is_declared(self, request: pytest.FixtureRequest, declared: frozenset[Capability]) -> None:

@@ -3,13 +3,14 @@
 # ruff: noqa: S101 - assertions are what a test is made of
 from __future__ import annotations
 
+import itertools
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from huey_core.backends import Ack, Bury, Capability, Delivery, Message, Release, Retry
-from huey_testing.conformance._promises import Passing, error_of, eventually, in_threads, promise, unique_name
+from huey_testing.conformance._promises import Counting, Passing, error_of, eventually, in_threads, promise, unique_name
 from huey_testing.conformance._queue_base import LONG, QueueFactory, QueueFixtures
 from huey_testing.conformance._texts import DIFFICULT_TEXTS, SIMILAR_TO_A_SURROGATE, SURROGATE
 
@@ -164,6 +165,23 @@ class QueueUniqueness(QueueFixtures):
         advance(self.beyond(self.lease))
         assert queue.requeue([first]) == [first]
         assert queue.write(b"second", unique_key="key").created is True
+
+    @promise(Capability.LEASES, Capability.UNIQUE)
+    def test_keys_whose_time_is_over_are_removed(self, queue: Any, advance: Passing, count_records: Counting) -> None:
+        """Without this, the server would fill up with the keys of commands that are long done."""
+        before = count_records()
+        queue.write_many([Message(b"x", unique_key=f"key {n}", unique_for=self.lease) for n in range(50)])
+        queue.settle([Ack(delivery) for delivery in self.claim_soon(queue, 50)])
+        advance(self.beyond(self.lease))
+        numbers = itertools.count()
+
+        def is_removed() -> bool:
+            # A queue may have nobody but those who use it to remove what is over.
+            queue.write(b"x", unique_key=f"another {next(numbers)}", unique_for=self.lease)
+            queue.settle([Ack(delivery) for delivery in queue.claim(1, LONG).deliveries])
+            return count_records() < before + 40
+
+        eventually(is_removed, "the removal of a few of 50 keys", 3 * self.deadline)
 
     @promise(Capability.LEASES, Capability.UNIQUE)
     def test_a_flush_frees_keys(self, queue: Any) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from huey_core.backends import Capability, EmptyData
-from huey_testing.conformance._promises import Passing, eventually, in_threads, promise, unique_name
+from huey_testing.conformance._promises import Counting, Passing, eventually, in_threads, promise, unique_name
 from huey_testing.conformance._store_base import StoreFixtures
 from huey_testing.conformance._texts import DIFFICULT_TEXTS
 
@@ -50,6 +50,21 @@ class StoreSharing(StoreFixtures):
         store.put("shortened", b"new", ttl=self.lease)
         advance(self.beyond(self.lease))
         assert [store.get("kept"), store.get("shortened")] == [b"new", EmptyData]
+
+    @promise(Capability.TTL)
+    def test_what_has_expired_is_removed(self, store: Any, advance: Passing, count_records: Counting) -> None:
+        """Without this, results that nobody fetches would fill the server up, though nobody sees them any more."""
+        before = count_records()
+        for number in range(50):
+            store.put(f"key {number}", b"v", ttl=self.lease)
+        advance(self.beyond(self.lease))
+
+        def is_removed() -> bool:
+            # A store may have nobody but those who write to remove what is over.
+            store.put("another", b"v", ttl=self.lease)
+            return count_records() < before + 25
+
+        eventually(is_removed, "the removal of half of what has expired", 3 * self.deadline)
 
     @promise(Capability.LOCKS)
     def test_put_if_absent_stores_once(self, store: Any) -> None:
