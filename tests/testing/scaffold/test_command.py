@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-KINDS = ["backend", "serializer", "feature", "hooks"]
+KINDS = ["backend", "serializer", "workers", "feature", "hooks"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -60,7 +60,7 @@ def test_a_name_that_cannot_be_used_is_refused_with_a_better_one(command_line, t
     assert (result.exit_code, hint in result.stderr, list(tmp_path.iterdir())) == (1, True, [])
 
 
-@pytest.mark.parametrize(("name", "kind"), [("json", "serializer"), ("rediss", "backend")])
+@pytest.mark.parametrize(("name", "kind"), [("json", "serializer"), ("rediss", "backend"), ("thread", "workers")])
 def test_a_name_that_an_installed_plugin_has_is_refused(command_line, tmp_path, name, kind):
     result = command_line.run("new-plugin", name, "--kind", kind, str(tmp_path))
 

@@ -23,7 +23,7 @@ from packaging.version import Version
 from huey_core import __version__
 from huey_core.backends.base import BaseDataStore
 from huey_core.backends.leased import LeasedQueue
-from huey_testing.conformance import SerializerConformance
+from huey_testing.conformance import SerializerConformance, WorkerPoolConformance
 from huey_testing.scaffold.distribution import Kind
 from huey_testing.server_process import ServerProcess
 
@@ -109,7 +109,7 @@ def test_the_installed_plugins_are_found_by_the_doctor(workshop: Workshop):
     shown = json.loads(workshop.run("huey_core", "doctor", "--json").stdout)
 
     found = {check["check"]: check["level"] for check in shown["checks"] if "new-" in check["check"]}
-    shown_as = {kind: Kind.HOOKS if kind is Kind.FEATURE else kind for kind in Kind}
+    shown_as = {**{kind: kind for kind in Kind}, Kind.FEATURE: "hooks", Kind.WORKERS: "worker pool"}
     assert found == {f"{shown_as[kind]} new-{kind}": "ok" for kind in Kind}
 
 
@@ -127,21 +127,22 @@ def test_it_passes_the_strict_type_checker(workshop: Workshop, kind: Kind):
     workshop.run("mypy", "--cache-dir", workshop.folder / "mypy", cwd=workshop.project(kind))
 
 
-@pytest.mark.parametrize("kind", [Kind.SERIALIZER, Kind.FEATURE, Kind.HOOKS])
+@pytest.mark.parametrize("kind", [Kind.SERIALIZER, Kind.WORKERS, Kind.FEATURE, Kind.HOOKS])
 def test_the_tests_of_an_example_pass(workshop: Workshop, kind: Kind):
     ended = workshop.run("pytest", "-q", cwd=workshop.project(kind))
 
-    assert re.fullmatch(r"\d+ passed in .*", ended.stdout.splitlines()[-1])
+    assert re.fullmatch(r"\d+ passed(, \d+ skipped)? in .*", ended.stdout.splitlines()[-1])
 
 
-def test_the_tests_of_a_serializer_are_the_conformance_kit(workshop: Workshop):
-    collected = workshop.run(
-        "pytest", "-q", "--collect-only", cwd=workshop.project(Kind.SERIALIZER)
-    ).stdout.splitlines()
+@pytest.mark.parametrize(
+    ("kind", "cls"), [(Kind.SERIALIZER, SerializerConformance), (Kind.WORKERS, WorkerPoolConformance)]
+)
+def test_the_tests_of_an_example_are_the_conformance_kit(workshop: Workshop, kind: Kind, cls: type):
+    collected = workshop.run("pytest", "-q", "--collect-only", cwd=workshop.project(kind)).stdout.splitlines()
 
-    kit = "tests/test_conformance.py::TestNewSerializerSerializer::"
+    kit = f"tests/test_conformance.py::TestNew{kind.capitalize()}{kind.capitalize()}::"
     promises = {line.removeprefix(kit).partition("[")[0] for line in collected if line.startswith(kit)}
-    assert promises == {name for name in dir(SerializerConformance) if name.startswith("test_")}
+    assert promises == {name for name in dir(cls) if name.startswith("test_")}
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from importlib.resources import files
 from string import Template
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, assert_never
 
 from huey_core import __version__
 from huey_core.backends import HUEY_PLUGIN_API, BaseQueue, LeasedQueue
@@ -24,10 +24,12 @@ from huey_core.plugins import (
     KNOWN_SERIALIZERS,
     PLUGINS,
     SERIALIZERS,
+    WORKERS,
     backend_registry,
     entries,
     normalise,
     serializer_registry,
+    worker_pool_registry,
 )
 
 if TYPE_CHECKING:
@@ -63,6 +65,7 @@ class Kind(StrEnum):
 
     BACKEND = "backend"
     SERIALIZER = "serializer"
+    WORKERS = "workers"
     FEATURE = "feature"
     HOOKS = "hooks"
 
@@ -70,12 +73,14 @@ class Kind(StrEnum):
 _GROUPS: Final = {
     Kind.BACKEND: BACKENDS,
     Kind.SERIALIZER: SERIALIZERS,
+    Kind.WORKERS: WORKERS,
     Kind.FEATURE: PLUGINS,
     Kind.HOOKS: PLUGINS,
 }
 _DESCRIPTIONS: Final = {
     Kind.BACKEND: "A backend for huey-core: task queues at {name}:// URLs.",
     Kind.SERIALIZER: "The serializer {name} for huey-core.",
+    Kind.WORKERS: "The worker pool {name} for huey-core.",
     Kind.FEATURE: "An option for the commands of huey-core: those that take longer than it says are logged.",
     Kind.HOOKS: "Hooks for huey-core: tells which commands are slow, and how many have failed.",
 }
@@ -86,7 +91,8 @@ class NewDistribution:
     """A distribution with one plugin, before it is written.
 
     Args:
-        name: The plugin's name: a URL scheme, the name of a serializer, or of a plugin with a feature or hooks.
+        name: The plugin's name: a URL scheme, the name of a serializer or a worker pool, or of a plugin with a feature
+            or hooks.
         kind: What it offers.
         scheme: The scheme of a backend's URLs, where it is not its name.
 
@@ -181,7 +187,8 @@ class NewDistribution:
     def _values(self) -> dict[str, str]:
         camel_case = "".join(word.capitalize() for word in self.name.split("-"))
         class_name = camel_case + ("" if self.kind is Kind.BACKEND else self.kind.capitalize())
-        attribute = {Kind.BACKEND: f"{class_name}Backend", Kind.SERIALIZER: class_name}.get(self.kind, "plugin")
+        classes = {Kind.BACKEND: f"{class_name}Backend", Kind.SERIALIZER: class_name, Kind.WORKERS: class_name}
+        attribute = classes.get(self.kind, "plugin")
         return {
             "api": str(HUEY_PLUGIN_API),
             "bounds": _bounds(__version__),
@@ -200,9 +207,17 @@ class NewDistribution:
 
 
 def _installed(kind: Kind) -> Sequence[Entry]:
-    if kind is Kind.BACKEND:
-        return backend_registry.entries()
-    return serializer_registry.entries() if kind is Kind.SERIALIZER else entries(PLUGINS)
+    match kind:
+        case Kind.BACKEND:
+            return backend_registry.entries()
+        case Kind.SERIALIZER:
+            return serializer_registry.entries()
+        case Kind.WORKERS:
+            return worker_pool_registry.entries()
+        case Kind.FEATURE | Kind.HOOKS:
+            return entries(PLUGINS)
+        case _:
+            assert_never(kind)
 
 
 def _templates(folder: Traversable, path: str = "") -> Iterator[tuple[str, Traversable]]:
