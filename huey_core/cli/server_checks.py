@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 import statistics
+import threading
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -139,7 +140,7 @@ def check_clock(target: Target) -> Finding:
 
 
 def check_round_trip(target: Target) -> Finding:
-    """Write a command to a scratch queue, claim it, settle it with a result, read that, and flush the queue."""
+    """Write a command to a scratch queue, claim it, settle it with a result, wait for that, read it, and flush both."""
     name = f"huey-doctor-{secrets.token_hex(8)}"
     queue, store = target.backend.queue(name), target.backend.data_store(name)
     serializer = find_serializer(target.backend.url.options["serializer"])
@@ -147,10 +148,16 @@ def check_round_trip(target: Target) -> Finding:
     encoded = MessageHeader(message_id, _SCRATCH_COMMAND, serializer.name, time.time()).encode()
     message = encoded + serializer.encode([[name], {}], encoded)
     result = serializer.encode(name)
+    told = threading.Event()
     began = time.monotonic()
     try:
+        is_told = Capability.NOTIFY in store.capabilities
+        end_watch = store.watch(message_id, told.set) if is_told else told.set
         queue.write(message)
         read = _run_scratch(queue, store, message_id, result)
+        if is_told and read == message:
+            told.wait(_PATIENCE)
+        end_watch()
         found = store.get(message_id)
     except BaseException:
         # What failed first is what matters: whoever may not write may not flush either.
@@ -163,6 +170,9 @@ def check_round_trip(target: Target) -> Finding:
     if read != message or found is EmptyData or serializer.decode(found) != name:
         lost = "the command" if read != message else "its result"
         sentence = f"{lost} did not come back as it was written"
+        return Finding("round trip", Level.FAIL, sentence, _ADVICE["round trip"], facts)
+    if not told.is_set():
+        sentence = f"whoever waits for a result was not told of it within {_PATIENCE:g} s, though it was there"
         return Finding("round trip", Level.FAIL, sentence, _ADVICE["round trip"], facts)
     sentence = f"a command went through a scratch queue and its result came back, in {milliseconds:.1f} ms"
     return Finding("round trip", Level.OK, sentence, facts=facts)

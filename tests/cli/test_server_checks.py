@@ -64,6 +64,8 @@ class Faulty(MemoryBackend):
     def data_store(self, name):
         if self.problem == "results":
             return ForgetfulStore(name)
+        if self.problem == "watchers":
+            return SilentStore(name)
         return super().data_store(name)
 
 
@@ -92,6 +94,11 @@ class ForgetfulStore(MemoryDataStore):
     def get(self, key):
         self.flush()
         return super().get(key)
+
+
+class SilentStore(MemoryDataStore):
+    def watch(self, key, callback):
+        return lambda: None
 
 
 @pytest.fixture
@@ -135,9 +142,14 @@ class TestServer:
             ("rights", "round trip", "fail", "PermissionError: you may not write"),
             ("loses", "round trip", "fail", "the command did not come back"),
             ("results", "round trip", "fail", "its result did not come back"),
+            ("watchers", "round trip", "fail", "whoever waits for a result was not told"),
         ],
     )
-    def test_a_problem_is_found_and_the_other_checks_go_on(self, diagnose, faulty, problem, check, level, sentence):
+    def test_a_problem_is_found_and_the_other_checks_go_on(
+        self, diagnose, faulty, monkeypatch, problem, check, level, sentence
+    ):
+        monkeypatch.setattr(server_checks, "_PATIENCE", 0.1)
+
         found = diagnose(faulty(problem))
 
         assert (found[check]["level"], sentence in found[check]["sentence"]) == (level, True)
