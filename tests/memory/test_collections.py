@@ -66,3 +66,12 @@ def test_a_value_that_was_given_a_later_time_is_kept():
     values.set("key", b"new", now=0.0, until=10.0)
     values.set("other", b"v", now=5.0)
     assert values.get("key", now=5.0) == b"new"
+
+
+def test_all_that_is_there_is_listed_and_nothing_dropped():
+    values: ExpiringDict[bytes] = ExpiringDict()
+    values.set("kept", b"1", now=100.0)
+    values.set("ended", b"2", now=100.0, until=110.0)
+    values.set("there", b"3", now=100.0, until=110.5)
+    assert list(values.items(110.0)) == [("kept", b"1"), ("there", b"3")]
+    assert len(values) == 3

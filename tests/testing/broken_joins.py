@@ -261,8 +261,8 @@ class KeepsAHundredMembers(MemoryQueue):
 class LooksAtNoSizeOfWhatFollowsAGroup(MemoryQueue):
     max_message_size = 1000
 
-    def _check_sizes(self, end):
-        super()._check_sizes(replace(end, arrivals=()) if isinstance(end, Ack | Bury) else end)
+    def _check(self, outcome):
+        super()._check(replace(outcome, arrivals=()) if isinstance(outcome, Ack | Bury) else outcome)
 
 
 @caught_by("test_what_is_not_declared_is_refused_by_name")

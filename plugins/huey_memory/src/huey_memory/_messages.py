@@ -163,7 +163,8 @@ class Messages:
         match outcome:
             case Ack():
                 self._forget(record, now)
-                self._write_what_follows(outcome, now)
+                if outcome.follow_ups or outcome.arrivals:
+                    self._write_what_follows(outcome, now)
             case Retry():
                 record.message = dataclasses.replace(record.message, data=outcome.data)
                 if not outcome.keep_attempts:
@@ -312,22 +313,22 @@ class Messages:
 
     def _move(self, record: _Entry, state: State, due: float | None = None, key: Key | None = None) -> None:
         name = record.message.message_id
-        self._take_off(record)
+        self._shelves[record.state].discard(name)
+        if record.waits_for is not None:
+            self._end_wait(record, record.waits_for)
         record.state, record.due, record.receipt = state, due, ""
         self._shelves[state].add(name, key or (record.rank if due is None else (due, record.rank[1])))
-
-    def _take_off(self, record: _Entry) -> None:
-        self._shelves[record.state].discard(record.message.message_id)
-        if record.waits_for is not None:
-            waiting = self._waiting[record.waits_for]
-            waiting.discard(record.message.message_id)
-            if not waiting:
-                del self._waiting[record.waits_for]
-            record.waits_for = None
 
     def _wait_for(self, record: _Entry, key: WakeKey) -> None:
         self._waiting.setdefault(key, Shelf()).add(record.message.message_id, record.rank)
         record.waits_for = key
+
+    def _end_wait(self, record: _Entry, key: WakeKey) -> None:
+        waiting = self._waiting[key]
+        waiting.discard(record.message.message_id)
+        if not waiting:
+            del self._waiting[key]
+        record.waits_for = None
 
     def _bury(self, record: _Entry, reason: str, detail: str, now: float) -> None:
         self._move(record, State.DEAD, due=now, key=(-now, -next(self._serial)))
@@ -336,7 +337,9 @@ class Messages:
 
     def _forget(self, record: _Entry, now: float) -> None:
         name = record.message.message_id
-        self._take_off(record)
+        self._shelves[record.state].discard(name)
+        if record.waits_for is not None:
+            self._end_wait(record, record.waits_for)
         self._unreported.discard(name)
         del self._records[name]
         self._free_key(record.message, now)

@@ -123,8 +123,8 @@ class MemoryQueue(LeasedQueue):
         Raises:
             MessageTooLarge: What follows one is larger than :attr:`max_message_size`; nothing was done then.
         """
-        for report in reports:
-            self._check_sizes(report)
+        for data in (data for report in reports for data in messages_in(report)):
+            self._check_size(data)
         with self._access:
             now = self.now()
             for report in reports:
@@ -309,14 +309,11 @@ class MemoryQueue(LeasedQueue):
     def _check(self, outcome: Outcome) -> None:
         if outcome.result is not None:
             self._check_store(outcome.result.store, "settle into")
-        if isinstance(outcome, Release) and outcome.wake is not None:
+        elif isinstance(outcome, Release) and outcome.wake is not None:
             self._check_store(outcome.wake.store, "wait for a key of")
-        self._check_sizes(outcome)
+        for data in messages_in(outcome):
+            self._check_size(data)
 
     def _check_store(self, store: BaseDataStore, use: str) -> None:
         if not self.settles_into(store):
             raise Unsupported(f"{self!r} cannot {use} {store!r}: it is not in the same space")
-
-    def _check_sizes(self, end: Outcome | Reported) -> None:
-        for data in messages_in(end):
-            self._check_size(data)
