@@ -146,12 +146,12 @@ class Fetcher(Service):
                 self.outbox.flush()
                 return
             self.prefetch.weigh(max(len(one.data) for one in deliveries))
-            self.pool.put(self._prepare(deliveries), self.runner)
+            self._hand_over(deliveries)
         elif ahead:
             self._wait_for_workers(ahead, target)
 
-    def _prepare(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
-        """Return what of a claim may run now. When plugins cannot prepare for it, all is given back."""
+    def _hand_over(self, deliveries: Sequence[Delivery]) -> None:
+        """Have the pool run what of a claim may run now. When plugins or the pool cannot, all is given back."""
         kept = deliveries
         try:
             kept, given_back = self.poison.divide(deliveries)
@@ -160,10 +160,10 @@ class Fetcher(Service):
                 # Before the one on its last delivery starts, because it may end this process at once.
                 self.outbox.flush()
             self.prepare(kept)
+            self.pool.put(kept, self.runner)
         except BaseException:
             self._release(kept)
             raise
-        return kept
 
     def _room(self) -> tuple[int, int, int]:
         """How many messages to claim, how many to prefetch, and how many are prefetched now."""

@@ -113,7 +113,11 @@ class WorkerPool(ABC):
 
     @abstractmethod
     def put(self, deliveries: Sequence[Delivery], runner: Runner) -> None:
-        """Take deliveries, to be begun in this order when a worker is idle. There may be more than there is room."""
+        """Take deliveries, to be begun in this order when a worker is idle. There may be more than there is room.
+
+        Raises:
+            Exception: It cannot take them. The consumer gives back all of them, those that it has begun as well.
+        """
 
     @abstractmethod
     def room(self) -> int:

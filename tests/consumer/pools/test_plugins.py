@@ -11,7 +11,7 @@ from huey_core.consumer.pools import ThreadPool
 from huey_core.plugins import register_worker_pool, worker_pool_registry
 from own_pools import LoopPool
 
-PATIENCE = 30.0
+PATIENCE = 10.0
 
 
 class RecordedPool(ThreadPool):
@@ -91,6 +91,29 @@ def test_a_command_that_stops_its_consumer_does_not_wait_for_itself(invoker, in_
         return in_a_loop.stop("a command says so")
 
     assert end().get(blocking=True, timeout=PATIENCE) is False
+
+
+class FailsOnce(ThreadPool):
+    """Cannot take the first deliveries that it is given."""
+
+    has_failed = False
+
+    def put(self, deliveries, runner):
+        if not self.has_failed:
+            self.has_failed = True
+            raise RuntimeError("can't start new thread")
+        super().put(deliveries, runner)
+
+
+def test_what_a_pool_cannot_take_is_given_back_and_delivered_again(invoker, register, run_consumer):
+    consumer = run_consumer(invoker, worker_type=register("fails-once", FailsOnce), initial_delay=0.001)
+
+    @queue_command(invoker)
+    def add(a, b):
+        return a + b
+
+    assert add(1, 2).get(blocking=True, timeout=PATIENCE) == 3
+    assert (consumer.pool.has_failed, consumer.stats.released) == (True, 1)
 
 
 @pytest.fixture
