@@ -7,8 +7,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from bson import Int64, ObjectId
-from pymongo import ReturnDocument
-from pymongo.errors import DuplicateKeyError, OperationFailure
+from pymongo import ReturnDocument, UpdateOne
+from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure
 
 from huey_core.backends import BaseDataStore, Capability, EmptyData
 from huey_core.exceptions import ConfigurationError, MessageTooLarge
@@ -16,13 +16,15 @@ from huey_core.secret import hidden, with_secrets_hidden
 from huey_mongo.clock import millis, to_date
 from huey_mongo.cluster import Cluster
 from huey_mongo.documents import MAX_MESSAGE_SIZE, Document, new_value, value_bytes
-from huey_mongo.indexes import VALUE
+from huey_mongo.indexes import DUPLICATE_KEY, VALUE
 from huey_mongo.limits import limited, within
 from huey_mongo.settings import DEFAULT_URL, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
+
+    from pymongo.collection import Collection
 
     from huey_core.backends import EmptyDataType
 
@@ -31,8 +33,17 @@ __all__ = ["MongoDataStore"]
 NOT_A_NUMBER: Final = frozenset({14, 16554})
 """What a server answers when ``$add`` meets bytes; which of the two depends on its version."""
 
+NO_ID: Final[Document] = {"_id": []}
+"""What no document can have as its ``_id``, so that an insertion is refused."""
+
+REFUSED: Final = frozenset({DUPLICATE_KEY, 53})
+"""What a server says to a key that is there, and to :data:`NO_ID`."""
+
+SOON: Final = 5.0
+"""Seconds in which a counter may end while it is added to."""
+
 PORTION: Final = 1000
-"""The most values that one query reads."""
+"""The most values that one query reads, and the most counters that one update adds to."""
 
 # A date is compared in an expression, where the server knows its own time; one that is missing never ends.
 _HAS_ENDED: Final[Document] = {
@@ -166,6 +177,23 @@ class MongoDataStore(BaseDataStore):
                     raise
                 self._make_counter(key)
 
+    @limited
+    def increment_many(self, amounts: Mapping[str, int], ttl: float | None = None) -> dict[str, int]:
+        """Add to several counters, and return their new values.
+
+        It takes two round trips for a thousand counters, and one more for each to which somebody else adds meanwhile.
+
+        Raises:
+            ValueError: A value is not a number; other counters may have been added to.
+        """
+        values: dict[str, int] = {}
+        keys = list(amounts)
+        for start in range(0, len(keys), PORTION):
+            portion = {key: amounts[key] for key in keys[start : start + PORTION]}
+            added = self._add_unless_changed(portion, ttl)
+            values |= {key: added[key] if key in added else self.increment(key, portion[key], ttl) for key in portion}
+        return values
+
     def watch(self, key: str, callback: Callable[[], None]) -> Callable[[], None]:
         """Call ``callback`` in a thread of the store when the key may have been written; return what ends the watch.
 
@@ -195,7 +223,7 @@ class MongoDataStore(BaseDataStore):
             raise MessageTooLarge(len(value), MAX_MESSAGE_SIZE, "huey-mongo")
         return new_value(self.name, key, value, self._end(ttl))
 
-    def _filter(self, key: str) -> Document:
+    def _filter(self, key: str | Document) -> Document:
         return {"store": self.name, "name": key}
 
     def _end(self, ttl: float | None) -> datetime | None:
@@ -218,8 +246,7 @@ class MongoDataStore(BaseDataStore):
         changes = {
             "value": {"$add": [{"$cond": [ended, Int64(0), {"$ifNull": ["$value", Int64(0)]}]}, Int64(amount)]},
             "expires": lifetime,
-            # An update tells those who read a change stream what it changed, but not of which key.
-            "told": {"$literal": json.dumps([str(ObjectId()), self.name, key])},
+            "told": {"$literal": self._told(key)},
         }
         # There is always a document afterwards, which the driver's types do not say.
         document: Any = self._cluster.with_index(
@@ -229,6 +256,50 @@ class MongoDataStore(BaseDataStore):
             ),
         )
         return int(document["value"])
+
+    def _add_unless_changed(self, amounts: Mapping[str, int], ttl: float | None) -> dict[str, int]:
+        """Add to those counters that nobody changes between a look at them and the addition, and return their values.
+
+        A server does not say which documents an update of many has found, but which of its insertions it refused. So
+        where a counter is not as it was seen, an insertion is tried, and is one that must be refused.
+        """
+        found = {each["name"]: each for each in self._cluster.collection.find(self._filter({"$in": list(amounts)}))}
+        soon = self._end(SOON)
+        lifetime = {} if ttl is None else {"expires": self._end(ttl)}
+        values: dict[str, int] = {}
+        changes: list[tuple[Document, Document]] = []
+        for key, amount in amounts.items():
+            document = found.get(key, {})
+            before, expires = document.get("value", 0), document.get("expires")
+            if not isinstance(before, int) or (expires is not None and expires < soon):
+                continue
+            values[key] = before + amount
+            seen = {name: document.get(name, {"$exists": False}) for name in ("value", "expires")}
+            change: Document = {"$set": {"value": Int64(values[key]), "told": self._told(key), **lifetime}}
+            if document:
+                change["$setOnInsert"] = NO_ID
+            changes.append(({**self._filter(key), **seen}, change))
+        if not changes:
+            return {}
+
+        def add(collection: Collection[Document], hint: str | None) -> None:
+            updates = [UpdateOne(*each, upsert=True, hint=hint) for each in changes]
+            collection.bulk_write(updates, ordered=False)
+
+        keys = list(values)
+        try:
+            self._cluster.with_index(VALUE, add)
+        except BulkWriteError as error:
+            refused = error.details["writeErrors"]
+            if error.details["writeConcernErrors"] or any(each["code"] not in REFUSED for each in refused):
+                raise
+            for each in refused:
+                del values[keys[each["index"]]]
+        return values
+
+    def _told(self, key: str) -> str:
+        # An update tells those who read a change stream what it changed, but not of which key.
+        return json.dumps([str(ObjectId()), self.name, key])
 
     def _make_counter(self, key: str) -> None:
         """Turn the digits that were put into a number, if they are still there."""
