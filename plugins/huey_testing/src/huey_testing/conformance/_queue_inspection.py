@@ -3,6 +3,7 @@
 # ruff: noqa: S101 - assertions are what a test is made of
 from __future__ import annotations
 
+import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -226,24 +227,26 @@ class QueueInspection(QueueFixtures):
     def test_no_message_is_claimed_once_a_pause_has_returned(self, queue: Any, new_queue: QueueFactory) -> None:
         """Without this, an operator would begin a repair while a claim under way starts one more command."""
 
-        def claim_all(consumer: LeasedQueue) -> None:
-            while consumer.claim(1, LONG).deliveries:
+        def claim_until(consumer: LeasedQueue, is_paused: threading.Event) -> None:
+            while consumer.claim(1, LONG).deliveries or not is_paused.is_set():
                 pass
 
         consumers = [new_queue(queue.name) for _ in range(3)]
-
         for _ in range(3):
             queue.flush()
             queue.write_many([Message(b"x") for _ in range(500)])
-            claims = Threads([partial(claim_all, consumer) for consumer in consumers])
-            eventually(lambda: len(queue) < 490, "a few claims", self.deadline)
-            queue.pause()
+            is_paused = threading.Event()
+            claims = Threads([partial(claim_until, consumer, is_paused) for consumer in consumers])
             try:
+                eventually(lambda: len(queue) < 490, "a few claims", self.deadline)
+                queue.pause()
+                is_paused.set()
                 ready = len(queue)
                 claims.values(self.deadline, "claims of a paused queue")
                 # What a claim has put back, because it has seen the pause, may be ready again by now.
                 assert len(queue) >= ready
             finally:
+                is_paused.set()
                 queue.resume()
 
     @promise(Capability.LEASES, Capability.PAUSE)
