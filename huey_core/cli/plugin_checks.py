@@ -142,6 +142,7 @@ def _look(check: str, source: str, entry: Entry, facts: dict[str, Any], offered:
         return _look_at_backend(check, sentence, plugin, entry, facts)
     if entry.group == WORKERS:
         facts["abilities"] = sorted(ability.value for ability in plugin.abilities)
+        sentence += f", {', '.join(facts['abilities']) or 'no abilities beyond running commands'}"
     if entry.group == PLUGINS:
         return _look_at_hooks(check, sentence, plugin, manager.hooks(), facts)
     return Finding(check, Level.OK, sentence, facts=facts)

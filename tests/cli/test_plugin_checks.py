@@ -47,6 +47,7 @@ class TestPlugins:
         found = diagnose()
 
         assert found["worker pool swift"]["facts"]["abilities"] == ["interrupt_python", "survive_crash"]
+        assert found["worker pool swift"]["sentence"].endswith(", interrupt_python, survive_crash")
         assert found["worker pool thread"]["facts"]["abilities"] == []
 
     def test_the_hooks_of_a_plugin_are_named(self, diagnose, install):
