@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 import threading
 import uuid
@@ -203,3 +204,10 @@ class TestFloods:
 @pytest.mark.parametrize("block", re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL))
 def test_the_readme_runs(block):
     exec(compile(block, str(README), "exec"), {})
+
+
+def test_what_is_no_time_is_none_to_wait_for(name):
+    queue = MemoryQueue(name)
+    queue.write_many([Message(b"x", "moved"), Message(b"y")])
+    assert queue.reschedule(["moved"], math.nan) == ["moved"]
+    assert queue.counts().scheduled == 0

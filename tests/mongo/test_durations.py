@@ -79,3 +79,9 @@ def test_a_follow_up_may_wait_and_its_key_be_taken_so_long(queue, endless):
     assert queue.settle([Ack(delivery, follow_ups=follow_ups)]) == [True]
     assert queue.counts() == Counts(ready=1, scheduled=1, running=0, dead=0)
     assert queue.read() == b"next"
+
+
+def test_what_is_no_time_is_none_to_wait_for(queue):
+    queue.write(b"x", message_id="moved")
+    assert queue.reschedule(["moved"], math.nan) == ["moved"]
+    assert queue.counts().scheduled == 0

@@ -80,6 +80,13 @@ class TakesAnEmptyCursorForNone(MemoryQueue):
         return super().export(cursor or None, limit)
 
 
+@caught_by("test_a_cursor_that_was_changed_is_refused_or_a_place")
+class TrustsTheNumberInACursor(MemoryQueue):
+    def pages(self, state, cursor=None, limit=100):
+        page = super().pages(state, None if cursor is None else str(int(cursor.removeprefix("after "))), limit)
+        return page if page.cursor is None else Page(page.items, f"after {page.cursor}")
+
+
 class ChangesRecords(MemoryQueue):
     """Exports other records than there are."""
 
@@ -337,6 +344,12 @@ class ReschedulesToTheTail(MemoryQueue):
 class ReschedulesForTheFutureOnly(MemoryQueue):
     def reschedule(self, message_ids, eta):
         return super().reschedule(message_ids, eta) if eta > self.now() else list(message_ids)
+
+
+@caught_by("test_a_time_long_ago_is_now")
+class CountsTheMicrosecondsOfTheEpoch(MemoryQueue):
+    def reschedule(self, message_ids, eta):
+        return super().reschedule(message_ids, int(eta * 1e6) / 1e6)
 
 
 @caught_by("test_a_message_that_is_put_off_keeps_its_count", "test_random_histories_go_as_the_contract_says")

@@ -306,7 +306,8 @@ class Messages:
         return None if message.unique_key is None else self._holders.get(message.unique_key, now)
 
     def _place(self, record: _Entry, eta: float | None, now: float) -> None:
-        if eta is None or eta <= now:
+        # Written so that NaN, which no heap can order, is no time to wait for.
+        if eta is None or not eta > now:
             self._move(record, State.READY)
         else:
             self._move(record, State.SCHEDULED, eta)

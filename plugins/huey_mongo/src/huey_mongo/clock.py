@@ -42,7 +42,12 @@ Added to the server's time by the server itself, until the year 2112 when ranks 
 
 
 def millis(seconds: float) -> int:
-    """Convert seconds to whole milliseconds, rounded up so that nothing happens early, and at most :data:`LONGEST`."""
+    """Convert seconds to whole milliseconds, rounded up so that nothing happens early.
+
+    At most :data:`LONGEST`, and no more than that before zero; so is what is no number, for which nothing waits.
+    """
+    if not seconds > -LONGEST / 1000:
+        return -LONGEST
     return min(-int(-min(seconds, LONGEST / 1000) * 1000 // 1), LONGEST)
 
 

@@ -94,7 +94,7 @@ class Transfer:
         They are kept by the ends of their leases, which change all the time, and so are listed by their ranks, in which
         the server keeps no list. Each page looks at all of them, in small steps.
         """
-        behind = (int(place.score), place.member) if place.score else None
+        behind = (float(place.score), place.member) if place.score else None
         first: list[tuple[int, bytes]] = []
         cursor: bytes | int = 0
         while cursor != b"0":

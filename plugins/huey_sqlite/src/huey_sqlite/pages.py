@@ -87,7 +87,7 @@ class _Position(NamedTuple):
             position = cls(State(state), float(key), int(seq))
         except ValueError:
             raise bad_cursor(cursor) from None
-        if math.isnan(position.key) or position.seq > _LAST_SEQ:
+        if math.isnan(position.key) or not 0 <= position.seq <= _LAST_SEQ:
             raise bad_cursor(cursor)
         return position
 

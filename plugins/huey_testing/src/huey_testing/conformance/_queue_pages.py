@@ -3,7 +3,9 @@
 # ruff: noqa: S101 - assertions are what a test is made of
 from __future__ import annotations
 
+import re
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -31,6 +33,9 @@ IN_TURN: Final = (State.DEAD, State.RUNNING, State.SCHEDULED, State.READY)
 NO_CURSORS: Final = ["", "no cursor", "\N{PARTY POPPER}", "-1", "1.5", "[]", "a\x00b", "9" * 5000]
 
 
+NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+
+
 def pages_of(get: Callable[..., Page[T]], limit: int) -> Iterator[list[T]]:
     """Go from page to page. A page may be shorter than it could be, but not all of them empty."""
     page = get(None, limit)
@@ -41,6 +46,17 @@ def pages_of(get: Callable[..., Page[T]], limit: int) -> Iterator[list[T]]:
             return
         page = get(page.cursor, limit)
     pytest.fail("100 pages, and none is the last")
+
+
+def changed(cursor: str) -> set[str]:
+    """Make texts of a cursor that a program might take for one, with other numbers in it above all."""
+    others = ("0", "-1", "1.5", "1e3", "9" * 30, "-" + "9" * 30, "nan", "-inf", "\N{ARABIC-INDIC DIGIT ONE}")
+    spans = [match.span() for match in NUMBER.finditer(cursor)]
+    return {
+        *(cursor[:begin] + other + cursor[end:] for begin, end in spans for other in others),
+        *(cursor[:length] for length in range(len(cursor))),
+        *(cursor + more for more in ("0", " ", ":", "\x00", "\N{PARTY POPPER}")),
+    }
 
 
 class TransferFixtures(QueueFixtures):
@@ -117,6 +133,16 @@ class QueuePages(TransferFixtures):
         for call in (queue.export, *(partial(queue.pages, state) for state in State)):
             with pytest.raises(ConfigurationError):
                 call(cursor)
+
+    @promise(Capability.TRANSFER)
+    @pytest.mark.parametrize("state", State)
+    def test_a_cursor_that_was_changed_is_refused_or_a_place(self, queue: Any, state: State) -> None:
+        """Without this, a cursor that was cut or mistyped would crash who looks at a queue, as if the server had."""
+        self.bring(queue, state, "1", "2", "3")
+        for call in (queue.export, partial(queue.pages, state)):
+            for cursor in changed(call(limit=1).cursor):
+                with suppress(ConfigurationError):
+                    assert len(call(cursor).items) <= 3
 
     @promise(Capability.TRANSFER)
     def test_each_message_is_exported_once(self, queue: Any) -> None:

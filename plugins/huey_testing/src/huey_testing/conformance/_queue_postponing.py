@@ -3,6 +3,7 @@
 # ruff: noqa: S101 - assertions are what a test is made of
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -111,7 +112,7 @@ class QueuePostponing(QueueFixtures):
         assert queue.write(b"second", unique_key="key").created is False
 
     @promise(Capability.LEASES, Capability.DELAY)
-    @pytest.mark.parametrize("delay", [0.0, -LONG])
+    @pytest.mark.parametrize("delay", [0.0, -LONG, -1e300, -math.inf])
     def test_a_postponement_of_no_time_is_a_release(self, queue: Any, delay: float) -> None:
         """Without this, a command whose time has come would wait all the same."""
         self.postpone(queue, delay)

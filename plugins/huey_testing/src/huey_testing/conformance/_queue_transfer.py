@@ -3,6 +3,7 @@
 # ruff: noqa: S101 - assertions are what a test is made of
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -217,6 +218,14 @@ class QueueRescheduling(TransferFixtures):
         queue.write(b"written later", priority=1)
         assert queue.reschedule(["moved"], queue.now() - LONG) == ["moved"]
         assert [delivery.data for delivery in self.claim_soon(queue, 2)] == [b"x", b"written later"]
+
+    @promise(Capability.TRANSFER)
+    @pytest.mark.parametrize("eta", [0.0, -1.0, -1e300, -math.inf])
+    def test_a_time_long_ago_is_now(self, queue: Any, eta: float) -> None:
+        """Without this, an operator who wants a command to run at once would have to know how far back time goes."""
+        self.bring(queue, State.SCHEDULED, "moved")
+        assert queue.reschedule(["moved"], eta) == ["moved"]
+        assert self.claim_one(queue).message_id == "moved"
 
     @promise(Capability.TRANSFER)
     def test_a_message_that_is_put_off_keeps_its_count(self, queue: Any, advance: Passing) -> None:
