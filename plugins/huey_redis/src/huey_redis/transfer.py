@@ -49,7 +49,7 @@ class Transfer:
         place: Place | None = Place.of(cursor, (state,))
         rows: list[list[bytes]] = []
         while place is not None and len(rows) < limit:
-            found, place = self._rows(place, min(limit - len(rows), PORTION))
+            found, place = self._rows(place, limit - len(rows))
             rows += found
         return Page([stored_message(row) for row in rows], place and place.cursor)
 
@@ -62,7 +62,7 @@ class Transfer:
         place = Place.of(cursor, EXPORTED)
         rows: list[list[bytes]] = []
         while len(rows) < limit:
-            found, behind = self._rows(place, min(limit - len(rows), PORTION))
+            found, behind = self._rows(place, limit - len(rows))
             rows += found
             if behind is None:
                 if place.list == EXPORTED[-1]:
@@ -81,10 +81,10 @@ class Transfer:
         return [Written(not live, live or record.message_id) for record, live in zip(records, found, strict=True)]
 
     def _rows(self, place: Place, limit: int) -> tuple[list[list[bytes]], Place | None]:
-        """Return rows from a place on, and the place behind the last of them if there are more."""
+        """Return some of the rows from a place on, and the place behind the last of them if there are more."""
         if place.list == State.RUNNING:
             return self._running_rows(place, limit)
-        arguments = (place.list, place.score, place.member, limit)
+        arguments = (place.list, place.score, place.member, min(limit, PORTION))
         rows, *last = self._connections.run(scripts.PAGES, self._keys, *arguments)
         return rows, place.behind(*last)
 
@@ -98,14 +98,15 @@ class Transfer:
         first: list[tuple[int, bytes]] = []
         cursor: bytes | int = 0
         while cursor != b"0":
-            cursor, *entries = self._connections.run(scripts.RUNNING, self._keys, cursor, SCAN_COUNT)
+            cursor, *entries = self._connections.run(scripts.RUNNING, self._keys, cursor, SCAN_COUNT, place.score)
             seen = {(int(rank), message_id) for message_id, rank in zip(entries[::2], entries[1::2], strict=True)}
             # A scan may come across an entry twice.
             candidates = seen.union(first)
             first = heapq.nsmallest(limit + 1, (entry for entry in candidates if behind is None or entry > behind))
         listed = first[:limit]
-        rows = self._connections.run(scripts.FIND, self._keys, *(message_id for _, message_id in listed))
-        running = [row for row in rows if row[1] == State.RUNNING.encode()]
+        calls = [(self._keys, portion) for portion in portions([message_id for _, message_id in listed])]
+        found = self._connections.run_many(scripts.FIND, calls)
+        running = [row for rows in found for row in rows if row[1] == State.RUNNING.encode()]
         if len(first) == len(listed):
             return running, None
         rank, message_id = listed[-1]
