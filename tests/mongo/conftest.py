@@ -13,6 +13,9 @@ from huey_mongo.testing import MongoReplicaSet, MongoServer
 
 BackendFactory = Callable[..., MongoBackend]
 
+EXPIRY = {"ttlMonitorSleepSecs": "1"}
+"""Lets a server look each second, and not each minute, for what has expired."""
+
 
 def open_mongo(url: str) -> MongoBackend:
     """Make a backend of a URL without going through the installed entry points."""
@@ -27,14 +30,14 @@ def server_class() -> type[MongoServer]:
 @pytest.fixture(scope="session")
 def server() -> Iterator[MongoServer]:
     """A standalone server that tests share; they keep to names of their own."""
-    with MongoServer() as server:
+    with MongoServer(parameters=EXPIRY) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def replica_set() -> Iterator[MongoReplicaSet]:
     """A replica set of three that tests share, and that none of them harms."""
-    with MongoReplicaSet(patience=120.0) as replica_set:
+    with MongoReplicaSet(patience=120.0, parameters=EXPIRY) as replica_set:
         yield replica_set
 
 

@@ -35,6 +35,12 @@ def make_data_store(shared_backends, url):
     return shared_backends(url).data_store
 
 
+@pytest.fixture
+def count_records(shared_backends, url):
+    """Counts the documents of all queues and stores of the conformance tests."""
+    return lambda: shared_backends(url)._cluster.collection.count_documents({})
+
+
 class TestMongoQueue(QueueConformance):
     histories = settings(QueueConformance.histories, max_examples=15)
 
@@ -43,11 +49,19 @@ class TestMongoQueue(QueueConformance):
         return lambda name, **options: MongoQueue(name, cluster=shared_backends(url)._cluster, **options)
 
     @pytest.fixture
+    def count_records(self, count_records):
+        return count_records
+
+    @pytest.fixture
     def make_data_store(self, make_data_store):
         return make_data_store
 
 
 class TestMongoDataStore(DataStoreConformance):
+    @pytest.fixture
+    def count_records(self, count_records):
+        return count_records
+
     @pytest.fixture
     def make_data_store(self, make_data_store):
         return make_data_store
