@@ -17,7 +17,7 @@ class Stats:
         claimed: Messages claimed.
         done: Messages acked.
         retried: Messages put back to be tried again.
-        released: Messages given back.
+        released: Messages given back, or put back for later because a plugin said so.
         buried: Messages made dead letters, and dead letters reported that claims have made.
         lost: Outcomes that did not count, because the lease had ended.
     """

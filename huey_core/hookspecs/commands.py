@@ -79,12 +79,14 @@ def huey_command_registered(registry: CommandRegistry, command_class: type[Queue
 def huey_before_enqueue(invoker: InvokerLike, command: QueueCommand) -> None:
     """Called before a command is encoded: to change its headers, ``retries`` or ``eta``, or to refuse it.
 
-    When: Once for each command that is enqueued, calls of ``enqueue_many`` and ticks of periodic commands included. Not
-    for a retry, which is the same message.
+    When: Once for each command that is enqueued, calls of ``enqueue_many``, ticks of periodic commands and what follows
+    another command included. Not for a retry, which is the same message.
     Process: The one that enqueues; for a tick, the consumer's.
-    Thread: The one that enqueues; for a tick, the consumer's thread ``huey-periodic``.
+    Thread: The one that enqueues; for a tick, the consumer's thread ``huey-periodic``; for what follows a command, that
+    of ``huey_follow_ups``.
     Errors: Whoever enqueues gets the exception; raise :class:`~huey_core.exceptions.CommandRejected` to refuse. Nothing
-    is written then, of a batch neither. For a tick it is logged, and the command is left out for that minute.
+    is written then, of a batch neither. For a tick it is logged, and the command is left out for that minute; for what
+    follows a command, see ``huey_follow_ups``.
 
     Args:
         invoker: The invoker that enqueues.

@@ -82,7 +82,7 @@ class CommandRunner:
         self._log_commands = log_commands
 
     def prepare(self, deliveries: Sequence[Delivery]) -> None:
-        """Let plugins see what was claimed, before any of it is run: in the process in which it is.
+        """Let plugins see what was claimed, before any of it is run.
 
         Raises:
             Exception: What one of them raised: none may run now.
@@ -155,9 +155,10 @@ class CommandRunner:
                     "what it got from yield"
                 )
             result = self._result_of(command, execution)
-            following = NOTHING
+            outcome = Ack(delivery, result)
             if command.follow_ups or plugins.has(hookspecs.huey_follow_ups):
                 following = what_follows(invoker, command, execution, delivery.message_id, command.headers)
+                outcome = Ack(delivery, result, *following)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - a command may raise anything
@@ -165,7 +166,7 @@ class CommandRunner:
         if self._log_commands:
             self._log_end("succeeded", command, delivery, execution.duration)
         plugins.notify(hookspecs.huey_command_succeeded, invoker=invoker, command=command, execution=execution)
-        return Ack(delivery, result, *following), execution
+        return outcome, execution
 
     def _dropped(
         self, command: QueueCommand, delivery: Delivery, error: CommandRevoked | CommandExpired

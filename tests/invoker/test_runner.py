@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,7 +12,7 @@ from huey_core import Invoker, QueueCommand, hookimpl, queue_command
 from huey_core.backends.messages import Delivery, State
 from huey_core.exceptions import CommandError
 from huey_core.invoker.runner import CommandRunner
-from huey_memory import MemoryDataStore, MemoryQueue
+from huey_memory import ManualClock, MemoryDataStore, MemoryQueue
 from odd_errors import ODD
 
 PATIENCE = 30.0
@@ -287,6 +288,26 @@ def test_a_revocation_that_cannot_be_read_holds_up_its_own_command_only(unsure, 
     assert free().get(blocking=True, timeout=30) == "ran"
     eventually(lambda: unsure.queue.counts().scheduled == 1)
     assert waiting.get() is None
+
+
+def test_the_duration_of_a_run_is_that_of_the_command_without_the_hooks_around_it(make_invoker, run, monkeypatch):
+    class Around:
+        @hookimpl(wrapper=True)
+        def huey_execute(self):
+            clock.advance(10)
+            return (yield)
+
+        @hookimpl
+        def huey_command_succeeded(self, execution):
+            durations.append(execution.duration)
+
+    clock, durations = ManualClock(), []
+    monkeypatch.setattr("huey_core.features.execution.time", SimpleNamespace(perf_counter=clock))
+    invoker = make_invoker(plugins=[Around()])
+
+    run(invoker, queue_command(invoker)(lambda: clock.advance(2.5)).command())
+
+    assert durations == [2.5]
 
 
 class Forgetful:
