@@ -15,6 +15,7 @@ __all__ = [
     "CommandException",
     "CommandExpired",
     "CommandNotFound",
+    "CommandPostponed",
     "CommandRejected",
     "CommandRevoked",
     "ConfigurationError",
@@ -173,7 +174,7 @@ class CommandPostponed(CommandException):
     It keeps its place in the order, the delivery is not counted, and no worker waits.
 
     Attributes:
-        delay: Seconds until the command is tried again.
+        delay: Seconds until the command is tried again: ten milliseconds pass at the least, so that others have a turn.
         wake: What it waits for, as a :class:`~huey_core.backends.Wake`: when that key is freed, it is tried at once.
             Where the queue cannot do that, the delay alone holds.
 

@@ -20,6 +20,7 @@ from huey_core.backends.leased import DEFAULT_MAX_DELIVERIES
 from huey_core.backends.outcomes import Ack, Bury, Outcome, Release, ResultWrite, Retry
 from huey_core.commands.context import CURRENT, log_fields
 from huey_core.commands.execution import Execution
+from huey_core.commands.option_checks import MAX_SECONDS
 from huey_core.exceptions import (
     CommandExpired,
     CommandNotFound,
@@ -48,6 +49,12 @@ if TYPE_CHECKING:
 __all__ = ["CommandRunner", "RunningInvoker"]
 
 log: Final = get_logger(__name__)
+
+LEAST_POSTPONEMENT: Final = 0.01
+"""Seconds for which a command is postponed at the least.
+
+It keeps its place in the order: one that came back at once would be claimed again before all that wait behind it.
+"""
 
 
 class RunningInvoker(FollowedInvoker, Protocol):
@@ -123,13 +130,6 @@ class CommandRunner:
         except BaseException as error:  # noqa: BLE001 - it is logged, whatever it is
             self._log(delivery).exception("message %s could not be decoded", delivery.message_id)
             return self._unreadable(delivery, error)
-        if delivery.attempt > 1:
-            # In the log before the command runs: if it is what kills its consumers, there is no later moment.
-            self._log(delivery, command).warning(
-                "%s is in delivery %d, because none before had an outcome: its consumer was killed, lost the lease, or "
-                "could not decode it; after %d such deliveries it becomes a dead letter",
-                *(command, delivery.attempt, self._unreadable_deliveries),
-            )
         return self._run_command(command, delivery)
 
     def _run_command(self, command: QueueCommand, delivery: Delivery) -> tuple[Outcome, Execution]:
@@ -146,6 +146,13 @@ class CommandRunner:
             raise
         except BaseException as error:  # noqa: BLE001 - a plugin may raise anything
             return self._raised(command, delivery, error, 0.0)
+        if delivery.attempt > 1:
+            # In the log before the command runs: if it is what kills its consumers, there is no later moment.
+            self._log(delivery, command).warning(
+                "%s is in delivery %d, because none before had an outcome: its consumer was killed, lost the lease, or "
+                "could not decode it; after %d such deliveries it becomes a dead letter",
+                *(command, delivery.attempt, self._unreadable_deliveries),
+            )
         started = time.perf_counter()
         try:
             execution = plugins.call(hookspecs.huey_execute, invoker=invoker, command=command)
@@ -183,9 +190,10 @@ class CommandRunner:
         self, command: QueueCommand, delivery: Delivery, error: CommandPostponed
     ) -> tuple[Outcome, Execution]:
         invoker = self._invoker
-        self._log(delivery, command).debug("%s is postponed by %g s", command, error.delay)
-        invoker.plugins.notify(hookspecs.huey_command_postponed, invoker=invoker, command=command, delay=error.delay)
-        return Release(delivery, error.delay, self._usable(error.wake)), Execution(error=error)
+        delay = min(max(error.delay, LEAST_POSTPONEMENT), MAX_SECONDS)
+        self._log(delivery, command).debug("%s is postponed by %g s", command, delay)
+        invoker.plugins.notify(hookspecs.huey_command_postponed, invoker=invoker, command=command, delay=delay)
+        return Release(delivery, delay, self._usable(error.wake)), Execution(error=error)
 
     def _usable(self, wake: Wake | None) -> Wake | None:
         """What a message is to wait for beside its delay, if its queue can do that."""

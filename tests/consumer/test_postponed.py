@@ -7,8 +7,10 @@ import pytest
 from huey_core import CommandRegistry, Invoker, hookimpl, queue_command
 from huey_core.backends import Capability, Wake
 from huey_core.backends.messages import Delivery
+from huey_core.commands.option_checks import MAX_SECONDS
 from huey_core.exceptions import CommandPostponed
 from huey_core.invoker import CommandRunner
+from huey_core.invoker.runner import LEAST_POSTPONEMENT
 from huey_memory import MemoryDataStore, MemoryQueue
 from plain_backend import PlainQueue, PlainStore
 
@@ -80,6 +82,23 @@ def test_a_postponement_is_no_delivery_and_takes_no_retry(make_invoker, run_cons
     assert consumer.stats.retried == 0
 
 
+def test_a_redelivered_command_is_logged_when_it_runs_and_not_each_time_that_it_is_postponed(
+    make_invoker, run_consumer, eventually, gate, caplog
+):
+    invoker = make_invoker(plugins=[gate])
+    handle = queue_command(invoker)(double)(21)
+    eventually(lambda: invoker.queue.claim(1, lease=0.001).deliveries)
+    run_consumer(invoker)
+    eventually(lambda: len(gate.postponed) > 3)
+    before = [line for line in caplog.messages if "is in delivery" in line]
+
+    gate.closed = False
+
+    assert handle.get(blocking=True, timeout=PATIENCE) == 42
+    assert before == []
+    assert len([line for line in caplog.messages if "is in delivery 2" in line]) == 1
+
+
 def test_a_postponed_command_holds_no_worker(make_invoker, run_consumer, eventually):
     class GateOfOne(Gate):
         @hookimpl
@@ -103,6 +122,13 @@ def test_a_postponed_command_holds_no_worker(make_invoker, run_consumer, eventua
 def outcome_of(invoker):
     command = queue_command(invoker)(double).command(21)
     return CommandRunner(invoker).run(Delivery(invoker.codec.encode(command), command.task_id, "receipt", 1))[0]
+
+
+@pytest.mark.parametrize(
+    ("asked", "delay"), [(0, LEAST_POSTPONEMENT), (1e-9, LEAST_POSTPONEMENT), (60, 60), (1e300, MAX_SECONDS)]
+)
+def test_a_delay_is_long_enough_for_others_to_have_a_turn_and_short_enough_for_every_server(make_invoker, asked, delay):
+    assert outcome_of(make_invoker(plugins=[Gate(asked)])).delay == delay
 
 
 @pytest.fixture

@@ -91,6 +91,16 @@ def test_the_options_of_every_backend_are_looked_at():
     } <= looked_at
 
 
+def test_every_exception_is_public():
+    defined = {
+        name
+        for name, one in vars(exceptions).items()
+        if isinstance(one, type) and one.__module__ == "huey_core.exceptions"
+    }
+
+    assert set(exceptions.__all__) == defined
+
+
 @pytest.mark.parametrize("name", exceptions.__all__)
 def test_every_exception_is_in_its_page_under_its_bases(name, read_page):
     bases, when, what_to_do = read_page("errors.md").rows()[name]
