@@ -143,6 +143,11 @@ class AtMostOnceSource:
         Raises:
             Exception: The queue did not answer. What it has not taken is :attr:`to_put_back` still.
         """
+        if self.task_store is None:
+            # What waits in this process alone.
+            waiting = [data for _, data in self.schedule.take_due(float("inf"))]
+            with self._lock:
+                self._to_put_back += waiting
         while True:
             with self._lock:
                 if not self._to_put_back:
@@ -162,8 +167,9 @@ class AtMostOnceSource:
     @property
     def to_put_back(self) -> int:
         """How many messages were read and are nowhere but in this process, because nothing took them."""
+        waiting = len(self.schedule) if self.task_store is None else 0
         with self._lock:
-            return len(self._to_put_back) + self._being_put_back
+            return waiting + len(self._to_put_back) + self._being_put_back
 
     def _carry_out(self, outcome: Outcome, progress: _Progress) -> None:
         self._attempts.pop(outcome.delivery.message_id, None)

@@ -7,11 +7,12 @@ import time
 
 import pytest
 
-from huey_core import CommandRegistry, Invoker, crontab, periodic_command, queue_command
+from huey_core import CommandRegistry, Invoker, crontab, hookimpl, periodic_command, queue_command
 from huey_core.backends.messages import Message
 from huey_core.backends.outcomes import Ack, Bury, Release, Retry
 from huey_core.consumer import Consumer
 from huey_core.consumer.at_most_once import AtMostOnceSource
+from huey_core.exceptions import CommandPostponed
 from huey_core.invoker.schedule import CommandSchedule
 from huey_memory import MemoryDataStore
 from plain_backend import PlainQueue, PlainStore
@@ -432,6 +433,27 @@ def test_what_nothing_takes_to_the_end_is_said_to_be_lost(run_consumer, eventual
     consumer.stop(timeout=0.1)
 
     assert "1 message could not be given back; lost for good" in caplog.messages
+
+
+class PostponesAll:
+    postponed = 0
+
+    @hookimpl
+    def huey_before_execute(self):
+        self.postponed += 1
+        raise CommandPostponed(3600)
+
+
+def test_what_waits_in_this_process_alone_is_put_back_when_the_consumer_stops(run_consumer, eventually):
+    plugin = PostponesAll()
+    invoker = Invoker(PlainQueue(), PlainStore("results"), plugins=[plugin], registry=CommandRegistry())
+    handle = queue_command(invoker, name="wait")(lambda: None)()
+    consumer = run(run_consumer, invoker)
+    eventually(lambda: plugin.postponed)
+
+    consumer.stop()
+
+    assert invoker.dequeue().task_id == handle.task_id
 
 
 def test_what_could_not_be_put_back_may_be_put_back_later(fragile_store):
