@@ -82,7 +82,7 @@ def report_abandoned(
     try:
         execution = Execution(error=CommandAbandoned(reason))
         return what_follows(invoker, None, execution, message_id, header.headers)
-    except Exception:
+    except BaseException:
         log.exception("what follows message %s could not be found out, so nothing does", message_id, extra=fields)
         return NOTHING
 

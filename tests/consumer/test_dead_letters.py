@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 
@@ -318,6 +319,28 @@ def test_one_that_cannot_be_reported_does_not_keep_the_others(
 
     with pytest.raises(CommandAbandoned):
         reported.get(blocking=True, timeout=60)
+
+
+def test_a_plugin_that_exits_instead_of_saying_what_follows_is_asked_once(make_invoker, eventually, run_consumer):
+    class Exits:
+        asked = 0
+
+        @hookimpl
+        def huey_follow_ups(self):
+            self.asked += 1
+            sys.exit("I do not know")
+
+    plugin = Exits()
+    invoker = make_invoker(plugins=[plugin])
+    queue = invoker.queue
+    queue.max_deliveries = 1
+    queue.write(b"", message_id="killer")
+    eventually(lambda: queue.claim(1, lease=0.001).deliveries)
+
+    consumer = run_consumer(invoker)
+
+    eventually(lambda: consumer.stats.buried == 1, "it is reported")
+    assert plugin.asked == 1
 
 
 class TooMuchFollows:
