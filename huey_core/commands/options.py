@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, TypeVar
 
@@ -63,8 +64,8 @@ _NEEDY: Final = [option for option in CORE_OPTIONS.values() if option.needs is n
 class CommandOptions:
     """The values of a command's options, as they are kept: durations in seconds, exceptions by their dotted names.
 
-    Core's are attributes; what each does is said in :data:`~huey_core.commands.CORE_OPTIONS`. That of a plugin is
-    ``options[OPTION]``, where ``OPTION`` is the :class:`CommandOption`.
+    That of any is ``options[OPTION]``, where ``OPTION`` is the :class:`CommandOption`. Core's are attributes too; what
+    each does is said in :data:`~huey_core.commands.CORE_OPTIONS`.
 
     Attributes:
         extra: The options of plugins that were given, by name.
@@ -116,8 +117,9 @@ class CommandOptions:
             )
 
     def __getitem__(self, option: CommandOption[T]) -> T:
-        """The value of an option of a plugin: what was given, or else its default."""
-        return self.extra.get(option.name, option.default)  # type: ignore[no-any-return]
+        """The value of an option: what was given, or else its default."""
+        name = option.name
+        return getattr(self, name) if name in CORE_OPTIONS else self.extra.get(name, option.default)  # type: ignore[no-any-return]
 
     def may_retry(self, error: BaseException) -> bool:
         """Whether the type of ``error`` is one that these options retry."""
@@ -223,10 +225,7 @@ class OptionTable:
         Raises:
             ConfigurationError: One is of a plugin that is not known here.
         """
-        for option in _NEEDY:
-            if option.needs is not None and getattr(options, option.name) != option.default:
-                yield option.needs, option.name
-        for option in map(self.find, options.extra):
+        for option in chain(_NEEDY, map(self.find, options.extra)):
             if option.needs is not None and options[option] != option.default:
                 yield option.needs, option.name
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from huey_core.backends.capabilities import Capability
+from huey_core.commands.core_options import CORE_OPTIONS
 from huey_core.commands.option import CommandOption
 from huey_core.commands.option_checks import flag
 from huey_core.commands.options import CommandOptions, OptionTable
@@ -257,6 +258,13 @@ class TestTable:
 
 def test_an_option_of_a_plugin_has_its_default_where_it_is_not_given():
     assert CommandOptions()[CommandOption("lock", flag, True, help="Something.")] is True
+
+
+@pytest.mark.parametrize("given", [{}, {"retries": 7}])
+def test_an_option_of_core_is_read_as_one_of_a_plugin_is(given):
+    options = CommandOptions.build(**given)
+
+    assert options[CORE_OPTIONS["retries"]] == options.retries
 
 
 def test_other_values_of_some_options_leave_the_rest():
