@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Final
 
 from huey_core.backends.outcomes import DEFAULT_GROUP_TTL
+from huey_core.commands.base import QueueCommand
+from huey_core.commands.option_checks import MAX_SECONDS
 from huey_core.exceptions import ConfigurationError
-
-if TYPE_CHECKING:
-    from huey_core.commands.base import QueueCommand
+from huey_core.numbers import check_number
+from huey_core.unicode import has_surrogate
 
 __all__ = ["Join"]
+
+_MOST_MEMBERS: Final = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +32,7 @@ class Join:
         ttl: Seconds without another member after which the group is forgotten, and ``then`` is not enqueued.
 
     Raises:
-        ConfigurationError: There are no members, or no time.
+        ConfigurationError: One of these is of another type, or out of what every queue can write.
     """
 
     group: str
@@ -39,5 +42,10 @@ class Join:
     ttl: float = DEFAULT_GROUP_TTL
 
     def __post_init__(self) -> None:
-        if self.of < 1 or not 0 < self.ttl < float("inf"):
-            raise ConfigurationError(f"a join is of at least one member and kept for a time, not {self!r}")
+        check_number("of", self.of, 1, _MOST_MEMBERS, whole=True)
+        check_number("ttl", self.ttl, 0.001, MAX_SECONDS, what="a number of seconds")
+        for name, text in (("group", self.group), ("member", self.member)):
+            if not isinstance(text, str) or has_surrogate(text):
+                raise ConfigurationError(f"{name} must be a text of valid Unicode, not {text!r}")
+        if not isinstance(self.then, QueueCommand):
+            raise ConfigurationError(f"then must be the command of a call, function.command(...), not {self.then!r}")

@@ -357,7 +357,16 @@ def test_a_queue_with_joins_takes_groups_and_so_does_an_eager_invoker(make_invok
     Invoker(PlainQueue(), always_eager=True, registry=CommandRegistry()).check_joins()
 
 
-@pytest.mark.parametrize("wrong", [{"of": 0}, {"ttl": 0}, {"ttl": float("inf")}])
-def test_a_join_of_nobody_or_of_no_time_is_refused(wrong):
-    with pytest.raises(ConfigurationError, match="at least one member"):
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"of": of} for of in (0, 1.5, "3", True, 2**31)),
+        *({"ttl": ttl} for ttl in (0, float("inf"), 1e300, "an hour")),
+        *({"group": text} for text in (7, "\ud800")),
+        *({"member": text} for text in (None, "\ud800")),
+        {"then": "a name"},
+    ],
+)
+def test_a_join_that_no_queue_could_write_is_refused_where_it_is_made(wrong):
+    with pytest.raises(ConfigurationError, match=f"^{next(iter(wrong))} "):
         Join(**{"group": "g", "member": "m", "of": 1, "then": QueueCommand(), **wrong})
