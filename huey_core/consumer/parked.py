@@ -137,7 +137,10 @@ class Parked:
             return False
 
     def give_up(self, one: Refused, error: Exception) -> None:
-        """Have a dead letter settled in place of an outcome that was refused for good, or park what is one already."""
+        """Have something simpler settled in place of an outcome that was refused for good: a dead letter as a rule.
+
+        What cannot be simpler is parked.
+        """
         other = self._without_what_was_refused(one.outcome, error)
         if other is one.outcome:
             self.park(one, error)
@@ -151,6 +154,10 @@ class Parked:
             # Whoever waits for the result learns that there is none to come.
             result = replace(result, value=encode_error(self.serializer, result.key, error))
         match outcome:
+            case Release(delivery, delay, wake) if wake is not None:
+                message, fields = "message %s waits for its delay alone: %s", self._fields(outcome)
+                log.warning(message, _id(outcome), error_line(error), extra=fields)
+                return Release(delivery, delay)
             case Release() | Bury(detail="", result=None, follow_ups=(), arrivals=()):
                 return outcome
             case Bury(delivery, text, detail, _, follow_ups, arrivals):

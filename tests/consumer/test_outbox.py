@@ -9,7 +9,7 @@ import pytest
 
 from huey_core import CommandRegistry, Invoker, QueueCommand, hookimpl
 from huey_core.backends.messages import Message
-from huey_core.backends.outcomes import Ack, Bury, Release, ResultWrite, Retry, messages_in
+from huey_core.backends.outcomes import Ack, Bury, Release, ResultWrite, Retry, Wake, messages_in
 from huey_core.consumer import Consumer
 from huey_core.consumer.retry import BackOff
 from huey_core.exceptions import CommandError
@@ -52,6 +52,7 @@ class FlakyQueue(MemoryQueue):
         details = [outcome.detail for outcome in outcomes if isinstance(outcome, Bury)]
         messages = [data for outcome in outcomes for data in messages_in(outcome)]
         poison = any(b"poison" in result.value for result in results) or "poison" in details or b"poison" in messages
+        poison = poison or any(isinstance(one, Release) and one.wake and one.wake.key == "poison" for one in outcomes)
         if self.down or self.read_only or poison:
             raise ConnectionError("refused")
         return super().settle(outcomes)
@@ -312,6 +313,18 @@ def test_a_retry_that_is_refused_twice_is_buried_with_an_error_for_its_caller(co
     assert dead.message_id == poisoned.message_id
     with pytest.raises(CommandError, match="refused"):
         consumer.invoker.result(poisoned.message_id).get()
+
+
+def test_a_postponed_message_waits_for_its_delay_alone_when_the_server_refuses_what_it_waits_for(consumer, pass_time):
+    queue, outbox = consumer.invoker.queue, consumer.queues[0].outbox
+    [delivery] = claim(consumer, 1)
+    outbox.add(Release(delivery, 60.0, Wake(consumer.invoker.result_store, "poison", b"taken")))
+
+    outbox.flush()
+    pass_time(1.0)
+    outbox.flush()
+
+    assert (queue.counts().scheduled, outbox.left()) == (1, [])
 
 
 def test_a_burial_whose_details_the_server_refuses_is_made_without_them(consumer, pass_time):
