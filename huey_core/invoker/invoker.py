@@ -63,9 +63,9 @@ AS_THE_URL_SAYS: Final[Any] = object()
 _DEFAULTS: Final = {option.name: option.default for option in COMMON_OPTIONS}
 
 _REPLACED: Final[tuple[str, ...]] = (
-    *("queue", "result_store", "task_store", "clock_offset", "_clock"),
+    *("queue", "result_store", "task_store", "eager_groups", "clock_offset", "_clock"),
     # What is computed from them once.
-    *("leased_queue", "results_expire", "revocations", "eager_groups"),
+    *("leased_queue", "results_expire", "revocations"),
 )
 
 
@@ -114,6 +114,7 @@ class Invoker(Generic[StoreT_co]):
 
     Attributes:
         command_options: The options that its commands may have: core's, and those of its plugins.
+        eager_groups: The groups of commands that are run at once, with ``always_eager``.
         clock_offset: Seconds by which the queue's clock is ahead of this process's. A consumer measures it, so that a
             command does not expire early or late because a machine's clock is wrong.
 
@@ -199,6 +200,7 @@ class Invoker(Generic[StoreT_co]):
         self.task_store = opened.task_store(task_store) if isinstance(task_store, str) else task_store
         self.store_none = store_none
         self.always_eager = always_eager
+        self.eager_groups = EagerGroups()
         self.check_arguments = check_arguments
         options = opened.at(queue).url.options if isinstance(queue, str) else _DEFAULTS
         self.result_ttl: float | None = options["result_ttl"] if result_ttl is AS_THE_URL_SAYS else result_ttl
@@ -300,11 +302,6 @@ class Invoker(Generic[StoreT_co]):
     def results_expire(self) -> bool:
         """Whether the result store forgets values by itself."""
         return self.result_store is not None and Capability.TTL in self.result_store.capabilities
-
-    @cached_property
-    def eager_groups(self) -> EagerGroups:
-        """The groups of commands that are run at once, with ``always_eager``."""
-        return EagerGroups()
 
     @cached_property
     def plugins(self) -> PluginManager:
@@ -534,6 +531,7 @@ class Invoker(Generic[StoreT_co]):
         state = vars(self)
         before = {name: state.pop(name) for name in _REPLACED if name in state}
         self.queue, self.result_store, self.task_store = queue, result_store, task_store
+        self.eager_groups = EagerGroups()
         self._clock, self.clock_offset = clock, 0.0
         try:
             yield self

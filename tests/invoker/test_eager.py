@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import pytest
 
 from huey_core import CommandRegistry, QueueCommand, queue_command
 from huey_core.exceptions import CommandError, CommandNotFound, EncodeError
+from huey_core.invoker import invoker as invoker_module
+from huey_core.invoker.eager import EagerGroups
 from plain_backend import PlainStore
 
 
@@ -251,3 +256,19 @@ def test_a_retry_of_a_class_sees_what_the_run_has_left(without_results):
     without_results.registry.register(Count)
 
     assert without_results.enqueue(Count({"runs": 0}, overrides={"retries": 5})) == 3
+
+
+def test_threads_that_run_the_first_commands_at_once_share_the_groups(invoker, monkeypatch):
+    both_make = threading.Barrier(2)
+
+    def make():
+        with suppress(threading.BrokenBarrierError):
+            both_make.wait(1)
+        return EagerGroups()
+
+    monkeypatch.setattr(invoker_module, "EagerGroups", make)
+
+    with ThreadPoolExecutor(2) as threads:
+        one, other = threads.map(lambda _: invoker.eager_groups, range(2))
+
+    assert one is other
