@@ -75,7 +75,7 @@ class RunContext:
     def then(self, command: QueueCommand) -> None:
         """Have another command enqueued when this one succeeds, in the same step as its ack and its result.
 
-        When this run fails, it is dropped; the next run may ask for it again. To change it afterwards has no effect.
+        When this run fails, it is dropped; the next run may ask for it again. It is written as it is when the run ends.
 
         Args:
             command: The command of a call: ``function.command(...)``. It must be of the same queue.
