@@ -40,7 +40,7 @@ def waits(admin, queue):
     return lambda: admin("ZRANGE", f"huey:{{{queue.name}}}:waits", 0, -1)
 
 
-@pytest.fixture(params=["falls due", "requeued", "deleted", "flushed", "freed"])
+@pytest.fixture(params=["falls due", "requeued", "deleted", "rescheduled", "flushed", "freed"])
 def end_wait(request, queue, held, eventually):
     def end_wait(message_id):
         match request.param:
@@ -50,6 +50,8 @@ def end_wait(request, queue, held, eventually):
                 assert queue.requeue([message_id]) == [message_id]
             case "deleted":
                 assert queue.delete([message_id]) == [message_id]
+            case "rescheduled":
+                assert queue.reschedule([message_id], queue.now() + MINUTE) == [message_id]
             case "flushed":
                 queue.flush()
             case "freed":
@@ -71,6 +73,14 @@ def test_a_message_that_does_not_wait_any_more_is_not_woken(queue, store, held, 
     store.put("lock", b"held")
     assert queue.free(held) == 0
     assert queue.counts() == before
+
+
+def test_who_runs_is_not_woken_though_the_server_has_lost_that_he_waited(queue, admin, held, wait_for, eventually):
+    message_id = wait_for(held, delay=0.05)
+    admin("HDEL", f"huey:{{{queue.name}}}:run", message_id)
+    eventually(lambda: queue.claim(1, MINUTE).deliveries)
+    assert queue.free(held) == 0
+    assert [message.message_id for message in queue.peek(State.RUNNING)] == [message_id]
 
 
 def test_a_message_of_ordinary_delay_is_in_no_index(queue, waits):
