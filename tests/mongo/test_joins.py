@@ -8,7 +8,7 @@ import pytest
 
 from huey_core.backends.messages import Message
 from huey_core.backends.outcomes import Ack, Arrival, Bury
-from huey_mongo import groups, joins, outbox
+from huey_mongo import claiming, groups, joins, outbox
 from mongo_writes import BetweenWrites, Killed
 
 MINUTE = 60.0
@@ -167,6 +167,36 @@ def test_members_that_several_consumers_note_at_the_same_time_are_all_counted(qu
     assert run() == [b"then"]
 
 
+def test_a_count_that_is_corrected_late_leaves_out_nobody_who_came_meanwhile(
+    queue, deliver, run_until_quiet, collection, monkeypatch
+):
+    first, second, third = deliver(3)
+    queue.settle([Ack(first, arrivals=(arrival("a", 3),))])
+    # As if a second dispatcher of that outbox had been killed behind its count.
+    collection.update_one({"queue": queue.name, "group": "g"}, {"$inc": {"arrived": 1}})
+    has_counted, is_corrected = threading.Event(), threading.Event()
+
+    def wait_behind_the_count():
+        has_counted.set()
+        assert is_corrected.wait(10.0)
+
+    last = threading.Thread(target=queue.settle, args=([Ack(third, arrivals=(arrival("c", 3),))],))
+
+    def overtake():
+        outbox.dispatch(queue._cluster, queue.name, [second.private.document])
+        BetweenWrites(monkeypatch, SETTLED + 4, wait_behind_the_count)
+        last.start()
+        assert has_counted.wait(10.0)
+
+    between = BetweenWrites(monkeypatch, SETTLED + 5, overtake)
+    queue.settle([Ack(second, arrivals=(arrival("b", 3),))])
+    is_corrected.set()
+    last.join()
+    monkeypatch.undo()
+    assert between.has_happened
+    assert run_until_quiet() == [b"then"]
+
+
 def test_an_arrival_reads_as_much_at_a_large_group_as_at_a_small_one(server, shared_backends):
     queue = shared_backends(server.url("large_groups")).queue("q")
     queue.flush()
@@ -214,6 +244,20 @@ class TestEnd:
             run()
         assert left == [before + 30, before + 20, before + 10, before]
         assert run_until_quiet() == []
+
+    def test_what_falls_due_does_not_wait_for_the_members_of_large_ones(
+        self, queue, deliver, run, monkeypatch, eventually
+    ):
+        monkeypatch.setattr(claiming, "PORTION", 2)
+        monkeypatch.setattr(groups, "PORTION", 1)
+        members = deliver(20)
+        for name in ("g", "h"):
+            queue.settle([Ack(members.pop(), arrivals=(arrival(str(n), 10, name),)) for n in range(10)])
+        assert run() == [b"then"]
+        due = queue.now() + 0.05
+        queue.write(b"due", eta=due)
+        eventually(lambda: queue.now() > due, "the time of the message")
+        assert [data for _ in range(3) for data in run()] == [b"due"]
 
     def test_one_that_ended_is_removed_by_a_later_claim(self, queue, deliver, run, collection, monkeypatch, eventually):
         monkeypatch.setattr(joins, "GRACE", 100)

@@ -33,8 +33,9 @@ field          meaning
 =============  =====================================================================================================
 
 A group of messages is a document too, with ``queue``, ``group`` (its id, until it is forgotten), ``state`` (``open`` or
-``complete``), ``of``, ``arrived``, ``ends`` (the millisecond at which it is forgotten) and ``at``; each member that has
-arrived is one with nothing but an ``_id`` of both and a ``mark``. See :mod:`huey_mongo.joins`.
+``complete``), ``of``, ``arrived``, ``ends`` (the millisecond at which it is forgotten), ``at``, and the ``mark`` of its
+latest count; each member that has arrived is one with nothing but an ``_id`` of both and a ``mark``. See
+:mod:`huey_mongo.joins`.
 
 ``at`` puts everything that a claim has to see into one range of one index. A ready message has its rank there, a
 negative number. A scheduled or running message, and a document with an outbox, has the millisecond at which it falls

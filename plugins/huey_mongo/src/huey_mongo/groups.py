@@ -64,7 +64,7 @@ def flush_groups(cluster: Cluster, queue: str) -> None:
     outboxes = dict.fromkeys((*FIELDS, "group"), "")
     groups = {"queue": queue, "at": {"$gt": PAUSED_AT}, "state": {"$in": [OPEN, COMPLETE]}}
     collection.update_many(groups, {"$unset": outboxes, "$set": {"at": DUE}})
-    while ids := [each["_id"] for each in collection.find({"queue": queue, "at": DUE}, {"_id": 1}).limit(GROUPS)]:
+    while ids := [each["_id"] for each in collection.find(_forgotten(cluster, queue), {"_id": 1}).limit(GROUPS)]:
         purge(cluster, queue, ids)
 
 
@@ -88,8 +88,9 @@ def purge(cluster: Cluster, queue: str, groups: Sequence[Any]) -> None:
         forget(collection, ended)
     found = list(collection.find(wanted, fields))
     emptied = [each for each in found if each["state"] == COMPLETE or "group" not in each]
-    if emptied and not _remove_members(cluster, [each["_id"] for each in emptied]):
-        # They are due still, for the next portion.
+    if emptied and not _remove_members(cluster, ids := [each["_id"] for each in emptied]):
+        # The next portion is due at once, but behind what fell due before: no message waits for members.
+        collection.update_many({"_id": {"$in": ids}, **HAS_NONE}, {"$set": {"at": Int64(now)}})
         found = [each for each in found if each not in emptied]
     changes = [_next_step(each) for each in found]
     if changes:
@@ -117,6 +118,11 @@ def _stored(group: Document) -> StoredGroup:
     # Who was killed may have let a member be counted twice.
     arrived = group["of"] if complete else min(group["arrived"], group["of"] - 1)
     return StoredGroup(group["group"], arrived, group["of"], from_millis(group["ends"]))
+
+
+def _forgotten(cluster: Cluster, queue: str) -> Document:
+    due = {"$gt": PAUSED_AT, "$lte": _now(cluster)}
+    return {"queue": queue, "at": due, "state": {"$in": [OPEN, COMPLETE]}, "group": {"$exists": False}}
 
 
 def _now(cluster: Cluster) -> int:

@@ -175,19 +175,19 @@ def _note(
     return [each for place, each in enumerate(arrivals) if place not in others]
 
 
-def _count(collection: Collection[Document], new: dict[Any, _News]) -> dict[Any, int]:
-    """Count the arrivals, and return how many members each open group seems to have."""
+def _count(collection: Collection[Document], new: dict[Any, _News]) -> dict[Any, Document]:
+    """Count the arrivals, and return for each open group how many members it seems to have, and by which count."""
     changes = []
     for group, news in new.items():
         counted = {
             "$inc": {"arrived": len(news.arrivals)},
             "$max": {"ends": news.ends},
-            "$set": {"of": news.last["of"]},
+            "$set": {"of": news.last["of"], "mark": ObjectId()},
         }
         changes.append(UpdateOne({"_id": group, **_STILL_OPEN}, counted))
     collection.bulk_write(changes, ordered=False)
-    found = collection.find({"_id": {"$in": list(new)}, **_STILL_OPEN}, {"arrived": 1})
-    arrived = {group["_id"]: group["arrived"] for group in found}
+    found = collection.find({"_id": {"$in": list(new)}, **_STILL_OPEN}, {"arrived": 1, "mark": 1})
+    arrived = {group["_id"]: group for group in found}
     # Their group was completed or forgotten meanwhile, and its members removed before these were there.
     late = [
         _member_id(group, each["member"])
@@ -200,16 +200,19 @@ def _count(collection: Collection[Document], new: dict[Any, _News]) -> dict[Any,
     return arrived
 
 
-def _complete(collection: Collection[Document], new: dict[Any, _News], arrived: dict[Any, int], at: Int64) -> list[Any]:
+def _complete(
+    collection: Collection[Document], new: dict[Any, _News], arrived: dict[Any, Document], at: Int64
+) -> list[Any]:
     """Complete the groups whose members are all there, and return their ``_id``."""
     changes, complete = [], []
     for group, seen in arrived.items():
         last = new[group].last
-        if seen < last["of"]:
+        if seen["arrived"] < last["of"]:
             continue
         there = collection.count_documents(members_of(group), limit=last["of"], hint="_id_")
         if there < last["of"]:
-            changes.append(UpdateOne({"_id": group, "arrived": seen}, {"$set": {"arrived": there}}))
+            # Who has counted others since then may have come too late for this look.
+            changes.append(UpdateOne({"_id": group, "mark": seen["mark"]}, {"$set": {"arrived": there}}))
             continue
         complete.append(group)
         outbox = {"next": [last["then"]], "mark": ObjectId(), "at": at}
