@@ -168,7 +168,7 @@ def huey_execute(invoker: InvokerLike, command: QueueCommand) -> Execution | Non
 
     Returns:
         An :class:`~huey_core.commands.Execution` that holds what the command returned and how long it took, or
-        ``None`` to leave the run to the next implementation.
+        ``None`` to leave the run to the next implementation. An ``error`` in it counts as if it was raised.
     """
 
 

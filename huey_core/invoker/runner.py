@@ -161,6 +161,9 @@ class CommandRunner:
                     f"a plugin's huey_execute returned {execution!r}, which is not Execution; a wrapper must return "
                     "what it got from yield"
                 )
+            if execution.error is not None:
+                # Of a plugin that runs commands elsewhere: returned, the error would be taken for a success.
+                raise execution.error
             result = self._result_of(command, execution)
             outcome = Ack(delivery, result)
             if command.follow_ups or plugins.has(hookspecs.huey_follow_ups):

@@ -10,6 +10,8 @@ import pytest
 
 from huey_core import Invoker, QueueCommand, hookimpl, queue_command
 from huey_core.backends.messages import Delivery, State
+from huey_core.backends.outcomes import Retry
+from huey_core.commands.execution import Execution
 from huey_core.exceptions import CommandError
 from huey_core.invoker.runner import CommandRunner
 from huey_memory import ManualClock, MemoryDataStore, MemoryQueue
@@ -323,3 +325,17 @@ def test_a_wrapper_that_forgets_to_return_what_it_got_is_told_so(make_invoker, r
 
     assert outcome.reason.startswith("TypeError: a plugin's huey_execute returned None")
     assert "must return what it got from yield" in outcome.reason
+
+
+class RunsElsewhere:
+    @hookimpl
+    def huey_execute(self):
+        return Execution(error=OSError("the other process is gone"))
+
+
+def test_an_error_that_a_plugin_returns_is_a_failure_like_one_that_is_raised(make_invoker, run):
+    invoker = make_invoker(plugins=[RunsElsewhere()])
+
+    outcome = run(invoker, queue_command(invoker, retries=1)(bill).command())
+
+    assert isinstance(outcome, Retry)
