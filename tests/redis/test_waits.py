@@ -150,3 +150,16 @@ def test_a_key_of_another_database_cannot_be_waited_for(queue, server):
         queue.free(wake)
     assert queue.counts().running == 1
     elsewhere.close()
+
+
+@pytest.mark.parametrize(
+    "make_ready",
+    [lambda queue, held, _: queue.free(held), lambda queue, _, name: queue.reschedule([name], 0.0)],
+    ids=["free", "reschedule"],
+)
+def test_the_bell_rings_for_who_need_not_wait_any_more(queue, admin, held, wait_for, make_ready):
+    message_id = wait_for(held)
+    bell = f"huey:{{{queue.name}}}:bell"
+    admin("DEL", bell)
+    make_ready(queue, held, message_id)
+    assert admin("LLEN", bell) == 1
