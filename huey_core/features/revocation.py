@@ -21,7 +21,6 @@ the command.
 
 from __future__ import annotations
 
-import os
 import threading
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -76,8 +75,8 @@ class Revocation:
         self._lock = threading.Lock()
         self._looks = count(1)
         self._latest = 0
-        self._none_in_process: int | None = None
-        """The process whose latest look has found no revocation. One that was forked since looks for itself."""
+        # Of this process. To ask for its id in each run would take as long as all the rest of this.
+        self._may_be_any = True
 
     @hookimpl
     def huey_after_claim(self, invoker: InvokerLike, deliveries: Sequence[Delivery]) -> None:
@@ -88,12 +87,12 @@ class Revocation:
             # What a later look has found is right for earlier claims too, and not the other way round.
             if look > self._latest:
                 self._latest = look
-                self._none_in_process = None if found else os.getpid()
+                self._may_be_any = found
 
     # First, so that nobody prepares for what will not run.
     @hookimpl(tryfirst=True)
     def huey_before_execute(self, invoker: InvokerLike, command: QueueCommand) -> None:
-        if self._none_in_process == os.getpid():
+        if not self._may_be_any:
             return
         store = invoker.task_store
         if store is None or not keeps_revocations(store):

@@ -89,7 +89,7 @@ class CommandRunner:
         self._log_commands = log_commands
 
     def prepare(self, deliveries: Sequence[Delivery]) -> None:
-        """Let plugins see what was claimed, before any of it is run.
+        """Let plugins see what was claimed, before any of it is run: in the process in which it is.
 
         Raises:
             Exception: What one of them raised: none may run now.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from datetime import datetime, timedelta
 
 import pytest
@@ -182,17 +181,6 @@ def test_the_answer_to_an_earlier_look_does_not_hide_what_a_later_one_has_found(
 
     store.meanwhile = revoke_and_claim
     revocation.huey_after_claim(invoker, [])
-
-    with pytest.raises(CommandRevoked):
-        revocation.huey_before_execute(invoker, command)
-
-
-def test_a_process_that_was_forked_since_looks_for_itself(invoker, double, space, monkeypatch):
-    revocation, command = Revocation(), double.command(1)
-    revocation.huey_after_claim(invoker, [])
-    invoker.revocations.revoke_call(command.task_id)
-
-    monkeypatch.setattr(os, "getpid", lambda: -1)
 
     with pytest.raises(CommandRevoked):
         revocation.huey_before_execute(invoker, command)
