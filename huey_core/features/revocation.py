@@ -77,6 +77,12 @@ class Revocation:
         self._latest = 0
         # Of this process. To ask for its id in each run would take as long as all the rest of this.
         self._may_be_any = True
+        self._config = ConsumerConfig()
+
+    # Last, because others may change it.
+    @hookimpl(trylast=True)
+    def huey_consumer_configure(self, config: ConsumerConfig) -> None:
+        self._config = config
 
     @hookimpl
     def huey_after_claim(self, invoker: InvokerLike, deliveries: Sequence[Delivery]) -> None:
@@ -100,7 +106,7 @@ class Revocation:
         try:
             revoked = Revocations(store).take(command, invoker.now())
         except Exception as error:
-            delay = ConsumerConfig.unreadable_delay
+            delay = self._config.unreadable_delay
             log.exception("whether %s was revoked could not be read, postponed for %g s", command, delay)
             raise CommandPostponed(delay) from error
         if revoked:

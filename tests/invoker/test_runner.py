@@ -290,6 +290,8 @@ def test_a_revocation_that_cannot_be_read_holds_up_its_own_command_only(unsure, 
     assert free().get(blocking=True, timeout=30) == "ran"
     eventually(lambda: unsure.queue.counts().scheduled == 1)
     assert waiting.get() is None
+    [scheduled] = unsure.queue.peek(State.SCHEDULED)
+    assert scheduled.due > unsure.now() + 3000
 
 
 def test_the_duration_of_a_run_is_that_of_the_command_without_the_hooks_around_it(make_invoker, run, monkeypatch):
