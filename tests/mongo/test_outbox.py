@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from huey_core.backends.messages import Message, State
-from huey_core.backends.outcomes import Ack, Bury, ResultWrite
-from huey_mongo import outbox
+from huey_core.backends.outcomes import Ack, Bury, Reported, ResultWrite
+from huey_core.exceptions import MessageTooLarge
+from huey_mongo import MongoQueue, outbox
 from mongo_writes import BetweenWrites, Killed
 
 MINUTE = 60.0
+MEGABYTE = 10**6
 FOLLOW_UPS = (Message(b"one", "1"), Message(b"two", "2", unique_key="k"))
 
 SETTLED = 1
@@ -172,3 +174,28 @@ def test_a_result_alone_needs_no_second_phase(queue, store, delivery, monkeypatc
     queue.settle([Ack(delivery, ResultWrite(store, "k", b"new"))])
     assert not writes.has_happened
     assert store.get("k") == b"new"
+
+
+class TestSize:
+    @pytest.fixture
+    def dead(self, backend, request, eventually):
+        """A large dead letter that nobody has reported."""
+        queue = MongoQueue(request.node.name, cluster=backend._cluster, max_deliveries=1)
+        queue.write(bytes(10 * MEGABYTE), message_id="dead")
+        queue.claim(1, 0.001)
+        eventually(lambda: queue.claim(1, MINUTE).buried)
+        yield queue
+        queue.flush()
+
+    def test_what_does_not_fit_beside_a_dead_letter_is_refused(self, dead):
+        follow_up = Message(bytes(10 * MEGABYTE))
+        with pytest.raises(MessageTooLarge):
+            dead.report_done([Reported("unknown"), Reported("dead", (follow_up,))])
+        dead.report_done([Reported("dead", (Message(b"fits"),))])
+        assert dead.claim(2, MINUTE).deliveries[0].data == b"fits"
+
+    def test_long_ids_and_keys_count(self, queue, delivery):
+        follow_ups = tuple(Message(b"x", str(n) * MEGABYTE, unique_key=str(n) * MEGABYTE) for n in range(5))
+        with pytest.raises(MessageTooLarge):
+            queue.settle([Ack(delivery, follow_ups=follow_ups)])
+        assert queue.settle([Ack(delivery, follow_ups=follow_ups[:2])]) == [True]

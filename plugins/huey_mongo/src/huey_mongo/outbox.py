@@ -13,7 +13,7 @@ from pymongo import DeleteOne, ReplaceOne, UpdateOne
 from pymongo.errors import BulkWriteError, ConnectionFailure, InvalidOperation, PyMongoError, WriteConcernError
 from pymongo.write_concern import WriteConcern
 
-from huey_core.backends import State, messages_in
+from huey_core.backends import State
 from huey_core.exceptions import QueueException
 from huey_core.safe_logging import get_logger
 from huey_mongo.clock import millis
@@ -52,7 +52,7 @@ PATIENCE: Final = 10.0
 """Seconds after which another consumer takes care of an outbox."""
 
 FOLLOW_UP_OVERHEAD: Final = 1024
-"""Bytes that a follow-up takes in an outbox beside its data, at most, with ordinary ids and keys."""
+"""Bytes that a follow-up takes in an outbox at most, beside its data, its id and its unique key."""
 
 LONG_PATIENCE: Final = 60.0
 """Seconds after which an outbox that could not be cleared is tried again."""
@@ -67,7 +67,14 @@ HAS_NONE: Final[Document] = {field: {"$exists": False} for field in FIELDS}
 def size_of(outcome: Ack | Bury | Reported) -> int:
     """Return how many bytes what follows an outcome takes in an outbox at most."""
     names = sum(len(each.group.encode()) + len(each.member.encode()) for each in outcome.arrivals)
-    return names + sum(len(data) + FOLLOW_UP_OVERHEAD for data in messages_in(outcome))
+    messages = (*outcome.follow_ups, *(arrival.then for arrival in outcome.arrivals))
+    return names + sum(_size_of_message(message) for message in messages)
+
+
+def _size_of_message(message: Message) -> int:
+    # Who takes a unique key is written beside it, and the key twice.
+    names = f"{message.message_id}{message.unique_key or ''}"
+    return len(message.data) + 2 * len(names.encode()) + FOLLOW_UP_OVERHEAD
 
 
 def follow_ups_of(cluster: Cluster, queue: str, outcome: Ack | Bury | Reported) -> Document:
