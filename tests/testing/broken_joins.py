@@ -149,6 +149,19 @@ class NeverForgetsGroups(ChangesArrivals):
         return tuple(replace(arrival, ttl=10.0**9) for arrival in outcome.arrivals)
 
 
+@caught_by("test_a_group_is_forgotten_after_its_time")
+class DeletesWhatItHasForgotten(ChangesArrivals):
+    known = frozenset()
+
+    def changed(self, outcome):
+        self.known |= {arrival.group for arrival in outcome.arrivals}
+        return outcome.arrivals
+
+    def delete_groups(self, groups):
+        super().delete_groups(groups)
+        return [group for group in groups if group in self.known]
+
+
 @caught_by("test_every_member_that_arrives_prolongs_a_groups_time")
 class KeepsTheFirstTime(ChangesArrivals):
     ttl = None

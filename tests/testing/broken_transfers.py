@@ -155,6 +155,13 @@ class ExportsTheWholeTimeOfAKey(ChangesRecords):
         return [replace(record, unique_for=self._messages._records[record.message_id].message.unique_for)]
 
 
+@caught_by("test_a_record_has_no_time_of_a_key_that_another_took_since")
+class ExportsTheTimeOfWhoHasTheKeyNow(ChangesRecords):
+    def changed(self, record):
+        until = self._messages._holders.until(record.unique_key)
+        return [record if until is None else replace(record, unique_for=until - self.now())]
+
+
 class ImportsOthers(MemoryQueue):
     """Imports other records than it is given."""
 

@@ -240,6 +240,7 @@ class QueueJoins(QueueFixtures):
         )
         advance(self.beyond(self.lease))
         assert queue.groups().items == []
+        assert queue.delete_groups(["group", "one"]) == []
         assert self.claim_one(queue).data == b"all are done"
         self.settle(queue, second, *self.arrivals("b", of=2))
         self.assert_empty(queue)

@@ -194,3 +194,13 @@ class QueuePages(TransferFixtures):
         assert timed.unique_key == "for a time"
         assert left is not None
         assert 0 < left <= LONG - self.lease
+
+    @promise(Capability.TRANSFER, Capability.UNIQUE)
+    def test_a_record_has_no_time_of_a_key_that_another_took_since(self, queue: Any, advance: Passing) -> None:
+        """Without this, a command would come to another server in the place of the one that has the key."""
+        queue.write(b"x", message_id="over", unique_key="key", unique_for=self.lease)
+        advance(self.beyond(self.lease))
+        assert queue.write(b"x", message_id="holds", unique_key="key", unique_for=LONG).created
+        left = {record.message_id: record.unique_for for record in self.exported(queue)}
+        assert left["over"] == 0
+        assert left["holds"] == pytest.approx(LONG, abs=5)
