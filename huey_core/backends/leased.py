@@ -304,7 +304,7 @@ class LeasedQueue(BaseQueue):
             wake: The key, and the value that it must have now.
             new: Its new value; ``None`` removes the key.
             ttl: Seconds after which the store forgets the new value; ``None`` keeps it.
-            limit: How many messages become ready; 0 for none.
+            limit: How many messages become ready; 0 or less for none.
 
         Returns:
             How many became ready; ``None`` when the key has another value, which changed nothing.

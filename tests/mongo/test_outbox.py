@@ -7,7 +7,7 @@ import pytest
 from huey_core.backends.messages import Message, State
 from huey_core.backends.outcomes import Ack, Bury, Reported, ResultWrite
 from huey_core.exceptions import MessageTooLarge
-from huey_mongo import MongoQueue, outbox
+from huey_mongo import MongoQueue, outbox, settling
 from mongo_writes import BetweenWrites, Killed
 
 MINUTE = 60.0
@@ -174,6 +174,47 @@ def test_a_result_alone_needs_no_second_phase(queue, store, delivery, monkeypatc
     queue.settle([Ack(delivery, ResultWrite(store, "k", b"new"))])
     assert not writes.has_happened
     assert store.get("k") == b"new"
+
+
+def test_a_dead_letter_that_was_buried_anew_meanwhile_is_not_requeued_before_its_follow_ups(
+    queue, delivery, documents, drain, monkeypatch
+):
+    monkeypatch.setattr(outbox, "PATIENCE", 0.2)
+    queue.settle([Bury(delivery, "bad")])
+
+    def bury_anew():
+        queue.requeue(["a"])
+        (again,) = queue.claim(1, MINUTE).deliveries
+        with monkeypatch.context() as patch:
+            patch.setattr(settling, "dispatch_or_leave", lambda *_: None)
+            queue.settle([Bury(again, "bad again", follow_ups=FOLLOW_UPS)])
+
+    with monkeypatch.context() as patch:
+        between = BetweenWrites(patch, 0, bury_anew)
+        assert queue.requeue(["a"]) == []
+    assert between.has_happened
+    assert documents(next={"$exists": True}) == 1
+    assert queue.requeue(["a"]) == ["a"]
+    assert drain() == [b"one", b"two", b"x"]
+
+
+def test_what_is_committed_and_not_published_stays_while_its_outbox_is_there(
+    queue, delivery, backend, drain, monkeypatch
+):
+    monkeypatch.setattr(outbox, "PATIENCE", 0.2)
+
+    def kill():
+        raise Killed
+
+    committed = SETTLED + 4
+    with monkeypatch.context() as patch:
+        BetweenWrites(patch, committed, kill)
+        with pytest.raises(Killed):
+            queue.settle([Ack(delivery, follow_ups=FOLLOW_UPS)])
+    prepared = [each["_id"] for each in backend._cluster.collection.find({"queue": queue.name, "state": "prepared"})]
+    outbox.clear_prepared(backend._cluster, prepared)
+    assert len(prepared) == len(FOLLOW_UPS)
+    assert drain() == [b"one", b"two"]
 
 
 class TestSize:

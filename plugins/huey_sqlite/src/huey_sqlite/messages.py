@@ -240,7 +240,7 @@ class Messages:
         first = self._execute(
             "SELECT seq FROM message WHERE queue = ? AND wake_store = ? AND wake_key = ? AND wake_key IS NOT NULL"
             " ORDER BY priority DESC, seq LIMIT ?",
-            (self._queue, wake.store.name, wake.key, limit),
+            (self._queue, wake.store.name, wake.key, max(limit, 0)),
         ).fetchall()
         self._execute_many(f"{_MAKE_READY} WHERE seq = ?", first)
         return len(first)
