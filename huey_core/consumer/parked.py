@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from huey_core.backends.outcomes import Ack, Bury, Outcome, Release, Retry, messages_in
 from huey_core.commands.context import log_fields
-from huey_core.features.results import encode_error
+from huey_core.commands.stored_result import encode_error
 from huey_core.safe_logging import get_logger
 from huey_core.text import error_line
 

@@ -12,8 +12,9 @@ from huey_core import hookspecs
 from huey_core.backends.capabilities import Capability
 from huey_core.commands.context import log_fields
 from huey_core.commands.execution import Execution
+from huey_core.commands.stored_result import encode_dropped
 from huey_core.exceptions import CommandAbandoned, CommandNotFound
-from huey_core.features.results import encode_dropped, leaves_record, result_write, write_result
+from huey_core.features.results import leaves_record, result_write, write_result
 from huey_core.invoker.follow_ups import NOTHING, what_follows
 from huey_core.message import read_header
 from huey_core.safe_logging import get_logger

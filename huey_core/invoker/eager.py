@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol, assert_never
 from huey_core.backends.forking import ProcessLock
 from huey_core.backends.messages import Delivery
 from huey_core.backends.outcomes import Ack, Bury, Release, Retry, is_final
-from huey_core.features.results import encode_end, write_result
+from huey_core.commands.stored_result import encode_end
+from huey_core.features.results import write_result
 from huey_core.invoker.results import AsyncData
 from huey_core.invoker.runner import CommandRunner, RunningInvoker
 

@@ -12,8 +12,8 @@ from huey_core.backends.base import BaseDataStore, EmptyData
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.deadline import time_limit
 from huey_core.commands.option_checks import MAX_SECONDS
+from huey_core.commands.stored_result import decode_result
 from huey_core.exceptions import ConfigurationError, DataStoreGetException, DataStoreTimeout, QueueException
-from huey_core.features.results import decode_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator

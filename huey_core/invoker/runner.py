@@ -21,6 +21,7 @@ from huey_core.backends.outcomes import Ack, Bury, Outcome, Release, ResultWrite
 from huey_core.commands.context import CURRENT, log_fields
 from huey_core.commands.execution import Execution
 from huey_core.commands.option_checks import MAX_SECONDS
+from huey_core.commands.stored_result import encode_error, format_error, traceback_of_command
 from huey_core.exceptions import (
     CommandExpired,
     CommandNotFound,
@@ -29,7 +30,7 @@ from huey_core.exceptions import (
     EncodeError,
     SerializationError,
 )
-from huey_core.features.results import encode_error, format_error, result_of, result_write, traceback_of_command
+from huey_core.features.results import result_of, result_write
 from huey_core.invoker.follow_ups import NOTHING, FollowedInvoker, Following, what_follows
 from huey_core.invoker.tick_dead_letters import command_of_tick
 from huey_core.message import read_header

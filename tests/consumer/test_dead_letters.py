@@ -12,12 +12,13 @@ from huey_core import CommandRegistry, Invoker, QueueCommand, hookimpl, queue_co
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.messages import Delivery, Message, State
 from huey_core.backends.outcomes import Ack, ResultWrite
+from huey_core.commands.stored_result import encode_value
 from huey_core.consumer.dead_letters import MOST, DeadLetterReporter
 from huey_core.consumer.policy import POLICY
 from huey_core.consumer.retry import BackOff, Outage, Pauses
 from huey_core.consumer.source import source_of
 from huey_core.exceptions import CommandAbandoned, MessageTooLarge
-from huey_core.features.results import encode_value, write_result
+from huey_core.features.results import write_result
 from huey_core.invoker.abandoned import find_result, report_abandoned
 from huey_core.message import encode_header
 from huey_core.safe_logging import get_logger

@@ -12,6 +12,7 @@ import pytest
 from huey_core import AsyncData, Invoker, QueueCommand, queue_command
 from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
+from huey_core.commands.stored_result import encode_error, encode_value
 from huey_core.exceptions import (
     CommandError,
     CommandExpired,
@@ -21,7 +22,6 @@ from huey_core.exceptions import (
     DecodeError,
     Unsupported,
 )
-from huey_core.features.results import encode_error, encode_value
 from huey_memory import ManualClock, MemoryDataStore
 from plain_backend import PlainStore
 

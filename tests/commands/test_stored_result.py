@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from huey_core.commands.stored_result import decode_result, encode_error, encode_value
 from huey_core.exceptions import BodyTooLarge, CommandError, EncodeError
-from huey_core.features.results import decode_result, encode_error, encode_value
 from huey_core.serializers.json import JSONSerializer
 
 
