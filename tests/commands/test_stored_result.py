@@ -24,7 +24,7 @@ def test_an_error_of_whatever_length_becomes_a_small_result_that_says_what_was_l
     assert raised.value.message.endswith(" is no number")
     assert "characters left out" in raised.value.message
     assert raised.value.traceback.startswith("Traceback")
-    assert "test_results.py" in raised.value.traceback
+    assert "test_stored_result.py" in raised.value.traceback
 
 
 def test_a_value_beyond_the_limit_is_not_written():
