@@ -52,14 +52,16 @@ def test_an_application_that_cannot_be_imported_is_shown_from_its_own_first_line
 def test_an_error_of_huey_core_in_an_application_is_one_line_that_says_where(cli, write_module):
     write_module("shop_of_options", "import shop_of_retries\n")
     write_module(
-        "shop_of_retries", "import huey_core\n\n\n@huey_core.queue_command(None, retries='x')\ndef brew(): ...\n"
+        "shop_of_retries",
+        "import huey_core\n\ninvoker = huey_core.Invoker('memory://')\n\n\n"
+        "@huey_core.queue_command(invoker, retries='x')\ndef brew(): ...\n",
     )
 
     result = cli.run("consumer", "shop_of_options.Configuration")
 
     [line] = result.stderr.splitlines()
     assert (result.exit_code, line[:15]) == (1, "Error: retries ")
-    assert line.endswith("shop_of_retries.py, line 4")
+    assert line.endswith("shop_of_retries.py, line 6")
 
 
 def test_an_unknown_worker_pool_is_one_line_with_the_closest_name(cli, write_module):

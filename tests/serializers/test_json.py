@@ -36,7 +36,7 @@ class Level(enum.IntEnum):
 
 
 @JSONSerializer.register
-class Access(enum.Flag):
+class Access(enum.Flag, boundary=enum.STRICT):
     READ = 1
     WRITE = 2
 

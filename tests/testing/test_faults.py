@@ -103,14 +103,12 @@ def test_the_methods_of_each_store_fail_by_themselves(rehearsal, send):
     assert result.get() == "hello, ann"
 
 
-def test_a_command_waits_while_it_is_not_known_whether_it_was_revoked(rehearsal, send):
+def test_no_command_runs_before_it_is_known_whether_any_was_revoked(rehearsal, send):
     result = send("ann")
     result.revoke()
-    rehearsal.faults.fail_next("state.peek")
+    rehearsal.faults.fail_next("state.peek", times=3)
 
     rehearsal.run_until_idle()
-    assert result.get() is None
-    rehearsal.run_until_idle(over=10)
 
     with pytest.raises(CommandRevoked):
         result.get()
