@@ -54,12 +54,14 @@ class PoolRunning(PoolFixtures):
     @pool_promise()
     def test_no_more_run_at_once_than_its_size(self, new_pool: PoolFactory, work: Work, runner: WorkRunner) -> None:
         """Without this, a server or the memory would be overrun that the operator has protected by the setting."""
-        pool = new_pool(2)
-        pool.put(work.deliveries(2, "wait", "gate"), runner)
-        pool.put(work.deliveries(6), runner)
-        self.all_begun(work, 2)
-        work.open("gate")
-        self.all_ended(work, 8)
+        pool, rounds = new_pool(2), 10
+        for number in range(rounds):
+            pool.put(work.deliveries(2, "wait", f"gate-{number}"), runner)
+        # In each round a worker too many has the time that the others take to begin.
+        for number in range(rounds):
+            self.all_begun(work, 2 * (number + 1))
+            work.open(f"gate-{number}")
+        self.all_ended(work, 2 * rounds)
         changes = [(event.at, 1) for event in work.events("begin")] + [(event.at, -1) for event in work.events("end")]
         running = [sum(change for at, change in changes if at <= moment) for moment, _ in sorted(changes)]
         assert max(running) <= pool.size
