@@ -9,6 +9,7 @@ from itertools import count
 from huey_core.backends import Capability, EmptyData, Release, State
 from huey_memory import MemoryQueue
 from mutants import caught_by
+from sleeping_queue import SleepingQueue
 
 
 class ChangesReleases(MemoryQueue):
@@ -230,13 +231,8 @@ class LooksAtTheKeyBeforeItWaits(ChangesReleases):
 
 
 @caught_by("test_what_is_freed_ends_a_wait")
-class SleepsThroughWhatIsFreed(MemoryQueue):
-    def claim(self, limit, lease, wait=0.0):
-        claim = super().claim(limit, lease)
-        if claim.is_empty and wait:
-            time.sleep(min(wait, 2.0))
-            claim = super().claim(limit, lease)
-        return claim
+class SleepsThroughWhatIsFreed(SleepingQueue):
+    pass
 
 
 @caught_by("test_who_watches_the_key_is_told_of_its_new_value")

@@ -10,6 +10,7 @@ from huey_core.backends import Ack, Bury, Capability, Page, Reported
 from huey_core.exceptions import ConfigurationError
 from huey_memory import MemoryQueue
 from mutants import caught_by
+from sleeping_queue import SleepingQueue
 
 
 class ChangesArrivals(MemoryQueue):
@@ -234,13 +235,8 @@ class KeepsGroupsAtAFlush(MemoryQueue):
 
 
 @caught_by("test_the_last_of_a_group_ends_a_wait")
-class SleepsThroughTheLastArrival(MemoryQueue):
-    def claim(self, limit, lease, wait=0.0):
-        claim = super().claim(limit, lease)
-        if claim.is_empty and wait:
-            time.sleep(min(wait, 2.0))
-            claim = super().claim(limit, lease)
-        return claim
+class SleepsThroughTheLastArrival(SleepingQueue):
+    pass
 
 
 @caught_by("test_of_many_who_arrive_at_once_one_is_the_last")

@@ -8,6 +8,7 @@ from dataclasses import replace
 from huey_core.backends import Ack, Bury, Message, Release, Reported, Retry
 from huey_memory import MemoryQueue
 from mutants import caught_by
+from sleeping_queue import SleepingQueue
 
 
 @caught_by("test_what_follows_a_reported_dead_letter_appears_once_and_in_order")
@@ -186,10 +187,5 @@ class TakesNoTimeForLong(MemoryQueue):
 
 
 @caught_by("test_a_postponed_message_that_falls_due_ends_the_wait")
-class SleepsThroughWhatIsPostponed(MemoryQueue):
-    def claim(self, limit, lease, wait=0.0):
-        claim = super().claim(limit, lease)
-        if claim.is_empty and wait:
-            time.sleep(min(wait, 2.0))
-            claim = super().claim(limit, lease)
-        return claim
+class SleepsThroughWhatIsPostponed(SleepingQueue):
+    pass

@@ -15,6 +15,7 @@ from huey_core.backends.messages import Claim, Message, State, Written
 from huey_core.backends.outcomes import Ack, Bury, Release, Retry
 from huey_memory import MemoryQueue
 from mutants import caught_by
+from sleeping_queue import SleepingQueue
 
 A_YEAR = 365 * 86400.0
 
@@ -503,13 +504,8 @@ class DoesNotWaitForClaimsUnderWay(MemoryQueue):
 
 
 @caught_by("test_an_arrival_ends_the_wait")
-class SleepsThroughArrivals(MemoryQueue):
-    def claim(self, limit, lease, wait=0.0):
-        claim = super().claim(limit, lease)
-        if claim.is_empty and wait:
-            time.sleep(min(wait, 2.0))
-            claim = super().claim(limit, lease)
-        return claim
+class SleepsThroughArrivals(SleepingQueue):
+    pass
 
 
 @caught_by("test_waiting_waits")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from dataclasses import replace
 
@@ -10,6 +9,7 @@ from huey_core.backends import Capability, Page, State
 from huey_core.exceptions import ConfigurationError
 from huey_memory import MemoryQueue
 from mutants import caught_by
+from sleeping_queue import SleepingQueue
 
 
 @caught_by("test_each_message_of_a_state_is_on_one_page")
@@ -316,13 +316,8 @@ class ReportsWhatItImports(MemoryQueue):
 
 
 @caught_by("test_an_import_ends_a_wait", "test_a_message_that_is_brought_forward_ends_a_wait")
-class SleepsThroughWhatIsImported(MemoryQueue):
-    def claim(self, limit, lease, wait=0.0):
-        claim = super().claim(limit, lease)
-        if claim.is_empty and wait:
-            time.sleep(min(wait, 2.0))
-            claim = super().claim(limit, lease)
-        return claim
+class SleepsThroughWhatIsImported(SleepingQueue):
+    pass
 
 
 @caught_by("test_a_message_is_put_off")
