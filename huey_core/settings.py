@@ -6,15 +6,21 @@ import logging
 import os
 from dataclasses import dataclass
 from threading import TIMEOUT_MAX
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from huey_core.exceptions import ConfigurationError
 from huey_core.numbers import check_number
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["LOG_FORMATS", "ConsumerConfig"]
 
 LOG_FORMATS: Final = ("text", "json")
 """How a line of the log can be written; the first is the default."""
+
+_HOW_MANY: Final = ("workers", "threads")
+"""The settings that say how many commands run at once: the name for every worker pool, and that for threads."""
 
 
 @dataclass(kw_only=True)
@@ -27,7 +33,8 @@ class ConsumerConfig:
 
     periodic: bool = True
     worker_type: str = "thread"
-    threads: int = 4
+    workers: int | None = None
+    threads: int | None = None
     lease: float | None = None
     prefetch: int = 1000
     shutdown_timeout: float = 30.0
@@ -43,6 +50,15 @@ class ConsumerConfig:
     log_max_bytes: int = 10 * 2**20
     log_backups: int = 3
 
+    @classmethod
+    def of(cls, settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> Self:
+        """Make them of settings by name, and of others that go before those unless they are ``None``."""
+        given = {name: value for name, value in overrides.items() if value is not None}
+        if not given.keys().isdisjoint(_HOW_MANY):
+            # Either goes before both.
+            settings = {**settings, **dict.fromkeys(_HOW_MANY)}
+        return cls(**{**settings, **given})
+
     def __post_init__(self) -> None:
         self.check()
 
@@ -52,8 +68,9 @@ class ConsumerConfig:
             raise ConfigurationError(f"WORKER_TYPE must be the name of a worker pool, not {self.worker_type!r}")
         if self.log_format not in LOG_FORMATS:
             raise ConfigurationError(f"LOG_FORMAT must be one of {', '.join(LOG_FORMATS)}, not {self.log_format!r}")
-        for name, least in (("threads", 1), ("prefetch", 0), ("log_max_bytes", 0), ("log_backups", 0)):
+        for name, least in (("prefetch", 0), ("log_max_bytes", 0), ("log_backups", 0)):
             check_number(name.upper(), getattr(self, name), least, whole=True)
+        self._check_workers()
         if self.log_max_bytes and not self.log_backups:
             # RotatingFileHandler would let the file grow for ever.
             raise ConfigurationError(
@@ -71,3 +88,18 @@ class ConsumerConfig:
             raise ConfigurationError(f"LOGLEVEL must be a level such as INFO or DEBUG, not {self.loglevel!r}")
         if self.logfile is not None and not isinstance(self.logfile, str | os.PathLike):
             raise ConfigurationError(f"LOGFILE must be the path of a file, not {self.logfile!r}")
+
+    def _check_workers(self) -> None:
+        for name in _HOW_MANY:
+            if getattr(self, name) is not None:
+                check_number(name.upper(), getattr(self, name), 1, whole=True)
+        if self.threads is None:
+            return
+        if self.worker_type != "thread":
+            raise ConfigurationError(
+                f"THREADS is for the worker pool 'thread', and WORKER_TYPE is {self.worker_type!r}: set WORKERS instead"
+            )
+        if self.workers is not None and self.workers != self.threads:
+            raise ConfigurationError(
+                f"WORKERS is {self.workers} and THREADS, which is its older name, is {self.threads}: set one of them"
+            )

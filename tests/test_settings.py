@@ -13,6 +13,8 @@ from huey_core.exceptions import ConfigurationError
 @pytest.mark.parametrize(
     ("setting", "value"),
     [
+        ("workers", 0),
+        ("workers", 1.5),
         ("threads", 0),
         ("threads", 1.5),
         ("threads", True),
@@ -56,3 +58,21 @@ def test_a_log_file_that_is_rotated_must_keep_one_old_file():
 
 def test_a_log_file_that_is_not_rotated_needs_no_old_file():
     assert ConsumerConfig(log_max_bytes=0, log_backups=0).log_backups == 0
+
+
+def test_threads_are_refused_for_a_pool_that_has_none():
+    with pytest.raises(ConfigurationError, match="WORKER_TYPE is 'process': set WORKERS instead"):
+        ConsumerConfig(worker_type="process", workers=2)
+
+
+def test_threads_are_no_other_number_than_workers():
+    with pytest.raises(ConfigurationError, match="WORKERS is 3 and THREADS, which is its older name, is 2"):
+        ConsumerConfig(workers=3, threads=2)
+
+
+@pytest.mark.parametrize("settings", [{"workers": 3}, {"threads": 3}, {"workers": 3, "threads": 3}])
+@pytest.mark.parametrize("override", ["workers", "threads"])
+def test_either_name_of_the_number_of_workers_goes_before_both(settings, override):
+    config = ConsumerConfig.of(settings, {override: 2})
+
+    assert [one for one in (config.workers, config.threads) if one is not None] == [2]

@@ -45,6 +45,6 @@ class Configuration(BaseConfiguration):
     """Two threads are plenty, since counting keeps a core busy; the short lease lets the demo end soon."""
 
     INVOKER = invoker
-    THREADS = 2
+    WORKERS = 2
     LEASE = LEASE
     PERIODIC = False

@@ -28,7 +28,7 @@ _EPILOG = """
     Example: main.py
         class Configuration(BaseConfiguration):
             INVOKER = invoker
-            THREADS = 8
+            WORKERS = 8
     \b
         huey_consumer main.Configuration
 
@@ -54,7 +54,8 @@ class _Seconds(click.FloatRange):
 @click.command(epilog=_EPILOG)
 @click.argument("configuration")
 @click.option("--worker-type", metavar="NAME", help="The worker pool that runs commands: thread, or a plugin's.")
-@click.option("-t", "--threads", type=click.IntRange(min=1), help="How many commands run at once.")
+@click.option("-w", "--workers", type=click.IntRange(min=1), help="How many commands run at once.")
+@click.option("-t", "--threads", type=click.IntRange(min=1), help="The same for threads, by its older name.")
 @click.option(
     "-p/-n",
     "--periodic/--no-periodic",

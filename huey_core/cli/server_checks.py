@@ -220,7 +220,7 @@ def describe_consumer(consumer: ConsumerRecord, target: Target) -> Finding:
     age = max(now - consumer.seen, 0.0)
     running = f"{consumer.running}" + (f" ({_what_runs(consumer, target.queue)})" if consumer.running_ids else "")
     sentence = (
-        f"huey-core {consumer.version}, {counted(consumer.threads, 'thread')}, runs {running}, "
+        f"huey-core {consumer.version}, {counted(consumer.workers, 'worker')}, runs {running}, "
         f"seen {age:.0f} s ago; knows {_some(consumer.commands) or 'no command'}"
     )
     check, facts = f"consumer {consumer.name}", {**asdict(consumer), "seen_seconds_ago": age}

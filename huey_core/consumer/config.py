@@ -26,7 +26,7 @@ class BaseConfiguration:
 
         class Configuration(BaseConfiguration):
             INVOKER = invoker
-            THREADS = 8
+            WORKERS = 8
 
     Attributes:
         INVOKER: The application's invoker. Instead of it, as in the original API, ``QUEUE`` and the stores can be
@@ -38,7 +38,8 @@ class BaseConfiguration:
             for what its URL says, or ``json``.
         PERIODIC: Whether this consumer runs periodic commands. It may be on in every consumer.
         WORKER_TYPE: The name of the worker pool that runs commands: ``"thread"``, or one that a plugin offers.
-        THREADS: How many commands run at once.
+        WORKERS: How many commands run at once; ``None`` for what suits the worker pool: 4 threads.
+        THREADS: The same for the worker pool ``"thread"``, by its name of the original API.
         LEASE: Seconds that a lease lasts unless it is renewed; ``None`` takes the invoker's.
         PREFETCH: The most messages to prefetch, when commands are quick.
         SHUTDOWN_TIMEOUT: Seconds that running commands have to finish when the consumer is told to stop.
@@ -64,7 +65,8 @@ class BaseConfiguration:
     SERIALIZER: ClassVar[Any] = None
     PERIODIC: ClassVar[bool] = ConsumerConfig.periodic
     WORKER_TYPE: ClassVar[str] = ConsumerConfig.worker_type
-    THREADS: ClassVar[int] = ConsumerConfig.threads
+    WORKERS: ClassVar[int | None] = ConsumerConfig.workers
+    THREADS: ClassVar[int | None] = ConsumerConfig.threads
     LEASE: ClassVar[float | None] = ConsumerConfig.lease
     PREFETCH: ClassVar[int] = ConsumerConfig.prefetch
     SHUTDOWN_TIMEOUT: ClassVar[float] = ConsumerConfig.shutdown_timeout
@@ -92,8 +94,7 @@ def read_configuration(configuration: BaseConfiguration | type[BaseConfiguration
             hint = did_you_mean(name, known)
             raise ConfigurationError(f"{_name(configuration)} has an unknown setting {name}{hint}")
     values = {field.name: getattr(configuration, field.name.upper()) for field in fields(ConsumerConfig)}
-    values.update({name: value for name, value in overrides.items() if value is not None})
-    return ConsumerConfig(**values)
+    return ConsumerConfig.of(values, overrides)
 
 
 def settings_for(

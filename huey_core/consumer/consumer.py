@@ -54,7 +54,7 @@ class Consumer:
         config: The settings, or a configuration class, of which then only the settings count; the default ones when
             ``None``.
         policy: What it decides by that is no setting.
-        settings: Single settings instead of ``config``, in lower case: ``threads=2``.
+        settings: Single settings instead of ``config``, in lower case: ``workers=2``.
 
     Raises:
         ConfigurationError: A setting cannot be used, or an argument is not what it should be.
@@ -82,9 +82,10 @@ class Consumer:
         self._finished: bool | None = None
         # Plugins that are told of the stop may call it again.
         self._stopping = threading.RLock()
-        self.pool = worker_pool_registry.get(self.config.worker_type)(
+        pool_class = worker_pool_registry.get(self.config.worker_type)
+        self.pool = pool_class(
             PoolSettings(
-                size=self.config.threads,
+                size=self.config.workers or self.config.threads or pool_class.default_size(),
                 on_start=self._worker_started,
                 on_stop=self._worker_stopped,
                 restart_after=policy.restart_after,
@@ -216,6 +217,11 @@ class Consumer:
     def name(self) -> str:
         """What it is called among the consumers of its queue: one that was made before a fork has a name in each."""
         return f"{socket.gethostname()}:{os.getpid()}:{id(self):x}"
+
+    @property
+    def workers(self) -> int:
+        """How many commands it runs at once."""
+        return self.pool.size
 
     def snapshot(self) -> Snapshot:
         """What the consumer holds now."""

@@ -35,7 +35,7 @@ __all__ = ["MOST_IDS", "ConsumerRecord", "Heartbeat", "consumers_alive", "keeps_
 log: Final = get_logger(__name__)
 
 MOST_IDS: Final = 100
-"""Messages that a record names, so that it stays small however many threads a consumer has."""
+"""Messages that a record names, so that it stays small however many workers a consumer has."""
 
 _INDEX: Final = "consumers"
 _NEEDED: Final = frozenset({Capability.TTL, Capability.LOCKS})
@@ -54,7 +54,7 @@ class ConsumerRecord:
         started: When it started.
         seen: When it wrote this.
         lease: Its lease in seconds.
-        threads: How many commands it runs at once.
+        workers: How many commands it runs at once.
         periodic: Whether it runs periodic commands.
         serializers: The serializers that it accepts.
         commands: The commands that it knows.
@@ -69,7 +69,7 @@ class ConsumerRecord:
     started: float = 0.0
     seen: float = 0.0
     lease: float = 0.0
-    threads: int = 0
+    workers: int = 0
     periodic: bool = False
     serializers: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
@@ -226,7 +226,7 @@ class _RecordWriter:
             started=self._began,
             seen=consumer.invoker.now(),
             lease=consumer.lease,
-            threads=consumer.config.threads,
+            workers=consumer.workers,
             periodic=consumer.config.periodic,
             serializers=tuple(sorted(consumer.invoker.accepted)),
             commands=tuple(consumer.invoker.registry),

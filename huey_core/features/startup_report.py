@@ -31,7 +31,7 @@ class StartupReport:
 
 def _what_runs(consumer: ConsumerLike) -> Iterator[str]:
     config, registry = consumer.config, consumer.invoker.registry
-    workers = counted(config.threads, f"{config.worker_type} worker")
+    workers = counted(consumer.workers, f"{config.worker_type} worker")
     yield (
         f"huey-core {__version__}, consumer {consumer.name}: {workers}, "
         f"lease {consumer.lease:g} s, shutdown within {config.shutdown_timeout:g} s"

@@ -39,7 +39,7 @@ def huey_consumer_configure(config: ConsumerConfig) -> None:
     Errors: The consumer is not made, and whoever makes it gets the exception.
 
     Args:
-        config: The settings, as attributes: ``config.threads``.
+        config: The settings, as attributes: ``config.worker_type``.
     """
 
 

@@ -72,5 +72,9 @@ class ConsumerLike(Protocol):
     def name(self) -> str:
         """What it is called among the consumers of its queue."""
 
+    @property
+    def workers(self) -> int:
+        """How many commands it runs at once."""
+
     def snapshot(self) -> Snapshot:
         """What it holds and has done."""

@@ -100,6 +100,11 @@ class WorkerPool(ABC):
 
     abilities: ClassVar[frozenset[PoolAbility]] = frozenset()
 
+    @classmethod
+    def default_size(cls) -> int:
+        """How many deliveries it runs at once where the settings do not say."""
+        return 4
+
     def __init__(self, settings: PoolSettings) -> None:
         self.size = settings.size
 

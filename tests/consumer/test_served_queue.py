@@ -26,8 +26,8 @@ def serve():
 
     def serve(invokers):
         queues = []
-        config = ConsumerConfig(threads=2)
-        pool = ThreadPool(PoolSettings(size=config.threads, on_start=lambda worker: None, on_stop=lambda worker: None))
+        config = ConsumerConfig()
+        pool = ThreadPool(PoolSettings(size=2, on_start=lambda worker: None, on_stop=lambda worker: None))
         queues += [
             ServedQueue(invoker, config, pool, neighbours=queues, send_heartbeat=lambda: None, policy=POLICY)
             for invoker in invokers

@@ -71,11 +71,14 @@ def test_a_quiet_consumer_warns_that_it_knows_no_command(invoker, run_consumer, 
     assert caplog.messages == ["commands (0): none; is the module that defines them imported?"]
 
 
-@pytest.mark.parametrize(("threads", "words"), [(1, " 1 thread worker,"), (2, " 2 thread workers,")])
-def test_threads_are_counted(invoker, run_consumer, caplog, threads, words):
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [({"workers": 1}, " 1 thread worker,"), ({"threads": 2}, " 2 thread workers,"), ({}, " 4 thread workers,")],
+)
+def test_workers_are_counted(invoker, run_consumer, caplog, settings, words):
     caplog.set_level("INFO")
 
-    run_consumer(invoker, threads=threads)
+    run_consumer(invoker, **settings)
 
     assert words in caplog.text
 

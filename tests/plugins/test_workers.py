@@ -33,7 +33,7 @@ def test_core_brings_threads(site):
 def test_a_pool_that_is_installed_runs_the_commands_of_a_consumer_that_names_it(site, make_invoker):
     site.install("huey-kite", {WORKERS: {"kite": "kite_pool:KitePool"}}, {"kite_pool": POOL})
 
-    consumer = Consumer(make_invoker(), worker_type="kite", threads=3)
+    consumer = Consumer(make_invoker(), worker_type="kite", workers=3)
 
     assert (type(consumer.pool).__name__, consumer.pool.size) == ("KitePool", 3)
 

@@ -73,4 +73,4 @@ EDITORS = ["editors@example.com"]
 
 # A file, so that nothing needs to be installed or started; HUEY_URL=redis://localhost:6379/0 is a server.
 HUEY = os.environ.get("HUEY_URL", f"sqlite:///{FOLDER / 'queue.sqlite3'}")
-HUEY_CONFIG = {"THREADS": 2}
+HUEY_CONFIG = {"WORKERS": 2}

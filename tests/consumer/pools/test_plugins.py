@@ -38,7 +38,7 @@ def register():
 
 @pytest.fixture
 def in_a_loop(invoker, register, run_consumer):
-    return run_consumer(invoker, worker_type=register("loop", LoopPool), threads=3)
+    return run_consumer(invoker, worker_type=register("loop", LoopPool), workers=3)
 
 
 def test_a_command_is_run_and_its_result_stored(invoker, in_a_loop):
@@ -126,7 +126,7 @@ def recorded(invoker, register, run_consumer):
         began.set()
         release.wait(PATIENCE)
 
-    consumer = run_consumer(invoker, worker_type=register("recorded", RecordedPool), threads=1)
+    consumer = run_consumer(invoker, worker_type=register("recorded", RecordedPool), workers=1)
     consumer.pool.count_ready = lambda: len(consumer.queues[0].outbox.left()) + invoker.queue.counts().ready
     hang()
     assert began.wait(PATIENCE)

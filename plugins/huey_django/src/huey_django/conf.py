@@ -233,9 +233,8 @@ class HueySettings:
         Raises:
             SettingsError: A value cannot be used.
         """
-        given = {name: value for name, value in overrides.items() if value is not None}
         try:
-            return ConsumerConfig(**{**self.consumer, **given})
+            return ConsumerConfig.of(self.consumer, overrides)
         except ConfigurationError as error:
             raise SettingsError(sentence(f"HUEY_CONFIG cannot be used: {error}"), LEAVE_OUT) from error
 

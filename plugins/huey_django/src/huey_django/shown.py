@@ -53,7 +53,7 @@ class ShownConsumer:
 
     Attributes:
         name: Host, process and a number.
-        threads: How many commands it runs at once.
+        workers: How many commands it runs at once.
         running: How many it runs.
         shown: What it runs, the longest first, as far as its queue can tell.
         in_flight: How many it holds under a lease, running ones included.
@@ -62,7 +62,7 @@ class ShownConsumer:
     """
 
     name: str
-    threads: int
+    workers: int
     running: int
     shown: Sequence[ShownMessage]
     in_flight: int
@@ -79,7 +79,7 @@ class ShownConsumer:
         """
         return cls(
             printable(record.name),
-            record.threads,
+            record.workers,
             record.running,
             [running[each] for each in record.running_ids if each in running],
             record.in_flight,

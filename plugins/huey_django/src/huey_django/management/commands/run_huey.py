@@ -28,7 +28,7 @@ EPILOG: Final = """\
 The options go before the settings of the same name in HUEY_CONFIG:
 
   HUEY = "redis://localhost:6379/0"
-  HUEY_CONFIG = {"THREADS": 8, "UTC": False}
+  HUEY_CONFIG = {"WORKERS": 8, "UTC": False}
 
 The commands are those in the modules commands and tasks of INSTALLED_APPS, which are imported at the start, and
 whatever those import. Each runs as a request would: with LANGUAGE_CODE and TIME_ZONE as the settings have them, and
@@ -44,6 +44,7 @@ command line.
 
 GIVEN: Final = (
     "worker_type",
+    "workers",
     "threads",
     "logfile",
     "log_format",
@@ -83,7 +84,8 @@ class Command(BaseCommand):
             "that and every queue in TASKS.",
         )
         add("--worker-type", metavar="NAME", help="The worker pool that runs commands: thread, or a plugin's.")
-        add("-t", "--threads", type=at_least(1, int), metavar="N", help="How many commands of each queue run at once.")
+        add("-w", "--workers", type=at_least(1, int), metavar="N", help="How many commands of each queue run at once.")
+        add("-t", "--threads", type=at_least(1, int), metavar="N", help="The same for threads, by its older name.")
         add(
             "-p",
             "--periodic",
