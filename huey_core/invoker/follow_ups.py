@@ -12,14 +12,14 @@ from huey_core.commands.sharing import share_queue
 from huey_core.exceptions import ConfigurationError, EncodeError, MessageTooLarge
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from huey_core.backends.leased import LeasedQueue
     from huey_core.backends.messages import Message
     from huey_core.commands.execution import Execution
     from huey_core.plugins.manager import PluginManager
 
-__all__ = ["NOTHING", "FollowedInvoker", "Following", "what_follows"]
+__all__ = ["NOTHING", "FollowedInvoker", "Following", "following", "what_follows"]
 
 
 class Following(NamedTuple):
@@ -60,15 +60,23 @@ def what_follows(
         Exception: What a plugin raised; or why a command that follows cannot be enqueued.
         EncodeError: It cannot be written; to run the command again would not help.
     """
-    asked: list[Any] = [] if command is None or execution.error is not None else [*command.follow_ups]
-    for answer in invoker.plugins.call_all(
+    answers = invoker.plugins.call_all(
         hookspecs.huey_follow_ups,
         invoker=invoker,
         command=command,
         execution=execution,
         message_id=message_id,
         headers=headers,
-    ):
+    )
+    return following(invoker, command, execution, answers)
+
+
+def following(
+    invoker: FollowedInvoker, command: QueueCommand | None, execution: Execution, answers: Iterable[object]
+) -> Following:
+    """Make of what the plugins have answered to ``huey_follow_ups`` what :func:`what_follows` returns, and raises."""
+    asked: list[Any] = [] if command is None or execution.error is not None else [*command.follow_ups]
+    for answer in answers:
         asked += _checked(answer)
     if not asked:
         return NOTHING

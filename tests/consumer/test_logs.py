@@ -297,7 +297,7 @@ class TestFields:
         assert (line.delivery_count, type(line.duration)) == (1, float)
 
     def test_for_a_command_that_succeeded_the_log_is_not_even_asked_otherwise(self, invoker, add, monkeypatch):
-        monkeypatch.setattr("huey_core.invoker.runner.log", None)
+        monkeypatch.setattr("huey_core.invoker.run_log.log", None)
         message = invoker.codec.encode(add.command(1, 2))
 
         _, execution = CommandRunner(invoker).run(Delivery(message, "id", "receipt", 1))

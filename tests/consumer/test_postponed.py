@@ -10,7 +10,7 @@ from huey_core.backends.messages import Delivery
 from huey_core.commands.option_checks import MAX_SECONDS
 from huey_core.exceptions import CommandPostponed
 from huey_core.invoker import CommandRunner
-from huey_core.invoker.runner import LEAST_POSTPONEMENT
+from huey_core.invoker.endings import LEAST_POSTPONEMENT
 from huey_memory import MemoryDataStore, MemoryQueue
 from plain_backend import PlainQueue, PlainStore
 
