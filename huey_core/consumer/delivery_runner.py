@@ -11,9 +11,11 @@ from huey_core.commands.context import log_fields
 from huey_core.safe_logging import get_logger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from huey_core.backends.base import BaseDataStore
     from huey_core.backends.messages import Delivery
+    from huey_core.backends.outcomes import Outcome
     from huey_core.consumer.in_flight import InFlight
     from huey_core.consumer.outbox import Outbox
     from huey_core.consumer.prefetch import Prefetch
@@ -35,17 +37,18 @@ class DeliveryRunner:
     in_flight: InFlight
     outbox: Outbox
     prefetch: Prefetch
+    stores: Mapping[str, BaseDataStore]
+    """The data stores of the queue by their roles."""
+    outcome_of_crash: Callable[[Delivery, str], Outcome]
+    """How a delivery ends that has ended what ran it, with the reason."""
     has_run: Callable[[], None]
     """Called by the worker pool when a run has ended."""
 
     def run(self, delivery: Delivery) -> None:
         """Run a delivery and hand its outcome on; give it back if its lease may have ended while it waited."""
         started = time.monotonic()
-        if not self.in_flight.may_start(delivery, started):
-            # The fetch loop logs how many there were, for there may be hundreds.
-            self._log(delivery).debug("message %s is not started: its lease ended", delivery.message_id)
-            self.in_flight.not_started()
-            self.release(delivery)
+        if self.in_flight.leased_until(delivery) <= started:
+            self.not_started(delivery)
             return
         try:
             outcome, _ = self.runner.run(delivery)
@@ -68,17 +71,41 @@ class DeliveryRunner:
         """Give back a delivery that has not run to its end."""
         self.outbox.add(Release(delivery))
 
-    def abandon(self, delivery: Delivery) -> None:
-        """Let go of a delivery that has ended the worker that ran it.
+    def abandon(self, delivery: Delivery, reason: str = "it ended the worker that ran it") -> None:
+        """End a delivery that has ended what ran it: it counts, and the message becomes a dead letter in the end.
 
-        To give it back would not count as a delivery, and consumer after consumer could die of it. When the lease ends,
-        it counts. One whose outcome was handed on before keeps it.
+        To give it back would not count as a delivery, and worker after worker could die of it. Where nothing is
+        delivered twice, it is lost. One whose outcome was handed on before keeps it.
         """
         if delivery not in self.in_flight or any(one.delivery is delivery for one in self.outbox.left()):
             return
+        if self.source.redelivers:
+            self.outbox.add(self.outcome_of_crash(delivery, reason))
+            return
         self.in_flight.discard(delivery)
-        message = "message %s ended its worker and has no outcome; %s"
-        self._log(delivery).error(message, delivery.message_id, self.source.redelivery_note)
+        message = "message %s has no outcome: %s; %s"
+        self._log(delivery).error(message, delivery.message_id, reason, self.source.redelivery_note)
+
+    @property
+    def queue_name(self) -> str:
+        """The name of the queue."""
+        return self.source.queue_name
+
+    def leased_until(self, delivery: Delivery) -> float:
+        """Until when, on the monotonic clock, a delivery may be begun."""
+        return self.in_flight.leased_until(delivery)
+
+    def not_started(self, delivery: Delivery) -> None:
+        """Give back a delivery whose lease may have ended while it waited."""
+        # The fetch loop logs how many there were, for there may be hundreds.
+        self._log(delivery).debug("message %s is not started: its lease ended", delivery.message_id)
+        self.in_flight.not_started()
+        self.release(delivery)
+
+    def finish(self, outcome: Outcome, seconds: float) -> None:
+        """Hand on the outcome of a delivery that was run in another process."""
+        self.outbox.add(outcome)
+        self.prefetch.observe(seconds)
 
     def _log(self, delivery: Delivery) -> SafeLogger:
         return log.with_fields(**log_fields(self.source.queue_name, delivery))

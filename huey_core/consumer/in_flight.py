@@ -46,11 +46,11 @@ class InFlight:
             if (known := self._by_receipt.get(key)) is not None:
                 self._by_receipt[key] = delivery, max(until, known[1])
 
-    def may_start(self, delivery: Delivery, now: float) -> bool:
-        """Whether the lease of a delivery has surely not ended at ``now``, on the monotonic clock."""
+    def leased_until(self, delivery: Delivery) -> float:
+        """When the lease of a delivery ends, at the earliest, on the monotonic clock; long ago if it is not ours."""
         # Without the lock: it is asked for every command, and one look into a dictionary is atomic in every build.
         known = self._by_receipt.get((delivery.message_id, delivery.receipt))
-        return known is not None and now < known[1]
+        return float("-inf") if known is None else known[1]
 
     def not_started(self) -> None:
         """Note that a delivery was not started, because its lease may have ended."""

@@ -20,6 +20,7 @@ from huey_core.consumer.prefetch import Prefetch
 from huey_core.consumer.result_writer import ResultWriter
 from huey_core.consumer.retry import BackOff, Outage, Pauses
 from huey_core.consumer.source import source_of
+from huey_core.invoker.abandoned import outcome_of_crash
 from huey_core.invoker.runner import CommandRunner
 from huey_core.message import read_header
 from huey_core.safe_logging import get_logger
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from huey_core.settings import ConsumerConfig
     from huey_core.workers.base import WorkerPool
 
-__all__ = ["ServedQueue", "measured_offset"]
+__all__ = ["ServedQueue", "measured_offset", "stores_by_role"]
 
 log: Final = get_logger(__name__)
 
@@ -124,6 +125,8 @@ class ServedQueue:
             in_flight=self.in_flight,
             outbox=self.outbox,
             prefetch=self.prefetch,
+            stores=stores_by_role(invoker),
+            outcome_of_crash=self._outcome_of_crash,
             has_run=self._has_run,
         )
         self.fetcher = Fetcher(
@@ -135,7 +138,8 @@ class ServedQueue:
             outbox=self.outbox,
             prefetch=self.prefetch,
             poison=self.poison,
-            prepare=command_runner.prepare,
+            # In a process that the pool has started, it is called there.
+            prepare=(lambda deliveries: None) if pool.remote else command_runner.prepare,
             report=self.dead_letters.add,
             back_off=self.back_off("claiming"),
             policy=policy,
@@ -190,6 +194,9 @@ class ServedQueue:
             queue.fetcher.note_idle_worker()
         self.fetcher.finished_one()
 
+    def _outcome_of_crash(self, delivery: Delivery, reason: str) -> Outcome:
+        return outcome_of_crash(self.invoker, delivery, reason, self.source.max_deliveries)
+
     def _clock(self) -> float:
         return self.outage.clock()
 
@@ -206,6 +213,12 @@ class ServedQueue:
         self.invoker.plugins.notify(
             hookspecs.huey_command_buried, invoker=self.invoker, command=None, message_id=message_id, reason=reason
         )
+
+
+def stores_by_role(invoker: Invoker) -> dict[str, BaseDataStore]:
+    """The data stores of an invoker's queue, by the names that they have in every process of the consumer."""
+    stores = {"results": invoker.result_store, "state": invoker.task_store}
+    return {role: store for role, store in stores.items() if store is not None}
 
 
 def measured_offset(known: float, now: Callable[[], float], clock: Callable[[], float] = time.time) -> float:

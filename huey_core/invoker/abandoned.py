@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from huey_core import hookspecs
 from huey_core.backends.capabilities import Capability
+from huey_core.backends.outcomes import Bury, Retry
 from huey_core.commands.context import log_fields
 from huey_core.commands.execution import Execution
 from huey_core.commands.stored_result import encode_dropped
@@ -18,17 +19,19 @@ from huey_core.features.results import leaves_record, result_write, write_result
 from huey_core.invoker.follow_ups import NOTHING, what_follows
 from huey_core.message import read_header
 from huey_core.safe_logging import get_logger
+from huey_core.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from huey_core.backends.base import BaseDataStore, EmptyDataType
-    from huey_core.backends.messages import StoredMessage
+    from huey_core.backends.messages import Delivery, StoredMessage
+    from huey_core.backends.outcomes import Outcome
     from huey_core.invoker.follow_ups import Following
     from huey_core.invoker.invoker import Invoker
     from huey_core.message import MessageHeader
 
-__all__ = ["find_result", "report_abandoned"]
+__all__ = ["find_result", "outcome_of_crash", "report_abandoned"]
 
 log: Final = get_logger(__name__)
 
@@ -78,6 +81,44 @@ def report_abandoned(
     invoker.plugins.notify(
         hookspecs.huey_command_buried, invoker=invoker, command=None, message_id=message_id, reason=reason
     )
+    return _following(invoker, message_id, reason, header, fields)
+
+
+def outcome_of_crash(invoker: Invoker, delivery: Delivery, reason: str, max_deliveries: int) -> Outcome:
+    """Decide how a delivery ends that has ended what ran it, while this process goes on.
+
+    Nobody waits for its lease: it is retried at once, and stays counted. The last one makes it a dead letter, which is
+    reported here, for no claim has buried it.
+
+    Args:
+        invoker: Whose command it is.
+        delivery: The delivery.
+        reason: What has happened, in one line.
+        max_deliveries: The number of its last delivery.
+    """
+    fields = log_fields(invoker.queue.name, delivery)
+    message_id, command = delivery.message_id, fields.get("command", "")
+    if delivery.attempt < max_deliveries:
+        message = "message %s of the command %r has no outcome in delivery %d of %d: %s"
+        log.error(message, message_id, command, delivery.attempt, max_deliveries, reason, extra=fields)
+        return Retry(delivery, delivery.data, keep_attempts=True)
+    reason = f"abandoned: no outcome recorded in {counted(delivery.attempt, 'delivery')}; in the last one {reason}"
+    log.error("message %s of the command %r becomes a dead letter: %s", message_id, command, reason, extra=fields)
+    header = read_header(delivery.data)
+    result = None
+    wanted, ttl = _result_options(invoker, header)
+    if leaves_record(invoker, wanted, ttl, is_tick=header.tick_at is not None):
+        value = encode_dropped(invoker.serializer, message_id, CommandAbandoned(reason))
+        result = result_write(invoker, message_id, value, ttl)
+    invoker.plugins.notify(
+        hookspecs.huey_command_buried, invoker=invoker, command=None, message_id=message_id, reason=reason
+    )
+    return Bury(delivery, reason, "", result, *_following(invoker, message_id, reason, header, fields))
+
+
+def _following(
+    invoker: Invoker, message_id: str, reason: str, header: MessageHeader, fields: dict[str, object]
+) -> Following:
     if not invoker.plugins.has(hookspecs.huey_follow_ups):
         return NOTHING
     try:

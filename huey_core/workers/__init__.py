@@ -7,5 +7,6 @@ from __future__ import annotations
 
 from huey_core.workers.abilities import PoolAbility
 from huey_core.workers.base import PoolSettings, Run, Runner, WorkerPool
+from huey_core.workers.remote import RemoteApplication, RemoteRunner
 
-__all__ = ["PoolAbility", "PoolSettings", "Run", "Runner", "WorkerPool"]
+__all__ = ["PoolAbility", "PoolSettings", "RemoteApplication", "RemoteRunner", "Run", "Runner", "WorkerPool"]

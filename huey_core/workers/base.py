@@ -17,10 +17,13 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from huey_core.backends.base import BaseDataStore
     from huey_core.backends.messages import Delivery
+    from huey_core.backends.outcomes import Outcome
     from huey_core.workers.abilities import PoolAbility
+    from huey_core.workers.remote import RemoteApplication
 
 __all__ = ["PoolSettings", "Run", "Runner", "WorkerPool"]
 
@@ -44,11 +47,36 @@ class Runner(Protocol):
     def release(self, delivery: Delivery) -> None:
         """Give back a delivery that has not run to its end; it comes back at once, and is not counted."""
 
-    def abandon(self, delivery: Delivery) -> None:
+    def abandon(self, delivery: Delivery, reason: str = "it ended the worker that ran it") -> None:
         """To be called, before :meth:`has_run`, for a delivery that has ended what ran it.
 
-        It comes back when its lease ends, and is counted, so that a command that kills its worker each time becomes a
-        dead letter.
+        It is counted, and comes back, so that a command that kills its worker each time becomes a dead letter.
+
+        Args:
+            delivery: The delivery. One whose outcome was handed on before, or that was given back, keeps that.
+            reason: What has happened, in one line, for the log and for the dead letter.
+        """
+
+    @property
+    def queue_name(self) -> str:
+        """The name of the queue."""
+
+    @property
+    def stores(self) -> Mapping[str, BaseDataStore]:
+        """The data stores that an outcome may name, by their roles: ``results`` and ``state``, where there are such."""
+
+    def leased_until(self, delivery: Delivery) -> float:
+        """Until when, on the monotonic clock, a delivery may be begun, because its lease lasts; it may be renewed."""
+
+    def not_started(self, delivery: Delivery) -> None:
+        """To be called, before :meth:`has_run`, for a delivery that was not begun before that. It is given back."""
+
+    def finish(self, outcome: Outcome, seconds: float) -> None:
+        """Hand on the outcome of a delivery that was run elsewhere, before :meth:`has_run`.
+
+        Args:
+            outcome: How it ended, with the delivery that the pool was given.
+            seconds: How long that took.
         """
 
 
@@ -76,12 +104,18 @@ class PoolSettings:
             nothing.
         on_stop: The same after its last one.
         restart_after: Seconds after which a worker that has failed is to begin again.
+        application: What a pool runs in other processes, for one that is :attr:`~WorkerPool.remote`.
+        max_commands: After how many deliveries such a pool replaces a process by another; ``None`` for never.
+        max_memory: The same for the bytes of memory that a process takes.
     """
 
     size: int
     on_start: Callable[[str], None]
     on_stop: Callable[[str], None]
     restart_after: float = 1.0
+    application: RemoteApplication | None = None
+    max_commands: int | None = None
+    max_memory: int | None = None
 
 
 class WorkerPool(ABC):
@@ -95,10 +129,13 @@ class WorkerPool(ABC):
 
     Attributes:
         abilities: What it promises beyond running deliveries. It is the class's, and read without making a pool.
+        remote: Whether it runs deliveries in other processes, which it starts and replaces, by what
+            :attr:`PoolSettings.application` names. It calls :meth:`Runner.run` of no runner then.
         size: How many it runs at once.
     """
 
     abilities: ClassVar[frozenset[PoolAbility]] = frozenset()
+    remote: ClassVar[bool] = False
 
     @classmethod
     def default_size(cls) -> int:

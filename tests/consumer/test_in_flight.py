@@ -18,16 +18,14 @@ def in_flight():
     return in_flight
 
 
-@pytest.mark.parametrize(("now", "may"), [(9.9, True), (10.0, False)])
-def test_a_delivery_may_start_before_its_lease_can_have_ended(in_flight, now, may):
-    assert in_flight.may_start(DELIVERY, now) == may
+def test_a_delivery_may_start_before_its_lease_can_have_ended(in_flight):
+    assert in_flight.leased_until(DELIVERY) == 10.0
 
 
 def test_a_renewed_lease_lasts_longer(in_flight):
     in_flight.renewed(DELIVERY, 20.0)
 
-    assert in_flight.may_start(DELIVERY, 19.9)
-    assert not in_flight.may_start(DELIVERY, 20.0)
+    assert in_flight.leased_until(DELIVERY) == 20.0
 
 
 def test_what_is_renewed_though_it_was_settled_meanwhile_is_not_in_flight_again(in_flight):
@@ -41,7 +39,7 @@ def test_what_is_renewed_though_it_was_settled_meanwhile_is_not_in_flight_again(
 def test_a_delivery_whose_lease_was_lost_may_not_start(in_flight):
     in_flight.lost(DELIVERY)
 
-    assert not in_flight.may_start(DELIVERY, 0.0)
+    assert in_flight.leased_until(DELIVERY) < 0.0
 
 
 def test_what_has_no_lease_may_always_start():
@@ -50,4 +48,4 @@ def test_what_has_no_lease_may_always_start():
 
     in_flight.renewed(DELIVERY, 20.0)
 
-    assert in_flight.may_start(DELIVERY, 1e9)
+    assert in_flight.leased_until(DELIVERY) == float("inf")

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from huey_core.workers import PoolAbility, PoolSettings, Runner, WorkerPool
+from huey_core.workers import PoolAbility, PoolSettings, RemoteRunner, Runner, WorkerPool
 
 
 @pytest.fixture
@@ -29,9 +29,19 @@ def test_each_way_to_run_a_delivery_is_described(text, name):
     assert f"runner.{name}(delivery)` |" in text
 
 
-@pytest.mark.parametrize("name", ["abandon(delivery)", "has_run()"])
+@pytest.mark.parametrize("name", ["abandon(delivery, reason)", "has_run()"])
 def test_what_a_pool_says_of_a_run_is_described(text, name):
     assert f"| `runner.{name}` |" in text
+
+
+@pytest.mark.parametrize("name", ["leased_until", "not_started", "finish", "queue_name", "stores"])
+def test_what_a_pool_of_other_processes_asks_a_runner_is_described(text, name):
+    assert f"`runner.{name}" in text
+
+
+@pytest.mark.parametrize("name", [name for name in vars(RemoteRunner) if name[0] != "_"])
+def test_what_a_pool_calls_in_other_processes_is_described(text, name):
+    assert f"`remote.{name}(" in text
 
 
 @pytest.mark.parametrize("name", [name for name in PoolSettings.__dataclass_fields__ if name.startswith("on_")])

@@ -24,8 +24,8 @@ class Between:
     def run(self, delivery):
         self.runner.run(delivery)
 
-    def abandon(self, delivery):
-        self.runner.abandon(delivery)
+    def abandon(self, delivery, reason=""):
+        self.runner.abandon(delivery, reason)
 
     def has_run(self):
         self.runner.has_run()
@@ -233,7 +233,7 @@ class LosesAWorkerForEachRunThatRaises(ThreadPool):
 @caught_by("test_a_run_that_raises_is_abandoned_and_costs_no_other")
 class AbandonsNothing(PutsBetween):
     class between(Between):
-        def abandon(self, delivery):
+        def abandon(self, delivery, reason=""):
             pass
 
 
@@ -409,7 +409,7 @@ class OnlySaysThatItSurvives(ThreadPool):
 @caught_by("test_a_crash_is_abandoned_once")
 class SaysNothingOfACrash(ForkPool):
     def put(self, deliveries, runner):
-        runner.abandon = lambda delivery: None
+        runner.abandon = lambda delivery, reason=None: None
         super().put(deliveries, runner)
 
 

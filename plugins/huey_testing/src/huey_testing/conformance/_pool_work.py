@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from huey_core.backends import BaseDataStore, Outcome
+
 __all__ = ["Cancelled", "Event", "Work", "WorkRunner"]
 
 PAUSE: Final = 0.002
@@ -207,6 +209,28 @@ class WorkRunner:
         else:
             self._work.note("end", delivery.message_id, "returned")
 
+    @property
+    def queue_name(self) -> str:
+        """Its name."""
+        return self.name
+
+    @property
+    def stores(self) -> dict[str, BaseDataStore]:
+        """None."""
+        return {}
+
+    def leased_until(self, delivery: Delivery) -> float:
+        """For ever."""
+        return float("inf")
+
+    def not_started(self, delivery: Delivery) -> None:
+        """Note it."""
+        self._work.note("not_started", delivery.message_id, self.name)
+
+    def finish(self, outcome: Outcome, seconds: float) -> None:
+        """Note it."""
+        self._work.note("finish", outcome.delivery.message_id, self.name)
+
     def has_run(self) -> None:
         """Note it."""
         self._look_after()
@@ -216,7 +240,7 @@ class WorkRunner:
         """Note it."""
         self._work.note("release", delivery.message_id, self.name)
 
-    def abandon(self, delivery: Delivery) -> None:
+    def abandon(self, delivery: Delivery, reason: str = "") -> None:
         """Note it."""
         self._work.note("abandon", delivery.message_id, self.name)
 
