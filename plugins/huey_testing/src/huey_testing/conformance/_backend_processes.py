@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Any
 from huey_core.backends import Ack, Capability, EmptyData, Message, ResultWrite, State
 from huey_core.plugins import open_backend
 from huey_testing.conformance._backend_base import BackendFixtures
-from huey_testing.conformance._forking import Child, in_a_child
-from huey_testing.conformance._promises import eventually, in_threads, promise, unique_name
+from huey_testing.conformance._forking import Child
+from huey_testing.conformance._promises import eventually, promise, unique_name, within
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from huey_core.backends import Backend
 
 __all__ = ["BackendProcesses"]
@@ -97,7 +95,7 @@ class BackendProcesses(BackendFixtures):
         """Without this, an idle consumer would not start what a web process has just enqueued."""
         queue: Any = backend.queue(unique_name())
 
-        def produce(attempt: int) -> None:
+        def produce() -> None:
             with closing(open_backend(url)) as own:
                 own.queue(queue.name).write(b"hello")
 
@@ -107,8 +105,9 @@ class BackendProcesses(BackendFixtures):
                 pass
             return [delivery.data for delivery in claimed]
 
-        calls: list[Callable[[], object]] = [partial(in_a_child, produce, self.deadline / 3), claim]
-        assert in_threads(calls, 2 * self.deadline, "claim(wait=...)") == [None, [b"hello"]]
+        with Child(produce) as child:
+            assert within(2 * self.deadline, claim, "claim(wait=...)") == [b"hello"]
+            child.result(self.deadline)
         queue.flush()
 
     @promise(Capability.PERSISTENT, Capability.NOTIFY)
@@ -116,13 +115,11 @@ class BackendProcesses(BackendFixtures):
         """Without this, a caller would wait for a result that a consumer has long written."""
         store = backend.data_store(unique_name())
 
-        def put(attempt: int) -> None:
+        def put() -> None:
             with closing(open_backend(url)) as own:
                 own.data_store(store.name).put("key", b"v")
 
-        calls: list[Callable[[], object]] = [
-            partial(in_a_child, put, self.deadline / 3),
-            partial(store.wait, "key", 3 * self.deadline),
-        ]
-        assert in_threads(calls, 2 * self.deadline, "wait()") == [None, True]
+        with Child(put) as child:
+            assert within(2 * self.deadline, partial(store.wait, "key", 3 * self.deadline), "wait()") is True
+            child.result(self.deadline)
         store.flush()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import faulthandler
+import gc
 import json
 import os
 import select
@@ -11,16 +11,13 @@ import signal
 import time
 import traceback
 import warnings
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-__all__ = ["Child", "in_a_child", "in_a_child_forked_in_c"]
-
-_ATTEMPTS: Final = 3
+__all__ = ["Child"]
 
 
 class Child:
@@ -30,16 +27,18 @@ class Child:
 
     Args:
         call: Called in the child. What it returns must be JSON.
-        in_c: Whether to fork as a server in C does that has loaded the application: without a word to Python.
+        announced: Whether what is registered with :func:`os.register_at_fork` is called. A server in C that has loaded
+            the application forks without a word to Python. In such a child the interpreter itself may hang, in the
+            condition variable of its lock, on which threads waited that no longer are; no backend answers for that, so
+            it is Python that forks here in any case.
     """
 
-    def __init__(self, call: Callable[[], Any], *, in_c: bool = False) -> None:
+    def __init__(self, call: Callable[[], Any], *, announced: bool = True) -> None:
         self._reads, writes = os.pipe()
         with warnings.catch_warnings():
             # That other threads run at a fork is what a server does to us, and what is tested here.
             warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
-            # With the interpreter's lock held, as such a server holds it.
-            self._pid = ctypes.PyDLL(None).fork() if in_c else os.fork()
+            self._pid = os.fork() if announced else _fork_unannounced()
         if self._pid == 0:
             _be_the_child(call, writes)
         os.close(writes)
@@ -82,34 +81,25 @@ class Child:
         os.waitpid(self._pid, 0)
 
 
-def in_a_child(call: Callable[[int], Any], seconds: float, *, in_c: bool = False) -> Any:
-    """Make a call in a child of this process, and return what it returned.
-
-    A fork beside other threads can harm what no backend answers for: a lock in a library, which a thread held, is never
-    released in the child, and when forked in C the interpreter itself may hang. So up to three children are forked, and
-    it is enough that one of them returns.
-
-    Args:
-        call: Called in each child with the number of the attempt. What it returns must be JSON.
-        seconds: How long each child has.
-        in_c: As for :class:`Child`.
-
-    Raises:
-        AssertionError: The call raised in the last child, with its traceback, or it took longer than that.
-    """
-    for attempt in range(_ATTEMPTS):
-        with Child(partial(call, attempt), in_c=in_c) as child:
-            try:
-                return child.result(seconds)
-            except AssertionError:
-                if attempt == _ATTEMPTS - 1:
-                    raise
-    return None
+def _nothing() -> None:
+    """Mark the lists to which :func:`os.register_at_fork` adds what Python calls around a fork."""
 
 
-def in_a_child_forked_in_c(call: Callable[[int], Any], seconds: float) -> Any:
-    """Call :func:`in_a_child` with a fork that Python does not see."""
-    return in_a_child(call, seconds, in_c=True)
+if hasattr(os, "register_at_fork"):  # Windows has no forks.
+    os.register_at_fork(before=_nothing, after_in_parent=_nothing, after_in_child=_nothing)
+_called_around_forks: Final = [each for each in gc.get_referrers(_nothing) if isinstance(each, list)]
+
+
+def _fork_unannounced() -> int:
+    """Fork, and call nothing of what wanted to be called before and after."""
+    registered = [each.copy() for each in _called_around_forks]
+    for each in _called_around_forks:
+        each.clear()
+    try:
+        return os.fork()
+    finally:
+        for each, calls in zip(_called_around_forks, registered, strict=True):
+            each[:0] = calls
 
 
 def _be_the_child(call: Callable[[], Any], writes: int) -> NoReturn:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
 from huey_core.backends import Capability
-from huey_testing.conformance._forking import Child, in_a_child_forked_in_c
-from huey_testing.conformance._promises import in_threads, promise
+from huey_testing.conformance._forking import Child
+from huey_testing.conformance._promises import in_threads, promise, within
 from huey_testing.conformance._queue_base import LONG, QueueFixtures
 
 __all__ = ["QueueForks"]
@@ -70,7 +69,7 @@ class QueueForks(QueueFixtures):
     def test_a_child_that_was_forked_in_c_writes_beside_its_parent(self, queue: Any) -> None:
         """Without this, workers of a server that forks without a word to Python would talk over one connection."""
         queue.write(b"before the fork")
-        forked, parent_writes = os.pipe()
+        begun, child_writes = os.pipe()
 
         def write(who: str) -> list[str]:
             written = [f"{who} {number}" for number in range(5 * EACH)]
@@ -78,26 +77,17 @@ class QueueForks(QueueFixtures):
                 queue.write(each.encode())
             return written
 
-        def write_beside_the_parent(attempt: int) -> list[str]:
-            os.write(parent_writes, b".")
-            return write(f"child {attempt}")
+        def write_beside_the_parent() -> list[str]:
+            os.write(child_writes, b".")
+            return write("child")
 
-        def write_once_there_is_a_child() -> list[str]:
-            os.read(forked, 1)
-            return write("parent")
-
-        with ThreadPoolExecutor(1) as parent:
-            mine = parent.submit(write_once_there_is_a_child)
-            try:
-                theirs = in_a_child_forked_in_c(write_beside_the_parent, self.deadline / 3)
-            finally:
-                os.write(parent_writes, b".")
-                expected = Counter([*mine.result(self.deadline), "before the fork"])
-        os.close(forked)
-        os.close(parent_writes)
-        read = Counter(queue.read().decode() for _ in range(len(queue)))
-        assert read >= expected + Counter(theirs)
-        assert set(read.values()) == {1}
+        with open(begun, "rb") as child_has_begun, Child(write_beside_the_parent, announced=False) as child:
+            os.close(child_writes)
+            child_has_begun.read(1)
+            written = within(self.deadline, lambda: write("parent"), "the parent's writes")
+            written += child.result(2 * self.deadline)
+        read = [queue.read().decode() for _ in range(len(queue))]
+        assert Counter(read) == Counter(["before the fork", *written])
 
     @promise(Capability.PERSISTENT)
     def test_forks_amid_threads_that_write_disturb_neither_side(self, queue: Any) -> None:
