@@ -85,8 +85,8 @@ def store(backend: MongoBackend, request: pytest.FixtureRequest) -> Iterator[Mon
 
 
 @pytest.fixture(scope="session")
-def shared_backends(server: MongoServer, replica_set: MongoReplicaSet) -> Iterator[Callable[[str], MongoBackend]]:
-    """One backend for each URL of the shared servers, for tests that make many queues."""
+def shared_backends(server: MongoServer) -> Iterator[Callable[[str], MongoBackend]]:
+    """One backend for each URL of the shared standalone server, for tests that make many queues."""
     backends: dict[str, MongoBackend] = {}
 
     def shared(url: str) -> MongoBackend:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import pytest
 from hypothesis import settings
 
+from huey_core.plugins import open_backend
 from huey_mongo import MongoQueue
 from huey_testing.conformance import (
     BackendConformance,
@@ -20,33 +23,37 @@ WITHOUT_A_SERVER = {
 }
 
 
+@pytest.fixture(scope="module", params=["standalone", "replica set"])
+def url(request):
+    # The replica set takes seconds to start, which a run of the one kind need not wait for.
+    server = request.getfixturevalue("replica_set" if request.param == "replica set" else "server")
+    return server.url("conformance")
+
+
 @pytest.fixture(scope="module")
-def urls(server, replica_set):
-    return {"standalone": server.url("conformance"), "replica set": replica_set.url("conformance")}
-
-
-@pytest.fixture(params=["standalone", "replica set"])
-def url(request, urls):
-    return urls[request.param]
+def shared_backend(url):
+    """One backend for the many queues and stores."""
+    with closing(open_backend(url)) as backend:
+        yield backend
 
 
 @pytest.fixture
-def make_data_store(shared_backends, url):
-    return shared_backends(url).data_store
+def make_data_store(shared_backend):
+    return shared_backend.data_store
 
 
 @pytest.fixture
-def count_records(shared_backends, url):
+def count_records(shared_backend):
     """Counts the documents of all queues and stores of the conformance tests."""
-    return lambda: shared_backends(url)._cluster.collection.count_documents({})
+    return lambda: shared_backend._cluster.collection.count_documents({})
 
 
 class TestMongoQueue(QueueConformance):
     histories = settings(QueueConformance.histories, max_examples=15)
 
     @pytest.fixture
-    def make_queue(self, shared_backends, url):
-        return lambda name, **options: MongoQueue(name, cluster=shared_backends(url)._cluster, **options)
+    def make_queue(self, shared_backend):
+        return lambda name, **options: MongoQueue(name, cluster=shared_backend._cluster, **options)
 
     @pytest.fixture
     def count_records(self, count_records):

@@ -43,4 +43,4 @@ class TestRedisServer(ServerConformance):
 
     @pytest.fixture
     def url(self, server: RedisServer) -> str:
-        return server.url(socket_timeout="5", connect_timeout="5")
+        return server.url(socket_timeout="3", connect_timeout="3")
