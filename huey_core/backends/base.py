@@ -12,7 +12,7 @@ import enum
 import threading
 import time
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from huey_core.backends.forking import randomness
 from huey_core.exceptions import Unsupported
@@ -90,6 +90,14 @@ class BaseQueue(ABC):
     def __bool__(self) -> bool:
         # Without this, an empty queue would be false through __len__ and look like a queue that was not given.
         return True
+
+    def sibling(self, name: str) -> Self:
+        """Return a queue of another name at the same place.
+
+        By default one that is made as this one was: of its name and its :attr:`connection`. A queue that needs more, or
+        shares the connections of a backend, overrides this. It asks no server.
+        """
+        return type(self)(name, **self.connection)
 
     def wake(self) -> None:
         """End a :meth:`read` that waits in another thread, soon. Does nothing by default: reads are bounded."""

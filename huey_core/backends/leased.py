@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from huey_core.backends.base import BaseQueue
 from huey_core.backends.capabilities import Capability
@@ -79,6 +79,10 @@ class LeasedQueue(BaseQueue):
             raise ConfigurationError(f"max_deliveries must be at least 1, not {max_deliveries}")
         super().__init__(name, **connection)
         self.max_deliveries = max_deliveries
+
+    def sibling(self, name: str) -> Self:
+        """Return a queue of another name at the same place, with the same ``max_deliveries``."""
+        return type(self)(name, max_deliveries=self.max_deliveries, **self.connection)
 
     def write(
         self,

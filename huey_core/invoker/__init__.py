@@ -5,13 +5,13 @@ What is listed here is public; the modules of this package are not.
 
 from __future__ import annotations
 
+from huey_core.backends.queue_names import STATE_PREFIX
 from huey_core.commands.stored_result import decode_result, encode_value, traceback_of_command
 from huey_core.features.results import write_result
 from huey_core.invoker.abandoned import find_result, report_abandoned
 from huey_core.invoker.deferred import DeferredInvoker
 from huey_core.invoker.eager import run_until_done, run_what_follows
 from huey_core.invoker.invoker import Invoker
-from huey_core.invoker.opened import STATE_PREFIX
 from huey_core.invoker.results import AsyncData
 from huey_core.invoker.runner import CommandRunner
 

@@ -6,6 +6,8 @@ import os
 import threading
 import time
 from contextlib import contextmanager
+from copy import copy
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self, TypeVar, Unpack, overload
 
@@ -17,6 +19,7 @@ from huey_core.backends.forking import ProcessLock
 from huey_core.backends.leased import LeasedQueue
 from huey_core.backends.messages import Written
 from huey_core.backends.options import COMMON_OPTIONS
+from huey_core.backends.queue_names import check_queue_name
 from huey_core.commands.codec import CommandCodec
 from huey_core.commands.option_checks import MAX_SECONDS, seconds
 from huey_core.commands.options import OptionTable
@@ -32,7 +35,7 @@ from huey_core.features import register_features
 from huey_core.features.revocation import Revocations, keeps_revocations
 from huey_core.invoker.arguments import check_command, check_kind
 from huey_core.invoker.eager import EagerGroups, run_eagerly
-from huey_core.invoker.opened import OpenedBackends
+from huey_core.invoker.opened import OpenedBackends, Origin
 from huey_core.invoker.registration import notify_registrations
 from huey_core.invoker.results import AsyncData
 from huey_core.invoker.typing import CommandReturning, InvokerSettings, StoreT_co
@@ -62,11 +65,8 @@ AS_THE_URL_SAYS: Final[Any] = object()
 
 _DEFAULTS: Final = {option.name: option.default for option in COMMON_OPTIONS}
 
-_REPLACED: Final[tuple[str, ...]] = (
-    *("queue", "result_store", "task_store", "eager_groups", "clock_offset", "_clock"),
-    # What is computed from them once.
-    *("leased_queue", "results_expire", "revocations"),
-)
+_COMPUTED: Final = ("leased_queue", "results_expire", "revocations")
+"""What is computed once of the queue and its stores."""
 
 
 R = TypeVar("R")
@@ -76,6 +76,23 @@ class ExactInvoker(Protocol):
     """An :class:`Invoker`, and none of its subclasses: their method does not take every invoker."""
 
     def _accepts(self, other: Invoker[Any], /) -> None: ...
+
+
+@dataclass(slots=True)
+class _Shared:
+    """What the invokers of several queues have in common and what may change.
+
+    Attributes:
+        always_eager: Whether commands run at once in the caller.
+        clock: The time in seconds since the epoch; ``None`` for that of this process.
+        clock_offset: Seconds by which the queue's clock is ahead of this process's.
+        eager_groups: The groups of commands that are run at once.
+    """
+
+    always_eager: bool
+    clock: Callable[[], float] | None
+    clock_offset: float = 0.0
+    eager_groups: EagerGroups = field(default_factory=EagerGroups)
 
 
 class Invoker(Generic[StoreT_co]):
@@ -114,7 +131,6 @@ class Invoker(Generic[StoreT_co]):
 
     Attributes:
         command_options: The options that its commands may have: core's, and those of its plugins.
-        eager_groups: The groups of commands that are run at once, with ``always_eager``.
         clock_offset: Seconds by which the queue's clock is ahead of this process's. A consumer measures it, so that a
             command does not expire early or late because a machine's clock is wrong.
 
@@ -193,14 +209,12 @@ class Invoker(Generic[StoreT_co]):
         check_kind("result_store", result_store, BaseDataStore, str, type(None))
         check_kind("task_store", task_store, BaseDataStore, str, type(None))
         self._opened = opened = OpenedBackends()
-        self.queue = opened.queue(queue) if isinstance(queue, str) else queue
-        self.result_store: BaseDataStore | None = (
-            opened.result_store(result_store) if isinstance(result_store, str) else result_store
-        )
-        self.task_store = opened.task_store(task_store) if isinstance(task_store, str) else task_store
+        self._main: Self | None = None
+        self._others: dict[str, Self] = {}
+        self._others_lock = ProcessLock()
+        self._move_to(Origin(opened, queue, result_store, task_store))
+        self._shared = _Shared(always_eager, clock)
         self.store_none = store_none
-        self.always_eager = always_eager
-        self.eager_groups = EagerGroups()
         self.check_arguments = check_arguments
         options = opened.at(queue).url.options if isinstance(queue, str) else _DEFAULTS
         self.result_ttl: float | None = options["result_ttl"] if result_ttl is AS_THE_URL_SAYS else result_ttl
@@ -221,8 +235,6 @@ class Invoker(Generic[StoreT_co]):
             options=self.command_options,
         )
         self._plugin_arguments = list(plugins)
-        self._clock = clock
-        self.clock_offset = 0.0
         self._plugins_lock = ProcessLock()
         self._end_notifications: Callable[[], object] | None = None
 
@@ -277,6 +289,76 @@ class Invoker(Generic[StoreT_co]):
             raise ConfigurationError(f"set the environment variable {variable} to a URL, such as redis://localhost/0")
         return cls.from_url(url, **settings)
 
+    def on_queue(self, name: str) -> Self:
+        """The invoker of another queue at the same place: what :class:`Invoker` is with ``queue=`` of its name.
+
+        It has a queue, a result store and a task store of its own, and shares all else with this one: connections,
+        commands, plugins, serializer and settings. With URLs, queue and stores are those that the URLs name with
+        ``queue=NAME``, and a store of which the URL does not name the queue, or says ``results=``, is one for all
+        queues. Of objects, the queue is the :meth:`sibling <huey_core.backends.BaseQueue.sibling>` of that object, and
+        the stores are one for all.
+
+        Args:
+            name: The queue's name.
+
+        Returns:
+            The invoker, always the same one for a name; this one itself for the name of its queue. With
+            ``always_eager``, which writes to no queue, it is this one too.
+
+        Raises:
+            ConfigurationError: No queue can be called so.
+        """
+        main = self._main or self
+        if name == self.queue.name or self._shared.always_eager:
+            return self
+        if name == main.queue.name:
+            return main
+        return main._others.get(name) or main._make_other(name)
+
+    def _make_other(self, name: str) -> Self:
+        check_queue_name("the name of a queue", name)
+        with self._others_lock:
+            if name not in self._others:
+                other = copy(self)
+                other._main, other._others = self, {}
+                other._move_to(self._origin.beside(name))
+                self._others[name] = other
+            return self._others[name]
+
+    def _move_to(self, origin: Origin) -> None:
+        """Work with this queue and these stores from now on, and the invokers of other queues with those beside."""
+        for name in _COMPUTED:
+            vars(self).pop(name, None)
+        self._origin = origin
+        self.queue = origin.queue
+        self.result_store = origin.result_store
+        self.task_store = origin.task_store
+        for name, other in self._others.items():
+            other._move_to(origin.beside(name))
+
+    @property
+    def always_eager(self) -> bool:
+        """Whether every command is run at once in the caller."""
+        return self._shared.always_eager
+
+    @always_eager.setter
+    def always_eager(self, value: bool) -> None:
+        self._shared.always_eager = value
+
+    @property
+    def clock_offset(self) -> float:
+        """Seconds by which the queue's clock is ahead of this process's."""
+        return self._shared.clock_offset
+
+    @clock_offset.setter
+    def clock_offset(self, value: float) -> None:
+        self._shared.clock_offset = value
+
+    @property
+    def eager_groups(self) -> EagerGroups:
+        """The groups of commands that are run at once, with ``always_eager``."""
+        return self._shared.eager_groups
+
     @property
     def backends(self) -> list[Backend]:
         """The backends that this invoker opened from URLs."""
@@ -306,6 +388,8 @@ class Invoker(Generic[StoreT_co]):
     @cached_property
     def plugins(self) -> PluginManager:
         """The hooks of core, of the installed plugins and of those given; loaded at first use."""
+        if self._main is not None:
+            return self._main.plugins
         with self._plugins_lock:
             if "plugins" not in self.__dict__:
                 manager = PluginManager(self._plugin_arguments)
@@ -324,7 +408,8 @@ class Invoker(Generic[StoreT_co]):
 
     def now(self) -> float:
         """The current time, in seconds since the epoch: by the queue's clock, where a consumer has measured it."""
-        return time.time() + self.clock_offset if self._clock is None else self._clock()
+        shared = self._shared
+        return time.time() + shared.clock_offset if shared.clock is None else shared.clock()
 
     def check_options(self, options: CommandOptions) -> None:
         """Refuse options that the queue cannot honour, when a command is decorated.
@@ -519,8 +604,9 @@ class Invoker(Generic[StoreT_co]):
     ) -> Iterator[Self]:
         """Work with another queue, other stores and another clock until the end of the block, for tests.
 
-        Everything that holds this invoker follows, decorated functions and results among it. What was opened from URLs
-        stays open and unused. Not to be called while a consumer runs with this invoker.
+        Everything that holds this invoker follows, decorated functions and results among it, and so do the invokers of
+        other queues (:meth:`on_queue`): theirs are siblings of this queue. What was opened from URLs stays open and
+        unused. Not to be called while a consumer runs with this invoker.
 
         Args:
             queue: The queue.
@@ -528,26 +614,29 @@ class Invoker(Generic[StoreT_co]):
             task_store: The task store; ``None`` for none.
             clock: The time in seconds since the epoch; ``None`` for that of this process.
         """
-        state = vars(self)
-        before = {name: state.pop(name) for name in _REPLACED if name in state}
-        self.queue, self.result_store, self.task_store = queue, result_store, task_store
-        self.eager_groups = EagerGroups()
-        self._clock, self.clock_offset = clock, 0.0
+        shared = self._shared
+        clocks, groups = (shared.clock, shared.clock_offset), shared.eager_groups
+        before = [(self, self._origin), *((other, other._origin) for other in self._others.values())]
+        self._move_to(Origin(self._opened, queue, result_store, task_store))
+        shared.clock, shared.clock_offset, shared.eager_groups = clock, 0.0, EagerGroups()
         try:
             yield self
         finally:
-            for name in _REPLACED:
-                state.pop(name, None)
-            state.update(before)
+            (shared.clock, shared.clock_offset), shared.eager_groups = clocks, groups
+            for invoker, origin in before:
+                invoker._move_to(origin)
 
     def close(self, timeout: float | None = None) -> None:
         """Give back the connections of what this invoker opened from URLs, and tell plugins of no further command.
 
+        The invokers of other queues (:meth:`on_queue`) share them: closing one closes all.
+
         Args:
             timeout: Seconds for drivers to say goodbye to servers that may not answer; ``None`` leaves it to them.
         """
-        if self._end_notifications is not None:
-            self._end_notifications()
+        main = self._main or self
+        if main._end_notifications is not None:
+            main._end_notifications()
         with time_limit(timeout):
             self._opened.close()
 

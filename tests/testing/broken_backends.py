@@ -46,6 +46,17 @@ class IgnoresItsOptions(MemoryBackend):
         return MemoryQueue(name, space=self.space)
 
 
+class MakesSiblingsAsTheUsualQueue(MemoryQueue):
+    def sibling(self, name):
+        return MemoryQueue(name, max_deliveries=self.max_deliveries)
+
+
+@caught_by("test_a_queue_beside_another_is_the_backends_own_of_that_name")
+class HasItsSiblingsElsewhere(MemoryBackend):
+    def queue(self, name):
+        return MakesSiblingsAsTheUsualQueue(name, space=self.space, max_deliveries=self.url.options["max_deliveries"])
+
+
 @caught_by("test_a_queue_and_a_store_of_one_name_are_two_things")
 class FlushesTheStoreWithTheQueue(MemoryBackend):
     def queue(self, name):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, ClassVar, Final, cast
+from typing import TYPE_CHECKING, ClassVar, Final, Self, cast
 
 from huey_core.backends import (
     DEFAULT_MAX_DELIVERIES,
@@ -90,6 +90,10 @@ class MemoryQueue(LeasedQueue):
         self._changed = line.changed
         self._wakes_called = 0
         self._wakes_answered = 0
+
+    def sibling(self, name: str) -> Self:
+        """Return a queue of another name in the same space."""
+        return type(self)(name, max_deliveries=self.max_deliveries, access=self._access)
 
     def write_many(self, messages: Sequence[Message]) -> list[Written]:
         """Write under one hold of the lock, so that nobody sees a batch in part."""

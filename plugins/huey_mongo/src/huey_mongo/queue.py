@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from huey_core.backends import (
     DEFAULT_MAX_DELIVERIES,
@@ -134,6 +134,12 @@ class MongoQueue(LeasedQueue):
         self._claims = Claims(self._cluster, name, max_deliveries)
         self._inspection = Inspection(self._cluster, name)
         self._wakes = PerProcess(_Wakes)
+
+    def sibling(self, name: str) -> Self:
+        """Return a queue of another name in the same collection, over the same connections."""
+        return type(self)(
+            name, cluster=self._cluster, max_deliveries=self.max_deliveries, max_message_size=self.max_message_size
+        )
 
     @limited
     def write_many(self, messages: Sequence[Message]) -> list[Written]:

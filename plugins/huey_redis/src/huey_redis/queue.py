@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from redis.exceptions import ConnectionError as BrokenConnection
 
@@ -116,6 +116,15 @@ class RedisQueue(LeasedQueue):
         self._transfer = Transfer(self._keys, self._connections)
         self._settling = Settling(self._keys, self._groups.key, self.settles_into, self._check_size)
         self._bell = Bell(self._connections, named["bell"])
+
+    def sibling(self, name: str) -> Self:
+        """Return a queue of another name in the same database, over the same connections."""
+        return type(self)(
+            name,
+            connections=self._connections,
+            max_deliveries=self.max_deliveries,
+            max_message_size=self.max_message_size,
+        )
 
     def write_many(self, messages: Sequence[Message]) -> list[Written]:
         """Write messages in as few round trips as their size allows.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from huey_core.backends import (
     DEFAULT_MAX_DELIVERIES,
@@ -94,6 +94,10 @@ class SQLiteQueue(LeasedQueue):
         self.max_message_size: int = self.database.settings.max_message_size
         self._topic: Hashable = ("queue", name)
         self._waiters = PerProcess(Waiters)
+
+    def sibling(self, name: str) -> Self:
+        """Return a queue of another name in the same file, over the same connections."""
+        return type(self)(name, max_deliveries=self.max_deliveries, database=self.database)
 
     def write_many(self, messages: Sequence[Message]) -> list[Written]:
         """Write several messages in one transaction."""

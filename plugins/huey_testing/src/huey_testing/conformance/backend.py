@@ -135,6 +135,17 @@ class _BackendParts(BackendFixtures):
         consumer.close()
 
     @promise()
+    def test_a_queue_beside_another_is_the_backends_own_of_that_name(self, backend: Backend) -> None:
+        """Without this, a command of another queue would be written where no consumer of that queue looks."""
+        name = unique_name()
+        first: Any = backend.queue(unique_name())
+        beside = first.sibling(name)
+        beside.write(b"message")
+        assert (beside.name, backend.queue(name).read(), first.read()) == (name, b"message", None)
+        if Capability.LEASES in backend.capabilities:
+            assert beside.max_deliveries == first.max_deliveries
+
+    @promise()
     def test_a_queue_and_a_store_of_one_name_are_two_things(self, backend: Backend) -> None:
         """Without this, flushing the results would flush the commands."""
         name = unique_name()
