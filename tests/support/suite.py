@@ -5,9 +5,12 @@ A plugin of pytest. The tests of Django have a ``conftest.py`` of their own at t
 
 from __future__ import annotations
 
+import os
+import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -32,6 +35,11 @@ _BY_ONE_PROCESS = (
     "testing/scaffold/test_distribution.py",
 )
 
+# Where files are best: tests wait for many flushes, and no test cuts the power, which flushes are for.
+_MEMORY_FOLDER = Path("/dev/shm")
+_SPACE = 4 * 1024**3
+"""Bytes that have to be free there."""
+
 # How long an example takes says nothing of what is tested: on a loaded machine any process may have to wait.
 _PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # The same examples each time: what a change has not broken fails for nobody. New ones are the business of "thorough".
@@ -40,8 +48,18 @@ settings.register_profile("thorough", _PATIENT, max_examples=1000)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Try few examples, unless ``--hypothesis-profile`` names another profile."""
+    """Try few examples, unless ``--hypothesis-profile`` names another profile, and keep files in memory."""
     settings.load_profile(config.getoption("--hypothesis-profile") or "quick")
+    if "TMPDIR" not in os.environ and _is_spacious_memory(_MEMORY_FOLDER):
+        os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY_FOLDER)
+
+
+def _is_spacious_memory(folder: Path) -> bool:
+    """Whether a folder, which is in memory where it exists, takes what tests write, and runs the programs among it."""
+    if not os.access(folder, os.W_OK):
+        return False
+    place = os.statvfs(folder)
+    return place.f_bavail * place.f_frsize > _SPACE and not place.f_flag & os.ST_NOEXEC
 
 
 class _Scheduling(LoadScopeScheduling):
