@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 import pytest
 
@@ -13,8 +13,8 @@ from deployment import Deployment, await_condition
 from huey_mongo.testing import MongoServer
 from huey_redis.testing import RedisServer
 
-LEASE = 3
-"""Seconds."""
+SOON = "1"
+"""Seconds of a lease for whose end each kill waits."""
 
 BUSY_MACHINE = 2.0
 """Seconds that a machine may lose on which much else runs."""
@@ -58,10 +58,19 @@ def any_server(request, tmp_path):
 
 
 @pytest.fixture
-def deployment(any_server, tmp_path):
-    """The application on that server, with the time limits that it has when a URL names none."""
-    with closing(Deployment(any_server.url(queue="q", lease=str(LEASE)), tmp_path)) as deployment:
-        yield deployment
+def deploy(any_server, tmp_path):
+    """Deploy the application on that server, with the time limits that it has when a URL names none, but for these."""
+    with ExitStack() as stack:
+
+        def deploy(**options):
+            return stack.enter_context(closing(Deployment(any_server.url(queue="q", **options), tmp_path)))
+
+        yield deploy
+
+
+@pytest.fixture
+def deployment(deploy):
+    return deploy(lease="3")
 
 
 def test_a_consumer_stops_in_time_while_its_server_does_not_answer_and_nothing_is_lost(any_server, deployment):
@@ -106,7 +115,8 @@ def test_a_consumer_that_was_stopped_past_its_lease_does_not_start_what_it_had_i
     assert len(late) <= 1
 
 
-def test_what_follows_a_command_runs_once_though_consumers_are_killed_that_were_to_write_it(deployment):
+def test_what_follows_a_command_runs_once_though_consumers_are_killed_that_were_to_write_it(deploy):
+    deployment = deploy(lease=SOON)
     handle = deployment.main.hand_on(41)
     for attempt in (1, 2):
         consumer = deployment.launch()
@@ -122,7 +132,8 @@ def test_what_follows_a_command_runs_once_though_consumers_are_killed_that_were_
     assert len(deployment.journal("started", "add")) == 1
 
 
-def test_what_follows_a_group_runs_once_though_members_kill_their_consumers_and_one_for_good(deployment):
+def test_what_follows_a_group_runs_once_though_members_kill_their_consumers_and_one_for_good(deploy):
+    deployment = deploy(lease=SOON, max_deliveries="4")
     kills = [0, 1, 0, 100, 0]
     members = [deployment.main.join_in.command(each) for each in kills]
     for member in members:
