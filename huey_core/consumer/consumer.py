@@ -20,6 +20,7 @@ from huey_core.consumer.periodic import PeriodicScheduler, TickWriter
 from huey_core.consumer.policy import POLICY
 from huey_core.consumer.pool_abilities import check_pool_abilities
 from huey_core.consumer.served_queue import ServedQueue
+from huey_core.consumer.shares import Shares
 from huey_core.consumer.shutdown import Shutdown
 from huey_core.consumer.signals import run_until_signalled
 from huey_core.exceptions import QueueException, QueueReadException
@@ -92,9 +93,8 @@ class Consumer:
             )
         )
         self.queues: list[ServedQueue] = []
-        own = ServedQueue(
-            invoker, self.config, self.pool, neighbours=self.queues, send_heartbeat=self.send_heartbeat, policy=policy
-        )
+        shares = Shares(self.pool, policy)
+        own = ServedQueue(invoker, self.config, shares, send_heartbeat=self.send_heartbeat, policy=policy)
         self.queues.append(own)
         self.lease = own.lease
         self.periodic = (

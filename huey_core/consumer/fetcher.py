@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from huey_core.consumer.policy import Policy
     from huey_core.consumer.prefetch import Prefetch
     from huey_core.consumer.retry import BackOff
+    from huey_core.consumer.shares import Share, Turn
     from huey_core.consumer.source import Source
-    from huey_core.workers.base import Runner, WorkerPool
+    from huey_core.workers.base import Run, Runner, WorkerPool
 
 __all__ = ["Fetcher"]
 
@@ -46,6 +47,8 @@ class Fetcher(Service):
     in_flight: InFlight
     outbox: Outbox
     prefetch: Prefetch
+    share: Share
+    """Says when this queue may claim, and how many messages."""
     poison: PoisonIsolation
     prepare: Callable[[Sequence[Delivery]], None]
     """Called with what a claim has brought, before any of it runs."""
@@ -62,6 +65,8 @@ class Fetcher(Service):
         self._wanted = threading.Event()
         self._running_low = threading.Event()
         self._low_water = 0
+        self._hoards_since: float | None = None
+        self.share.join(self.note_idle_worker, self._worker_seconds)
 
     def run(self) -> None:
         """Claim and settle until told to stop."""
@@ -74,7 +79,11 @@ class Fetcher(Service):
             try:
                 self._cycle()
             except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
+                self.share.rest()
                 self._stopping.wait(self.back_off.failed(error))
+            except BaseException:
+                self.share.rest()
+                raise
             else:
                 self.back_off.over()
 
@@ -115,48 +124,64 @@ class Fetcher(Service):
                 extra={"queue": self.source.queue_name},
             )
         # Before the pool is looked at: a worker that finishes from here on is not waited for below.
+        self.share.watch()
         self._wanted.clear()
-        room, target, ahead = self._room()
-        room = self.poison.limit(room)
+        target, ahead = self._prefetched()
         self._low_water = target // 2
-        if room <= 0 or ahead > self._low_water or self.outbox.parked.is_full():
+        most = 0 if self.outbox.parked.is_full() else self.poison.limit(CLAIM_AT_ONCE)
+        if not most:
+            self.share.rest()
+        turn = self.share.ask(most, target, ahead, self.prefetch.cost)
+        if turn.limit <= 0:
             self._wait_for_workers(ahead, target)
             return
         # The flag goes up before the outbox is looked at, and workers add before they look at the flag: whatever
         # the order, one of the two sees the other. What a worker flushes meanwhile may be refused, and parked.
         self._waiting_in_server = True
+        wait = self._wait_in_server(turn, ahead)
+        self.share.claiming(waits=wait > 0.0)
         try:
             if len(self.outbox) or self.outbox.parked.is_full():
                 return
-            # While something waits here, every worker is busy, and what they finish is settled by this loop alone.
-            # And the first success after an outage is not kept waiting, so that it ends in the log when it does here.
-            wait = 0.0 if ahead or self.back_off.seconds else min(self._longest_wait, self.outbox.parked.due_in())
             # The lease counts from here on, and not from the answer, which may be read long after it was given.
             until = time.monotonic() + self.lease if self.source.redelivers else float("inf")
-            deliveries, buried = self.source.claim(min(room, CLAIM_AT_ONCE), self.lease, wait)
+            deliveries, buried = self.source.claim(turn.limit, self.lease, wait)
         finally:
             self._waiting_in_server = False
         if buried:
             self.report(buried, until)
         if deliveries:
             self.in_flight.add(deliveries, until)
-            if self._stopping.is_set():
-                # The workers may have ended, if the server took longer than the consumer's stop waits for it.
-                self._release(deliveries)
-                self.outbox.flush()
-                return
+        kept = self.share.keep(len(deliveries), target)
+        if self._stopping.is_set():
+            # The workers may have ended, if the server took longer than the consumer's stop waits for it.
+            kept = 0
+        if deliveries:
             self.prefetch.weigh(max(len(one.data) for one in deliveries))
-            self._hand_over(deliveries)
-        elif ahead:
+            self._hand_over(deliveries[:kept], deliveries[kept:])
+        self.share.has_claimed()
+        if not deliveries and ahead and not turn.is_beside:
             self._wait_for_workers(ahead, target)
 
-    def _hand_over(self, deliveries: Sequence[Delivery]) -> None:
-        """Have the pool run what of a claim may run now. When plugins or the pool cannot, all is given back."""
+    def _wait_in_server(self, turn: Turn, ahead: int) -> float:
+        """Seconds for which a claim may wait for a message to come."""
+        # While something waits here, every worker is busy, and what they finish is settled by this loop alone.
+        # And the first success after an outage is not kept waiting, so that it ends in the log when it does here.
+        if not turn.in_server or (ahead and not turn.is_beside) or self.back_off.seconds:
+            return 0.0
+        return min(self._longest_wait, self.outbox.parked.due_in())
+
+    def _hand_over(self, deliveries: Sequence[Delivery], over: Sequence[Delivery]) -> None:
+        """Have the pool run what of a claim may run now, and give back the rest, with what is over.
+
+        When plugins or the pool cannot, all is given back.
+        """
         kept = deliveries
+        self._release(over)
         try:
             kept, given_back = self.poison.divide(deliveries)
             self._release(given_back)
-            if given_back:
+            if given_back or over:
                 # Before the one on its last delivery starts, because it may end this process at once.
                 self.outbox.flush()
             self.prepare(kept)
@@ -165,35 +190,50 @@ class Fetcher(Service):
             self._release(kept)
             raise
 
-    def _room(self) -> tuple[int, int, int]:
-        """How many messages to claim, how many to prefetch, and how many are prefetched now."""
+    def _prefetched(self) -> tuple[int, int]:
+        """How many messages to prefetch, and how many are prefetched now, of all queues."""
         now = time.monotonic()
-        target = self.prefetch.target(max((now - run.started for run in self.pool.running()), default=0.0))
-        room = self.pool.room()
+        running = self.pool.running()
+        busy_for = max((now - run.started for run in running if run.runner is self.runner), default=0.0)
+        if len(running) >= self.pool.size:
+            # What others run is in the way where it keeps every worker.
+            busy_for = max(busy_for, now - max(run.started for run in running))
         # What an idle worker is about to take from the buffer is not prefetched.
-        ahead = max(min(-room, self.pool.waiting()), 0)
-        return room + target, target, ahead
+        ahead = max(min(-self.pool.room(), self.pool.waiting()), 0)
+        return self.prefetch.target(busy_for), ahead
+
+    def _worker_seconds(self, running: Sequence[Run]) -> float:
+        """How many seconds of workers the commands of this queue have taken, with what is in flight."""
+        now = time.monotonic()
+        elapsed = sum(now - run.started for run in running if run.runner is self.runner)
+        expected = max(len(self.in_flight) - len(self.outbox), 0) * min(self.prefetch.cost, self.policy.horizon)
+        return self.prefetch.seconds + elapsed + expected
 
     def _wait_for_workers(self, ahead: int, target: int) -> None:
-        if ahead and not target and self._everyone_is_stuck():
+        if self._hoards(ahead, target):
             self._give_back()
         if not len(self.outbox):
-            self._wanted.wait(self.policy.stuck_after / 2)
+            self._wanted.wait(min(self.policy.stuck_after / 2, self.share.patience))
         if target and ahead > self._low_water:
             self._running_low.clear()
             self._running_low.wait(self.policy.linger)
         elif target and ahead:
             self._stopping.wait(self.policy.linger)
 
-    def _everyone_is_stuck(self) -> bool:
-        now = time.monotonic()
-        running = self.pool.running()
-        return len(running) == self.pool.size and all(now - run.started > self.policy.stuck_after for run in running)
+    def _hoards(self, ahead: int, target: int) -> bool:
+        """Whether messages of this queue have waited here for a while, though nothing is to be prefetched."""
+        running = sum(run.runner is self.runner for run in self.pool.running())
+        if not ahead or target or len(self.in_flight) - len(self.outbox) <= running:
+            self._hoards_since = None
+            return False
+        if self._hoards_since is None:
+            self._hoards_since = time.monotonic()
+        return time.monotonic() - self._hoards_since > self.policy.stuck_after
 
     def _give_back(self) -> None:
-        """Release what was claimed in the belief that commands are quick, for another consumer to run."""
+        """Release what was claimed in the belief that commands are quick, for another consumer or queue to run."""
         drained = self.pool.drain()
-        log.debug("giving back %s, because every worker is busy", counted(len(drained), "message"))
+        log.debug("giving back %s, because commands are slow", counted(len(drained), "message"))
         for delivery, runner in drained:
             runner.release(delivery)
         self.outbox.flush()

@@ -15,10 +15,11 @@ class Policy:
     Attributes:
         longest_wait: How long one claim may wait in the server; it waits for a third of a lease at the most.
         linger: How long outcomes may come together while workers have enough to do.
-        stuck_after: After how long messages are given back that wait here while every worker is busy with something
-            slow.
+        stuck_after: After how long messages are given back that wait here while commands are slow.
         horizon: How much work to prefetch.
         prefetched_bytes: How large the messages may be that are prefetched.
+        answers_within: After how long another queue is not waited for that has its turn, and whose server does not
+            answer.
         alone: For how long nothing is claimed beside a message on its last delivery, and between two claims that bring
             what may not be beside it.
         parked_outcomes: How many outcomes may be parked before no more is claimed.
@@ -34,6 +35,7 @@ class Policy:
     stuck_after: float = 1.0
     horizon: float = 0.1
     prefetched_bytes: int = 16 * 2**20
+    answers_within: float = 0.1
     alone: float = 1.0
     parked_outcomes: int = 250
     parked_bytes: int = 16 * 2**20

@@ -31,6 +31,13 @@ class Prefetch:
     def __post_init__(self) -> None:
         self._mean = float("inf")
         self._largest = 1
+        self.seconds = 0.0
+        """How long all commands took, in seconds."""
+
+    @property
+    def cost(self) -> float:
+        """How long a command takes, in seconds, by the latest durations; infinite when none has run."""
+        return max(self._mean, 1e-6)
 
     def weigh(self, largest: int) -> None:
         """Learn the size in bytes of the largest message of a claim."""
@@ -39,6 +46,7 @@ class Prefetch:
 
     def observe(self, duration: float) -> None:
         """Learn how long a command took, in seconds. Workers call this at the same time, and one may be unheard."""
+        self.seconds += duration
         mean = self._mean
         if mean == float("inf"):
             self._mean = duration
@@ -53,4 +61,4 @@ class Prefetch:
         horizon, most_bytes = self.policy.horizon, self.policy.prefetched_bytes
         if longest_running > horizon:
             return 0
-        return min(self.limit, int(self.workers * horizon / max(self._mean, 1e-6)), most_bytes // self._largest)
+        return min(self.limit, int(self.workers * horizon / self.cost), most_bytes // self._largest)

@@ -27,15 +27,15 @@ from huey_core.safe_logging import get_logger
 from huey_core.text import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from huey_core.backends.base import BaseDataStore
     from huey_core.backends.messages import Delivery
     from huey_core.backends.outcomes import Outcome
     from huey_core.consumer.policy import Policy
+    from huey_core.consumer.shares import Shares
     from huey_core.invoker.invoker import Invoker
     from huey_core.settings import ConsumerConfig
-    from huey_core.workers.base import WorkerPool
 
 __all__ = ["ServedQueue", "measured_offset", "stores_by_role"]
 
@@ -48,8 +48,8 @@ class ServedQueue:
     Args:
         invoker: The invoker whose queue it is.
         config: The settings.
-        pool: Runs the deliveries.
-        neighbours: The queues that share the pool, this one among them when it runs.
+        shares: Divides the room of the pool that runs the deliveries.
+        weight: The queue's weight in that.
         send_heartbeat: Called three times in a lease, whether the server answers or not.
         policy: What it decides by that is no setting.
     """
@@ -58,15 +58,15 @@ class ServedQueue:
         self,
         invoker: Invoker,
         config: ConsumerConfig,
-        pool: WorkerPool,
+        shares: Shares,
+        weight: float = 1.0,
         *,
-        neighbours: Sequence[ServedQueue],
         send_heartbeat: Callable[[], None],
         policy: Policy,
     ) -> None:
         self.invoker = invoker
         self.name = invoker.queue.name
-        self._neighbours = neighbours
+        self._shares, pool = shares, shares.pool
         self.lease = config.lease or invoker.lease
         self._pauses = Pauses(config.initial_delay, config.backoff, config.max_delay)
         self.source = source_of(invoker, self._pauses)
@@ -133,6 +133,7 @@ class ServedQueue:
             source=self.source,
             lease=self.lease,
             pool=pool,
+            share=shares.add(weight),
             runner=runner,
             in_flight=self.in_flight,
             outbox=self.outbox,
@@ -190,8 +191,7 @@ class ServedQueue:
         return BackOff(outage, doing, self._pauses)
 
     def _has_run(self) -> None:
-        for queue in self._neighbours:
-            queue.fetcher.note_idle_worker()
+        self._shares.note_idle_worker()
         self.fetcher.finished_one()
 
     def _outcome_of_crash(self, delivery: Delivery, reason: str) -> Outcome:

@@ -12,6 +12,7 @@ from huey_core.consumer.policy import POLICY
 from huey_core.consumer.pools import ThreadPool
 from huey_core.consumer.retry import BackOff, Outage, Pauses
 from huey_core.consumer.served_queue import ServedQueue, measured_offset
+from huey_core.consumer.shares import Shares
 from huey_core.consumer.shutdown import Shutdown
 from huey_core.safe_logging import get_logger
 from huey_core.workers import PoolSettings
@@ -25,12 +26,11 @@ def serve():
     running = []
 
     def serve(invokers):
-        queues = []
         config = ConsumerConfig()
         pool = ThreadPool(PoolSettings(size=2, on_start=lambda worker: None, on_stop=lambda worker: None))
-        queues += [
-            ServedQueue(invoker, config, pool, neighbours=queues, send_heartbeat=lambda: None, policy=POLICY)
-            for invoker in invokers
+        shares = Shares(pool, POLICY)
+        queues = [
+            ServedQueue(invoker, config, shares, send_heartbeat=lambda: None, policy=POLICY) for invoker in invokers
         ]
         back_off = BackOff(Outage("the queues", get_logger(__name__)), "stopping", Pauses(0.1, 1.0, 0.1))
         keepers = [service for queue in queues for service in (queue.lease_renewal, queue.dead_letters)]
