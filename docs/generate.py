@@ -208,7 +208,7 @@ def option_table(options: Iterable[CommandOption[Any]]) -> str:
     """Write the table of options of commands."""
     lines = ["| option | default | travels | needs | what it does |", "| --- | --- | --- | --- | --- |"]
     for option in options:
-        needs = "" if option.needs is None else f"`{option.needs.value}`"
+        needs = "" if option.needs is None else f"`{option.needs_in_words}`"
         travels = "yes" if option.travels else ""
         cells = f"`{option.name}`", f"`{option.default!r}`", travels, needs, option.help.replace("|", "\\|")
         lines.append(_row(*cells))

@@ -1,5 +1,7 @@
 """Every error that huey-core raises, in one tree under :class:`QueueException`; ``docs/errors.md`` says what to do.
 
+Beside it stands :class:`CommandInterrupted`, which is raised in commands and is no ``Exception``.
+
 A wrapped error keeps its cause in ``__cause__``. ``KeyboardInterrupt`` and ``SystemExit`` are never wrapped.
 """
 
@@ -10,20 +12,24 @@ from typing import Any
 __all__ = [
     "BodyTooLarge",
     "CommandAbandoned",
+    "CommandCancelled",
     "CommandConflict",
     "CommandError",
     "CommandException",
     "CommandExpired",
+    "CommandInterrupted",
     "CommandNotFound",
     "CommandPostponed",
     "CommandRejected",
     "CommandRevoked",
+    "CommandTimeout",
     "ConfigurationError",
     "DataStoreException",
     "DataStoreGetException",
     "DataStorePutException",
     "DataStoreTimeout",
     "DecodeError",
+    "DeliveryLost",
     "EncodeError",
     "MessageTooLarge",
     "NoCurrentCommand",
@@ -168,6 +174,10 @@ class CommandExpired(CommandException):
     """A command was not started before its expiry, so it has no result."""
 
 
+class CommandCancelled(CommandException):
+    """A command was cancelled while it ran, so it has no result. In the command it was :class:`CommandInterrupted`."""
+
+
 class CommandPostponed(CommandException):
     """Raised by an implementation of ``huey_before_execute``: not now. The command's message is put back for later.
 
@@ -211,6 +221,25 @@ class CommandConflict(CommandException):
 
 class NoCurrentCommand(CommandException, RuntimeError):
     """``current_command()`` was called where no command runs."""
+
+
+class CommandInterrupted(BaseException):
+    """Raised in a command that is to end now: it was cancelled, if this is no subclass.
+
+    It is no ``Exception``, so that a command's ``except Exception`` does not keep it going by accident. A command may
+    catch it to clean up, and raises it again.
+    """
+
+
+class CommandTimeout(CommandInterrupted):
+    """Raised in a command that has run for longer than its ``timeout``; uncaught, the command has failed."""
+
+
+class DeliveryLost(CommandInterrupted):
+    """Raised in a command whose message its consumer has no more: another delivery of it counts, and not this run.
+
+    Its lease was lost, or it was given back when its consumer stopped.
+    """
 
 
 class PluginException(QueueException):

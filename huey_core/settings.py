@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from huey_core.exceptions import ConfigurationError
 from huey_core.numbers import check_number
+from huey_core.workers.interruption import DEFAULT_GRACE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +39,7 @@ class ConsumerConfig:
     lease: float | None = None
     prefetch: int = 1000
     shutdown_timeout: float = 30.0
+    timeout_grace: float = DEFAULT_GRACE
     unreadable_delay: float = 10.0
     initial_delay: float = 0.1
     backoff: float = 1.15
@@ -76,7 +78,7 @@ class ConsumerConfig:
             raise ConfigurationError(
                 "LOG_BACKUPS must be at least 1 for a log file that is rotated; LOG_MAX_BYTES = 0 turns rotation off"
             )
-        for name in ("shutdown_timeout", "unreadable_delay", "initial_delay", "max_delay"):
+        for name in ("shutdown_timeout", "timeout_grace", "unreadable_delay", "initial_delay", "max_delay"):
             # No thread can wait any longer.
             check_number(name.upper(), getattr(self, name), 0, TIMEOUT_MAX)
         check_number("BACKOFF", self.backoff, 1, TIMEOUT_MAX)

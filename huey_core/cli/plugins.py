@@ -114,6 +114,6 @@ def _option_as_json(plugin: str, option: CommandOption[Any]) -> dict[str, Any]:
         "plugin": plugin,
         "default": option.default,
         "travels": option.travels,
-        "needs": None if option.needs is None else option.needs.value,
+        "needs": option.needs_in_words,
         "help": option.help,
     }

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
-from huey_core.exceptions import NoCurrentCommand
+from huey_core.exceptions import CommandTimeout, NoCurrentCommand
 from huey_core.message import read_header
 from huey_core.text import printable_text
 from huey_core.unicode import cut_middle
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from huey_core.backends.messages import Delivery, StoredMessage
     from huey_core.commands.base import QueueCommand
+    from huey_core.workers.interruption import Interruption
 
 __all__ = ["CURRENT", "RunContext", "current_command", "log_fields"]
 
@@ -27,14 +29,16 @@ class RunContext:
         command: The command.
         delivery: The delivery that carries it.
         queue_name: The name of the queue that it is from.
+        interruption: By which the command is interrupted, if it can be.
     """
 
-    __slots__ = ("_command", "_delivery", "_queue_name")
+    __slots__ = ("_command", "_delivery", "_interruption", "_queue_name")
 
-    def __init__(self, command: QueueCommand, delivery: Delivery, queue_name: str) -> None:
+    def __init__(self, command: QueueCommand, delivery: Delivery, queue_name: str, interruption: Interruption) -> None:
         self._command = command
         self._delivery = delivery
         self._queue_name = queue_name
+        self._interruption = interruption
 
     @property
     def task_id(self) -> str:
@@ -67,6 +71,38 @@ class RunContext:
         return self._command.enqueued_at
 
     @property
+    def deadline(self) -> float | None:
+        """When the command's ``timeout`` is over, on the clock of :func:`time.monotonic`; ``None`` without one.
+
+        So ``deadline - time.monotonic()`` is how many seconds are left to it.
+        """
+        return self._interruption.deadline(self._delivery)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the command is to end: it was cancelled, or its consumer has lost its message."""
+        error = self._interruption.error(self._delivery)
+        return error is not None and not isinstance(error, CommandTimeout)
+
+    def check(self) -> None:
+        """Raise what the command is to end with, if it is to end.
+
+        To be called now and then by a command that cannot be interrupted otherwise: in a thread of its own, between two
+        calls that last, or where its worker pool cannot interrupt what it does.
+
+        Raises:
+            CommandTimeout: Its ``timeout`` is over.
+            CommandInterrupted: It was cancelled.
+            DeliveryLost: Its consumer has lost its message.
+        """
+        error = self._interruption.error(self._delivery)
+        if error is not None:
+            raise error
+        deadline = self.deadline
+        if deadline is not None and time.monotonic() >= deadline:
+            raise CommandTimeout("it ran for longer than its timeout")
+
+    @property
     def log(self) -> logging.LoggerAdapter[logging.Logger]:
         """The logger of the module that defines the command; its records have the fields of :func:`log_fields`."""
         fields = log_fields(self._queue_name, self._delivery, self._command.command_name)
@@ -95,8 +131,8 @@ class _Log(logging.LoggerAdapter[logging.Logger]):
         return msg, {**kwargs, "extra": {**(self.extra or {}), **(kwargs.get("extra") or {})}}
 
 
-CURRENT: Final[ContextVar[tuple[QueueCommand, Delivery, str]]] = ContextVar("huey_core.current_command")
-"""The command that runs in this context, its delivery, and the name of its queue.
+CURRENT: Final[ContextVar[tuple[QueueCommand, Delivery, str, Interruption]]] = ContextVar("huey_core.current_command")
+"""The command that runs in this context, its delivery, the name of its queue, and by what it is interrupted.
 
 Whoever runs a command sets it, in a context that belongs to the run alone. It is what a :class:`RunContext` is made of,
 and not that itself, because it is set for every command and hardly ever asked for.

@@ -18,6 +18,7 @@ from huey_core.commands.option_checks import (
     unique_key,
     whole_number,
 )
+from huey_core.workers.abilities import PoolAbility
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,7 +67,7 @@ _ROWS: Final[tuple[CommandOption[Any], ...]] = (
         (),
         travels=True,
         help="Only exceptions of these types, or of these dotted names, and their subclasses are retried; empty: any "
-        "`Exception`, which `SystemExit` is not.",
+        "`Exception`, which `SystemExit` is not, and `CommandTimeout`.",
     ),
     CommandOption(
         "give_up_on",
@@ -125,6 +126,14 @@ _ROWS: Final[tuple[CommandOption[Any], ...]] = (
         True,
         travels=True,
         help="Whether a command that failed for good is kept as a dead letter, to be looked at and replayed.",
+    ),
+    CommandOption(
+        "timeout",
+        optional(lasting),
+        None,
+        travels=True,
+        needs=(PoolAbility.INTERRUPT_PYTHON, PoolAbility.RUN_COROUTINES),
+        help="Seconds that each run may take, then `CommandTimeout` is raised in it, and it has failed; `None`: any.",
     ),
 )
 

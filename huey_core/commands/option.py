@@ -46,7 +46,8 @@ class CommandOption(Generic[T]):
         default: The value of a command that does not say.
         travels: Whether the consumer reads it: a message then carries it when it was given for one call.
         needs: What the queue, or the consumer's worker pool, must be able to do for a command that has another value
-            than the default: it is refused when it is decorated, or when the consumer starts.
+            than the default: it is refused when it is decorated, or when the consumer starts. Of several abilities of
+            a pool, any one will do.
         help: One sentence on what it does, with the unit of a duration.
 
     Raises:
@@ -57,8 +58,16 @@ class CommandOption(Generic[T]):
     check: Check[T]
     default: T
     travels: bool = False
-    needs: Capability | PoolAbility | None = None
+    needs: Capability | PoolAbility | tuple[PoolAbility, ...] | None = None
     help: str = field(kw_only=True)
+
+    @property
+    def needs_in_words(self) -> str | None:
+        """The names of what it needs."""
+        if self.needs is None:
+            return None
+        needed = self.needs if isinstance(self.needs, tuple) else (self.needs,)
+        return " or ".join(one.value for one in needed)
 
     def __post_init__(self) -> None:
         name: Any = self.name

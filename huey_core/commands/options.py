@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, TypeVar
 from huey_core.commands.core_options import CORE_OPTIONS
 from huey_core.commands.option import WHEN_TO_RUN, CommandOption
 from huey_core.commands.option_checks import ExceptionTypes, Seconds, UniqueKey, find_exceptions
-from huey_core.exceptions import ConfigurationError
+from huey_core.exceptions import CommandTimeout, ConfigurationError
 from huey_core.names import dotted_name
 from huey_core.text import closest
 
@@ -46,6 +46,7 @@ class OtherOptions(TypedDict, total=False):
     result_ttl: Seconds | None
     store_result: bool | None
     keep_failed: bool
+    timeout: Seconds | None
 
 
 class GivenOptions(OtherOptions, total=False):
@@ -85,6 +86,7 @@ class CommandOptions:
     result_ttl: float | None = CORE_OPTIONS["result_ttl"].default
     store_result: bool | None = CORE_OPTIONS["store_result"].default
     keep_failed: bool = CORE_OPTIONS["keep_failed"].default
+    timeout: float | None = CORE_OPTIONS["timeout"].default
     extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @classmethod
@@ -126,7 +128,7 @@ class CommandOptions:
         names = {dotted_name(kind) for kind in type(error).__mro__}
         if not names.isdisjoint(self.give_up_on):
             return False
-        return not names.isdisjoint(self.retry_on) if self.retry_on else isinstance(error, Exception)
+        return not names.isdisjoint(self.retry_on) if self.retry_on else isinstance(error, Exception | CommandTimeout)
 
     def delay_before_retry(self, done: int, uniform: Callable[[float, float], float] = random.uniform) -> float:
         """Seconds to wait before the next retry, after ``done`` earlier ones."""
@@ -219,8 +221,12 @@ class OptionTable:
         built.check_together()
         return built
 
-    def needs_of(self, options: CommandOptions) -> Iterator[tuple[Capability | PoolAbility, str]]:
+    def needs_of(
+        self, options: CommandOptions
+    ) -> Iterator[tuple[Capability | PoolAbility | tuple[PoolAbility, ...], str]]:
         """What a queue or a worker pool must be able to do for these options, each with the name of the one that asks.
+
+        Of several abilities, any one will do.
 
         Raises:
             ConfigurationError: One is of a plugin that is not known here.

@@ -43,6 +43,8 @@ class BaseConfiguration:
         LEASE: Seconds that a lease lasts unless it is renewed; ``None`` takes the invoker's.
         PREFETCH: The most messages to prefetch, when commands are quick.
         SHUTDOWN_TIMEOUT: Seconds that running commands have to finish when the consumer is told to stop.
+        TIMEOUT_GRACE: Seconds that a command has to end whose ``timeout`` is over, or that is cancelled, before it is
+            logged that it has not, or before its process is killed.
         UNREADABLE_DELAY: Seconds after which a message that cannot be read, or whose command is unknown, is looked at
             again.
         INITIAL_DELAY: The first pause in seconds after an error of the server, and between two looks into a plain
@@ -70,6 +72,7 @@ class BaseConfiguration:
     LEASE: ClassVar[float | None] = ConsumerConfig.lease
     PREFETCH: ClassVar[int] = ConsumerConfig.prefetch
     SHUTDOWN_TIMEOUT: ClassVar[float] = ConsumerConfig.shutdown_timeout
+    TIMEOUT_GRACE: ClassVar[float] = ConsumerConfig.timeout_grace
     UNREADABLE_DELAY: ClassVar[float] = ConsumerConfig.unreadable_delay
     INITIAL_DELAY: ClassVar[float] = ConsumerConfig.initial_delay
     BACKOFF: ClassVar[float] = ConsumerConfig.backoff

@@ -90,6 +90,7 @@ class Consumer:
                 on_start=self._worker_started,
                 on_stop=self._worker_stopped,
                 restart_after=policy.restart_after,
+                timeout_grace=self.config.timeout_grace,
             )
         )
         self.queues: list[ServedQueue] = []

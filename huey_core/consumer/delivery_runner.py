@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from huey_core.consumer.source import Source
     from huey_core.invoker.runner import CommandRunner
     from huey_core.safe_logging import SafeLogger
+    from huey_core.workers.interruption import Interruption
 
 __all__ = ["DeliveryRunner"]
 
@@ -44,14 +45,14 @@ class DeliveryRunner:
     has_run: Callable[[], None]
     """Called by the worker pool when a run has ended."""
 
-    def run(self, delivery: Delivery) -> None:
+    def run(self, delivery: Delivery, interruption: Interruption | None = None) -> None:
         """Run a delivery and hand its outcome on; give it back if its lease may have ended while it waited."""
         started = time.monotonic()
         if self.in_flight.leased_until(delivery) <= started:
             self.not_started(delivery)
             return
         try:
-            outcome, _ = self.runner.run(delivery)
+            outcome, _ = self.runner.run(delivery, interruption)
             self.outbox.add(outcome)
         except BaseException:  # noqa: BLE001 - it is logged, whatever it is
             # Not an error of the command, which the runner would have handled. A lease that is renewed no more brings
@@ -61,7 +62,7 @@ class DeliveryRunner:
             self._log(delivery).critical(message, delivery.message_id, self.source.redelivery_note, exc_info=True)
         self.prefetch.observe(time.monotonic() - started)
 
-    async def run_async(self, delivery: Delivery) -> None:
+    async def run_async(self, delivery: Delivery, interruption: Interruption | None = None) -> None:
         """The same without keeping the event loop, in a thread of the loop's executor."""
         import asyncio
 

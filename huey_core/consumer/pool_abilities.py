@@ -16,7 +16,6 @@ from huey_core.workers.abilities import PoolAbility
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from huey_core.backends.capabilities import Capability
     from huey_core.commands.base import QueueCommand
     from huey_core.invoker.invoker import Invoker
 
@@ -34,27 +33,34 @@ def check_pool_abilities(invoker: Invoker, name: str, abilities: Collection[Pool
     Raises:
         Unsupported: The message names the options, their commands, and the installed pools that are able to do it.
     """
-    lacking: defaultdict[tuple[PoolAbility, str], list[str]] = defaultdict(list)
+    lacking: defaultdict[tuple[tuple[PoolAbility, ...], str], list[str]] = defaultdict(list)
     for command_name in invoker.registry:
         command_class = invoker.registry.get(command_name)
         for needed, option in _needs_of(command_class, invoker):
-            if isinstance(needed, PoolAbility) and needed not in abilities and _is_run_by(command_class, invoker):
+            if not set(needed) & set(abilities) and _is_run_by(command_class, invoker):
                 lacking[needed, option].append(command_name)
     if lacking:
         raise Unsupported(
             "; ".join(
-                f"the worker pool {name!r} has no {ability.value!r}, which {option}= of {', '.join(commands)} needs: "
-                f"{_advice(ability)}"
-                for (ability, option), commands in lacking.items()
+                f"the worker pool {name!r} has no {' or '.join(repr(one.value) for one in needed)}, which {option}= of "
+                f"{', '.join(commands)} needs: {_advice(needed)}"
+                for (needed, option), commands in lacking.items()
             )
         )
 
 
-def _needs_of(command_class: type[QueueCommand], invoker: Invoker) -> Iterator[tuple[Capability | PoolAbility, str]]:
-    """What the options of a command need. One of a plugin that this consumer does not have means nothing here."""
+def _needs_of(command_class: type[QueueCommand], invoker: Invoker) -> Iterator[tuple[tuple[PoolAbility, ...], str]]:
+    """The abilities of which an option of a command needs one, each time with the option's name.
+
+    An option of a plugin that this consumer does not have means nothing here.
+    """
     table, options = invoker.command_options, command_class.defaults
     known = {name: value for name, value in options.extra.items() if table.get(name) is not None}
-    return table.needs_of(replace(options, extra=known))
+    for needed, option in table.needs_of(replace(options, extra=known)):
+        if isinstance(needed, PoolAbility):
+            yield (needed,), option
+        elif isinstance(needed, tuple):
+            yield needed, option
 
 
 def _is_run_by(command_class: type[QueueCommand], invoker: Invoker) -> bool:
@@ -63,6 +69,6 @@ def _is_run_by(command_class: type[QueueCommand], invoker: Invoker) -> bool:
     return command_class.invoker is None or share_queue(command_class.invoker, invoker)
 
 
-def _advice(ability: PoolAbility) -> str:
-    able = [name for name, pool in worker_pool_registry.usable() if ability in pool.abilities]
+def _advice(needed: Collection[PoolAbility]) -> str:
+    able = [name for name, pool in worker_pool_registry.usable() if pool.abilities.intersection(needed)]
     return f"set WORKER_TYPE to {' or '.join(map(repr, able))}" if able else "no worker pool that has it is installed"

@@ -25,12 +25,14 @@ from huey_core.invoker.follow_ups import Following, what_follows
 from huey_core.invoker.run_log import RunLog
 from huey_core.plugins.hook_calls import HooksAtOnce, at_once
 from huey_core.settings import ConsumerConfig
+from huey_core.workers.interruption import NoInterruption
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from huey_core.backends.messages import Delivery
     from huey_core.commands.base import QueueCommand
+    from huey_core.workers.interruption import Interruption
 
 __all__ = ["CommandRunner", "RunningInvoker"]
 
@@ -71,13 +73,18 @@ class CommandRunner:
         invoker = self._invoker
         invoker.plugins.call_all(hookspecs.huey_after_claim, invoker=invoker, deliveries=deliveries)
 
-    def run(self, delivery: Delivery) -> tuple[Outcome, Execution]:
-        """Run the command in a delivery and return how the delivery ends, and what the run came to."""
-        return copy_context().run(self._run, delivery)
+    def run(self, delivery: Delivery, interruption: Interruption | None = None) -> tuple[Outcome, Execution]:
+        """Run the command in a delivery and return how the delivery ends, and what the run came to.
+
+        Args:
+            delivery: The delivery.
+            interruption: By which the command can be interrupted; ``None`` when it cannot.
+        """
+        return copy_context().run(self._run, delivery, interruption or NoInterruption())
 
     def run_command(self, command: QueueCommand, delivery: Delivery) -> tuple[Outcome, Execution]:
-        """Run a command that was read already; see :meth:`run`."""
-        return copy_context().run(self._run_command, command, delivery)
+        """Run a command that was read already, which cannot be interrupted; see :meth:`run`."""
+        return copy_context().run(self._run_command, command, delivery, NoInterruption())
 
     def error_result(self, delivery: Delivery, error: BaseException) -> ResultWrite | None:
         """Make what tells whoever waits for a command, of which only the message is known, that there is no result.
@@ -90,7 +97,7 @@ class CommandRunner:
         """Find out what follows a command, of which only the message is known, now that it has ended with an error."""
         return at_once(self._endings.following_in_any_case(None, delivery, Execution(error=error)))
 
-    def _run(self, delivery: Delivery) -> tuple[Outcome, Execution]:
+    def _run(self, delivery: Delivery, interruption: Interruption) -> tuple[Outcome, Execution]:
         try:
             command = self._invoker.codec.decode(delivery.data)
         except (CommandNotFound, SerializationError) as error:
@@ -100,12 +107,14 @@ class CommandRunner:
         except BaseException as error:  # noqa: BLE001 - it is logged, whatever it is
             self._log.of(delivery).exception("message %s could not be decoded", delivery.message_id)
             return at_once(self._endings.unreadable(delivery, error))
-        return self._run_command(command, delivery)
+        return self._run_command(command, delivery, interruption)
 
-    def _run_command(self, command: QueueCommand, delivery: Delivery) -> tuple[Outcome, Execution]:
+    def _run_command(
+        self, command: QueueCommand, delivery: Delivery, interruption: Interruption
+    ) -> tuple[Outcome, Execution]:
         invoker = self._invoker
         plugins = invoker.plugins
-        CURRENT.set((command, delivery, invoker.queue.name))
+        CURRENT.set((command, delivery, invoker.queue.name, interruption))
         try:
             plugins.call_all(hookspecs.huey_before_execute, invoker=invoker, command=command)
         except KeyboardInterrupt:

@@ -7,6 +7,17 @@ from __future__ import annotations
 
 from huey_core.workers.abilities import PoolAbility
 from huey_core.workers.base import PoolSettings, Run, Runner, WorkerPool
+from huey_core.workers.interruption import Interruption, ThreadInterruption
 from huey_core.workers.remote import RemoteApplication, RemoteRunner
 
-__all__ = ["PoolAbility", "PoolSettings", "RemoteApplication", "RemoteRunner", "Run", "Runner", "WorkerPool"]
+__all__ = [
+    "Interruption",
+    "PoolAbility",
+    "PoolSettings",
+    "RemoteApplication",
+    "RemoteRunner",
+    "Run",
+    "Runner",
+    "ThreadInterruption",
+    "WorkerPool",
+]

@@ -15,6 +15,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
+from huey_core.workers.interruption import DEFAULT_GRACE
+
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
     from huey_core.backends.base import BaseDataStore
     from huey_core.backends.messages import Delivery
     from huey_core.backends.outcomes import Outcome
+    from huey_core.exceptions import CommandInterrupted
     from huey_core.workers.abilities import PoolAbility
+    from huey_core.workers.interruption import Interruption
     from huey_core.workers.remote import RemoteApplication
 
 __all__ = ["PoolSettings", "Run", "Runner", "WorkerPool"]
@@ -31,14 +35,19 @@ __all__ = ["PoolSettings", "Run", "Runner", "WorkerPool"]
 class Runner(Protocol):
     """What a pool does with the deliveries of one queue; the consumer gives it. Safe to use from several threads."""
 
-    def run(self, delivery: Delivery) -> None:
+    def run(self, delivery: Delivery, interruption: Interruption | None = None) -> None:
         """Run a delivery in the calling thread, and hand its outcome on.
 
         What a command raises is its outcome, and is not raised here. If something is raised all the same, the pool
         abandons the delivery, and goes on.
+
+        Args:
+            delivery: The delivery.
+            interruption: Through which the pool interrupts the command. It is entered just before the command itself
+                and left just after it, so that nothing else is hit. ``None`` when the pool cannot.
         """
 
-    async def run_async(self, delivery: Delivery) -> None:
+    async def run_async(self, delivery: Delivery, interruption: Interruption | None = None) -> None:
         """The same in an event loop, which is free for others while the command runs."""
 
     def has_run(self) -> None:
@@ -104,6 +113,8 @@ class PoolSettings:
             nothing.
         on_stop: The same after its last one.
         restart_after: Seconds after which a worker that has failed is to begin again.
+        timeout_grace: Seconds that an interrupted command has to end, before it is logged that it has not, or before
+            its process is killed.
         application: What a pool runs in other processes, for one that is :attr:`~WorkerPool.remote`.
         max_commands: After how many deliveries such a pool replaces a process by another; ``None`` for never.
         max_memory: The same for the bytes of memory that a process takes.
@@ -113,6 +124,7 @@ class PoolSettings:
     on_start: Callable[[str], None]
     on_stop: Callable[[str], None]
     restart_after: float = 1.0
+    timeout_grace: float = DEFAULT_GRACE
     application: RemoteApplication | None = None
     max_commands: int | None = None
     max_memory: int | None = None
@@ -185,12 +197,12 @@ class WorkerPool(ABC):
     def has_worker(self, thread: threading.Thread) -> bool:
         """Whether a thread is one of the pool's, which :meth:`wait` waits for."""
 
-    def cancel(self, run: Run, error: type[BaseException]) -> bool:
+    def cancel(self, run: Run, error: type[CommandInterrupted]) -> bool:
         """Have a run end soon, as far as the pool is able to; nothing else may be hit.
 
         Args:
             run: One of :meth:`running`, which may have ended meanwhile.
-            error: What is to be raised in the command, where it can be.
+            error: What is to be raised in the command, where it can be: :meth:`Interruption.interrupt` does it.
 
         Returns:
             Whether the run will end of it; ``False`` without an ability that says so, or when it has ended.

@@ -21,8 +21,8 @@ class Between:
     def __init__(self, runner):
         self.runner = runner
 
-    def run(self, delivery):
-        self.runner.run(delivery)
+    def run(self, delivery, interruption=None):
+        self.runner.run(delivery, interruption)
 
     def abandon(self, delivery, reason=""):
         self.runner.abandon(delivery, reason)
@@ -119,8 +119,8 @@ class LeavesOutWhatWaits(ThreadPool):
 @caught_by("test_has_run_is_called_once_a_run_when_there_is_room_again")
 class SaysTooEarlyThatItHasRun(PutsBetween):
     class between(Between):
-        def run(self, delivery):
-            self.runner.run(delivery)
+        def run(self, delivery, interruption=None):
+            self.runner.run(delivery, interruption)
             self.runner.has_run()
 
         def has_run(self):
@@ -245,6 +245,8 @@ class CancelsWhateverRuns(InterruptsThreads):
 
 @caught_by("test_what_it_cannot_cancel_goes_on")
 class SaysThatItCancels(ThreadPool):
+    abilities = frozenset()
+
     def cancel(self, run, error):
         return True
 
@@ -358,7 +360,7 @@ class RunsEachCoroutineInALoopOfItsOwn(PutsBetween):
     abilities = frozenset({PoolAbility.RUN_COROUTINES})
 
     class between(Between):
-        def run(self, delivery):
+        def run(self, delivery, interruption=None):
             asyncio.run(self.runner.run_async(delivery))
 
 
@@ -378,8 +380,6 @@ class CancelsNoCoroutine(LoopPool):
 
 @caught_by("test_a_command_that_is_cancelled_ends_in_a_loop_of_python")
 class OnlySaysThatItInterrupts(ThreadPool):
-    abilities = frozenset({PoolAbility.INTERRUPT_PYTHON})
-
     def cancel(self, run, error):
         return True
 

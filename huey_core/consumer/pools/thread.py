@@ -7,21 +7,26 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from huey_core.consumer.supervision import run_supervised
+from huey_core.workers.abilities import PoolAbility
 from huey_core.workers.base import PoolSettings, Run, Runner, WorkerPool
+from huey_core.workers.interruption import Interruption, ThreadInterruption
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from huey_core.backends.messages import Delivery
+    from huey_core.exceptions import CommandInterrupted
 
 __all__ = ["ThreadPool"]
 
 
 class ThreadPool(WorkerPool):
     """Runs deliveries in threads, each one after another."""
+
+    abilities: ClassVar[frozenset[PoolAbility]] = frozenset({PoolAbility.INTERRUPT_PYTHON})
 
     def __init__(self, settings: PoolSettings) -> None:
         super().__init__(settings)
@@ -71,6 +76,14 @@ class ThreadPool(WorkerPool):
         """Whether a thread is one of the pool's."""
         return thread in self.workers
 
+    def cancel(self, run: Run, error: type[CommandInterrupted]) -> bool:
+        """Raise an exception in the thread of a run; one that is in a call of C code gets it after that."""
+        for worker in self.workers:
+            current, interruption = worker.current, worker.interruption
+            if current is not None and current[0] is run.delivery and interruption is not None:
+                return interruption.interrupt(run.delivery, error)
+        return False
+
     def stop(self) -> None:
         """Have each thread end, behind what is put in already."""
         for _ in self.workers:
@@ -98,19 +111,22 @@ class _Worker(threading.Thread):
         # The fields of a Run, which is made when it is asked for.
         self.current: tuple[Delivery, Runner, float] | None = None
         self.finished = 0
+        self.interruption: Interruption | None = None
 
     def run(self) -> None:
         """Run deliveries until told to end."""
+        self.interruption = ThreadInterruption(self.settings.timeout_grace)
         self.settings.on_start(self.worker_name)
         run_supervised(self._work, f"worker {self.worker_name!r}", self.settings.restart_after)
         self.settings.on_stop(self.worker_name)
 
     def _work(self) -> None:
+        interruption = self.interruption
         while (waiting := self.queue.get()) is not None:
             delivery, runner = waiting
             self.current = delivery, runner, time.monotonic()
             try:
-                runner.run(delivery)
+                runner.run(delivery, interruption)
             except BaseException:
                 runner.abandon(delivery)
                 raise

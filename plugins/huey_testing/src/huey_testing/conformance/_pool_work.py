@@ -11,15 +11,18 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from huey_core.backends import Delivery
+from huey_core.exceptions import CommandInterrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from huey_core.backends import BaseDataStore, Outcome
+    from huey_core.workers import Interruption
 
 __all__ = ["Cancelled", "Event", "Work", "WorkRunner"]
 
@@ -30,7 +33,7 @@ OVER: Final = "over"
 """The gate that is opened at the end of a test, and that every run goes through."""
 
 
-class Cancelled(BaseException):
+class Cancelled(CommandInterrupted):
     """What the kit has raised in a run that it cancels."""
 
 
@@ -183,11 +186,15 @@ class WorkRunner:
         self._look = look
         self._look_after = look_after
 
-    def run(self, delivery: Delivery) -> None:
+    def run(self, delivery: Delivery, interruption: Interruption | None = None) -> None:
         """Do what the delivery says. Being cancelled is how it has ended; anything else is raised."""
         self._begin(delivery)
+        do = partial(self._work.do, delivery)
         try:
-            self._work.do(delivery)
+            if interruption is None:
+                do()
+            else:
+                interruption.call(delivery, None, do)
         except Cancelled:
             self._work.note("end", delivery.message_id, "cancelled")
         except BaseException:
@@ -196,11 +203,14 @@ class WorkRunner:
         else:
             self._work.note("end", delivery.message_id, "returned")
 
-    async def run_async(self, delivery: Delivery) -> None:
+    async def run_async(self, delivery: Delivery, interruption: Interruption | None = None) -> None:
         """The same in an event loop."""
         self._begin(delivery)
         try:
-            await self._work.do_async(delivery)
+            if interruption is None:
+                await self._work.do_async(delivery)
+            else:
+                await self._do_async(delivery, interruption)
         except (Cancelled, asyncio.CancelledError):
             self._work.note("end", delivery.message_id, "cancelled")
         except BaseException:
@@ -230,6 +240,13 @@ class WorkRunner:
     def finish(self, outcome: Outcome, seconds: float) -> None:
         """Note it."""
         self._work.note("finish", outcome.delivery.message_id, self.name)
+
+    async def _do_async(self, delivery: Delivery, interruption: Interruption) -> None:
+        interruption.enter(delivery)
+        try:
+            await self._work.do_async(delivery)
+        finally:
+            interruption.leave()
 
     def has_run(self) -> None:
         """Note it."""
