@@ -62,7 +62,7 @@ def test_a_log_file_that_is_not_rotated_needs_no_old_file():
 
 def test_threads_are_refused_for_a_pool_that_has_none():
     with pytest.raises(ConfigurationError, match="WORKER_TYPE is 'process': set WORKERS instead"):
-        ConsumerConfig(worker_type="process", workers=2)
+        ConsumerConfig(worker_type="process", threads=2)
 
 
 def test_threads_are_no_other_number_than_workers():
