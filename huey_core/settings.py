@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from huey_core.exceptions import ConfigurationError
 from huey_core.numbers import check_number
-from huey_core.workers.interruption import DEFAULT_GRACE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +38,7 @@ class ConsumerConfig:
     lease: float | None = None
     prefetch: int = 1000
     shutdown_timeout: float = 30.0
-    timeout_grace: float = DEFAULT_GRACE
+    timeout_grace: float = 5.0
     unreadable_delay: float = 10.0
     initial_delay: float = 0.1
     backoff: float = 1.15

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from huey_core.exceptions import CommandInterrupted, CommandTimeout
 from huey_core.safe_logging import get_logger
+from huey_core.settings import ConsumerConfig
 from huey_core.workers.watcher import watcher
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ log: Final = get_logger(__name__)
 
 R = TypeVar("R")
 
-DEFAULT_GRACE: Final = 5.0
+DEFAULT_GRACE: Final = ConsumerConfig.timeout_grace
 """Seconds that an interrupted command has to end, before that it has not is logged."""
 
 _NOTHING: Final[Any] = object()
