@@ -65,7 +65,9 @@ class CommandFunction(Generic[P, R, Handle]):
         self.function = function
         self.command_class = command_class
         self._overrides = overrides or {}
-        self._options = options
+        self._new: Callable[..., FunctionCommand[R]] = command_class
+        if options is not None:
+            self._new = functools.partial(_new_with_options, command_class, self._overrides, options)
         self._source = invoker
         self._checked: Invoker | None = invoker if isinstance(invoker, Invoker) else None
 
@@ -115,17 +117,7 @@ class CommandFunction(Generic[P, R, Handle]):
             EncodeError: An argument cannot be carried by the invoker's serializer.
             QueueWriteException: The queue could not be written.
         """
-        # As _command() does it, without what one more call would cost each enqueueing.
-        command = self.command_class((args, kwargs))
-        if self._options is not None:
-            command.override_checked(self._overrides, self._options)
-        return self.invoker.enqueue(command)  # type: ignore[return-value]
-
-    def _command(self, args: tuple[Any, ...], kwargs: dict[str, Any], eta: float | None = None) -> FunctionCommand[R]:
-        command = self.command_class((args, kwargs), eta=eta)
-        if self._options is not None:
-            command.override_checked(self._overrides, self._options)
-        return command
+        return self.invoker.enqueue(self._new((args, kwargs)))  # type: ignore[return-value]
 
     def command(self, /, *args: P.args, **kwargs: P.kwargs) -> FunctionCommand[R]:
         """Make the command of a call without enqueueing it, for :meth:`Invoker.enqueue_many`.
@@ -135,7 +127,7 @@ class CommandFunction(Generic[P, R, Handle]):
         Raises:
             TypeError: The function does not take these arguments, whatever others came with them.
         """
-        command = self._command(args, kwargs)
+        command = self._new((args, kwargs))
         try:
             command.check_arguments()
         except TypeError:
@@ -195,7 +187,7 @@ class CommandFunction(Generic[P, R, Handle]):
         at = None if eta is None else to_epoch(eta, convert_utc)
         if delay is not None:
             at = self.invoker.now() + seconds("delay", delay, least=-MAX_SECONDS)
-        command = self._command(tuple(args or ()), dict(kwargs or {}), at)
+        command = self._new((tuple(args or ()), dict(kwargs or {})), eta=at)
         return self.invoker.enqueue(command)  # type: ignore[return-value]
 
     def using(self, /, **options: Unpack[GivenOptions]) -> Self:
@@ -421,6 +413,18 @@ def _check_function(decorator: str, function: object, name: str | None) -> None:
 
 def _registry(invoker: Invoker | DeferredInvoker) -> CommandRegistry:
     return invoker.registry if isinstance(invoker, Invoker) else default_registry
+
+
+def _new_with_options(
+    command_class: type[FunctionCommand[R]],
+    overrides: Mapping[str, Any],
+    options: CommandOptions,
+    data: Any,
+    eta: float | None = None,
+) -> FunctionCommand[R]:
+    command = command_class(data, eta=eta)
+    command.override_checked(overrides, options)
+    return command
 
 
 def _command_class(

@@ -62,9 +62,11 @@ class ResultWriter:
         """
         in_flight = self.leases.in_flight
         ours = in_flight.ours(batch)
-        separate = [outcome for outcome in ours if outcome.result and self._is_separate(outcome.result)]
-        if not separate:
+        # By identity, since a store need not be hashable. There is one as a rule, and asking for each result costs.
+        stores = {id(outcome.result.store): outcome.result.store for outcome in ours if outcome.result}
+        if all(map(self.settles_into, stores.values())):
             return ours
+        separate = [outcome for outcome in ours if outcome.result and self._is_separate(outcome.result)]
         if not self._is_backing_off():
             # Where another run has written a result, that of this one is not to replace it.
             for outcome, is_ours in zip(separate, self.leases.renew(separate), strict=True):

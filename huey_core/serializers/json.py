@@ -26,12 +26,8 @@ class JSONSerializer(TaggedSerializer):
     quick = Tagger({str, int, float, bool, type(None)})
     thorough = Tagger({bool, type(None)})
 
+    name = "json"
     register = staticmethod(register)
-
-    @property
-    def name(self) -> str:
-        """``json``."""
-        return "json"
 
     def write(self, tagged: Any) -> bytes:
         """Write JSON; a float that is not finite, a lone surrogate or an integer of too many digits is a ValueError."""

@@ -21,12 +21,8 @@ _PROTOCOL: Final = 5
 class PickleSerializer(Serializer):
     """Carries whatever pickle carries. **Decoding runs code that the sender chose**; see the module."""
 
+    name = "pickle"
     runs_code = True
-
-    @property
-    def name(self) -> str:
-        """``pickle``."""
-        return "pickle"
 
     def encode(self, value: Any, context: bytes = b"") -> bytes:
         """Turn a value into a pickle of protocol 5; what pickle raised is the ``__cause__`` of the ``EncodeError``."""

@@ -86,10 +86,10 @@ class Messages:
         """Add a message, unless its id is known or its unique key is taken."""
         if message.message_id in self._records:
             return Written(created=False, message_id=message.message_id)
-        holder = self._holder(message, now)
-        if holder is not None:
-            return Written(created=False, message_id=holder)
         if message.unique_key is not None:
+            holder = self._holders.get(message.unique_key, now)
+            if holder is not None:
+                return Written(created=False, message_id=holder)
             until = None if message.unique_for is None else now + message.unique_for
             self._holders.set(message.unique_key, message.message_id, now, until)
         record = _Entry(message, rank=(-message.priority, next(self._serial)))

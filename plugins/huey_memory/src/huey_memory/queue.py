@@ -315,8 +315,9 @@ class MemoryQueue(LeasedQueue):
             self._check_store(outcome.result.store, "settle into")
         elif isinstance(outcome, Release) and outcome.wake is not None:
             self._check_store(outcome.wake.store, "wait for a key of")
-        for data in messages_in(outcome):
-            self._check_size(data)
+        if self.max_message_size is not None:
+            for data in messages_in(outcome):
+                self._check_size(data)
 
     def _check_store(self, store: BaseDataStore, use: str) -> None:
         if not self.settles_into(store):
