@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias, assert_never
 
+from huey_core.numbers import check_number
 from huey_core.unicode import cut_middle, escape_surrogates
 
 if TYPE_CHECKING:
@@ -79,7 +80,10 @@ class Arrival:
         of: How many members the group has; at least 1.
         then: The message to write with the last arrival: like any other, so not again while one of its id, or of its
             unique key, is there.
-        ttl: Seconds for which the group is kept after an arrival.
+        ttl: Seconds for which the group is kept after an arrival; at least a millisecond.
+
+    Raises:
+        ConfigurationError: ``of`` or ``ttl`` is no such number.
     """
 
     group: str
@@ -87,6 +91,10 @@ class Arrival:
     of: int
     then: Message
     ttl: float = DEFAULT_GROUP_TTL
+
+    def __post_init__(self) -> None:
+        check_number("of", self.of, 1, whole=True)
+        check_number("ttl", self.ttl, 0.001, what="a number of seconds")
 
 
 @dataclass(slots=True)

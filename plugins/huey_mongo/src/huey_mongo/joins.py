@@ -79,7 +79,8 @@ class _News:
     """
 
     def __init__(self, before: int, arrivals: Sequence[Document]) -> None:
-        awaited = arrivals[: max(arrivals[0]["of"] - before, 1)]
+        numbered = enumerate(arrivals, 1)
+        awaited = next((arrivals[:n] for n, each in numbered if before + n >= each["of"]), arrivals)
         self.arrivals = arrivals
         self.last = awaited[-1]
         """The one that completes the group, if they do."""

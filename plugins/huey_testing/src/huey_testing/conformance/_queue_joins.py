@@ -102,6 +102,20 @@ class QueueJoins(QueueFixtures):
         assert self.claim_one(queue).data == b"all are done"
 
     @promise(Capability.JOINS)
+    @pytest.mark.parametrize("at_once", [True, False], ids=["in one call", "one after the other"])
+    @pytest.mark.parametrize(("sizes", "last"), [((3, 2, 3), b"1"), ((2, 3, 3), b"2"), ((2, 3, 2), b"2")])
+    def test_where_arrivals_disagree_the_one_that_completes_the_group_counts(
+        self, queue: Any, sizes: Sequence[int], last: bytes, at_once: bool
+    ) -> None:
+        """Without this, what follows a group would depend on which of its commands happen to end at the same time."""
+        arrivals = [Arrival("group", str(n), of, Message(b"%d" % n)) for n, of in enumerate(sizes)]
+        members = self.members(queue, len(arrivals))
+        ends = [Ack(delivery, arrivals=(each,)) for delivery, each in zip(members, arrivals, strict=True)]
+        for portion in [ends] if at_once else [[each] for each in ends]:
+            assert queue.settle(portion) == [True] * len(portion)
+        assert [delivery.data for delivery in queue.claim(10, LONG).deliveries] == [last]
+
+    @promise(Capability.JOINS)
     def test_a_member_that_arrives_twice_counts_once(self, queue: Any) -> None:
         """Without this, a command that is run again would take the place of one that is still to come."""
         a, b = self.arrivals("a", "b")
