@@ -18,7 +18,8 @@ class Execution:
     Attributes:
         value: What the command returned.
         error: What the command raised, when it will not be tried again; then ``value`` means nothing.
-        dropped: Whether ``error`` says that the command was not run at all, because it was revoked or had expired.
+        dropped: Whether ``error`` says that the command was not run to its end, because it was revoked, had expired, or
+            was cancelled.
         duration: How long it ran, in seconds.
         traceback: That of ``error``, from the application's first frame on, as text.
     """

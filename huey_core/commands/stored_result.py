@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from huey_core.backends.outcomes import MAX_DETAIL
 from huey_core.exceptions import (
     CommandAbandoned,
+    CommandCancelled,
     CommandError,
     CommandException,
     CommandExpired,
@@ -48,6 +49,7 @@ _INTERNAL: Final = frozenset({"huey_core", "pluggy", "asyncio", "concurrent"})
 _WITHOUT_RESULT: Final[dict[str, type[CommandException]]] = {
     "revoked": CommandRevoked,
     "expired": CommandExpired,
+    "cancelled": CommandCancelled,
     "abandoned": CommandAbandoned,
 }
 
@@ -76,7 +78,7 @@ def encode_end(
     error = execution.error
     if error is None:
         return encode_value(serializer, task_id, None if wanted is False else execution.value, max_size)
-    if execution.dropped and isinstance(error, CommandExpired | CommandRevoked):
+    if execution.dropped and isinstance(error, CommandCancelled | CommandExpired | CommandRevoked):
         return encode_dropped(serializer, task_id, error)
     if wanted is not False:
         return encode_error(serializer, task_id, error, execution.traceback)
@@ -99,9 +101,11 @@ def encode_error(serializer: Serializer, task_id: str, error: BaseException, tra
 
 
 def encode_dropped(
-    serializer: Serializer, task_id: str, error: CommandAbandoned | CommandExpired | CommandRevoked
+    serializer: Serializer,
+    task_id: str,
+    error: CommandAbandoned | CommandCancelled | CommandExpired | CommandRevoked,
 ) -> bytes:
-    """Encode that a command has no result: it was revoked, had expired, or was delivered too often."""
+    """Encode that a command has no result: it was revoked, had expired, was cancelled, or was delivered too often."""
     state = next(state for state, kind in _WITHOUT_RESULT.items() if isinstance(error, kind))
     return _encode_details(serializer, task_id, state, {"message": error_text(error)})
 
@@ -164,6 +168,7 @@ def decode_result(
         CommandError: The command raised.
         CommandRevoked: It was revoked before it ran.
         CommandExpired: It had expired before it ran.
+        CommandCancelled: It was cancelled while it ran.
         CommandAbandoned: It was delivered too often without an outcome.
         BodyTooLarge: It has more than ``max_size`` bytes without the serializer's layers.
         DecodeError: The bytes are damaged, belong to another command, or are of a serializer not accepted here.

@@ -34,6 +34,8 @@ class LeaseRenewal(Service):
     source: Source
     in_flight: InFlight
     lease: float
+    has_lost: Callable[[Delivery], object]
+    """Called with a delivery whose lease was lost."""
     is_settling: Callable[[Delivery], bool]
     """Whether the outcome of a delivery is on its way to the server."""
     measure_clock: Callable[[], None]
@@ -81,3 +83,4 @@ class LeaseRenewal(Service):
                         delivery.message_id,
                         extra=log_fields(self.source.queue_name, delivery),
                     )
+                    self.has_lost(delivery)

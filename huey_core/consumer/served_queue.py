@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Final, assert_never
 
 from huey_core import hookspecs
 from huey_core.backends.outcomes import Ack, Bury, Release, Retry
+from huey_core.consumer.cancelling import cancel_delivery
 from huey_core.consumer.dead_letters import DeadLetterReporter
 from huey_core.consumer.delivery_runner import DeliveryRunner
 from huey_core.consumer.fetcher import Fetcher
@@ -20,6 +22,7 @@ from huey_core.consumer.prefetch import Prefetch
 from huey_core.consumer.result_writer import ResultWriter
 from huey_core.consumer.retry import BackOff, Outage, Pauses
 from huey_core.consumer.source import source_of
+from huey_core.exceptions import DeliveryLost
 from huey_core.invoker.abandoned import outcome_of_crash
 from huey_core.invoker.runner import CommandRunner
 from huey_core.message import read_header
@@ -149,6 +152,7 @@ class ServedQueue:
             source=self.source,
             in_flight=self.in_flight,
             lease=self.lease,
+            has_lost=partial(cancel_delivery, pool, error=DeliveryLost),
             is_settling=self.outbox.is_settling,
             measure_clock=self.measure_clock,
             send_heartbeat=send_heartbeat,

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
+from huey_core.consumer.cancelling import cancel_runs
 from huey_core.consumer.supervision import Service
+from huey_core.exceptions import DeliveryLost
 from huey_core.safe_logging import get_logger
 from huey_core.text import counted
 
@@ -73,7 +75,9 @@ class Shutdown:
         if unfinished:
             late = counted(len(unfinished), "command")
             log.warning("giving back %s that did not finish in %g s", late, timeout)
-        for run in unfinished:
+            # Before it is given back, so that what can be interrupted does not run here and elsewhere at the same time.
+            cancel_runs(self.pool, unfinished, DeliveryLost, self.policy.last_steps / 2)
+        for run in self._without_outcome(self.pool.running()):
             run.runner.release(run.delivery)
         self.pool.kill()
         _stop(self._before_pool)

@@ -24,6 +24,7 @@ __all__ = [
     "huey_before_enqueue",
     "huey_before_execute",
     "huey_command_buried",
+    "huey_command_cancelled",
     "huey_command_expired",
     "huey_command_failed",
     "huey_command_postponed",
@@ -201,8 +202,8 @@ def huey_store_result(invoker: InvokerLike, command: QueueCommand, execution: Ex
 
     Core's implementation comes last and stores values and errors as the invoker and the command are configured.
 
-    When: After a command returned, failed for good, or was dropped without a run. Not for one that was delivered too
-    often without an outcome: nobody knows what it was, and core stores the error in any case.
+    When: After a command returned, failed for good, was cancelled, or was dropped without a run. Not for one that was
+    delivered too often without an outcome: nobody knows what it was, and core stores the error in any case.
     Process: The worker's.
     Thread: In a worker.
     Errors: After a run it counts as a failure of the command. After a failure it is logged, and what
@@ -211,7 +212,8 @@ def huey_store_result(invoker: InvokerLike, command: QueueCommand, execution: Ex
     Args:
         invoker: The invoker whose command it is.
         command: The command.
-        execution: How it ended: ``value``, or ``error`` when it ended without one; ``dropped`` when it did not run.
+        execution: How it ended: ``value``, or ``error`` when it ended without one; ``dropped`` when it was
+            revoked, had expired, or was cancelled.
 
     Returns:
         A :class:`~huey_core.backends.ResultWrite`, or ``None`` to leave the decision to the next implementation.
@@ -233,9 +235,9 @@ def huey_follow_ups(
     an end that took effect, and never without it. They go through ``huey_before_enqueue`` as others do, and not through
     ``huey_after_enqueue``.
 
-    When: After a command returned, failed for good, or was dropped without a run, after ``huey_store_result``; when its
-    message could not be read for too often; when a claim has buried it, once that is reported; and once more, with the
-    error, when its outcome can never be written. Not for a retry.
+    When: After a command returned, failed for good, was cancelled, or was dropped without a run, after
+    ``huey_store_result``; when its message could not be read for too often; when a claim has buried it, once that is
+    reported; and once more, with the error, when its outcome can never be written. Not for a retry.
     Process: The worker's; for a message that a claim has buried, the consumer's.
     Thread: In a worker, or in one that reports dead letters or settles outcomes.
     Errors: After a success it counts as a failure of the command, which may be retried. After a failure it is logged,
@@ -323,6 +325,20 @@ def huey_command_revoked(invoker: InvokerLike, command: QueueCommand) -> None:
     """Called when a revoked command is dropped without a run.
 
     When: In place of the run.
+    Process: The worker's.
+    Thread: In a worker.
+
+    Args:
+        invoker: The invoker whose command it was.
+        command: The command.
+    """
+
+
+@observer(slow=IN_WORKER)
+def huey_command_cancelled(invoker: InvokerLike, command: QueueCommand) -> None:
+    """Called after a command was cancelled while it ran.
+
+    When: After the run, before the ack is written. Not when its lease was lost: another run of it counts then.
     Process: The worker's.
     Thread: In a worker.
 

@@ -15,7 +15,16 @@ from huey_core.backends.outcomes import Ack, Bury, Outcome, Release, ResultWrite
 from huey_core.commands.execution import Execution
 from huey_core.commands.option_checks import MAX_SECONDS
 from huey_core.commands.stored_result import encode_error, format_error, traceback_of_command
-from huey_core.exceptions import CommandExpired, CommandPostponed, CommandRevoked, EncodeError
+from huey_core.exceptions import (
+    CommandCancelled,
+    CommandExpired,
+    CommandInterrupted,
+    CommandPostponed,
+    CommandRevoked,
+    CommandTimeout,
+    DeliveryLost,
+    EncodeError,
+)
 from huey_core.features.results import result_of, result_write
 from huey_core.invoker.follow_ups import NOTHING, FollowedInvoker, Following, following
 from huey_core.invoker.tick_dead_letters import command_of_tick
@@ -96,6 +105,13 @@ class Endings:
     ) -> tuple[Outcome, Execution]:
         """End the delivery of a command that has raised after so many seconds."""
         log = self.log.of(delivery, command, duration)
+        # By its type, for whatever a command raises may answer anything for its attributes, __class__ among them.
+        kind = type(error)
+        if issubclass(kind, DeliveryLost):
+            log.warning("%s was stopped after %.3g s, for another delivery of it counts", command, duration)
+            return Release(delivery), Execution(error=error, duration=duration)
+        if issubclass(kind, CommandInterrupted) and not issubclass(kind, CommandTimeout):
+            return await self._cancelled(command, delivery, duration)
         delay = await self._retry_delay(command, delivery, error)
         if delay is not None:
             try:
@@ -173,6 +189,16 @@ class Endings:
         hook = hookspecs.huey_command_revoked if revoked else hookspecs.huey_command_expired
         self.invoker.plugins.notify(hook, invoker=self.invoker, command=command)
         execution = Execution(error=error, dropped=True)
+        result = await self._result_in_any_case(command, delivery, execution)
+        following = await self.following_in_any_case(command, delivery, execution)
+        return Ack(delivery, result, *following), execution
+
+    async def _cancelled(self, command: QueueCommand, delivery: Delivery, duration: float) -> tuple[Outcome, Execution]:
+        error = CommandCancelled(f"{command.command_name} {command.task_id} was cancelled while it ran")
+        self.log.of(delivery, command, duration).info("%s", error)
+        self.log.ended("was cancelled", command, delivery, duration)
+        self.invoker.plugins.notify(hookspecs.huey_command_cancelled, invoker=self.invoker, command=command)
+        execution = Execution(error=error, dropped=True, duration=duration)
         result = await self._result_in_any_case(command, delivery, execution)
         following = await self.following_in_any_case(command, delivery, execution)
         return Ack(delivery, result, *following), execution

@@ -108,6 +108,7 @@ class AsyncData(Generic[R]):
             CommandError: The command raised and will not be tried again.
             CommandRevoked: The command was revoked before it ran.
             CommandExpired: The command had expired before it ran.
+            CommandCancelled: The command was cancelled while it ran.
             CommandAbandoned: The command was delivered too often without an outcome.
             DataStoreTimeout: There was none within ``timeout``.
             DataStoreGetException: The store could not be read.

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from huey_core.backends.messages import Delivery
     from huey_core.commands.base import QueueCommand
+    from huey_core.exceptions import CommandInterrupted
     from huey_core.workers.interruption import Interruption
 
 __all__ = ["CommandRunner", "RunningInvoker"]
@@ -86,6 +87,18 @@ class CommandRunner:
         """Run a command that was read already, which cannot be interrupted; see :meth:`run`."""
         return copy_context().run(self._run_command, command, delivery, NoInterruption())
 
+    def interrupted(
+        self, delivery: Delivery, error: CommandInterrupted, duration: float = 0.0
+    ) -> tuple[Outcome, Execution]:
+        """Return how a delivery ends whose run was ended from outside, as if the command had raised.
+
+        Args:
+            delivery: The delivery.
+            error: What it was to be interrupted with.
+            duration: How long it ran, in seconds.
+        """
+        return copy_context().run(self._interrupted, delivery, error, duration)
+
     def error_result(self, delivery: Delivery, error: BaseException) -> ResultWrite | None:
         """Make what tells whoever waits for a command, of which only the message is known, that there is no result.
 
@@ -108,6 +121,14 @@ class CommandRunner:
             self._log.of(delivery).exception("message %s could not be decoded", delivery.message_id)
             return at_once(self._endings.unreadable(delivery, error))
         return self._run_command(command, delivery, interruption)
+
+    def _interrupted(self, delivery: Delivery, error: CommandInterrupted, duration: float) -> tuple[Outcome, Execution]:
+        try:
+            command = self._invoker.codec.decode(delivery.data)
+        except (CommandNotFound, SerializationError) as unreadable:
+            return at_once(self._endings.unreadable(delivery, unreadable))
+        CURRENT.set((command, delivery, self._invoker.queue.name, NoInterruption()))
+        return at_once(self._endings.raised(command, delivery, error, duration))
 
     def _run_command(
         self, command: QueueCommand, delivery: Delivery, interruption: Interruption

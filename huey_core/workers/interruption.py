@@ -56,6 +56,7 @@ class Interruption:
         # to look then is what makes it safe without a lock.
         self._delivery: Delivery | None = None
         self._is_inside = False
+        self._timeout = 0.0
         self._deadline: float | None = None
         self._task: asyncio.Task[Any] | None = None
 
@@ -76,6 +77,7 @@ class Interruption:
         """
         self._delivery = delivery
         if timeout is not None:
+            self._timeout = timeout
             self._deadline = time.monotonic() + timeout
             self.armed(self._deadline)
         self._is_inside = True
@@ -110,7 +112,7 @@ class Interruption:
             self.leave()
             if value is _NOTHING:
                 if not error.args:
-                    error.args = (_reason(type(error), timeout),)
+                    error.args = (self._reason(type(error)),)
                 raise
         return value  # type: ignore[no-any-return]
 
@@ -149,7 +151,7 @@ class Interruption:
     def error(self, delivery: Delivery) -> CommandInterrupted | None:
         """What the command of a delivery is to be interrupted with; ``None`` when nobody wants that."""
         asked = self._asked
-        return None if asked is None or asked[0] is not delivery else asked[1](_reason(asked[1], None))
+        return None if asked is None or asked[0] is not delivery else asked[1](self._reason(asked[1]))
 
     def deadline(self, delivery: Delivery) -> float | None:
         """When the time limit of the command of a delivery ends, on the monotonic clock; ``None`` for never."""
@@ -206,6 +208,11 @@ class Interruption:
         if self._delivery is delivery and self.error(delivery) is None:
             self.interrupt(delivery, CommandTimeout)
 
+    def _reason(self, error: type[CommandInterrupted]) -> str:
+        if issubclass(error, CommandTimeout):
+            return f"it ran for longer than its timeout of {self._timeout:g} s"
+        return "it was cancelled while it ran" if error is CommandInterrupted else "its message is another delivery's"
+
     def _note_late(self, delivery: Delivery, error: type[CommandInterrupted]) -> None:
         if self._delivery is delivery and self._is_inside:
             log.warning(
@@ -250,9 +257,3 @@ def _set_exception(thread: int, error: type[CommandInterrupted] | None) -> bool:
 
     exception = None if error is None else ctypes.py_object(error)
     return bool(ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), exception))
-
-
-def _reason(error: type[CommandInterrupted], timeout: float | None) -> str:
-    if issubclass(error, CommandTimeout):
-        return "it ran for longer than its timeout" + ("" if timeout is None else f" of {timeout:g} s")
-    return "it was cancelled while it ran" if error is CommandInterrupted else "its message is another delivery's now"

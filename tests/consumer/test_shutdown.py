@@ -13,6 +13,7 @@ from huey_core.consumer.delivery_runner import DeliveryRunner
 from huey_core.consumer.policy import Policy
 from huey_core.consumer.pools import thread as thread_module
 from huey_core.consumer.prefetch import Prefetch
+from huey_core.exceptions import DeliveryLost
 from huey_core.hookspecs import hookimpl
 from huey_memory import ManualClock, MemoryDataStore, MemoryQueue
 
@@ -71,11 +72,36 @@ def test_a_command_that_takes_too_long_is_given_back_at_once(invoker, run_consum
     assert (counts.ready, counts.running) == (1, 0)
 
 
+def test_a_command_that_takes_too_long_is_stopped_before_it_is_given_back(invoker, run_consumer):
+    started, stopped = threading.Event(), []
+
+    @queue_command(invoker)
+    def loop():
+        started.set()
+        try:
+            while True:
+                pass
+        except DeliveryLost:
+            stopped.append(invoker.queue.counts().ready)
+            raise
+
+    consumer = run_consumer(invoker, threads=1)
+    loop()
+    assert started.wait(PATIENCE)
+
+    finished = consumer.stop(timeout=0.05)
+
+    assert not finished
+    assert stopped == [0], "it was given back while it ran"
+    counts = invoker.queue.counts()
+    assert (counts.ready, counts.running) == (1, 0)
+
+
 @pytest.fixture
 def consumer_without_workers(make_invoker, eventually, monkeypatch):
     """A consumer whose only worker has died of a command, on a queue whose time the test moves."""
 
-    def die(runner, delivery):
+    def die(*_):
         raise SystemExit
 
     def unguarded(loop, *_):

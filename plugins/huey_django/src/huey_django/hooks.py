@@ -73,7 +73,7 @@ class DjangoHooks:
         release_connections()
 
     huey_command_failed = huey_command_retried = huey_command_buried = huey_command_succeeded
-    huey_command_revoked = huey_command_expired = huey_command_succeeded
+    huey_command_revoked = huey_command_expired = huey_command_cancelled = huey_command_succeeded
     huey_worker_start = huey_worker_stop = huey_command_succeeded
     huey_consumer_start = huey_consumer_heartbeat = huey_consumer_stop = huey_command_succeeded
 
