@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Final
 from huey_core.backends.messages import State
 from huey_core.backends.outcomes import Reported
 from huey_core.consumer.supervision import Service
-from huey_core.exceptions import MessageTooLarge
+from huey_core.exceptions import CommandAbandoned, MessageTooLarge
 from huey_core.invoker.abandoned import find_result, report_abandoned
 from huey_core.invoker.follow_ups import NOTHING, Following
 from huey_core.invoker.tick_dead_letters import command_of_tick
 from huey_core.safe_logging import get_logger
-from huey_core.text import counted
+from huey_core.text import counted, error_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -54,6 +54,8 @@ class _Pending:
     """When the one was buried that was reported, and is still to be taken off the server's list."""
     following: Following = NOTHING
     """What follows the one that was reported."""
+    refused_since: float | None = None
+    """When the server first refused what follows it."""
 
 
 @dataclass(eq=False, repr=False)
@@ -67,6 +69,8 @@ class DeadLetterReporter(Service):
     invoker: Invoker
     source: Source
     _: KW_ONLY
+    what_follows: Callable[[StoredMessage, BaseException], Following]
+    """Finds out what follows a command that has ended with an error."""
     has_reported: Callable[[], None]
     """Called for each that was reported."""
     back_off: BackOff
@@ -175,24 +179,43 @@ class DeadLetterReporter(Service):
             pending.reported = dead_letter.due
             return False
         if pending.reported == dead_letter.due:
-            self._take_off_the_list(message_id, pending.following)
+            self._take_off_the_list(message_id, pending)
             return True
         # It was requeued and buried again while it was reported.
         pending.reported = None
         return False
 
-    def _take_off_the_list(self, message_id: str, following: Following) -> None:
+    def _take_off_the_list(self, message_id: str, pending: _Pending) -> None:
         try:
-            self.source.report_done([Reported(message_id, *following)])
-        except MessageTooLarge as error:
-            self._log.error("what follows the dead letter %s cannot be written, so nothing does: %s", message_id, error)
+            self.source.report_done([Reported(message_id, *pending.following)])
+        except Exception as error:
+            if not any(pending.following) or not self._is_refused_for_good(pending, error):
+                raise
+            # A server that writes this would write what follows too.
             self.source.report_done([Reported(message_id)])
+            self._log.error(
+                "what follows the dead letter %s cannot be written, so nothing does: %s", message_id, error_line(error)
+            )
+
+    def _is_refused_for_good(self, pending: _Pending, error: Exception) -> bool:
+        """Whether it is due to what follows, and not to the state of the server, that it was not written."""
+        if isinstance(error, MessageTooLarge):
+            return True
+        try:
+            self.source.now()
+        except Exception as failure:  # noqa: BLE001 - a driver may raise anything while its server is away
+            self._log.debug("the server does not answer: %s", error_line(failure))
+            pending.refused_since = None
+            return False
+        if pending.refused_since is None:
+            pending.refused_since = self.clock()
+        return self.clock() - pending.refused_since >= self.policy.parked_for
 
     def _report(self, dead_letter: StoredMessage, found: bytes | EmptyDataType | None) -> Following:
         # What may fail comes first, so that no plugin is notified once for each try.
         command_name = command_of_tick(dead_letter.data)
         if command_name is not None:
             self.source.replace_dead_letter(command_name, dead_letter.message_id)
-        following = report_abandoned(self.invoker, self.source.settles_into, dead_letter, found)
+        report_abandoned(self.invoker, self.source.settles_into, dead_letter, found)
         self.has_reported()
-        return following
+        return self.what_follows(dead_letter, CommandAbandoned(dead_letter.reason))

@@ -81,19 +81,20 @@ class ServedQueue:
         )
         # What is prefetched is lost with this process where nothing is redelivered.
         self.prefetch = Prefetch(pool.size, config.prefetch if self.source.redelivers else 0, policy)
+        self._command_runner = command_runner = CommandRunner(
+            invoker, config.unreadable_delay, self.source.max_deliveries, log_commands=config.log_commands
+        )
         reporting = Outage("the reporting of dead letters", self._log, self._clock)
         self.dead_letters = DeadLetterReporter(
             invoker,
             self.source,
+            what_follows=command_runner.what_follows_unread,
             has_reported=self.in_flight.buried_by_claim,
             policy=policy,
             back_off=BackOff(reporting, f"queue {self.name!r}", self._pauses),
             clock=self._clock,
         )
         leases = OutcomeLeases(self.source, self.in_flight, self.lease if self.source.redelivers else None)
-        command_runner = CommandRunner(
-            invoker, config.unreadable_delay, self.source.max_deliveries, log_commands=config.log_commands
-        )
         parked = Parked(
             leases=leases,
             serializer=invoker.serializer,
@@ -199,7 +200,8 @@ class ServedQueue:
         self.fetcher.finished_one()
 
     def _outcome_of_crash(self, delivery: Delivery, reason: str) -> Outcome:
-        return outcome_of_crash(self.invoker, delivery, reason, self.source.max_deliveries)
+        what_follows = self._command_runner.what_follows_unread
+        return outcome_of_crash(self.invoker, delivery, reason, self.source.max_deliveries, what_follows)
 
     def _clock(self) -> float:
         return self.outage.clock()

@@ -12,11 +12,9 @@ from huey_core import hookspecs
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.outcomes import Bury, Retry
 from huey_core.commands.context import log_fields
-from huey_core.commands.execution import Execution
 from huey_core.commands.stored_result import encode_dropped
 from huey_core.exceptions import CommandAbandoned, CommandNotFound
 from huey_core.features.results import leaves_record, result_write, write_result
-from huey_core.invoker.follow_ups import NOTHING, what_follows
 from huey_core.message import read_header
 from huey_core.safe_logging import get_logger
 from huey_core.text import counted
@@ -50,11 +48,8 @@ def report_abandoned(
     settles_into: Callable[[BaseDataStore], bool],
     dead_letter: StoredMessage,
     found: bytes | EmptyDataType | None,
-) -> Following:
+) -> None:
     """Report a dead letter that a claim has made to who waits for the command's result, to the log and to the plugins.
-
-    Returns:
-        What follows it, to be written when it is taken off the list of those that are to be reported.
 
     Args:
         invoker: Whose command it was.
@@ -81,10 +76,15 @@ def report_abandoned(
     invoker.plugins.notify(
         hookspecs.huey_command_buried, invoker=invoker, command=None, message_id=message_id, reason=reason
     )
-    return _following(invoker, message_id, reason, header, fields)
 
 
-def outcome_of_crash(invoker: Invoker, delivery: Delivery, reason: str, max_deliveries: int) -> Outcome:
+def outcome_of_crash(
+    invoker: Invoker,
+    delivery: Delivery,
+    reason: str,
+    max_deliveries: int,
+    what_follows: Callable[[Delivery, BaseException], Following],
+) -> Outcome:
     """Decide how a delivery ends that has ended what ran it, while this process goes on.
 
     Nobody waits for its lease: it is retried at once, and stays counted. The last one makes it a dead letter, which is
@@ -95,6 +95,7 @@ def outcome_of_crash(invoker: Invoker, delivery: Delivery, reason: str, max_deli
         delivery: The delivery.
         reason: What has happened, in one line.
         max_deliveries: The number of its last delivery.
+        what_follows: Finds out what follows a command that has ended with an error.
     """
     fields = log_fields(invoker.queue.name, delivery)
     message_id, command = delivery.message_id, fields.get("command", "")
@@ -105,28 +106,15 @@ def outcome_of_crash(invoker: Invoker, delivery: Delivery, reason: str, max_deli
     reason = f"abandoned: no outcome recorded in {counted(delivery.attempt, 'delivery')}; in the last one {reason}"
     log.error("message %s of the command %r becomes a dead letter: %s", message_id, command, reason, extra=fields)
     header = read_header(delivery.data)
-    result = None
+    error, result = CommandAbandoned(reason), None
     wanted, ttl = _result_options(invoker, header)
     if leaves_record(invoker, wanted, ttl, is_tick=header.tick_at is not None):
-        value = encode_dropped(invoker.serializer, message_id, CommandAbandoned(reason))
+        value = encode_dropped(invoker.serializer, message_id, error)
         result = result_write(invoker, message_id, value, ttl)
     invoker.plugins.notify(
         hookspecs.huey_command_buried, invoker=invoker, command=None, message_id=message_id, reason=reason
     )
-    return Bury(delivery, reason, "", result, *_following(invoker, message_id, reason, header, fields))
-
-
-def _following(
-    invoker: Invoker, message_id: str, reason: str, header: MessageHeader, fields: dict[str, object]
-) -> Following:
-    if not invoker.plugins.has(hookspecs.huey_follow_ups):
-        return NOTHING
-    try:
-        execution = Execution(error=CommandAbandoned(reason))
-        return what_follows(invoker, None, execution, message_id, header.headers)
-    except BaseException:
-        log.exception("what follows message %s could not be found out, so nothing does", message_id, extra=fields)
-        return NOTHING
+    return Bury(delivery, reason, "", result, *what_follows(delivery, error))
 
 
 def _result_options(invoker: Invoker, header: MessageHeader) -> tuple[bool | None, float | None]:

@@ -34,7 +34,7 @@ from huey_core.text import error_line, error_text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from huey_core.backends.messages import Delivery
+    from huey_core.backends.messages import Delivery, StoredMessage
     from huey_core.backends.outcomes import Wake
     from huey_core.commands.base import QueueCommand
     from huey_core.commands.codec import CommandCodec
@@ -164,19 +164,19 @@ class Endings:
         return following(self.invoker, command, execution, answers)
 
     async def following_in_any_case(
-        self, command: QueueCommand | None, delivery: Delivery, execution: Execution
+        self, command: QueueCommand | None, message: Delivery | StoredMessage, execution: Execution
     ) -> Following:
         """Find out what follows a command that has ended without success: nothing, when that fails."""
         if not self.invoker.plugins.has(hookspecs.huey_follow_ups):
             return NOTHING
-        message_id = delivery.message_id
+        message_id = message.message_id
         try:
-            headers = read_header(delivery.data).headers if command is None else command.headers
+            headers = read_header(message.data).headers if command is None else command.headers
             return await self.following(command, execution, message_id, headers)
         except KeyboardInterrupt:
             raise
         except BaseException:  # noqa: BLE001 - it is logged, whatever it is
-            self.log.of(delivery, command).exception(
+            self.log.of(message, command).exception(
                 "what follows message %s could not be found out, so nothing does", message_id
             )
             return NOTHING

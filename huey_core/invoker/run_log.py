@@ -9,7 +9,7 @@ from huey_core.commands.context import log_fields
 from huey_core.safe_logging import get_logger
 
 if TYPE_CHECKING:
-    from huey_core.backends.messages import Delivery
+    from huey_core.backends.messages import Delivery, StoredMessage
     from huey_core.commands.base import QueueCommand
     from huey_core.safe_logging import SafeLogger
 
@@ -30,10 +30,15 @@ class RunLog:
     queue_name: str
     log_commands: bool
 
-    def of(self, delivery: Delivery, command: QueueCommand | None = None, duration: float | None = None) -> SafeLogger:
-        """The logger whose records have the fields of a delivery, and as far as they are known those of its run."""
+    def of(
+        self,
+        message: Delivery | StoredMessage,
+        command: QueueCommand | None = None,
+        duration: float | None = None,
+    ) -> SafeLogger:
+        """The logger whose records have the fields of a message, and as far as they are known those of its run."""
         name = None if command is None else command.command_name
-        return log.with_fields(**log_fields(self.queue_name, delivery, name, duration))
+        return log.with_fields(**log_fields(self.queue_name, message, name, duration))
 
     def ended(self, how: str, command: QueueCommand, delivery: Delivery, duration: float) -> None:
         """Say that a command has ended, if that is wanted."""

@@ -30,7 +30,7 @@ from huey_core.workers.interruption import NoInterruption
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from huey_core.backends.messages import Delivery
+    from huey_core.backends.messages import Delivery, StoredMessage
     from huey_core.commands.base import QueueCommand
     from huey_core.exceptions import CommandInterrupted
     from huey_core.workers.interruption import Interruption
@@ -106,9 +106,9 @@ class CommandRunner:
         """
         return self._endings.error_result(delivery, error)
 
-    def what_follows_unread(self, delivery: Delivery, error: BaseException) -> Following:
+    def what_follows_unread(self, message: Delivery | StoredMessage, error: BaseException) -> Following:
         """Find out what follows a command, of which only the message is known, now that it has ended with an error."""
-        return at_once(self._endings.following_in_any_case(None, delivery, Execution(error=error)))
+        return at_once(self._endings.following_in_any_case(None, message, Execution(error=error)))
 
     def _run(self, delivery: Delivery, interruption: Interruption) -> tuple[Outcome, Execution]:
         try:

@@ -20,6 +20,7 @@ from huey_core.consumer.source import source_of
 from huey_core.exceptions import CommandAbandoned, MessageTooLarge
 from huey_core.features.results import write_result
 from huey_core.invoker.abandoned import find_result, report_abandoned
+from huey_core.invoker.runner import CommandRunner
 from huey_core.message import encode_header
 from huey_core.safe_logging import get_logger
 from huey_memory import ManualClock, MemoryDataStore, MemoryQueue
@@ -371,7 +372,99 @@ def test_one_whose_follow_ups_the_server_does_not_take_is_reported_all_the_same(
     run_consumer(invoker)
 
     eventually(lambda: [report.message_id for report in reported] == ["a"])
-    assert "what follows the dead letter a cannot be written, so nothing does: the message is" in caplog.text
+    assert (
+        "what follows the dead letter a cannot be written, so nothing does: MessageTooLarge: the message is"
+        in caplog.text
+    )
+
+
+class PickyQueue(MemoryQueue):
+    """Does not take what follows a dead letter, and nothing at all while it is read-only; a refusal takes a second."""
+
+    def __init__(self, clock, read_only=0):
+        super().__init__("q", max_deliveries=1, clock=clock)
+        self.read_only = read_only
+        self.refusals = 0
+        self.reported = []
+
+    def report_done(self, reports):
+        if self.read_only or any(report.follow_ups for report in reports):
+            self.read_only = max(self.read_only - 1, 0)
+            self.refusals += 1
+            self.space.clock.advance(1.0)
+            raise ValueError("never that")
+        super().report_done(reports)
+        self.reported += reports
+
+
+@pytest.fixture
+def report_to(clock, eventually):
+    """Have a dead letter reported, which something follows, until a queue has taken that."""
+
+    def report_to(queue):
+        invoker = Invoker(queue, registry=CommandRegistry(), plugins=[TooMuchFollows()])
+        queue.write(b"no message", message_id="a")
+        queue.claim(1, lease=1.0)
+        clock.advance(2.0)
+        reporter = reporter_of(invoker, clock)
+        reporter.add(queue.claim(1, lease=1000.0).buried, clock() + LEASE)
+        reporter.start()
+        eventually(lambda: queue.reported, "it is reported")
+        reporter.stop()
+        reporter.join()
+
+    return report_to
+
+
+def test_one_whose_follow_ups_the_server_refuses_while_it_takes_other_writes_is_reported_without(
+    report_to, clock, caplog
+):
+    queue = PickyQueue(clock)
+
+    report_to(queue)
+
+    assert [(report.message_id, report.follow_ups) for report in queue.reported] == [("a", ())]
+    assert queue.refusals == 2
+    assert "what follows the dead letter a cannot be written, so nothing does: ValueError: never that" in caplog.text
+
+
+def test_what_follows_is_kept_while_the_server_refuses_every_write(report_to, clock):
+    class ReadOnly(PickyQueue):
+        def report_done(self, reports):
+            if not self.read_only:
+                self.reported += reports
+                return
+            super().report_done(reports)
+
+    queue = ReadOnly(clock, read_only=7)
+
+    report_to(queue)
+
+    assert [len(report.follow_ups) for report in queue.reported] == [1]
+
+
+def test_what_follows_is_kept_while_the_server_does_not_answer(report_to, clock):
+    class Away(PickyQueue):
+        def now(self):
+            if threading.current_thread().name == "huey-dead-letters" and self.read_only:
+                raise ConnectionError("away")
+            return super().now()
+
+        def report_done(self, reports):
+            if self.read_only == 1:
+                # It is back between the two.
+                self.read_only = 0
+                raise ConnectionError("away")
+            if not self.read_only:
+                self.reported += reports
+                return
+            super().report_done(reports)
+
+    queue = Away(clock, read_only=6)
+
+    report_to(queue)
+
+    assert [len(report.follow_ups) for report in queue.reported] == [1]
 
 
 def test_plugins_are_told_once_though_the_result_store_fails_at_first(
@@ -426,6 +519,7 @@ def reporter_of(invoker, clock):
     return DeadLetterReporter(
         invoker,
         source_of(invoker, pauses),
+        what_follows=CommandRunner(invoker).what_follows_unread,
         has_reported=lambda: None,
         policy=POLICY,
         back_off=back_off,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from huey_core.backends import Delivery, Outcome, Reported, State, is_final
 from huey_core.consumer import TickWriter
-from huey_core.exceptions import CommandExpired, CommandRevoked
+from huey_core.exceptions import CommandAbandoned, CommandExpired, CommandRevoked
 from huey_core.invoker import CommandRunner, find_result, report_abandoned
 from huey_core.safe_logging import get_logger
 from huey_core.text import error_line
@@ -104,7 +104,8 @@ class Driver:
         for dead_letter in self._find(buried):
             message_id = dead_letter.message_id
             found = find_result(self._invoker, message_id)
-            following = report_abandoned(self._invoker, self._queue.settles_into, dead_letter, found)
+            report_abandoned(self._invoker, self._queue.settles_into, dead_letter, found)
+            following = self._runner.what_follows_unread(dead_letter, CommandAbandoned(dead_letter.reason))
             reports[message_id] = Reported(message_id, *following)
         self._report_done(list(reports.values()))
 
