@@ -104,6 +104,11 @@ class CommandFunction(Generic[P, R, Handle]):
             self._checked = invoker
         return invoker
 
+    def _on_queue(self) -> Invoker:
+        """The invoker of the queue that calls are written to."""
+        invoker, queue = self.invoker, self._overrides.get("queue", self.command_class.defaults.queue)
+        return invoker if queue is None else invoker.on_queue(queue)
+
     # Everything after the slash is the function's own, a parameter that is called self included.
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Handle:
         """Enqueue a call.
@@ -208,7 +213,10 @@ class CommandFunction(Generic[P, R, Handle]):
         return type(self)(self._source, self.function, self.command_class, overrides, together)
 
     def revoke(self, revoke_until: datetime | None = None, revoke_once: bool = False) -> None:
-        """Keep all calls of this function from running.
+        """Keep all calls of this function from running that are in its queue.
+
+        Calls in other queues, which they were written to by ``.using(queue=...)``, go on: revoke those by
+        ``function.using(queue=...).revoke()``.
 
         Args:
             revoke_until: When the revocation ends; naive is local time. ``None``: when it is restored.
@@ -219,16 +227,16 @@ class CommandFunction(Generic[P, R, Handle]):
             Unsupported: The invoker has no task store, or one that cannot keep revocations.
         """
         until = None if revoke_until is None else to_epoch(revoke_until, name="revoke_until")
-        self.invoker.revocations.revoke_command(self.command_class.command_name, until, revoke_once)
+        self._on_queue().revocations.revoke_command(self.command_class.command_name, until, revoke_once)
 
     def restore(self) -> bool:
         """Take a :meth:`revoke` back, and say whether there was one."""
-        return self.invoker.revocations.restore_command(self.command_class.command_name)
+        return self._on_queue().revocations.restore_command(self.command_class.command_name)
 
     def is_revoked(self, dt: datetime | None = None) -> bool:
         """Whether calls of this function are revoked, now or at ``dt`` (naive is local time)."""
         now = self.invoker.now() if dt is None else to_epoch(dt, name="dt")
-        return self.invoker.revocations.is_command_revoked(self.command_class.command_name, now)
+        return self._on_queue().revocations.is_command_revoked(self.command_class.command_name, now)
 
     def __repr__(self) -> str:
         return f"<command {self.command_class.command_name}>"
@@ -362,7 +370,6 @@ def periodic_command(
     body = {
         **bound,
         "missed": missed,
-        "queue_name": invoker.queue.name if isinstance(invoker, Invoker) else None,
         "validate_datetime": lambda self, dt: validate_datetime(dt),
     }
 

@@ -60,6 +60,7 @@ class Message:
         unique_key: At most one live message has this key.
         unique_for: Seconds for which the key stays taken, settled or not; ``None`` frees it when the message is
             settled (acked, buried or deleted).
+        queue: The name of the queue that it is for; ``None`` for the one that is asked. Only what settles obeys it.
     """
 
     data: bytes
@@ -68,6 +69,7 @@ class Message:
     eta: float | None = None
     unique_key: str | None = None
     unique_for: float | None = None
+    queue: str | None = None
 
 
 @dataclass(slots=True)

@@ -64,6 +64,9 @@ class CommandInvoker(Protocol):
     def revocations(self) -> CallRevocations:
         """The revocations of calls."""
 
+    def on_queue(self, name: str) -> CommandInvoker:
+        """The invoker of another queue at the same place; of the name of its own queue itself."""
+
 
 class ReceivedMessage(NamedTuple):
     """The message that a command was read from: its header, all of its bytes, and the command's data as it had them."""
@@ -273,7 +276,8 @@ class QueueCommand:
     def _bound(self) -> CommandInvoker:
         if self.invoker is None:
             raise ConfigurationError(f"{self!r} belongs to no invoker before it is enqueued")
-        return self.invoker
+        queue = self.options.queue
+        return self.invoker if queue is None else self.invoker.on_queue(queue)
 
     def to_payload(self) -> Any:
         """The value that the serializer carries in the message's body."""
@@ -318,7 +322,8 @@ class PeriodicQueueCommand(QueueCommand, declare=False):
         missed: What becomes of the minutes in which nobody could run it, because every consumer was down or the
             server was out of reach: ``"skip"`` forgets them, ``"once"`` makes up for all of them with one run,
             ``"all"`` runs once for each.
-        queue_name: Only consumers of a queue of this name run it; ``None`` lets every consumer.
+        queue_name: The queue that it is written to, and whose consumers see to it, as its option ``queue`` says too;
+            ``None`` for that of its invoker. One that has neither is seen to by every consumer, each in its own queue.
     """
 
     missed: ClassVar[str] = "skip"
@@ -327,7 +332,21 @@ class PeriodicQueueCommand(QueueCommand, declare=False):
     def __init_subclass__(cls, declare: bool = True, **kwargs: Any) -> None:
         if cls.missed not in {"skip", "once", "all"}:
             raise ConfigurationError(f"missed must be 'skip', 'once' or 'all', not {cls.missed!r}")
+        cls._name_queue(vars(cls))
         super().__init_subclass__(declare=declare, **kwargs)
+
+    @classmethod
+    def _name_queue(cls, own: Mapping[str, Any]) -> None:
+        """Let :attr:`queue_name` and the option ``queue`` be one, whichever of them the class says or inherits."""
+        in_options = own["defaults"].queue if "defaults" in own else None
+        queue = own.get("queue_name") or in_options or (None if "queue_name" in own else cls.queue_name)
+        if in_options not in {None, queue}:
+            raise ConfigurationError(
+                f"queue_name is {queue!r} and the option queue is {in_options!r}: leave one of them out"
+            )
+        cls.queue_name = queue
+        if cls.defaults.queue != queue:
+            cls.defaults = cls.defaults.override(queue=queue)
 
     def mark_tick(self, due: float, unique: tuple[str, float | None] | None) -> None:
         """Be the run for a time, in seconds since the epoch, and no call.

@@ -62,9 +62,9 @@ class CommandCodec:
             Exception: What the ``unique_key=`` of the application raises.
         """
         options = command.options
-        data = self.encode(command)
+        data = self._encode(command, self._header(command))
         unique_key, unique_for = command.unique or (command.unique_key(), options.unique_for)
-        return Message(data, command.task_id, options.priority, command.eta, unique_key, unique_for)
+        return Message(data, command.task_id, options.priority, command.eta, unique_key, unique_for, options.queue)
 
     def encode(self, command: QueueCommand) -> bytes:
         """Turn a command into a message.

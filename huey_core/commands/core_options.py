@@ -14,6 +14,7 @@ from huey_core.commands.option_checks import (
     lasting,
     number,
     optional,
+    queue_name,
     seconds,
     unique_key,
     whole_number,
@@ -82,6 +83,13 @@ _ROWS: Final[tuple[CommandOption[Any], ...]] = (
         0,
         needs=Capability.PRIORITY,
         help=f"From -{MAX_PRIORITY} to {MAX_PRIORITY}: higher runs first, and within one priority first in, first out.",
+    ),
+    CommandOption(
+        "queue",
+        optional(queue_name),
+        None,
+        travels=True,
+        help="The name of the queue that it is written to, where the invoker's is; `None`: the invoker's.",
     ),
     CommandOption(
         "expires",

@@ -147,12 +147,21 @@ def _are_bound_alike(one: type[QueueCommand], other: type[QueueCommand]) -> bool
     options, others = (replace(each.defaults, unique_key=None) for each in (one, other))
     return (
         options == others
+        and _ticks_into(one) == _ticks_into(other)
         and is_same_function(one.defaults.unique_key, other.defaults.unique_key)
         and all(
             is_same_function(getattr(one, name, None), getattr(other, name, None))
-            for name in ("queue_name", "missed", "validate_datetime")
+            for name in ("missed", "validate_datetime")
         )
     )
+
+
+def _ticks_into(command_class: type[QueueCommand]) -> str | None:
+    """The queue of a periodic command; ``None`` where a deferred invoker will say, and of another command."""
+    invoker = vars(command_class).get("invoker")
+    if not hasattr(command_class, "queue_name") or invoker is None or hasattr(invoker, "__get__"):
+        return getattr(command_class, "queue_name", None)
+    return command_class.defaults.queue or str(invoker.queue.name)
 
 
 def _function(command_class: type[QueueCommand]) -> Any:

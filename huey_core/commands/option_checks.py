@@ -9,6 +9,7 @@ from datetime import timedelta
 from string import Formatter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from huey_core.backends.queue_names import check_queue_name
 from huey_core.exceptions import ConfigurationError
 from huey_core.names import dotted_name, importable
 from huey_core.numbers import check_number
@@ -29,6 +30,7 @@ __all__ = [
     "names_in_key",
     "number",
     "optional",
+    "queue_name",
     "seconds",
     "unique_key",
     "whole_number",
@@ -159,6 +161,12 @@ def flag(name: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise ConfigurationError(f"{name} must be True or False, not {value!r}")
     return value
+
+
+def queue_name(name: str, value: Any) -> str:
+    """Take what a queue may be called, and refuse anything else by a :class:`ConfigurationError`."""
+    check_queue_name(f"{name}=", value)
+    return str(value)
 
 
 def unique_key(name: str, value: Any) -> UniqueKey:

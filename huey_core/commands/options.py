@@ -40,6 +40,7 @@ class OtherOptions(TypedDict, total=False):
     retry_on: ExceptionTypes
     give_up_on: ExceptionTypes
     priority: int
+    queue: str | None
     expires: Seconds | None
     unique_key: UniqueKey | None
     unique_for: Seconds | None
@@ -80,6 +81,7 @@ class CommandOptions:
     retry_on: tuple[str, ...] = CORE_OPTIONS["retry_on"].default
     give_up_on: tuple[str, ...] = CORE_OPTIONS["give_up_on"].default
     priority: int = CORE_OPTIONS["priority"].default
+    queue: str | None = CORE_OPTIONS["queue"].default
     expires: float | None = CORE_OPTIONS["expires"].default
     unique_key: UniqueKey | None = CORE_OPTIONS["unique_key"].default
     unique_for: float | None = CORE_OPTIONS["unique_for"].default

@@ -1,4 +1,4 @@
-"""Which commands are periodic, and whose consumers run them."""
+"""Which commands are periodic, and whose consumers run a command."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from huey_core.commands.base import PeriodicQueueCommand
 from huey_core.commands.sharing import share_queue
 
 if TYPE_CHECKING:
-    from huey_core.commands.base import CommandInvoker
+    from huey_core.commands.base import CommandInvoker, QueueCommand
     from huey_core.commands.registry import CommandRegistry
 
 __all__ = ["is_run_by", "periodic_commands"]
@@ -19,8 +19,9 @@ def periodic_commands(registry: CommandRegistry) -> list[type[PeriodicQueueComma
     return [found for name in registry if issubclass(found := registry.get(name), PeriodicQueueCommand)]
 
 
-def is_run_by(command_class: type[PeriodicQueueCommand], invoker: CommandInvoker) -> bool:
-    """Whether consumers of an invoker's queue run a periodic command."""
+def is_run_by(command_class: type[QueueCommand], invoker: CommandInvoker) -> bool:
+    """Whether consumers of an invoker's queue run a command: by the clock too, if it is periodic."""
+    queue = command_class.defaults.queue
     if command_class.invoker is None:
-        return command_class.queue_name in {None, invoker.queue.name}
-    return share_queue(command_class.invoker, invoker)
+        return queue in {None, invoker.queue.name}
+    return share_queue(command_class.invoker, invoker, queue)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from huey_core.commands.registry import CommandRegistry
     from huey_core.serializers.base import Serializer
 
-__all__ = ["serializer_conflicts", "share_queue", "store_conflicts"]
+__all__ = ["serializer_conflicts", "share_place", "share_queue", "store_conflicts"]
 
 _ADVICE: Final = "set SERIALIZER to the same in the configuration, or INVOKER to the application's, in place of QUEUE"
 """What to do about two serializers."""
@@ -36,11 +36,22 @@ class SharingInvoker(CommandInvoker, Protocol):
     accepted: Mapping[str, Serializer]
 
 
-def share_queue(one: CommandInvoker, other: CommandInvoker) -> bool:
-    """Whether two invokers write to the same queue, as far as can be known without asking a server."""
+def share_queue(one: CommandInvoker, other: CommandInvoker, name: str | None = None) -> bool:
+    """Whether two invokers write to the same queue, as far as can be known without asking a server.
+
+    Args:
+        one: An invoker.
+        other: Another one.
+        name: The queue that the first is to write to; its own when ``None``.
+    """
+    return (name or one.queue.name) == other.queue.name and share_place(one, other)
+
+
+def share_place(one: CommandInvoker, other: CommandInvoker) -> bool:
+    """Whether the queues of two invokers are at one place, whatever they are called."""
     if one is other or one.queue is other.queue:
         return True
-    if type(one.queue) is not type(other.queue) or one.queue.name != other.queue.name:
+    if type(one.queue) is not type(other.queue):
         return False
     return not one.backends or not other.backends or _server_and_database(one) == _server_and_database(other)
 
@@ -83,11 +94,13 @@ def _other_callers(invoker: SharingInvoker) -> Iterator[tuple[SharingInvoker, st
     """The other invokers of the same queue, each with the names of the commands that were decorated for it."""
     by_caller: dict[SharingInvoker, list[str]] = {}
     for name in invoker.registry:
+        command_class = invoker.registry.get(name)
         # Not by getattr: a deferred invoker, which is a descriptor, is not asked for here.
-        caller = vars(invoker.registry.get(name)).get("invoker")
-        if caller is not None and not hasattr(caller, "__get__") and caller is not invoker:
+        caller = vars(command_class).get("invoker")
+        if caller is None or hasattr(caller, "__get__") or caller is invoker:
+            continue
+        if share_queue(caller, invoker, command_class.defaults.queue):
             by_caller.setdefault(caller, []).append(name)
     for caller, names in by_caller.items():
-        if share_queue(caller, invoker):
-            more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-            yield caller, ", ".join(names[:_LISTED]) + more
+        more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+        yield caller, ", ".join(names[:_LISTED]) + more

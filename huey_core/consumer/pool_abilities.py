@@ -6,9 +6,7 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from huey_core.commands.base import PeriodicQueueCommand
 from huey_core.commands.periodic import is_run_by
-from huey_core.commands.sharing import share_queue
 from huey_core.exceptions import Unsupported
 from huey_core.plugins.workers import worker_pool_registry
 from huey_core.workers.abilities import PoolAbility
@@ -37,7 +35,7 @@ def check_pool_abilities(invoker: Invoker, name: str, abilities: Collection[Pool
     for command_name in invoker.registry:
         command_class = invoker.registry.get(command_name)
         for needed, option in _needs_of(command_class, invoker):
-            if not set(needed) & set(abilities) and _is_run_by(command_class, invoker):
+            if not set(needed) & set(abilities) and is_run_by(command_class, invoker):
                 lacking[needed, option].append(command_name)
     if lacking:
         raise Unsupported(
@@ -61,12 +59,6 @@ def _needs_of(command_class: type[QueueCommand], invoker: Invoker) -> Iterator[t
             yield (needed,), option
         elif isinstance(needed, tuple):
             yield needed, option
-
-
-def _is_run_by(command_class: type[QueueCommand], invoker: Invoker) -> bool:
-    if issubclass(command_class, PeriodicQueueCommand):
-        return is_run_by(command_class, invoker)
-    return command_class.invoker is None or share_queue(command_class.invoker, invoker)
 
 
 def _advice(needed: Collection[PoolAbility]) -> str:

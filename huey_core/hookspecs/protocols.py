@@ -48,6 +48,9 @@ class InvokerLike(CommandInvoker, Protocol):
     def results_expire(self) -> bool:
         """Whether the result store forgets values by itself."""
 
+    def on_queue(self, name: str) -> InvokerLike:
+        """The invoker of another queue at the same place; of the name of its own queue itself."""
+
     def now(self) -> float:
         """The current time in seconds since the epoch, by the queue's clock as far as it is known."""
 

@@ -100,9 +100,10 @@ def _checked(answer: object) -> list[Any] | tuple[Any, ...]:
 
 def _encode(invoker: FollowedInvoker, commands: Sequence[QueueCommand]) -> list[Message]:
     for command in commands:
-        if command.invoker is not None and not share_queue(command.invoker, invoker):
+        home, name = command.invoker or invoker, command.options.queue
+        if not share_queue(home, invoker, name):
             raise ConfigurationError(
-                f"{command.command_name} cannot follow: it is of the queue {command.invoker.queue!r}, and is to be "
+                f"{command.command_name} cannot follow: it is of the queue {name or home.queue!r}, and is to be "
                 f"written in one step with the end of a command of {invoker.queue!r}; enqueue it instead"
             )
     messages = invoker.prepare(commands)

@@ -35,7 +35,7 @@ from huey_core.features import register_features
 from huey_core.features.revocation import Revocations, keeps_revocations
 from huey_core.invoker.arguments import check_command, check_kind
 from huey_core.invoker.eager import EagerGroups, run_eagerly
-from huey_core.invoker.opened import OpenedBackends, Origin
+from huey_core.invoker.opened import OpenedBackends, Parts
 from huey_core.invoker.registration import notify_registrations
 from huey_core.invoker.results import AsyncData
 from huey_core.invoker.typing import CommandReturning, InvokerSettings, StoreT_co
@@ -212,7 +212,7 @@ class Invoker(Generic[StoreT_co]):
         self._main: Self | None = None
         self._others: dict[str, Self] = {}
         self._others_lock = ProcessLock()
-        self._move_to(Origin(opened, queue, result_store, task_store))
+        self._move_to(Parts(opened, queue, result_store, task_store))
         self._shared = _Shared(always_eager, clock)
         self.store_none = store_none
         self.check_arguments = check_arguments
@@ -315,26 +315,32 @@ class Invoker(Generic[StoreT_co]):
             return main
         return main._others.get(name) or main._make_other(name)
 
+    @property
+    def siblings(self) -> list[Self]:
+        """The invokers of other queues that :meth:`on_queue` was asked for until now."""
+        main = self._main or self
+        return [each for each in (main, *main._others.values()) if each is not self]
+
     def _make_other(self, name: str) -> Self:
         check_queue_name("the name of a queue", name)
         with self._others_lock:
             if name not in self._others:
                 other = copy(self)
                 other._main, other._others = self, {}
-                other._move_to(self._origin.beside(name))
+                other._move_to(self._parts.beside(name))
                 self._others[name] = other
             return self._others[name]
 
-    def _move_to(self, origin: Origin) -> None:
+    def _move_to(self, parts: Parts) -> None:
         """Work with this queue and these stores from now on, and the invokers of other queues with those beside."""
         for name in _COMPUTED:
             vars(self).pop(name, None)
-        self._origin = origin
-        self.queue = origin.queue
-        self.result_store = origin.result_store
-        self.task_store = origin.task_store
+        self._parts = parts
+        self.queue = parts.queue
+        self.result_store = parts.result_store
+        self.task_store = parts.task_store
         for name, other in self._others.items():
-            other._move_to(origin.beside(name))
+            other._move_to(parts.beside(name))
 
     @property
     def always_eager(self) -> bool:
@@ -412,21 +418,22 @@ class Invoker(Generic[StoreT_co]):
         return time.time() + shared.clock_offset if shared.clock is None else shared.clock()
 
     def check_options(self, options: CommandOptions) -> None:
-        """Refuse options that the queue cannot honour, when a command is decorated.
+        """Refuse options that the queue, which they may name, cannot honour, when a command is decorated.
 
         Raises:
             Unsupported: The message names the backend and the option.
             ConfigurationError: None of the plugins offers one of them.
         """
+        invoker = self if options.queue is None else self.on_queue(options.queue)
         for needed, option in self.command_options.needs_of(options):
             # What the worker pool must be able to do is known where a consumer starts.
-            if isinstance(needed, Capability) and needed not in self.queue.capabilities:
-                raise Unsupported(f"{_plugin(self.queue)} has no {needed.value!r}, which {option}= needs")
+            if isinstance(needed, Capability) and needed not in invoker.queue.capabilities:
+                raise Unsupported(f"{_plugin(invoker.queue)} has no {needed.value!r}, which {option}= needs")
         if options.retry_delay:
-            self._check_delay("retry_delay")
-        if options.store_result and self.result_store is None:
+            invoker._check_delay("retry_delay")
+        if options.store_result and invoker.result_store is None:
             raise Unsupported("store_result=True needs a result store; give the invoker one with result_store=...")
-        if options.result_ttl is not None and not self.results_expire:
+        if options.result_ttl is not None and not invoker.results_expire:
             raise Unsupported("result_ttl= needs a result store that forgets values by itself ('ttl')")
 
     def check_joins(self) -> None:
@@ -453,7 +460,7 @@ class Invoker(Generic[StoreT_co]):
     def enqueue(self, command: CommandReturning[R]) -> AsyncData[R] | None: ...
 
     def enqueue(self, command: Any) -> Any:
-        """Write a command to the queue.
+        """Write a command to the queue: to that which its option ``queue`` names, or else to this invoker's.
 
         Returns:
             An :class:`AsyncData` with a result store, otherwise ``None``. When a live command has the same unique
@@ -489,15 +496,23 @@ class Invoker(Generic[StoreT_co]):
         """Write several commands in as few round trips as the backend allows; see :meth:`enqueue`.
 
         They are written in order. When one is refused by a plugin or cannot be encoded, none is written.
+
+        Of several queues, each gets its commands in order and together, the queue of the first command first. When one
+        cannot be written, those before it are: to enqueue the same commands again writes what is missing, and to a
+        queue that knows its messages by their ids nothing twice.
         """
         batch = list(commands)
-        if self.always_eager:
+        if self._shared.always_eager:
             self._ask_plugins(batch)
             return [run_eagerly(self, command) for command in batch]
-        written = self.write_many(batch)
+        all_here = self._ask_plugins(batch)
+        messages = [self.codec.message(command) for command in batch]
+        written = self._write_here(batch, messages) if all_here else self._write_to_several(batch, messages)
         if self.result_store is None:
             return [None] * len(batch)
-        return [AsyncData(self, one.message_id) for one in written]
+        if all_here:
+            return [AsyncData(self, one.message_id) for one in written]
+        return [AsyncData(command.invoker, one.message_id) for command, one in zip(batch, written, strict=True)]
 
     def write_many(self, commands: Sequence[QueueCommand]) -> list[Written]:
         """Do what :meth:`enqueue_many` does, never eagerly, and tell which commands were written.
@@ -523,6 +538,9 @@ class Invoker(Generic[StoreT_co]):
 
     def write_messages(self, commands: Sequence[QueueCommand], messages: Sequence[Message]) -> list[Written]:
         """Write what :meth:`prepare` made of these commands; see :meth:`write_many`."""
+        return self._write_to_several(commands, messages)
+
+    def _write_here(self, commands: Sequence[QueueCommand], messages: Sequence[Message]) -> list[Written]:
         try:
             written = queue.write_many(messages) if (queue := self.leased_queue) else self._write_plain(messages)
         except QueueException:
@@ -535,24 +553,44 @@ class Invoker(Generic[StoreT_co]):
                     self.plugins.notify(hookspecs.huey_after_enqueue, invoker=self, command=command)
         return written
 
+    def _write_to_several(self, commands: Sequence[QueueCommand], messages: Sequence[Message]) -> list[Written]:
+        places: dict[str, list[int]] = {}
+        for place, message in enumerate(messages):
+            places.setdefault(message.queue or self.queue.name, []).append(place)
+        written: dict[int, Written] = {}
+        for name, found in places.items():
+            write = self.on_queue(name)._write_here
+            these = write([commands[place] for place in found], [messages[place] for place in found])
+            written.update(zip(found, these, strict=True))
+        return [written[place] for place in range(len(messages))]
+
     def _write_plain(self, messages: Sequence[Message]) -> list[Written]:
         """Write messages in their order to a queue without leases, which takes their bytes and nothing else."""
         for message in messages:
             self.queue.write(message.data)
         return [Written(True, message.message_id) for message in messages]
 
-    def _ask_plugins(self, commands: Sequence[QueueCommand]) -> None:
+    def _ask_plugins(self, commands: Sequence[QueueCommand]) -> bool:
+        """Check commands and have plugins look at them, and say whether this invoker's queue is that of all."""
         before_enqueue = self.plugins.has(hookspecs.huey_before_enqueue)
         check_arguments = self.check_arguments
+        all_here = True
+        invoker = self
         for command in commands:
             check_command(command, check_arguments)
-            command.bind_to(self)
+            if (queue := command.options.queue) is not None:
+                invoker = self.on_queue(queue)
+                all_here = all_here and invoker is self
+            elif not all_here:
+                invoker = self
+            command.bind_to(invoker)
             if command.eta is not None:
-                self._check_delay("eta")
+                invoker._check_delay("eta")
             if before_enqueue:
-                self.plugins.call_all(hookspecs.huey_before_enqueue, invoker=self, command=command)
+                self.plugins.call_all(hookspecs.huey_before_enqueue, invoker=invoker, command=command)
             if command.enqueued_at is None:
                 command.mark_enqueued(self.now())
+        return all_here
 
     def dequeue(self) -> QueueCommand | None:
         """Read one command and forget it (at-most-once delivery), or return ``None`` when the queue is empty.
@@ -573,7 +611,10 @@ class Invoker(Generic[StoreT_co]):
         return None if data is None else self.codec.decode(data)
 
     def result(self, task_id: str) -> AsyncData[Any]:
-        """A handle on the result of a call that was made elsewhere, by its identifier."""
+        """A handle on the result of a call of this queue that was made elsewhere, by its identifier.
+
+        That of a call in another queue is ``invoker.on_queue(name).result(task_id)``.
+        """
         return AsyncData(self, task_id)
 
     def flush(self) -> None:
@@ -616,15 +657,15 @@ class Invoker(Generic[StoreT_co]):
         """
         shared = self._shared
         clocks, groups = (shared.clock, shared.clock_offset), shared.eager_groups
-        before = [(self, self._origin), *((other, other._origin) for other in self._others.values())]
-        self._move_to(Origin(self._opened, queue, result_store, task_store))
+        before = [(self, self._parts), *((other, other._parts) for other in self._others.values())]
+        self._move_to(Parts(self._opened, queue, result_store, task_store))
         shared.clock, shared.clock_offset, shared.eager_groups = clock, 0.0, EagerGroups()
         try:
             yield self
         finally:
             (shared.clock, shared.clock_offset), shared.eager_groups = clocks, groups
-            for invoker, origin in before:
-                invoker._move_to(origin)
+            for invoker, parts in before:
+                invoker._move_to(parts)
 
     def close(self, timeout: float | None = None) -> None:
         """Give back the connections of what this invoker opened from URLs, and tell plugins of no further command.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from huey_core.backends.backend import Backend
     from huey_core.backends.base import BaseDataStore, BaseQueue
 
-__all__ = ["OpenedBackends", "Origin"]
+__all__ = ["OpenedBackends", "Parts"]
 
 
 class OpenedBackends:
@@ -68,7 +68,7 @@ class OpenedBackends:
             backend.close()
 
 
-class Origin:
+class Parts:
     """What an invoker was given for its queue and its stores, and what those of another queue are.
 
     Another queue is where the URL says, or :meth:`beside <huey_core.backends.BaseQueue.sibling>` the one that was given
@@ -97,7 +97,7 @@ class Origin:
     ) -> None:
         self._opened = opened
         self._given = queue, result_store, task_store
-        self._beside: dict[str, Origin] = {}
+        self._beside: dict[str, Parts] = {}
         self.queue = opened.queue(queue) if isinstance(queue, str) else queue
         self.result_store: BaseDataStore | None = (
             opened.result_store(result_store) if isinstance(result_store, str) else result_store
@@ -106,11 +106,11 @@ class Origin:
             opened.task_store(task_store) if isinstance(task_store, str) else task_store
         )
 
-    def beside(self, name: str) -> Origin:
+    def beside(self, name: str) -> Parts:
         """The queue of another name, with its stores; the same objects for the same name."""
         if name not in self._beside:
             opened, (queue, result_store, task_store) = self._opened, self._given
-            self._beside[name] = Origin(
+            self._beside[name] = Parts(
                 opened,
                 opened.queue(queue, name) if isinstance(queue, str) else queue.sibling(name),
                 opened.result_store(result_store, name) if self._names_queue(result_store) else self.result_store,

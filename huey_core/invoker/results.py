@@ -33,7 +33,8 @@ class AsyncData(Generic[R]):
     It needs only the call's identifier, so another process can make one: ``AsyncData(invoker, task_id)``.
 
     Args:
-        invoker: The invoker that the call was made through.
+        invoker: The invoker that the call was made through; of a call in another queue, that of the queue, unless the
+            command is given.
         task_id: The call's identifier, or its command.
         record: The stored form of its result, where that is known already.
 
@@ -51,8 +52,11 @@ class AsyncData(Generic[R]):
                 "AsyncData takes the invoker, which knows the serializers, and not a result store: "
                 "AsyncData(invoker, task_id)"
             ) from None
+        if not isinstance(task_id, str):
+            queue = task_id.options.queue
+            invoker, task_id = invoker if queue is None else invoker.on_queue(queue), task_id.task_id
         self.invoker = invoker
-        self.task_id = task_id if isinstance(task_id, str) else task_id.task_id
+        self.task_id = task_id
         self._value: Any = record
 
     @overload

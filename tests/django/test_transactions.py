@@ -123,3 +123,39 @@ def test_of_several_commands_each_handle_follows_its_own():
 def test_outside_of_a_transaction_a_command_is_written_at_once():
     add(1, 2)
     assert length() == 1
+
+
+@pytest.fixture
+def beside():
+    """Another queue, which nothing is left of afterwards."""
+    beside = get_invoker().on_queue("transactions-beside")
+    beside.flush()
+    yield beside
+    beside.flush()
+
+
+def test_a_command_of_another_queue_waits_for_the_commit_too(beside):
+    with transaction.atomic():
+        handle = add.using(queue=beside.queue.name)(1, 2)
+        assert len(beside.queue) == 0
+
+    [message] = beside.leased_queue.peek("ready")
+    assert message.message_id == handle.task_id
+    assert handle.invoker is beside
+    assert length() == 0
+
+
+def test_commands_of_several_queues_and_transactions_come_back_in_their_order(beside):
+    commands = [
+        add.using(queue=beside.queue.name).command(1, 1),
+        at_once.command(),
+        add.command(3, 3),
+        at_once.using(queue=beside.queue.name).command(),
+    ]
+    with transaction.atomic():
+        handles = get_invoker().enqueue_many(commands)
+        assert (len(beside.queue), length()) == (1, 1)
+
+    assert [handle.task_id for handle in handles] == [command.task_id for command in commands]
+    assert [handle.invoker.queue.name for handle in handles[:2]] == [beside.queue.name, get_invoker().queue.name]
+    assert (len(beside.queue), length()) == (2, 2)

@@ -389,6 +389,45 @@ class TestRedirecting:
 
             assert other.queue.counts().ready == 1
 
+    def test_commands_of_other_queues_run_too(self, rehearsal, application, buy):
+        before = application.on_queue("bakery").queue
+        with rehearsal.redirect(application):
+            results = [buy.using(queue="bakery")("bread"), buy.using(queue="dairy")("milk")]
+            rehearsal.recorder.assert_enqueued(buy, "milk")
+            rehearsal.run_until_idle()
+
+            assert [result.get() for result in results] == ["bread", "milk"]
+
+        assert application.on_queue("bakery").queue is before
+
+    def test_the_clock_and_the_faults_hold_for_other_queues(self, rehearsal, application, buy):
+        with rehearsal.redirect(application):
+            rehearsal.faults.fail_next("write")
+            with pytest.raises(QueueWriteException):
+                buy.using(queue="bakery")("bread")
+            buy.using(queue="bakery").schedule(["bread"], delay=60)
+            assert rehearsal.run_until_idle() == []
+            assert len(rehearsal.run_until_idle(over=60)) == 1
+
+    def test_periodic_commands_of_other_queues_are_enqueued(self, rehearsal, application):
+        @periodic_command(application, crontab(), queue="bakery")
+        def every_minute(): ...
+
+        with rehearsal.redirect(application):
+            rehearsal.clock.advance(60)
+
+            assert [run.command.command_name for run in rehearsal.run_until_idle()] == [
+                every_minute.command_class.command_name
+            ]
+
+    def test_the_invoker_of_one_queue_may_be_redirected_alone(self, rehearsal, application, buy):
+        with rehearsal.redirect(application.on_queue("bakery")):
+            buy.using(queue="bakery")("bread")
+
+            assert len(rehearsal.run_until_idle()) == 1
+            with pytest.raises(QueueWriteException):
+                buy("butter")
+
     def test_an_eager_invoker_enqueues_meanwhile(self, rehearsal, application, buy):
         application.always_eager = True
         with rehearsal.redirect(application):

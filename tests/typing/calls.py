@@ -68,6 +68,19 @@ assert_type(patient.using(priority=5, **giving_up(after=60))(1), AsyncData[int])
 assert_type(patient.command(1).options.retries, int)
 
 
+@queue_command(with_results, queue="mail")
+def mail(to: str) -> str:
+    return to
+
+
+assert_type(mail("ann"), AsyncData[str])
+assert_type(mail.using(queue="reports")("ann"), AsyncData[str])
+assert_type(mail.using(queue=None)("ann"), AsyncData[str])
+mail.using(queue=5)  # type: ignore[arg-type]
+assert_type(with_results.on_queue("mail"), Invoker[BaseDataStore])
+assert_type(with_results.on_queue("mail").enqueue(mail.command("ann")), AsyncData[str])
+
+
 @queue_command(DeferredInvoker(lambda: with_results))
 def later(a: int) -> int:
     return a

@@ -102,8 +102,10 @@ class DjangoInvoker(Invoker):
         transactions = [None if self.always_eager else self._transaction_of(command) for command in batch]
         if not any(transactions):
             return super().enqueue_many(batch)
-        handles: list[Any] = [AsyncData(self, command.task_id) for command in batch]
-        calls = list(zip(batch, self.prepare(batch), handles, strict=True))
+        messages = self.prepare(batch)
+        # Each has the invoker of its queue now.
+        handles: list[Any] = [AsyncData(command.invoker, command.task_id) for command in batch]
+        calls = list(zip(batch, messages, handles, strict=True))
         for alias in dict.fromkeys(transactions):
             these = [call for call, each in zip(calls, transactions, strict=True) if each == alias]
             write = partial(self._write, these)

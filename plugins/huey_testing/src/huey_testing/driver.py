@@ -70,10 +70,11 @@ class Driver:
     def __init__(self, invoker: Invoker, queue: LeasedQueue) -> None:
         self._invoker = invoker
         self._queue = queue
-        # As they are now: a fault that is ordered for one of them later is meant for the application.
-        self._peek = queue.peek
-        self._find = queue.find
-        self._report_done = queue.report_done
+        # Of another object of the same queue: a fault that is ordered for one of these is meant for the application.
+        unwatched = type(queue).sibling(queue, queue.name)
+        self._peek = unwatched.peek
+        self._find = unwatched.find
+        self._report_done = unwatched.report_done
         self._runner = CommandRunner(invoker, unreadable_deliveries=queue.max_deliveries)
         self._ticks = TickWriter(invoker)
         self._running: list[Delivery] = []

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from types import ModuleType, TracebackType
 
+    from huey_core.backends import BaseQueue, LeasedQueue
     from huey_core.commands import QueueCommand
     from huey_memory import MemoryDataStore, MemoryQueue
 
@@ -52,19 +53,23 @@ class Rehearsal:
     def __init__(self) -> None:
         self._memory = _memory()
         self._manual: Final = self._memory.ManualClock(float(int(time.time())))
-        self._drivers: list[Driver] = []
+        self._invokers: list[Invoker] = []
+        self._watched: set[BaseQueue] = set()
+        self._made_drivers: dict[BaseQueue, Driver] = {}
         self._open = ExitStack()
         self.clock: Final = RehearsalClock(self._manual, self._next_stop, self._stop)
         self.recorder: Final = Recorder()
         self.faults: Final = Faults()
+        queue = self._queue("rehearsal")
         self.invoker: Final = Invoker(
-            self._queue("rehearsal"),
+            queue,
             self._store("rehearsal", "results"),
             self._store("rehearsal.state", "state"),
             registry=self._registry(),
             clock=self.clock.now,
         )
-        self._open.enter_context(self._driven(self.invoker))
+        self._watch(queue, self.invoker)
+        self._invokers.append(self.invoker)
 
     @contextmanager
     def redirect(self, invoker: Invoker) -> Iterator[Invoker]:
@@ -78,11 +83,14 @@ class Rehearsal:
         results = invoker.result_store and self._store(invoker.result_store.name, "results")
         state = invoker.task_store and self._store(invoker.task_store.name, "state")
         always_eager = invoker.always_eager
-        with invoker.replaced(queue, results, state, clock=self.clock.now), self._driven(invoker):
+        self._watch(queue, invoker)
+        with invoker.replaced(queue, results, state, clock=self.clock.now):
             invoker.always_eager = False
+            self._invokers.append(invoker)
             try:
                 yield invoker
             finally:
+                self._invokers.remove(invoker)
                 invoker.always_eager = always_eager
 
     def run_until_idle(self, *, over: float | timedelta = 0.0, raises: bool = True, limit: int = 1000) -> list[Run]:
@@ -105,7 +113,7 @@ class Rehearsal:
         end = self.clock.now() + in_seconds(over)
         runs: list[Run] = []
         while True:
-            while run := next((run for driver in self._drivers if (run := driver.run_next())), None):
+            while run := next((run for driver in self._drivers() if (run := driver.run_next())), None):
                 runs.append(run)
                 if raises and run.failed and run.error is not None:
                     raise run.error
@@ -117,7 +125,7 @@ class Rehearsal:
             now = self.clock.now()
             if now >= end:
                 return runs
-            dues = [due for driver in self._drivers for due in driver.dues() if due > now]
+            dues = [due for driver in self._drivers() for due in driver.dues() if due > now]
             self.clock.advance(min(self._next_stop(now), *dues, end) - now)
 
     def close(self) -> None:
@@ -153,27 +161,43 @@ class Rehearsal:
             follow(command_class)
         return registry
 
-    @contextmanager
-    def _driven(self, invoker: Invoker) -> Iterator[None]:
-        queue = invoker.leased_queue
-        assert queue is not None  # noqa: S101 - every queue of a rehearsal is a leased one
-        driver = Driver(invoker, queue)
+    def _watch(self, queue: LeasedQueue, invoker: Invoker) -> None:
+        """Record what is written to a queue and let its methods fail on order, and the same for queues beside it."""
+        make_sibling = queue.sibling
+
+        def watched_sibling(name: str) -> LeasedQueue:
+            sibling = make_sibling(name)
+            self._watch(sibling, invoker)
+            return sibling
+
+        queue.sibling = watched_sibling  # type: ignore[method-assign]  # of this one object
         self.recorder.listen(queue, invoker.codec)
         self.faults.watch_queue(queue)
-        self._drivers.append(driver)
-        try:
-            yield
-        finally:
-            self._drivers.remove(driver)
+        self._watched.add(queue)
+
+    def _drivers(self) -> list[Driver]:
+        """What runs the commands of each queue of this memory that was used until now."""
+        drivers = []
+        for redirected in self._invokers:
+            for invoker in (redirected, *redirected.siblings):
+                queue = invoker.leased_queue
+                if queue is not None and queue in self._watched:
+                    drivers.append(self._driver(invoker, queue))
+        return drivers
+
+    def _driver(self, invoker: Invoker, queue: LeasedQueue) -> Driver:
+        if queue not in self._made_drivers:
+            self._made_drivers[queue] = Driver(invoker, queue)
+        return self._made_drivers[queue]
 
     def _next_stop(self, now: float) -> float:
-        stops = [now + driver.heartbeat for driver in self._drivers]
-        if any(driver.has_periodic() for driver in self._drivers):
+        stops = [now + driver.heartbeat for driver in self._drivers()]
+        if any(driver.has_periodic() for driver in self._drivers()):
             stops.append((now // MINUTE + 1) * MINUTE)
         return min(stops, default=float("inf"))
 
     def _stop(self, now: float) -> None:
-        for driver in self._drivers:
+        for driver in self._drivers():
             driver.renew()
             if now % MINUTE == 0:
                 driver.write_ticks(now)
