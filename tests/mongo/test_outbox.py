@@ -167,6 +167,29 @@ class TestDeadLetter:
         assert [each.reason for each in queue.peek(State.DEAD)] == ["worse"]
         assert documents() == 1
 
+    @pytest.mark.parametrize("step", STEPS)
+    def test_the_outbox_of_a_second_burial_is_not_ended_by_who_dispatches_that_of_the_first(
+        self, queue, delivery, drain, monkeypatch, step
+    ):
+        monkeypatch.setattr(outbox, "PATIENCE", 0.2)
+        ran = []
+
+        def overtake():
+            assert queue.requeue(["a"]) == ["a"]
+            again, *others = sorted(queue.claim(9, MINUTE).deliveries, key=lambda each: each.message_id != "a")
+            ran.extend(each.data for each in (again, *others))
+            queue.settle([Ack(each) for each in others])
+            with monkeypatch.context() as patch:
+                patch.setattr(settling, "dispatch_or_leave", lambda *_: None)
+                queue.settle([Bury(again, "worse", follow_ups=(Message(b"three", "3"),))])
+
+        with monkeypatch.context() as patch:
+            between = BetweenWrites(patch, step, overtake)
+            queue.settle([Bury(delivery, "bad", follow_ups=FOLLOW_UPS)])
+        assert between.has_happened
+        assert queue.delete(["a"]) == ["a"]
+        assert sorted([*ran, *drain()]) == [b"one", b"three", b"two", b"x"]
+
 
 def test_a_result_alone_needs_no_second_phase(queue, store, delivery, monkeypatch):
     store.put("k", b"old")

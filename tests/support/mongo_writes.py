@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-__all__ = ["BetweenWrites", "Killed"]
+__all__ = ["BetweenWrites", "Failed", "Killed"]
 
 WRITES = frozenset(
     {"bulk_write", "delete_many", "delete_one", "insert_many", "insert_one", "replace_one", "update_many", "update_one"}
@@ -20,6 +20,10 @@ WRITES = frozenset(
 
 class Killed(BaseException):
     """The process is killed: nothing catches that."""
+
+
+class Failed(BaseException):
+    """What was to happen between two writes has failed: nothing catches that, so it fails the test."""
 
 
 class BetweenWrites:
@@ -43,7 +47,10 @@ class BetweenWrites:
         self._left -= 1
         if self._left == -1:
             self.has_happened = True
-            self._happens()
+            try:
+                self._happens()
+            except Exception as error:
+                raise Failed(repr(error)) from error
 
 
 class _Watched:
