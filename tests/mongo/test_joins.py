@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 
 import pytest
+from bson import Int64
 
 from huey_core.backends.messages import Message
 from huey_core.backends.outcomes import Ack, Arrival, Bury
-from huey_mongo import claiming, groups, joins, outbox
+from huey_mongo import claiming, groups, joins, outbox, settling
 from mongo_writes import BetweenWrites, Killed
 
 MINUTE = 60.0
@@ -195,6 +197,98 @@ def test_a_count_that_is_corrected_late_leaves_out_nobody_who_came_meanwhile(
     monkeypatch.undo()
     assert between.has_happened
     assert run_until_quiet() == [b"then"]
+
+
+class TestLate:
+    """An arrival that is noted some time after the settlement that it belongs to, as by who looks after its outbox."""
+
+    @pytest.fixture
+    def settle_and_leave(self, queue, monkeypatch):
+        """Settles with an arrival as if the process were killed behind that, and returns what notes the arrival."""
+
+        def settle_and_leave(delivery, arrival):
+            with monkeypatch.context() as patch:
+                patch.setattr(settling, "dispatch_or_leave", lambda *_: None)
+                assert queue.settle([Ack(delivery, arrivals=(arrival,))]) == [True]
+            return partial(outbox.dispatch, queue._cluster, queue.name, [delivery.private.document])
+
+        return settle_and_leave
+
+    @pytest.fixture
+    def move(self, collection):
+        """Moves the moment of an arrival that is not noted yet."""
+
+        def move(delivery, millis):
+            collection.update_one({"_id": delivery.private.document}, {"$set": {"arrivals.0.at": Int64(millis)}})
+
+        return move
+
+    @pytest.fixture
+    def ends(self, collection, queue):
+        """The millisecond at which the group ends."""
+        return lambda: collection.find_one({"queue": queue.name, "group": "g"})["ends"]
+
+    def test_one_of_before_the_end_of_its_group_is_noted_after_it(
+        self, queue, deliver, run, settle_and_leave, move, ends, eventually
+    ):
+        first, second = deliver(2)
+        queue.settle([Ack(first, arrivals=(arrival("a", ttl=0.1),))])
+        note = settle_and_leave(second, arrival("b"))
+        end = ends()
+        move(second, end - 1)
+        eventually(lambda: queue.now() * 1000 > end, "the end of the group")
+        assert run() == []
+        note()
+        assert run() == [b"then"]
+
+    def test_a_group_that_one_prolongs_at_the_last_moment_is_not_begun_anew(
+        self, queue, deliver, run, settle_and_leave, move, ends, monkeypatch, eventually
+    ):
+        first, second, third = deliver(3)
+        queue.settle([Ack(first, arrivals=(arrival("a", 3, ttl=0.1),))])
+        note = settle_and_leave(second, arrival("b", 3))
+        end = ends()
+        move(second, end - 1)
+        eventually(lambda: queue.now() * 1000 > end, "the end of the group")
+        with monkeypatch.context() as patch:
+            between = BetweenWrites(patch, SETTLED + 1, note)
+            queue.settle([Ack(third, arrivals=(arrival("c", 3),))])
+        assert between.has_happened
+        assert run() == [b"then"]
+
+    def test_one_at_a_group_that_is_complete_meanwhile_leaves_nothing(
+        self, queue, deliver, run, collection, monkeypatch
+    ):
+        first, second, third = deliver(3)
+        members = {"_id.member": {"$exists": True}}
+        before = collection.count_documents(members)
+        queue.settle([Ack(first, arrivals=(arrival("a"),))])
+
+        def complete():
+            queue.settle([Ack(second, arrivals=(arrival("b"),))])
+            assert run() == [b"then"]
+            assert run() == []
+            assert collection.count_documents(members) == before
+
+        with monkeypatch.context() as patch:
+            between = BetweenWrites(patch, SETTLED + 1, complete)
+            queue.settle([Ack(third, arrivals=(arrival("c"),))])
+        assert between.has_happened
+        assert collection.count_documents(members) == before
+        assert run() == []
+
+    def test_one_of_before_the_deletion_of_its_group_does_not_begin_it_anew(
+        self, queue, deliver, run, settle_and_leave
+    ):
+        first, second, third = deliver(3)
+        queue.settle([Ack(first, arrivals=(arrival("a", 3),))])
+        note = settle_and_leave(second, arrival("b", 3))
+        assert queue.delete_groups(["g"]) == ["g"]
+        note()
+        assert queue.groups().items == []
+        queue.settle([Ack(third, arrivals=(arrival("a", 2),))])
+        assert [each.arrived for each in queue.groups().items] == [1]
+        assert run() == []
 
 
 def test_an_arrival_reads_as_much_at_a_large_group_as_at_a_small_one(server, shared_backends):

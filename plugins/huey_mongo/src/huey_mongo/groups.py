@@ -12,7 +12,7 @@ from huey_mongo.clock import from_millis
 from huey_mongo.cursors import read_cursor, write_cursor
 from huey_mongo.documents import COMPLETE, OPEN, PAUSED_AT, Document
 from huey_mongo.joins import DUE, GRACE, forget, members_of
-from huey_mongo.outbox import FIELDS, HAS_NONE, clear
+from huey_mongo.outbox import FIELDS, HAS_NONE, LONG_PATIENCE, clear
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -50,12 +50,22 @@ def delete_groups(cluster: Cluster, queue: str, names: Iterable[str]) -> list[st
     asked = list(dict.fromkeys(names))
     deleted: set[str] = set()
     for start in range(0, len(asked), PORTION):
-        wanted = {"queue": queue, "group": {"$in": asked[start : start + PORTION]}, "ends": {"$gt": _now(cluster)}}
+        portion = asked[start : start + PORTION]
+        _note_what_waits(cluster, queue, portion)
+        wanted = {"queue": queue, "group": {"$in": portion}, "ends": {"$gt": _now(cluster)}}
         found = list(cluster.collection.find(wanted, {"group": 1, "ends": 1}))
         if found:
             forget(cluster.collection, found)
             deleted.update(group["group"] for group in found)
     return [name for name in asked if name in deleted]
+
+
+def _note_what_waits(cluster: Cluster, queue: str, names: Sequence[str]) -> None:
+    """Dispatch the outboxes with arrivals at groups: one that were noted later would begin its group anew."""
+    # Twice as long as any is put off, because clocks differ.
+    soon = {"$gt": PAUSED_AT, "$lte": int((cluster.estimate() + 2 * LONG_PATIENCE) * 1000)}
+    waiting = cluster.collection.find({"queue": queue, "at": soon, "arrivals.group": {"$in": names}}, {"_id": 1})
+    clear(cluster, queue, [each["_id"] for each in waiting.sort("at", 1)])
 
 
 def flush_groups(cluster: Cluster, queue: str) -> None:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FIELDS",
     "HAS_NONE",
+    "LONG_PATIENCE",
     "PATIENCE",
     "clear",
     "clear_prepared",
