@@ -220,7 +220,7 @@ class CommandConflict(CommandException):
 
 
 class NoCurrentCommand(CommandException, RuntimeError):
-    """``current_command()`` was called where no command runs."""
+    """``current_command()`` was called where no command runs, or ``then()`` when the run had ended."""
 
 
 class CommandInterrupted(BaseException):

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NamedTuple, Pro
 
 from huey_core.backends.messages import new_message_id
 from huey_core.commands.core_options import CORE_OPTIONS
+from huey_core.commands.follow_ups import FollowUps
 from huey_core.commands.local_time import to_epoch
 from huey_core.commands.options import CommandOptions, OptionTable, default_table
 from huey_core.commands.signature import TAKES_EVERY_CALL, Signature, parameters_of
 from huey_core.commands.unique_keys import fill_in, key_of_all, key_of_value
-from huey_core.exceptions import ConfigurationError
+from huey_core.exceptions import ConfigurationError, NoCurrentCommand
 from huey_core.names import dotted_name
 
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ R_co = TypeVar("R_co", covariant=True)
 
 on_declaration: Final[list[Callable[[type[QueueCommand]], object]]] = []
 """Called with each command that is written as a class when the class is defined: the default registry registers it."""
+
+
+_NOTHING_FOLLOWS: Final[FollowUps[QueueCommand]] = FollowUps(is_over=True)
+"""Of every command whose run has ended and wanted nothing."""
 
 
 class CallRevocations(Protocol):
@@ -121,9 +126,6 @@ class QueueCommand:
     defaults: ClassVar[CommandOptions] = CommandOptions()
     keeps_changes: ClassVar[bool] = True
     """Whether a retry carries the data as a run has left them. Otherwise it carries those that the message had."""
-
-    follow_ups: Sequence[QueueCommand] = ()
-    """Commands that are to follow this one when it has succeeded; :meth:`add_follow_up` adds one."""
 
     # Few commands have other values. What most of them are given later, the constructor sets: an object that gets
     # several more attributes than the first of its class had when they were made takes twice the memory.
@@ -222,14 +224,24 @@ class QueueCommand:
 
         Raises:
             TypeError: It is no command.
+            NoCurrentCommand: The run has ended.
         """
         if not isinstance(command, QueueCommand):
             raise TypeError(
                 f"a {type(command).__name__} cannot follow a command; give the command of a call: function.command(...)"
             )
         # In one step, because a command may have threads.
-        follow_ups: list[QueueCommand] = vars(self).setdefault("follow_ups", [])
-        follow_ups.append(command)
+        follow_ups: FollowUps[QueueCommand] = vars(self).setdefault("_follow_ups", FollowUps())
+        if not follow_ups.add(command):
+            raise NoCurrentCommand(
+                f"the run of {self!r} has ended, so {command!r} cannot follow it: a thread that asks for it has to be "
+                "waited for in the command"
+            )
+
+    def end_follow_ups(self) -> Sequence[QueueCommand]:
+        """Note that the run has ended, and return the commands that it wants to follow it."""
+        follow_ups: FollowUps[QueueCommand] = vars(self).setdefault("_follow_ups", _NOTHING_FOLLOWS)
+        return follow_ups.end()
 
     def logger_name(self) -> str:
         """Return the name of the logger of its runs: that of the module that says what it does."""

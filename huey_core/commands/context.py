@@ -118,6 +118,7 @@ class RunContext:
 
         Raises:
             TypeError: It is no command.
+            NoCurrentCommand: The run has ended: it was asked for in a thread that the command has not waited for.
         """
         self._command.add_follow_up(command)
 

@@ -8,7 +8,7 @@ the waiting is left out: delays are not waited for.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, Protocol, assert_never
+from typing import TYPE_CHECKING, Any, Final, Protocol, assert_never
 
 from huey_core.backends.forking import ProcessLock
 from huey_core.backends.messages import Delivery
@@ -17,6 +17,7 @@ from huey_core.commands.stored_result import encode_end
 from huey_core.features.results import write_result
 from huey_core.invoker.results import AsyncData
 from huey_core.invoker.runner import CommandRunner, RunningInvoker
+from huey_core.safe_logging import get_logger
 
 if TYPE_CHECKING:
     from huey_core.backends.messages import Message
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from huey_core.commands.execution import Execution
 
 __all__ = ["EagerGroups", "EagerInvoker", "run_eagerly", "run_until_done", "run_what_follows"]
+
+log: Final = get_logger(__name__)
 
 
 class EagerGroups:
@@ -80,21 +83,32 @@ def run_eagerly(invoker: EagerInvoker, command: QueueCommand) -> Any:
 def run_what_follows(invoker: EagerInvoker, outcome: Outcome) -> None:
     """Run what follows a command that was run at once, in order, and then what follows that; store their results.
 
-    What one of them raises is in the log and in its result.
+    What one of them raises is in the log and in its result. One that cannot be run does not keep the others.
 
     Raises:
         DecodeError: The message of one cannot be read.
         CommandNotFound: One is not registered.
         CommandPostponed: A plugin has postponed one.
+        Exception: The result of one could not be written. Of several errors, the first is raised when all is done, and
+            the others are logged.
     """
     waiting = deque(_messages_after(invoker, outcome))
+    errors: list[BaseException] = []
     while waiting:
-        _, ended, execution = run_until_done(invoker, waiting.popleft().data)
-        if not is_final(ended) and execution.error is not None:
-            raise execution.error
-        if ended.result is not None:
-            write_result(ended.result)
-        waiting.extend(_messages_after(invoker, ended))
+        message = waiting.popleft()
+        try:
+            _, ended, execution = run_until_done(invoker, message.data)
+            if not is_final(ended) and execution.error is not None:
+                raise execution.error
+            waiting.extend(_messages_after(invoker, ended))
+            if ended.result is not None:
+                write_result(ended.result)
+        except Exception as error:
+            if errors:
+                log.exception("message %s, which was to follow, could not be run", message.message_id)
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 def _messages_after(invoker: EagerInvoker, outcome: Outcome) -> list[Message]:

@@ -153,7 +153,7 @@ class CommandRunner:
                 plugins.call(hookspecs.huey_store_result, invoker=invoker, command=command, execution=execution)
             )
             outcome = Ack(delivery, result)
-            if command.follow_ups or plugins.has(hookspecs.huey_follow_ups):
+            if plugins.has(hookspecs.huey_follow_ups) or command.end_follow_ups():
                 following = what_follows(invoker, command, execution, delivery.message_id, command.headers)
                 outcome = Ack(delivery, result, *following)
         except KeyboardInterrupt:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import logging
 import threading
@@ -170,6 +171,53 @@ def test_a_thread_knows_the_run_in_a_copy_of_its_context_only(eager):
     start_threads()
 
     assert found == [None, start_threads.command_class.command_name]
+
+
+@pytest.mark.parametrize("end", ["success", "failure"])
+def test_a_thread_that_outlives_its_run_is_told_that_nothing_can_follow_it_any_more(eager, end):
+    ended, threads, errors = threading.Event(), [], []
+
+    @queue_command(eager)
+    def follow():
+        raise AssertionError("nobody is to run it")
+
+    def ask_too_late():
+        ended.wait(30)
+        try:
+            current_command().then(follow.command())
+        except NoCurrentCommand as error:
+            errors.append(error)
+
+    @queue_command(eager)
+    def start_thread():
+        threads.append(threading.Thread(target=contextvars.copy_context().run, args=(ask_too_late,)))
+        threads[0].start()
+        if end == "failure":
+            raise ValueError("as planned")
+
+    with contextlib.suppress(ValueError):
+        start_thread()
+    ended.set()
+    threads[0].join()
+
+    [error] = errors
+    assert "has ended" in str(error)
+
+
+def test_a_thread_that_is_waited_for_may_say_what_follows(eager):
+    followed = []
+
+    @queue_command(eager)
+    def follow():
+        followed.append("it")
+
+    @queue_command(eager)
+    async def ask_in_a_thread():
+        await asyncio.to_thread(lambda: current_command().then(follow.command()))
+
+    ask_in_a_thread()
+
+    assert followed == ["it"]
 
 
 def test_outside_of_a_command_there_is_none(eager):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from huey_core import CommandRegistry, Invoker, hookimpl, queue_command
+from huey_core import CommandRegistry, Invoker, current_command, hookimpl, queue_command
 from huey_core.backends import Capability, Wake
 from huey_core.backends.messages import Delivery
 from huey_core.commands.option_checks import MAX_SECONDS
@@ -175,6 +175,33 @@ def test_a_command_that_is_run_at_once_and_postponed_is_its_callers_to_repeat(ma
 
     with pytest.raises(CommandPostponed):
         queue_command(invoker)(double)(21)
+
+
+def test_a_follow_up_that_is_postponed_at_once_does_not_keep_the_others(make_invoker):
+    class PostponesOne:
+        @hookimpl
+        def huey_before_execute(self, command):
+            if list(command.data[0]) == [1]:
+                raise CommandPostponed(60)
+
+    invoker = make_invoker(results=False, always_eager=True, plugins=[PostponesOne()])
+    ran = []
+
+    @queue_command(invoker)
+    def follow(number):
+        ran.append(number)
+        if number == 2:
+            current_command().then(follow.command(4))
+
+    @queue_command(invoker)
+    def lead():
+        for number in (1, 2, 3):
+            current_command().then(follow.command(number))
+
+    with pytest.raises(CommandPostponed):
+        lead()
+
+    assert ran == [2, 3, 4]
 
 
 @pytest.mark.parametrize("delay", [-1, float("inf"), float("nan")])
