@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from threading import TIMEOUT_MAX
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, Self
 
 from huey_core.exceptions import ConfigurationError
 from huey_core.numbers import check_number
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["LOG_FORMATS", "ConsumerConfig"]
 
@@ -31,6 +29,7 @@ class ConsumerConfig:
         ConfigurationError: A value cannot be used; the message names the setting.
     """
 
+    serve_queues: Mapping[str, float] | Sequence[str] | None = None
     periodic: bool = True
     worker_type: str = "thread"
     workers: int | None = None
@@ -71,6 +70,7 @@ class ConsumerConfig:
             raise ConfigurationError(f"LOG_FORMAT must be one of {', '.join(LOG_FORMATS)}, not {self.log_format!r}")
         for name, least in (("prefetch", 0), ("log_max_bytes", 0), ("log_backups", 0)):
             check_number(name.upper(), getattr(self, name), least, whole=True)
+        self._check_queues()
         self._check_workers()
         if self.log_max_bytes and not self.log_backups:
             # RotatingFileHandler would let the file grow for ever.
@@ -89,6 +89,27 @@ class ConsumerConfig:
             raise ConfigurationError(f"LOGLEVEL must be a level such as INFO or DEBUG, not {self.loglevel!r}")
         if self.logfile is not None and not isinstance(self.logfile, str | os.PathLike):
             raise ConfigurationError(f"LOGFILE must be the path of a file, not {self.logfile!r}")
+
+    def _check_queues(self) -> None:
+        served: object = self.serve_queues
+        if served is None:
+            return
+        if not isinstance(served, Mapping | list | tuple):
+            raise ConfigurationError(
+                "SERVE_QUEUES must be a list of names, in strict order, or a dictionary of weights, such as "
+                f"{{'mail': 3, 'reports': 1}}, not {served!r}"
+            )
+        if not served:
+            raise ConfigurationError("SERVE_QUEUES names no queue; leave it out to serve that of the invoker")
+        for name in served:
+            if not isinstance(name, str) or not name:
+                raise ConfigurationError(f"SERVE_QUEUES must have names of queues, not {name!r}")
+        if len(set(served)) < len(served):
+            twice = next(name for index, name in enumerate(served) if name in list(served)[:index])
+            raise ConfigurationError(f"SERVE_QUEUES has the queue {twice!r} twice")
+        for name, weight in served.items() if isinstance(served, Mapping) else ():
+            # The least is so small that it only refuses zero and less.
+            check_number(f"the weight of the queue {name!r}", weight, 1e-6, 1e6, what="a positive number")
 
     def _check_workers(self) -> None:
         for name in _HOW_MANY:

@@ -12,11 +12,13 @@ import click
 from huey_core.consumer.config import BaseConfiguration, load_configuration, read_configuration
 from huey_core.consumer.consumer import Consumer
 from huey_core.consumer.logs import set_up_logging
+from huey_core.consumer.queue_options import served_queues
 from huey_core.consumer.signals import end_soon, run_until_signalled
 from huey_core.exceptions import ConfigurationError, QueueException
 from huey_core.settings import LOG_FORMATS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
     from huey_core.invoker.invoker import Invoker
@@ -53,6 +55,21 @@ class _Seconds(click.FloatRange):
 
 @click.command(epilog=_EPILOG)
 @click.argument("configuration")
+@click.option(
+    "--queue",
+    "queues",
+    multiple=True,
+    metavar="NAME",
+    help="Serve this queue; may be repeated. By default that of the invoker, or those that SERVE_QUEUES names.",
+)
+@click.option(
+    "--weight",
+    "weights",
+    multiple=True,
+    metavar="NAME=3",
+    help="The share of a queue in the time of the workers, beside others; 1 by default. May be repeated.",
+)
+@click.option("--strict", is_flag=True, help="Serve a queue when those before it have no messages, in this order.")
 @click.option("--worker-type", metavar="NAME", help="The worker pool that runs commands: thread, or a plugin's.")
 @click.option("-w", "--workers", type=click.IntRange(min=1), help="How many commands run at once.")
 @click.option("-t", "--threads", type=click.IntRange(min=1), help="The same for threads, by its older name.")
@@ -79,8 +96,18 @@ class _Seconds(click.FloatRange):
 @click.option(
     "--shutdown-timeout", type=_Seconds(min=0), metavar="SECONDS", help="How long running commands may finish."
 )
-def consumer(configuration: str, verbose: bool, quiet: bool, loglevel: str | None, **settings: Any) -> None:
-    """Run the commands of a queue.
+def consumer(
+    *,
+    configuration: str,
+    verbose: bool,
+    quiet: bool,
+    loglevel: str | None,
+    queues: Sequence[str],
+    weights: Sequence[str],
+    strict: bool,
+    **settings: Any,
+) -> None:
+    """Run the commands of a queue, or of several.
 
     CONFIGURATION is the dotted path of a subclass of huey_core.consumer.BaseConfiguration, which names the invoker
     and the settings. The options here go before the settings of the same name. The module is looked for in the
@@ -88,6 +115,7 @@ def consumer(configuration: str, verbose: bool, quiet: bool, loglevel: str | Non
     """
     loglevel = "DEBUG" if verbose else "WARNING" if quiet else loglevel
     configuration_class, invoker = _load(configuration)
+    settings["serve_queues"] = served_queues(configuration_class.SERVE_QUEUES, queues, weights, strict=strict)
     config = read_configuration(configuration_class, loglevel=loglevel, **settings)
     set_up_logging(config, level_is_given=loglevel is not None or _sets_level(configuration_class))
     try:

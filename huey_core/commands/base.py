@@ -72,6 +72,10 @@ class CommandInvoker(Protocol):
     def on_queue(self, name: str) -> CommandInvoker:
         """The invoker of another queue at the same place; of the name of its own queue itself."""
 
+    @property
+    def default_queue(self) -> str:
+        """The name of the queue of commands that name none."""
+
 
 class ReceivedMessage(NamedTuple):
     """The message that a command was read from: its header, all of its bytes, and the command's data as it had them."""

@@ -23,5 +23,9 @@ def is_run_by(command_class: type[QueueCommand], invoker: CommandInvoker) -> boo
     """Whether consumers of an invoker's queue run a command: by the clock too, if it is periodic."""
     queue = command_class.defaults.queue
     if command_class.invoker is None:
-        return queue in {None, invoker.queue.name}
+        if queue is None:
+            # By the clock it runs in one queue; whoever calls it says in which.
+            is_default = invoker.queue.name == invoker.default_queue
+            return is_default or not issubclass(command_class, PeriodicQueueCommand)
+        return queue == invoker.queue.name
     return share_queue(command_class.invoker, invoker, queue)

@@ -6,13 +6,16 @@ import importlib
 import sys
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from huey_core.commands.sharing import serializer_conflicts
 from huey_core.exceptions import ConfigurationError
 from huey_core.invoker.invoker import Invoker
 from huey_core.settings import ConsumerConfig
 from huey_core.text import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["BaseConfiguration", "load_configuration", "read_configuration", "settings_for"]
 
@@ -36,6 +39,8 @@ class BaseConfiguration:
         TASK_STORE: A data store for the consumer's own state, a backend URL, or ``None``.
         SERIALIZER: The name of the serializer, or a serializer, when the invoker is built from ``QUEUE``; ``None``
             for what its URL says, or ``json``.
+        SERVE_QUEUES: The names of the queues that it serves: a dictionary of their weights, or a list, in strict order;
+            ``None`` for the invoker's queue alone.
         PERIODIC: Whether this consumer runs periodic commands. It may be on in every consumer.
         WORKER_TYPE: The name of the worker pool that runs commands: ``"thread"``, or one that a plugin offers.
         WORKERS: How many commands run at once; ``None`` for what suits the worker pool: 4 threads.
@@ -65,6 +70,7 @@ class BaseConfiguration:
     RESULT_STORE: ClassVar[Any] = None
     TASK_STORE: ClassVar[Any] = None
     SERIALIZER: ClassVar[Any] = None
+    SERVE_QUEUES: ClassVar[Mapping[str, float] | Sequence[str] | None] = ConsumerConfig.serve_queues
     PERIODIC: ClassVar[bool] = ConsumerConfig.periodic
     WORKER_TYPE: ClassVar[str] = ConsumerConfig.worker_type
     WORKERS: ClassVar[int | None] = ConsumerConfig.workers

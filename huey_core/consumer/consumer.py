@@ -9,6 +9,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,7 +24,7 @@ from huey_core.consumer.served_queue import ServedQueue
 from huey_core.consumer.shares import Shares
 from huey_core.consumer.shutdown import Shutdown
 from huey_core.consumer.signals import run_until_signalled
-from huey_core.exceptions import QueueException, QueueReadException
+from huey_core.exceptions import ConfigurationError, QueueException, QueueReadException
 from huey_core.plugins.workers import worker_pool_registry
 from huey_core.safe_logging import get_logger
 from huey_core.settings import ConsumerConfig
@@ -43,7 +44,7 @@ log: Final = get_logger(__name__)
 
 
 class Consumer:
-    """Runs the commands of an invoker's queue.
+    """Runs the commands of an invoker's queue, or of several queues beside it.
 
     ::
 
@@ -74,10 +75,14 @@ class Consumer:
         if config is not None and settings:
             raise TypeError(f"settings are given in config or singly, not both: {', '.join(settings)}")
         self.config = settings_for(invoker, ConsumerConfig(**settings) if config is None else config)
-        self.invoker = invoker
-        self._log = log.with_fields(queue=invoker.queue.name)
         invoker.plugins.call_all(hookspecs.huey_consumer_configure, config=self.config)
         self.config.check()
+        served = self.config.serve_queues
+        self.invokers = (invoker,) if served is None else tuple(_invoker_of(invoker, name) for name in served)
+        self.invoker = self.invokers[0]
+        names = [one.queue.name for one in self.invokers]
+        self._queues_in_words = f"queue {names[0]!r}" if len(names) == 1 else f"queues {', '.join(map(repr, names))}"
+        self._log = log.with_fields(queue=", ".join(names))
 
         self._started = False
         self._finished: bool | None = None
@@ -93,34 +98,45 @@ class Consumer:
                 timeout_grace=self.config.timeout_grace,
             )
         )
-        self.queues: list[ServedQueue] = []
-        shares = Shares(self.pool, policy)
-        own = ServedQueue(invoker, self.config, shares, send_heartbeat=self.send_heartbeat, policy=policy)
-        self.queues.append(own)
-        self.lease = own.lease
-        self.periodic = (
-            PeriodicScheduler(self.make_tick_writer(), own.source.now, own.back_off("writing ticks"), policy)
-            if self.config.periodic
-            else None
-        )
-        services = [
+        shares = Shares(self.pool, policy, in_order=served is not None and not isinstance(served, Mapping))
+        weights = served if isinstance(served, Mapping) else {}
+        self.queues = [
+            ServedQueue(
+                one,
+                self.config,
+                shares,
+                weights.get(one.queue.name, 1.0),
+                send_heartbeat=self._send_heartbeat_if_due,
+                policy=policy,
+            )
+            for one in self.invokers
+        ]
+        self.lease = self.queues[0].lease
+        self._heartbeat_lock, self._heartbeat_sent = threading.Lock(), float("-inf")
+        self.periodic = [
+            PeriodicScheduler(
+                self.make_tick_writer(queue.invoker),
+                *(queue.source.now, queue.back_off("writing ticks"), policy),
+            )
+            for queue in (self.queues if self.config.periodic else ())
+        ]
+        self._services = [
             *(service for queue in self.queues for service in (queue.lease_renewal, queue.dead_letters)),
             self.pool,
             *(queue.fetcher for queue in self.queues),
-            self.periodic,
+            *self.periodic,
         ]
-        self._services = [service for service in services if service is not None]
         self._shutdown = Shutdown(
             queues=self.queues,
             pool=self.pool,
             services=self._services,
-            back_off=own.back_off("stopping"),
+            back_off=self.queues[0].back_off("stopping"),
             policy=policy,
         )
 
-    def make_tick_writer(self) -> TickWriter:
-        """Make what writes the ticks of periodic commands. For a subclass to extend."""
-        return TickWriter(self.invoker, self.config.utc)
+    def make_tick_writer(self, invoker: Invoker) -> TickWriter:
+        """Make what writes the ticks of the periodic commands of an invoker's queue. For a subclass to extend."""
+        return TickWriter(invoker, self.config.utc)
 
     def start(self) -> None:
         """Check that the server answers, log the start-up report, and start the threads.
@@ -133,15 +149,9 @@ class Consumer:
         """
         if self._started or self._finished is not None:
             raise RuntimeError("a consumer is started once, and not again after a stop: make another one")
-        check_pool_abilities(self.invoker, self.config.worker_type, self.pool.abilities)
-        try:
-            paused = [queue.name for queue in self.queues if queue.source.is_paused()]
-            for queue in self.queues:
-                queue.measure_clock()
-        except QueueException:
-            raise
-        except Exception as error:
-            raise QueueReadException(f"{self.invoker.queue!r} cannot be used: {error_line(error)}") from error
+        for invoker in self.invokers:
+            check_pool_abilities(invoker, self.config.worker_type, self.pool.abilities)
+        paused = [queue for queue in self.queues if self._is_paused(queue)]
         for lines in self.invoker.plugins.call_all(hookspecs.huey_consumer_report, consumer=self):
             for line in lines:
                 text = line.removeprefix(hookspecs.WARNING)
@@ -155,7 +165,7 @@ class Consumer:
             self.stop("it cannot start", timeout=0.0)
             raise
         for queue in self.queues:
-            if queue.name in paused:
+            if queue in paused:
                 warning = "queue %r: ready, but it is paused; 'huey resume' lets it go on"
                 log.warning(warning, queue.name, extra={"queue": queue.name})
             else:
@@ -241,13 +251,34 @@ class Consumer:
         plugins = self.invoker.plugins
         plugins.notify(hookspecs.huey_consumer_heartbeat, consumer=self, snapshot=self.snapshot())
 
+    @staticmethod
+    def _is_paused(queue: ServedQueue) -> bool:
+        """Ask the server of a queue whether it is paused, which shows that it answers; and for its time."""
+        try:
+            is_paused = queue.source.is_paused()
+            queue.measure_clock()
+        except QueueException:
+            raise
+        except Exception as error:
+            raise QueueReadException(f"{queue.invoker.queue!r} cannot be used: {error_line(error)}") from error
+        return is_paused
+
+    def _send_heartbeat_if_due(self) -> None:
+        """Do it once where several queues renew their leases at the same time; one whose server hangs keeps nobody."""
+        now = time.monotonic()
+        with self._heartbeat_lock:
+            if now - self._heartbeat_sent < self.lease / 6:
+                return
+            self._heartbeat_sent = now
+        self.send_heartbeat()
+
     def _stop(self, reason: str, timeout: float) -> None:
         running = counted(len(self.snapshot().running), "command")
-        self._log.info("queue %r: stopping (%s): %s running", self.invoker.queue.name, reason, running)
+        self._log.info("%s: stopping (%s): %s running", self._queues_in_words, reason, running)
         with time_limit(timeout + self._shutdown.policy.last_steps):
             self._finished = self._shutdown.run(timeout)
             self.invoker.plugins.notify(hookspecs.huey_consumer_stop, consumer=self, reason=reason)
-        self._log.info("queue %r: stopped: %s", self.invoker.queue.name, self.stats)
+        self._log.info("%s: stopped: %s", self._queues_in_words, self.stats)
         for faults in self.invoker.plugins.hook_faults():
             self._log.warning("%s", faults)
 
@@ -261,3 +292,12 @@ class Consumer:
 
     def _worker_stopped(self, worker: str) -> None:
         self.invoker.plugins.notify(hookspecs.huey_worker_stop, consumer=self, worker=worker)
+
+
+def _invoker_of(invoker: Invoker, name: str) -> Invoker:
+    found = invoker.on_queue(name)
+    if found.queue.name != name:
+        raise ConfigurationError(
+            f"{invoker!r} runs commands at once (always_eager), so there is no queue {name!r} to serve"
+        )
+    return found

@@ -162,7 +162,7 @@ class Share:
             if not granted and shares.in_order and self._is_behind(others):
                 kept = 0
             elif not granted and not target:
-                room = shares.pool.room() - sum(one._reserved for one in shares.all if one is not self)
+                room = shares.pool.room() - sum(one._reserved for one in others)
                 kept = min(brought, max(room, 0))
             if brought and not had_messages and others:
                 self._forget_idle_time(others)

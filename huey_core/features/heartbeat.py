@@ -1,16 +1,17 @@
 """The heartbeat: which consumers run, and which commands each of them knows, for ``huey doctor`` and others to see.
 
-A consumer keeps a record of itself in the task store, which the store forgets when it was not renewed for as long as a
-lease: a consumer that is killed disappears together with its leases. An index names the records, because a data store
-cannot list its keys. All of this is written by a thread of its own, so that a task store that is slow or away costs the
-consumer nothing, least of all its leases; what could not be written is written with the next heartbeat. Without
-:attr:`Capability.TTL` and :attr:`Capability.LOCKS`, nothing is written.
+A consumer keeps a record of itself in the task store of each queue that it serves, which the store forgets when it was
+not renewed for as long as a lease: a consumer that is killed disappears together with its leases. An index names the
+records, because a data store cannot list its keys. Each store has a thread of its own that writes to it, so that one
+that is slow or away costs the consumer nothing, least of all its leases; what could not be written is written with the
+next heartbeat. Without :attr:`Capability.TTL` and :attr:`Capability.LOCKS`, nothing is written.
 """
 
 from __future__ import annotations
 
 import json
 import threading
+import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from heapq import nlargest
@@ -54,6 +55,7 @@ class ConsumerRecord:
         started: When it started.
         seen: When it wrote this.
         lease: Its lease in seconds.
+        queues: The names of the queues that it serves.
         workers: How many commands it runs at once.
         periodic: Whether it runs periodic commands.
         serializers: The serializers that it accepts.
@@ -69,6 +71,7 @@ class ConsumerRecord:
     started: float = 0.0
     seen: float = 0.0
     lease: float = 0.0
+    queues: tuple[str, ...] = ()
     workers: int = 0
     periodic: bool = False
     serializers: tuple[str, ...] = ()
@@ -86,7 +89,8 @@ class ConsumerRecord:
     def decode(cls, data: bytes) -> Self:
         """Read a record back. What a later version has added is left out."""
         known = _known_fields(cls, json.loads(data))
-        known |= {name: tuple(known[name]) for name in ("serializers", "commands", "running_ids") if name in known}
+        texts = ("queues", "serializers", "commands", "running_ids")
+        known |= {name: tuple(known[name]) for name in texts if name in known}
         faults = [HookFaults(**_known_fields(HookFaults, each)) for each in known.pop("hook_faults", ())]
         return cls(**known, hook_faults=tuple(faults))
 
@@ -123,27 +127,31 @@ class Heartbeat:
     """Keeps a record of each consumer that runs with a task store that can keep it."""
 
     def __init__(self) -> None:
-        self._writers: dict[ConsumerLike, _RecordWriter] = {}
+        self._writers: dict[ConsumerLike, list[_RecordWriter]] = {}
 
     # Last, so that what a plugin refuses to start has no record.
     @hookimpl(trylast=True)
     def huey_consumer_start(self, consumer: ConsumerLike) -> None:
-        store = consumer.invoker.task_store
-        if store is not None and keeps_heartbeats(store):
-            self._writers[consumer] = writer = _RecordWriter(consumer, store)
+        given = [invoker.task_store for invoker in consumer.invokers]
+        # One store may be that of all queues.
+        stores = dict.fromkeys(store for store in given if store is not None and keeps_heartbeats(store))
+        self._writers[consumer] = [_RecordWriter(consumer, store) for store in stores]
+        for writer in self._writers[consumer]:
             writer.start()
 
     @hookimpl
     def huey_consumer_heartbeat(self, consumer: ConsumerLike, snapshot: Snapshot) -> None:
-        writer = self._writers.get(consumer)
-        if writer is not None:
+        for writer in self._writers.get(consumer, ()):
             writer.renew(snapshot)
 
     @hookimpl
     def huey_consumer_stop(self, consumer: ConsumerLike) -> None:
-        writer = self._writers.pop(consumer, None)
-        if writer is not None:
+        writers = self._writers.pop(consumer, [])
+        deadline = time.monotonic() + _PATIENCE
+        for writer in writers:
             writer.stop()
+        for writer in writers:
+            writer.join_until(deadline)
 
 
 class _RecordWriter:
@@ -178,7 +186,10 @@ class _RecordWriter:
         """Have the thread remove the record and end; if that takes long, the store forgets it by itself."""
         self._stopping = True
         self._has_news.set()
-        self._thread.join(_PATIENCE)
+
+    def join_until(self, deadline: float) -> None:
+        """Wait for the end of the thread, but not beyond a moment on the monotonic clock."""
+        self._thread.join(max(deadline - time.monotonic(), 0.0))
 
     def _work(self) -> None:
         while not self._stopping:
@@ -226,6 +237,7 @@ class _RecordWriter:
             started=self._began,
             seen=consumer.invoker.now(),
             lease=consumer.lease,
+            queues=tuple(invoker.queue.name for invoker in consumer.invokers),
             workers=consumer.workers,
             periodic=consumer.config.periodic,
             serializers=tuple(sorted(consumer.invoker.accepted)),

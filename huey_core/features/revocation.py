@@ -74,9 +74,9 @@ class Revocation:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._looks = count(1)
-        self._latest = 0
-        # Of this process. To ask for its id in each run would take as long as all the rest of this.
-        self._may_be_any = True
+        # Of each queue, by its invoker: whether there may be any revocation, and which look has found that.
+        self._latest: dict[InvokerLike, int] = {}
+        self._may_be_any: dict[InvokerLike, bool] = {}
         self._config = ConsumerConfig()
 
     # Last, because others may change it.
@@ -91,14 +91,14 @@ class Revocation:
         found = store is not None and keeps_revocations(store) and Revocations(store).any()
         with self._lock:
             # What a later look has found is right for earlier claims too, and not the other way round.
-            if look > self._latest:
-                self._latest = look
-                self._may_be_any = found
+            if look > self._latest.get(invoker, 0):
+                self._latest[invoker] = look
+                self._may_be_any[invoker] = found
 
     # First, so that nobody prepares for what will not run.
     @hookimpl(tryfirst=True)
     def huey_before_execute(self, invoker: InvokerLike, command: QueueCommand) -> None:
-        if not self._may_be_any:
+        if not self._may_be_any.get(invoker, True):
             return
         store = invoker.task_store
         if store is None or not keeps_revocations(store):

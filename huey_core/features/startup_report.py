@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from huey_core._version import __version__
 from huey_core.backends.capabilities import Capability
 from huey_core.commands.periodic import is_run_by, periodic_commands
-from huey_core.commands.sharing import serializer_conflicts, store_conflicts
+from huey_core.commands.sharing import serializer_conflicts, share_place, store_conflicts
 from huey_core.features.heartbeat import consumers_alive, keeps_heartbeats
 from huey_core.hookspecs import WARNING, hookimpl
 from huey_core.text import counted
@@ -15,7 +16,7 @@ from huey_core.text import counted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from huey_core.commands.base import CommandInvoker, PeriodicQueueCommand
+    from huey_core.commands.base import CommandInvoker, PeriodicQueueCommand, QueueCommand
     from huey_core.hookspecs import ConsumerLike, InvokerLike
 
 __all__ = ["StartupReport"]
@@ -40,13 +41,41 @@ def _what_runs(consumer: ConsumerLike) -> Iterator[str]:
         yield f"commands ({len(registry)}): {', '.join(registry)}"
     else:
         yield f"{WARNING}commands (0): none; is the module that defines them imported?"
+    yield from _queues(consumer)
     if config.periodic:
         periodic = periodic_commands(registry)
-        run_here = [one.command_name for one in periodic if is_run_by(one, consumer.invoker)]
+        run_here = [one.command_name for one in periodic if any(is_run_by(one, each) for each in consumer.invokers)]
         yield f"periodic commands ({len(run_here)}): {', '.join(run_here) or 'none'}"
         yield from _run_elsewhere([one for one in periodic if one.command_name not in run_here])
     yield f"plugins: {', '.join(consumer.invoker.plugins.names())}"
     yield from _not_obeyed(consumer.invoker)
+
+
+def _queues(consumer: ConsumerLike) -> Iterator[str]:
+    """The queues that are served, where the settings name them, and the commands of others."""
+    served = consumer.config.serve_queues
+    if served is None:
+        return
+    if isinstance(served, Mapping):
+        shares = ", ".join(f"{name!r} (weight {weight:g})" for name, weight in served.items())
+        yield f"queues ({len(served)}), by weight: {shares}"
+    else:
+        yield f"queues ({len(served)}), in strict order: {', '.join(map(repr, served))}"
+    elsewhere: dict[str, list[str]] = {}
+    for name in consumer.invoker.registry:
+        queue = _queue_beside(consumer.invoker.registry.get(name), consumer.invoker)
+        if queue is not None and queue not in served:
+            elsewhere.setdefault(queue, []).append(name)
+    for queue, names in elsewhere.items():
+        yield f"commands of the queue {queue!r}, which is not served here: {', '.join(names)}"
+
+
+def _queue_beside(command_class: type[QueueCommand], invoker: InvokerLike) -> str | None:
+    """The queue of a command, if it is at the same place as that of an invoker; ``None`` where it names none."""
+    queue = command_class.defaults.queue
+    if command_class.invoker is None:
+        return queue
+    return (queue or command_class.invoker.queue.name) if share_place(command_class.invoker, invoker) else None
 
 
 def _not_obeyed(invoker: InvokerLike) -> Iterator[str]:
@@ -91,10 +120,11 @@ def _known_to_others(invoker: CommandInvoker | None) -> set[str]:
 
 
 def _where(consumer: ConsumerLike) -> Iterator[str]:
+    for invoker in consumer.invokers:
+        capabilities = sorted(one.value for one in invoker.queue.capabilities)
+        yield f"queue: {invoker.queue!r} ({', '.join(capabilities) or 'no capabilities beyond reading and writing'})"
+        yield f"results: {invoker.result_store!r}; state: {invoker.task_store!r}"
     invoker = consumer.invoker
-    capabilities = sorted(one.value for one in invoker.queue.capabilities)
-    yield f"queue: {invoker.queue!r} ({', '.join(capabilities) or 'no capabilities beyond reading and writing'})"
-    yield f"results: {invoker.result_store!r}; state: {invoker.task_store!r}"
     yield f"accepted serializers: {', '.join(sorted(invoker.accepted))}"
     for backend in invoker.backends:
         # Whoever may use a server need not have the right to ask it about itself.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from huey_core.commands.base import CommandInvoker
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from huey_core.backends.base import BaseDataStore
     from huey_core.commands.base import QueueCommand
@@ -69,7 +69,11 @@ class ConsumerLike(Protocol):
 
     @property
     def invoker(self) -> InvokerLike:
-        """The invoker whose commands it runs."""
+        """The invoker of the first queue that it serves."""
+
+    @property
+    def invokers(self) -> Sequence[InvokerLike]:
+        """The invokers of all queues that it serves, in the order of the settings."""
 
     @property
     def name(self) -> str:

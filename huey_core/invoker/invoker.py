@@ -343,6 +343,11 @@ class Invoker(Generic[StoreT_co]):
             other._move_to(parts.beside(name))
 
     @property
+    def default_queue(self) -> str:
+        """The name of the queue of commands that name none: that of the invoker by which this one was made."""
+        return (self._main or self).queue.name
+
+    @property
     def always_eager(self) -> bool:
         """Whether every command is run at once in the caller."""
         return self._shared.always_eager

@@ -243,3 +243,26 @@ def test_an_own_invoker_of_another_queue_may_have_another_serializer(pickling):
         QUEUE = "memory://?queue=not-pickling"
 
     assert invoker_of(Configuration).serializer.name == "json"
+
+
+@pytest.mark.parametrize(
+    ("served", "said"),
+    [
+        ([], "names no queue"),
+        ({}, "names no queue"),
+        ("mail", "must be a list of names"),
+        ({"mail"}, "must be a list of names"),
+        (["mail", "reports", "mail"], "has the queue 'mail' twice"),
+        (["mail", 3], "names of queues, not 3"),
+        ([""], "names of queues, not ''"),
+        ({"mail": 0}, "the weight of the queue 'mail' must be a positive number"),
+        ({"mail": -1}, "a positive number"),
+        ({"mail": True}, "a positive number"),
+        ({"mail": float("nan")}, "a positive number"),
+        ({"mail": "3"}, "a positive number"),
+    ],
+    ids=str,
+)
+def test_queues_that_cannot_be_served_are_refused(served, said):
+    with pytest.raises(ConfigurationError, match=said):
+        ConsumerConfig(serve_queues=served)

@@ -15,6 +15,7 @@ from huey_django.invokers import DEFAULT_QUEUE, get_invoker, is_of_one_process, 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from huey_core import Invoker
     from huey_core.backends import BaseQueue
     from huey_core.consumer import ConsumerConfig
     from huey_django.invoker import DjangoInvoker
@@ -37,9 +38,9 @@ class DjangoConsumer(Consumer):
         invoker.plugins.register(DJANGO_HOOKS, "huey_django")
         super().__init__(invoker, config)
 
-    def make_tick_writer(self) -> TickWriter:
-        """Make what writes the ticks of periodic commands."""
-        return DjangoTickWriter(self.invoker, self.config.utc)
+    def make_tick_writer(self, invoker: Invoker) -> TickWriter:
+        """Make what writes the ticks of the periodic commands of an invoker's queue."""
+        return DjangoTickWriter(invoker, self.config.utc)
 
 
 class DjangoTickWriter(TickWriter):
