@@ -46,20 +46,18 @@ def _what_runs(consumer: ConsumerLike) -> Iterator[str]:
         periodic = periodic_commands(registry)
         run_here = [one.command_name for one in periodic if any(is_run_by(one, each) for each in consumer.invokers)]
         yield f"periodic commands ({len(run_here)}): {', '.join(run_here) or 'none'}"
-        yield from _run_elsewhere([one for one in periodic if one.command_name not in run_here])
+        yield from _run_elsewhere([one for one in periodic if one.command_name not in run_here], consumer.invoker)
     yield f"plugins: {', '.join(consumer.invoker.plugins.names())}"
     yield from _not_obeyed(consumer.invoker)
 
 
 def _queues(consumer: ConsumerLike) -> Iterator[str]:
     """The queues that are served, where the settings name them, and the commands of others."""
-    served = consumer.config.serve_queues
-    if served is None:
-        return
-    if isinstance(served, Mapping):
-        shares = ", ".join(f"{name!r} (weight {weight:g})" for name, weight in served.items())
+    config, served = consumer.config.serve_queues, [invoker.queue.name for invoker in consumer.invokers]
+    if isinstance(config, Mapping):
+        shares = ", ".join(f"{name!r} (weight {weight:g})" for name, weight in config.items())
         yield f"queues ({len(served)}), by weight: {shares}"
-    else:
+    elif config is not None:
         yield f"queues ({len(served)}), in strict order: {', '.join(map(repr, served))}"
     elsewhere: dict[str, list[str]] = {}
     for name in consumer.invoker.registry:
@@ -86,16 +84,16 @@ def _not_obeyed(invoker: InvokerLike) -> Iterator[str]:
             yield f"{WARNING}no plugin here offers {', '.join(unknown)}: the command {name} runs as if it did not ask"
 
 
-def _run_elsewhere(commands: Iterable[type[PeriodicQueueCommand]]) -> Iterator[str]:
+def _run_elsewhere(commands: Iterable[type[PeriodicQueueCommand]], here: InvokerLike) -> Iterator[str]:
     """The periodic commands of other queues, a line for each queue: a warning where no consumer of it is seen."""
-    by_queue: dict[str, list[type[PeriodicQueueCommand]]] = {}
+    by_queue: dict[CommandInvoker, list[type[PeriodicQueueCommand]]] = {}
     for command_class in commands:
-        invoker = command_class.invoker
-        queue = repr(command_class.queue_name) if invoker is None else repr(invoker.queue)
-        at = f" at {invoker.backends[0].url}" if invoker is not None and invoker.backends else ""
-        by_queue.setdefault(queue + at, []).append(command_class)
-    for queue, found in by_queue.items():
-        names, known = [one.command_name for one in found], _known_to_others(found[0].invoker)
+        invoker: CommandInvoker = here if command_class.invoker is None else command_class.invoker
+        of_queue = invoker.on_queue(command_class.queue_name or invoker.default_queue)
+        by_queue.setdefault(of_queue, []).append(command_class)
+    for invoker, found in by_queue.items():
+        queue = repr(invoker.queue) + (f" at {invoker.backends[0].url}" if invoker.backends else "")
+        names, known = [one.command_name for one in found], _known_to_others(invoker)
         unseen = [name for name in names if name not in known]
         if unseen:
             yield (
@@ -107,9 +105,9 @@ def _run_elsewhere(commands: Iterable[type[PeriodicQueueCommand]]) -> Iterator[s
             yield f"periodic commands that consumers of the queue {queue} run: {run}"
 
 
-def _known_to_others(invoker: CommandInvoker | None) -> set[str]:
+def _known_to_others(invoker: CommandInvoker) -> set[str]:
     """The commands that consumers of an invoker's queue know which run periodic ones, as far as can be seen."""
-    store = None if invoker is None else invoker.task_store
+    store = invoker.task_store
     if store is None or not keeps_heartbeats(store):
         return set()
     try:

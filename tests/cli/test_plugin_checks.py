@@ -48,7 +48,7 @@ class TestPlugins:
 
         assert found["worker pool swift"]["facts"]["abilities"] == ["interrupt_python", "survive_crash"]
         assert found["worker pool swift"]["sentence"].endswith(", interrupt_python, survive_crash")
-        assert found["worker pool thread"]["facts"]["abilities"] == []
+        assert found["worker pool thread"]["facts"]["abilities"] == ["interrupt_python"]
 
     def test_the_hooks_of_a_plugin_are_named(self, diagnose, install):
         install(HOOKS)

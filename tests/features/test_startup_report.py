@@ -155,3 +155,40 @@ def test_a_queue_that_declares_nothing_is_not_said_to_live_in_one_process(run_co
 
     assert "lives in one process" not in caplog.text
     assert "does not declare 'persistent'" in caplog.text
+
+
+def test_the_commands_of_a_queue_that_is_not_served_are_named(invoker, run_consumer, caplog):
+    caplog.set_level("INFO")
+    queue_command(invoker, queue="mail", name="send")(lambda: None)
+
+    run_consumer(invoker)
+
+    [line] = [record for record in caplog.records if "not served here" in record.getMessage()]
+    assert (line.levelname, line.getMessage()) == (
+        "INFO",
+        "commands of the queue 'mail', which is not served here: send",
+    )
+
+
+def test_a_periodic_command_of_a_queue_that_nobody_serves_is_a_warning(invoker, run_consumer, caplog):
+    periodic_command(invoker, crontab(), queue="mail", name="send")(lambda: None)
+
+    run_consumer(invoker, periodic=True)
+
+    [warning] = [line for line in caplog.messages if line.startswith("no known")]
+    assert warning.startswith("no known consumer runs these periodic commands of the queue <MemoryQueue 'mail'>")
+    assert ": send; " in warning
+
+
+def test_a_consumer_that_serves_a_periodic_commands_queue_among_others_is_known(
+    invoker, run_consumer, caplog, eventually
+):
+    caplog.set_level("INFO")
+    periodic_command(invoker, crontab(), queue="mail", name="send")(lambda: None)
+    run_consumer(invoker, serve_queues=["reports", "mail"], periodic=True)
+    eventually(lambda: consumers_alive(invoker.on_queue("mail").task_store))
+    caplog.clear()
+
+    run_consumer(invoker, periodic=True)
+
+    assert [line for line in caplog.messages if "periodic commands that" in line and line.endswith("run: send")]
