@@ -6,6 +6,7 @@ A plugin of pytest. The tests of Django have a ``conftest.py`` of their own at t
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -25,14 +26,16 @@ if TYPE_CHECKING:
 
 __all__ = ["eventually", "make_tunnel", "new_server", "pytest_runtest_makereport", "server", "server_class"]
 
-# Files whose servers or environments take seconds to make, and so are made by one process of a run only. The marks that
-# xdist has for this do nothing with pytest 9.2: https://github.com/pytest-dev/pytest-xdist/issues/1386
-_BY_ONE_PROCESS = (
-    "mongo/test_backend.py",
-    "mongo/test_inspection.py",
-    "mongo/test_plans.py",
-    "mongo/test_write_concern.py",
-    "testing/scaffold/test_distribution.py",
+# Tests whose servers or environments take seconds to make, or that are tried together, and so are run by one process of
+# a run only. The marks that xdist has for this do nothing with pytest 9.2:
+# https://github.com/pytest-dev/pytest-xdist/issues/1386
+_BY_ONE_PROCESS = re.compile(
+    r"""
+    mongo/test_(backend|inspection|plans|write_concern)\.py
+    | testing/scaffold/test_distribution\.py
+    | testing/conformance/test_\w+\.py::\w+\[broken_\w+
+    """,
+    re.VERBOSE,
 )
 
 # Where files are best: tests wait for many flushes, and no test cuts the power, which flushes are for.
@@ -63,11 +66,11 @@ def _is_spacious_memory(folder: Path) -> bool:
 
 
 class _Scheduling(LoadScopeScheduling):
-    """Gives each test to whichever process is idle, and all those of some files to one process."""
+    """Gives each test to whichever process is idle, and those that belong together to one process."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.split("::", maxsplit=1)[0]
-        return file if file.endswith(_BY_ONE_PROCESS) else nodeid
+        together = _BY_ONE_PROCESS.search(nodeid)
+        return together[0] if together else nodeid
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 # Imported here so that runs within tests find them imported, and do not undo the import when they end: the kit takes a
@@ -15,6 +16,7 @@ import huey_memory  # noqa: F401
 import huey_testing.conformance  # noqa: F401
 from huey_core import queue_command as command
 from huey_testing.rehearsal import Rehearsal
+from mutants import Chosen, Mutant
 
 HERE = Path(__file__).parent
 
@@ -37,12 +39,34 @@ def run_kit(pytester, monkeypatch):
     # Loading the plugins of others takes longer than most of the tests that are run so.
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
 
-    def run(module: str, *arguments: str, one: str | None = None) -> pytest.RunResult:
+    def run(module: str, *arguments: str, one: str | None = None, plugins: Sequence[object] = ()) -> pytest.RunResult:
         pytester.makepyfile(module)
-        plugins = [] if one is None else [One(one)]
-        return pytester.runpytest_inprocess("-p", "no:cacheprovider", "-rs", *arguments, plugins=plugins)
+        chosen = [*plugins, *([] if one is None else [One(one)])]
+        return pytester.runpytest_inprocess("-p", "no:cacheprovider", "-rs", *arguments, plugins=chosen)
 
     return run
+
+
+@pytest.fixture(scope="module")
+def reports_of_mutants() -> dict[Mutant, list[pytest.TestReport]]:
+    """What was reported so far."""
+    return {}
+
+
+@pytest.fixture
+def reports(mutant, request, reports_of_mutants):
+    """What the test that must catch a mutant reports of it.
+
+    All mutants of a module are tried in one run of the kit, since to begin a run takes longer than most of them.
+    """
+    if mutant not in reports_of_mutants:
+        calls = [item.callspec.params for item in request.session.items if "mutant" in item.fixturenames]
+        chosen = Chosen([call["mutant"] for call in calls if call["mutant"].module == mutant.module])
+        kits = dict.fromkeys(other.kit for other in chosen.reports)
+        # A traceback without lines of source takes a fraction of the time.
+        request.getfixturevalue("run_kit")("".join(kits), "--tb=native", plugins=[chosen])
+        reports_of_mutants |= chosen.reports
+    return reports_of_mutants[mutant]
 
 
 @pytest.fixture

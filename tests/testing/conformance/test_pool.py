@@ -18,7 +18,7 @@ POOL = """
     from huey_testing.conformance import WorkerPoolConformance
     from {module} import {cls}
 
-    class TestPool(WorkerPoolConformance):
+    class Test{cls}(WorkerPoolConformance):
         deadline = {deadline}
 
         @pytest.fixture
@@ -26,7 +26,7 @@ POOL = """
             return {cls}
 """
 
-MUTANTS = mutants(HERE / "broken_pools.py")
+MUTANTS = mutants(HERE / "broken_pools.py", lambda _: POOL.replace("{deadline}", "0.5"))
 
 
 @pytest.mark.parametrize("cls", ["LoopPool", "ForkPool"])
@@ -37,12 +37,12 @@ def test_a_right_pool_passes(run_kit, cls):
     assert set(outcomes) == {"passed", "skipped"}
 
 
-@pytest.mark.parametrize(("cls", "test"), MUTANTS, ids=[f"{cls.__name__}-{test}" for cls, test in MUTANTS])
-def test_a_broken_pool_is_caught(run_kit, cls, test):
-    assert_caught(run_kit(POOL.format(module="broken_pools", cls=cls.__name__, deadline=0.5), one=test), test)
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_a_broken_pool_is_caught(reports):
+    assert_caught(reports)
 
 
 def test_each_promise_has_a_pool_that_breaks_it():
     promises = {name for name in dir(WorkerPoolConformance) if name.startswith("test_")}
 
-    assert promises == {test for _, test in MUTANTS}
+    assert promises == {mutant.test for (mutant,) in (each.values for each in MUTANTS)}

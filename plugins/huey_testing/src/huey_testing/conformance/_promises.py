@@ -62,7 +62,7 @@ def promise(*needs: Capability) -> Callable[[F], F]:
             except pytest.fail.Exception as error:
                 error.msg = f"{sentence}\n{error.msg}"
                 raise
-            except Exception as error:
+            except BaseException as error:
                 error.add_note(sentence)
                 raise
 
