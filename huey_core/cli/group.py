@@ -22,6 +22,7 @@ from huey_core.plugins.known import KNOWN_COMMANDS
 __all__ = ["HueyGroup", "huey", "run_alone"]
 
 _COMMANDS: Final = {
+    "cancel": "huey_core.cli.cancel",
     "consumer": "huey_core.cli.consumer",
     "dead": "huey_core.cli.dead",
     "doctor": "huey_core.cli.doctor",

@@ -44,8 +44,8 @@ _NOTHING_FOLLOWS: Final[FollowUps[QueueCommand]] = FollowUps(is_over=True)
 class CallRevocations(Protocol):
     """What revokes single calls."""
 
-    def revoke_call(self, task_id: str) -> None:
-        """Keep a call from running."""
+    def revoke_call(self, task_id: str, terminate: bool = False) -> None:
+        """Keep a call from running, and ``terminate`` it if it runs."""
 
     def restore_call(self, task_id: str) -> bool:
         """Forget that, and say whether there was anything to forget."""
@@ -267,16 +267,19 @@ class QueueCommand:
         """Replace what the command works on; a retry carries the new data."""
         self.data = data
 
-    def revoke(self) -> None:
+    def revoke(self, terminate: bool = False) -> None:
         """Keep this call from running, if it has not started. It then ends without a run, as revoked.
 
         The revocation is kept for 30 days.
+
+        Args:
+            terminate: Whether to cancel it if it has started, wherever it runs.
 
         Raises:
             Unsupported: The invoker has no task store, or one that cannot keep revocations.
             ConfigurationError: The command was not enqueued, so it has no invoker yet.
         """
-        self._bound().revocations.revoke_call(self.task_id)
+        self._bound().revocations.revoke_call(self.task_id, terminate)
 
     def restore(self) -> bool:
         """Take a :meth:`revoke` back, and say whether there was one."""

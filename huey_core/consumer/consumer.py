@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from huey_core import hookspecs
 from huey_core.backends.deadline import time_limit
 from huey_core.commands.context import CURRENT
+from huey_core.consumer.cancellations import Cancellations
 from huey_core.consumer.config import BaseConfiguration, settings_for
 from huey_core.consumer.periodic import PeriodicScheduler, TickWriter
 from huey_core.consumer.policy import POLICY
@@ -122,6 +123,7 @@ class Consumer:
         ]
         self._services = [
             *(service for queue in self.queues for service in (queue.lease_renewal, queue.dead_letters)),
+            Cancellations(self.queues, self.pool, policy),
             self.pool,
             *(queue.fetcher for queue in self.queues),
             *self.periodic,

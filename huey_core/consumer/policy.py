@@ -27,6 +27,8 @@ class Policy:
         parked_for: After how long a parked outcome is tried again: time for a server that was just changing over.
         last_steps: What a stop may take beyond its timeout, for giving back what did not finish and for the consumer's
             own threads to end.
+        long_run: After how long a running command takes long, so that it is looked whether it was cancelled; and how
+            often that is looked at.
         restart_after: After how long a loop is begun again that has raised.
     """
 
@@ -41,6 +43,7 @@ class Policy:
     parked_bytes: int = 16 * 2**20
     parked_for: float = 1.0
     last_steps: float = 0.3
+    long_run: float = 0.5
     restart_after: float = 1.0
 
 

@@ -10,6 +10,7 @@ and a revocation that was meant for one call never drops two. Three rules see to
   queue knows of it, and the call then comes again. It is forgotten in time instead, and so is the marker that says
   that there may be any; the marker is written first and forgotten later.
 * The revocations of commands are one value under one key, changed only by compare-and-swap.
+* A call is cancelled by another value of its revocation, and a mark that is written after it says that there is one.
 * A revocation that was meant for one call is taken by writing down which. What was taken leaves that value only after
   the call has a revocation of its own; whoever comes by, after a crash, finishes this.
 
@@ -30,6 +31,7 @@ from typing import TYPE_CHECKING, Any, Final
 from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.json_value import JSONValue
+from huey_core.backends.messages import new_message_id
 from huey_core.exceptions import CommandPostponed, CommandRevoked, DataStoreGetException
 from huey_core.hookspecs import hookimpl
 from huey_core.safe_logging import get_logger
@@ -38,7 +40,7 @@ from huey_core.settings import ConsumerConfig
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from huey_core.backends.base import BaseDataStore
+    from huey_core.backends.base import BaseDataStore, EmptyDataType
     from huey_core.backends.messages import Delivery
     from huey_core.commands.base import QueueCommand
     from huey_core.hookspecs import InvokerLike
@@ -52,8 +54,12 @@ CALL_TTL: Final = 30 * 86400.0
 
 _CALLS: Final = "revoked-calls"
 _CALLS_MARGIN: Final = 86400.0
+_CANCELLED: Final = "cancelled-calls"
 _COMMANDS: Final = "revoked-commands"
 _NO_COMMANDS: Final = b"{}"
+
+_REVOKED: Final = b"1"
+_TO_CANCEL: Final = b"cancel"
 
 _TYPES: Final[dict[str, set[type]]] = {
     "until": {int, float, type(None)},
@@ -142,13 +148,33 @@ class Revocations:
         self._commands = JSONValue[Commands](store, _COMMANDS, {})
         self._forgets = Capability.TTL in store.capabilities
 
-    def revoke_call(self, task_id: str) -> None:
+    def revoke_call(self, task_id: str, terminate: bool = False) -> None:
         """Keep one call from running, however often it is delivered.
 
         This is remembered for :data:`CALL_TTL`: a call that is due later than that runs, unless it is revoked again.
+
+        Args:
+            task_id: The call's identifier.
+            terminate: Whether to cancel it as well, if it runs.
         """
         self._keep(_CALLS, CALL_TTL + _CALLS_MARGIN)
-        self._keep(_call_key(task_id), CALL_TTL)
+        self._keep(_call_key(task_id), CALL_TTL, _TO_CANCEL if terminate else _REVOKED)
+        if terminate:
+            # After that by which it is known which.
+            self._keep(_CANCELLED, CALL_TTL, new_message_id().encode())
+
+    def last_cancellation(self) -> bytes | EmptyDataType:
+        """What is another value after each time that a call was cancelled."""
+        return self._store.peek(_CANCELLED)
+
+    def watch_cancellations(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call back when a call may have been cancelled; see :meth:`BaseDataStore.watch`."""
+        return self._store.watch(_CANCELLED, callback)
+
+    def cancelled(self, task_ids: Sequence[str]) -> set[str]:
+        """Those of these calls that were cancelled."""
+        values = self._store.peek_many([_call_key(task_id) for task_id in task_ids])
+        return {task_id for task_id, value in zip(task_ids, values, strict=True) if value == _TO_CANCEL}
 
     def revoke_command(self, command_name: str, until: float | None, once: bool) -> None:
         """Keep every call of a command from running: until a time, or only the next one, or until restored."""
@@ -204,11 +230,11 @@ class Revocations:
                 return True
             self._edit(partial(_with_taken, name=name, task_id=task_id, now=now))
 
-    def _keep(self, key: str, ttl: float) -> None:
+    def _keep(self, key: str, ttl: float, value: bytes = _REVOKED) -> None:
         if self._forgets:
-            self._store.put(key, b"1", ttl)
+            self._store.put(key, value, ttl)
         else:
-            self._store.put(key, b"1")
+            self._store.put(key, value)
 
     def _tidy(self, now: float) -> None:
         self._edit(lambda commands: {name: entry for name, entry in commands.items() if not _is_over(entry, now)})

@@ -141,16 +141,21 @@ class AsyncData(Generic[R]):
     def __await__(self) -> Generator[Any, None, R]:
         return self._wait_in_loop().__await__()
 
-    def revoke(self) -> None:
+    def revoke(self, terminate: bool = False) -> None:
         """Keep the call from running, if it has not started. It then ends without a run, as revoked.
 
         This is remembered for thirty days, or until :meth:`restore` where the task store cannot forget. A call that is
         due later than that runs, unless it is revoked again.
 
+        Args:
+            terminate: Whether to cancel it if it has started, wherever it runs, as far as the worker pool there can
+                interrupt it. It then ends as cancelled. Where the task store tells of changes
+                (:attr:`Capability.NOTIFY`) that takes a second, elsewhere the third part of a lease.
+
         Raises:
             Unsupported: The invoker has no task store, or one that cannot keep revocations.
         """
-        self.invoker.revocations.revoke_call(self.task_id)
+        self.invoker.revocations.revoke_call(self.task_id, terminate)
 
     def restore(self) -> bool:
         """Take a :meth:`revoke` back, and say whether there was one."""

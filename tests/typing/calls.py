@@ -165,6 +165,7 @@ assert_type(save_in_a_loop(1), AsyncData[str] | None)
 assert_type(sweep(), AsyncData[int] | None)
 assert_type(add(1).get(), int | None)
 assert_type(add(1).get(blocking=True), int)
+assert_type(add.using(timeout=5)(1).get(blocking=True), int)
 
 
 async def wait() -> None:

@@ -83,6 +83,8 @@ async def read(result: AsyncData[int]) -> None:
     assert_type(result.get(blocking=True, timeout=5), int)
     assert_type(await result, int)
     result.get(timeout="5")  # type: ignore[call-overload]
+    result.revoke(terminate=True)
+    result.revoke(terminate="yes")  # type: ignore[arg-type]
 
 
 def claim(queue: RedisQueue) -> None:
