@@ -123,11 +123,14 @@ def _hook(name: str) -> Hook:
 
 
 def _kind(name: str) -> str:
+    awaited = " It may be a coroutine function." if name in hookspecs.AWAITED else ""
     if name in hookspecs.OBSERVERS:
-        return "Observer. It cannot be wrapped; an exception is logged with the plugin's name, and harms nothing."
-    if name in hookspecs.FIRST_RESULT:
-        return "Control. The first result that is not `None` counts; it may be wrapped."
-    return f"Control. It {'cannot' if name in hookspecs.UNWRAPPED else 'may'} be wrapped."
+        kind = "Observer. It cannot be wrapped; an exception is logged with the plugin's name, and harms nothing."
+    elif name in hookspecs.FIRST_RESULT:
+        kind = "Control. The first result that is not `None` counts; it may be wrapped."
+    else:
+        kind = f"Control. It {'cannot' if name in hookspecs.UNWRAPPED else 'may'} be wrapped."
+    return kind + awaited
 
 
 def _markdown(text: str) -> str:

@@ -12,7 +12,10 @@ from typing import Any, Final, Self
 from huey_core.exceptions import ConfigurationError
 from huey_core.numbers import check_number
 
-__all__ = ["LOG_FORMATS", "ConsumerConfig"]
+__all__ = ["EVENT_LOOPS", "LOG_FORMATS", "ConsumerConfig"]
+
+EVENT_LOOPS: Final = ("asyncio", "uvloop")
+"""The kinds of event loops; the first is the default."""
 
 LOG_FORMATS: Final = ("text", "json")
 """How a line of the log can be written; the first is the default."""
@@ -34,6 +37,7 @@ class ConsumerConfig:
     worker_type: str = "thread"
     workers: int | None = None
     threads: int | None = None
+    event_loop: str = "asyncio"
     lease: float | None = None
     prefetch: int = 1000
     shutdown_timeout: float = 30.0
@@ -66,6 +70,8 @@ class ConsumerConfig:
         """Refuse values that cannot be used; called again after plugins had their say."""
         if not isinstance(self.worker_type, str) or not self.worker_type:
             raise ConfigurationError(f"WORKER_TYPE must be the name of a worker pool, not {self.worker_type!r}")
+        if self.event_loop not in EVENT_LOOPS:
+            raise ConfigurationError(f"EVENT_LOOP must be one of {', '.join(EVENT_LOOPS)}, not {self.event_loop!r}")
         if self.log_format not in LOG_FORMATS:
             raise ConfigurationError(f"LOG_FORMAT must be one of {', '.join(LOG_FORMATS)}, not {self.log_format!r}")
         for name, least in (("prefetch", 0), ("log_max_bytes", 0), ("log_backups", 0)):

@@ -15,7 +15,7 @@ from huey_core.consumer.logs import set_up_logging
 from huey_core.consumer.queue_options import served_queues
 from huey_core.consumer.signals import end_soon, run_until_signalled
 from huey_core.exceptions import ConfigurationError, QueueException
-from huey_core.settings import LOG_FORMATS
+from huey_core.settings import EVENT_LOOPS, LOG_FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,9 +70,12 @@ class _Seconds(click.FloatRange):
     help="The share of a queue in the time of the workers, beside others; 1 by default. May be repeated.",
 )
 @click.option("--strict", is_flag=True, help="Serve a queue when those before it have no messages, in this order.")
-@click.option("--worker-type", metavar="NAME", help="The worker pool that runs commands: thread, or a plugin's.")
+@click.option(
+    "--worker-type", metavar="NAME", help="The worker pool that runs commands: thread, asyncio, or a plugin's."
+)
 @click.option("-w", "--workers", type=click.IntRange(min=1), help="How many commands run at once.")
 @click.option("-t", "--threads", type=click.IntRange(min=1), help="The same for threads, by its older name.")
+@click.option("--event-loop", type=click.Choice(EVENT_LOOPS), help="The kind of event loop of the pool asyncio.")
 @click.option(
     "-p/-n",
     "--periodic/--no-periodic",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from huey_core.backends.messages import new_message_id
@@ -128,6 +129,8 @@ class QueueCommand:
 
     command_name: ClassVar[str] = ""
     defaults: ClassVar[CommandOptions] = CommandOptions()
+    is_coroutine: ClassVar[bool] = False
+    """Whether it is run by a coroutine function, and so can be a task of an event loop. Known of each subclass."""
     keeps_changes: ClassVar[bool] = True
     """Whether a retry carries the data as a run has left them. Otherwise it carries those that the message had."""
 
@@ -141,6 +144,7 @@ class QueueCommand:
         super().__init_subclass__(**kwargs)
         if "command_name" not in cls.__dict__:
             cls.command_name = dotted_name(cls)
+        cls.is_coroutine = iscoroutinefunction(getattr(cls, "function", cls.execute))
         if declare:
             for callback in on_declaration:
                 callback(cls)

@@ -42,9 +42,13 @@ class BaseConfiguration:
         SERVE_QUEUES: The names of the queues that it serves: a dictionary of their weights, or a list, in strict order;
             ``None`` for the invoker's queue alone.
         PERIODIC: Whether this consumer runs periodic commands. It may be on in every consumer.
-        WORKER_TYPE: The name of the worker pool that runs commands: ``"thread"``, or one that a plugin offers.
-        WORKERS: How many commands run at once; ``None`` for what suits the worker pool: 4 threads.
+        WORKER_TYPE: The name of the worker pool that runs commands: ``"thread"``, ``"asyncio"``, or one that a plugin
+            offers.
+        WORKERS: How many commands run at once; ``None`` for what suits the worker pool: 4 threads, or 100 tasks of an
+            event loop.
         THREADS: The same for the worker pool ``"thread"``, by its name of the original API.
+        EVENT_LOOP: The kind of event loop of the worker pool ``"asyncio"``: ``"asyncio"``, or ``"uvloop"``, which needs
+            ``huey-core[uvloop]``.
         LEASE: Seconds that a lease lasts unless it is renewed; ``None`` takes the invoker's.
         PREFETCH: The most messages to prefetch, when commands are quick.
         SHUTDOWN_TIMEOUT: Seconds that running commands have to finish when the consumer is told to stop.
@@ -75,6 +79,7 @@ class BaseConfiguration:
     WORKER_TYPE: ClassVar[str] = ConsumerConfig.worker_type
     WORKERS: ClassVar[int | None] = ConsumerConfig.workers
     THREADS: ClassVar[int | None] = ConsumerConfig.threads
+    EVENT_LOOP: ClassVar[str] = ConsumerConfig.event_loop
     LEASE: ClassVar[float | None] = ConsumerConfig.lease
     PREFETCH: ClassVar[int] = ConsumerConfig.prefetch
     SHUTDOWN_TIMEOUT: ClassVar[float] = ConsumerConfig.shutdown_timeout

@@ -31,6 +31,7 @@ from huey_core.safe_logging import get_logger
 from huey_core.settings import ConsumerConfig
 from huey_core.snapshot import Snapshot, Stats
 from huey_core.text import counted, error_line
+from huey_core.workers.abilities import PoolAbility
 from huey_core.workers.base import PoolSettings
 
 if TYPE_CHECKING:
@@ -90,6 +91,11 @@ class Consumer:
         # Plugins that are told of the stop may call it again.
         self._stopping = threading.RLock()
         pool_class = worker_pool_registry.get(self.config.worker_type)
+        if self.config.event_loop != "asyncio" and PoolAbility.RUN_COROUTINES not in pool_class.abilities:
+            raise ConfigurationError(
+                f"EVENT_LOOP is {self.config.event_loop!r}, and the worker pool {self.config.worker_type!r} has none: "
+                "set WORKER_TYPE to 'asyncio'"
+            )
         self.pool = pool_class(
             PoolSettings(
                 size=self.config.workers or self.config.threads or pool_class.default_size(),
@@ -97,6 +103,10 @@ class Consumer:
                 on_stop=self._worker_stopped,
                 restart_after=policy.restart_after,
                 timeout_grace=self.config.timeout_grace,
+                event_loop=self.config.event_loop,
+                on_loop_start=self._loop_started,
+                on_loop_stop=self._loop_stopped,
+                blocked_after=policy.loop_blocked_after,
             )
         )
         shares = Shares(self.pool, policy, in_order=served is not None and not isinstance(served, Mapping))
@@ -288,6 +298,12 @@ class Consumer:
         """Whether a command of this consumer calls, in whatever thread that runs it."""
         run = CURRENT.get(None)
         return run is not None and any(run[1] in queue.in_flight for queue in self.queues)
+
+    async def _loop_started(self) -> None:
+        await self.invoker.plugins.in_loop.call_all(hookspecs.huey_loop_start, consumer=self)
+
+    async def _loop_stopped(self) -> None:
+        await self.invoker.plugins.in_loop.notify(hookspecs.huey_loop_stop, consumer=self)
 
     def _worker_started(self, worker: str) -> None:
         self.invoker.plugins.notify(hookspecs.huey_worker_start, consumer=self, worker=worker)

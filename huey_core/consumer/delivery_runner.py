@@ -12,6 +12,7 @@ from huey_core.safe_logging import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from concurrent.futures import Executor
 
     from huey_core.backends.base import BaseDataStore
     from huey_core.backends.messages import Delivery
@@ -55,18 +56,23 @@ class DeliveryRunner:
             outcome, _ = self.runner.run(delivery, interruption)
             self.outbox.add(outcome)
         except BaseException:  # noqa: BLE001 - it is logged, whatever it is
-            # Not an error of the command, which the runner would have handled. A lease that is renewed no more brings
-            # the message back, and the backend counts its deliveries.
-            self.in_flight.discard(delivery)
-            message = "a worker crashed: message %s has no outcome; %s"
-            self._log(delivery).critical(message, delivery.message_id, self.source.redelivery_note, exc_info=True)
+            self._crashed(delivery)
         self.prefetch.observe(time.monotonic() - started)
 
-    async def run_async(self, delivery: Delivery, interruption: Interruption | None = None) -> None:
-        """The same without keeping the event loop, in a thread of the loop's executor."""
-        import asyncio
-
-        await asyncio.to_thread(self.run, delivery)
+    async def run_async(
+        self, delivery: Delivery, interruption: Interruption | None = None, *, executor: Executor | None = None
+    ) -> None:
+        """The same in a task of an event loop; see :class:`~huey_core.workers.Runner`."""
+        started = time.monotonic()
+        if self.in_flight.leased_until(delivery) <= started:
+            self.not_started(delivery)
+            return
+        try:
+            outcome, _ = await self.runner.run_async(delivery, interruption, executor=executor)
+            self.outbox.add(outcome)
+        except BaseException:  # noqa: BLE001 - it is logged, whatever it is
+            self._crashed(delivery)
+        self.prefetch.observe(time.monotonic() - started)
 
     def release(self, delivery: Delivery) -> None:
         """Give back a delivery that has not run to its end."""
@@ -107,6 +113,13 @@ class DeliveryRunner:
         """Hand on the outcome of a delivery that was run in another process."""
         self.outbox.add(outcome)
         self.prefetch.observe(seconds)
+
+    def _crashed(self, delivery: Delivery) -> None:
+        # Not an error of the command, which the runner would have handled. A lease that is renewed no more brings the
+        # message back, and the backend counts its deliveries.
+        self.in_flight.discard(delivery)
+        message = "a worker crashed: message %s has no outcome; %s"
+        self._log(delivery).critical(message, delivery.message_id, self.source.redelivery_note, exc_info=True)
 
     def _log(self, delivery: Delivery) -> SafeLogger:
         return log.with_fields(**log_fields(self.source.queue_name, delivery))

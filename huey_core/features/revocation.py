@@ -118,6 +118,14 @@ class Revocation:
         if revoked:
             raise CommandRevoked(f"{command.command_name} {command.task_id} was revoked before it could start")
 
+    async def huey_before_execute_async(self, invoker: InvokerLike, command: QueueCommand) -> None:
+        """Ask the store in a thread, since an event loop has others to serve."""
+        if self._may_be_any:
+            # Only an event loop calls this, and it takes longer to import than all of this package.
+            import asyncio
+
+            await asyncio.to_thread(self.huey_before_execute, invoker, command)
+
 
 Commands = dict[str, Any]
 """The revocations of commands as they are stored: for each name an object of the fields of :class:`_Revoked`."""

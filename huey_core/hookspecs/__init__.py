@@ -17,6 +17,15 @@ Where a hook is said to run "in a worker", it runs in the worker thread that run
 added to the command's time. With ``always_eager`` that is the calling thread. "The worker's" process is the one that
 runs commands: the consumer's, unless its worker pool has processes of its own; with ``always_eager`` the caller's.
 
+**Event loops.** With the worker pool ``asyncio``, a hook "in a worker" runs in the event loop if its command is an
+``async def``, and must not keep it waiting; for another command it runs in the thread that runs it. Of some control
+hooks, marked "may be a coroutine function", an implementation may be an ``async def``. The event loop awaits it, also
+for a command that runs in a thread; where there is none, in other pools, with ``always_eager`` and in the consumer's
+other threads, it is run to its end in an event loop of its own, as an ``async def`` command is. An implementation that
+is not one, but would wait for a server, can have a *twin* beside it in the plugin: an ``async def`` of the same
+parameters whose name has ``_async`` added, without a mark. In the event loop that is awaited in place of it. A wrapper
+is a generator in any case. Any other ``async def`` is refused when the plugin is registered.
+
 These specifications are the reference: ``docs/generate.py`` makes ``docs/plugins/hooks-reference.md`` of them. Each
 begins with "Called when", "before" or "after"; ``When`` says precisely when, ``Process`` and ``Thread`` where, and for
 a control hook ``Errors`` what becomes of an exception. What a slow implementation means is an argument of its
@@ -52,18 +61,22 @@ from huey_core.hookspecs.consumer import (
     huey_consumer_report,
     huey_consumer_start,
     huey_consumer_stop,
+    huey_loop_start,
+    huey_loop_stop,
     huey_register_commands,
     huey_worker_start,
     huey_worker_stop,
 )
-from huey_core.hookspecs.declaring import FIRST_RESULT, OBSERVERS, PROJECT, SLOW, UNWRAPPED, hookimpl
+from huey_core.hookspecs.declaring import AWAITED, FIRST_RESULT, OBSERVERS, PROJECT, SLOW, TWIN, UNWRAPPED, hookimpl
 from huey_core.hookspecs.protocols import ConsumerLike, InvokerLike, PluginsLike
 
 __all__ = [
+    "AWAITED",
     "FIRST_RESULT",
     "OBSERVERS",
     "PROJECT",
     "SLOW",
+    "TWIN",
     "UNWRAPPED",
     "WARNING",
     "ConsumerLike",
@@ -91,6 +104,8 @@ __all__ = [
     "huey_consumer_stop",
     "huey_execute",
     "huey_follow_ups",
+    "huey_loop_start",
+    "huey_loop_stop",
     "huey_register_commands",
     "huey_retry_delay",
     "huey_store_result",

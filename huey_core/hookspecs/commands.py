@@ -128,7 +128,7 @@ def huey_after_claim(invoker: InvokerLike, deliveries: Sequence[Delivery]) -> No
     """
 
 
-@control(slow=IN_WORKER)
+@control(slow=IN_WORKER, awaited=True)
 def huey_before_execute(invoker: InvokerLike, command: QueueCommand) -> None:
     """Called before a command runs: to keep it from running, by raising.
 
@@ -150,7 +150,7 @@ def huey_before_execute(invoker: InvokerLike, command: QueueCommand) -> None:
     """
 
 
-@control(slow=IN_WORKER, firstresult=True)
+@control(slow=IN_WORKER, firstresult=True, awaited=True)
 def huey_execute(invoker: InvokerLike, command: QueueCommand) -> Execution | None:
     """Called when a command is to run: to run it.
 
@@ -173,7 +173,7 @@ def huey_execute(invoker: InvokerLike, command: QueueCommand) -> Execution | Non
     """
 
 
-@control(slow=IN_WORKER, firstresult=True)
+@control(slow=IN_WORKER, firstresult=True, awaited=True)
 def huey_retry_delay(invoker: InvokerLike, command: QueueCommand, error: BaseException) -> float | None:
     """Called after a command raised: to decide whether it is retried, and when.
 
@@ -196,7 +196,7 @@ def huey_retry_delay(invoker: InvokerLike, command: QueueCommand, error: BaseExc
     """
 
 
-@control(slow=IN_WORKER, firstresult=True)
+@control(slow=IN_WORKER, firstresult=True, awaited=True)
 def huey_store_result(invoker: InvokerLike, command: QueueCommand, execution: Execution) -> ResultWrite | None:
     """Called after a command ended: to decide what is written to the result store together with the ack.
 
@@ -221,7 +221,7 @@ def huey_store_result(invoker: InvokerLike, command: QueueCommand, execution: Ex
     """
 
 
-@control(slow=IN_WORKER)
+@control(slow=IN_WORKER, awaited=True)
 def huey_follow_ups(
     invoker: InvokerLike,
     command: QueueCommand | None,

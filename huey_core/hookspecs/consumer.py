@@ -20,6 +20,8 @@ __all__ = [
     "huey_consumer_report",
     "huey_consumer_start",
     "huey_consumer_stop",
+    "huey_loop_start",
+    "huey_loop_stop",
     "huey_register_commands",
     "huey_worker_start",
     "huey_worker_stop",
@@ -109,6 +111,36 @@ def huey_consumer_stop(consumer: ConsumerLike, reason: str) -> None:
     Args:
         consumer: The consumer.
         reason: Why, in a few words.
+    """
+
+
+@control(slow="the consumer starts that much later", wrapped=False, awaited=True)
+def huey_loop_start(consumer: ConsumerLike) -> None:
+    """Called before the first command of an event loop: to make what its commands share.
+
+    A client session that is made here can be used by every ``async def`` command, and lives as long as the loop.
+
+    When: After ``huey_consumer_start``, before the first command. Only where the worker pool has an event loop. What it
+    begins is ended by ``huey_loop_stop``, which is called too when this raises.
+    Process: The worker's.
+    Thread: That of the event loop.
+    Errors: The consumer does not start, and whoever starts it gets the exception.
+
+    Args:
+        consumer: The consumer.
+    """
+
+
+@observer(slow="the consumer ends that much later", awaited=True)
+def huey_loop_stop(consumer: ConsumerLike) -> None:
+    """Called after the last command of an event loop: to close what ``huey_loop_start`` has made.
+
+    When: After the last command has ended. Not when one does not end within the shutdown timeout.
+    Process: The worker's.
+    Thread: That of the event loop.
+
+    Args:
+        consumer: The consumer.
     """
 
 

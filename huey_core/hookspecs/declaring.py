@@ -9,7 +9,18 @@ import pluggy
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["FIRST_RESULT", "OBSERVERS", "PROJECT", "SLOW", "UNWRAPPED", "control", "hookimpl", "observer"]
+__all__ = [
+    "AWAITED",
+    "FIRST_RESULT",
+    "OBSERVERS",
+    "PROJECT",
+    "SLOW",
+    "TWIN",
+    "UNWRAPPED",
+    "control",
+    "hookimpl",
+    "observer",
+]
 
 PROJECT: Final = "huey_core"
 """The project name under which pluggy finds hook implementations."""
@@ -30,17 +41,26 @@ OBSERVERS: Final[set[str]] = set()
 UNWRAPPED: Final[set[str]] = set()
 """The names of the hooks that cannot be wrapped: the observers, and what each plugin is asked for itself."""
 
+AWAITED: Final[set[str]] = set()
+"""The names of the hooks whose implementations may be coroutine functions."""
+
+TWIN: Final = "_async"
+"""What the name of an implementation's twin for event loops ends in, behind the name of the hook."""
+
 ControlT = TypeVar("ControlT", bound="Callable[..., Any]")
 ObserverT = TypeVar("ObserverT", bound="Callable[..., None]")
 
 
-def control(*, slow: str, firstresult: bool = False, wrapped: bool = True) -> Callable[[ControlT], ControlT]:
+def control(
+    *, slow: str, firstresult: bool = False, wrapped: bool = True, awaited: bool = False
+) -> Callable[[ControlT], ControlT]:
     """Declare a hook that steers: what an implementation returns or raises matters.
 
     Args:
         slow: What it means that an implementation takes long: a clause that begins with who waits, for the log.
         firstresult: Whether the first result that is not ``None`` is the only one, and the rest are not called.
         wrapped: Whether it may be wrapped.
+        awaited: Whether an implementation may be a coroutine function, or have one as its twin.
     """
 
     def declare(hook: ControlT) -> ControlT:
@@ -49,21 +69,26 @@ def control(*, slow: str, firstresult: bool = False, wrapped: bool = True) -> Ca
             UNWRAPPED.add(hook.__name__)
         if firstresult:
             FIRST_RESULT.add(hook.__name__)
+        if awaited:
+            AWAITED.add(hook.__name__)
         return hookspec(hook, firstresult=firstresult)
 
     return declare
 
 
-def observer(*, slow: str) -> Callable[[ObserverT], ObserverT]:
+def observer(*, slow: str, awaited: bool = False) -> Callable[[ObserverT], ObserverT]:
     """Declare a hook that only observes: what an implementation returns or raises is nobody's concern.
 
     Args:
         slow: As for :func:`control`.
+        awaited: As for :func:`control`.
     """
 
     def declare(hook: ObserverT) -> ObserverT:
         SLOW[hook.__name__] = slow
         OBSERVERS.add(hook.__name__)
+        if awaited:
+            AWAITED.add(hook.__name__)
         UNWRAPPED.add(hook.__name__)
         return hookspec(hook)
 

@@ -19,11 +19,13 @@ from huey_core.exceptions import (
     CommandCancelled,
     CommandExpired,
     CommandInterrupted,
+    CommandNotFound,
     CommandPostponed,
     CommandRevoked,
     CommandTimeout,
     DeliveryLost,
     EncodeError,
+    SerializationError,
 )
 from huey_core.features.results import result_of, result_write
 from huey_core.invoker.follow_ups import NOTHING, FollowedInvoker, Following, following
@@ -79,6 +81,8 @@ class Endings:
         execution = Execution(error=error)
         reason, delay = error_text(error), self.unreadable_delay
         log = self.log.of(delivery)
+        if not isinstance(error, CommandNotFound | SerializationError):
+            log.error("message %s could not be decoded", delivery.message_id, exc_info=error)
         if delivery.attempt < self.unreadable_deliveries:
             log.warning("message %s cannot be decoded, retrying in %g s: %s", delivery.message_id, delay, reason)
             return Retry(delivery, delivery.data, delay, keep_attempts=True), execution

@@ -12,16 +12,18 @@ from __future__ import annotations
 
 import time
 from contextvars import copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from huey_core import hookspecs
 from huey_core.backends.leased import DEFAULT_MAX_DELIVERIES
 from huey_core.backends.outcomes import Ack, Outcome, ResultWrite
 from huey_core.commands.context import CURRENT
+from huey_core.commands.coroutines import EVENT_LOOP
 from huey_core.commands.execution import Execution
 from huey_core.exceptions import CommandNotFound, SerializationError
 from huey_core.invoker.endings import Endings, RunningInvoker, checked_result
-from huey_core.invoker.follow_ups import Following, what_follows
+from huey_core.invoker.follow_ups import NOTHING, Following, what_follows
 from huey_core.invoker.run_log import RunLog
 from huey_core.plugins.hook_calls import HooksAtOnce, at_once
 from huey_core.settings import ConsumerConfig
@@ -29,6 +31,7 @@ from huey_core.workers.interruption import NoInterruption
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from concurrent.futures import Executor
 
     from huey_core.backends.messages import Delivery, StoredMessage
     from huey_core.commands.base import QueueCommand
@@ -61,9 +64,15 @@ class CommandRunner:
         self._invoker = invoker
         self._unreadable_deliveries = unreadable_deliveries
         self._log = RunLog(invoker.queue.name, log_commands)
-        self._endings = Endings(
-            invoker, HooksAtOnce(invoker.plugins), self._log, unreadable_delay, unreadable_deliveries
+        ending = partial(
+            Endings,
+            invoker,
+            log=self._log,
+            unreadable_delay=unreadable_delay,
+            unreadable_deliveries=unreadable_deliveries,
         )
+        self._endings = ending(HooksAtOnce(invoker.plugins))
+        self._endings_in_loop = ending(invoker.plugins.in_loop)
 
     def prepare(self, deliveries: Sequence[Delivery]) -> None:
         """Let plugins see what was claimed, before any of it is run: in the process in which it is.
@@ -99,6 +108,34 @@ class CommandRunner:
         """
         return copy_context().run(self._interrupted, delivery, error, duration)
 
+    async def run_async(
+        self, delivery: Delivery, interruption: Interruption | None = None, *, executor: Executor | None = None
+    ) -> tuple[Outcome, Execution]:
+        """Do what :meth:`run` does in a task of an event loop, whose context is to be the run's alone.
+
+        Args:
+            delivery: The delivery.
+            interruption: By which the command can be interrupted; ``None`` when it cannot.
+            executor: In whose threads the commands run that are not coroutine functions, with the hooks around them;
+                ``None`` for the loop's.
+        """
+        try:
+            command = self._invoker.codec.decode(delivery.data)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - it is logged, whatever it is
+            return await self._endings_in_loop.unreadable(delivery, error)
+        interruption = interruption or NoInterruption()
+        if command.is_coroutine:
+            return await self._run_command_async(command, delivery, interruption)
+        # Only an event loop calls this, and it takes longer to import than all of this package.
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        EVENT_LOOP.set(loop)
+        run = partial(copy_context().run, self._run_command, command, delivery, interruption)
+        return await loop.run_in_executor(executor, run)
+
     def error_result(self, delivery: Delivery, error: BaseException) -> ResultWrite | None:
         """Make what tells whoever waits for a command, of which only the message is known, that there is no result.
 
@@ -113,12 +150,9 @@ class CommandRunner:
     def _run(self, delivery: Delivery, interruption: Interruption) -> tuple[Outcome, Execution]:
         try:
             command = self._invoker.codec.decode(delivery.data)
-        except (CommandNotFound, SerializationError) as error:
-            return at_once(self._endings.unreadable(delivery, error))
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - it is logged, whatever it is
-            self._log.of(delivery).exception("message %s could not be decoded", delivery.message_id)
             return at_once(self._endings.unreadable(delivery, error))
         return self._run_command(command, delivery, interruption)
 
@@ -160,6 +194,42 @@ class CommandRunner:
             raise
         except BaseException as error:  # noqa: BLE001 - a command may raise anything
             return at_once(self._endings.raised(command, delivery, error, time.perf_counter() - started))
+        if self._log.log_commands:
+            self._log.ended("succeeded", command, delivery, execution.duration)
+        plugins.notify(hookspecs.huey_command_succeeded, invoker=invoker, command=command, execution=execution)
+        return outcome, execution
+
+    async def _run_command_async(
+        self, command: QueueCommand, delivery: Delivery, interruption: Interruption
+    ) -> tuple[Outcome, Execution]:
+        invoker = self._invoker
+        plugins = invoker.plugins
+        hooks, endings = plugins.in_loop, self._endings_in_loop
+        CURRENT.set((command, delivery, invoker.queue.name, interruption))
+        try:
+            await hooks.call_all(hookspecs.huey_before_execute, invoker=invoker, command=command)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a plugin may raise anything
+            return await endings.not_to_run(command, delivery, error)
+        if delivery.attempt > 1:
+            self._warn_of_redelivery(command, delivery)
+        started = time.perf_counter()
+        try:
+            execution = await hooks.call(hookspecs.huey_execute, invoker=invoker, command=command)
+            if not isinstance(execution, Execution) or execution.error is not None:
+                raise _error_of(execution)
+            result = checked_result(
+                await hooks.call(hookspecs.huey_store_result, invoker=invoker, command=command, execution=execution)
+            )
+            following = NOTHING
+            if plugins.has(hookspecs.huey_follow_ups) or command.end_follow_ups():
+                following = await endings.following(command, execution, delivery.message_id, command.headers)
+            outcome = Ack(delivery, result, *following)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a command may raise anything
+            return await endings.raised(command, delivery, error, time.perf_counter() - started)
         if self._log.log_commands:
             self._log.ended("succeeded", command, delivery, execution.duration)
         plugins.notify(hookspecs.huey_command_succeeded, invoker=invoker, command=command, execution=execution)

@@ -20,7 +20,7 @@ R = TypeVar("R")
 
 
 class HookCalls(Protocol):
-    """A way to call control hooks; see :class:`~huey_core.plugins.manager.PluginManager` for each."""
+    """A way to call control hooks: :class:`HooksAtOnce`, or :class:`~huey_core.plugins.hooks_in_loop.HooksInLoop`."""
 
     async def call(self, hook: Callable[P, R], *args: P.args, **arguments: P.kwargs) -> R:
         """Call a hook of which the first result is the only one."""

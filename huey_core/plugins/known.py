@@ -37,7 +37,6 @@ KNOWN_SERIALIZERS: Final = {
 """The distribution to suggest for a serializer's name, sorted by name. A plugin works without being listed here."""
 
 UNSERVED_WORKERS: Final = {
-    "asyncio": "core runs each async def command in a thread of the worker pool 'thread'",
     "greenlet": "core has no greenlets; use the worker pool 'thread'",
     "process": "core runs commands in threads; start several consumers to use several processes",
 }

@@ -18,6 +18,7 @@ import pluggy
 
 from huey_core import hookspecs
 from huey_core.backends.forking import ProcessLock
+from huey_core.commands.coroutines import run_to_end
 from huey_core.exceptions import (
     ConfigurationError,
     PluginBlocked,
@@ -32,6 +33,7 @@ from huey_core.hookspecs import FIRST_RESULT, OBSERVERS, PROJECT, UNWRAPPED
 from huey_core.plugins.command_options import OfferedOptions
 from huey_core.plugins.discovery import PLUGINS, Entry, entries
 from huey_core.plugins.hook_faults import SLOW_HOOK, HookFaultLog
+from huey_core.plugins.hooks_in_loop import HooksInLoop, check_coroutines, is_awaited
 from huey_core.plugins.loading import check_api, load, remember
 from huey_core.plugins.selection import (
     DISABLE,
@@ -113,8 +115,11 @@ class PluginManager:
         self._all_results: dict[Callable[..., Any], tuple[Callable[..., Any], ...] | None] = {
             hook: () for name, hook in _HOOKS.items() if name not in FIRST_RESULT | OBSERVERS
         }
+        self._awaited: set[Callable[..., Any]] = set()
         self._observers: dict[Callable[..., Any], tuple[HookImpl, ...]] = {_HOOKS[name]: () for name in OBSERVERS}
         self._tracing = is_tracing()
+        self.in_loop = HooksInLoop(self._faults, _trace if self._tracing else None)
+        self.in_loop.use(dict.fromkeys(_HOOKS, ()))
         if self._tracing:
             self._pluggy.add_hookcall_monitoring(_trace_before, _trace_after)
 
@@ -205,7 +210,7 @@ class PluginManager:
         except KeyError:
             raise _unknown(hook) from None
         if functions is None:
-            return getattr(self._pluggy.hook, hook.__name__)(**arguments)  # type: ignore[no-any-return]
+            return self._caller(hook)(**arguments)  # type: ignore[no-any-return]
         return [result for function in functions if (result := function(**arguments)) is not None]
 
     def notify(self, hook: Callable[P, None], *args: P.args, **arguments: P.kwargs) -> None:
@@ -291,6 +296,8 @@ class PluginManager:
         implementations = {
             hook: tuple(reversed(getattr(self._pluggy.hook, name).get_hookimpls())) for name, hook in _HOOKS.items()
         }
+        self.in_loop.use({hook.__name__: found for hook, found in implementations.items()})
+        self._awaited = {hook for hook, found in implementations.items() if any(map(is_awaited, found))}
         self._implemented = {hook: bool(found) for hook, found in implementations.items()}
         self._observers = {hook: implementations[hook] for hook in self._observers}
         for hook in self._first_result:
@@ -298,9 +305,16 @@ class PluginManager:
                 case (function,):
                     self._first_result[hook] = function
                 case _:
-                    self._first_result[hook] = getattr(self._pluggy.hook, hook.__name__)
+                    self._first_result[hook] = self._caller(hook)
         for hook in self._all_results:
             self._all_results[hook] = self._direct(hook, implementations[hook])
+
+    def _caller(self, hook: Callable[..., Any]) -> Callable[..., Any]:
+        """What calls all implementations of a control hook, some of which cannot be called straight away."""
+        if hook not in self._awaited:
+            return getattr(self._pluggy.hook, hook.__name__)  # type: ignore[no-any-return]
+        call = self.in_loop.call if hook.__name__ in FIRST_RESULT else self.in_loop.call_all
+        return lambda **arguments: run_to_end(call(hook, **arguments))
 
     def _direct(self, hook: Callable[..., Any], found: Sequence[HookImpl]) -> tuple[Callable[..., Any], ...] | None:
         """The implementations of a control hook as functions, if they can be called straight away, in their order.
@@ -310,7 +324,8 @@ class PluginManager:
         """
         parameters = _parameters(hook)
         if self._tracing or any(
-            one.wrapper or one.hookwrapper or _parameters(one.function) != parameters for one in found
+            one.wrapper or one.hookwrapper or is_awaited(one) or _parameters(one.function) != parameters
+            for one in found
         ):
             return None
         return tuple(one.function for one in found)
@@ -337,6 +352,7 @@ class PluginManager:
             if hook in UNWRAPPED and (options["wrapper"] or options["hookwrapper"]):
                 why = "only observes" if hook in OBSERVERS else "each plugin answers for itself"
                 raise PluginException(f"plugin {name!r} wraps {hook!r}, which {why} and cannot be wrapped", plugin=name)
+            check_coroutines(name, plugin, attribute, hook, is_wrapper=options["wrapper"] or options["hookwrapper"])
 
     def _new_name(self, plugin: object) -> str:
         name = getattr(plugin, "__name__", None) or f"{type(plugin).__module__}.{type(plugin).__qualname__}"

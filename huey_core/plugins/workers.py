@@ -18,8 +18,11 @@ worker_pool_registry: Final[LazyRegistry[WorkerPool]] = LazyRegistry(
     kind="worker pool",
     role="name",
     unserved=UNSERVED_WORKERS,
-    # The same as the entry point in pyproject.toml, for a checkout that was never installed.
-    builtin=[Entry(WORKERS, "thread", "huey_core.consumer.pools.thread:ThreadPool", "huey-core", __version__)],
+    # The same as the entry points in pyproject.toml, for a checkout that was never installed.
+    builtin=[
+        Entry(WORKERS, "asyncio", "huey_core.consumer.pools.asyncio:AsyncioPool", "huey-core", __version__),
+        Entry(WORKERS, "thread", "huey_core.consumer.pools.thread:ThreadPool", "huey-core", __version__),
+    ],
 )
 """The worker pools by name."""
 

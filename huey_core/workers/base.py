@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from huey_core.workers.interruption import DEFAULT_GRACE
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from concurrent.futures import Executor
 
     from huey_core.backends.base import BaseDataStore
     from huey_core.backends.messages import Delivery
@@ -47,11 +48,24 @@ class Runner(Protocol):
                 and left just after it, so that nothing else is hit. ``None`` when the pool cannot.
         """
 
-    async def run_async(self, delivery: Delivery, interruption: Interruption | None = None) -> None:
-        """The same in an event loop, which is free for others while the command runs."""
+    async def run_async(
+        self, delivery: Delivery, interruption: Interruption | None = None, *, executor: Executor | None = None
+    ) -> None:
+        """The same in a task of an event loop, which is free for others while the command waits.
+
+        The task's context is to be the run's alone.
+
+        Args:
+            delivery: The delivery.
+            interruption: As for :meth:`run`.
+            executor: What runs commands in threads that are not coroutine functions; ``None`` for the loop's own.
+        """
 
     def has_run(self) -> None:
-        """To be called when a run has ended and :meth:`WorkerPool.room` counts it no more, however it has ended."""
+        """To be called when a run has ended and :meth:`WorkerPool.room` counts it no more, however it has ended.
+
+        It may settle outcomes, and so wait for a server: not in an event loop.
+        """
 
     def release(self, delivery: Delivery) -> None:
         """Give back a delivery that has not run to its end; it comes back at once, and is not counted."""
@@ -103,6 +117,10 @@ class Run(NamedTuple):
     started: float
 
 
+async def _nothing() -> None:
+    """Do nothing in an event loop."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolSettings:
     """What a consumer gives the pool that it makes.
@@ -118,6 +136,11 @@ class PoolSettings:
         application: What a pool runs in other processes, for one that is :attr:`~WorkerPool.remote`.
         max_commands: After how many deliveries such a pool replaces a process by another; ``None`` for never.
         max_memory: The same for the bytes of memory that a process takes.
+        event_loop: The kind of event loop: ``"asyncio"`` or ``"uvloop"``.
+        on_loop_start: To be awaited in an event loop before its first delivery; :meth:`WorkerPool.start` raises what it
+            raises.
+        on_loop_stop: The same after its last one, and when ``on_loop_start`` has raised. It raises nothing.
+        blocked_after: Seconds after which it is logged what keeps an event loop from running anything else.
     """
 
     size: int
@@ -128,6 +151,10 @@ class PoolSettings:
     application: RemoteApplication | None = None
     max_commands: int | None = None
     max_memory: int | None = None
+    event_loop: str = "asyncio"
+    on_loop_start: Callable[[], Coroutine[Any, Any, None]] = _nothing
+    on_loop_stop: Callable[[], Coroutine[Any, Any, None]] = _nothing
+    blocked_after: float = 1.0
 
 
 class WorkerPool(ABC):

@@ -13,6 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from functools import partial
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from huey_core.exceptions import CommandInterrupted, CommandTimeout
@@ -22,7 +23,7 @@ from huey_core.workers.watcher import watcher
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from huey_core.backends.messages import Delivery
 
@@ -101,6 +102,8 @@ class Interruption:
             BaseException: What it raised.
         """
         value = _NOTHING
+        # A run before this one may have been that of a task.
+        self._task = None
         try:
             try:
                 self.enter(delivery, timeout)
@@ -115,6 +118,47 @@ class Interruption:
                     error.args = (self._reason(type(error)),)
                 raise
         return value  # type: ignore[no-any-return]
+
+    async def call_async(self, delivery: Delivery, timeout: float | None, function: Callable[[], Any]) -> Any:
+        """Do what :meth:`call` does in a task of an event loop; a coroutine that the function returns is awaited.
+
+        Raises:
+            CommandInterrupted: It was interrupted.
+            RuntimeError: It was cancelled, and nobody has interrupted it.
+            BaseException: What it raised.
+        """
+        # Before enter(), so that never this thread is interrupted, which has others to run.
+        self.run_in(_this_task())
+        try:
+            self.enter(delivery, timeout)
+            value = function()
+            return await self.await_in_task(delivery, value) if isinstance(value, CoroutineType) else value
+        except CommandInterrupted as error:
+            if not error.args:
+                error.args = (self._reason(type(error)),)
+            raise
+        finally:
+            self.leave()
+
+    async def await_in_task(self, delivery: Delivery, coroutine: Awaitable[R]) -> R:
+        """Await a coroutine in a task, which is then what is interrupted; raise what :meth:`call_async` raises."""
+        import asyncio
+
+        task = _this_task()
+        self.run_in(task)
+        if self._is_raised:
+            # In the thread that waits for this task, where it cannot come before this has ended.
+            task.cancel()
+        try:
+            return await coroutine
+        except asyncio.CancelledError as error:
+            interrupted = self.error(delivery)
+            # Not an Exception, and nobody but the command itself can have asked for it.
+            raise interrupted or RuntimeError("the coroutine was cancelled") from error
+        finally:
+            # What goes on in this task was not cancelled.
+            while task.cancelling():
+                task.uncancel()
 
     def interrupt(self, delivery: Delivery, error: type[CommandInterrupted]) -> bool:
         """Have an exception raised in the command of a delivery, if that runs or is about to.
@@ -163,11 +207,16 @@ class Interruption:
         if task is None:
             return False
         try:
-            task.get_loop().call_soon_threadsafe(task.cancel)
+            task.get_loop().call_soon_threadsafe(self._cancel, task)
         except RuntimeError:
             # The loop has ended, and the task with it.
             return False
         return True
+
+    def _cancel(self, task: asyncio.Task[Any]) -> None:
+        # What goes on in the task when the command has ended is not the command's.
+        if self._is_inside and self._task is task:
+            task.cancel()
 
     def _withdraw(self) -> None:
         """Keep what was raised, and has not come yet, from coming. For a subclass to extend."""
@@ -249,6 +298,16 @@ class ThreadInterruption(Interruption):
 
     def _withdraw(self) -> None:
         _set_exception(self._thread, None)
+
+
+def _this_task() -> asyncio.Task[Any]:
+    # Most programs never need it, and it takes longer to import than all of this package.
+    import asyncio
+
+    task = asyncio.current_task()
+    if task is None:
+        raise RuntimeError("no task runs here")
+    return task
 
 
 def _set_exception(thread: int, error: type[CommandInterrupted] | None) -> bool:

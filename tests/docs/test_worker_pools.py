@@ -26,7 +26,7 @@ def test_each_method_of_a_pool_is_described_with_its_parameters(text, name, meth
 
 @pytest.mark.parametrize("name", [name for name, member in vars(Runner).items() if name in {"run", "run_async"}])
 def test_each_way_to_run_a_delivery_is_described(text, name):
-    assert f"runner.{name}(delivery)` |" in text
+    assert f"runner.{name}(delivery" in text
 
 
 @pytest.mark.parametrize("name", ["abandon(delivery, reason)", "has_run()"])
@@ -46,7 +46,7 @@ def test_what_a_pool_calls_in_other_processes_is_described(text, name):
 
 @pytest.mark.parametrize("name", [name for name in PoolSettings.__dataclass_fields__ if name.startswith("on_")])
 def test_what_a_pool_says_of_a_worker_is_described(text, name):
-    assert f"| `settings.{name}(name)` |" in text
+    assert f"`settings.{name}(" in text or f"await settings.{name}()" in text
 
 
 def test_each_ability_is_described_in_its_words(text):

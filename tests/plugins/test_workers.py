@@ -6,6 +6,7 @@ import pytest
 
 from huey_core.consumer import Consumer
 from huey_core.consumer.pools import ThreadPool
+from huey_core.consumer.pools.asyncio import AsyncioPool
 from huey_core.exceptions import PluginConflict, PluginIncompatible, PluginLoadError, PluginNotFound
 from huey_core.plugins import register_worker_pool, worker_pool_registry
 from huey_core.plugins.discovery import WORKERS
@@ -22,12 +23,13 @@ def test_those_that_can_be_used_are_listed_by_name(site):
     modules = {"fatal_pool": "1 / 0", "fine_pool": POOL}
     site.install("huey-pools", {WORKERS: {"fatal": "fatal_pool:Pool", "fine": "fine_pool:KitePool"}}, modules)
 
-    assert [name for name, _ in worker_pool_registry.usable()] == ["fine", "thread"]
+    assert [name for name, _ in worker_pool_registry.usable()] == ["asyncio", "fine", "thread"]
 
 
-def test_core_brings_threads(site):
-    assert [entry.name for entry in worker_pool_registry.entries() if entry.distribution == "huey-core"] == ["thread"]
-    assert worker_pool_registry.get("thread") is ThreadPool
+@pytest.mark.parametrize(("name", "pool"), [("asyncio", AsyncioPool), ("thread", ThreadPool)])
+def test_core_brings_pools(site, name, pool):
+    assert name in [entry.name for entry in worker_pool_registry.entries() if entry.distribution == "huey-core"]
+    assert worker_pool_registry.get(name) is pool
 
 
 def test_a_pool_that_is_installed_runs_the_commands_of_a_consumer_that_names_it(site, make_invoker):
@@ -56,7 +58,7 @@ def test_an_unknown_pool_is_refused_with_the_closest_name_and_what_is_installed(
         Consumer(invoker, worker_type="threads")
 
     assert "no worker pool is installed for the name 'threads'; did you mean 'thread'?" in str(refused.value)
-    assert "installed: thread (huey-core " in str(refused.value)
+    assert "installed: asyncio (huey-core " in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
-"""The thread pool keeps every promise of a worker pool."""
+"""The worker pools of core keep every promise of a worker pool."""
 
 from __future__ import annotations
 
 import pytest
 
-from huey_core.consumer.pools import ThreadPool
+from huey_core.consumer.pools.asyncio import AsyncioPool
+from huey_core.consumer.pools.thread import ThreadPool
 from huey_testing.conformance import WorkerPoolConformance
 
 
@@ -12,3 +13,9 @@ class TestThreadPool(WorkerPoolConformance):
     @pytest.fixture
     def make_pool(self):
         return ThreadPool
+
+
+class TestAsyncioPool(WorkerPoolConformance):
+    @pytest.fixture
+    def make_pool(self):
+        return AsyncioPool

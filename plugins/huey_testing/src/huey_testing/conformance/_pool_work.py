@@ -19,6 +19,7 @@ from huey_core.exceptions import CommandInterrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Executor
     from pathlib import Path
 
     from huey_core.backends import BaseDataStore, Outcome
@@ -203,14 +204,16 @@ class WorkRunner:
         else:
             self._work.note("end", delivery.message_id, "returned")
 
-    async def run_async(self, delivery: Delivery, interruption: Interruption | None = None) -> None:
+    async def run_async(
+        self, delivery: Delivery, interruption: Interruption | None = None, *, executor: Executor | None = None
+    ) -> None:
         """The same in an event loop."""
         self._begin(delivery)
         try:
             if interruption is None:
                 await self._work.do_async(delivery)
             else:
-                await self._do_async(delivery, interruption)
+                await interruption.call_async(delivery, None, partial(self._work.do_async, delivery))
         except (Cancelled, asyncio.CancelledError):
             self._work.note("end", delivery.message_id, "cancelled")
         except BaseException:
@@ -240,13 +243,6 @@ class WorkRunner:
     def finish(self, outcome: Outcome, seconds: float) -> None:
         """Note it."""
         self._work.note("finish", outcome.delivery.message_id, self.name)
-
-    async def _do_async(self, delivery: Delivery, interruption: Interruption) -> None:
-        interruption.enter(delivery)
-        try:
-            await self._work.do_async(delivery)
-        finally:
-            interruption.leave()
 
     def has_run(self) -> None:
         """Note it."""

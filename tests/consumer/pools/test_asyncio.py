@@ -1,0 +1,346 @@
+"""A consumer whose commands are tasks of an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import sys
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+from huey_core import current_command, hookimpl, queue_command
+from huey_core.backends.messages import State
+from huey_core.consumer import Consumer
+from huey_core.consumer.policy import POLICY
+from huey_core.exceptions import CommandError, ConfigurationError
+
+PATIENCE = 30.0
+
+tenant: contextvars.ContextVar[str | None] = contextvars.ContextVar("tenant", default=None)
+
+
+class Session:
+    """Stands for the session of a client: it belongs to the event loop in which it is made."""
+
+    def __init__(self):
+        self.loop = asyncio.get_running_loop()
+        self.is_closed = False
+
+    async def ask(self):
+        assert asyncio.get_running_loop() is self.loop
+        await asyncio.sleep(0)
+        return not self.is_closed
+
+
+class SharesSession:
+    """Makes a session for all commands, and closes it behind the last."""
+
+    @hookimpl
+    async def huey_loop_start(self):
+        await asyncio.sleep(0)
+        self.session = Session()
+
+    @hookimpl
+    async def huey_loop_stop(self):
+        await asyncio.sleep(0)
+        self.session.is_closed = True
+
+
+@pytest.fixture
+def in_a_loop(invoker, run_consumer):
+    """A consumer of the test's invoker, with room for ten commands."""
+
+    def start(**settings):
+        return run_consumer(invoker, worker_type="asyncio", **{"workers": 10, **settings})
+
+    return start
+
+
+@pytest.fixture
+def get():
+    def get(handle):
+        return handle.get(blocking=True, timeout=PATIENCE)
+
+    return get
+
+
+def test_coroutines_wait_side_by_side_in_one_loop(invoker, in_a_loop, get):
+    @queue_command(invoker)
+    async def meet():
+        loop = asyncio.get_running_loop()
+        here.append(loop)
+        while len(here) < 10:
+            await asyncio.sleep(0.001)
+        return id(loop)
+
+    here = []
+    in_a_loop()
+
+    assert len({get(handle) for handle in [meet() for _ in range(10)]}) == 1
+
+
+def test_a_hundred_run_at_once_where_nothing_is_said(invoker):
+    assert Consumer(invoker, worker_type="asyncio").pool.size == 100
+
+
+def test_a_command_that_is_not_async_keeps_no_coroutine_waiting(invoker, in_a_loop, get):
+    @queue_command(invoker)
+    def block():
+        assert released.wait(PATIENCE)
+
+    @queue_command(invoker)
+    async def release():
+        released.set()
+
+    released = threading.Event()
+    in_a_loop()
+    blocked = block()
+    get(release())
+
+    assert get(blocked) is None
+
+
+def test_as_many_commands_that_are_not_async_run_at_once_as_there_are_workers(invoker, in_a_loop, get):
+    together = threading.Barrier(10)
+
+    @queue_command(invoker)
+    def meet():
+        together.wait(PATIENCE)
+        return "met"
+
+    in_a_loop()
+
+    assert [get(handle) for handle in [meet() for _ in range(10)]] == ["met"] * 10
+
+
+def test_a_coroutine_that_a_plain_function_returns_runs_in_the_loop(invoker, in_a_loop, get):
+    async def where():
+        return id(asyncio.get_running_loop())
+
+    @queue_command(invoker)
+    def wrapped():
+        return where()
+
+    @queue_command(invoker)
+    async def here():
+        return id(asyncio.get_running_loop())
+
+    in_a_loop()
+
+    assert get(wrapped()) == get(here())
+
+
+def test_a_command_sees_its_run_and_nothing_of_the_context_of_others(invoker, in_a_loop, get):
+    @queue_command(invoker)
+    async def bill(name):
+        before = tenant.get()
+        tenant.set(name)
+        await asyncio.sleep(0)
+        return [before, tenant.get(), current_command().name.rpartition(".")[2]]
+
+    in_a_loop(workers=1)
+
+    assert [get(handle) for handle in [bill("A"), bill("B")]] == [[None, "A", "bill"], [None, "B", "bill"]]
+
+
+def test_a_coroutine_that_raises_is_retried_and_then_a_dead_letter(invoker, in_a_loop, get):
+    @queue_command(invoker, retries=1, retry_delay=0)
+    async def fail():
+        runs.append(current_command().retries_left)
+        await asyncio.sleep(0)
+        raise ValueError("no")
+
+    runs = []
+    in_a_loop()
+
+    with pytest.raises(CommandError, match="no"):
+        get(fail())
+    [dead] = invoker.queue.peek(State.DEAD)
+    assert (runs, dead.reason) == ([1, 0], "ValueError: no")
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), asyncio.CancelledError()])
+def test_what_a_coroutine_raises_that_is_no_exception_ends_that_command_alone(invoker, in_a_loop, get, error):
+    @queue_command(invoker)
+    async def fail():
+        raise error
+
+    @queue_command(invoker)
+    async def add(a, b):
+        return a + b
+
+    in_a_loop()
+
+    with pytest.raises(CommandError):
+        get(fail())
+    assert get(add(1, 2)) == 3
+
+
+def test_what_a_command_leaves_behind_cannot_end_the_loop(invoker, in_a_loop, get):
+    async def leave():
+        raise SystemExit(3)
+
+    @queue_command(invoker)
+    async def fork():
+        left.append(asyncio.create_task(leave()))
+
+    @queue_command(invoker)
+    async def add(a, b):
+        await asyncio.sleep(0.01)
+        return a + b
+
+    left = []
+    in_a_loop()
+    get(fork())
+
+    assert get(add(1, 2)) == 3
+
+
+def test_what_a_plugin_makes_for_the_loop_is_shared_by_commands_and_lives_until_the_last_has_ended(
+    make_invoker, run_consumer, get
+):
+    plugin = SharesSession()
+    invoker = make_invoker(plugins=[plugin])
+
+    @queue_command(invoker)
+    async def ask():
+        return await plugin.session.ask()
+
+    @queue_command(invoker)
+    async def ask_late():
+        began.set()
+        while not stopping.is_set():
+            await asyncio.sleep(0.001)
+        return await plugin.session.ask()
+
+    began, stopping = threading.Event(), threading.Event()
+    consumer = run_consumer(invoker, worker_type="asyncio")
+    assert get(ask())
+    late = ask_late()
+    assert began.wait(PATIENCE)
+    threading.Timer(0.01, stopping.set).start()
+    consumer.stop()
+
+    assert get(late)
+    assert plugin.session.is_closed
+
+
+def test_a_consumer_does_not_start_when_a_plugin_raises_in_its_loop(make_invoker):
+    class Refuses:
+        @hookimpl
+        async def huey_loop_start(self):
+            raise LookupError("no such host")
+
+        @hookimpl
+        def huey_loop_stop(self):
+            stopped.append(True)
+
+    stopped = []
+    consumer = Consumer(make_invoker(plugins=[Refuses()]), worker_type="asyncio")
+
+    with pytest.raises(LookupError, match="no such host"):
+        consumer.start()
+    assert stopped == [True]
+
+
+def test_a_stop_lets_running_coroutines_finish(invoker, in_a_loop, get):
+    @queue_command(invoker)
+    async def work():
+        began.set()
+        while not released.is_set():
+            await asyncio.sleep(0.001)
+        return "finished"
+
+    began, released = threading.Event(), threading.Event()
+    consumer = in_a_loop()
+    handle = work()
+    assert began.wait(PATIENCE)
+    threading.Timer(0.05, released.set).start()
+
+    assert consumer.stop()
+    assert get(handle) == "finished"
+
+
+def test_what_does_not_finish_in_time_is_given_back(invoker, in_a_loop):
+    @queue_command(invoker)
+    async def hang():
+        began.set()
+        while not released.is_set():
+            await asyncio.sleep(0.001)
+
+    began, released = threading.Event(), threading.Event()
+    consumer = in_a_loop()
+    hang()
+    assert began.wait(PATIENCE)
+
+    finished = consumer.stop(timeout=0.1)
+    released.set()
+
+    assert not finished
+    assert len(invoker.queue.peek(State.READY)) == 1
+
+
+def test_a_coroutine_may_stop_its_consumer(invoker, in_a_loop, get, eventually):
+    @queue_command(invoker)
+    async def stop():
+        return consumer.stop()
+
+    consumer = in_a_loop()
+
+    assert get(stop()) is False
+    eventually(lambda: consumer.pool.wait(0.01))
+
+
+def test_outcomes_are_settled_by_another_thread_than_the_loops(invoker, in_a_loop, get, monkeypatch):
+    @queue_command(invoker)
+    async def where():
+        return threading.current_thread().name
+
+    def settle(outcomes):
+        settlers.add(threading.current_thread().name)
+        return settle_really(outcomes)
+
+    settlers = set()
+    settle_really = invoker.queue.settle
+    monkeypatch.setattr(invoker.queue, "settle", settle)
+    in_a_loop()
+    loop = {get(where()) for _ in range(20)}
+
+    assert settlers.isdisjoint(loop)
+
+
+def test_what_keeps_the_loop_is_named_with_the_line_that_it_is_in(invoker, caplog, eventually, get):
+    @queue_command(invoker)
+    async def block():
+        # Not an event: what holds up a loop is most often a call like this one.
+        while not released.is_set():
+            time.sleep(0.001)
+
+    released = threading.Event()
+    with Consumer(
+        invoker, worker_type="asyncio", periodic=False, policy=replace(POLICY, loop_blocked_after=0.05)
+    ).running():
+        handle = block()
+        eventually(lambda: "has kept the event loop" in caplog.text)
+        released.set()
+        get(handle)
+
+    [line] = [record for record in caplog.records if "has kept the event loop" in record.getMessage()]
+    assert f"block {handle.task_id}>" in line.getMessage()
+    assert f"{__file__}:" in line.getMessage()
+    assert line.task_id == handle.task_id
+
+
+def test_a_kind_of_event_loop_that_is_not_installed_is_refused_with_what_to_install(invoker, monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+
+    with pytest.raises(ConfigurationError, match=r"pip install 'huey-core\[uvloop\]'"):
+        Consumer(invoker, worker_type="asyncio", event_loop="uvloop")
+
+
+def test_a_kind_of_event_loop_is_refused_for_a_pool_without_one(invoker):
+    with pytest.raises(ConfigurationError, match="the worker pool 'thread' has none"):
+        Consumer(invoker, event_loop="uvloop")
