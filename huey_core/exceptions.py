@@ -39,6 +39,7 @@ __all__ = [
     "PluginIncompatible",
     "PluginLoadError",
     "PluginNotFound",
+    "PluginRefused",
     "QueueException",
     "QueueReadException",
     "QueueWriteException",
@@ -270,6 +271,10 @@ class PluginConflict(PluginException):
 
 class PluginIncompatible(PluginException):
     """A plugin was built for another major version of the plugin API."""
+
+
+class PluginRefused(PluginException, ConfigurationError):
+    """A plugin does not do what its hooks ask of it; the message names it and says what is wrong."""
 
 
 class PluginBlocked(PluginException):

@@ -35,7 +35,7 @@ from huey_core.workers.abilities import PoolAbility
 from huey_core.workers.base import PoolSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from huey_core.consumer.policy import Policy
     from huey_core.invoker.invoker import Invoker
@@ -165,7 +165,7 @@ class Consumer:
             check_pool_abilities(invoker, self.config.worker_type, self.pool.abilities)
         paused = [queue for queue in self.queues if self._is_paused(queue)]
         for lines in self.invoker.plugins.call_all(hookspecs.huey_consumer_report, consumer=self):
-            for line in lines:
+            for line in _checked_report(lines):
                 text = line.removeprefix(hookspecs.WARNING)
                 (self._log.info if text == line else self._log.warning)("%s", text)
         self._started = True
@@ -319,3 +319,9 @@ def _invoker_of(invoker: Invoker, name: str) -> Invoker:
             f"{invoker!r} runs commands at once (always_eager), so there is no queue {name!r} to serve"
         )
     return found
+
+
+def _checked_report(answer: object) -> Sequence[str]:
+    if isinstance(answer, list | tuple) and all(isinstance(line, str) for line in answer):
+        return answer
+    raise TypeError(f"a plugin's huey_consumer_report returned {answer!r}, which is no list of texts")

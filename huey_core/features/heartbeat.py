@@ -170,6 +170,7 @@ class _RecordWriter:
         self._has_news = threading.Event()
         self._stopping = False
         self._is_failing = False
+        self._log = log.with_fields(queue=consumer.invoker.queue.name)
         # A daemon, so that a store that hangs does not keep the process from ending.
         self._thread = threading.Thread(target=self._work, name="huey-heartbeat", daemon=True)
 
@@ -197,11 +198,13 @@ class _RecordWriter:
                 self._write(self._snapshot)
             except BaseException as error:  # noqa: BLE001 - a driver may raise anything, and the thread must not end
                 if not self._is_failing:
-                    log.warning("the heartbeat cannot be written, trying again with the next: %s", error_line(error))
+                    self._log.warning(
+                        "the heartbeat cannot be written, trying again with the next: %s", error_line(error)
+                    )
                 self._is_failing = True
             else:
                 if self._is_failing:
-                    log.info("the heartbeat is written again")
+                    self._log.info("the heartbeat is written again")
                 self._is_failing = False
             self._has_news.wait()
             self._has_news.clear()

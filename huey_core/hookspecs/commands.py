@@ -52,7 +52,7 @@ def huey_command_options() -> list[CommandOption[Any]]:
     be called several times, and answers the same each time.
     Process: Any that enqueues, runs or defines commands.
     Thread: The one that loads the plugin.
-    Errors: Whoever loads the plugin gets the exception.
+    Errors: Whoever loads the plugin gets a ``PluginRefused``, a ``ConfigurationError``, that names it.
 
     Returns:
         The options. Core and other plugins must have none of the same names.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from huey_core.commands.core_options import CORE_OPTIONS
 from huey_core.commands.option import CommandOption
-from huey_core.exceptions import PluginException
+from huey_core.exceptions import PluginRefused
 from huey_core.hookspecs import PROJECT
 from huey_core.plugins.selection import DISABLE
 
@@ -38,10 +38,10 @@ class OfferedOptions:
         """Add what a plugin has answered to ``huey_command_options``, or all of it not.
 
         Raises:
-            PluginException: It is no list of options, or core or another plugin has one of the same name.
+            PluginRefused: It is no list of options, or core or another plugin has one of the same name.
         """
         if not isinstance(answer, list | tuple) or not all(isinstance(one, CommandOption) for one in answer):
-            raise PluginException(
+            raise PluginRefused(
                 f"plugin {plugin!r} is refused: huey_command_options() returns a list of CommandOption, not {answer!r}",
                 plugin=plugin,
             )
@@ -49,7 +49,7 @@ class OfferedOptions:
         for option in answer:
             other = plugin if option.name in found else self._owner(option.name)
             if other is not None:
-                raise PluginException(
+                raise PluginRefused(
                     f"plugins {other!r} and {plugin!r} both offer the option {option.name!r}; block one of them with "
                     f"{DISABLE} or plugins=['no:{plugin}'], or ask its author for another name",
                     plugin=plugin,

@@ -27,6 +27,7 @@ from huey_core.exceptions import (
     PluginIncompatible,
     PluginLoadError,
     PluginNotFound,
+    PluginRefused,
     UnknownHook,
 )
 from huey_core.hookspecs import FIRST_RESULT, OBSERVERS, PROJECT, UNWRAPPED
@@ -46,7 +47,7 @@ from huey_core.plugins.selection import (
     select,
 )
 from huey_core.safe_logging import get_logger
-from huey_core.text import did_you_mean, is_users_interrupt
+from huey_core.text import did_you_mean, error_line, is_users_interrupt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -85,8 +86,9 @@ class PluginManager:
 
     Raises:
         UnknownHook: A plugin implements a hook that does not exist.
-        PluginException: A plugin wraps an observer, or asks for an argument that its hook does not have; or, with
-            ``strict``, it cannot be loaded.
+        PluginRefused: A plugin wraps an observer, asks for an argument that its hook does not have, or does not say
+            which options it offers.
+        PluginException: With ``strict``, one cannot be loaded.
         ConfigurationError: ``plugins`` holds a text of another kind.
     """
 
@@ -145,8 +147,8 @@ class PluginManager:
             PluginConflict: Another plugin has this name.
             UnknownHook: It implements a hook that does not exist.
             PluginIncompatible: It was written for another version of the plugin API.
-            PluginException: It is not a module or an object, wraps an observer, or asks for an argument that its hook
-                does not have.
+            PluginRefused: It is not a module or an object, wraps an observer, asks for an argument that its hook does
+                not have, or does not say which options it offers.
         """
         with self._lock:
             if any(plugin is known for known in self._plugins.values()):
@@ -285,7 +287,7 @@ class PluginManager:
         except (pluggy.PluginValidationError, ValueError) as error:
             # pluggy 1.6 keeps the hooks that it had accepted before it found the bad one.
             self._pluggy.unregister(name=name)
-            raise PluginException(f"plugin {name!r} is refused: {' '.join(str(error).split())}", plugin=name) from error
+            raise PluginRefused(f"plugin {name!r} is refused: {' '.join(str(error).split())}", plugin=name) from error
         try:
             self._add_options(name)
         except BaseException:
@@ -333,12 +335,18 @@ class PluginManager:
     def _add_options(self, name: str) -> None:
         for implementation in self._pluggy.hook.huey_command_options.get_hookimpls():
             if implementation.plugin_name == name:
-                self.options.add(name, implementation.function())
+                try:
+                    answer = implementation.function()
+                except (Exception, SystemExit) as error:
+                    raise PluginRefused(
+                        f"plugin {name!r} is refused: huey_command_options() raised {error_line(error)}", plugin=name
+                    ) from error
+                self.options.add(name, answer)
 
     def _verify(self, name: str, plugin: object) -> None:
         """Check every hook before pluggy sees the plugin, so that one that is refused leaves nothing behind."""
         if isinstance(plugin, type):
-            raise PluginException(f"plugin {name!r} is a class; give an instance of it", plugin=name)
+            raise PluginRefused(f"plugin {name!r} is a class; give an instance of it", plugin=name)
         for attribute in dir(plugin):
             options = self._pluggy.parse_hookimpl_opts(plugin, attribute)
             if options is None:
@@ -351,7 +359,7 @@ class PluginManager:
                 raise UnknownHook(f"plugin {name!r} implements {hook!r}, which is no hook{hint}", plugin=name)
             if hook in UNWRAPPED and (options["wrapper"] or options["hookwrapper"]):
                 why = "only observes" if hook in OBSERVERS else "each plugin answers for itself"
-                raise PluginException(f"plugin {name!r} wraps {hook!r}, which {why} and cannot be wrapped", plugin=name)
+                raise PluginRefused(f"plugin {name!r} wraps {hook!r}, which {why} and cannot be wrapped", plugin=name)
             check_coroutines(name, plugin, attribute, hook, is_wrapper=options["wrapper"] or options["hookwrapper"])
 
     def _new_name(self, plugin: object) -> str:

@@ -227,6 +227,8 @@ def test_a_heartbeat_that_cannot_be_written_is_logged_once_until_it_is_written_a
 
     eventually(lambda: "the heartbeat is written again" in caplog.messages)
     assert caplog.text.count("the heartbeat cannot be written") == 1
+    lines = [record for record in caplog.records if "the heartbeat" in record.getMessage()]
+    assert {record.queue for record in lines} == {invoker.queue.name}
 
 
 class RefusesBelatedly:

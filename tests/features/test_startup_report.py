@@ -6,6 +6,7 @@ import pytest
 
 from huey_core import CommandRegistry, Invoker, crontab, hookimpl, periodic_command, queue_command
 from huey_core.backends.url import BackendURL
+from huey_core.consumer import Consumer
 from huey_core.features.heartbeat import consumers_alive
 from huey_core.plugins.backends import backend_registry, register_backend
 from huey_memory import MemoryBackend
@@ -61,6 +62,19 @@ def test_a_line_that_warns_is_logged_as_a_warning_and_the_others_are_not(make_in
 
     levels = {record.getMessage(): record.levelname for record in caplog.records}
     assert (levels["the weather is fine"], levels["rain is on its way"]) == ("INFO", "WARNING")
+
+
+@pytest.mark.parametrize("answer", ["the weather is fine", [1], {"the weather": "fine"}])
+def test_a_report_that_is_no_list_of_lines_keeps_the_consumer_from_starting(make_invoker, answer):
+    class Reporter:
+        @hookimpl
+        def huey_consumer_report(self):
+            return answer
+
+    consumer = Consumer(make_invoker(plugins=[Reporter()]))
+
+    with pytest.raises(TypeError, match=r"a plugin's huey_consumer_report returned .* no list of texts"):
+        consumer.start()
 
 
 def test_a_quiet_consumer_warns_that_it_knows_no_command(invoker, run_consumer, caplog):

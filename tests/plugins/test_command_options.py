@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from huey_core import CommandRegistry, Invoker, queue_command
 from huey_core.commands.option import CommandOption
 from huey_core.commands.option_checks import flag
-from huey_core.exceptions import PluginException
+from huey_core.exceptions import ConfigurationError, PluginException
 from huey_core.hookspecs import hookimpl
 from huey_core.plugins.discovery import PLUGINS
 from huey_core.plugins.manager import PluginManager
+from huey_memory import MemoryQueue
 from plugin_options import GIVE_UP_AFTER, GiveUp
 
 OFFERS_LOCK = """
@@ -19,6 +21,15 @@ OFFERS_LOCK = """
     @hookimpl
     def huey_command_options():
         return [CommandOption("lock", flag, False, help="Something.")]
+"""
+
+
+RAISES = """
+    from huey_core import hookimpl
+
+    @hookimpl
+    def huey_command_options():
+        raise KeyError("SHOP_LIMITS")
 """
 
 
@@ -74,6 +85,26 @@ def test_what_is_no_list_of_options_is_refused(manager, answer):
 
     with pytest.raises(PluginException, match=r"'wrong' is refused: huey_command_options.* returns a list"):
         manager.register(Wrong(), "wrong")
+
+
+def test_a_plugin_that_raises_instead_of_offering_options_is_refused_by_its_name(manager):
+    class Broken:
+        @hookimpl
+        def huey_command_options(self):
+            raise KeyError("SHOP_LIMITS")
+
+    with pytest.raises(ConfigurationError, match=r"plugin 'broken' is refused: .* raised KeyError: 'SHOP_LIMITS'"):
+        manager.register(Broken(), "broken")
+
+    assert manager.names() == []
+
+
+def test_an_installed_plugin_that_raises_instead_of_offering_options_is_named_where_a_command_is_decorated(site):
+    site.install("huey-limits", {PLUGINS: {"limits": "limits_of_test"}}, {"limits_of_test": RAISES})
+    invoker = Invoker(MemoryQueue("q"), registry=CommandRegistry())
+
+    with pytest.raises(ConfigurationError, match="plugin 'limits' is refused"):
+        queue_command(invoker, lock=True)(print)
 
 
 def test_nobody_answers_for_another_plugin(manager):
