@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar, cast
 
 import pluggy
 
-from huey_core.exceptions import PluginException
+from huey_core.exceptions import PluginRefused
 from huey_core.hookspecs import AWAITED, FIRST_RESULT, TWIN
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def check_coroutines(name: str, plugin: object, attribute: str, hook: str, *, is
         is_wrapper: Whether it is a wrapper.
 
     Raises:
-        PluginException: The message says what is wrong.
+        PluginRefused: The message says what is wrong.
     """
     function, twin = getattr(plugin, attribute), getattr(plugin, hook + TWIN, None)
     problem = None
@@ -123,7 +123,7 @@ def check_coroutines(name: str, plugin: object, attribute: str, hook: str, *, is
         elif list(inspect.signature(twin).parameters) != list(inspect.signature(function).parameters):
             problem = f"has {hook + TWIN!r}, which must have the same parameters as its {hook!r}"
     if problem is not None:
-        raise PluginException(f"plugin {name!r} {problem}", plugin=name)
+        raise PluginRefused(f"plugin {name!r} {problem}", plugin=name)
 
 
 def _in_loop(name: str, implementation: HookImpl) -> _Implementation:
