@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from huey_core.backends.messages import Message, State
-from huey_core.backends.outcomes import Ack, Bury, Reported, ResultWrite
+from huey_core.backends.outcomes import Ack, Bury, Release, Reported, ResultWrite
 from huey_core.exceptions import MessageTooLarge
 from huey_mongo import MongoQueue, outbox, settling
 from mongo_writes import BetweenWrites, Killed
@@ -103,6 +103,16 @@ def test_one_whose_unique_key_was_taken_until_now_is_written(queue, delivery, ev
     eventually(lambda: queue.now() > ends, "the end of the unique key")
     queue.settle([Ack(delivery, follow_ups=FOLLOW_UPS)])
     assert [each.data for each in queue.claim(9, MINUTE).deliveries] == [b"one", b"two"]
+
+
+def test_of_a_message_that_ends_twice_in_one_call_only_what_follows_the_delivery_that_is_valid_is_written(
+    queue, delivery, drain
+):
+    queue.settle([Release(delivery)])
+    (again,) = queue.claim(1, MINUTE).deliveries
+    stale, valid = Ack(delivery, follow_ups=FOLLOW_UPS[1:]), Ack(again, follow_ups=FOLLOW_UPS[:1])
+    assert queue.settle([valid, stale]) == [True, False]
+    assert drain() == [b"one"]
 
 
 def test_what_was_prepared_for_an_outbox_that_is_gone_is_removed(queue, delivery, documents, drain, monkeypatch):

@@ -112,7 +112,6 @@ def test_what_follows_from_a_settlement_is_written_when_it_can_be(
     (delivery,) = queue.claim(1, MINUTE).deliveries
     with one_missing():
         assert hasty.settle([Ack(delivery, ResultWrite(store, "k", b"v"), (Message(b"next"),))]) == [True]
-        assert store.peek_many(["k"]) != [b"v"]
         assert len(hasty) == 0
     claimed = []
     eventually(lambda: claimed.extend(queue.claim(1, MINUTE).deliveries) or store.peek("k") == b"v")

@@ -113,13 +113,18 @@ def due_outbox(cluster: Cluster) -> Int64:
     return Int64(millis(cluster.estimate() + PATIENCE))
 
 
-def dispatch_or_leave(cluster: Cluster, queue: str, documents: Sequence[Any]) -> None:
+def dispatch_or_leave(cluster: Cluster, queue: str, outboxes: Sequence[Document]) -> None:
     """Dispatch what has just been settled; an error is logged, and the outboxes fall due for another claim.
 
     The settlement itself has taken effect, and an error would say that it had not.
+
+    Args:
+        cluster: The connection.
+        queue: The queue's name.
+        outboxes: The documents as they were written, in the order of their settlement.
     """
     try:
-        dispatch(cluster, queue, documents)
+        _dispatch(cluster, queue, outboxes)
     except Exception as error:  # noqa: BLE001 - whatever it is, the outboxes are kept
         logger.warning("follow-ups and results of %r are written later: %.300s", queue, error)
 
@@ -137,14 +142,17 @@ def dispatch(cluster: Cluster, queue: str, documents: Sequence[Any]) -> None:
     """
     by_id = {each["_id"]: each for each in cluster.collection.find({"_id": {"$in": list(documents)}, **HAS_OUTBOX})}
     found = [by_id[each] for each in dict.fromkeys(documents) if each in by_id]
-    if not found:
-        return
-    with_follow_ups = [document for document in found if "next" in document]
-    prepared = prepare(cluster, queue, with_follow_ups, due_outbox(cluster))
+    if found:
+        _dispatch(cluster, queue, found)
+
+
+def _dispatch(cluster: Cluster, queue: str, found: Sequence[Document]) -> None:
     # Of several results for one key the last one stands.
     results = {(each["store"], each["name"]): each for each in (one["outcome"] for one in found if "outcome" in one)}
     if results:
         put(cluster, list(results.values()))
+    with_follow_ups = [document for document in found if "next" in document]
+    prepared = prepare(cluster, queue, with_follow_ups, due_outbox(cluster))
     complete = arrive(cluster, queue, found, due_outbox(cluster))
     ours = commit(cluster, with_follow_ups, prepared)
     before = [document for document in found if "committed" in document]

@@ -12,11 +12,12 @@ a claim, when it falls due.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from bson import ObjectId
 from pymongo import UpdateOne
-from pymongo.errors import BulkWriteError
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from huey_mongo.documents import PREPARED, Document
 from huey_mongo.indexes import DUPLICATE_KEY, ID
@@ -127,6 +128,10 @@ def _meet_indexes(cluster: Cluster, queue: str) -> None:
 def _publish(cluster: Cluster, prepared: Sequence[ObjectId]) -> list[ObjectId]:
     """Return those that were refused as duplicates."""
     message = [{"$replaceWith": {"$mergeObjects": ["$message", {"_id": "$_id"}]}}]
+    with suppress(DuplicateKeyError):
+        cluster.collection.update_many({"_id": {"$in": list(prepared)}, "state": PREPARED}, message)
+        return []
+    # One refusal ends the update of many, and does not say whose it was.
     changes = [UpdateOne({"_id": each, "state": PREPARED}, message) for each in prepared]
     try:
         cluster.collection.bulk_write(changes, ordered=False)

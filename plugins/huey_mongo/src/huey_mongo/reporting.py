@@ -9,7 +9,7 @@ from pymongo import UpdateOne
 
 from huey_core.exceptions import MessageTooLarge
 from huey_mongo.documents import MAX_MESSAGE_SIZE
-from huey_mongo.outbox import dispatch_or_leave, due_outbox, follow_ups_of, size_of
+from huey_mongo.outbox import FIELDS, dispatch_or_leave, due_outbox, follow_ups_of, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,9 +52,10 @@ def _report_with_outboxes(cluster: Cluster, queue: str, reports: Sequence[Report
     if not cluster.collection.bulk_write(changes, ordered=False).matched_count:
         return
     ids = [report.message_id for report in reports]
-    marked = cluster.collection.find({"queue": queue, "id": {"$in": ids}, "mark": mark}, {"id": 1})
-    documents = {each["id"]: each["_id"] for each in marked}
-    dispatch_or_leave(cluster, queue, [documents[each] for each in ids if each in documents])
+    fields = dict.fromkeys(("id", "state", "mark", *FIELDS), 1)
+    marked = cluster.collection.find({"queue": queue, "id": {"$in": ids}, "mark": mark}, fields)
+    documents = {each["id"]: each for each in marked}
+    dispatch_or_leave(cluster, queue, [documents[each] for each in dict.fromkeys(ids) if each in documents])
 
 
 def _check_sizes(cluster: Cluster, queue: str, reports: Sequence[Reported]) -> None:

@@ -55,7 +55,7 @@ class Settlement:
     cluster: Cluster
     queue: str
     _mark: ObjectId = field(default_factory=ObjectId)
-    _outboxes: set[ObjectId] = field(default_factory=set)
+    _outboxes: dict[Receipt, Document] = field(default_factory=dict)
     _stored_later: set[tuple[str, str]] = field(default_factory=set)
 
     def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
@@ -71,9 +71,10 @@ class Settlement:
             current = self._current(outcomes[index].delivery for index in changes)
             changes = {at: change for at, change in changes.items() if receipt_of(outcomes[at].delivery) in current}
         settled = self._apply(outcomes, changes)
-        if self._outboxes:
-            in_order = [receipt_of(outcome.delivery).document for outcome in outcomes]
-            dispatch_or_leave(self.cluster, self.queue, [each for each in in_order if each in self._outboxes])
+        receipts = [receipt_of(outcomes[index].delivery) for index in sorted(settled)] if self._outboxes else []
+        outboxes = [self._outboxes[each] for each in receipts if each in self._outboxes]
+        if outboxes:
+            dispatch_or_leave(self.cluster, self.queue, outboxes)
         return [index in settled for index in range(len(outcomes))]
 
     @staticmethod
@@ -191,7 +192,7 @@ class Settlement:
             outbox["outcome"] = self._value_later(outcome.result, beside)
         if not outbox:
             return self._update(receipt, changes, {**removed, "at": ""})
-        return self._update(receipt, {**changes, **outbox, **self._outbox(receipt)}, removed)
+        return self._update(receipt, self._keep_outbox(receipt, {**changes, **outbox}), removed)
 
     def _fits_beside(self, delivery: Delivery, result: ResultWrite, beside: int) -> bool:
         """Whether a result fits into the document of a message; one that does not is written here, before the burial.
@@ -212,14 +213,18 @@ class Settlement:
         size = size_of(outcome)
         if size > MAX_MESSAGE_SIZE:
             raise MessageTooLarge(size, MAX_MESSAGE_SIZE, "huey-mongo")
-        changes = {"state": DONE, **self._outbox(receipt), **follow_ups_of(self.cluster, self.queue, outcome)}
+        changes = {"state": DONE, **follow_ups_of(self.cluster, self.queue, outcome)}
         if outcome.result is not None:
             changes["outcome"] = self._value_later(outcome.result, beside=size)
-        return self._update(receipt, changes, {**CONTENT, **(KEY if receipt.until is None else {})})
+        removed = {**CONTENT, **(KEY if receipt.until is None else {})}
+        return self._update(receipt, self._keep_outbox(receipt, changes), removed)
 
-    def _outbox(self, receipt: Receipt) -> Document:
-        self._outboxes.add(receipt.document)
-        return {"at": due_outbox(self.cluster)}
+    def _keep_outbox(self, receipt: Receipt, changes: Document) -> Document:
+        """Add to changes when their outbox falls due, and remember the document that they make, to dispatch it."""
+        changes = {**changes, "at": due_outbox(self.cluster)}
+        key = {} if receipt.until is None else {"unique": True, "until": receipt.until}
+        self._outboxes[receipt] = {**changes, **key, "_id": receipt.document, "mark": self._mark}
+        return changes
 
     def _value_later(self, result: ResultWrite, beside: int) -> Document:
         self._stored_later.add((result.store.name, result.key))
