@@ -3,7 +3,8 @@
 ::
 
     python docs/generate.py             the reference of the hooks from their specifications, the options of commands
-                                        from their declarations, and the table of the backends from docs/reports/
+                                        from their declarations, and the tables of the backends and of what can be
+                                        interrupted from docs/reports/ and docs/interruptions.json
     python docs/generate.py --run-kit   the reports first: the conformance kit against each backend, by its URL
 
 ``tox run -e docs`` is the first of them, in an environment that has everything; ``tox run -e docs -- --run-kit`` the
@@ -36,12 +37,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COMMAND",
+    "HOW",
+    "INTERRUPTIONS",
     "REPORTS",
     "TARGETS",
     "Hook",
     "backend_table",
     "hooks",
     "hooks_reference",
+    "interruption_table",
     "main",
     "option_table",
     "read_reports",
@@ -49,6 +53,12 @@ __all__ = [
 
 DOCS: Final = Path(__file__).parent
 REPORTS: Final = DOCS / "reports"
+
+INTERRUPTIONS: Final = DOCS / "interruptions.json"
+"""What each worker pool can interrupt, as ``tests/e2e/test_interruptions.py`` finds it to be."""
+
+HOW: Final = ("timeout", "cancelled", "SIGTERM")
+"""How a command is interrupted."""
 
 COMMAND: Final = "tox run -e docs"
 """What renews the generated parts."""
@@ -226,6 +236,19 @@ def with_option_tables() -> str:
     return _renewed("commands.md", "\n".join(tables))
 
 
+def interruption_table() -> str:
+    """Write the table of what each worker pool can interrupt."""
+    lines = ["| worker pool | the command is in | `timeout` | cancelled | SIGTERM |", _row(*["---"] * 5)]
+    for pool, rows in json.loads(INTERRUPTIONS.read_text()).items():
+        lines += [_row(f"`{pool}`", doing, *(row[how] for how in HOW)) for doing, row in rows.items()]
+    return "\n".join(lines) + "\n"
+
+
+def with_interruption_table() -> str:
+    """Return the page of the consumer with the table of what can be interrupted renewed."""
+    return _renewed("consumer.md", interruption_table())
+
+
 def _renewed(page: str, generated: str) -> str:
     before, _, rest = (DOCS / page).read_text().partition(_BEGIN)
     _, _, after = rest.partition(_END)
@@ -236,6 +259,7 @@ TARGETS: Final[dict[Path, Callable[[], str]]] = {
     DOCS / "plugins" / "hooks-reference.md": hooks_reference,
     DOCS / "backends.md": with_backend_table,
     DOCS / "commands.md": with_option_tables,
+    DOCS / "consumer.md": with_interruption_table,
 }
 """What makes each file that is generated, as a whole or in part."""
 

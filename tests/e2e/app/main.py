@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import importlib
 import json
 import os
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from huey_core import CommandRegistry, Invoker, QueueCommand, current_command, hookimpl, periodic_command, queue_command
@@ -85,6 +89,51 @@ def wait_for_file(name):
     return os.getpid()
 
 
+@contextmanager
+def noted(name):
+    """Leave a file when the block has begun, and one with the name of what was raised in it."""
+    (FOLDER / f"{name}.begun").touch()
+    try:
+        yield
+    except BaseException as error:
+        (FOLDER / f"{name}.{type(error).__name__}").touch()
+        raise
+
+
+@queue_command(invoker)
+def loop_in_python(name):
+    with noted(name):
+        while True:
+            pass
+
+
+@queue_command(invoker)
+def compute_in_c(name):
+    with noted(name):
+        # It releases the GIL, as other threads could not even ask for an interruption otherwise.
+        hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)
+
+
+@queue_command(invoker)
+def sleep(name):
+    with noted(name):
+        time.sleep(3600)
+
+
+@queue_command(invoker)
+async def wait_in_coroutine(name):
+    with noted(name):
+        await asyncio.sleep(3600)
+
+
+@queue_command(invoker)
+def wait_for_program(name):
+    with noted(name):
+        program = subprocess.Popen(["sleep", "3600"])
+        (FOLDER / "programs").open("a").write(f"{program.pid}\n")
+        program.wait()
+
+
 @queue_command(invoker)
 def leave_a_thread_behind(name):
     threading.Thread(target=wait_for_file.function, args=(name,), daemon=False).start()
@@ -137,6 +186,10 @@ class Configuration(BaseConfiguration):
     PERIODIC = False
     UNREADABLE_DELAY = 0.05
     MAX_DELAY = 0.5
+
+
+class Impatient(Configuration):
+    TIMEOUT_GRACE = 0.2
 
 
 class Misspelt(BaseConfiguration):
