@@ -38,6 +38,8 @@ class ConsumerConfig:
     workers: int | None = None
     threads: int | None = None
     event_loop: str = "asyncio"
+    max_commands: int | None = None
+    max_memory: int | None = None
     lease: float | None = None
     prefetch: int = 1000
     shutdown_timeout: float = 30.0
@@ -87,6 +89,9 @@ class ConsumerConfig:
             # No thread can wait any longer.
             check_number(name.upper(), getattr(self, name), 0, TIMEOUT_MAX)
         check_number("BACKOFF", self.backoff, 1, TIMEOUT_MAX)
+        for name in ("max_commands", "max_memory"):
+            if getattr(self, name) is not None:
+                check_number(name.upper(), getattr(self, name), 1, whole=True)
         if self.lease is not None:
             check_number("LEASE", self.lease, 1, TIMEOUT_MAX)
         if not isinstance(self.loglevel, int) and (

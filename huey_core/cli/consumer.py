@@ -70,9 +70,7 @@ class _Seconds(click.FloatRange):
     help="The share of a queue in the time of the workers, beside others; 1 by default. May be repeated.",
 )
 @click.option("--strict", is_flag=True, help="Serve a queue when those before it have no messages, in this order.")
-@click.option(
-    "--worker-type", metavar="NAME", help="The worker pool that runs commands: thread, asyncio, or a plugin's."
-)
+@click.option("--worker-type", metavar="NAME", help="What runs commands: thread, process, asyncio, or a plugin's pool.")
 @click.option("-w", "--workers", type=click.IntRange(min=1), help="How many commands run at once.")
 @click.option("-t", "--threads", type=click.IntRange(min=1), help="The same for threads, by its older name.")
 @click.option("--event-loop", type=click.Choice(EVENT_LOOPS), help="The kind of event loop of the pool asyncio.")
@@ -93,6 +91,12 @@ class _Seconds(click.FloatRange):
 @click.option("--log-format", type=click.Choice(LOG_FORMATS), help="Lines of text, or one JSON object a line.")
 @click.option(
     "--log-commands/--no-log-commands", default=None, help="Whether to log each command that ended, at the level INFO."
+)
+@click.option(
+    "--max-commands", type=click.IntRange(min=1), metavar="N", help="Replace a worker process after so many commands."
+)
+@click.option(
+    "--max-memory", type=click.IntRange(min=1), metavar="MIB", help="Replace a worker process that takes more memory."
 )
 @click.option("--lease", type=_Seconds(min=1), metavar="SECONDS", help="How long a lease lasts unless it is renewed.")
 @click.option("--prefetch", type=click.IntRange(min=0), help="The most messages to prefetch for quick workers.")
@@ -122,7 +126,7 @@ def consumer(
     config = read_configuration(configuration_class, loglevel=loglevel, **settings)
     set_up_logging(config, level_is_given=loglevel is not None or _sets_level(configuration_class))
     try:
-        code = run_until_signalled(Consumer(invoker, config))
+        code = run_until_signalled(Consumer(invoker, config, application=configuration))
         end_soon(code)
         sys.exit(code)
     finally:

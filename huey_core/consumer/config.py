@@ -42,13 +42,16 @@ class BaseConfiguration:
         SERVE_QUEUES: The names of the queues that it serves: a dictionary of their weights, or a list, in strict order;
             ``None`` for the invoker's queue alone.
         PERIODIC: Whether this consumer runs periodic commands. It may be on in every consumer.
-        WORKER_TYPE: The name of the worker pool that runs commands: ``"thread"``, ``"asyncio"``, or one that a plugin
-            offers.
-        WORKERS: How many commands run at once; ``None`` for what suits the worker pool: 4 threads, or 100 tasks of an
-            event loop.
+        WORKER_TYPE: The name of the worker pool that runs commands: ``"thread"``, ``"process"``, ``"asyncio"``, or one
+            that a plugin offers.
+        WORKERS: How many commands run at once; ``None`` for what suits the worker pool: 4 threads, a process for each
+            core, or 100 tasks of an event loop.
         THREADS: The same for the worker pool ``"thread"``, by its name of the original API.
         EVENT_LOOP: The kind of event loop of the worker pool ``"asyncio"``: ``"asyncio"``, or ``"uvloop"``, which needs
             ``huey-core[uvloop]``.
+        MAX_COMMANDS: After how many commands a process of the pool is replaced by another; with a pool that runs them
+            in the consumer's own, the consumer starts again as after SIGHUP. ``None`` for never.
+        MAX_MEMORY: The same for how many MiB of memory such a process takes.
         LEASE: Seconds that a lease lasts unless it is renewed; ``None`` takes the invoker's.
         PREFETCH: The most messages to prefetch, when commands are quick.
         SHUTDOWN_TIMEOUT: Seconds that running commands have to finish when the consumer is told to stop.
@@ -80,6 +83,8 @@ class BaseConfiguration:
     WORKERS: ClassVar[int | None] = ConsumerConfig.workers
     THREADS: ClassVar[int | None] = ConsumerConfig.threads
     EVENT_LOOP: ClassVar[str] = ConsumerConfig.event_loop
+    MAX_COMMANDS: ClassVar[int | None] = ConsumerConfig.max_commands
+    MAX_MEMORY: ClassVar[int | None] = ConsumerConfig.max_memory
     LEASE: ClassVar[float | None] = ConsumerConfig.lease
     PREFETCH: ClassVar[int] = ConsumerConfig.prefetch
     SHUTDOWN_TIMEOUT: ClassVar[float] = ConsumerConfig.shutdown_timeout

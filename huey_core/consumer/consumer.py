@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from huey_core import hookspecs
@@ -21,11 +22,13 @@ from huey_core.consumer.config import BaseConfiguration, settings_for
 from huey_core.consumer.periodic import PeriodicScheduler, TickWriter
 from huey_core.consumer.policy import POLICY
 from huey_core.consumer.pool_abilities import check_pool_abilities
+from huey_core.consumer.recycling import check_recycling, max_memory, recycling
 from huey_core.consumer.served_queue import ServedQueue
 from huey_core.consumer.shares import Shares
 from huey_core.consumer.shutdown import Shutdown
 from huey_core.consumer.signals import run_until_signalled
 from huey_core.exceptions import ConfigurationError, QueueException, QueueReadException
+from huey_core.names import dotted_name
 from huey_core.plugins.workers import worker_pool_registry
 from huey_core.safe_logging import get_logger
 from huey_core.settings import ConsumerConfig
@@ -33,6 +36,7 @@ from huey_core.snapshot import Snapshot, Stats
 from huey_core.text import counted, error_line
 from huey_core.workers.abilities import PoolAbility
 from huey_core.workers.base import PoolSettings
+from huey_core.workers.remote import RemoteApplication
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,6 +61,9 @@ class Consumer:
         invoker: The invoker.
         config: The settings, or a configuration class, of which then only the settings count; the default ones when
             ``None``.
+        application: The dotted path by which other processes find the invoker, for a worker pool that runs commands
+            there: of a configuration class such as ``main.Configuration``, of the invoker, or of a function that
+            returns it. By default that of the configuration class.
         policy: What it decides by that is no setting.
         settings: Single settings instead of ``config``, in lower case: ``workers=2``.
 
@@ -71,12 +78,14 @@ class Consumer:
         invoker: Invoker,
         config: ConsumerConfig | BaseConfiguration | type[BaseConfiguration] | None = None,
         *,
+        application: str | None = None,
         policy: Policy = POLICY,
         **settings: Any,
     ) -> None:
         if config is not None and settings:
             raise TypeError(f"settings are given in config or singly, not both: {', '.join(settings)}")
         self.config = settings_for(invoker, ConsumerConfig(**settings) if config is None else config)
+        as_given = asdict(self.config)
         invoker.plugins.call_all(hookspecs.huey_consumer_configure, config=self.config)
         self.config.check()
         served = self.config.serve_queues
@@ -96,9 +105,12 @@ class Consumer:
                 f"EVENT_LOOP is {self.config.event_loop!r}, and the worker pool {self.config.worker_type!r} has none: "
                 "set WORKER_TYPE to 'asyncio'"
             )
+        size = self.config.workers or self.config.threads or pool_class.default_size()
+        if application is None and isinstance(config, type):
+            application = dotted_name(config)
         self.pool = pool_class(
             PoolSettings(
-                size=self.config.workers or self.config.threads or pool_class.default_size(),
+                size=size,
                 on_start=self._worker_started,
                 on_stop=self._worker_stopped,
                 restart_after=policy.restart_after,
@@ -107,6 +119,9 @@ class Consumer:
                 on_loop_start=self._loop_started,
                 on_loop_stop=self._loop_stopped,
                 blocked_after=policy.loop_blocked_after,
+                max_commands=self.config.max_commands,
+                max_memory=max_memory(self.config),
+                application=None if application is None else self._elsewhere(application, invoker, size, as_given),
             )
         )
         shares = Shares(self.pool, policy, in_order=served is not None and not isinstance(served, Mapping))
@@ -137,6 +152,7 @@ class Consumer:
             self.pool,
             *(queue.fetcher for queue in self.queues),
             *self.periodic,
+            *recycling(self.config, self.pool, lambda: self.stats, policy),
         ]
         self._shutdown = Shutdown(
             queues=self.queues,
@@ -155,6 +171,7 @@ class Consumer:
 
         Raises:
             Unsupported: A command has an option that asks for what the worker pool is not able to do.
+            ConfigurationError: A setting asks for what is not possible here.
             QueueReadException: The server does not answer, or refuses.
             RuntimeError: A thread cannot be started; those that were are stopped. Or it was started or stopped before.
             Exception: What a plugin raised to keep the consumer from starting.
@@ -164,6 +181,7 @@ class Consumer:
         for invoker in self.invokers:
             check_pool_abilities(invoker, self.config.worker_type, self.pool.abilities)
         paused = [queue for queue in self.queues if self._is_paused(queue)]
+        check_recycling(self.config, self.pool)
         for lines in self.invoker.plugins.call_all(hookspecs.huey_consumer_report, consumer=self):
             for line in _checked_report(lines):
                 text = line.removeprefix(hookspecs.WARNING)
@@ -283,6 +301,23 @@ class Consumer:
                 return
             self._heartbeat_sent = now
         self.send_heartbeat()
+
+    def _elsewhere(
+        self, application: str, invoker: Invoker, workers: int, settings: dict[str, Any]
+    ) -> RemoteApplication:
+        # A consumer with threads needs none of what it imports.
+        from huey_core.consumer.logs import logging_set_up
+
+        logfile = settings["logfile"]
+        arguments = {
+            "application": application,
+            "queue_name": invoker.queue.name,
+            "name": self.name,
+            "workers": workers,
+            "settings": {**settings, "logfile": None if logfile is None else os.fspath(logfile)},
+            "logs": logging_set_up(),
+        }
+        return RemoteApplication("huey_core.consumer.child_consumer:ChildConsumer", arguments)
 
     def _stop(self, reason: str, timeout: float) -> None:
         running = counted(len(self.snapshot().running), "command")

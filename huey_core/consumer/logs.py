@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections import deque
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from typing import TYPE_CHECKING, Final
@@ -19,7 +20,7 @@ from huey_core.text import printable_text, traceback_text
 if TYPE_CHECKING:
     from huey_core.settings import ConsumerConfig
 
-__all__ = ["JSONFormatter", "set_up_logging"]
+__all__ = ["JSONFormatter", "logging_set_up", "set_up_logging"]
 
 log: Final = get_logger(__name__)
 
@@ -27,6 +28,9 @@ FORMAT = "%(asctime)s %(levelname)-8s %(process)d %(threadName)s %(name)s: %(mes
 
 OURS: Final = "huey_"
 """What the names of the loggers of core and of its plugins begin with."""
+
+_set_up: Final[deque[bool]] = deque(maxlen=1)
+"""How :func:`set_up_logging` was called, for other processes that are to log in the same way."""
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 """The attributes of every record. Whatever else one has came by ``extra``, or by the application's record factory."""
@@ -110,6 +114,7 @@ def set_up_logging(config: ConsumerConfig, *, level_is_given: bool = True) -> No
     Raises:
         ConfigurationError: The log file cannot be written.
     """
+    _set_up.append(level_is_given)
     names = _enable_ours()
     root, level = logging.getLogger(), config.loglevel.upper() if isinstance(config.loglevel, str) else config.loglevel
     is_set_up = logging.getLogger("huey_core").hasHandlers()
@@ -126,6 +131,11 @@ def set_up_logging(config: ConsumerConfig, *, level_is_given: bool = True) -> No
             "huey_core.consumer.JSONFormatter",
             config.log_format,
         )
+
+
+def logging_set_up() -> bool | None:
+    """What ``level_is_given`` was when :func:`set_up_logging` was called last in this process; ``None`` for never."""
+    return _set_up[-1] if _set_up else None
 
 
 def _enable_ours() -> set[str]:

@@ -31,6 +31,7 @@ class Policy:
             often that is looked at.
         restart_after: After how long a loop is begun again that has raised.
         loop_blocked_after: After how long it is logged what keeps an event loop from running anything else.
+        recycling_look: How long between two looks at how much a consumer has done, and how large it is.
     """
 
     longest_wait: float = 5.0
@@ -47,6 +48,7 @@ class Policy:
     long_run: float = 0.5
     restart_after: float = 1.0
     loop_blocked_after: float = 1.0
+    recycling_look: float = 0.25
 
 
 POLICY: Final = Policy()

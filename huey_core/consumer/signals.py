@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-__all__ = ["Runnable", "end_soon", "run_until_signalled"]
+__all__ = ["Runnable", "can_start_again", "end_soon", "run_until_signalled", "start_again_soon"]
 
 log: Final = get_logger(__name__)
 
@@ -114,6 +114,21 @@ def run_until_signalled(
     finally:
         handlers.put_back()
     return 1 if asked is None else 0
+
+
+def can_start_again() -> bool:
+    """Whether :func:`run_until_signalled` runs the consumer of this process."""
+    return hasattr(signal, "SIGHUP") and isinstance(getattr(_handler(), "__self__", None), _Received)
+
+
+def start_again_soon() -> None:
+    """Do what SIGHUP does, where that is possible. Any thread may call this."""
+    if can_start_again():
+        os.kill(os.getpid(), signal.SIGHUP)
+
+
+def _handler() -> object:
+    return signal.getsignal(signal.SIGHUP)
 
 
 def end_soon(code: int) -> None:

@@ -103,7 +103,8 @@ def outcome_of_crash(
         message = "message %s of the command %r has no outcome in delivery %d of %d: %s"
         log.error(message, message_id, command, delivery.attempt, max_deliveries, reason, extra=fields)
         return Retry(delivery, delivery.data, keep_attempts=True)
-    reason = f"abandoned: no outcome recorded in {counted(delivery.attempt, 'delivery')}; in the last one {reason}"
+    deliveries = counted(delivery.attempt, "delivery", "deliveries")
+    reason = f"abandoned: no outcome recorded in {deliveries}; in the last one {reason}"
     log.error("message %s of the command %r becomes a dead letter: %s", message_id, command, reason, extra=fields)
     header = read_header(delivery.data)
     error, result = CommandAbandoned(reason), None

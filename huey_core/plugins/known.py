@@ -38,7 +38,6 @@ KNOWN_SERIALIZERS: Final = {
 
 UNSERVED_WORKERS: Final = {
     "greenlet": "core has no greenlets; use the worker pool 'thread'",
-    "process": "core runs commands in threads; start several consumers to use several processes",
 }
 """What to say of a worker pool that people may expect and that no plugin known here offers, sorted by name."""
 

@@ -21,6 +21,7 @@ worker_pool_registry: Final[LazyRegistry[WorkerPool]] = LazyRegistry(
     # The same as the entry points in pyproject.toml, for a checkout that was never installed.
     builtin=[
         Entry(WORKERS, "asyncio", "huey_core.consumer.pools.asyncio:AsyncioPool", "huey-core", __version__),
+        Entry(WORKERS, "process", "huey_core.consumer.pools.process:ProcessPool", "huey-core", __version__),
         Entry(WORKERS, "thread", "huey_core.consumer.pools.thread:ThreadPool", "huey-core", __version__),
     ],
 )

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from huey_core.backends.base import BaseDataStore
     from huey_core.backends.messages import Delivery
     from huey_core.backends.outcomes import Outcome
+    from huey_core.exceptions import CommandInterrupted
+    from huey_core.workers.interruption import Interruption
 
 __all__ = ["RemoteApplication", "RemoteRunner"]
 
@@ -45,8 +47,23 @@ class RemoteRunner(Protocol):
             Exception: None of them can be run now.
         """
 
-    def run(self, queue_name: str, delivery: Delivery) -> Outcome:
-        """Run a delivery and return how it ended. What a command raises is its outcome, and is not raised."""
+    def run(self, queue_name: str, delivery: Delivery, interruption: Interruption | None = None) -> Outcome:
+        """Run a delivery and return how it ended. What a command raises is its outcome, and is not raised.
+
+        Args:
+            queue_name: The name of the queue.
+            delivery: The delivery.
+            interruption: Through which the pool interrupts the command; ``None`` when it cannot.
+        """
+
+    def interrupted(self, queue_name: str, delivery: Delivery, error: type[CommandInterrupted]) -> Outcome:
+        """Return how a delivery ends whose command was ended by ending its process.
+
+        Args:
+            queue_name: The name of the queue.
+            delivery: The delivery.
+            error: What was to be raised in the command.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from huey_core.consumer.pools.asyncio import AsyncioPool
+from huey_core.consumer.pools.process import ProcessPool
 from huey_core.consumer.pools.thread import ThreadPool
 from huey_testing.conformance import WorkerPoolConformance
 
@@ -19,3 +20,9 @@ class TestAsyncioPool(WorkerPoolConformance):
     @pytest.fixture
     def make_pool(self):
         return AsyncioPool
+
+
+class TestProcessPool(WorkerPoolConformance):
+    @pytest.fixture
+    def make_pool(self):
+        return ProcessPool

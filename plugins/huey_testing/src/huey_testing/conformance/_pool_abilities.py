@@ -9,8 +9,8 @@ from typing import Final
 import pytest
 
 from huey_core.workers import PoolAbility, Run, WorkerPool
+from huey_testing._pool_work import Cancelled, Work, WorkRunner
 from huey_testing.conformance._pool_base import PoolFactory, PoolFixtures, pool_promise
-from huey_testing.conformance._pool_work import Cancelled, Work, WorkRunner
 from huey_testing.conformance._promises import eventually
 
 __all__ = ["PoolAbilities"]

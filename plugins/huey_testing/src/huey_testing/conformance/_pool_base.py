@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import pytest
 
 from huey_core.workers import PoolAbility, PoolSettings, WorkerPool
-from huey_testing.conformance._pool_work import Work, WorkRunner
+from huey_testing._pool_work import Work, WorkRunner
 from huey_testing.conformance._promises import eventually, promise, within
 
 if TYPE_CHECKING:
@@ -108,6 +108,8 @@ class PoolFixtures:
             on_start=lambda name: work.note("on_start", name),
             on_stop=lambda name: work.note("on_stop", name),
             restart_after=0.001,
+            timeout_grace=0.2,
+            application=work.application(),
         )
         pool: WorkerPool = make_pool(settings)
         return pool

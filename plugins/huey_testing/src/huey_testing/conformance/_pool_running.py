@@ -9,8 +9,8 @@ from collections import Counter
 from functools import partial
 from typing import Any
 
+from huey_testing._pool_work import Cancelled, Work, WorkRunner
 from huey_testing.conformance._pool_base import PoolFactory, PoolFixtures, pool_promise
-from huey_testing.conformance._pool_work import Cancelled, Work, WorkRunner
 from huey_testing.conformance._promises import eventually, in_threads, within
 
 __all__ = ["PoolRunning"]

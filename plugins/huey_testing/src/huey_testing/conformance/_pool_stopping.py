@@ -10,7 +10,7 @@ from huey_testing.conformance._pool_base import PoolFactory, PoolFixtures, pool_
 from huey_testing.conformance._promises import within
 
 if TYPE_CHECKING:
-    from huey_testing.conformance._pool_work import Work, WorkRunner
+    from huey_testing._pool_work import Work, WorkRunner
 
 __all__ = ["PoolStopping"]
 

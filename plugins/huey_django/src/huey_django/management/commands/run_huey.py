@@ -49,6 +49,8 @@ GIVEN: Final = (
     "logfile",
     "log_format",
     "log_commands",
+    "max_commands",
+    "max_memory",
     "lease",
     "prefetch",
     "shutdown_timeout",
@@ -83,7 +85,7 @@ class Command(BaseCommand):
             help=f"Serve this queue; may be repeated. {DEFAULT_QUEUE!r} is the one that the settings name. By default "
             "that and every queue in TASKS.",
         )
-        add("--worker-type", metavar="NAME", help="The worker pool that runs commands: thread, or a plugin's.")
+        add("--worker-type", metavar="NAME", help="The worker pool that runs commands: thread, process, or a plugin's.")
         add("-w", "--workers", type=at_least(1, int), metavar="N", help="How many commands of each queue run at once.")
         add("-t", "--threads", type=at_least(1, int), metavar="N", help="The same for threads, by its older name.")
         add(
@@ -108,6 +110,8 @@ class Command(BaseCommand):
             default=None,
             help="Log each command that ended, at the level INFO.",
         )
+        add("--max-commands", type=at_least(1, int), metavar="N", help="Replace a worker process after so many.")
+        add("--max-memory", type=at_least(1, int), metavar="MIB", help="Replace a worker process that takes more.")
         add("--lease", type=at_least(1), metavar="SECONDS", help="How long a lease lasts unless it is renewed.")
         add("--prefetch", type=at_least(0, int), metavar="N", help="The most messages to prefetch for quick workers.")
         add("--shutdown-timeout", type=at_least(0), metavar="SECONDS", help="How long running commands may finish.")

@@ -12,20 +12,21 @@ import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from huey_core.backends import Delivery
+from huey_core.backends import Ack, Delivery
 from huey_core.exceptions import CommandInterrupted
+from huey_core.workers import RemoteApplication
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
-    from pathlib import Path
 
     from huey_core.backends import BaseDataStore, Outcome
     from huey_core.workers import Interruption
 
-__all__ = ["Cancelled", "Event", "Work", "WorkRunner"]
+__all__ = ["Cancelled", "Event", "RemoteWork", "Work", "WorkRunner"]
 
 PAUSE: Final = 0.002
 """Seconds between two looks of a run that waits."""
@@ -66,11 +67,12 @@ class Work:
 
     Args:
         folder: An empty folder.
+        pid: The process of the test; this one when ``None``.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, pid: int | None = None) -> None:
         self._folder = folder
-        self._pid = os.getpid()
+        self._pid = pid or os.getpid()
         self._numbers = itertools.count(1)
         self._log = folder / "log"
         self._log.touch()
@@ -97,6 +99,11 @@ class Work:
             # Without a reader it cannot be opened, and nobody waits for it.
             with suppress(OSError):
                 os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
+
+    def application(self) -> RemoteApplication:
+        """The same for a pool that runs deliveries in other processes."""
+        arguments = {"folder": str(self._folder), "pid": self._pid}
+        return RemoteApplication(f"{__name__}:RemoteWork", arguments)
 
     def note(self, kind: str, subject: str, detail: str = "") -> None:
         """Write into the log, from any process and thread."""
@@ -261,3 +268,40 @@ class WorkRunner:
         self._work.note("begin", delivery.message_id, self.name)
         if self._work.is_here():
             self._look()
+
+
+class RemoteWork:
+    """Runs deliveries of :class:`Work` in a process of the pool.
+
+    Args:
+        folder: The folder of the work.
+        pid: The process of the test.
+    """
+
+    def __init__(self, folder: str, pid: int) -> None:
+        self._work = Work(Path(folder), pid)
+
+    def start(self, worker: str) -> None:
+        """Note it."""
+        self._work.note("on_start", worker)
+
+    def stop(self, worker: str) -> None:
+        """Note it."""
+        self._work.note("on_stop", worker)
+
+    def stores(self, queue_name: str) -> dict[str, BaseDataStore]:
+        """None."""
+        return {}
+
+    def prepare(self, queue_name: str, deliveries: Sequence[Delivery]) -> None:
+        """Do nothing."""
+
+    def run(self, queue_name: str, delivery: Delivery, interruption: Interruption | None = None) -> Outcome:
+        """Do what the delivery says."""
+        WorkRunner(self._work, queue_name).run(delivery, interruption)
+        return Ack(delivery)
+
+    def interrupted(self, queue_name: str, delivery: Delivery, error: type[CommandInterrupted]) -> Outcome:
+        """End it as if it had been interrupted."""
+        self._work.note("end", delivery.message_id, "cancelled")
+        return Ack(delivery)

@@ -1,0 +1,103 @@
+"""Commands in the processes of the worker pool, and what becomes of them when one ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+import process_app
+from huey_core.exceptions import CommandAbandoned, CommandError
+
+PATIENCE = 60.0
+
+
+def with_header(name, text):
+    """Make a command with a header."""
+    command = process_app.pid.command()
+    command.headers[name] = text
+    return command
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory):
+    """Where hooks note in which process they are called."""
+    return str(tmp_path_factory.mktemp("hooks") / "log")
+
+
+@pytest.fixture(scope="module")
+def consumer(log):
+    """One for all tests that leave it as it is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PROCESS_APP_LOG", log)
+        with process_app.make_consumer(workers=2).running() as consumer:
+            yield consumer
+
+
+def test_commands_run_in_other_processes(consumer):
+    pids = {process_app.pid().get(blocking=True, timeout=PATIENCE) for _ in range(5)}
+
+    assert os.getpid() not in pids
+
+
+@pytest.mark.usefixtures("consumer")
+def test_what_follows_a_command_is_enqueued_where_the_consumer_is():
+    assert process_app.followed().get(blocking=True, timeout=PATIENCE) == "followed"
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [
+        (lambda: process_app.exit_at_once.command(3), "its process ended with the exit code 3"),
+        (lambda: with_header("die", "before"), "its process was killed by SIGKILL"),
+        (lambda: with_header("die", "after"), "its process was killed by SIGKILL"),
+    ],
+    ids=["a command exits", "a hook before the run dies", "a hook after the run dies"],
+)
+def test_what_ends_its_process_is_buried_with_the_reason_and_costs_no_other(consumer, how, reason, tmp_path):
+    file = str(tmp_path / "succeeded")
+    neighbours = [with_header("log", file) for _ in range(100)]
+    results = process_app.invoker.enqueue_many(neighbours[:50])
+
+    crashed = process_app.invoker.enqueue(how())
+    results += process_app.invoker.enqueue_many(neighbours[50:])
+
+    with pytest.raises(CommandAbandoned, match=f"no outcome recorded in 2 deliveries; in the last one {reason}"):
+        crashed.get(blocking=True, timeout=PATIENCE)
+    pids = [str(result.get(blocking=True, timeout=PATIENCE)) for result in results]
+    # What had only been sent ahead to the process that has ended was not run twice.
+    assert sorted(process_app.lines_of(file)) == sorted(["succeeded", pid] for pid in pids)
+
+
+def test_a_process_that_is_killed_costs_the_command_that_it_runs_one_delivery(consumer, tmp_path, eventually):
+    gate = tmp_path / "gate"
+    result = process_app.wait_for(str(gate))
+    eventually(lambda: process_app.lines_of(f"{gate}.began"))
+    [[pid]] = process_app.lines_of(f"{gate}.began")
+
+    os.kill(int(pid), signal.SIGKILL)
+    eventually(lambda: len(process_app.lines_of(f"{gate}.began")) == 2)
+    gate.touch()
+
+    assert result.get(blocking=True, timeout=PATIENCE) not in {os.getpid(), int(pid)}
+
+
+@pytest.mark.usefixtures("consumer")
+def test_a_time_limit_ends_a_command_in_c_code_with_its_process():
+    with pytest.raises(CommandError, match="CommandTimeout"):
+        process_app.sleep_in_c().get(blocking=True, timeout=PATIENCE)
+
+
+def test_observers_of_commands_are_called_once_in_the_process_that_runs_them(consumer, tmp_path):
+    file = str(tmp_path / "succeeded")
+    pid = process_app.invoker.enqueue(with_header("log", file)).get(blocking=True, timeout=PATIENCE)
+
+    assert process_app.lines_of(file) == [["succeeded", str(pid)]]
+
+
+def test_worker_hooks_are_called_in_each_process_with_the_consumer_of_its_name(consumer, log):
+    starts = [line for line in process_app.lines_of(log) if line[0] == "worker_start"]
+
+    assert {line[3] for line in starts} == {consumer.name}
+    assert str(os.getpid()) not in {line[1] for line in starts}

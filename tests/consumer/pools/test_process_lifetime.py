@@ -1,0 +1,124 @@
+"""How the processes of the worker pool begin and end: with their consumer, or before it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import process_app
+from huey_core import queue_command
+from huey_core.consumer import Consumer
+from huey_core.exceptions import ConfigurationError
+
+PATIENCE = 60.0
+
+
+def test_a_process_is_replaced_after_max_commands():
+    with process_app.make_consumer(workers=1, max_commands=2).running():
+        pids = [process_app.pid().get(blocking=True, timeout=PATIENCE) for _ in range(4)]
+
+    assert pids[0] == pids[1] != pids[2] == pids[3]
+
+
+def test_a_process_is_replaced_between_commands_when_it_takes_too_much_memory(eventually):
+    with process_app.make_consumer(workers=1, max_memory=250).running():
+        first = process_app.take_memory(300).get(blocking=True, timeout=PATIENCE)
+
+        eventually(lambda: process_app.pid().get(blocking=True, timeout=PATIENCE) != first)
+
+
+def test_a_stop_lets_a_running_command_finish_and_each_worker_end(monkeypatch, tmp_path, eventually):
+    log, gate = str(tmp_path / "log"), tmp_path / "gate"
+    monkeypatch.setenv("PROCESS_APP_LOG", log)
+    consumer = process_app.make_consumer(workers=1)
+    consumer.start()
+    result = process_app.wait_for(str(gate))
+    eventually(lambda: process_app.lines_of(f"{gate}.began"))
+    gate.touch()
+
+    assert consumer.stop(timeout=PATIENCE)
+
+    assert result.get() == int(process_app.lines_of(log)[0][1])
+    assert [line[0] for line in process_app.lines_of(log)] == ["worker_start", "worker_stop"]
+
+
+def test_a_second_signal_ends_the_processes_and_gives_back_what_runs(tmp_path, eventually):
+    consumer = process_app.make_consumer(workers=1)
+    consumer.start()
+    process_app.wait_for(str(tmp_path / "gate"))
+    eventually(lambda: process_app.lines_of(f"{tmp_path / 'gate'}.began"))
+    [[pid]] = process_app.lines_of(f"{tmp_path / 'gate'}.began")
+
+    consumer.stop_now()
+
+    eventually(lambda: _has_ended(int(pid)))
+    assert consumer.stats.released == 1
+    consumer.stop()
+    (tmp_path / "gate").touch()
+
+
+PROGRAM = """
+import sys
+import process_app
+from huey_core.consumer import Consumer
+
+Consumer(
+    process_app.invoker, worker_type="process", workers=1, periodic=False, application="process_app.make_invoker"
+).start()
+process_app.hold_everything(sys.argv[1])
+sys.stdin.read()
+"""
+
+
+def test_processes_end_with_a_consumer_that_is_killed_even_in_c_code_that_keeps_all_threads_out(tmp_path, eventually):
+    file = str(tmp_path / "began")
+    environment = {**os.environ, "PYTHONPATH": os.path.dirname(process_app.__file__)}
+    with subprocess.Popen([sys.executable, "-c", PROGRAM, file], stdin=subprocess.PIPE, env=environment) as program:
+        eventually(lambda: process_app.lines_of(file))
+        [[pid]] = process_app.lines_of(file)
+
+        program.kill()
+        killed = time.monotonic()
+        eventually(lambda: _has_ended(int(pid)))
+
+    # It is to be one second, and a busy machine takes its own time.
+    assert time.monotonic() - killed < 5
+
+
+def _has_ended(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except FileNotFoundError:
+        return True
+
+
+def test_a_consumer_is_not_made_without_a_path_to_the_application():
+    with pytest.raises(ConfigurationError, match=r"application='main.invoker'"):
+        Consumer(process_app.invoker, worker_type="process")
+
+
+@pytest.mark.parametrize(
+    ("path", "error"),
+    [
+        ("no_such_module.invoker", "No module named 'no_such_module'"),
+        ("process_app.note", "missing 1 required positional argument"),
+        ("process_app.os", "process_app.os is neither a configuration class nor an invoker"),
+    ],
+)
+def test_a_consumer_does_not_start_when_its_processes_cannot_load_the_application(path, error):
+    consumer = Consumer(process_app.invoker, worker_type="process", application=path, periodic=False)
+
+    with pytest.raises(RuntimeError, match=error):
+        consumer.start()
+
+
+def test_threads_cannot_be_recycled_where_the_program_cannot_start_again(invoker):
+    queue_command(invoker, name="work")(lambda: None)
+
+    with pytest.raises(ConfigurationError, match="MAX_COMMANDS"):
+        Consumer(invoker, max_commands=1, periodic=False).start()

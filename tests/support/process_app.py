@@ -1,0 +1,113 @@
+"""An application for the worker pool 'process', imported by the test and by each of the processes."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import time
+from pathlib import Path
+
+from huey_core import CommandRegistry, Invoker, current_command, queue_command
+from huey_core.consumer import Consumer
+from huey_core.hookspecs import hookimpl
+
+
+def note(file: str, *words: object) -> None:
+    """Write a line into a file, from any process."""
+    with open(file, "a", encoding="utf-8") as lines:
+        lines.write(" ".join(map(str, words)) + "\n")
+
+
+def lines_of(file: str) -> list[list[str]]:
+    """What was written into it, in words."""
+    return [line.split() for line in Path(file).read_text().splitlines()] if Path(file).exists() else []
+
+
+class Hooks:
+    """Notes which hooks are called where, and dies in one when a command's headers say so."""
+
+    @hookimpl
+    def huey_before_execute(self, command):
+        if command.headers.get("die") == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    @hookimpl
+    def huey_command_succeeded(self, command):
+        if command.headers.get("die") == "after":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if "log" in command.headers:
+            note(command.headers["log"], "succeeded", os.getpid())
+
+    @hookimpl
+    def huey_worker_start(self, consumer, worker):
+        assert (consumer.config.worker_type, consumer.invoker.queue.name) == ("process", "huey")
+        note(os.environ.get("PROCESS_APP_LOG", os.devnull), "worker_start", os.getpid(), worker, consumer.name)
+
+    @hookimpl
+    def huey_worker_stop(self, consumer, worker):
+        note(os.environ.get("PROCESS_APP_LOG", os.devnull), "worker_stop", os.getpid(), worker, consumer.name)
+
+
+registry = CommandRegistry()
+invoker = Invoker.from_url("memory://process-app/?max_deliveries=2", registry=registry, plugins=[Hooks()])
+"""What the tests call. Each process has a memory of its own, and works for that of the test."""
+
+
+def make_consumer(**settings) -> Consumer:
+    """Make a consumer with the worker pool."""
+    settings = {"timeout_grace": 0.1, "periodic": False, **settings}
+    return Consumer(invoker, worker_type="process", application="process_app.invoker", **settings)
+
+
+def make_invoker() -> Invoker:
+    """The way for those who make it in a function."""
+    return invoker
+
+
+@queue_command(invoker)
+def pid() -> int:
+    """Where it runs."""
+    return os.getpid()
+
+
+@queue_command(invoker)
+def exit_at_once(code: int) -> None:
+    """End the process that runs it."""
+    os._exit(code)
+
+
+@queue_command(invoker)
+def wait_for(file: str) -> int:
+    """Wait until a file exists."""
+    note(f"{file}.began", os.getpid())
+    while not os.path.exists(file):
+        time.sleep(0.002)
+    return os.getpid()
+
+
+@queue_command(invoker, timeout=0.1)
+def sleep_in_c() -> None:
+    """Do not come back from C code."""
+    ctypes.PyDLL(None).sleep(600)
+
+
+@queue_command(invoker)
+def hold_everything(file: str) -> None:
+    """Do not come back from C code that keeps Python from running any other thread."""
+    note(file, os.getpid())
+    ctypes.PyDLL(None).sleep(600)
+
+
+@queue_command(invoker)
+def take_memory(mebibytes: int) -> int:
+    """Keep so much memory."""
+    globals()["kept"] = bytearray(os.urandom(2**20) * mebibytes)
+    return os.getpid()
+
+
+@queue_command(invoker)
+def followed() -> str:
+    """Have another command follow."""
+    current_command().then(pid.command())
+    return "followed"
