@@ -26,14 +26,14 @@ import threading
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.json_value import JSONValue
 from huey_core.backends.messages import new_message_id
 from huey_core.exceptions import CommandPostponed, CommandRevoked, DataStoreGetException
-from huey_core.hookspecs import hookimpl
+from huey_core.hookspecs import InvokerLike, hookimpl
 from huey_core.safe_logging import get_logger
 from huey_core.settings import ConsumerConfig
 
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from huey_core.backends.base import BaseDataStore, EmptyDataType
     from huey_core.backends.messages import Delivery
     from huey_core.commands.base import QueueCommand
-    from huey_core.hookspecs import InvokerLike
 
 __all__ = ["CALL_TTL", "Revocation", "Revocations", "keeps_revocations"]
 
@@ -74,6 +73,14 @@ def keeps_revocations(task_store: BaseDataStore) -> bool:
     return Capability.LOCKS in task_store.capabilities
 
 
+class RevokingInvoker(InvokerLike, Protocol):
+    """What is needed of an invoker to drop commands."""
+
+    @property
+    def revocations(self) -> Revocations:
+        """The revocations in its task store, which must be one that can keep them."""
+
+
 class Revocation:
     """Drops commands that were revoked, without a run."""
 
@@ -81,8 +88,8 @@ class Revocation:
         self._lock = threading.Lock()
         self._looks = count(1)
         # Of each queue, by its invoker: whether there may be any revocation, and which look has found that.
-        self._latest: dict[InvokerLike, int] = {}
-        self._may_be_any: dict[InvokerLike, bool] = {}
+        self._latest: dict[RevokingInvoker, int] = {}
+        self._may_be_any: dict[RevokingInvoker, bool] = {}
         self._config = ConsumerConfig()
 
     # Last, because others may change it.
@@ -91,10 +98,10 @@ class Revocation:
         self._config = config
 
     @hookimpl
-    def huey_after_claim(self, invoker: InvokerLike, deliveries: Sequence[Delivery]) -> None:
+    def huey_after_claim(self, invoker: RevokingInvoker, deliveries: Sequence[Delivery]) -> None:
         look = next(self._looks)
         store = invoker.task_store
-        found = store is not None and keeps_revocations(store) and Revocations(store).any()
+        found = store is not None and keeps_revocations(store) and invoker.revocations.any()
         with self._lock:
             # What a later look has found is right for earlier claims too, and not the other way round.
             if look > self._latest.get(invoker, 0):
@@ -103,14 +110,14 @@ class Revocation:
 
     # First, so that nobody prepares for what will not run.
     @hookimpl(tryfirst=True)
-    def huey_before_execute(self, invoker: InvokerLike, command: QueueCommand) -> None:
+    def huey_before_execute(self, invoker: RevokingInvoker, command: QueueCommand) -> None:
         if not self._may_be_any.get(invoker, True):
             return
         store = invoker.task_store
         if store is None or not keeps_revocations(store):
             return
         try:
-            revoked = Revocations(store).take(command, invoker.now())
+            revoked = invoker.revocations.take(command, invoker.now())
         except Exception as error:
             delay = self._config.unreadable_delay
             log.exception("whether %s was revoked could not be read, postponed for %g s", command, delay)
@@ -118,9 +125,9 @@ class Revocation:
         if revoked:
             raise CommandRevoked(f"{command.command_name} {command.task_id} was revoked before it could start")
 
-    async def huey_before_execute_async(self, invoker: InvokerLike, command: QueueCommand) -> None:
+    async def huey_before_execute_async(self, invoker: RevokingInvoker, command: QueueCommand) -> None:
         """Ask the store in a thread, since an event loop has others to serve."""
-        if self._may_be_any:
+        if self._may_be_any.get(invoker, True):
             # Only an event loop calls this, and it takes longer to import than all of this package.
             import asyncio
 
@@ -153,7 +160,7 @@ class Revocations:
 
     def __init__(self, store: BaseDataStore) -> None:
         self._store = store
-        self._commands = JSONValue[Commands](store, _COMMANDS, {})
+        self._commands: JSONValue[Commands] = JSONValue(store, _COMMANDS, {})
         self._forgets = Capability.TTL in store.capabilities
 
     def revoke_call(self, task_id: str, terminate: bool = False) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from datetime import datetime, timedelta
@@ -193,6 +194,17 @@ def test_a_run_without_a_revocation_asks_nothing_of_the_store(invoker, double, s
     store.meanwhile = lambda: pytest.fail("the store was asked")
 
     revocation.huey_before_execute(invoker, double.command(1))
+
+
+def test_an_event_loop_asks_no_thread_about_a_command_while_nothing_is_revoked(invoker, double, monkeypatch):
+    asked = []
+    revocation = Revocation()
+    revocation.huey_after_claim(invoker, [])
+    monkeypatch.setattr(asyncio, "to_thread", asked.append)
+
+    asyncio.run(revocation.huey_before_execute_async(invoker, double.command(1)))
+
+    assert asked == []
 
 
 def test_revocations_of_calls_are_forgotten_in_time(space):
