@@ -72,11 +72,27 @@ class _Scheduling(LoadScopeScheduling):
         together = _BY_ONE_PROCESS.search(nodeid)
         return together[0] if together else nodeid
 
+    def mark_test_complete(self, node: Any, item_index: int, duration: float = 0) -> None:
+        """Forget what has ended: xdist counts all that a process was given, again and again."""
+        super().mark_test_complete(node, item_index, duration)
+        given = self.assigned_work[node]
+        scope = self._split_scope(self.registered_collections[node][item_index])
+        if all(given[scope].values()):
+            del given[scope]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what one process runs, so that none is left alone with it, and end with servers that never rest."""
+    items.sort(key=lambda item: ("mongo" in item.path.parts, _BY_ONE_PROCESS.search(item.nodeid) is None))
+
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Scheduling | None:
     """Schedule so where pytest is to run groups of tests together."""
-    return _Scheduling(config, log) if config.getoption("dist") == "loadgroup" else None
+    if config.getoption("dist") != "loadgroup":
+        return None
+    config.option.loadscopereorder = False
+    return _Scheduling(config, log)
 
 
 @pytest.hookimpl(wrapper=True)
