@@ -82,7 +82,7 @@ def huey_before_enqueue(invoker: InvokerLike, command: QueueCommand) -> None:
 
     When: Once for each command that is enqueued, calls of ``enqueue_many``, ticks of periodic commands and what follows
     another command included. Not for a retry, which is the same message.
-    Process: The one that enqueues; for a tick, the consumer's.
+    Process: The one that enqueues; for a tick, the consumer's; for what follows a command, that of ``huey_follow_ups``.
     Thread: The one that enqueues; for a tick, the consumer's thread ``huey-periodic``; for what follows a command, that
     of ``huey_follow_ups``.
     Errors: Whoever enqueues gets the exception; raise :class:`~huey_core.exceptions.CommandRejected` to refuse. Nothing
@@ -115,9 +115,10 @@ def huey_after_claim(invoker: InvokerLike, deliveries: Sequence[Delivery]) -> No
 
     Core's implementation looks whether anything may be revoked at all.
 
-    When: Once for each claim that brings messages, before any of them runs; with ``always_eager`` before each run.
-    Process: The consumer's.
-    Thread: The one that claims; with ``always_eager`` the calling one.
+    When: Once for each claim that brings messages, before any of them runs; with ``always_eager`` before each run. With
+    worker processes, once for each batch that one of them is sent.
+    Process: The worker's: the consumer's, or a worker process.
+    Thread: The one that claims; in a worker process, a worker; with ``always_eager`` the calling one.
     Errors: All that was claimed is given back, and is claimed again after a pause. With ``always_eager`` the caller
     gets the exception.
 
@@ -238,7 +239,7 @@ def huey_follow_ups(
     When: After a command returned, failed for good, was cancelled, or was dropped without a run, after
     ``huey_store_result``; when its message could not be read for too often; when a claim has buried it, once that is
     reported; and once more, with the error, when its outcome can never be written. Not for a retry.
-    Process: The worker's; for a message that a claim has buried, the consumer's.
+    Process: The worker's; for a message that a claim has buried, or that has ended its worker process, the consumer's.
     Thread: In a worker, or in one that reports dead letters or settles outcomes.
     Errors: After a success it counts as a failure of the command, which may be retried. After a failure it is logged,
     and nothing follows. Nor does it when a command that is to follow is refused by ``huey_before_enqueue``, or cannot
@@ -368,7 +369,8 @@ def huey_command_buried(invoker: InvokerLike, command: QueueCommand | None, mess
 
     When: A command has failed for good, unless it has ``keep_failed=False``, or a message could not be read for too
     often: before that is written. A message was delivered too often without an outcome: soon after a claim has buried
-    it, in this consumer or another, unless an operator has requeued it in between. This is reported at least once: once
+    it, in this consumer or another, unless an operator has requeued it in between. It has ended its worker process in
+    its last delivery: before that is written. What a claim has buried is reported at least once: once
     more when the consumer that reports it is killed, or cannot reach the server, before it has said so.
     Process: The worker's, or the consumer's.
     Thread: In a worker, or in the thread that reports dead letters.

@@ -36,7 +36,7 @@ def huey_consumer_configure(config: ConsumerConfig) -> None:
     """Called when a consumer is made: to look at or change its settings.
 
     When: A consumer is made, before anything connects. The settings are checked again afterwards.
-    Process: The consumer's.
+    Process: The consumer's; and each worker process, with the settings as they were given.
     Thread: Main, or whichever makes the consumer.
     Errors: The consumer is not made, and whoever makes it gets the exception.
 
@@ -153,7 +153,8 @@ def huey_worker_start(consumer: ConsumerLike, worker: str) -> None:
     Thread: That worker's own.
 
     Args:
-        consumer: The consumer.
+        consumer: The consumer. In a worker process, what stands for it there: it has the same name and settings, an
+            invoker of its own, and its snapshot is of that process.
         worker: The worker's name.
     """
 
@@ -167,7 +168,8 @@ def huey_worker_stop(consumer: ConsumerLike, worker: str) -> None:
     Thread: That worker's own.
 
     Args:
-        consumer: The consumer.
+        consumer: The consumer. In a worker process, what stands for it there: it has the same name and settings, an
+            invoker of its own, and its snapshot is of that process.
         worker: The worker's name.
     """
 

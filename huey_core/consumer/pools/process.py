@@ -13,18 +13,16 @@ import selectors
 import threading
 import time
 from collections import deque
-from dataclasses import replace
 from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from huey_core.consumer.memory import resident_memory
-from huey_core.consumer.policy import POLICY
 from huey_core.consumer.pools import process_main
 from huey_core.consumer.pools.process_codec import decode_outcome
 from huey_core.consumer.pools.process_handle import Job, ProcessHandle
+from huey_core.consumer.pools.process_supply import Supply
 from huey_core.consumer.pools.wakeup import Wakeup
-from huey_core.consumer.prefetch import Prefetch
 from huey_core.consumer.supervision import run_supervised
 from huey_core.exceptions import CommandTimeout, ConfigurationError
 from huey_core.safe_logging import get_logger
@@ -42,11 +40,8 @@ __all__ = ["ProcessPool"]
 
 log: Final = get_logger(__name__)
 
-MOST_AHEAD: Final = 200
-"""The most deliveries that a process is given beside the one that it runs, so that it need not wait for more."""
-
-HORIZON: Final = 0.02
-"""Seconds of work that it is given so."""
+LINGER: Final = 0.001
+"""Seconds for which outcomes may come together while each process has plenty to do."""
 
 STUCK: Final = 0.05
 """Seconds after which others get what waits behind a command."""
@@ -82,7 +77,7 @@ class ProcessPool(WorkerPool):
             )
         self._application = settings.application
         self._settings = settings
-        self._ahead = Prefetch(1, MOST_AHEAD, replace(POLICY, horizon=HORIZON))
+        self._supply = Supply(settings.size, settings.max_commands)
         self._changed = threading.Condition(threading.RLock())
         self._waiting: deque[Job] = deque()
         self._children: list[ProcessHandle] = []
@@ -94,6 +89,7 @@ class ProcessPool(WorkerPool):
         self._next_start = 0.0
         self._next_measurement = 0.0
         self._wakeup: Wakeup | None = None
+        self._is_asleep = False
         self._ended: SimpleQueue[list[Callable[[], object]] | None] = SimpleQueue()
         self._threads = [
             threading.Thread(
@@ -121,8 +117,10 @@ class ProcessPool(WorkerPool):
             if self._failure:
                 raise RuntimeError(self._failure)
             self._waiting.extend(Job(delivery, runner, next(self._order)) for delivery in deliveries)
-            self._ahead.weigh(max((len(delivery.data) for delivery in deliveries), default=0))
+            self._supply.ahead.weigh(max((len(delivery.data) for delivery in deliveries), default=0))
             self._give()
+            if self._is_asleep or any(child.has_unsent for child in self._children):
+                self._wake()
 
     def room(self) -> int:
         """How many processes there are more than deliveries that were put in and not run to their end."""
@@ -193,6 +191,10 @@ class ProcessPool(WorkerPool):
                 for key, _ in selector.select(self._until_next_look()):
                     if key.fileobj is wakeup:
                         wakeup.clear()
+                with self._changed:
+                    is_plenty = self._supply.is_plenty(self._children)
+                if is_plenty:
+                    time.sleep(LINGER)
         self._ended.put(None)
 
     def _look_after(self, selector: selectors.BaseSelector) -> bool:
@@ -225,10 +227,12 @@ class ProcessPool(WorkerPool):
 
     def _until_next_look(self) -> float | None:
         with self._changed:
+            self._is_asleep = False
             if any(len(child.jobs) > 1 for child in self._children):
                 return STUCK
             if self._is_stopping or self._next_start or any(child.jobs for child in self._children):
                 return LOOK
+            self._is_asleep = True
             return None
 
     def _start_missing(self, selector: selectors.BaseSelector) -> list[Callable[[], object]]:
@@ -303,7 +307,7 @@ class ProcessPool(WorkerPool):
         return finished + over
 
     def _finished(self, job: Job, seconds: float, values: tuple[object, ...]) -> Callable[[], object]:
-        self._ahead.observe(seconds)
+        self._supply.ahead.observe(seconds)
         outcome = decode_outcome(job.delivery, values, job.runner.stores)
         return partial(job.runner.finish, outcome, seconds)
 
@@ -357,30 +361,11 @@ class ProcessPool(WorkerPool):
 
     def _give(self) -> None:
         """Give each process what it is to run, and as much more as it is likely to get through soon."""
-        now = time.monotonic()
-        able = [child for child in self._children if child.is_ready and not child.is_leaving]
-        busy = sum(bool(child.jobs) for child in self._children)
-        for left, child in zip(range(len(able), 0, -1), sorted(able, key=lambda one: len(one.jobs)), strict=True):
-            if not self._waiting:
-                return
-            has = len(child.jobs)
-            if not has:
-                if busy >= self.size:
-                    return
-                busy += 1
-            current = child.current()
-            ahead = self._ahead.target(now - current[1] if current else 0.0)
-            if has and has > ahead // 2:
-                continue
-            wanted = min(1 + ahead - has, -(-len(self._waiting) // left))
-            if (most := self._settings.max_commands) is not None:
-                wanted = min(wanted, most - child.given)
-            child.give([(next(self._numbers), self._waiting.popleft()) for _ in range(wanted)])
-            if child.given == most:
-                log.info("%s is replaced, after %s", child.worker, counted(most, "command"))
+        for child, count in self._supply.portions(self._children, len(self._waiting)):
+            child.give([(next(self._numbers), self._waiting.popleft()) for _ in range(count)])
+            if child.given == self._settings.max_commands:
+                log.info("%s is replaced, after %s", child.worker, counted(child.given, "command"))
                 child.leave()
-        if any(len(child.jobs) > 1 for child in able):
-            self._wake()
 
     def _is_any_ready(self) -> bool:
         return any(child.is_ready for child in self._children)
