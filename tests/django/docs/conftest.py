@@ -115,6 +115,14 @@ def quick_start() -> str:
     return Page(FOLDER / "index.md").files(existing=[SETTINGS])[SETTINGS]
 
 
+def _files_follow(page: Page, line: int) -> bool:
+    """Whether the page writes more below this line; if not, its program runs with the same files, and checks them."""
+    return any(
+        page.files(line, language, [SETTINGS]) != page.files(None, language, [SETTINGS])
+        for language in ("python", "toml")
+    )
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "page" in metafunc.fixturenames:
         metafunc.parametrize("page", PAGES, ids=[page.path.name for page in PAGES])
@@ -123,7 +131,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             pytest.param(page, block.line + 1, id=f"{page.path.name}:{block.line}")
             for page in PAGES
             for block in page.blocks("python")
-            if block.is_run and block.file_name == SETTINGS
+            if block.is_run and block.file_name == SETTINGS and _files_follow(page, block.line + 1)
         ]
         metafunc.parametrize(("settings_page", "settings_end"), ends)
     if "shell_line" in metafunc.fixturenames:
