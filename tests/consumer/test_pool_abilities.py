@@ -7,6 +7,7 @@ import pytest
 from huey_core import CommandRegistry, Invoker, periodic_command, queue_command
 from huey_core.commands import CommandOption, optional, seconds
 from huey_core.consumer import Consumer
+from huey_core.consumer.pools import ThreadPool
 from huey_core.exceptions import Unsupported
 from huey_core.plugins import register_worker_pool, worker_pool_registry
 from huey_core.plugins.discovery import WORKERS
@@ -46,6 +47,14 @@ def fork_pool():
     worker_pool_registry.unregister("fork")
 
 
+@pytest.fixture
+def no_processes():
+    """Have another pool in place of core's own that has the ability."""
+    register_worker_pool("process", ThreadPool)
+    yield
+    worker_pool_registry.unregister("process")
+
+
 def refusal(invoker, **settings):
     """Why a consumer of an invoker does not start."""
     with pytest.raises(Unsupported) as refused:
@@ -66,10 +75,10 @@ def test_a_command_is_refused_when_the_consumer_starts_with_what_it_asks_for(wit
 def test_the_installed_pools_that_could_are_named(with_plugin, fork_pool):
     queue_command(with_plugin, kill_after=5)(work)
 
-    assert refusal(with_plugin).endswith("set WORKER_TYPE to 'fork'")
+    assert refusal(with_plugin).endswith("set WORKER_TYPE to 'fork' or 'process'")
 
 
-def test_it_is_said_that_no_pool_could(with_plugin):
+def test_it_is_said_that_no_pool_could(with_plugin, no_processes):
     queue_command(with_plugin, kill_after=5)(work)
 
     assert refusal(with_plugin).endswith("no worker pool that has it is installed")
@@ -80,7 +89,7 @@ def test_a_pool_that_cannot_be_loaded_is_none_that_could(site, make_invoker, plu
     invoker = make_invoker(plugins=[plugin])
     queue_command(invoker, kill_after=5)(work)
 
-    assert refusal(invoker).endswith("set WORKER_TYPE to 'fork'")
+    assert refusal(invoker).endswith("set WORKER_TYPE to 'fork' or 'process'")
 
 
 def test_a_periodic_command_is_refused_too(with_plugin):
