@@ -97,6 +97,7 @@ class Delivery:
         attempt: The number of this delivery since the message's last outcome, from 1; a :class:`Retry` with
             ``keep_attempts`` does not count as one. It is raised at the claim, so a consumer that was killed counts.
         private: Whatever the backend needs to find the message again. Nobody else looks at it.
+        key: What no other delivery has: the message's id and the receipt.
     """
 
     data: bytes
@@ -104,6 +105,11 @@ class Delivery:
     receipt: str
     attempt: int
     private: Any = None
+    # Made once, because a consumer looks for each delivery several times.
+    key: tuple[str, str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self.key = self.message_id, self.receipt
 
 
 class Claim(NamedTuple):

@@ -17,9 +17,8 @@ __all__ = ["cancel_delivery", "cancel_runs"]
 
 def cancel_delivery(pool: WorkerPool, delivery: Delivery, error: type[CommandInterrupted]) -> bool:
     """Have the run of a delivery end, if it runs, and return whether it will."""
-    receipt = delivery.message_id, delivery.receipt
     for run in pool.running():
-        if (run.delivery.message_id, run.delivery.receipt) == receipt:
+        if run.delivery.key == delivery.key:
             return pool.cancel(run, error)
     return False
 

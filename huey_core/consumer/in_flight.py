@@ -24,7 +24,7 @@ class InFlight:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         # Each with the earliest moment at which its lease may end, on the monotonic clock.
-        self._by_receipt: dict[tuple[str, str], tuple[Delivery, float]] = {}
+        self._by_key: dict[tuple[str, str], tuple[Delivery, float]] = {}
         self._counts: Counter[str] = Counter()
         self._not_started = 0
 
@@ -36,20 +36,19 @@ class InFlight:
             until: When their leases end, at the earliest, on the monotonic clock; infinite without leases.
         """
         with self._lock:
-            self._by_receipt.update({(one.message_id, one.receipt): (one, until) for one in deliveries})
+            self._by_key.update({one.key: (one, until) for one in deliveries})
             self._counts["claimed"] += len(deliveries)
 
     def renewed(self, delivery: Delivery, until: float) -> None:
         """Note when the lease ends, at the earliest, of a delivery that may have been settled meanwhile."""
-        key = delivery.message_id, delivery.receipt
         with self._lock:
-            if (known := self._by_receipt.get(key)) is not None:
-                self._by_receipt[key] = delivery, max(until, known[1])
+            if (known := self._by_key.get(delivery.key)) is not None:
+                self._by_key[delivery.key] = delivery, max(until, known[1])
 
     def leased_until(self, delivery: Delivery) -> float:
         """When the lease of a delivery ends, at the earliest, on the monotonic clock; long ago if it is not ours."""
         # Without the lock: it is asked for every command, and one look into a dictionary is atomic in every build.
-        known = self._by_receipt.get((delivery.message_id, delivery.receipt))
+        known = self._by_key.get(delivery.key)
         return float("-inf") if known is None else known[1]
 
     def not_started(self) -> None:
@@ -66,25 +65,25 @@ class InFlight:
     def discard(self, delivery: Delivery) -> None:
         """Let go of a delivery that ends without an outcome of ours."""
         with self._lock:
-            self._by_receipt.pop((delivery.message_id, delivery.receipt), None)
+            self._by_key.pop(delivery.key, None)
 
     def ours(self, outcomes: Iterable[Outcome]) -> list[Outcome]:
         """Those of the outcomes whose deliveries are in flight."""
         with self._lock:
-            known = self._by_receipt
-            return [one for one in outcomes if (one.delivery.message_id, one.delivery.receipt) in known]
+            known = self._by_key
+            return [one for one in outcomes if one.delivery.key in known]
 
     def settled(self, outcomes: Sequence[Outcome]) -> None:
         """Let go of deliveries whose outcomes were written."""
         with self._lock:
             for outcome in outcomes:
-                self._by_receipt.pop((outcome.delivery.message_id, outcome.delivery.receipt), None)
+                self._by_key.pop(outcome.delivery.key, None)
             self._counts.update(map(_counted_as, outcomes))
 
     def lost(self, delivery: Delivery) -> bool:
         """Let go of a delivery whose lease had ended, and return whether it was in flight still."""
         with self._lock:
-            was_here = self._by_receipt.pop((delivery.message_id, delivery.receipt), None) is not None
+            was_here = self._by_key.pop(delivery.key, None) is not None
             self._counts["lost"] += was_here
         return was_here
 
@@ -95,16 +94,16 @@ class InFlight:
 
     def __contains__(self, delivery: Delivery) -> bool:
         with self._lock:
-            return (delivery.message_id, delivery.receipt) in self._by_receipt
+            return delivery.key in self._by_key
 
     def __len__(self) -> int:
         with self._lock:
-            return len(self._by_receipt)
+            return len(self._by_key)
 
     def all(self) -> list[Delivery]:
         """The deliveries that are in flight now, the oldest first."""
         with self._lock:
-            return [delivery for delivery, _ in self._by_receipt.values()]
+            return [delivery for delivery, _ in self._by_key.values()]
 
     def stats(self) -> Stats:
         """What was done until now."""

@@ -75,7 +75,7 @@ class Outbox:
         with self._lock:
             left = [*self.parked.outcomes(), *self._taken, *self._waiting]
         # What was taken may have been put back, or parked.
-        by_delivery = {(one.delivery.message_id, one.delivery.receipt): one for one in left}
+        by_delivery = {one.delivery.key: one for one in left}
         return self.in_flight.ours(by_delivery.values())
 
     def flush(self) -> None:

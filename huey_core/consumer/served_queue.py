@@ -167,9 +167,9 @@ class ServedQueue:
 
     def release_all(self) -> None:
         """Give back all that is in flight and has no outcome."""
-        over = {(one.delivery.message_id, one.delivery.receipt) for one in self.outbox.left()}
+        over = {one.delivery.key for one in self.outbox.left()}
         for delivery in self.in_flight.all():
-            if (delivery.message_id, delivery.receipt) not in over:
+            if delivery.key not in over:
                 self.outbox.add(Release(delivery))
 
     def report_what_is_left(self) -> bool:

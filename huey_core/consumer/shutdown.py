@@ -105,8 +105,8 @@ class Shutdown:
     def _without_outcome(self, runs: Sequence[Run]) -> list[Run]:
         """Leave out what has run, though its worker may not have come round to saying so."""
         left = [outcome.delivery for queue in self.queues for outcome in queue.outbox.left()]
-        over = {(delivery.message_id, delivery.receipt) for delivery in left}
-        return [run for run in runs if (run.delivery.message_id, run.delivery.receipt) not in over]
+        over = {delivery.key for delivery in left}
+        return [run for run in runs if run.delivery.key not in over]
 
     def _has_more_to_write(self) -> bool:
         return any(queue.outbox.left() or queue.source.to_put_back for queue in self.queues)
