@@ -22,15 +22,17 @@ def interrupted_by(deployment, consumer):
     return [
         one
         for one in deployment.journal("started")
-        if one.pid == consumer.pid and (one.task_id, one.pid) not in finished
+        if consumer.pid in {one.pid, one.parent} and (one.task_id, one.pid) not in finished
     ]
 
 
-def test_every_command_completes_though_consumers_are_killed_again_and_again(deploy):
+@pytest.mark.parametrize(("pool", "workers"), [("thread", "4"), ("process", "2")])
+def test_every_command_completes_though_consumers_are_killed_again_and_again(deploy, pool, workers):
     # A busy machine may cost deliveries too.
     deployment = deploy(lease=LEASE, max_deliveries=100)
     main = deployment.main
-    consumers = [deployment.start("--threads", "4") for _ in range(2)]
+    options = "--worker-type", pool, "--workers", workers
+    consumers = [deployment.start(*options) for _ in range(2)]
     results, kills = [], []
     for name in ("first", "second", "third"):
         # More than one consumer can run at once, so that each is in the middle of commands until they are let go.
@@ -45,7 +47,7 @@ def test_every_command_completes_though_consumers_are_killed_again_and_again(dep
         victim.kill()
         kills.append((time.monotonic(), interrupted_by(deployment, victim)))
         deployment.let_go(name)
-        consumers.append(deployment.start("--threads", "4"))
+        consumers.append(deployment.start(*options))
 
     assert all(result.get(blocking=True, timeout=60) for result in results)
     started = deployment.journal("started")
@@ -81,6 +83,24 @@ def test_a_command_that_kills_its_worker_each_time_is_buried_and_its_neighbours_
     with pytest.raises(CommandAbandoned):
         poison.get(blocking=True, timeout=60)
     assert deployment.main.add(1, 2).get(blocking=True, timeout=60) == 3
+
+
+def test_a_command_that_kills_its_process_each_time_is_buried_while_its_consumer_goes_on(deploy):
+    deployment = deploy(max_deliveries=3)
+    neighbours = deployment.invoker.enqueue_many([deployment.main.work.command(0.05) for _ in range(6)])
+    poison = deployment.main.kill_the_worker()
+    consumer = deployment.start("--worker-type", "process", "--workers", "2")
+
+    with pytest.raises(CommandAbandoned):
+        poison.get(blocking=True, timeout=60)
+
+    assert [result.get(blocking=True, timeout=60) for result in neighbours] == [0.05] * 6
+    assert consumer.is_alive()
+    await_condition(lambda: deployment.queue.counts().dead, "the command is buried")
+    [dead] = deployment.queue.peek(State.DEAD)
+    assert dead.reason.endswith("in 3 deliveries; in the last one its process was killed by SIGKILL")
+    # Neither was one of the others delivered once more by what the killed process had.
+    assert {one.attempt for one in deployment.journal("started", "work")} == {1}
 
 
 def test_a_consumer_that_was_stopped_past_its_lease_cannot_undo_what_another_one_did(deploy):

@@ -52,6 +52,7 @@ class Entry:
     task_id: str
     attempt: int
     pid: int
+    parent: int
     at: float
 
 

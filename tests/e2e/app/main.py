@@ -50,6 +50,7 @@ class Journal:
                 "task_id": command.task_id,
                 "attempt": current_command().delivery_count,
                 "pid": os.getpid(),
+                "parent": os.getppid(),
                 "at": time.monotonic(),
             }
             # One line in one write, so that processes do not mix theirs.
