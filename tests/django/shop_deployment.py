@@ -40,7 +40,6 @@ class Shop:
         self.root = SHOP
         self.settings = settings
         self.invoker = Invoker.from_url(url, registry=CommandRegistry())
-        self._named: dict[str, Invoker] = {}
         self._consumers: list[ConsumerProcess] = []
         if database is not None:
             shutil.copy(database, self.database)
@@ -88,18 +87,9 @@ class Shop:
         def stub(*arguments: Any) -> None:
             """Stands for the function, which only the consumer knows."""
 
-        return queue_command(self.invoker_of(queue), name=f"shop.{name}")(stub)(*arguments)
-
-    def invoker_of(self, queue: str | None) -> Invoker:
-        """The producer's invoker of a named queue; ``None`` is the project's own."""
-        if queue is None:
-            return self.invoker
-        if queue not in self._named:
-            [backend], name = self.invoker.backends, self.invoker.queue.name
-            self._named[queue] = Invoker(
-                backend.queue(f"{name}:{queue}"), self.invoker.result_store, registry=CommandRegistry()
-            )
-        return self._named[queue]
+        return queue_command(self.invoker.on_queue(queue or self.invoker.queue.name), name=f"shop.{name}")(stub)(
+            *arguments
+        )
 
     def call(self, name: str, *arguments: Any, queue: str | None = None) -> Any:
         """Enqueue a command, wait for its result, and return it."""

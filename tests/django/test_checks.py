@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from huey_core import QueueCommand, hookimpl
 from huey_core.commands.registry import default_registry
-from huey_django import queue_command
+from huey_django import crontab, periodic_command, queue_command
 from huey_django.checks import check_settings
 from huey_django.conf import KEYS
 from huey_memory import MemoryDataStore, MemoryQueue
@@ -266,6 +266,23 @@ class TestCommands:
         assert f"{tasks}, line 4." in checked.stderr
         assert ".." not in checked.stderr
         assert "Traceback" not in checked.stderr
+
+
+class TestPeriodicCommands:
+    @pytest.fixture(autouse=True)
+    def count_the_mail(self):
+        periodic_command(crontab(), queue="mail", name="count_the_mail")(lambda: None)
+        yield
+        default_registry.unregister("count_the_mail")
+
+    @pytest.mark.parametrize("served", [{}, {"SERVE_QUEUES": ["default", "reports"]}], ids=["default", "others"])
+    def test_one_of_a_queue_that_is_not_served_is_named(self, served):
+        id_, text = only_issue(REDIS, **served)
+        assert id_ == "huey_django.W005"
+        assert "serves the queue 'mail', so nobody runs the periodic commands count_the_mail." in text
+
+    def test_it_is_fine_where_its_queue_is_served(self):
+        assert issues(REDIS, SERVE_QUEUES={"default": 2, "mail": 1}) == []
 
 
 class TestDeployment:

@@ -175,12 +175,15 @@ class TestNames:
 
 
 class TestFurtherQueues:
-    def test_a_queue_of_another_name_is_at_the_same_place_and_shares_the_result_store(self, configure):
+    def test_a_queue_of_another_name_is_what_the_url_would_name(self, configure):
         configure("redis://127.0.0.1:1/5?queue=shop")
-        mail, default = get_invoker("mail"), get_invoker()
-        assert names(mail) == ["shop:mail", "shop", "huey-state:shop:mail"]
-        assert mail.result_store is default.result_store
-        assert mail.queue.settles_into(default.result_store)
+        mail = get_invoker("mail")
+        assert names(mail) == ["mail", "mail", "huey-state:mail"]
+        assert mail is get_invoker().on_queue("mail")
+
+    def test_a_result_store_that_is_named_is_that_of_all_queues(self, configure):
+        configure("redis://127.0.0.1:1/5?queue=shop", RESULT_STORE_NAME="results")
+        assert names(get_invoker("mail")) == ["mail", "results", "huey-state:mail"]
 
     def test_it_is_made_once(self, configure):
         configure(URL)
@@ -195,13 +198,13 @@ class TestFurtherQueues:
             QUEUE="huey_memory.MemoryQueue", QUEUE_NAME="shop", QUEUE_CONNECTION={"space": "s", "max_deliveries": 2}
         )
         queue = get_invoker("mail").queue
-        assert (queue.name, queue.max_deliveries) == ("shop:mail", 2)
+        assert (queue.name, queue.max_deliveries) == ("mail", 2)
         assert queue.space is get_invoker().queue.space
 
-    def test_beside_an_object_there_is_none(self, configure):
-        configure(QUEUE=MemoryQueue("shop", space="s"))
-        with pytest.raises(SettingsError, match="none of another name beside it"):
-            get_invoker("mail")
+    def test_one_that_can_have_no_such_name_is_refused(self, configure):
+        configure(URL)
+        with pytest.raises(SettingsError, match="There can be no queue 'huey-state:mail'"):
+            get_invoker("huey-state:mail")
 
     def test_it_runs_commands_at_once_as_the_other_does(self, configure):
         configure(ALWAYS_EAGER=True)
@@ -211,7 +214,7 @@ class TestFurtherQueues:
         configure("memory://a?queue=shop")
         with Rehearsal() as rehearsal, rehearsal.redirect(get_invoker()):
             get_invoker("mail")
-        assert get_invoker("mail").result_store is get_invoker().result_store
+        assert names(get_invoker("mail")) == ["mail", "mail", "huey-state:mail"]
 
     def test_so_does_one_that_runs_commands_at_once(self, configure):
         configure(ALWAYS_EAGER=True)

@@ -96,19 +96,21 @@ def test_no_periodic_asks_nobody(shop):
     assert not shop.asked()
 
 
-def test_a_named_queue_has_a_consumer_of_its_own_without_periodic_commands(shop):
-    consumer = shop.start("--queue", "default", "--queue", "mail")
+def test_one_consumer_serves_the_queues_that_are_named(shop):
+    mail = f"{shop.folder.name}-mail"
+    consumer = shop.start("--queue", "default", "--queue", mail, "--weight", f"{mail}=3")
     consumer.await_ready(times=2)
-    assert consumer.log_lines(f"<RedisQueue '{shop.folder.name}:mail'>")
+    assert consumer.log_lines(f"by weight: '{shop.folder.name}' (weight 1), '{mail}' (weight 3)")
     assert len(consumer.log_lines("periodic commands (1)")) == 1
     assert consumer.terminate() == 0
-    assert len(consumer.log_lines("stopped: ")) == 2
+    assert len(consumer.log_lines("stopped: ")) == 1
 
 
 def test_a_queue_that_is_not_named_is_not_served(shop):
-    shop.start("--queue", "mail")
+    mail = f"{shop.folder.name}-mail"
+    shop.start("--queue", mail)
     shop.enqueue("edition")
-    assert shop.call("edition", queue="mail") == 1
+    assert shop.call("edition", queue=mail) == 1
     assert len(shop.invoker.queue) == 1
 
 
@@ -121,7 +123,8 @@ def test_a_queue_that_is_not_named_is_not_served(shop):
         ((), None, {"HUEY_CONFIG": {"TREADS": 2}}, ["Did you mean 'THREADS'?"]),
         (("--skip-checks",), None, {"HUEY_CONFIG": {"TREADS": 2}}, ["Did you mean 'THREADS'?"]),
         ((), "redis://:correct-horse@127.0.0.1:1/0", {}, ["CommandError: ", "127.0.0.1:1"]),
-        (("--queue", "mail", "--periodic"), None, {}, ["those of the queue 'default'"]),
+        (("--queue", "mail", "--queue", "mail"), None, {}, ["--queue 'mail' is given twice"]),
+        (("--queue", "mail", "--weight", "a=2"), None, {}, ["the queue 'a', which is not served here"]),
         (("--logfile", "/nowhere/huey.log"), None, {}, ["LOGFILE cannot be written"]),
         (("--worker-type", "threads"), None, {}, ["no worker pool is installed", "did you mean 'thread'?"]),
     ],

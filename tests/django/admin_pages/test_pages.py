@@ -80,7 +80,7 @@ def test_the_overview_names_what_a_consumer_runs_with_links(root, every_queue):
 
 def test_the_overview_names_nothing_that_has_ended_since_a_consumer_said_so(root, queue):
     finished = send_mail("anna").task_id
-    record = ConsumerRecord(name="host:1:a", threads=1, running=1, running_ids=(finished, "gone"))
+    record = ConsumerRecord(name="host:1:a", workers=1, running=1, running_ids=(finished, "gone"))
     store = get_invoker().task_store
     store.put("consumers", b'{"host:1:a": 1}')
     store.put("consumer:host:1:a", record.encode())

@@ -181,7 +181,13 @@ def test_tasks_and_results_can_be_pickled_where_django_can(configure, copied):
 def test_the_invokers_of_an_alias_are_those_of_its_queues(configure):
     backend = configure("memory://", queues=["mail", "default"])
     assert invokers_of("default") == {"default": backend.invoker(), "mail": backend.invoker("mail")}
-    assert backend.invoker("mail").queue.name == f"{backend.invoker().queue.name}:mail"
+    assert backend.invoker("mail").queue.name == "mail"
+
+
+def test_queues_that_are_served_need_not_be_listed_again(settings):
+    settings.HUEY, settings.HUEY_CONFIG = "memory://", {"SERVE_QUEUES": {"default": 3, "mail": 1}}
+    settings.TASKS = {"default": {"BACKEND": "huey_django.tasks.HueyBackend"}}
+    assert sorted(invokers_of("default")) == ["default", "mail"]
 
 
 def test_without_a_list_there_is_one_queue(configure):

@@ -38,8 +38,8 @@ def test_the_location_of_the_project_written_out_is_that_of_the_project(
 def test_so_each_of_its_queues_is_served_and_shown_once(settings, configure):
     settings.HUEY = "memory://once?queue=shop"
     configure(settings.HUEY)
-    assert [invoker.queue.name for invoker in invokers_to_serve()] == ["shop", "shop:mail"]
-    assert [queue.name for queue in queues()] == ["shop", "shop:mail"]
+    assert [invoker.queue.name for invoker in invokers_to_serve()] == ["shop", "mail"]
+    assert [queue.name for queue in queues()] == ["shop", "mail"]
 
 
 def test_results_are_then_where_the_project_keeps_them(settings, configure):
@@ -70,7 +70,7 @@ def test_tasks_are_run_by_a_consumer_that_their_alias_does_not_know(settings, co
     # The same location, which nobody can see in the URLs.
     settings.HUEY = f"sqlite:///{tmp_path}/queue.sqlite3?queue=shop"
     configure(f"sqlite:///{tmp_path}/../{tmp_path.name}/queue.sqlite3?queue=shop")
-    [consumer] = [each for each in make_consumers(["default"], CONFIG) if each.invoker is get_invoker()]
+    [consumer] = [each for each in make_consumers(CONFIG) if each.invoker is get_invoker()]
     result = add.enqueue(1, 2)
     with consumer.running():
         assert finished(result).status == TaskResultStatus.SUCCESSFUL

@@ -61,14 +61,14 @@ def test_a_mistake_of_an_alias_is_its_own():
     assert text.startswith("TASKS['alias1']: ")
 
 
-def test_a_queue_beside_one_that_is_given_as_an_object_is_told():
-    [(found, text)] = issues({}, QUEUE=MemoryQueue("shop"))
+def test_a_queue_that_can_have_no_such_name_is_told():
+    [(found, text)] = issues({}, queues=["default", "huey-state:mail"], QUEUE=MemoryQueue("shop"))
     assert found == "huey_django.E006"
-    assert "HUEY_CONFIG['QUEUE'] is an object, so there is none of another name beside it" in text
+    assert "There can be no queue 'huey-state:mail' beside that of the settings" in text
 
 
-def test_an_object_without_a_queue_beside_it_is_fine():
-    assert issues({}, queues=["default"], QUEUE=MemoryQueue("shop"), RESULT_STORE=MemoryDataStore("shop")) == []
+def test_an_object_with_a_queue_beside_it_is_fine():
+    assert issues({}, queues=["default", "mail"], QUEUE=MemoryQueue("shop"), RESULT_STORE=MemoryDataStore("shop")) == []
 
 
 IMPORTS = """

@@ -11,6 +11,7 @@ huey_django.W001   a queue does not declare that other processes can read it (``
 huey_django.W002   commands run at once, in the caller (``--deploy``)
 huey_django.W003   commands wait for the database ``default``, and the project has only others
 huey_django.W004   the queue has a name that other projects on the server may have as well (``--deploy``)
+huey_django.W005   no consumer with these settings serves the queue of a periodic command
 =================  ==================================================================
 
 They connect to no server; ``huey doctor`` does.
@@ -82,7 +83,7 @@ def check_settings(**_: Any) -> list[checks.CheckMessage]:
     except _declaration_errors() as error:
         message = sentence(f"A command cannot be declared: {error}")
         return [checks.Error(message, hint=_source_line(error), id="huey_django.E005")]
-    found = _without_queue() if invoker is None else _unsupported(invoker)
+    found = _without_queue() if invoker is None else [*_unsupported(invoker), *_not_served(invoker)]
     return [*found, *_without_database(), *_without_default_database()]
 
 
@@ -132,6 +133,29 @@ def _unsupported(invoker: DjangoInvoker) -> Iterator[checks.CheckMessage]:
             message = sentence(f"The command {name} cannot be run: {error}")
             hint = "Remove the option, or choose another backend in HUEY."
             yield checks.Error(message, hint=hint, id="huey_django.E004")
+
+
+def _not_served(invoker: DjangoInvoker) -> Iterator[checks.CheckMessage]:
+    """A warning for each queue with periodic commands that ``run_huey`` does not serve without further options."""
+    if invoker.always_eager:
+        return
+    try:
+        served = {one.queue.name for one in invokers_to_serve(HueySettings.load().consumer.get("serve_queues", ()))}
+    except SettingsError:
+        # An alias of TASKS, which has a check of its own.
+        return
+    commands: dict[str, list[str]] = {}
+    for command_class in periodic_commands(default_registry):
+        queue = command_class.queue_name or invoker.default_queue
+        if _invoker_of(command_class) in {None, PROJECT} and queue not in served:
+            commands.setdefault(queue, []).append(command_class.command_name)
+    for queue, names in commands.items():
+        yield checks.Warning(
+            f"No consumer with these settings serves the queue {queue!r}, so nobody runs the periodic commands "
+            f"{', '.join(names)}.",
+            hint=f"Name {queue!r} in HUEY_CONFIG['SERVE_QUEUES'], or start run_huey with --queue for it.",
+            id="huey_django.W005",
+        )
 
 
 def _without_database() -> Iterator[checks.CheckMessage]:

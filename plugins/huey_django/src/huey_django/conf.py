@@ -39,6 +39,7 @@ __all__ = [
     "is_url",
     "kind_of",
     "no_queue",
+    "queues_of_settings",
     "sentence",
     "task_aliases",
 ]
@@ -268,6 +269,13 @@ def task_aliases() -> list[TaskAlias]:
             options = params.get("OPTIONS")
             ours.append(TaskAlias(name, isinstance(options, Mapping) and options.get("URL") is not None))
     return ours
+
+
+def queues_of_settings() -> list[str]:
+    """The names in ``SERVE_QUEUES``; none where that is not set, or is what the settings' own check refuses."""
+    config = getattr(settings, "HUEY_CONFIG", None)
+    served = config.get("SERVE_QUEUES") if isinstance(config, Mapping) else None
+    return [name for name in served if isinstance(name, str)] if isinstance(served, Mapping | list | tuple) else []
 
 
 def no_queue(command: str | None = None) -> SettingsError:

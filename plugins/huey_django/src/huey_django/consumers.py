@@ -1,19 +1,21 @@
-"""The consumers of ``run_huey``: one for each queue, in one process."""
+"""The consumers of ``run_huey``: one for each server that the project has queues on, in one process."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from huey_core.consumer import Consumer, TickWriter
 from huey_core.exceptions import ConfigurationError
+from huey_core.safe_logging import get_logger
 from huey_django.conf import SettingsError, task_aliases
 from huey_django.eager import EagerQueue
 from huey_django.hooks import DJANGO_HOOKS, as_in_a_request
 from huey_django.invokers import DEFAULT_QUEUE, get_invoker, is_of_one_process, project_invoker
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from huey_core import Invoker
     from huey_core.backends import BaseQueue
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from huey_django.invoker import DjangoInvoker
 
 __all__ = ["DjangoConsumer", "invokers_to_serve", "make_consumers"]
+
+log: Final = get_logger(__name__)
 
 
 class DjangoConsumer(Consumer):
@@ -52,18 +56,18 @@ class DjangoTickWriter(TickWriter):
             return super().write(now)
 
 
-def make_consumers(queues: Sequence[str], config: ConsumerConfig) -> list[DjangoConsumer]:
-    """Make a consumer for each queue. Periodic commands are left to the project's own queue.
+def make_consumers(config: ConsumerConfig) -> list[DjangoConsumer]:
+    """Make a consumer for each server, of those of its queues that are to be served.
 
     Args:
-        queues: The names of the queues; see :func:`invokers_to_serve`.
-        config: The settings of each of them.
+        config: The settings of each of them. Queues are called as in the project; see :func:`invokers_to_serve`.
 
     Raises:
         SettingsError: A setting is missing or cannot be used.
         ConfigurationError: A queue cannot be served by a process of its own.
     """
-    invokers = invokers_to_serve(queues)
+    served = config.serve_queues
+    invokers = invokers_to_serve(served or ())
     if not invokers:
         raise ConfigurationError("there is no queue to serve: TASKS lists none; name one with --queue")
     for invoker in invokers:
@@ -72,19 +76,37 @@ def make_consumers(queues: Sequence[str], config: ConsumerConfig) -> list[Django
         # All of them: a queue may be that of an alias by another spelling of its URL, or once have been.
         from huey_django.tasks.running import with_task_hooks
 
-        invokers = [with_task_hooks(invoker) for invoker in invokers]
+        for invoker in invokers:
+            with_task_hooks(invoker)
+    weights = served if isinstance(served, Mapping) else {}
+    in_order = served is not None and not isinstance(served, Mapping)
+    places: dict[DjangoInvoker, dict[str, float]] = {}
+    for invoker, name in invokers.items():
+        place = places.setdefault(invoker.on_queue(invoker.default_queue), {})
+        place[invoker.queue.name] = weights.get(name, 1.0)
     own = project_invoker()
-    return [
-        DjangoConsumer(invoker, replace(config, periodic=config.periodic and invoker is own)) for invoker in invokers
-    ]
+    consumers = []
+    for invoker, queues in places.items():
+        # A command that names no queue belongs to that of the settings.
+        periodic = config.periodic and invoker is own
+        serve_queues = None if list(queues) == [invoker.queue.name] else list(queues) if in_order else queues
+        consumers.append(DjangoConsumer(invoker, replace(config, periodic=periodic, serve_queues=serve_queues)))
+        if len(queues) > 1 and config.threads is not None:
+            log.warning(
+                "THREADS is %d: so many commands run at once in all %d queues together, and not in each; WORKERS means "
+                "the same, without this warning",
+                config.threads,
+                len(queues),
+            )
+    return consumers
 
 
-def invokers_to_serve(queues: Sequence[str] = ()) -> list[DjangoInvoker]:
-    """The invokers of the queues with these names, in the project and in every alias of ``TASKS``.
+def invokers_to_serve(queues: Iterable[str] = ()) -> dict[DjangoInvoker, str]:
+    """The invokers of the queues with these names, in the project and in every alias of ``TASKS``, with the names.
 
     Args:
-        queues: The names; none for the project's own queue and those that ``TASKS`` lists. A name that is not listed
-            is that of a queue beside the project's own, as :func:`~huey_django.get_invoker` makes it.
+        queues: The names, in order; none for the project's own queue and those that ``TASKS`` lists. A name that is not
+            listed is that of a queue beside the project's own, as :func:`~huey_django.get_invoker` has it.
 
     Raises:
         SettingsError: A setting is missing or cannot be used.
@@ -98,10 +120,10 @@ def invokers_to_serve(queues: Sequence[str] = ()) -> list[DjangoInvoker]:
             known.extend(invokers_of(alias.name).items())
         except SettingsError as error:
             raise SettingsError(f"TASKS[{alias.name!r}]: {error.message}", error.hint, error.check_id) from error
-    wanted = [invoker for name, invoker in known if not queues or name in queues]
-    wanted.extend(get_invoker(name) for name in queues if name not in dict(known))
+    names = list(queues) or list(dict.fromkeys(name for name, _ in known))
+    wanted = known + [(name, get_invoker(name)) for name in names if name not in dict(known)]
     # An alias without a location of its own names the project's invokers once more.
-    return list(dict.fromkeys(wanted))
+    return {invoker: name for each in names for name, invoker in wanted if name == each}
 
 
 def check_that_others_can_write(queue: BaseQueue, always_eager: bool) -> None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 from django.utils.module_loading import import_string
 
-from huey_core.backends import BackendURL, BaseDataStore, BaseQueue, Capability, LeasedQueue, PerProcess, ProcessLock
+from huey_core.backends import BaseDataStore, BaseQueue, Capability, LeasedQueue, PerProcess
 from huey_core.exceptions import QueueException
-from huey_core.invoker import STATE_PREFIX
 from huey_django.conf import NO_QUEUE, HueySettings, SettingsError, is_url, no_queue, sentence, task_aliases
 from huey_django.invoker import DjangoInvoker
 
@@ -38,8 +36,7 @@ def get_invoker(queue: str = DEFAULT_QUEUE) -> DjangoInvoker:
 
     Args:
         queue: ``"default"`` for the queue that the settings name, or the name of another one at the same location, as
-            ``django.tasks`` has them: it is called ``QUEUE:name`` on the server and shares connections and result
-            store with the default one.
+            the option ``queue`` of commands and ``django.tasks`` have them: its :meth:`~huey_core.Invoker.on_queue`.
 
     Raises:
         SettingsError: A setting is missing or cannot be used; or there can be no other queue beside that of the
@@ -102,23 +99,23 @@ class ProjectInvokers:
 
     def __init__(self, settings: HueySettings) -> None:
         self.settings = settings.in_memory() if settings.always_eager else settings
-        self._lock = ProcessLock()
-        default = self._default()
-        # Kept, because a test may have replaced that of the default invoker when another one is made.
-        self._result_store = default.result_store
-        self._invokers: dict[str, DjangoInvoker] = {DEFAULT_QUEUE: default}
+        self._invoker = self._default()
 
     def get(self, queue: str = DEFAULT_QUEUE) -> DjangoInvoker:
         """The invoker of a queue; see :func:`get_invoker`."""
-        with self._lock:
-            if queue not in self._invokers:
-                self._invokers[queue] = self._named(queue)
-            return self._invokers[queue]
+        if queue == DEFAULT_QUEUE:
+            return self._invoker
+        try:
+            return self._invoker.on_queue(queue)
+        except (QueueException, TypeError) as error:
+            raise SettingsError(
+                sentence(f"There can be no queue {queue!r} beside that of the settings: {error}"),
+                check_id="huey_django.E003",
+            ) from error
 
     def close(self) -> None:
         """Give back the connections."""
-        for invoker in self._invokers.values():
-            invoker.close()
+        self._invoker.close()
 
     def _default(self) -> DjangoInvoker:
         settings = self.settings
@@ -147,39 +144,6 @@ class ProjectInvokers:
                 "Add it, or leave the key out to accept that one only.",
             )
         return invoker
-
-    def _named(self, queue: str) -> DjangoInvoker:
-        settings, default = self.settings, self._invokers[DEFAULT_QUEUE]
-        name = f"{default.queue.name}:{queue}"
-        return DjangoInvoker(
-            self._beside(settings.queue, name, BaseQueue),
-            self._result_store,
-            self._beside(settings.task_store, STATE_PREFIX + name, BaseDataStore),
-            default.store_none,
-            settings.always_eager,
-            on_commit=default.on_commit,
-            serializer=default.serializer,
-            accept=default.accepted.values(),
-            result_ttl=default.result_ttl,
-            lease=default.lease,
-            max_body_size=default.max_body_size,
-            plugins=settings.invoker["plugins"],
-            check_arguments=default.check_arguments,
-        )
-
-    def _beside(self, location: Location, name: str, kind: type[BaseQueue] | type[BaseDataStore]) -> Any:
-        """Another queue or store at the same location; over the same connections, where it is a URL."""
-        if is_url(location.value):
-            url = BackendURL.parse(location.value)
-            backend = next(one for one in self._invokers[DEFAULT_QUEUE].backends if one.url == url)
-            return backend.queue(name) if kind is BaseQueue else backend.data_store(name)
-        if isinstance(location.value, kind):
-            raise SettingsError(
-                f"HUEY_CONFIG[{location.key!r}] is an object, so there is none of another name beside it.",
-                f"Give a URL, or the dotted path of a class and {location.key}_CONNECTION, to have several queues.",
-                check_id="huey_django.E003",
-            )
-        return _opened(replace(location, name=name), kind)
 
 
 def _opened(location: Location, kind: type[BaseQueue] | type[BaseDataStore]) -> Any:

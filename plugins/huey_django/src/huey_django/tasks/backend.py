@@ -14,7 +14,7 @@ from huey_core.backends import Capability
 from huey_core.commands import CommandOptions
 from huey_core.exceptions import Unsupported
 from huey_core.secret import with_secrets_hidden
-from huey_django.conf import SettingsError, sentence
+from huey_django.conf import SettingsError, queues_of_settings, sentence
 from huey_django.invokers import DEFAULT_QUEUE, get_invoker, project_invoker
 from huey_django.tasks.command import TaskCommand
 from huey_django.tasks.options import CHECK_ID, BackendOptions, invokers_at
@@ -40,7 +40,8 @@ class HueyBackend(BaseTaskBackend):
     """Runs the tasks of :mod:`django.tasks` through a queue of this project, on whatever server it is.
 
     The queue ``default`` is the one that the URL or the project names, and another one in ``QUEUES`` is beside it, as
-    :func:`~huey_django.get_invoker` has it. Without queues (``QUEUES: []``) a task may name any, and all of them go
+    :func:`~huey_django.get_invoker` has it. Where ``QUEUES`` is left out, it is that one and those in ``SERVE_QUEUES``,
+    so that none has to be named twice. Without queues (``QUEUES: []``) a task may name any, and all of them go
     through that first one, so that none is without a consumer.
 
     Nothing is opened before it is needed, and nothing connects before a task is enqueued or looked up: settings that
@@ -61,6 +62,8 @@ class HueyBackend(BaseTaskBackend):
         params = with_secrets_hidden(params)
         super().__init__(alias, params)
         self._given_queues = params.get("QUEUES", [])
+        if "QUEUES" not in params and "URL" not in (params.get("OPTIONS") or {}):
+            self.queues |= set(queues_of_settings())
 
     @property
     def supports_defer(self) -> bool:  # type: ignore[override] # the server decides
@@ -155,7 +158,8 @@ class HueyBackend(BaseTaskBackend):
         """
         if not self.supports_get_result:
             return super().get_result(result_id)
-        result = Records(self.invoker()).find(str(result_id), self.invokers().values())
+        found = (Records(invoker).find(str(result_id)) for invoker in self.invokers().values())
+        result = next((one for one in found if one is not None), None)
         if result is None or result.backend != self.alias:
             raise TaskResultDoesNotExist(result_id)
         return result

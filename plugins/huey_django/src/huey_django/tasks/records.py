@@ -29,7 +29,7 @@ from huey_django.tasks.command import TaskCommand
 from huey_django.tasks.state import change, dump, load, moment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from datetime import datetime
 
     from huey_core.backends import EmptyDataType, StoredMessage
@@ -98,12 +98,11 @@ class Records:
         value = encode_value(self._invoker.serializer, key, dump(command.data), self._invoker.max_body_size)
         return ResultWrite(self._store, key, value, self._ttl(ttl))
 
-    def find(self, result_id: str, invokers: Iterable[Invoker]) -> AnyResult | None:
-        """What is known of a task, or ``None`` if there is no such task.
+    def find(self, result_id: str) -> AnyResult | None:
+        """What is known of a task of the invoker's queue, or ``None`` if there is no such task.
 
         Args:
             result_id: Its id.
-            invokers: Those of the queues in which its message may be.
 
         Raises:
             DataStoreGetException: A server did not answer.
@@ -112,20 +111,19 @@ class Records:
         end = self._end(result_id)
         if end is not None and end.status == TaskResultStatus.SUCCESSFUL:
             return end
-        for invoker in invokers:
-            for stored in _stored(invoker, result_id):
-                command = invoker.codec.decode(stored.data)
-                return self._combine(invoker, stored, command) if isinstance(command, TaskCommand) else None
+        for stored in _stored(self._invoker, result_id):
+            command = self._invoker.codec.decode(stored.data)
+            return self._combine(stored, command) if isinstance(command, TaskCommand) else None
         # Whatever has ended until now is in the store.
         return self._end(result_id)
 
-    def _combine(self, invoker: Invoker, stored: StoredMessage, command: TaskCommand) -> AnyResult:
+    def _combine(self, stored: StoredMessage, command: TaskCommand) -> AnyResult:
         """What a message that was found says, together with the records, which are read after it."""
         result = command.data
         runs_data, end_data = self._peek(RUNS + result.id, END + result.id)
         end = self._read(END, result.id, end_data)
         if end is None and stored.state is State.DEAD:
-            end = self._await_end(invoker, stored)
+            end = self._await_end(stored)
         if end is not None and (stored.state is State.DEAD or end.status == TaskResultStatus.SUCCESSFUL):
             return end
         latest = _latest(end, result, self._read(RUNS, result.id, runs_data))
@@ -149,10 +147,10 @@ class Records:
             )
         return result
 
-    def _await_end(self, invoker: Invoker, stored: StoredMessage) -> AnyResult | None:
+    def _await_end(self, stored: StoredMessage) -> AnyResult | None:
         """The record of an end that was buried just now: MongoDB keeps it with the dead letter for a moment."""
         with _driver_errors(stored.message_id):
-            now = invoker.leased_queue.now() if invoker.leased_queue else invoker.now()
+            now = self._invoker.leased_queue.now() if self._invoker.leased_queue else self._invoker.now()
             if (stored.due or 0.0) > now - ON_ITS_WAY and stored.detail:
                 self._invoker.results.wait(END + stored.message_id, ON_ITS_WAY)
         return self._end(stored.message_id)

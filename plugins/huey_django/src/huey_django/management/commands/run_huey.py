@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, Final
 from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
 from django.db import connections
 
-from huey_core.consumer import ConsumerGroup, end_soon, run_until_signalled, set_up_logging
+from huey_core.consumer import ConsumerGroup, end_soon, run_until_signalled, served_queues, set_up_logging
 from huey_core.exceptions import QueueException
 from huey_core.settings import LOG_FORMATS
 from huey_django.conf import HueySettings, SettingsError
-from huey_django.consumers import make_consumers
+from huey_django.consumers import invokers_to_serve, make_consumers
 from huey_django.discovery import autodiscover
 from huey_django.invokers import DEFAULT_QUEUE, reset
 from huey_django.reload import CodeWatch, start_again, start_or_wait
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from huey_core.consumer import ConsumerConfig, Runnable
 
@@ -28,7 +28,7 @@ EPILOG: Final = """\
 The options go before the settings of the same name in HUEY_CONFIG:
 
   HUEY = "redis://localhost:6379/0"
-  HUEY_CONFIG = {"WORKERS": 8, "UTC": False}
+  HUEY_CONFIG = {"WORKERS": 8, "UTC": False, "SERVE_QUEUES": {"default": 3, "mail": 1}}
 
 The commands are those in the modules commands and tasks of INSTALLED_APPS, which are imported at the start, and
 whatever those import. Each runs as a request would: with LANGUAGE_CODE and TIME_ZONE as the settings have them, and
@@ -83,10 +83,22 @@ class Command(BaseCommand):
             dest="queues",
             metavar="NAME",
             help=f"Serve this queue; may be repeated. {DEFAULT_QUEUE!r} is the one that the settings name. By default "
-            "that and every queue in TASKS.",
+            "those in SERVE_QUEUES, or else that one and every queue in TASKS.",
+        )
+        add(
+            "--weight",
+            action="append",
+            dest="weights",
+            metavar="NAME=3",
+            help="The share of a queue in the time of the workers, beside others; 1 by default. May be repeated.",
+        )
+        add(
+            "--strict",
+            action="store_true",
+            help="Serve a queue when those before it have no messages, in the order of --queue or of SERVE_QUEUES.",
         )
         add("--worker-type", metavar="NAME", help="The worker pool that runs commands: thread, process, or a plugin's.")
-        add("-w", "--workers", type=at_least(1, int), metavar="N", help="How many commands of each queue run at once.")
+        add("-w", "--workers", type=at_least(1, int), metavar="N", help="How many commands run at once, of all queues.")
         add("-t", "--threads", type=at_least(1, int), metavar="N", help="The same for threads, by its older name.")
         add(
             "-p",
@@ -125,9 +137,7 @@ class Command(BaseCommand):
         else:
             run(argv)
 
-    def handle(
-        self, *, queues: Sequence[str] | None, reload: bool, verbosity: int, loglevel: str | None, **options: Any
-    ) -> None:
+    def handle(self, *, reload: bool, verbosity: int, loglevel: str | None, **options: Any) -> None:
         """Run until a signal comes, and exit.
 
         Raises:
@@ -137,21 +147,34 @@ class Command(BaseCommand):
         given = {name: options[name] for name in GIVEN}
         try:
             settings = HueySettings.load()
+            given["serve_queues"] = _served(settings, options["queues"], options["weights"], strict=options["strict"])
             config = settings.consumer_config(periodic=options["periodic"], loglevel=loglevel, **given)
             set_up_logging(config, level_is_given=loglevel is not None or "loglevel" in settings.consumer)
             autodiscover()
             watch = CodeWatch(checks=not options["skip_checks"]) if reload else None
-            code = _run(queues or (), config, watch, periodic=options["periodic"])
+            code = _run(config, watch, periodic=options["periodic"])
         except (QueueException, SettingsError) as error:
             raise CommandError(str(error)) from error
         end_soon(code)
         sys.exit(code)
 
 
-def _run(queues: Sequence[str], config: ConsumerConfig, watch: CodeWatch | None, *, periodic: bool | None) -> int:
-    consumers = make_consumers(queues, config)
+def _served(
+    settings: HueySettings, names: Sequence[str] | None, weights: Sequence[str] | None, *, strict: bool
+) -> Mapping[str, float] | Sequence[str] | None:
+    """The queues to serve, as the project calls them; ``None`` for those that are served without a setting."""
+    setting = settings.consumer.get("serve_queues")
+    if setting is None and not names and (weights or strict):
+        setting = dict.fromkeys(invokers_to_serve().values(), 1.0)
+    return served_queues(setting, names or (), weights or (), strict=strict)
+
+
+def _run(config: ConsumerConfig, watch: CodeWatch | None, *, periodic: bool | None) -> int:
+    consumers = make_consumers(config)
     if periodic and not any(consumer.config.periodic for consumer in consumers):
-        raise CommandError(f"--periodic: periodic commands are those of the queue {DEFAULT_QUEUE!r}, not served here.")
+        raise CommandError(
+            "--periodic: periodic commands are those of the project's queues, none of which is served here."
+        )
     members: list[Runnable] = [*consumers]
     if watch is not None:
         members.append(watch)
