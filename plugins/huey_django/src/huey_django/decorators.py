@@ -43,10 +43,10 @@ class DjangoCommandFunction(CommandFunction[P, R, Handle]):
             Unsupported: The queue cannot honour it.
         """
         _check_on_commit(on_commit)
-        made = super().using(**options)
+        waits = self
         if on_commit is not None:
-            made.command_class = _committing(made.command_class, on_commit)
-        return made
+            waits = type(self)(self._source, self.function, _committing(self.command_class, on_commit), self._overrides)
+        return super(DjangoCommandFunction, waits).using(**options)
 
 
 class DjangoDecorator(Protocol):
