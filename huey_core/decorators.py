@@ -12,8 +12,9 @@ from collections.abc import Iterable, Mapping, Set
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, Protocol, Self, TypeVar, Unpack, overload
 
-from huey_core.commands.base import FunctionCommand, PeriodicQueueCommand
+from huey_core.commands.base import PeriodicQueueCommand
 from huey_core.commands.crontab import crontab
+from huey_core.commands.function_command import FunctionCommand
 from huey_core.commands.local_time import to_epoch
 from huey_core.commands.option_checks import MAX_SECONDS, find_exceptions, seconds
 from huey_core.commands.registry import CommandRegistry, default_registry

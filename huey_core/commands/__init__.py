@@ -5,11 +5,12 @@ What is listed here is public; the modules of this package are not.
 
 from __future__ import annotations
 
-from huey_core.commands.base import FunctionCommand, PeriodicQueueCommand, QueueCommand
+from huey_core.commands.base import PeriodicQueueCommand, QueueCommand
 from huey_core.commands.codec import CommandCodec
 from huey_core.commands.context import RunContext, current_command
 from huey_core.commands.core_options import CORE_OPTIONS
 from huey_core.commands.execution import Execution
+from huey_core.commands.function_command import FunctionCommand
 from huey_core.commands.join import Join
 from huey_core.commands.option import CommandOption
 from huey_core.commands.option_checks import flag, number, optional, seconds, whole_number

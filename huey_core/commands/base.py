@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Protocol
 
 from huey_core.backends.messages import new_message_id
 from huey_core.commands.core_options import CORE_OPTIONS
 from huey_core.commands.follow_ups import FollowUps
 from huey_core.commands.local_time import to_epoch
 from huey_core.commands.options import CommandOptions, OptionTable, default_table
-from huey_core.commands.signature import TAKES_EVERY_CALL, Signature, parameters_of
 from huey_core.commands.unique_keys import fill_in, key_of_all, key_of_value
 from huey_core.exceptions import ConfigurationError, NoCurrentCommand
 from huey_core.names import dotted_name
@@ -25,14 +24,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CommandInvoker",
-    "FunctionCommand",
     "PeriodicQueueCommand",
     "QueueCommand",
     "ReceivedMessage",
     "on_declaration",
 ]
-
-R_co = TypeVar("R_co", covariant=True)
 
 on_declaration: Final[list[Callable[[type[QueueCommand]], object]]] = []
 """Called with each command that is written as a class when the class is defined: the default registry registers it."""
@@ -383,70 +379,3 @@ class PeriodicQueueCommand(QueueCommand, declare=False):
     def validate_datetime(self, dt: datetime) -> bool:
         """Whether the command runs in the minute that begins at ``dt`` (naive; UTC or local by the ``UTC`` setting)."""
         raise NotImplementedError(f"{type(self).__qualname__} does not say when to run: validate_datetime()")
-
-
-class FunctionCommand(QueueCommand, Generic[R_co], declare=False):
-    """A call of a decorated function; :attr:`data` is the pair of its arguments and keyword arguments.
-
-    A function may use up its arguments, so a retry carries those of the call, just as a redelivery after a crash does.
-
-    Attributes:
-        function: The function.
-        signature: The calls that it takes.
-        option_names: What ``.using(...)`` takes beside the options.
-        checked_data: The data whose arguments were checked already.
-    """
-
-    keeps_changes = False
-    checked_data: Any = None
-
-    function: ClassVar[Callable[..., Any]]
-    signature: ClassVar[Signature] = TAKES_EVERY_CALL
-    option_names: ClassVar[frozenset[str]] = frozenset()
-
-    def check_arguments(self) -> None:
-        """Refuse arguments that the function does not take.
-
-        Raises:
-            TypeError: What Python says of such a call.
-        """
-        args, kwargs = self.data
-        try:
-            self.signature.takes(*args, **kwargs)
-        except TypeError:
-            self.signature.check(args, kwargs, self.is_option)
-        self.checked_data = self.data
-
-    def is_option(self, name: str) -> bool:
-        """Whether a name is given to ``.using(...)``, and not to the function."""
-        return name in self.option_names or self._option_table().get(name) is not None
-
-    def execute(self) -> R_co:
-        """Call the function."""
-        args, kwargs = self.data
-        return self.function(*args, **kwargs)  # type: ignore[no-any-return]
-
-    def to_payload(self) -> Any:
-        """The arguments as a list, and the keyword arguments."""
-        args, kwargs = self.data
-        return [list(args), kwargs]
-
-    @classmethod
-    def from_payload(cls, payload: Any) -> Any:
-        """Take the two apart again, which fails for anything else."""
-        args, kwargs = payload
-        return args, kwargs
-
-    def _call_with_arguments(self, function: Callable[..., Any]) -> Any:
-        args, kwargs = self.data
-        return function(*args, **kwargs)
-
-    def _arguments_by_name(self) -> dict[str, Any]:
-        args, kwargs = self.data
-        try:
-            bound = parameters_of(self.function).bind(*args, **kwargs)
-        except (TypeError, ValueError):
-            # A wrapper fills in arguments that nobody else knows, or a function in C does not say what it takes.
-            return {"args": args, "kwargs": kwargs}
-        bound.apply_defaults()
-        return bound.arguments

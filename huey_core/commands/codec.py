@@ -6,7 +6,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from huey_core.backends.messages import Message
-from huey_core.commands.base import FunctionCommand, ReceivedMessage
+from huey_core.commands.base import ReceivedMessage
+from huey_core.commands.function_command import FunctionCommand
 from huey_core.commands.options import default_table
 from huey_core.exceptions import ConfigurationError, DecodeError, EncodeError
 from huey_core.message import NO_FIELDS, MessageHeader, read_message

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.json_value import JSONValue
-from huey_core.commands.base import FunctionCommand, PeriodicQueueCommand
+from huey_core.commands.function_command import FunctionCommand
 from huey_core.commands.periodic import is_run_by, periodic_commands
 from huey_core.consumer.supervision import Service
 from huey_core.exceptions import CommandRejected, DataStoreException, MessageTooLarge, QueueWriteException
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from huey_core.backends.base import BaseDataStore
+    from huey_core.commands.base import PeriodicQueueCommand
     from huey_core.consumer.policy import Policy
     from huey_core.consumer.retry import BackOff
     from huey_core.invoker.invoker import Invoker

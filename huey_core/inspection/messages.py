@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from huey_core.commands.base import FunctionCommand
+from huey_core.commands.function_command import FunctionCommand
 from huey_core.exceptions import BodyTooLarge, CommandNotFound, DecodeError
 from huey_core.message import MessageHeader, read_message
 from huey_core.text import printable

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from huey_core.commands.base import FunctionCommand, QueueCommand
+from huey_core.commands.base import QueueCommand
+from huey_core.commands.function_command import FunctionCommand
 from huey_core.exceptions import ConfigurationError
 
 __all__ = ["check_command", "check_kind"]

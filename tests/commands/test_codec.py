@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from huey_core import CommandRegistry, QueueCommand
-from huey_core.commands.base import FunctionCommand
 from huey_core.commands.codec import CommandCodec
+from huey_core.commands.function_command import FunctionCommand
 from huey_core.exceptions import BodyTooLarge, CommandNotFound, DecodeError, EncodeError, SerializationError
 from huey_core.message import encode_header, unpack
 from huey_core.serializers.json import JSONSerializer

@@ -14,7 +14,7 @@ from types import ModuleType
 import pytest
 
 from huey_core import CommandRegistry, QueueCommand, crontab, periodic_command, queue_command
-from huey_core.commands.base import FunctionCommand
+from huey_core.commands.function_command import FunctionCommand
 from huey_core.exceptions import CommandConflict
 from huey_memory import MemoryQueue
 
