@@ -52,6 +52,7 @@ from huey_core.backends.outcomes import (
     Wake,
     is_final,
     messages_in,
+    queues_in,
 )
 from huey_core.backends.tls import check_tls_files
 from huey_core.backends.url import BackendURL
@@ -110,6 +111,7 @@ __all__ = [
     "parse_seconds",
     "parse_size",
     "parse_text",
+    "queues_in",
     "randomness",
     "time_left",
 ]

@@ -167,7 +167,8 @@ class LeasedQueue(BaseQueue):
             which then changed nothing at all: not the message, nor a result, nor what follows it.
 
         Raises:
-            Unsupported: A result or a wake is for a store that :meth:`settles_into` denies; nothing was settled.
+            Unsupported: A result or a wake is for a store that :meth:`settles_into` denies, or what follows is for a
+                queue that :meth:`settles_beside` denies; nothing was settled.
             MessageTooLarge: New bytes, or a message that follows, are larger than :attr:`max_message_size`; nothing was
                 settled.
         """
@@ -334,6 +335,14 @@ class LeasedQueue(BaseQueue):
     def settles_into(self, store: BaseDataStore) -> bool:
         """Whether :meth:`settle` can put a result into this store in the same atomic step."""
         return False
+
+    def settles_beside(self, name: str) -> bool:
+        """Whether :meth:`settle` can write what follows a message into the queue of this name at the same place.
+
+        In the same atomic step, or so that it is written exactly once, whatever is killed. By default only into this
+        queue itself. It may ask the server, once.
+        """
+        return name == self.name
 
     def read(self) -> bytes | None:
         """Claim one message and ack it at once: at-most-once delivery, as :class:`BaseQueue` promises."""

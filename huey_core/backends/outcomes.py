@@ -16,7 +16,7 @@ from huey_core.numbers import check_number
 from huey_core.unicode import cut_middle, escape_surrogates
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from huey_core.backends.base import BaseDataStore
     from huey_core.backends.messages import Delivery, Message
@@ -36,6 +36,7 @@ __all__ = [
     "Wake",
     "is_final",
     "messages_in",
+    "queues_in",
 ]
 
 MAX_REASON: Final = 2_000
@@ -70,9 +71,10 @@ class Arrival:
     """A member of a group has ended: the backend notes it, and with the last member writes what follows the group.
 
     All arrivals of a group say the same of ``of`` and ``then``; where they do not, the one that completes it counts. To
-    note a member twice changes nothing, nor does an arrival at a group that is complete. A group is known in its queue
-    from its first arrival until ``ttl`` seconds after the latest that noted a member, complete or not. After that time,
-    or when it was deleted or the queue flushed, another arrival begins it anew.
+    note a member twice changes nothing, nor does an arrival at a group that is complete. A group is kept in the queue
+    that ``then`` is for, so that its members may be in several. It is known there from its first arrival until ``ttl``
+    seconds after the latest that noted a member, complete or not. After that time, or when it was deleted or the queue
+    flushed, another arrival begins it anew.
 
     Attributes:
         group: The group's id, any text.
@@ -218,3 +220,18 @@ def messages_in(outcome: Outcome | Reported) -> Sequence[bytes]:
             return ()
         case _:
             assert_never(outcome)
+
+
+_ENDS: Final = (Ack, Bury, Reported)
+"""What something may follow."""
+
+
+def queues_in(ends: Iterable[Outcome | Reported]) -> set[str]:
+    """The names of the queues for which messages that follow are, as far as they name one."""
+    return {
+        message.queue
+        for end in ends
+        if isinstance(end, _ENDS) and (end.follow_ups or end.arrivals)
+        for message in (*end.follow_ups, *(arrival.then for arrival in end.arrivals))
+        if message.queue is not None
+    }

@@ -7,6 +7,8 @@ import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
+from huey_core.commands.base import QueueCommand
+from huey_core.commands.sharing import follow_up_queue
 from huey_core.exceptions import CommandTimeout, NoCurrentCommand
 from huey_core.message import read_header
 from huey_core.text import printable_text
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
     from huey_core.backends.messages import Delivery, StoredMessage
-    from huey_core.commands.base import QueueCommand
+    from huey_core.commands.base import CommandInvoker
     from huey_core.workers.interruption import Interruption
 
 __all__ = ["CURRENT", "RunContext", "current_command", "log_fields"]
@@ -28,16 +30,18 @@ class RunContext:
     Args:
         command: The command.
         delivery: The delivery that carries it.
-        queue_name: The name of the queue that it is from.
+        invoker: The invoker of the queue that it is from.
         interruption: By which the command is interrupted, if it can be.
     """
 
-    __slots__ = ("_command", "_delivery", "_interruption", "_queue_name")
+    __slots__ = ("_command", "_delivery", "_interruption", "_invoker")
 
-    def __init__(self, command: QueueCommand, delivery: Delivery, queue_name: str, interruption: Interruption) -> None:
+    def __init__(
+        self, command: QueueCommand, delivery: Delivery, invoker: CommandInvoker, interruption: Interruption
+    ) -> None:
         self._command = command
         self._delivery = delivery
-        self._queue_name = queue_name
+        self._invoker = invoker
         self._interruption = interruption
 
     @property
@@ -105,7 +109,7 @@ class RunContext:
     @property
     def log(self) -> logging.LoggerAdapter[logging.Logger]:
         """The logger of the module that defines the command; its records have the fields of :func:`log_fields`."""
-        fields = log_fields(self._queue_name, self._delivery, self._command.command_name)
+        fields = log_fields(self._invoker.queue.name, self._delivery, self._command.command_name)
         return _Log(logging.getLogger(self._command.logger_name()), fields)
 
     def then(self, command: QueueCommand) -> None:
@@ -114,12 +118,17 @@ class RunContext:
         When this run fails, it is dropped; the next run may ask for it again. It is written as it is when the run ends.
 
         Args:
-            command: The command of a call: ``function.command(...)``. It must be of the same queue.
+            command: The command of a call: ``function.command(...)``. It goes to its own queue, which must be where
+                this command's is.
 
         Raises:
             TypeError: It is no command.
             NoCurrentCommand: The run has ended: it was asked for in a thread that the command has not waited for.
+            ConfigurationError: Its queue is at another place.
+            Unsupported: Nothing can be written there in one step with the end of this command.
         """
+        if isinstance(command, QueueCommand):
+            follow_up_queue(command, self._invoker)
         self._command.add_follow_up(command)
 
     def __repr__(self) -> str:
@@ -132,8 +141,10 @@ class _Log(logging.LoggerAdapter[logging.Logger]):
         return msg, {**kwargs, "extra": {**(self.extra or {}), **(kwargs.get("extra") or {})}}
 
 
-CURRENT: Final[ContextVar[tuple[QueueCommand, Delivery, str, Interruption]]] = ContextVar("huey_core.current_command")
-"""The command that runs in this context, its delivery, the name of its queue, and by what it is interrupted.
+CURRENT: Final[ContextVar[tuple[QueueCommand, Delivery, CommandInvoker, Interruption]]] = ContextVar(
+    "huey_core.current_command"
+)
+"""The command that runs in this context, its delivery, the invoker of its queue, and by what it is interrupted.
 
 Whoever runs a command sets it, in a context that belongs to the run alone. It is what a :class:`RunContext` is made of,
 and not that itself, because it is set for every command and hardly ever asked for.

@@ -21,8 +21,9 @@ _MOST_MEMBERS: Final = 2**31 - 1
 class Join:
     """What an implementation of ``huey_follow_ups`` returns for a command that is a member of a group.
 
-    It is written in the same step as the end of that command. With the last member the queue writes ``then``, exactly
-    once. All members of a group say the same of ``of`` and ``then``; where they do not, the last member counts.
+    It is written in the same step as the end of that command. With the last member ``then`` is written, exactly once.
+    The group is kept in the queue of ``then``, so its members may be in several queues at one place. All members of a
+    group say the same of ``of`` and ``then``; where they do not, the last member counts.
 
     Attributes:
         group: The group's id, a text that no other group has.

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
+from huey_core.backends.leased import LeasedQueue
 from huey_core.backends.options import COMMON_OPTIONS
-from huey_core.commands.base import CommandInvoker
+from huey_core.commands.base import CommandInvoker, QueueCommand
+from huey_core.exceptions import ConfigurationError, Unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from huey_core.commands.registry import CommandRegistry
     from huey_core.serializers.base import Serializer
 
-__all__ = ["serializer_conflicts", "share_place", "share_queue", "store_conflicts"]
+__all__ = ["follow_up_queue", "serializer_conflicts", "share_place", "share_queue", "store_conflicts"]
 
 _ADVICE: Final = "set SERIALIZER to the same in the configuration, or INVOKER to the application's, in place of QUEUE"
 """What to do about two serializers."""
@@ -54,6 +56,31 @@ def share_place(one: CommandInvoker, other: CommandInvoker) -> bool:
     if type(one.queue) is not type(other.queue):
         return False
     return not one.backends or not other.backends or _server_and_database(one) == _server_and_database(other)
+
+
+def follow_up_queue(command: QueueCommand, invoker: CommandInvoker) -> str | None:
+    """The name of the queue that a command goes to which follows one of this invoker's; ``None`` for the same queue.
+
+    Raises:
+        ConfigurationError: Its queue is at another place.
+        Unsupported: Nothing can be written there in one step with the end of a command here.
+    """
+    home = command.invoker or invoker
+    name = command.options.queue or home.queue.name
+    if not share_place(home, invoker):
+        raise ConfigurationError(
+            f"{command.command_name} cannot follow: it is of the queue {home.queue!r}, which is elsewhere, and is to "
+            f"be written in one step with the end of a command of {invoker.queue!r}; enqueue it instead"
+        )
+    # At once there is but one queue, whatever the name.
+    if name == invoker.queue.name or invoker.on_queue(name) is invoker:
+        return None
+    if isinstance(invoker.queue, LeasedQueue) and not invoker.queue.settles_beside(name):
+        raise Unsupported(
+            f"{command.command_name} cannot follow: its queue {name!r} cannot be written in one step with the end of a "
+            f"command of {invoker.queue!r}; enqueue it instead, or let both be of one queue"
+        )
+    return name
 
 
 def _server_and_database(invoker: CommandInvoker) -> tuple[object, ...]:

@@ -61,6 +61,7 @@ class AtMostOnceSource:
         self._log = log.with_fields(queue=self.queue.name)
         self._woken = threading.Event()
         self._attempts: dict[str, int] = {}
+        self._beside: dict[str, BaseQueue] = {}
         # One thread that puts back may be held up in the queue while another begins.
         self._lock = threading.Lock()
         self._to_put_back: list[bytes] = []
@@ -192,8 +193,14 @@ class AtMostOnceSource:
 
     def _write_follow_ups(self, follow_ups: Sequence[Message], progress: _Progress) -> None:
         for message in follow_ups[progress.follow_ups :]:
-            self.queue.write(message.data)
+            self._queue_of(message).write(message.data)
             progress.follow_ups += 1
+
+    def _queue_of(self, message: Message) -> BaseQueue:
+        name = message.queue
+        if name is None or name == self.queue.name:
+            return self.queue
+        return self._beside.get(name) or self._beside.setdefault(name, self.queue.sibling(name))
 
     def _read_due(self, limit: int) -> list[Delivery]:
         due = [

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from huey_core.commands.base import CommandInvoker
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from huey_core.backends.base import BaseDataStore
     from huey_core.commands.base import QueueCommand
@@ -54,8 +54,8 @@ class InvokerLike(CommandInvoker, Protocol):
     def now(self) -> float:
         """The current time in seconds since the epoch, by the queue's clock as far as it is known."""
 
-    def check_joins(self) -> None:
-        """Refuse groups of commands, where the queue cannot join them: :class:`~huey_core.exceptions.Unsupported`."""
+    def check_joins(self, members: Iterable[QueueCommand] = (), then: QueueCommand | None = None) -> None:
+        """Refuse groups of commands, where a queue cannot join them: :class:`~huey_core.exceptions.Unsupported`."""
 
     def enqueue(self, command: QueueCommand) -> Any:
         """Write another command to the queue, and return the handle on its result."""

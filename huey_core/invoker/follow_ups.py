@@ -8,8 +8,8 @@ from huey_core import hookspecs
 from huey_core.backends.outcomes import Arrival
 from huey_core.commands.base import QueueCommand
 from huey_core.commands.join import Join
-from huey_core.commands.sharing import share_queue
-from huey_core.exceptions import ConfigurationError, EncodeError, MessageTooLarge
+from huey_core.commands.sharing import follow_up_queue
+from huey_core.exceptions import EncodeError, MessageTooLarge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -45,6 +45,9 @@ class FollowedInvoker(hookspecs.InvokerLike, Protocol):
 
     def prepare(self, commands: Sequence[QueueCommand]) -> list[Message]:
         """Do all of an enqueueing but the writing."""
+
+    def on_queue(self, name: str) -> FollowedInvoker:
+        """The invoker of another queue at the same place."""
 
 
 def what_follows(
@@ -100,18 +103,18 @@ def _checked(answer: object) -> list[Any] | tuple[Any, ...]:
 
 
 def _encode(invoker: FollowedInvoker, commands: Sequence[QueueCommand]) -> list[Message]:
+    messages = []
     for command in commands:
-        home, name = command.invoker or invoker, command.options.queue
-        if not share_queue(home, invoker, name):
-            raise ConfigurationError(
-                f"{command.command_name} cannot follow: it is of the queue {name or home.queue!r}, and is to be "
-                f"written in one step with the end of a command of {invoker.queue!r}; enqueue it instead"
-            )
-    messages = invoker.prepare(commands)
-    queue = invoker.leased_queue
-    if queue is not None and queue.max_message_size is not None:
-        for message in messages:
-            if len(message.data) > queue.max_message_size:
-                error = MessageTooLarge(len(message.data), queue.max_message_size, type(queue).__name__)
-                raise EncodeError(f"what follows cannot be written: {error}") from error
+        name = follow_up_queue(command, invoker)
+        there = invoker if name is None else invoker.on_queue(name)
+        [message] = there.prepare([command])
+        message.queue = name
+        _check_size(message, there.leased_queue)
+        messages.append(message)
     return messages
+
+
+def _check_size(message: Message, queue: LeasedQueue | None) -> None:
+    if queue is not None and queue.max_message_size is not None and len(message.data) > queue.max_message_size:
+        error = MessageTooLarge(len(message.data), queue.max_message_size, type(queue).__name__)
+        raise EncodeError(f"what follows cannot be written: {error}") from error

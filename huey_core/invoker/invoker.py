@@ -24,6 +24,7 @@ from huey_core.commands.codec import CommandCodec
 from huey_core.commands.option_checks import MAX_SECONDS, seconds
 from huey_core.commands.options import OptionTable
 from huey_core.commands.registry import CommandRegistry, default_registry
+from huey_core.commands.sharing import follow_up_queue
 from huey_core.exceptions import (
     ConfigurationError,
     QueueException,
@@ -441,16 +442,36 @@ class Invoker(Generic[StoreT_co]):
         if options.result_ttl is not None and not invoker.results_expire:
             raise Unsupported("result_ttl= needs a result store that forgets values by itself ('ttl')")
 
-    def check_joins(self) -> None:
+    def check_joins(self, members: Iterable[QueueCommand] = (), then: QueueCommand | None = None) -> None:
         """Refuse groups of commands, of which one is enqueued when the last of the others has ended.
 
         For a plugin that builds them, where it does: what it would return for ``huey_follow_ups`` is refused too late.
+        With ``always_eager`` nothing is refused.
+
+        Args:
+            members: The commands of the group, of whichever queues, as they are about to be enqueued with this invoker.
+            then: The one that follows them. The group is kept in its queue.
 
         Raises:
-            Unsupported: The queue cannot join them; the message names it. With ``always_eager`` it need not.
+            Unsupported: A queue cannot join them, or cannot write into that of ``then``; the message names it.
+            ConfigurationError: The members are in several queues and ``then`` is of none, or it is at another place.
         """
-        if Capability.JOINS not in self.queue.capabilities and not self.always_eager:
-            raise Unsupported(f"{_plugin(self.queue)} has no {Capability.JOINS.value!r}, which groups of commands need")
+        if self.always_eager:
+            return
+        homes = {self if (name := member.options.queue) is None else self.on_queue(name) for member in members}
+        kept_in = set()
+        for home in homes or {self}:
+            if Capability.JOINS not in home.queue.capabilities:
+                raise Unsupported(
+                    f"{_plugin(home.queue)} has no {Capability.JOINS.value!r}, which groups of commands need"
+                )
+            if then is not None:
+                kept_in.add(follow_up_queue(then, home) or home.queue.name)
+        if then is not None and len(kept_in) > 1:
+            raise ConfigurationError(
+                f"the members of a group are in the queues {', '.join(sorted(kept_in))}, and what follows them, "
+                f"{then.command_name}, is of no queue: name one with queue="
+            )
 
     @overload
     def enqueue(self: Invoker[BaseDataStore], command: CommandReturning[Coroutine[Any, Any, R]]) -> AsyncData[R]: ...

@@ -161,7 +161,7 @@ class CommandRunner:
             command = self._invoker.codec.decode(delivery.data)
         except (CommandNotFound, SerializationError) as unreadable:
             return at_once(self._endings.unreadable(delivery, unreadable))
-        CURRENT.set((command, delivery, self._invoker.queue.name, NoInterruption()))
+        CURRENT.set((command, delivery, self._invoker, NoInterruption()))
         return at_once(self._endings.raised(command, delivery, error, duration))
 
     def _run_command(
@@ -169,7 +169,7 @@ class CommandRunner:
     ) -> tuple[Outcome, Execution]:
         invoker = self._invoker
         plugins = invoker.plugins
-        CURRENT.set((command, delivery, invoker.queue.name, interruption))
+        CURRENT.set((command, delivery, invoker, interruption))
         try:
             plugins.call_all(hookspecs.huey_before_execute, invoker=invoker, command=command)
         except KeyboardInterrupt:
@@ -205,7 +205,7 @@ class CommandRunner:
         invoker = self._invoker
         plugins = invoker.plugins
         hooks, endings = plugins.in_loop, self._endings_in_loop
-        CURRENT.set((command, delivery, invoker.queue.name, interruption))
+        CURRENT.set((command, delivery, invoker, interruption))
         try:
             await hooks.call_all(hookspecs.huey_before_execute, invoker=invoker, command=command)
         except KeyboardInterrupt:

@@ -231,6 +231,121 @@ def test_a_command_of_another_queue_cannot_follow(invoker, result_of, follows):
         result_of(queue_command(invoker, name="double")(lambda number: 2 * number)(21))
 
 
+class BesideNothing(MemoryQueue):
+    """Cannot write into another queue in one step, as a queue of a cluster."""
+
+    def settles_beside(self, name):
+        return name == self.name
+
+
+class TestInAnotherQueue:
+    @pytest.fixture
+    def invoker(self, make_invoker):
+        return make_invoker()
+
+    @pytest.fixture
+    def note(self, invoker, noted):
+        return queue_command(invoker, name="note", queue="notes")(lambda *what: noted.append(what))
+
+    def test_what_follows_goes_to_the_queue_of_its_command(self, invoker, run_consumer, eventually, note, noted):
+        first = queue_command(invoker, name="first")(lambda: current_command().then(note.command("noted")))
+        notes = invoker.on_queue("notes")
+        first()
+        run_consumer(invoker)
+        eventually(lambda: notes.queue.counts().ready == 1)
+        assert noted == []
+
+        run_consumer(notes)
+
+        eventually(lambda: noted == [("noted",)])
+
+    def test_from_another_queue_it_goes_back_to_that_of_the_invoker(self, invoker, run_consumer, eventually):
+        here = queue_command(invoker, name="here")(lambda: None)
+        there = queue_command(invoker, name="there", queue="there")(lambda: current_command().then(here.command()))
+        there()
+
+        run_consumer(invoker.on_queue("there"))
+
+        eventually(lambda: invoker.queue.counts().ready == 1)
+
+    def test_one_that_names_no_queue_and_no_invoker_stays_in_the_queue(self, invoker, run_consumer, eventually):
+        class Next(QueueCommand, declare=False):
+            command_name = "next"
+
+        queue_command(invoker, name="there", queue="there")(lambda: current_command().then(Next()))()
+        there = invoker.on_queue("there")
+
+        run_consumer(there)
+
+        eventually(lambda: [message.data for message in there.queue.peek(State.SCHEDULED)] != [])
+        assert invoker.queue.counts().ready == 0
+
+    def test_what_a_plugin_lets_follow_goes_there_too(
+        self, make_invoker, run_consumer, eventually, follows, noted, set_up
+    ):
+        invoker = set_up(make_invoker(plugins=[follows]))
+        to_notes = follows.follow_up
+        follows.follow_up = lambda *args: _on_queue(to_notes(*args), "notes")
+        handle = queue_command(invoker, name="double")(lambda: None)()
+
+        run_consumer(invoker)
+        run_consumer(invoker.on_queue("notes"))
+
+        eventually(lambda: noted == [(handle.task_id, "")])
+
+    def test_where_it_cannot_be_one_step_it_is_refused_at_then(self, result_of):
+        invoker = Invoker(BesideNothing("q", space="beside nothing"), PlainStore(), registry=CommandRegistry())
+        note = queue_command(invoker, name="note", queue="notes")(lambda: None)
+
+        @queue_command(invoker, name="first")
+        def first():
+            with pytest.raises(Unsupported, match=r"its queue 'notes' cannot be written in one step"):
+                current_command().then(note.command())
+            return "refused"
+
+        assert result_of(first()) == "refused"
+
+    def test_a_queue_elsewhere_is_refused_at_then(self, invoker, result_of):
+        elsewhere = Invoker.from_url("memory://elsewhere/", registry=CommandRegistry())
+        note = queue_command(elsewhere, name="note")(lambda: None)
+
+        @queue_command(invoker, name="first")
+        def first():
+            with pytest.raises(ConfigurationError, match=r"note cannot follow: .* which is elsewhere"):
+                current_command().then(note.command())
+            return "refused"
+
+        assert result_of(first()) == "refused"
+
+    def test_on_a_plain_queue_it_is_written_there_too(self, run_consumer, eventually):
+        made = {}
+
+        class Beside(PlainQueue):
+            def sibling(self, name):
+                return made.setdefault(name, PlainQueue(name))
+
+        invoker = Invoker(Beside("q"), task_store=PlainStore("state"), registry=CommandRegistry())
+        note = queue_command(invoker, name="note", queue="notes")(lambda: None)
+        queue_command(invoker, name="first")(lambda: current_command().then(note.command()))()
+
+        run_consumer(invoker, initial_delay=0.01)
+
+        eventually(lambda: len(made["notes"]) == 1)
+
+    def test_run_at_once_it_is_run_as_any_other(self, make_invoker):
+        invoker, noted = make_invoker(always_eager=True), []
+        note = queue_command(invoker, name="note", queue="notes")(noted.append)
+
+        queue_command(invoker, name="first")(lambda: current_command().then(note.command("noted")))()
+
+        assert noted == ["noted"]
+
+
+def _on_queue(command, name):
+    command.override({"queue": name})
+    return command
+
+
 class TestThen:
     @pytest.fixture(params=["leased", "plain", "eager"])
     def invoker(self, request, make_invoker):
@@ -355,6 +470,58 @@ def test_a_queue_without_joins_refuses_groups_where_they_are_made(queue):
 def test_a_queue_with_joins_takes_groups_and_so_does_an_eager_invoker(make_invoker):
     make_invoker().check_joins()
     Invoker(PlainQueue(), always_eager=True, registry=CommandRegistry()).check_joins()
+
+
+def test_a_group_has_members_in_several_queues_and_is_kept_in_that_of_what_follows(
+    make_invoker, run_consumer, eventually
+):
+    plugin, noted = JoinsAll(), []
+    invoker = make_invoker(plugins=[plugin])
+    note = queue_command(invoker, name="note", queue="notes")(noted.append)
+    plugin.then = lambda: note.command("all have ended")
+    member = queue_command(invoker, name="member")(lambda: None)
+    members = [member.using(queue=name).command() for name in (None, "mail", "notes")]
+    for each in members:
+        each.headers["flow"] = "spring"
+    invoker.check_joins(members, plugin.then())
+    invoker.enqueue_many(members)
+
+    run_consumer(invoker)
+    run_consumer(invoker.on_queue("mail"))
+    notes = invoker.on_queue("notes")
+    eventually(lambda: [one.arrived for one in notes.queue.groups().items] == [2])
+    run_consumer(notes)
+
+    eventually(lambda: noted == ["all have ended"])
+    assert invoker.queue.groups().items == []
+
+
+class TestGroupsThatAreRefused:
+    def test_one_of_which_nobody_can_say_where_it_is_kept(self, invoker):
+        member = queue_command(invoker, name="member")(lambda: None)
+        members = [member.command(), member.using(queue="mail").command()]
+
+        with pytest.raises(ConfigurationError, match=r"in the queues huey, mail, and what follows them, .*, is of no"):
+            invoker.check_joins(members, QueueCommand())
+
+    def test_one_with_a_member_that_cannot_arrive_where_it_is_kept(self):
+        invoker = Invoker(BesideNothing("q"), registry=CommandRegistry())
+        member = queue_command(invoker, name="member")(lambda: None)
+
+        invoker.check_joins([member.command()], member.command())
+        with pytest.raises(Unsupported, match="its queue 'mail' cannot be written in one step"):
+            invoker.check_joins([member.command()], member.using(queue="mail").command())
+
+    def test_one_with_a_member_in_a_queue_without_joins(self):
+        class BesideOnesWithoutJoins(MemoryQueue):
+            def sibling(self, name):
+                return WithoutJoins(name)
+
+        invoker = Invoker(BesideOnesWithoutJoins("q"), registry=CommandRegistry())
+        member = queue_command(invoker, name="member")(lambda: None)
+
+        with pytest.raises(Unsupported, match=r"WithoutJoins .* 'joins'"):
+            invoker.check_joins([member.using(queue="mail").command()], member.command())
 
 
 @pytest.mark.parametrize(

@@ -203,6 +203,7 @@ KITS = {
     "broken_queues": QUEUE,
     "broken_outcomes": QUEUE,
     "broken_joins": QUEUE,
+    "broken_beside": QUEUE,
     "broken_frees": QUEUE,
     "broken_transfers": QUEUE,
     "broken_waits": WAITS,

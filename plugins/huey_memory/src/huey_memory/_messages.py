@@ -33,7 +33,7 @@ from huey_memory._groups import Groups
 from huey_memory._paging import page_by_number
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["Messages"]
 
@@ -129,11 +129,11 @@ class Messages:
             self._unreported.add(first[1], (now + lease, first[0][1]))
         return named
 
-    def report_done(self, report: Reported, now: float) -> None:
+    def report_done(self, report: Reported, now: float, beside: Mapping[str, Messages]) -> None:
         """Write what follows a dead letter that is to be reported, and let no claim name it again."""
         if self._unreported.get(report.message_id) is not None:
             self._unreported.discard(report.message_id)
-            self._write_what_follows(report, now)
+            self._write_what_follows(report, now, beside)
 
     def take(self, limit: int, lease: float, now: float) -> list[Delivery]:
         """Lease the first ready messages, each under a fresh receipt, and count the attempt."""
@@ -155,8 +155,14 @@ class Messages:
         shelves = (self._shelves[State.SCHEDULED], self._shelves[State.RUNNING], self._unreported)
         return min((first[0][0] for shelf in shelves if (first := shelf.first())), default=None)
 
-    def settle(self, outcome: Outcome, now: float) -> bool:
-        """End a delivery and write what follows it; a stale receipt changes nothing and returns ``False``."""
+    def settle(self, outcome: Outcome, now: float, beside: Mapping[str, Messages]) -> bool:
+        """End a delivery and write what follows it; a stale receipt changes nothing and returns ``False``.
+
+        Args:
+            outcome: How it ends.
+            now: The time.
+            beside: The messages of other queues for which what follows is, by their names.
+        """
         record = self._running(outcome.delivery)
         if record is None:
             return False
@@ -164,7 +170,7 @@ class Messages:
             case Ack():
                 self._forget(record, now)
                 if outcome.follow_ups or outcome.arrivals:
-                    self._write_what_follows(outcome, now)
+                    self._write_what_follows(outcome, now, beside)
             case Retry():
                 record.message = dataclasses.replace(record.message, data=outcome.data)
                 if not outcome.keep_attempts:
@@ -177,7 +183,7 @@ class Messages:
                     self._wait_for(record, (outcome.wake.store.name, outcome.wake.key))
             case Bury():
                 self._bury(record, outcome.reason, outcome.detail, now)
-                self._write_what_follows(outcome, now)
+                self._write_what_follows(outcome, now, beside)
             case _:
                 assert_never(outcome)
         return True
@@ -295,12 +301,16 @@ class Messages:
         record = self._records.get(delivery.message_id)
         return record if record is not None and record.receipt == delivery.receipt else None
 
-    def _write_what_follows(self, end: Ack | Bury | Reported, now: float) -> None:
+    def _write_what_follows(self, end: Ack | Bury | Reported, now: float, beside: Mapping[str, Messages]) -> None:
         for message in end.follow_ups:
-            self.write(message, now)
+            self._of(message, beside).write(message, now)
         for arrival in end.arrivals:
-            if self.groups.note(arrival, now):
-                self.write(arrival.then, now)
+            there = self._of(arrival.then, beside)
+            if there.groups.note(arrival, now):
+                there.write(arrival.then, now)
+
+    def _of(self, message: Message, beside: Mapping[str, Messages]) -> Messages:
+        return self if message.queue is None else beside.get(message.queue, self)
 
     def _holder(self, message: Message, now: float) -> str | None:
         return None if message.unique_key is None else self._holders.get(message.unique_key, now)

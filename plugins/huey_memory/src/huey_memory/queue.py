@@ -25,14 +25,15 @@ from huey_core.backends import (
     Written,
     call_watchers,
     messages_in,
+    queues_in,
 )
 from huey_core.exceptions import MessageTooLarge, Unsupported
 from huey_memory.clock import SYSTEM_CLOCK, Clock
 from huey_memory.data_store import MemoryDataStore
-from huey_memory.space import Access, Space
+from huey_memory.space import Access, Line, Space
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from huey_core.backends import BaseDataStore, Wake
 
@@ -129,11 +130,13 @@ class MemoryQueue(LeasedQueue):
         """
         for data in (data for report in reports for data in messages_in(report)):
             self._check_size(data)
+        lines = self._lines_beside(reports)
+        beside = {name: line.messages for name, line in lines.items()}
         with self._access:
             now = self.now()
             for report in reports:
-                self._messages.report_done(report, now)
-            self._changed().notify_all()
+                self._messages.report_done(report, now, beside)
+            self._notify_all(lines)
 
     def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
         """End deliveries, each with its result and what follows it under one hold of the lock.
@@ -146,16 +149,18 @@ class MemoryQueue(LeasedQueue):
             self._check(outcome)
         settled: list[bool] = []
         watchers: list[Callable[[], None]] = []
+        lines = self._lines_beside(outcomes)
+        beside = {name: line.messages for name, line in lines.items()}
         with self._access:
             now = self.now()
             for outcome in outcomes:
                 current = self._without_vain_wait(outcome) if isinstance(outcome, Release) else outcome
-                settled.append(self._messages.settle(current, now))
+                settled.append(self._messages.settle(current, now, beside))
                 result = outcome.result
                 if settled[-1] and result is not None:
                     store = cast("MemoryDataStore", result.store)
                     watchers += store.put_under_lock(result.key, result.value, result.ttl)
-            self._changed().notify_all()
+            self._notify_all(lines)
         call_watchers(watchers)
         return settled
 
@@ -284,6 +289,18 @@ class MemoryQueue(LeasedQueue):
     def settles_into(self, store: BaseDataStore) -> bool:
         """Whether the store is in the same space, and so under the same lock."""
         return isinstance(store, MemoryDataStore) and store.space is self.space
+
+    def settles_beside(self, name: str) -> bool:
+        """Always: every queue of the space is under the same lock."""
+        return True
+
+    def _lines_beside(self, ends: Sequence[Outcome] | Sequence[Reported]) -> dict[str, Line]:
+        return {name: self.space.line(name) for name in queues_in(ends) if name != self.name}
+
+    def _notify_all(self, lines: Mapping[str, Line]) -> None:
+        self._changed().notify_all()
+        for line in lines.values():
+            line.changed().notify_all()
 
     def _without_vain_wait(self, release: Release) -> Release:
         """A release that does not wait for a key whose value has changed since."""

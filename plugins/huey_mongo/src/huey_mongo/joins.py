@@ -41,32 +41,39 @@ ATTEMPTS: Final = 20
 """How often groups are looked up that others begin or forget at the same time."""
 
 
-def arrive(cluster: Cluster, queue: str, outboxes: Iterable[Document], at: Int64) -> list[Any]:
-    """Note the arrivals of outboxes. To do so again changes nothing.
+def arrive(cluster: Cluster, outboxes: Iterable[Document], at: Int64) -> list[Any]:
+    """Note the arrivals of outboxes, each in the queue of what follows its group. To do so again changes nothing.
 
     Args:
         cluster: The connection.
-        queue: The queue's name.
         outboxes: Documents with an outbox; those without ``arrivals`` are passed over.
         at: The millisecond from which a claim looks after the outbox of a group that becomes complete.
 
     Returns:
         The ``_id`` of groups that are complete by that, whose outboxes are to be dispatched.
     """
-    arrivals: dict[tuple[str, str], Document] = {}
+    by_queue: dict[str, dict[tuple[str, str], Document]] = {}
     for outbox in outboxes:
         for arrival in outbox.get("arrivals", ()):
+            arrivals = by_queue.setdefault(arrival["then"]["queue"], {})
             arrivals.setdefault((arrival["group"], arrival["member"]), arrival | {"mark": outbox["mark"]})
-    if not arrivals:
-        return []
-    groups = _look_up(cluster, queue, list(arrivals.values()))
-    awaited = [each for each in arrivals.values() if groups[each["group"]]["state"] == OPEN]
+    return [
+        complete
+        for queue, arrivals in by_queue.items()
+        for complete in _arrive_in(cluster, queue, list(arrivals.values()), at)
+    ]
+
+
+def _arrive_in(cluster: Cluster, queue: str, arrivals: Sequence[Document], at: Int64) -> list[Any]:
+    """Note arrivals in the queue that keeps their groups; see :func:`arrive`."""
+    groups = _look_up(cluster, queue, arrivals)
+    awaited = [each for each in arrivals if groups[each["group"]]["state"] == OPEN]
     noted: dict[str, list[Document]] = {}
     for arrival in _note(cluster.collection, groups, awaited):
         noted.setdefault(arrival["group"], []).append(arrival)
     if not noted:
         return []
-    new = {groups[name]["_id"]: _News(groups[name]["arrived"], arrivals) for name, arrivals in noted.items()}
+    new = {groups[name]["_id"]: _News(groups[name]["arrived"], these) for name, these in noted.items()}
     return _complete(cluster.collection, new, _count(cluster.collection, new), at)
 
 

@@ -74,7 +74,7 @@ def size_of(outcome: Ack | Bury | Reported) -> int:
 
 def _size_of_message(message: Message) -> int:
     # Who takes a unique key is written beside it, and the key twice.
-    names = f"{message.message_id}{message.unique_key or ''}"
+    names = f"{message.message_id}{message.unique_key or ''}{message.queue or ''}"
     return len(message.data) + 2 * len(names.encode()) + FOLLOW_UP_OVERHEAD
 
 
@@ -103,8 +103,8 @@ def follow_ups_of(cluster: Cluster, queue: str, outcome: Ack | Bury | Reported) 
 def _embedded(cluster: Cluster, queue: str, messages: Sequence[Message]) -> list[Document]:
     # Each gets its own _id when it is prepared.
     return [
-        {name: value for name, value in document.items() if name != "_id"}
-        for document in new_documents(cluster, queue, messages)
+        {**{name: value for name, value in document.items() if name != "_id"}, "queue": message.queue or queue}
+        for message, document in zip(messages, new_documents(cluster, queue, messages), strict=True)
     ]
 
 
@@ -136,7 +136,7 @@ def dispatch(cluster: Cluster, queue: str, documents: Sequence[Any]) -> None:
 
     Args:
         cluster: The connection.
-        queue: The queue's name.
+        queue: The name of the queue whose claims look after what is prepared.
         documents: The ``_id`` of the settled messages in the order of their settlement; those without an outbox are
             passed over.
     """
@@ -153,7 +153,7 @@ def _dispatch(cluster: Cluster, queue: str, found: Sequence[Document]) -> None:
         put(cluster, list(results.values()))
     with_follow_ups = [document for document in found if "next" in document]
     prepared = prepare(cluster, queue, with_follow_ups, due_outbox(cluster))
-    complete = arrive(cluster, queue, found, due_outbox(cluster))
+    complete = arrive(cluster, found, due_outbox(cluster))
     ours = commit(cluster, with_follow_ups, prepared)
     before = [document for document in found if "committed" in document]
     publish(

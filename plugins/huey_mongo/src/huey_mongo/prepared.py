@@ -113,8 +113,8 @@ def publish(cluster: Cluster, queue: str, committed: Sequence[ObjectId]) -> None
         left = _publish(cluster, left)
         if not left:
             return
-        keys = _remove_duplicates(cluster, queue, left)
-        free_ended_keys(cluster.collection, queue, keys)
+        for of_queue, keys in _remove_duplicates(cluster, left).items():
+            free_ended_keys(cluster.collection, of_queue, keys)
     raise RuntimeError(f"the unique keys of {len(left)} follow-ups changed hands at every one of {ATTEMPTS} attempts")
 
 
@@ -143,12 +143,18 @@ def _publish(cluster: Cluster, prepared: Sequence[ObjectId]) -> list[ObjectId]:
     return []
 
 
-def _remove_duplicates(cluster: Cluster, queue: str, refused: Sequence[ObjectId]) -> list[str]:
-    """Remove those whose id or unique key a message has, and return the unique keys of the others."""
-    fields = {"message.id": 1, "message.unique": 1}
+def _remove_duplicates(cluster: Cluster, refused: Sequence[ObjectId]) -> dict[str, list[str]]:
+    """Remove those whose id or unique key a message of their queue has; return the others' unique keys, by queue."""
+    fields = {"message.queue": 1, "message.id": 1, "message.unique": 1}
     found = list(cluster.collection.find({"_id": {"$in": list(refused)}, "state": PREPARED}, fields))
-    messages = [each["message"] | {"_id": each["_id"]} for each in found]
-    duplicates = explain(cluster.collection, queue, messages, range(len(messages)))
-    ids = [messages[place]["_id"] for place in duplicates]
-    cluster.collection.delete_many({"_id": {"$in": ids}, "state": PREPARED})
-    return [each["unique"] for place, each in enumerate(messages) if place not in duplicates and "unique" in each]
+    by_queue: dict[str, list[Document]] = {}
+    for each in found:
+        by_queue.setdefault(each["message"]["queue"], []).append(each["message"] | {"_id": each["_id"]})
+    keys = {}
+    for queue, messages in by_queue.items():
+        duplicates = explain(cluster.collection, queue, messages, range(len(messages)))
+        ids = [messages[place]["_id"] for place in duplicates]
+        cluster.collection.delete_many({"_id": {"$in": ids}, "state": PREPARED})
+        left = [each for place, each in enumerate(messages) if place not in duplicates]
+        keys[queue] = [each["unique"] for each in left if "unique" in each]
+    return keys

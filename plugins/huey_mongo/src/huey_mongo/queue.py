@@ -332,6 +332,10 @@ class MongoQueue(LeasedQueue):
         """Whether the store is in the same collection of the same servers."""
         return isinstance(store, MongoDataStore) and store.settings.place == self._cluster.settings.place
 
+    def settles_beside(self, name: str) -> bool:
+        """Always: what follows waits in the outbox of the message that has ended, whichever queue it is for."""
+        return True
+
     @limited
     def __len__(self) -> int:
         return self._inspection.ready()

@@ -159,6 +159,7 @@ class Connections:
         self._closed = False
         self._when_moved: list[Callable[[], None]] = []
         self._met_replica = False
+        self._to_cluster: bool | None = None
         self._idle: PerProcess[list[Link]] = PerProcess(list, leave=_let_go)
 
     @contextmanager
@@ -248,6 +249,21 @@ class Connections:
                 repeated = True
             for reply in replies:
                 yield value_of(reply), repeated
+
+    def are_to_cluster(self) -> bool:
+        """Whether the server is of a cluster, in which a script can use keys of one slot only.
+
+        It is asked once; one that this user may not ask counts as none.
+
+        Raises:
+            redis.RedisError: The server did not answer.
+        """
+        if self._to_cluster is None:
+            try:
+                self._to_cluster = b"cluster_enabled:1" in self.call(b"INFO", b"cluster")
+            except NoPermissionError:
+                self._to_cluster = False
+        return self._to_cluster
 
     def scan(self, pattern: bytes) -> Iterator[list[bytes]]:
         """Look through the whole database in small steps, and yield the keys of a pattern; some may come twice."""

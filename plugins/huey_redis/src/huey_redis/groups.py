@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from huey_core.backends import Page, StoredGroup
 from huey_redis import scripts
-from huey_redis.keys import group_prefix
+from huey_redis.keys import group_key, group_prefix
 from huey_redis.paging import Place
 from huey_redis.portions import PORTION, portions
 
@@ -31,13 +31,13 @@ class Groups:
     """
 
     def __init__(self, name: str, keys: Sequence[bytes], connections: Connections) -> None:
-        self._prefix = group_prefix(name)
+        self._name = name
         self._keys = keys
         self._connections = connections
 
     def key(self, group: str) -> bytes:
         """Return the key of a group."""
-        return self._prefix + group.encode()
+        return group_key(self._name, group)
 
     def page(self, cursor: str | None, limit: int) -> Page[StoredGroup]:
         """List groups, the next to be forgotten first; one at which somebody arrives meanwhile may be listed twice.
@@ -71,8 +71,8 @@ class Groups:
     def _read(self, groups: Sequence[bytes], expiries: Sequence[bytes]) -> list[StoredGroup]:
         """Look at groups; one that was forgotten by now is left out."""
         commands = []
-        for group in groups:
-            commands += [(b"HMGET", self._prefix + group, b"of", b"complete"), (b"HLEN", self._prefix + group)]
+        for key in (group_prefix(self._name) + group for group in groups):
+            commands += [(b"HMGET", key, b"of", b"complete"), (b"HLEN", key)]
         replies = self._connections.call_many(*commands) if commands else []
         found = []
         for group, expiry, (of, complete), fields in zip(groups, expiries, replies[::2], replies[1::2], strict=True):

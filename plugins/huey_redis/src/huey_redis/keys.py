@@ -6,10 +6,20 @@ break the tag is percent-encoded in the name, and so is the percent sign, so two
 
 from __future__ import annotations
 
+import binascii
 import re
 from typing import Final
 
-__all__ = ["QUEUE_PARTS", "SIGNS_OF_QUEUES", "group_prefix", "queue_keys", "queue_of_sign", "store_prefix"]
+__all__ = [
+    "QUEUE_PARTS",
+    "SIGNS_OF_QUEUES",
+    "group_key",
+    "group_prefix",
+    "queue_keys",
+    "queue_of_sign",
+    "slot",
+    "store_prefix",
+]
 
 QUEUE_PARTS: Final = (
     "msg",  # hash: id -> data of every message, live or dead
@@ -61,6 +71,16 @@ def group_prefix(name: str) -> bytes:
     number.
     """
     return f"huey:{{{_encode(name)}}}:group:".encode()
+
+
+def group_key(name: str, group: str) -> bytes:
+    """Return the key of a group of a queue."""
+    return group_prefix(name) + group.encode()
+
+
+def slot(name: str) -> int:
+    """Return the slot of a cluster that all keys of a queue are in."""
+    return binascii.crc_hqx(_encode(name).encode(), 0) % 16384
 
 
 def store_prefix(name: str) -> bytes:

@@ -32,7 +32,7 @@ from huey_redis.data_store import RedisDataStore
 from huey_redis.durations import milliseconds, time_to_live
 from huey_redis.groups import Groups
 from huey_redis.inspection import attempt_of, stored_message
-from huey_redis.keys import QUEUE_PARTS, queue_keys
+from huey_redis.keys import QUEUE_PARTS, queue_keys, slot
 from huey_redis.portions import PORTION, portions
 from huey_redis.settings import Settings
 from huey_redis.settling import Settling, message_arguments, outcome_size, report_size
@@ -114,7 +114,7 @@ class RedisQueue(LeasedQueue):
         self._flushed_keys = tuple(key for key in self._keys if key not in {self._paused_key, named["groups"]})
         self._groups = Groups(name, self._keys, self._connections)
         self._transfer = Transfer(self._keys, self._connections)
-        self._settling = Settling(self._keys, self._groups.key, self.settles_into, self._check_size)
+        self._settling = Settling(name, self.settles_into, self.settles_beside, self._check_size)
         self._bell = Bell(self._connections, named["bell"])
 
     def sibling(self, name: str) -> Self:
@@ -181,7 +181,8 @@ class RedisQueue(LeasedQueue):
 
         Raises:
             redis.RedisError: A call failed; some of the outcomes may have been settled.
-            Unsupported: A result or a wake is for a store on another server or database; nothing was settled.
+            Unsupported: A result or a wake is for a store on another server or database, or what follows is for a queue
+                in another slot of a cluster; nothing was settled.
             MessageTooLarge: A retry or a follow-up is larger than :attr:`max_message_size`; nothing was settled.
         """
         calls = [self._settling.call(portion) for portion in portions(outcomes, outcome_size)]
@@ -292,6 +293,10 @@ class RedisQueue(LeasedQueue):
     def settles_into(self, store: BaseDataStore) -> bool:
         """Whether the store is in the same database of the same server."""
         return isinstance(store, RedisDataStore) and store.settings.database == self._connections.settings.database
+
+    def settles_beside(self, name: str) -> bool:
+        """Whether the server is no cluster, which it is asked once, or has both queues in one slot."""
+        return slot(name) == slot(self.name) or not self._connections.are_to_cluster()
 
     def close(self) -> None:
         """Close the connections, unless they are shared."""

@@ -9,6 +9,7 @@ from huey_core.exceptions import Unsupported
 from huey_redis.data_store import RedisDataStore
 from huey_redis.durations import FOR_EVER, milliseconds, time_to_live
 from huey_redis.inspection import describe_death
+from huey_redis.keys import group_key, queue_keys
 from huey_redis.portions import PORTION, PORTION_BYTES
 
 if TYPE_CHECKING:
@@ -24,32 +25,35 @@ class Settling:
     """Writes down what one queue's outcomes are.
 
     Args:
-        keys: The keys of the queue.
-        group_key: Returns the key of a group.
+        name: The queue's name.
         settles_into: Whether one step can use a store together with the queue.
+        settles_beside: Whether one step can write to the queue of a name together with this one.
         check_size: Raises when a message is too large.
     """
 
     def __init__(
         self,
-        keys: tuple[bytes, ...],
-        group_key: Callable[[str], bytes],
+        name: str,
         settles_into: Callable[[BaseDataStore], bool],
+        settles_beside: Callable[[str], bool],
         check_size: Callable[[bytes], None],
     ) -> None:
-        self._keys = keys
-        self._group_key = group_key
+        self._name = name
+        self._keys = queue_keys(name)
         self._settles_into = settles_into
+        self._settles_beside = settles_beside
         self._check_size = check_size
 
     def call(self, outcomes: Sequence[Outcome]) -> tuple[list[bytes], list[Argument]]:
         """Return the keys and the arguments of one call.
 
         Raises:
-            Unsupported: A result or a wake is for a store of which ``settles_into`` says no.
+            Unsupported: A result or a wake is for a store of which ``settles_into`` says no, or what follows is for a
+                queue of which ``settles_beside`` does.
             MessageTooLarge: New bytes or a message that follows are too large.
         """
         keys = list(self._keys)
+        queues: dict[str, int] = {}
         operations: list[Argument] = []
         details: list[Argument] = []
         for outcome in outcomes:
@@ -57,7 +61,7 @@ class Settling:
                 case Ack():
                     operations.append(b"ack")
                     details += self._result_arguments(outcome.result, keys)
-                    self._add_following(outcome, keys, details)
+                    self._add_following(outcome, keys, queues, details)
                 case Retry():
                     self._check_size(outcome.data)
                     operations.append(b"retry")
@@ -73,7 +77,7 @@ class Settling:
                     operations.append(b"bury")
                     details.append(describe_death(outcome.reason, outcome.detail))
                     details += self._result_arguments(outcome.result, keys)
-                    self._add_following(outcome, keys, details)
+                    self._add_following(outcome, keys, queues, details)
                 case _:
                     assert_never(outcome)
         ids = [outcome.delivery.message_id for outcome in outcomes]
@@ -83,10 +87,11 @@ class Settling:
     def report_call(self, reports: Sequence[Reported]) -> tuple[list[bytes], list[Argument]]:
         """Return the keys and the arguments of one call; see :meth:`call`."""
         keys = list(self._keys)
+        queues: dict[str, int] = {}
         arguments: list[Argument] = []
         for report in reports:
             arguments.append(report.message_id)
-            self._add_following(report, keys, arguments)
+            self._add_following(report, keys, queues, arguments)
         return keys, arguments
 
     def server_key(self, store: BaseDataStore, key: str) -> bytes:
@@ -99,20 +104,43 @@ class Settling:
             raise Unsupported(f"huey-redis cannot use {store!r} in one step with messages of this queue")
         return store.server_key(key)
 
-    def _add_following(self, outcome: Ack | Bury | Reported, keys: list[bytes], arguments: list[Argument]) -> None:
-        """Add what ``follow`` in ``follow.lua`` takes, and the keys of groups to those of the script."""
+    def _add_following(
+        self, outcome: Ack | Bury | Reported, keys: list[bytes], queues: dict[str, int], arguments: list[Argument]
+    ) -> None:
+        """Add what ``follow`` in ``follow.lua`` takes, and the keys of groups and other queues to those of the script.
+
+        Args:
+            outcome: What is followed.
+            keys: The keys of the script.
+            queues: Where those of other queues begin among the keys behind this queue's, by the names.
+            arguments: The arguments of the script.
+        """
         if not outcome.follow_ups and not outcome.arrivals:
             arguments.append(0)
             return
         arguments.append(len(outcome.follow_ups) + len(outcome.arrivals))
         for message in outcome.follow_ups:
             self._check_size(message.data)
-            arguments += (0, *message_arguments(message))
+            arguments += (self._place_of(message, keys, queues), 0, *message_arguments(message))
         for arrival in outcome.arrivals:
-            self._check_size(arrival.then.data)
-            keys.append(self._group_key(arrival.group))
+            then = arrival.then
+            self._check_size(then.data)
+            arguments.append(self._place_of(then, keys, queues))
+            keys.append(group_key(then.queue or self._name, arrival.group))
             arguments += (len(keys) - len(self._keys), arrival.group, arrival.member, arrival.of)
-            arguments += (time_to_live(arrival.ttl), *message_arguments(arrival.then))
+            arguments += (time_to_live(arrival.ttl), *message_arguments(then))
+
+    def _place_of(self, message: Message, keys: list[bytes], queues: dict[str, int]) -> int:
+        """Return where the keys of the queue begin for which a message is; 0 for this queue."""
+        name = message.queue
+        if name is None or name == self._name:
+            return 0
+        if name not in queues:
+            if not self._settles_beside(name):
+                raise Unsupported(f"huey-redis cannot write to the queue {name!r} in one step with {self._name!r}")
+            queues[name] = len(keys) - len(self._keys) + 1
+            keys += queue_keys(name)
+        return queues[name]
 
     def _result_arguments(self, result: ResultWrite | None, keys: list[bytes]) -> tuple[Argument, ...]:
         """Return what ``put_result`` in ``settle.lua`` takes, and add the result's key to those of the script."""

@@ -15,6 +15,7 @@ from huey_core.backends import (
     PerProcess,
     Release,
     messages_in,
+    queues_in,
 )
 from huey_core.exceptions import MessageTooLarge, Unsupported
 from huey_sqlite.data_store import SQLiteDataStore
@@ -92,7 +93,7 @@ class SQLiteQueue(LeasedQueue):
         self._is_owner = database is None
         self.database = database or Database(Settings(**connection))
         self.max_message_size: int = self.database.settings.max_message_size
-        self._topic: Hashable = ("queue", name)
+        self._topic = _topic(name)
         self._waiters = PerProcess(Waiters)
 
     def sibling(self, name: str) -> Self:
@@ -164,7 +165,7 @@ class SQLiteQueue(LeasedQueue):
             settling = Settling(transaction, self.name, self.now())
             for report in reports:
                 settling.report(report)
-        self._tell()
+        self._tell(queues_in(reports))
 
     def wake(self) -> None:
         """End every claim of this object that waits, or else the next one that would."""
@@ -184,7 +185,7 @@ class SQLiteQueue(LeasedQueue):
         with self.database.write() as transaction:
             settling = Settling(transaction, self.name, self.now())
             effects = [settling.settle(outcome) for outcome in outcomes]
-        self._tell()
+        self._tell(queues_in(outcomes))
         for outcome, took_effect in zip(outcomes, effects, strict=True):
             result = outcome.result
             if took_effect and result is not None and isinstance(result.store, SQLiteDataStore):
@@ -328,13 +329,19 @@ class SQLiteQueue(LeasedQueue):
         """Whether the store is in the same file."""
         return isinstance(store, SQLiteDataStore) and store.database.settings.path == self.database.settings.path
 
+    def settles_beside(self, name: str) -> bool:
+        """Always: every queue of the file is in the same transaction."""
+        return True
+
     def close(self) -> None:
         """Give back connections that are this queue's own."""
         if self._is_owner:
             self.database.close()
 
-    def _tell(self) -> None:
+    def _tell(self, beside: Iterable[str] = ()) -> None:
         self.database.changes.signal(self._topic)
+        for name in beside:
+            self.database.changes.signal(_topic(name))
 
     def _check(self, outcome: Outcome) -> None:
         aim = outcome.wake if isinstance(outcome, Release) else outcome.result
@@ -351,3 +358,7 @@ class SQLiteQueue(LeasedQueue):
         for each in data:
             if len(each) > self.max_message_size:
                 raise MessageTooLarge(len(each), self.max_message_size, "huey-sqlite")
+
+
+def _topic(queue: str) -> Hashable:
+    return "queue", queue

@@ -12,7 +12,7 @@ from huey_sqlite.values import Values
 if TYPE_CHECKING:
     import sqlite3
 
-    from huey_core.backends import Outcome
+    from huey_core.backends import Arrival, Outcome
 
 __all__ = ["Settling"]
 
@@ -63,9 +63,14 @@ class Settling:
             self._write_what_follows(report)
 
     def _write_what_follows(self, ended: Ack | Bury | Reported) -> None:
-        groups = Groups(self._connection, self._queue, self._now)
-        self._messages.write_all(ended.follow_ups, self._now)
-        self._messages.write_all((arrival.then for arrival in ended.arrivals if groups.note(arrival)), self._now)
+        messages = [*ended.follow_ups, *(each.then for each in ended.arrivals if self._is_last(each))]
+        for queue in dict.fromkeys(message.queue or self._queue for message in messages):
+            these = [message for message in messages if (message.queue or self._queue) == queue]
+            Messages(self._connection, queue).write_all(these, self._now)
+
+    def _is_last(self, arrival: Arrival) -> bool:
+        """Note an arrival in the queue of what follows its group, and say whether that completes the group."""
+        return Groups(self._connection, arrival.then.queue or self._queue, self._now).note(arrival)
 
     def _is_to_wait(self, release: Release) -> bool:
         """Whether the key that a message shall wait for still has the value that was seen."""

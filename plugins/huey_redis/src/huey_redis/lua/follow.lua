@@ -33,14 +33,24 @@ local function arrive(at, key, group, member, of, ttl)
   return complete
 end
 
--- What follows is the number of messages, and for each of them 0 and six arguments as in write.lua, or for one that
--- follows a group the index of the group's key among those behind the queue's, the group, the member, the number of
--- members, the time to live (ms) and the six. All are taken from ARGV; they are written if the step is taken that they
--- follow.
+-- Lets what is done from here on be done in the queue whose keys begin at this one of KEYS.
+local function turn_to(first)
+  MSG, READY, DUE, LEASE, RUN, DEAD, WHY, UNIQUE, UNTIL, HOLDS, SEQ, BELL, PAUSED, UNREPORTED, WAITS, GROUPS =
+    unpack(KEYS, first, first + 15)
+  rung = false
+end
+
+-- What follows is the number of messages, and for each of them the index among the keys behind the queue's of the first of
+-- another queue (0: it is for this one), and then 0 and six arguments as in write.lua, or for one that follows a group the
+-- index there of the group's key, the group, the member, the number of members, the time to live (ms) and the six. All are
+-- taken from ARGV; they are written if the step is taken that they follow.
 local function follow(at, effective, count)
   for _ = 1, count do
-    local index = take(1)
+    local queue, index = take(2)
     local due = effective
+    if queue ~= '0' then
+      turn_to(16 + queue)
+    end
     if index ~= '0' then
       local group, member, of, ttl = take(4)
       due = effective and arrive(at, KEYS[16 + index], group, member, of, ttl)
@@ -49,6 +59,9 @@ local function follow(at, effective, count)
       write(at, take(6))
     else
       take(6)
+    end
+    if queue ~= '0' then
+      turn_to(1)
     end
   end
 end

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from huey_testing.conformance._queue_basics import QueueBasics
+from huey_testing.conformance._queue_beside import QueueBeside
 from huey_testing.conformance._queue_bounds import QueueBounds
 from huey_testing.conformance._queue_dead_letters import QueueDeadLetters
 from huey_testing.conformance._queue_delivery import QueueDelivery
@@ -32,6 +33,7 @@ class QueueConformance(
     QueuePostponing,
     QueueFreeing,
     QueueJoins,
+    QueueBeside,
     QueuePages,
     QueueImport,
     QueueRescheduling,
