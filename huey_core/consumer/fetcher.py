@@ -33,6 +33,9 @@ log: Final = get_logger(__name__)
 CLAIM_AT_ONCE: Final = 250
 """The most messages to claim in one call, so that no call keeps the server busy for long."""
 
+FEW: Final = 16
+"""Of this many workers, one alone is idle for a moment: of hundreds, others end just then, and one claim serves all."""
+
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class Fetcher(Service):
@@ -217,7 +220,7 @@ class Fetcher(Service):
         if target and ahead > self._low_water:
             self._running_low.clear()
             self._running_low.wait(self.policy.linger)
-        elif target and ahead:
+        elif (target and ahead) or 0 < self.pool.room() <= self.pool.size // FEW:
             self._stopping.wait(self.policy.linger)
 
     def _hoards(self, ahead: int, target: int) -> bool:

@@ -23,7 +23,7 @@ from huey_core.commands.coroutines import EVENT_LOOP
 from huey_core.commands.execution import Execution
 from huey_core.exceptions import CommandNotFound, SerializationError
 from huey_core.invoker.endings import Endings, RunningInvoker, checked_result
-from huey_core.invoker.follow_ups import NOTHING, Following, what_follows
+from huey_core.invoker.follow_ups import Following, what_follows
 from huey_core.invoker.run_log import RunLog
 from huey_core.plugins.hook_calls import HooksAtOnce, at_once
 from huey_core.settings import ConsumerConfig
@@ -222,10 +222,10 @@ class CommandRunner:
             result = checked_result(
                 await hooks.call(hookspecs.huey_store_result, invoker=invoker, command=command, execution=execution)
             )
-            following = NOTHING
+            outcome = Ack(delivery, result)
             if plugins.has(hookspecs.huey_follow_ups) or command.end_follow_ups():
                 following = await endings.following(command, execution, delivery.message_id, command.headers)
-            outcome = Ack(delivery, result, *following)
+                outcome = Ack(delivery, result, *following)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - a command may raise anything

@@ -25,7 +25,8 @@ R = TypeVar("R")
 
 class _Implementation(NamedTuple):
     function: Callable[..., Any]
-    argnames: Sequence[str]
+    argnames: Sequence[str] | None
+    """The arguments that it takes, by their order; ``None`` where it takes all, by their names."""
     waits: bool
     plugin_name: str
 
@@ -48,43 +49,58 @@ class HooksInLoop:
     def __init__(self, faults: HookFaultLog, trace: Callable[[str, Sequence[Any]], None] | None = None) -> None:
         self._faults = faults
         self._trace = trace
-        self._found: dict[str, _Found] = {}
+        self._found: dict[Callable[..., Any], _Found] = {}
 
-    def use(self, implementations: Mapping[str, Sequence[HookImpl]]) -> None:
-        """Call these from now on: for each hook by its name, in order."""
+    def use(self, implementations: Mapping[Callable[..., Any], Sequence[HookImpl]]) -> None:
+        """Call these from now on: for each hook, in order."""
         self._found = {
-            name: _Found(
+            hook: _Found(
                 [one for one in found if one.wrapper or one.hookwrapper],
-                [_in_loop(name, one) for one in found if not one.wrapper and not one.hookwrapper],
+                [_in_loop(hook, one) for one in found if not one.wrapper and not one.hookwrapper],
             )
-            for name, found in implementations.items()
-            if name in AWAITED
+            for hook, found in implementations.items()
+            if hook.__name__ in AWAITED
         }
 
     async def call(self, hook: Callable[P, R], *args: P.args, **arguments: P.kwargs) -> R:
         """Call a control hook of which the first result is the only one; raise what an implementation raises."""
-        found = self._of(hook)
+        found = self._found[hook] if self._trace is None else self._traced(hook)
         if found.wrappers:
             return cast("R", await _wrapped(hook.__name__, found, arguments))
-        return cast("R", await _first(found.others, arguments))
+        # As _first() does it, and below _all(): they are called for every command, and a coroutine more has its price.
+        for function, argnames, waits, _ in found.others:
+            result = function(**arguments) if argnames is None else function(*[arguments[name] for name in argnames])
+            if waits:
+                result = await result
+            if result is not None:
+                return cast("R", result)
+        return cast("R", None)
 
     async def call_all(self, hook: Callable[P, R], *args: P.args, **arguments: P.kwargs) -> list[R]:
         """Call a control hook of which all results count; raise what an implementation raises."""
-        found = self._of(hook)
+        found = self._found[hook] if self._trace is None else self._traced(hook)
         if found.wrappers:
             return cast("list[R]", await _wrapped(hook.__name__, found, arguments))
-        return await _all(found.others, arguments)
+        results = []
+        for function, argnames, waits, _ in found.others:
+            result = function(**arguments) if argnames is None else function(*[arguments[name] for name in argnames])
+            if waits:
+                result = await result
+            if result is not None:
+                results.append(result)
+        return results
 
     async def notify(self, hook: Callable[P, None], *args: P.args, **arguments: P.kwargs) -> None:
         """Call every implementation of an observer, whatever another one raises."""
-        for one in self._of(hook).others:
+        found = self._found[hook] if self._trace is None else self._traced(hook)
+        for one in found.others:
             try:
                 await _all([one], arguments)
             except BaseException as error:  # noqa: BLE001 - it is logged, and counted
                 self._faults.raised(one.plugin_name, hook.__name__, error)
 
-    def _of(self, hook: Callable[..., Any]) -> _Found:
-        found = self._found[hook.__name__]
+    def _traced(self, hook: Callable[..., Any]) -> _Found:
+        found = self._found[hook]
         if self._trace is not None:
             self._trace(hook.__name__, [*found.wrappers, *found.others])
         return found
@@ -126,16 +142,19 @@ def check_coroutines(name: str, plugin: object, attribute: str, hook: str, *, is
         raise PluginRefused(f"plugin {name!r} {problem}", plugin=name)
 
 
-def _in_loop(name: str, implementation: HookImpl) -> _Implementation:
-    twin = getattr(implementation.plugin, name + TWIN, None)
-    function = implementation.function if twin is None else twin
-    waits = inspect.iscoroutinefunction(function)
-    return _Implementation(function, implementation.argnames, waits, implementation.plugin_name)
+def _in_loop(hook: Callable[..., Any], implementation: HookImpl) -> _Implementation:
+    function = getattr(implementation.plugin, hook.__name__ + TWIN, None) or implementation.function
+    argnames = None if _parameters(function) == _parameters(hook) else implementation.argnames
+    return _Implementation(function, argnames, inspect.iscoroutinefunction(function), implementation.plugin_name)
+
+
+def _parameters(function: Callable[..., Any]) -> dict[str, object]:
+    return {name: parameter.kind for name, parameter in inspect.signature(function).parameters.items()}
 
 
 async def _first(found: Sequence[_Implementation], arguments: Mapping[str, Any]) -> Any:
     for function, argnames, waits, _ in found:
-        result = function(*[arguments[name] for name in argnames])
+        result = function(**arguments) if argnames is None else function(*[arguments[name] for name in argnames])
         if waits:
             result = await result
         if result is not None:
@@ -146,7 +165,7 @@ async def _first(found: Sequence[_Implementation], arguments: Mapping[str, Any])
 async def _all(found: Sequence[_Implementation], arguments: Mapping[str, Any]) -> list[Any]:
     results = []
     for function, argnames, waits, _ in found:
-        result = function(*[arguments[name] for name in argnames])
+        result = function(**arguments) if argnames is None else function(*[arguments[name] for name in argnames])
         if waits:
             result = await result
         if result is not None:

@@ -121,7 +121,7 @@ class PluginManager:
         self._observers: dict[Callable[..., Any], tuple[HookImpl, ...]] = {_HOOKS[name]: () for name in OBSERVERS}
         self._tracing = is_tracing()
         self.in_loop = HooksInLoop(self._faults, _trace if self._tracing else None)
-        self.in_loop.use(dict.fromkeys(_HOOKS, ()))
+        self.in_loop.use(dict.fromkeys(_HOOKS.values(), ()))
         if self._tracing:
             self._pluggy.add_hookcall_monitoring(_trace_before, _trace_after)
 
@@ -298,7 +298,7 @@ class PluginManager:
         implementations = {
             hook: tuple(reversed(getattr(self._pluggy.hook, name).get_hookimpls())) for name, hook in _HOOKS.items()
         }
-        self.in_loop.use({hook.__name__: found for hook, found in implementations.items()})
+        self.in_loop.use(implementations)
         self._awaited = {hook for hook, found in implementations.items() if any(map(is_awaited, found))}
         self._implemented = {hook: bool(found) for hook, found in implementations.items()}
         self._observers = {hook: implementations[hook] for hook in self._observers}

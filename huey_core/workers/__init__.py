@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from huey_core.workers.abilities import PoolAbility
 from huey_core.workers.base import PoolSettings, Run, Runner, WorkerPool
-from huey_core.workers.interruption import Interruption, ThreadInterruption
+from huey_core.workers.interruption import Interruption, TaskInterruption, ThreadInterruption
 from huey_core.workers.remote import RemoteApplication, RemoteRunner
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "RemoteRunner",
     "Run",
     "Runner",
+    "TaskInterruption",
     "ThreadInterruption",
     "WorkerPool",
 ]

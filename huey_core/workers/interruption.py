@@ -10,10 +10,11 @@ the very function that is to keep it from coming so late. What is written here h
 
 from __future__ import annotations
 
+import importlib
 import threading
 import time
-from functools import partial
-from types import CoroutineType
+from functools import cache, partial
+from types import CoroutineType, ModuleType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from huey_core.exceptions import CommandInterrupted, CommandTimeout
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from huey_core.backends.messages import Delivery
 
-__all__ = ["DEFAULT_GRACE", "Interruption", "NoInterruption", "ThreadInterruption"]
+__all__ = ["DEFAULT_GRACE", "Interruption", "NoInterruption", "TaskInterruption", "ThreadInterruption"]
 
 log: Final = get_logger(__name__)
 
@@ -139,19 +140,20 @@ class Interruption:
             raise
         finally:
             self.leave()
+            # The task's context leads here: a cycle for each run would be left to the garbage collector.
+            self._task = None
 
     async def await_in_task(self, delivery: Delivery, coroutine: Awaitable[R]) -> R:
         """Await a coroutine in a task, which is then what is interrupted; raise what :meth:`call_async` raises."""
-        import asyncio
-
-        task = _this_task()
-        self.run_in(task)
+        task = self._task
+        if task is None:
+            self.run_in(task := _this_task())
         if self._is_raised:
             # In the thread that waits for this task, where it cannot come before this has ended.
             task.cancel()
         try:
             return await coroutine
-        except asyncio.CancelledError as error:
+        except _asyncio().CancelledError as error:
             interrupted = self.error(delivery)
             # Not an Exception, and nobody but the command itself can have asked for it.
             raise interrupted or RuntimeError("the coroutine was cancelled") from error
@@ -291,20 +293,40 @@ class ThreadInterruption(Interruption):
 
     def __init__(self, grace: float = DEFAULT_GRACE, thread: int | None = None) -> None:
         super().__init__(grace)
-        self._thread = threading.get_ident() if thread is None else thread
+        self._thread: int | None = threading.get_ident() if thread is None else thread
 
     def _raise(self, error: type[CommandInterrupted]) -> bool:
-        return super()._raise(error) if self._task is not None else _set_exception(self._thread, error)
+        thread = self._thread
+        if thread is None or self._task is not None:
+            return super()._raise(error)
+        return _set_exception(thread, error)
 
     def _withdraw(self) -> None:
-        _set_exception(self._thread, None)
+        if self._thread is not None:
+            _set_exception(self._thread, None)
+
+
+class TaskInterruption(ThreadInterruption):
+    """Cancels the task that runs a command; of one that is no coroutine function, it interrupts the thread.
+
+    Args:
+        grace: As for :class:`Interruption`.
+    """
+
+    def enter(self, delivery: Delivery, timeout: float | None = None) -> None:
+        """Note that a command begins in this task, or in this thread."""
+        self._thread = threading.get_ident() if self._task is None else None
+        super().enter(delivery, timeout)
+
+
+@cache
+def _asyncio() -> ModuleType:
+    # Most programs never need it, and it takes longer to import than all of this package.
+    return importlib.import_module("asyncio")
 
 
 def _this_task() -> asyncio.Task[Any]:
-    # Most programs never need it, and it takes longer to import than all of this package.
-    import asyncio
-
-    task = asyncio.current_task()
+    task: asyncio.Task[Any] | None = _asyncio().current_task()
     if task is None:
         raise RuntimeError("no task runs here")
     return task

@@ -7,12 +7,13 @@ import itertools
 import random
 import threading
 import time
+from functools import partial
 
 import pytest
 
 from huey_core.backends import Delivery
 from huey_core.exceptions import CommandInterrupted, CommandTimeout, DeliveryLost
-from huey_core.workers import Interruption, ThreadInterruption
+from huey_core.workers import Interruption, TaskInterruption, ThreadInterruption
 from huey_core.workers.interruption import NoInterruption
 
 PATIENCE = 10.0
@@ -144,16 +145,95 @@ def test_without_a_way_to_interrupt_the_deadline_is_known_all_the_same():
     assert interruption.call(one, 0.001, lambda: interruption.deadline(one)) is not None
 
 
-def test_a_task_is_cancelled_and_the_error_is_known():
-    interruption, one = Interruption(), delivery()
+@pytest.mark.parametrize("kind", [Interruption, TaskInterruption])
+class TestTasks:
+    def test_a_task_is_cancelled_where_it_awaits(self, kind):
+        async def main():
+            await kind().call_async(delivery(), 0.01, partial(asyncio.sleep, PATIENCE))
 
-    async def command():
-        interruption.run_in(asyncio.current_task())
-        await asyncio.sleep(PATIENCE)
+        with pytest.raises(CommandTimeout, match=r"its timeout of 0\.01 s"):
+            asyncio.run(main())
 
-    with pytest.raises(asyncio.CancelledError):
-        interruption.call(one, 0.01, lambda: asyncio.run(command()))
-    assert isinstance(interruption.error(one), CommandTimeout)
+    def test_what_is_done_behind_it_is_not_cancelled(self, kind):
+        async def swallow():
+            try:
+                await asyncio.sleep(PATIENCE)
+            except asyncio.CancelledError:
+                return "cleaned up"
+
+        async def main():
+            ended = await kind().call_async(delivery(), 0.01, swallow)
+            await asyncio.sleep(0.01)
+            return ended, asyncio.current_task().cancelling()
+
+        assert asyncio.run(main()) == ("cleaned up", 0)
+
+    def test_one_that_was_to_be_interrupted_before_it_began_does_not_begin(self, kind):
+        async def main():
+            interruption, one = kind(), delivery()
+            interruption.interrupt(one, DeliveryLost)
+            await interruption.call_async(one, None, begun.append)
+
+        begun = []
+        with pytest.raises(DeliveryLost):
+            asyncio.run(main())
+        assert begun == []
+
+    def test_one_that_cancels_itself_has_failed(self, kind):
+        async def cancel():
+            asyncio.current_task().cancel()
+            await asyncio.sleep(PATIENCE)
+
+        async def main():
+            await kind().call_async(delivery(), None, cancel)
+
+        with pytest.raises(RuntimeError, match="the coroutine was cancelled"):
+            asyncio.run(main())
+
+    def test_one_that_has_ended_is_not_interrupted(self, kind):
+        async def main():
+            interruption, one = kind(), delivery()
+            await interruption.call_async(one, None, partial(asyncio.sleep, 0))
+            return interruption.interrupt(one, DeliveryLost)
+
+        assert asyncio.run(main()) is False
+
+    def test_ten_thousand_that_end_at_their_limit_are_interrupted_or_not_and_nothing_else_is(self, kind):
+        async def one_after_another(seed):
+            interruption, chance = kind(), random.Random(seed)
+            for _ in range(500):
+                try:
+                    pause = AT_LIMIT * chance.uniform(0.5, 1.5)
+                    await interruption.call_async(delivery(), AT_LIMIT, partial(asyncio.sleep, pause))
+                    outcomes.append("returned")
+                except CommandTimeout:
+                    outcomes.append("interrupted")
+                # Where the hooks behind a command wait.
+                await asyncio.sleep(0)
+
+        async def main():
+            await asyncio.gather(*(one_after_another(seed) for seed in range(20)))
+
+        outcomes = []
+        asyncio.run(main())
+
+        assert len(outcomes) == 10_000
+        assert set(outcomes) == {"returned", "interrupted"}
+
+
+def test_in_a_thread_what_follows_a_task_can_be_interrupted():
+    interruption, one = ThreadInterruption(), delivery()
+    interruption.call(one, None, lambda: asyncio.run(interruption.await_in_task(one, asyncio.sleep(0))))
+
+    with pytest.raises(CommandTimeout):
+        interruption.call(delivery(), 0.01, loop)
+
+
+def test_a_thread_that_waits_for_a_task_is_not_interrupted_itself():
+    interruption, one = TaskInterruption(), delivery()
+
+    with pytest.raises(CommandTimeout):
+        interruption.call(one, 0.01, lambda: asyncio.run(interruption.await_in_task(one, asyncio.sleep(PATIENCE))))
 
 
 def test_what_does_not_end_in_its_grace_is_logged(caplog):

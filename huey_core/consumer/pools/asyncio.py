@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
 from collections import deque
 from concurrent.futures import Future
 from contextlib import suppress
 from contextvars import copy_context
+from dataclasses import dataclass
+from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -19,7 +22,7 @@ from huey_core.consumer.supervision import run_supervised
 from huey_core.safe_logging import get_logger
 from huey_core.workers.abilities import PoolAbility
 from huey_core.workers.base import PoolSettings, Run, Runner, WorkerPool
-from huey_core.workers.interruption import ThreadInterruption
+from huey_core.workers.interruption import TaskInterruption
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,13 +35,18 @@ __all__ = ["AsyncioPool"]
 log: Final = get_logger(__name__)
 
 
-class LoopInterruption(ThreadInterruption):
-    """Cancels the task of a command; of one that is no coroutine function, it interrupts the thread."""
+LONGEST_ROUND: Final = 0.005
+"""Seconds after which commands that have been begun go on, before others are begun."""
 
-    def enter(self, delivery: Delivery, timeout: float | None = None) -> None:
-        """Note that a command begins in this thread."""
-        self._thread = threading.get_ident()
-        super().enter(delivery, timeout)
+BEGIN_AT_ONCE: Final[dict[str, Any]] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
+"""Has a task begin where it is made: one that never waits then costs the loop little."""
+
+
+@dataclass(slots=True, eq=False)
+class _Running:
+    run: Run
+    interruption: TaskInterruption
+    task: asyncio.Task[BaseException | None] | None = None
 
 
 class AsyncioPool(WorkerPool):
@@ -56,15 +64,18 @@ class AsyncioPool(WorkerPool):
         self._settings = settings
         self._make_loop = loop_factory(settings.event_loop)
         self._lock = threading.Lock()
-        self._unfinished = 0
+        self._taken = 0
+        # These are the loop's alone, but for who reads them.
+        self._finished = 0
+        self._to_hand_on: list[Runner] = []
         self._waiting: deque[tuple[Delivery, Runner]] = deque()
-        self._running: dict[asyncio.Task[None], tuple[Run, LoopInterruption]] = {}
+        self._running: dict[int, _Running] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_stopping = False
         self._is_over = False
         self._started: Future[None] = Future()
         self._context = copy_context()
-        self._finished: SimpleQueue[Runner | None] = SimpleQueue()
+        self._handed_on: SimpleQueue[list[Runner] | None] = SimpleQueue()
         self._executor = DaemonExecutor(settings.size, settings.on_start, settings.on_stop)
         self._thread = threading.Thread(target=self._work, name="huey-loop", daemon=True)
         self._handing_on = threading.Thread(target=self._hand_on, name="huey-loop-outcomes", daemon=True)
@@ -85,7 +96,7 @@ class AsyncioPool(WorkerPool):
         try:
             self._thread.start()
         except RuntimeError:
-            self._finished.put(None)
+            self._handed_on.put(None)
             raise
         self._started.result()
 
@@ -95,12 +106,12 @@ class AsyncioPool(WorkerPool):
             if self._loop is None or self._is_over:
                 raise RuntimeError("the event loop does not run")
             self._waiting.extend((delivery, runner) for delivery in deliveries)
-            self._unfinished += len(deliveries)
+            self._taken += len(deliveries)
             self._loop.call_soon_threadsafe(self._begin)
 
     def room(self) -> int:
         """How many more tasks there may be than deliveries that were put in and not run to their end."""
-        return self.size - self._unfinished
+        return self.size - self._taken + self._finished
 
     def waiting(self) -> int:
         """How many deliveries have no task yet."""
@@ -114,14 +125,14 @@ class AsyncioPool(WorkerPool):
             with suppress(IndexError):
                 while True:
                     drained.append(self._waiting.popleft())
-            self._unfinished -= len(drained)
+            self._taken -= len(drained)
         if self._is_stopping:
             self.stop()
         return drained
 
     def running(self) -> list[Run]:
         """What runs now."""
-        return [run for run, _ in list(self._running.values())]
+        return [running.run for running in list(self._running.values())]
 
     def has_worker(self, thread: threading.Thread) -> bool:
         """Whether a thread is the loop's, hands on what has run there, or runs what is no coroutine function."""
@@ -129,10 +140,8 @@ class AsyncioPool(WorkerPool):
 
     def cancel(self, run: Run, error: type[CommandInterrupted]) -> bool:
         """Cancel a task, which ends where it awaits, or raise an exception in the thread of what is no coroutine."""
-        for running, interruption in list(self._running.values()):
-            if running.delivery is run.delivery:
-                return interruption.interrupt(run.delivery, error)
-        return False
+        running = self._running.get(id(run.delivery))
+        return running is not None and running.interruption.interrupt(run.delivery, error)
 
     def stop(self) -> None:
         """Have the loop end, behind what is put in already."""
@@ -159,7 +168,7 @@ class AsyncioPool(WorkerPool):
             else:
                 self._started.set_exception(error)
         self._executor.shutdown(wait=False)
-        self._finished.put(None)
+        self._handed_on.put(None)
         self._settings.on_stop("loop")
 
     def _run_loop(self) -> None:
@@ -184,30 +193,51 @@ class AsyncioPool(WorkerPool):
             watchdog.stop()
 
     def _begin(self) -> None:
+        until = time.monotonic() + LONGEST_ROUND
         while len(self._running) < self.size:
             try:
                 delivery, runner = self._waiting.popleft()
             except IndexError:
                 return
-            interruption = LoopInterruption(self._settings.timeout_grace)
-            # Not by the loop's factory of tasks: one that begins a task at once would begin it here.
-            task = asyncio.Task(
-                runner.run_async(delivery, interruption, executor=self._executor),
-                loop=self._loop,
-                context=self._context.copy(),
-            )
-            self._running[task] = Run(delivery, runner, time.monotonic()), interruption
-            task.add_done_callback(self._ended)
+            now = time.monotonic()
+            running = _Running(Run(delivery, runner, now), TaskInterruption(self._settings.timeout_grace))
+            self._running[id(delivery)] = running
+            # Not by the loop's factory of tasks, which may be another one.
+            task = asyncio.Task(self._run(running), loop=self._loop, context=self._context.copy(), **BEGIN_AT_ONCE)
+            if task.done():
+                self._ended(running, task)
+            else:
+                running.task = task
+                task.add_done_callback(partial(self._ended, running))
+            if now > until and self._loop is not None:
+                # What was begun before is to go on, too.
+                self._loop.call_soon(self._begin)
+                return
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        run, _ = self._running.pop(task)
-        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+    async def _run(self, running: _Running) -> BaseException | None:
+        """Run a delivery, and return what is raised: in the loop, a ``SystemExit`` would end it."""
+        try:
+            await running.run.runner.run_async(running.run.delivery, running.interruption, executor=self._executor)
+        except BaseException as error:  # noqa: BLE001 - it is logged, whatever it is
+            return error
+        return None
+
+    def _ended(self, running: _Running, task: asyncio.Task[BaseException | None]) -> None:
+        run = running.run
+        del self._running[id(run.delivery)]
+        error = asyncio.CancelledError() if task.cancelled() else task.result()
         if error is not None:
             log.critical("a run of message %s has crashed", run.delivery.message_id, exc_info=error)
             run.runner.abandon(run.delivery)
-        with self._lock:
-            self._unfinished -= 1
-        self._finished.put(run.runner)
+        self._finished += 1
+        if not self._to_hand_on and self._loop is not None:
+            # With all that end in this round of the loop: to wake another thread for each costs more than to run it.
+            self._loop.call_soon(self._hand_over)
+        self._to_hand_on.append(run.runner)
+
+    def _hand_over(self) -> None:
+        ended, self._to_hand_on = self._to_hand_on, []
+        self._handed_on.put(ended)
         if self._waiting:
             self._begin()
         elif self._is_stopping:
@@ -215,7 +245,7 @@ class AsyncioPool(WorkerPool):
 
     def _end_when_idle(self) -> None:
         with self._lock:
-            if self._unfinished or self._loop is None:
+            if self._taken > self._finished or self._to_hand_on or self._loop is None:
                 return
             self._is_over = True
             self._loop.stop()
@@ -224,9 +254,10 @@ class AsyncioPool(WorkerPool):
         run_supervised(self._hand_on_until_ended, "the thread that hands on outcomes", self._settings.restart_after)
 
     def _hand_on_until_ended(self) -> None:
-        while (runner := self._finished.get()) is not None:
-            runner.has_run()
+        while (ended := self._handed_on.get()) is not None:
+            for runner in ended:
+                runner.has_run()
 
     def _delivery_of(self, task: asyncio.Task[Any]) -> Delivery | None:
-        running = self._running.get(task)
-        return None if running is None else running[0].delivery
+        found = (running.run.delivery for running in list(self._running.values()) if running.task is task)
+        return next(found, None)
