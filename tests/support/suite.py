@@ -53,6 +53,8 @@ settings.register_profile("thorough", _PATIENT, max_examples=1000)
 def pytest_configure(config: pytest.Config) -> None:
     """Try few examples, unless ``--hypothesis-profile`` names another profile, and keep files in memory."""
     settings.load_profile(config.getoption("--hypothesis-profile") or "quick")
+    # Runs of pytest that tests start elsewhere find there what takes hypothesis a second to make.
+    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(Path(".hypothesis").absolute()))
     if "TMPDIR" not in os.environ and _is_spacious_memory(_MEMORY_FOLDER):
         os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY_FOLDER)
 
