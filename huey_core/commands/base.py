@@ -245,7 +245,7 @@ class QueueCommand:
     def end_follow_ups(self) -> Sequence[QueueCommand]:
         """Note that the run has ended, and return the commands that it wants to follow it."""
         follow_ups: FollowUps[QueueCommand] = vars(self).setdefault("_follow_ups", _NOTHING_FOLLOWS)
-        return follow_ups.end()
+        return () if follow_ups is _NOTHING_FOLLOWS else follow_ups.end()
 
     def logger_name(self) -> str:
         """Return the name of the logger of its runs: that of the module that says what it does."""

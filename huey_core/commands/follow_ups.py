@@ -30,7 +30,6 @@ class FollowUps(Generic[T]):
 
     def end(self) -> Sequence[T]:
         """Take no more, and return those that came in time."""
-        if not self._is_over:
-            with self._lock:
-                self._is_over = True
-        return self._commands
+        with self._lock:
+            self._is_over = True
+            return self._commands
