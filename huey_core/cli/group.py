@@ -29,6 +29,7 @@ _COMMANDS: Final = {
     "info": "huey_core.cli.info",
     "pause": "huey_core.cli.pause",
     "plugins": "huey_core.cli.plugins",
+    "queues": "huey_core.cli.queues",
     "resume": "huey_core.cli.pause",
     "setup": "huey_core.cli.setup",
 }

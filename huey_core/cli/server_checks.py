@@ -26,6 +26,7 @@ from huey_core.exceptions import ConfigurationError, PluginException, QueueExcep
 from huey_core.features.heartbeat import ConsumerRecord, consumers_alive, keeps_heartbeats
 from huey_core.features.results import write_result
 from huey_core.inspection.messages import MessageFacts
+from huey_core.inspection.queues import ready_since
 from huey_core.invoker.opened import OpenedBackends
 from huey_core.message import MessageHeader
 from huey_core.plugins.serializers import serializer as find_serializer
@@ -345,10 +346,7 @@ def _waited(queue: BaseQueue) -> float | None:
     now = queue.now()
     # What has fallen due, and what a dead consumer had in flight, is ready when a claim comes by.
     since = [each.due for state in (State.SCHEDULED, State.RUNNING) for each in queue.peek(state, 0, 1)]
-    for each in queue.peek(State.READY, 0, _LISTED):
-        header = MessageFacts.read(each).header
-        times = [at for at in (header.enqueued_at, header.eta) if at is not None]
-        since.append(max(times, default=None))
+    since += map(ready_since, queue.peek(State.READY, 0, _LISTED))
     waited = [now - at for at in since if at is not None and at <= now]
     return max(waited, default=None)
 

@@ -20,7 +20,16 @@ if TYPE_CHECKING:
     from huey_core.backends.backend import Backend
     from huey_core.backends.capabilities import Capability
 
-__all__ = ["json_option", "open_leased_queue", "opened", "queue_option", "server_errors", "split_url", "url_argument"]
+__all__ = [
+    "json_option",
+    "lacks",
+    "open_leased_queue",
+    "opened",
+    "queue_option",
+    "server_errors",
+    "split_url",
+    "url_argument",
+]
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -61,13 +70,18 @@ def open_leased_queue(url: str | None, name: str | None, capability: Capability)
     with opened(url) as backend:
         queue = backend.queue(name or backend.url.options["queue"])
         if capability not in backend.capabilities or not isinstance(queue, LeasedQueue):
-            cls = type(backend)
-            raise Unsupported(
-                f"the plugin of {backend.url.scheme}:// ({cls.__module__}.{cls.__qualname__}) does not declare "
-                f"{capability.value!r}, which this command needs; huey info lists what it can do"
-            )
+            raise lacks(backend, capability)
         with server_errors(backend):
             yield queue
+
+
+def lacks(backend: Backend, capability: Capability) -> Unsupported:
+    """The error that a backend cannot do what a command needs."""
+    cls = type(backend)
+    return Unsupported(
+        f"the plugin of {backend.url.scheme}:// ({cls.__module__}.{cls.__qualname__}) does not declare "
+        f"{capability.value!r}, which this command needs; huey info lists what it can do"
+    )
 
 
 @contextlib.contextmanager
