@@ -58,6 +58,29 @@ def test_every_command_completes_though_consumers_are_killed_again_and_again(dep
     assert deployment.queue.counts().dead == 0
 
 
+def test_nothing_of_several_queues_is_lost_with_the_consumer_that_served_them(deploy):
+    deployment = deploy(lease=LEASE, max_deliveries=100)
+    names = [f"{deployment.queue.name}-{number}" for number in range(3)]
+    options = [*(word for name in names for word in ("--queue", name)), "--workers", "6"]
+    results = {name: [deployment.main.wait_for_file.using(queue=name)("go") for _ in range(3)] for name in names}
+    victim = deployment.start(*options)
+
+    def begun():
+        ran = {one.task_id for one in deployment.journal("started")}
+        return all(ran & {result.task_id for result in of_queue} for of_queue in results.values())
+
+    await_condition(begun, "commands of each queue run")
+    victim.kill()
+    deployment.let_go("go")
+    deployment.start(*options)
+
+    assert all(result.get(blocking=True, timeout=60) for of_queue in results.values() for result in of_queue)
+    for name in names:
+        queue = deployment.invoker.on_queue(name).queue
+        await_condition(lambda queue=queue: queue.counts().running == 0, "everything is settled")
+        assert (queue.counts().ready, queue.counts().dead) == (0, 0)
+
+
 def test_a_command_that_kills_its_worker_each_time_is_buried_and_its_neighbours_are_unharmed(deploy):
     deployment = deploy(max_deliveries=3)
     # The shorter, the sooner a killed one's messages come back. But where neighbours are on their last delivery too, a

@@ -31,7 +31,8 @@ def consumer(log):
     """One for all tests that leave it as it is."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PROCESS_APP_LOG", log)
-        with process_app.make_consumer(workers=2).running() as consumer:
+        served = {process_app.invoker.queue.name: 1, "beside": 1}
+        with process_app.make_consumer(workers=2, serve_queues=served).running() as consumer:
             yield consumer
 
 
@@ -39,6 +40,14 @@ def test_commands_run_in_other_processes(consumer):
     pids = {process_app.pid().get(blocking=True, timeout=PATIENCE) for _ in range(5)}
 
     assert os.getpid() not in pids
+
+
+@pytest.mark.usefixtures("consumer")
+def test_commands_of_each_queue_that_is_served_run_there():
+    handle = process_app.pid.using(queue="beside")()
+
+    assert handle.get(blocking=True, timeout=PATIENCE) != os.getpid()
+    assert handle.invoker.queue.name == "beside"
 
 
 @pytest.mark.usefixtures("consumer")
