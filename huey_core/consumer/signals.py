@@ -21,7 +21,8 @@ import signal
 import sys
 import threading
 import time
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final, Protocol
 
 from huey_core.backends.forking import ForkAware
@@ -39,6 +40,9 @@ log: Final = get_logger(__name__)
 TO_END: Final = (signal.SIGTERM, signal.SIGINT)
 # Windows has no SIGHUP; there the module is imported for its refusal.
 SIGNALS: Final = (*TO_END, signal.SIGHUP) if hasattr(signal, "SIGHUP") else TO_END
+
+LOOKS_EVERY: Final = 1.0
+"""Seconds after which the main thread looks at the latest whether a signal has come to another one."""
 
 REPEATED: Final = 1.0
 """Seconds within which a signal that comes again is the same wish."""
@@ -178,9 +182,12 @@ class _Received:
 
     def wait(self) -> int:
         """Wait for a signal and return its number."""
-        number, at = self._noted.get()
-        self._told_at[number] = at
-        return number
+        while True:
+            # The system may hand a signal to any thread, and nothing wakes this one then, which alone handles it.
+            with suppress(Empty):
+                number, at = self._noted.get(timeout=LOOKS_EVERY)
+                self._told_at[number] = at
+                return number
 
     def news(self) -> Iterator[int]:
         """The numbers of those that have come since. The same one within a second is one."""

@@ -39,6 +39,14 @@ def test_a_running_command_finishes_and_what_waited_behind_it_is_given_back_at_o
     assert states(deployment) == {"ready": 10, "running": 0}
 
 
+def test_a_signal_that_comes_to_another_thread_than_the_main_one_is_obeyed(deployment):
+    consumer = deployment.start()
+
+    deployment.main.signal_this_thread()
+
+    assert consumer.exit_code(20.0) == 0
+
+
 @both_signals
 def test_a_command_that_takes_longer_than_the_timeout_is_given_back_and_the_exit_code_is_0(deployment, number):
     consumer = deployment.start("--shutdown-timeout", "0.2")
