@@ -10,9 +10,9 @@ import logging
 import time
 from collections import deque
 from datetime import UTC, datetime
-from logging.handlers import RotatingFileHandler
 from typing import TYPE_CHECKING, Final
 
+from huey_core.consumer.log_file import SharedFileHandler
 from huey_core.exceptions import ConfigurationError
 from huey_core.safe_logging import get_logger
 from huey_core.text import printable_text, traceback_text
@@ -154,7 +154,7 @@ def _make_handler(config: ConsumerConfig) -> logging.Handler:
     else:
         try:
             # What no encoding has, such as a name of a file in another one, is escaped, as on standard error.
-            handler = RotatingFileHandler(
+            handler = SharedFileHandler(
                 config.logfile,
                 maxBytes=config.log_max_bytes,
                 backupCount=config.log_backups,

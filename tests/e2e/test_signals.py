@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 import pytest
@@ -96,6 +97,30 @@ def test_hangup_starts_the_consumer_again_in_the_same_process_after_what_runs_ha
     assert result.get() == consumer.pid
     assert len(consumer.log_lines("2 thread workers")) == 2
     assert deployment.main.wait_for_file("go").get(blocking=True, timeout=60) == consumer.pid
+
+
+def test_max_commands_start_a_consumer_of_threads_again_as_a_hangup_does(deployment):
+    consumer = deployment.start("--threads", "2", "--max-commands", "3")
+
+    assert [deployment.main.add(1, number).get(blocking=True, timeout=60) for number in range(3)] == [1, 2, 3]
+
+    consumer.await_ready(times=2)
+    assert consumer.log_lines("starting again, after 3 commands")
+    assert deployment.main.add(1, 2).get(blocking=True, timeout=60) == 3
+
+
+@both_signals
+def test_a_signal_to_the_whole_process_group_lets_the_commands_in_processes_finish(deployment, number):
+    consumer = deployment.start("--worker-type", "process", "--workers", "1")
+    result = deployment.main.wait_for_file("go")
+    pid = deployment.await_started(result.task_id).pid
+
+    os.killpg(consumer.pid, number)
+    await_condition(lambda: consumer.log_lines("stopping"), "the consumer is stopping")
+    deployment.let_go("go")
+
+    assert consumer.exit_code() == 0
+    assert result.get() == pid != consumer.pid
 
 
 def test_a_hangup_during_a_restart_does_not_end_the_consumer(deployment):
