@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import time
 from dataclasses import dataclass
+from inspect import signature
 from typing import TYPE_CHECKING, Any, Final
 
 from huey_core import hookspecs
@@ -39,7 +40,7 @@ class ChildConsumer:
     """Runs deliveries for a consumer in another process, with an application, plugins and connections of its own.
 
     Args:
-        application: The dotted path of a configuration class, of an invoker, or of a function that returns one.
+        application: What :func:`load_application` is to find.
         queue_name: The name of the queue of that invoker.
         name: What the consumer is called.
         workers: How many commands the consumer runs at once.
@@ -69,7 +70,7 @@ class ChildConsumer:
         settings: Mapping[str, Any],
         logs: bool | None,
     ) -> None:
-        invoker = load_application(application)
+        invoker = load_application(application, queue_name)
         if invoker.queue.name != queue_name:
             raise ConfigurationError(
                 f"the queue of {application} is {invoker.queue.name!r}, and that of the consumer {queue_name!r}"
@@ -156,11 +157,12 @@ def _make_queue(invoker: Invoker, config: ConsumerConfig) -> _ChildQueue:
     return _ChildQueue(invoker, source, runner, stores_by_role(invoker))
 
 
-def load_application(path: str) -> Invoker:
+def load_application(path: str, queue_name: str) -> Invoker:
     """Import an application and return its invoker.
 
     Args:
         path: The dotted path of a configuration class, of an invoker, or of a function that returns one.
+        queue_name: The name of the invoker's queue, which a function is given that takes an argument.
 
     Raises:
         ConfigurationError: It leads to something else, or nowhere. What the module itself raises passes through.
@@ -171,7 +173,7 @@ def load_application(path: str) -> Invoker:
     if isinstance(found, type) and issubclass(found, BaseConfiguration):
         return invoker_of(found)
     if callable(found) and not isinstance(found, type | Invoker):
-        found = found()
+        found = found(queue_name) if signature(found).parameters else found()
     if not isinstance(found, Invoker):
         raise ConfigurationError(
             f"{path} is neither a configuration class nor an invoker, nor a function that returns one"

@@ -63,7 +63,7 @@ class Consumer:
             ``None``.
         application: The dotted path by which other processes find the invoker, for a worker pool that runs commands
             there: of a configuration class such as ``main.Configuration``, of the invoker, or of a function that
-            returns it. By default that of the configuration class.
+            returns it, and may take the name of its queue. By default that of the configuration class.
         policy: What it decides by that is no setting.
         settings: Single settings instead of ``config``, in lower case: ``workers=2``.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from logging.handlers import RotatingFileHandler
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 try:
     import fcntl
@@ -27,16 +27,18 @@ class SharedFileHandler(RotatingFileHandler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record into the file that has the name now."""
         try:
-            held = self._take_turn()
+            held, stream = self._take_turn()
         except OSError:
             self.handleError(record)
             return
         try:
+            # Python takes it for as long as where we are in it.
+            stream.seek(0, os.SEEK_END)
             super().emit(record)
         finally:
             _end_turn(held)
 
-    def _take_turn(self) -> int:
+    def _take_turn(self) -> tuple[int, IO[str]]:
         """Lock the file, and return a descriptor that holds the lock, also when ours is closed, as for a rotation."""
         while True:
             if self.stream is None:
@@ -44,11 +46,11 @@ class SharedFileHandler(RotatingFileHandler):
             held = os.dup(self.stream.fileno())
             try:
                 if fcntl is None:
-                    return held
+                    return held, self.stream
                 fcntl.flock(held, fcntl.LOCK_EX)
                 with suppress(FileNotFoundError):
                     if os.path.samestat(os.fstat(held), os.stat(self.baseFilename)):
-                        return held
+                        return held, self.stream
             except BaseException:
                 os.close(held)
                 raise

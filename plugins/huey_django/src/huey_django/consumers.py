@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+import django
+
 from huey_core.consumer import Consumer, TickWriter
 from huey_core.exceptions import ConfigurationError
 from huey_core.safe_logging import get_logger
 from huey_django.conf import SettingsError, task_aliases
+from huey_django.discovery import autodiscover
 from huey_django.eager import EagerQueue
 from huey_django.hooks import DJANGO_HOOKS, as_in_a_request
 from huey_django.invokers import DEFAULT_QUEUE, get_invoker, is_of_one_process, project_invoker
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
     from huey_core.consumer import ConsumerConfig
     from huey_django.invoker import DjangoInvoker
 
-__all__ = ["DjangoConsumer", "invokers_to_serve", "make_consumers"]
+__all__ = ["DjangoConsumer", "invoker_in_process", "invokers_to_serve", "make_consumers"]
 
 log: Final = get_logger(__name__)
 
@@ -40,7 +43,7 @@ class DjangoConsumer(Consumer):
 
     def __init__(self, invoker: DjangoInvoker, config: ConsumerConfig) -> None:
         invoker.plugins.register(DJANGO_HOOKS, "huey_django")
-        super().__init__(invoker, config)
+        super().__init__(invoker, config, application=f"{__name__}.{invoker_in_process.__name__}")
 
     def make_tick_writer(self, invoker: Invoker) -> TickWriter:
         """Make what writes the ticks of the periodic commands of an invoker's queue."""
@@ -99,6 +102,36 @@ def make_consumers(config: ConsumerConfig) -> list[DjangoConsumer]:
                 len(queues),
             )
     return consumers
+
+
+def invoker_in_process(queue_name: str) -> DjangoInvoker:
+    """Load the project in a process of a consumer's worker pool, and return the invoker of that consumer.
+
+    Args:
+        queue_name: The name of its queue.
+
+    Raises:
+        ConfigurationError: There is no such queue, or several servers have one.
+        Exception: What the project's modules raise.
+    """
+    django.setup()
+    autodiscover()
+    invokers = list(invokers_to_serve())
+    if task_aliases():
+        from huey_django.tasks.running import with_task_hooks
+
+        for invoker in invokers:
+            with_task_hooks(invoker)
+    places = {invoker.on_queue(invoker.default_queue) for invoker in invokers}
+    found = [invoker for invoker in places if invoker.queue.name == queue_name]
+    if len(found) != 1:
+        raise ConfigurationError(
+            f"the worker pool 'process' finds {len(found)} servers with the queue {queue_name!r} in the settings, and "
+            "needs one: give each a name of its own"
+        )
+    [invoker] = found
+    invoker.plugins.register(DJANGO_HOOKS, "huey_django")
+    return invoker
 
 
 def invokers_to_serve(queues: Iterable[str] = ()) -> dict[DjangoInvoker, str]:
