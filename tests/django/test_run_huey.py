@@ -23,6 +23,12 @@ def test_a_queue_in_a_file_needs_no_server(deploy, tmp_path):
     assert shop.call("place", "a book") == 1
 
 
+def test_commands_are_run_in_processes_that_load_the_project(shop):
+    consumer = shop.start("--worker-type", "process", "--workers", "1")
+    assert shop.call("look_around")["pid"] != consumer.pid
+    assert (shop.call("place", "a book"), shop.call("edition")) == (1, 1)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 def test_a_signal_to_end_lets_the_running_command_finish_and_the_exit_code_is_0(shop, number):
     consumer = shop.start()
