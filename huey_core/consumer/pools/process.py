@@ -293,8 +293,7 @@ class ProcessPool(WorkerPool):
                 self._changed.notify_all()
                 continue
             if kind == process_main.FAILED:
-                child.failure, traceback = values
-                log.error("%s", traceback)
+                [child.failure] = values
                 continue
             job = child.jobs.pop(values[0])
             over.append(job.runner.has_run)

@@ -30,7 +30,7 @@ from huey_core.consumer.pools.process_codec import FrameReader, encode_outcome, 
 from huey_core.consumer.pools.run_page import RunPage
 from huey_core.consumer.signals import end_soon
 from huey_core.safe_logging import get_logger
-from huey_core.text import error_line, traceback_text
+from huey_core.text import error_line
 from huey_core.workers.interruption import ThreadInterruption
 from huey_core.workers.remote import RemoteApplication
 
@@ -50,7 +50,7 @@ TICKET: Final = struct.Struct("=q")
 READY: Final = "ready"
 """The process has loaded the application."""
 FAILED: Final = "failed"
-"""It could not: the error in a line, and its traceback."""
+"""It could not: the error in a line."""
 OUTCOME: Final = "outcome"
 """A delivery has ended: its number, the seconds that it took, and the values of the outcome."""
 CRASHED: Final = "crashed"
@@ -98,7 +98,8 @@ class Child:
         try:
             remote = RemoteApplication(factory, arguments).load()
         except BaseException as error:
-            self._send(FAILED, error_line(error), traceback_text(error, error.__traceback__))
+            log.critical("the application cannot be loaded", exc_info=True)
+            self._send(FAILED, error_line(error))
             raise SystemExit(1) from error
         remote.start(worker)
         self._send(READY)

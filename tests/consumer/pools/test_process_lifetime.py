@@ -106,7 +106,7 @@ def test_a_consumer_is_not_made_without_a_path_to_the_application():
     ("path", "error"),
     [
         ("no_such_module.invoker", "No module named 'no_such_module'"),
-        ("process_app.note", "missing 1 required positional argument"),
+        ("process_app.lines_of", "nor a function that returns one"),
         ("process_app.os", "process_app.os is neither a configuration class nor an invoker"),
     ],
 )
