@@ -20,6 +20,7 @@ from huey_core.commands.context import CURRENT
 from huey_core.consumer.cancellations import Cancellations
 from huey_core.consumer.config import BaseConfiguration, settings_for
 from huey_core.consumer.periodic import PeriodicScheduler, TickWriter
+from huey_core.consumer.poison import QueuesTogether
 from huey_core.consumer.policy import POLICY
 from huey_core.consumer.pool_abilities import check_pool_abilities
 from huey_core.consumer.recycling import check_recycling, max_memory, recycling
@@ -125,13 +126,14 @@ class Consumer:
             )
         )
         shares = Shares(self.pool, policy, in_order=served is not None and not isinstance(served, Mapping))
-        weights = served if isinstance(served, Mapping) else {}
+        weights, together = served if isinstance(served, Mapping) else {}, QueuesTogether()
         self.queues = [
             ServedQueue(
                 one,
                 self.config,
                 shares,
                 weights.get(one.queue.name, 1.0),
+                together=together,
                 send_heartbeat=self._send_heartbeat_if_due,
                 policy=policy,
             )

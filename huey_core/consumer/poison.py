@@ -7,13 +7,15 @@ it down.
 
 What this costs is kept small. Where one such message came, others follow as a rule, and they are claimed singly instead
 of being claimed and given back. Most commands end within a moment, so for a moment nothing is claimed beside it; after
-that, what was never delivered before may join it.
+that, what was never delivered before may join it. No redelivered message of another queue of the consumer is beside it
+either, for they would be lost together; what was never delivered before is claimed from there at any time.
 """
 
 from __future__ import annotations
 
+import threading
 import time
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,7 +25,15 @@ if TYPE_CHECKING:
     from huey_core.consumer.in_flight import InFlight
     from huey_core.consumer.policy import Policy
 
-__all__ = ["PoisonIsolation"]
+__all__ = ["PoisonIsolation", "QueuesTogether"]
+
+
+class QueuesTogether:
+    """The queues of one consumer, whose messages are lost together when it is killed."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.all: list[PoisonIsolation] = []
 
 
 @dataclass(eq=False, repr=False)
@@ -41,8 +51,11 @@ class PoisonIsolation:
     clock: Callable[[], float] = time.monotonic
     _: KW_ONLY
     policy: Policy
+    together: QueuesTogether = field(default_factory=QueuesTogether)
+    """Those with which it is in one consumer."""
 
     def __post_init__(self) -> None:
+        self.together.all.append(self)
         self._suspect: Delivery | None = None
         self._over: Delivery | None = None
         self._since = 0.0
@@ -51,31 +64,35 @@ class PoisonIsolation:
 
     def limit(self, room: int) -> int:
         """How many messages may be claimed now, of the ``room`` that there is for them."""
-        if self._suspect_in_flight() is not None:
-            return room if self.clock() > max(self._since + self.policy.alone, self._not_before) else 0
-        return min(room, 1) if self._singly else room
+        with self.together.lock:
+            if self._suspect_in_flight() is not None:
+                return room if self.clock() > max(self._since + self.policy.alone, self._not_before) else 0
+            if self._is_beside_another():
+                return room if self.clock() > self._not_before else 0
+            return min(room, 1) if self._singly else room
 
     def divide(self, deliveries: Sequence[Delivery]) -> tuple[Sequence[Delivery], Sequence[Delivery]]:
         """Divide what was just claimed into what may be in flight together, and what must be given back before it."""
         if self.max_deliveries == 1:
             return deliveries, []
-        suspect = self._suspect_in_flight()
-        if suspect is None:
-            last = (one for one in deliveries if one.attempt >= self.max_deliveries and self.may_kill(one))
-            suspect = next(last, None)
-            self._singly = suspect is not None
-            if suspect is None:
-                return deliveries, []
-            self._suspect = suspect
-            self._since = self.clock()
-        kept: list[Delivery] = []
-        given_back: list[Delivery] = []
-        for one in deliveries:
-            joins = one.attempt == 1 or one is suspect or not self.may_kill(one)
-            (kept if joins else given_back).append(one)
-        if given_back:
-            self._not_before = self.clock() + self.policy.alone
-        return kept, given_back
+        with self.together.lock:
+            suspect, is_beside = self._suspect_in_flight(), self._is_beside_another()
+            if suspect is None and not is_beside:
+                last = (one for one in deliveries if one.attempt >= self.max_deliveries and self.may_kill(one))
+                suspect = next(last, None)
+                self._singly = suspect is not None
+                if suspect is None:
+                    return deliveries, []
+                self._suspect = suspect
+                self._since = self.clock()
+            kept: list[Delivery] = []
+            given_back: list[Delivery] = []
+            for one in deliveries:
+                joins = one.attempt == 1 or one is suspect or not self.may_kill(one)
+                (kept if joins else given_back).append(one)
+            if given_back:
+                self._not_before = self.clock() + self.policy.alone
+            return kept, given_back
 
     def has_run(self, delivery: Delivery) -> None:
         """Say that a delivery is over, though it may be in flight for a while until its outcome is written.
@@ -94,3 +111,7 @@ class PoisonIsolation:
             self._suspect = self._over = None
             return None
         return suspect
+
+    def _is_beside_another(self) -> bool:
+        """Whether a message of another queue is in flight alone."""
+        return any(one is not self and one._suspect_in_flight() is not None for one in self.together.all)

@@ -17,7 +17,7 @@ from huey_core.consumer.lease_renewal import LeaseRenewal
 from huey_core.consumer.outbox import Outbox
 from huey_core.consumer.outcome_leases import OutcomeLeases
 from huey_core.consumer.parked import Parked
-from huey_core.consumer.poison import PoisonIsolation
+from huey_core.consumer.poison import PoisonIsolation, QueuesTogether
 from huey_core.consumer.prefetch import Prefetch
 from huey_core.consumer.result_writer import ResultWriter
 from huey_core.consumer.retry import BackOff, Outage, Pauses
@@ -53,6 +53,7 @@ class ServedQueue:
         config: The settings.
         shares: Divides the room of the pool that runs the deliveries.
         weight: The queue's weight in that.
+        together: The queues that the consumer serves.
         send_heartbeat: Called three times in a lease, whether the server answers or not.
         policy: What it decides by that is no setting.
     """
@@ -64,6 +65,7 @@ class ServedQueue:
         shares: Shares,
         weight: float = 1.0,
         *,
+        together: QueuesTogether,
         send_heartbeat: Callable[[], None],
         policy: Policy,
     ) -> None:
@@ -77,7 +79,9 @@ class ServedQueue:
         self.outage = Outage(f"the queue {self.name!r}", self._log)
         self.in_flight = InFlight()
         self.poison = PoisonIsolation(
-            self.source.max_deliveries, self.in_flight, self._is_run_here, self.lease, policy=policy
+            *(self.source.max_deliveries, self.in_flight, self._is_run_here, self.lease),
+            policy=policy,
+            together=together,
         )
         # What is prefetched is lost with this process where nothing is redelivered.
         self.prefetch = Prefetch(pool.size, config.prefetch if self.source.redelivers else 0, policy)

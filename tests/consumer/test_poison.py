@@ -8,7 +8,7 @@ from huey_core import queue_command
 from huey_core.backends.messages import Delivery
 from huey_core.consumer import Consumer
 from huey_core.consumer.in_flight import InFlight
-from huey_core.consumer.poison import PoisonIsolation
+from huey_core.consumer.poison import PoisonIsolation, QueuesTogether
 from huey_core.consumer.policy import POLICY, Policy
 from wire import pack
 
@@ -181,3 +181,37 @@ def test_a_message_in_a_serializer_that_is_not_accepted_cannot_be_the_guilty_one
 
     assert consumer.queues[0].poison.divide(claimed) == (claimed, [])
     assert consumer.queues[0].poison.limit(8) == 8
+
+
+class TestSeveralQueues:
+    @pytest.fixture
+    def other(self, held, clock):
+        """The isolation of another queue, whose consumer has a message on its last delivery in flight here."""
+        together = QueuesTogether()
+        here, other = (
+            PoisonIsolation(3, in_flight, clock=clock, policy=POLICY, together=together)
+            for in_flight in (held, InFlight())
+        )
+        [suspect] = deliveries(3)
+        held.add([suspect])
+        here.divide([suspect])
+        return other
+
+    def test_what_was_redelivered_from_another_queue_is_not_beside_it(self, other):
+        fresh, redelivered, last = claimed = deliveries(1, 2, 3)
+
+        assert other.divide(claimed) == ([fresh], [redelivered, last])
+
+    def test_the_other_queue_is_claimed_from_all_the_same_until_it_brings_what_may_not_join(self, other, clock):
+        before = other.limit(8)
+        other.divide(deliveries(2))
+        after = other.limit(8)
+        clock.advance(1.1)
+
+        assert (before, after, other.limit(8)) == (8, 0, 8)
+
+    def test_one_of_the_other_queue_has_its_turn_when_that_is_over(self, other, held):
+        held.discard(held.all()[0])
+        [last] = claimed = deliveries(3)
+
+        assert other.divide(claimed) == ([last], [])

@@ -8,6 +8,7 @@ import pytest
 
 from huey_core import CommandRegistry, Invoker, queue_command
 from huey_core.consumer import ConsumerConfig, Stats
+from huey_core.consumer.poison import QueuesTogether
 from huey_core.consumer.policy import POLICY
 from huey_core.consumer.pools import ThreadPool
 from huey_core.consumer.retry import BackOff, Outage, Pauses
@@ -28,9 +29,10 @@ def serve():
     def serve(invokers):
         config = ConsumerConfig()
         pool = ThreadPool(PoolSettings(size=2, on_start=lambda worker: None, on_stop=lambda worker: None))
-        shares = Shares(pool, POLICY)
+        shares, together = Shares(pool, POLICY), QueuesTogether()
         queues = [
-            ServedQueue(invoker, config, shares, send_heartbeat=lambda: None, policy=POLICY) for invoker in invokers
+            ServedQueue(invoker, config, shares, together=together, send_heartbeat=lambda: None, policy=POLICY)
+            for invoker in invokers
         ]
         back_off = BackOff(Outage("the queues", get_logger(__name__)), "stopping", Pauses(0.1, 1.0, 0.1))
         keepers = [service for queue in queues for service in (queue.lease_renewal, queue.dead_letters)]
