@@ -132,16 +132,18 @@ def test_what_follows_a_command_runs_once_though_consumers_are_killed_that_were_
     assert len(deployment.journal("started", "add")) == 1
 
 
-def test_what_follows_a_group_runs_once_though_members_kill_their_consumers_and_one_for_good(deploy):
+def test_what_follows_a_group_runs_once_though_members_in_two_queues_kill_their_consumers_and_one_for_good(deploy):
     deployment = deploy(lease=SOON, max_deliveries="4")
-    kills = [0, 1, 0, 100, 0]
-    members = [deployment.main.join_in.command(each) for each in kills]
+    here = deployment.queue.name
+    beside = f"{here}-beside"
+    places = [(0, here), (1, here), (0, beside), (100, beside), (0, here)]
+    members = [deployment.main.join_in.using(queue=queue).command(kills) for kills, queue in places]
     for member in members:
-        member.headers.update(group="g", of=str(len(kills)))
+        member.headers.update(group="g", of=str(len(members)))
     deployment.main.invoker.enqueue_many(members)
 
     def consumers_have_ended_the_group():
-        consumer = deployment.launch("--threads", "1")
+        consumer = deployment.launch("--threads", "1", "--queue", here, "--queue", beside)
         await_condition(
             lambda: deployment.journal("finished", "add") or not consumer.is_alive(), "the group or the consumer ends"
         )
@@ -152,4 +154,4 @@ def test_what_follows_a_group_runs_once_though_members_kill_their_consumers_and_
     # Enqueued after anything that followed: it runs behind that.
     assert deployment.main.measure("x").get(blocking=True, timeout=60) == 1
     assert len(deployment.journal("started", "add")) == 1
-    assert deployment.main.invoker.queue.counts().dead == 1
+    assert deployment.invoker.on_queue(beside).queue.counts().dead == 1

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 
 from huey_core.backends.messages import Message, State
-from huey_core.backends.outcomes import Ack, Bury, Release, Reported, ResultWrite
+from huey_core.backends.outcomes import Ack, Arrival, Bury, Release, Reported, ResultWrite
 from huey_core.exceptions import MessageTooLarge
 from huey_mongo import MongoQueue, outbox, settling
 from mongo_writes import BetweenWrites, Killed
@@ -66,6 +68,37 @@ def test_who_is_killed_at_any_step_writes_them_once(queue, delivery, drain, monk
         with pytest.raises(Killed):
             queue.settle([Ack(delivery, follow_ups=FOLLOW_UPS)])
     assert drain() == [b"one", b"two"]
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("as_a_group", [False, True], ids=["follow-ups", "group"])
+def test_who_is_killed_at_any_step_writes_those_of_another_queue_once(
+    queue, delivery, documents, eventually, monkeypatch, step, as_a_group
+):
+    monkeypatch.setattr(outbox, "PATIENCE", 0.2)
+    beside, ran = queue.sibling(f"{queue.name}-beside"), []
+    one, two = Message(b"one", "1", queue=beside.name), Message(b"two", "2", unique_key="k", queue=beside.name)
+    following = {"arrivals": (Arrival("g", "a", 1, one),)} if as_a_group else {"follow_ups": (one, two)}
+
+    def kill():
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        BetweenWrites(patch, step, kill)
+        with suppress(Killed):
+            queue.settle([Ack(delivery, **following)])
+
+    def run():
+        assert queue.claim(10, MINUTE).deliveries == []
+        claimed = beside.claim(10, MINUTE).deliveries
+        beside.settle([Ack(each) for each in claimed])
+        ran.extend(each.data for each in claimed)
+        return documents() == 0 and ran
+
+    eventually(run, "what follows")
+    assert beside.claim(10, MINUTE).deliveries == []
+    assert sorted(ran) == ([b"one"] if as_a_group else [b"one", b"two"])
+    beside.flush()
 
 
 @pytest.mark.parametrize("step", STEPS)
