@@ -6,6 +6,7 @@ import pytest
 from django.test import override_settings
 
 from huey_core.consumer import ConsumerConfig
+from huey_core.exceptions import ConfigurationError
 from huey_django import get_invoker
 from huey_django.consumers import invokers_to_serve, make_consumers
 from plain_backend import PlainQueue
@@ -46,6 +47,10 @@ class TestQueues:
             consumers = make_consumers(ConsumerConfig())
         served = [([one.queue.name for one in each.invokers], each.config.periodic) for each in consumers]
         assert served == [(["shop", "mail"], True), (["far"], False)]
+
+    def test_an_event_loop_is_refused_since_database_connections_belong_to_threads(self):
+        with pytest.raises(ConfigurationError, match="Django's database connections belong to a thread"):
+            make_consumers(ConsumerConfig(worker_type="asyncio"))
 
     def test_no_consumer_has_periodic_commands_when_they_are_off(self):
         assert not make_consumers(ConsumerConfig(periodic=False))[0].config.periodic

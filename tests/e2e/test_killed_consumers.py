@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import time
 
@@ -10,6 +11,8 @@ import pytest
 from deployment import await_condition
 from huey_core.backends.messages import State
 from huey_core.exceptions import CommandAbandoned
+from huey_mongo.testing import MongoServer
+from suite import is_thorough
 
 LEASE = 2.0
 MARGIN = 20.0
@@ -26,22 +29,51 @@ def interrupted_by(deployment, consumer):
     ]
 
 
-@pytest.mark.parametrize(("pool", "workers"), [("thread", "4"), ("process", "2")])
-def test_every_command_completes_though_consumers_are_killed_again_and_again(deploy, pool, workers):
+class SQLiteFile:
+    """A file in the place of a server."""
+
+    def __init__(self, path):
+        self._path = path
+
+    def url(self):
+        return f"sqlite:///{self._path}"
+
+
+@pytest.fixture
+def place(request, server, tmp_path):
+    """Where the queue is."""
+    if request.param == "sqlite":
+        yield SQLiteFile(tmp_path / "queue.sqlite3")
+    elif request.param == "mongo":
+        with MongoServer() as mongo:
+            yield mongo
+    else:
+        yield server
+
+
+WORKERS = {"thread": "4", "process": "2", "asyncio": "4"}
+USUAL = [("thread", "redis"), ("process", "redis"), ("asyncio", "redis"), ("asyncio", "sqlite")]
+ALL = list(itertools.product(WORKERS, ["redis", "sqlite", "mongo"]))
+
+
+@pytest.mark.parametrize(("pool", "place"), ALL if is_thorough() else USUAL, indirect=["place"])
+def test_every_command_completes_though_consumers_are_killed_again_and_again(deploy, pool, place):
     # A busy machine may cost deliveries too.
-    deployment = deploy(lease=LEASE, max_deliveries=100)
+    deployment = deploy(on=place, lease=LEASE, max_deliveries=100)
     main = deployment.main
-    options = "--worker-type", pool, "--workers", workers
+    options = "--worker-type", pool, "--workers", WORKERS[pool]
     consumers = [deployment.start(*options) for _ in range(2)]
     results, kills = [], []
     for name in ("first", "second", "third"):
         # More than one consumer can run at once, so that each is in the middle of commands until they are let go.
-        long = [main.wait_for_file.command(name) for _ in range(8)]
-        short = [main.work.command(0.05) for _ in range(60)]
+        long = [wait.command(name) for wait in (main.wait_for_file, main.wait_for_file_in_coroutine) for _ in range(4)]
+        short = [work.command(0.05) for _ in range(30) for work in (main.work, main.work_in_coroutine)]
         results += deployment.invoker.enqueue_many([*short[:30], *long, *short[30:]])
         victim = consumers.pop(0)
         await_condition(
-            lambda victim=victim: [one for one in interrupted_by(deployment, victim) if one.command == "wait_for_file"],
+            lambda victim=victim: [
+                one for one in interrupted_by(deployment, victim) if one.command.startswith("wait_for_file")
+            ],
             "the consumer is in the middle of commands",
         )
         victim.kill()

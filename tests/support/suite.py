@@ -59,6 +59,11 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY_FOLDER)
 
 
+def is_thorough() -> bool:
+    """Whether tests are to try all that they can, as ``tox run -e thorough`` asks, and not what is likely to break."""
+    return settings.get_current_profile_name() == "thorough"
+
+
 def _is_spacious_memory(folder: Path) -> bool:
     """Whether a folder, which is in memory where it exists, takes what tests write, and runs the programs among it."""
     if not os.access(folder, os.W_OK):

@@ -15,7 +15,7 @@ from huey_core import current_command, hookimpl, queue_command
 from huey_core.backends.messages import State
 from huey_core.consumer import Consumer
 from huey_core.consumer.policy import POLICY
-from huey_core.exceptions import CommandError, ConfigurationError
+from huey_core.exceptions import CommandCancelled, CommandError, CommandRevoked, ConfigurationError
 
 PATIENCE = 30.0
 
@@ -344,3 +344,74 @@ def test_a_kind_of_event_loop_that_is_not_installed_is_refused_with_what_to_inst
 def test_a_kind_of_event_loop_is_refused_for_a_pool_without_one(invoker):
     with pytest.raises(ConfigurationError, match="the worker pool 'thread' has none"):
         Consumer(invoker, event_loop="uvloop")
+
+
+@pytest.mark.parametrize("kind", ["coroutine", "function"])
+def test_a_command_is_interrupted_at_its_limit_and_its_neighbours_go_on(invoker, in_a_loop, get, kind):
+    async def wait():
+        await asyncio.sleep(PATIENCE)
+
+    def loop():
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            pass
+
+    @queue_command(invoker)
+    async def wait_for(gate):
+        while not gates[gate].is_set():
+            await asyncio.sleep(0.001)
+        return gate
+
+    limited = queue_command(invoker, timeout=0.05)(wait if kind == "coroutine" else loop)
+    gates = {"open": threading.Event()}
+    in_a_loop()
+    neighbour = wait_for("open")
+
+    with pytest.raises(CommandError, match="CommandTimeout"):
+        get(limited())
+    gates["open"].set()
+    assert get(neighbour) == "open"
+
+
+def test_a_running_coroutine_can_be_cancelled(invoker, in_a_loop, get):
+    @queue_command(invoker)
+    async def hang():
+        began.set()
+        try:
+            await asyncio.sleep(PATIENCE)
+        finally:
+            cleaned_up.append(True)
+
+    began, cleaned_up = threading.Event(), []
+    in_a_loop()
+    handle = hang()
+    assert began.wait(PATIENCE)
+    handle.revoke(terminate=True)
+
+    with pytest.raises(CommandCancelled):
+        get(handle)
+    assert cleaned_up == [True]
+
+
+def test_a_command_that_was_revoked_is_dropped(invoker, in_a_loop, get):
+    @queue_command(invoker)
+    async def never():
+        raise AssertionError("it ran")
+
+    handle = never()
+    handle.revoke()
+    in_a_loop()
+
+    with pytest.raises(CommandRevoked):
+        get(handle)
+
+
+def test_an_event_loop_of_another_kind_runs_commands(invoker, in_a_loop, get):
+    @queue_command(invoker)
+    async def which():
+        await asyncio.sleep(0)
+        return type(asyncio.get_running_loop()).__module__
+
+    in_a_loop(event_loop="uvloop")
+
+    assert get(which()) == "uvloop"

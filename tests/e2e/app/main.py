@@ -90,6 +90,20 @@ def wait_for_file(name):
     return os.getpid()
 
 
+@queue_command(invoker)
+async def work_in_coroutine(seconds):
+    await asyncio.sleep(seconds)
+    return seconds
+
+
+@queue_command(invoker)
+async def wait_for_file_in_coroutine(name):
+    """Run until the test lets it end, and let others run meanwhile where that is possible."""
+    while not (FOLDER / name).exists():
+        await asyncio.sleep(0.005)
+    return os.getpid()
+
+
 @contextmanager
 def noted(name):
     """Leave a file with the process when the block has begun, and one with the name of what was raised in it."""

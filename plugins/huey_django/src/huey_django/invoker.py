@@ -18,6 +18,7 @@ from django.core.exceptions import SynchronousOnlyOperation
 from django.db import DEFAULT_DB_ALIAS, transaction
 
 from huey_core.commands import Execution
+from huey_core.exceptions import ConfigurationError
 from huey_core.hookspecs import hookimpl
 from huey_core.invoker import AsyncData, Invoker
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from huey_core.backends import Message
     from huey_core.commands import QueueCommand
+    from huey_core.consumer import ConsumerConfig
 
 __all__ = ["DjangoInvoker"]
 
@@ -36,6 +38,14 @@ class AsyncCommands:
     It so happens over that thread's connections: in its transaction with ``always_eager``, as in a test, and in the
     consumer over those that are closed after the command.
     """
+
+    @hookimpl(trylast=True)
+    def huey_consumer_configure(self, config: ConsumerConfig) -> None:
+        if config.worker_type == "asyncio":
+            raise ConfigurationError(
+                "WORKER_TYPE is 'asyncio', and Django's database connections belong to a thread, not to a task of an "
+                "event loop: set it to 'thread' or 'process', where a command may be an async def as well"
+            )
 
     @hookimpl(trylast=True)
     def huey_execute(self, invoker: Invoker, command: QueueCommand) -> Execution | None:
