@@ -7,6 +7,7 @@ outcome back, so it is of no use to a consumer.
 from __future__ import annotations
 
 import asyncio
+import mmap
 import os
 import signal
 import threading
@@ -15,7 +16,7 @@ import warnings
 from collections import deque
 from contextlib import suppress
 
-from huey_core.workers import PoolAbility, Run, WorkerPool
+from huey_core.workers import Interruption, PoolAbility, Run, ThreadInterruption, WorkerPool
 
 __all__ = ["ForkPool", "LoopPool"]
 
@@ -30,6 +31,7 @@ class LoopPool(WorkerPool):
         self.settings = settings
         self.waiting_ones = deque()
         self.tasks = {}
+        self.interruptions = {}
         self.is_stopping = False
         self.ready = threading.Event()
         self.thread = threading.Thread(target=self.work, daemon=True)
@@ -62,13 +64,17 @@ class LoopPool(WorkerPool):
             self.tasks[task] = Run(delivery, runner, time.monotonic())
 
     async def run_one(self, delivery, runner):
+        self.interruptions[delivery.message_id] = interruption = self.make_interruption()
         try:
-            await runner.run_async(delivery)
+            await runner.run_async(delivery, interruption)
         except BaseException:  # noqa: BLE001 - what a pool must go on after
             runner.abandon(delivery)
-        del self.tasks[asyncio.current_task()]
+        del self.tasks[asyncio.current_task()], self.interruptions[delivery.message_id]
         runner.has_run()
         self.changed.set()
+
+    def make_interruption(self):
+        return Interruption()
 
     def look_again(self):
         with suppress(RuntimeError):
@@ -98,11 +104,8 @@ class LoopPool(WorkerPool):
         return thread is self.thread
 
     def cancel(self, run, error):
-        for task, running in self.tasks.copy().items():
-            if running is run:
-                self.loop.call_soon_threadsafe(task.cancel)
-                return True
-        return False
+        interruption = self.interruptions.get(run.delivery.message_id)
+        return interruption is not None and interruption.interrupt(run.delivery, error)
 
     def stop(self):
         self.is_stopping = True
@@ -113,6 +116,24 @@ class LoopPool(WorkerPool):
         if self.thread.is_alive():
             self.thread.join(seconds)
         return not self.thread.is_alive()
+
+
+class Marked(ThreadInterruption):
+    """Marks in memory that is shared with the parent where a run is."""
+
+    BEFORE, INSIDE, AFTER = range(3)
+
+    def __init__(self, page):
+        super().__init__()
+        self.page = page
+
+    def enter(self, *args):
+        self.page[0] = self.INSIDE
+        super().enter(*args)
+
+    def leave(self):
+        self.page[0] = self.AFTER
+        super().leave()
 
 
 class ForkPool(WorkerPool):
@@ -126,6 +147,7 @@ class ForkPool(WorkerPool):
         self.changed = threading.Condition(threading.RLock())
         self.waiting_ones = deque()
         self.children = {}
+        self.pages = {}
         self.watchers = set()
         self.cancelled = set()
 
@@ -141,23 +163,25 @@ class ForkPool(WorkerPool):
         while self.waiting_ones and len(self.children) < self.size:
             delivery, runner = self.waiting_ones.popleft()
             started = time.monotonic()
+            page = mmap.mmap(-1, 1)
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
                 pid = os.fork()
             if pid == 0:
-                self.be_the_child(delivery, runner)
+                self.be_the_child(delivery, runner, page)
+            self.pages[pid] = page
             self.children[pid] = Run(delivery, runner, started)
             watcher = threading.Thread(target=self.watch, args=(pid,), daemon=True)
             self.watchers.add(watcher)
             watcher.start()
 
-    def be_the_child(self, delivery, runner):
+    def be_the_child(self, delivery, runner, page):
         code = 1
         try:
             name = f"child-{os.getpid()}"
             self.settings.on_start(name)
             with suppress(BaseException):
-                runner.run(delivery)
+                runner.run(delivery, Marked(page))
                 code = 0
             self.settings.on_stop(name)
         finally:
@@ -169,6 +193,7 @@ class ForkPool(WorkerPool):
         with self.changed:
             _, status = os.waitpid(pid, 0)
             run = self.children.pop(pid)
+            self.pages.pop(pid).close()
             if status:
                 run.runner.abandon(run.delivery)
             self.begin()
@@ -201,8 +226,11 @@ class ForkPool(WorkerPool):
         with self.changed:
             for pid, running in self.children.items():
                 if running is run:
-                    os.kill(pid, signal.SIGKILL)
-                    return True
+                    while (where := self.pages[pid][0]) == Marked.BEFORE:
+                        time.sleep(0.001)
+                    if where == Marked.INSIDE:
+                        os.kill(pid, signal.SIGKILL)
+                    return where == Marked.INSIDE
         return False
 
     def stop(self):

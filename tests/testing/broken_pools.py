@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from huey_core.consumer.pools import ThreadPool
 from huey_core.workers import PoolAbility
+from huey_core.workers.interruption import NoInterruption
 from mutants import caught_by
 from own_pools import ForkPool, LoopPool
 
@@ -376,6 +377,32 @@ class RunsOneCoroutineAfterAnother(LoopPool):
 class CancelsNoCoroutine(LoopPool):
     def cancel(self, run, error):
         return True
+
+
+@caught_by("test_a_coroutine_whose_time_is_up_ends_where_it_awaits")
+class LetsCoroutinesTakeAnyTime(LoopPool):
+    def make_interruption(self):
+        return NoInterruption()
+
+
+@caught_by("test_what_follows_a_coroutine_is_not_interrupted")
+class CancelsWhatFollowsACoroutine(LoopPool):
+    def cancel(self, run, error):
+        for task in self.tasks:
+            self.loop.call_soon_threadsafe(task.cancel)
+        return True
+
+
+@caught_by("test_a_command_whose_time_is_up_ends_in_a_loop_of_python")
+class LetsCommandsTakeAnyTime(PutsBetween):
+    class between(Between):
+        def run(self, delivery, interruption=None):
+            self.runner.run(delivery)
+
+
+@caught_by("test_what_follows_a_command_is_not_interrupted")
+class InterruptsWhatFollows(InterruptsThreads):
+    pass
 
 
 @caught_by("test_a_command_that_is_cancelled_ends_in_a_loop_of_python")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from huey_core.backends import Ack, Delivery
-from huey_core.exceptions import CommandInterrupted
+from huey_core.exceptions import CommandInterrupted, CommandTimeout
 from huey_core.workers import RemoteApplication
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ class Event:
     """Something that happened.
 
     Attributes:
-        kind: ``begin`` or ``end`` of a run, ``has_run``, ``abandon``, ``on_start`` or ``on_stop``.
+        kind: ``begin`` or ``end`` of a run, ``follow`` when what follows its command begins, ``has_run``, ``abandon``,
+            ``on_start`` or ``on_stop``.
         subject: The id of the message, or the name of the worker.
         detail: How it ended, for an ``end``; the name of the runner, for what a pool says to it.
         pid: The process.
@@ -77,12 +78,16 @@ class Work:
         self._log = folder / "log"
         self._log.touch()
 
-    def delivery(self, do: str = "return", gate: str = OVER) -> Delivery:
-        """Make a delivery that returns, raises or crashes; or waits, loops or blocks in a call until a gate opens."""
+    def delivery(self, do: str = "return", gate: str = OVER, timeout: float | None = None) -> Delivery:
+        """Make a delivery that returns, raises or crashes; or waits, loops or blocks in a call until a gate opens.
+
+        Or it returns, and what follows the command, as hooks do, goes on until the gate opens (``"follow"``). With a
+        ``timeout`` in seconds, the command has a time limit.
+        """
         number = str(next(self._numbers))
         if do == "block":
             os.mkfifo(self._folder / f"fifo-{number}")
-        return Delivery(json.dumps([do, gate]).encode(), number, f"receipt-{number}", 1)
+        return Delivery(json.dumps([do, gate, timeout]).encode(), number, f"receipt-{number}", 1)
 
     def deliveries(self, count: int, do: str = "return", gate: str = OVER) -> list[Delivery]:
         """Make several of the same kind."""
@@ -141,7 +146,7 @@ class Work:
 
     def do(self, delivery: Delivery) -> None:
         """Do what a delivery says."""
-        do, gate = json.loads(delivery.data)
+        do, gate, _ = json.loads(delivery.data)
         if do == "raise":
             raise SystemExit("raised by the conformance kit")
         if do == "crash":
@@ -149,17 +154,33 @@ class Work:
         elif do == "block":
             os.close(os.open(self._folder / f"fifo-{delivery.message_id}", os.O_RDONLY))
         else:
-            while do != "return" and not self._is_open(gate):
+            while do in {"loop", "wait"} and not self._is_open(gate):
                 if do == "wait":
                     time.sleep(PAUSE)
 
     async def do_async(self, delivery: Delivery) -> None:
         """The same as a coroutine, which awaits while it waits."""
-        do, gate = json.loads(delivery.data)
+        do, gate, _ = json.loads(delivery.data)
         while do == "wait" and not self._is_open(gate):
             await asyncio.sleep(PAUSE)
         if do != "wait":
             self.do(delivery)
+
+    def follow(self, delivery: Delivery) -> None:
+        """Do what follows the command of a delivery."""
+        do, gate, _ = json.loads(delivery.data)
+        if do == "follow":
+            self.note("follow", delivery.message_id)
+            while not self._is_open(gate):
+                pass
+
+    async def follow_async(self, delivery: Delivery) -> None:
+        """The same in an event loop, which it does not keep."""
+        do, gate, _ = json.loads(delivery.data)
+        if do == "follow":
+            self.note("follow", delivery.message_id)
+            while not self._is_open(gate):
+                await asyncio.sleep(PAUSE)
 
     def _is_open(self, gate: str) -> bool:
         return any((self._folder / f"gate-{one}").exists() for one in (gate, OVER))
@@ -202,8 +223,9 @@ class WorkRunner:
             if interruption is None:
                 do()
             else:
-                interruption.call(delivery, None, do)
-        except Cancelled:
+                interruption.call(delivery, json.loads(delivery.data)[-1], do)
+            self._work.follow(delivery)
+        except (Cancelled, CommandTimeout):
             self._work.note("end", delivery.message_id, "cancelled")
         except BaseException:
             self._work.note("end", delivery.message_id, "raised")
@@ -220,8 +242,10 @@ class WorkRunner:
             if interruption is None:
                 await self._work.do_async(delivery)
             else:
-                await interruption.call_async(delivery, None, partial(self._work.do_async, delivery))
-        except (Cancelled, asyncio.CancelledError):
+                timeout = json.loads(delivery.data)[-1]
+                await interruption.call_async(delivery, timeout, partial(self._work.do_async, delivery))
+            await self._work.follow_async(delivery)
+        except (Cancelled, CommandTimeout, asyncio.CancelledError):
             self._work.note("end", delivery.message_id, "cancelled")
         except BaseException:
             self._work.note("end", delivery.message_id, "raised")

@@ -58,6 +58,34 @@ class PoolAbilities(PoolFixtures):
         """Without this, a command that waits for what never comes would take up its place for ever."""
         self._cancel_one_of_two("wait", new_pool(2), work, runner)
 
+    @pool_promise(PoolAbility.RUN_COROUTINES)
+    def test_a_coroutine_whose_time_is_up_ends_where_it_awaits(
+        self, new_pool: PoolFactory, work: Work, runner: WorkRunner
+    ) -> None:
+        """Without this, a command with a timeout would wait for ever for what never comes."""
+        self._let_time_be_up("wait", new_pool(2), work, runner)
+
+    @pool_promise(PoolAbility.RUN_COROUTINES)
+    def test_what_follows_a_coroutine_is_not_interrupted(
+        self, new_pool: PoolFactory, work: Work, runner: WorkRunner
+    ) -> None:
+        """Without this, a hook would be cut off, and the end of a command that has ended would be lost."""
+        self._cancel_what_follows(new_pool(1), work, runner)
+
+    @pool_promise(PoolAbility.INTERRUPT_PYTHON)
+    def test_a_command_whose_time_is_up_ends_in_a_loop_of_python(
+        self, new_pool: PoolFactory, work: Work, runner: WorkRunner
+    ) -> None:
+        """Without this, a command with a timeout would compute for ever."""
+        self._let_time_be_up("loop", new_pool(2), work, runner)
+
+    @pool_promise(PoolAbility.INTERRUPT_PYTHON)
+    def test_what_follows_a_command_is_not_interrupted(
+        self, new_pool: PoolFactory, work: Work, runner: WorkRunner
+    ) -> None:
+        """Without this, a hook would be cut off, and the end of a command that has ended would be lost."""
+        self._cancel_what_follows(new_pool(1), work, runner)
+
     @pool_promise(PoolAbility.INTERRUPT_PYTHON)
     def test_a_command_that_is_cancelled_ends_in_a_loop_of_python(
         self, new_pool: PoolFactory, work: Work, runner: WorkRunner
@@ -125,6 +153,25 @@ class PoolAbilities(PoolFixtures):
         endings = work.endings()
         assert endings.pop(cancelled.message_id, "cancelled") == "cancelled"
         assert endings == {one.message_id: "returned" for one in (neighbour, following)}
+
+    def _let_time_be_up(self, do: str, pool: WorkerPool, work: Work, runner: WorkRunner) -> None:
+        """See that a run ends when its time is up, and that its neighbour does not."""
+        pool.put([limited := work.delivery(do, "gate", 0.01), neighbour := work.delivery("wait", "gate")], runner)
+        self.all_begun(work, 2)
+        eventually(lambda: len(pool.running()) == 1, "that whose time is up has ended", self.deadline)
+        work.open("gate")
+        eventually(lambda: pool.room() == pool.size, "there is room again", self.deadline)
+        assert work.endings() == {limited.message_id: "cancelled", neighbour.message_id: "returned"}
+
+    def _cancel_what_follows(self, pool: WorkerPool, work: Work, runner: WorkRunner) -> None:
+        """See that a run is not hit that is cancelled when its command has ended."""
+        pool.put([ended := work.delivery("follow", "gate")], runner)
+        eventually(lambda: work.events("follow"), "the command has ended", self.deadline)
+        pool.cancel(self._run_of(ended.message_id, pool), Cancelled)
+        time.sleep(STAYS)
+        work.open("gate")
+        eventually(lambda: pool.room() == pool.size, "there is room again", self.deadline)
+        assert work.endings() == {ended.message_id: "returned"}
 
     def _run_of(self, message_id: str, pool: WorkerPool) -> Run:
         [run] = [run for run in pool.running() if run.delivery.message_id == message_id]
