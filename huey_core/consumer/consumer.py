@@ -15,6 +15,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from huey_core import hookspecs
+from huey_core.backends.capabilities import Capability
 from huey_core.backends.deadline import time_limit
 from huey_core.commands.context import CURRENT
 from huey_core.consumer.cancellations import Cancellations
@@ -183,6 +184,11 @@ class Consumer:
         for invoker in self.invokers:
             check_pool_abilities(invoker, self.config.worker_type, self.pool.abilities)
         paused = [queue for queue in self.queues if self._is_paused(queue)]
+        if self.pool.remote and any(Capability.PERSISTENT not in one.queue.capabilities for one in self.invokers):
+            self._log.warning(
+                "commands run in other processes, and the queue does not declare 'persistent': what a command enqueues "
+                "or looks up, revocations too, are in the memory of the process that runs it"
+            )
         check_recycling(self.config, self.pool)
         for lines in self.invoker.plugins.call_all(hookspecs.huey_consumer_report, consumer=self):
             for line in _checked_report(lines):

@@ -56,12 +56,14 @@ invoker = Invoker.from_url("memory://process-app/?max_deliveries=2", registry=re
 
 def make_consumer(**settings) -> Consumer:
     """Make a consumer with the worker pool."""
-    settings = {"timeout_grace": 0.1, "periodic": False, **settings}
-    return Consumer(invoker, worker_type="process", application="process_app.invoker", **settings)
+    defaults = {"timeout_grace": 0.1, "periodic": False, "application": "process_app.invoker"}
+    return Consumer(invoker, worker_type="process", **{**defaults, **settings})
 
 
-def make_invoker() -> Invoker:
-    """The way for those who make it in a function."""
+def make_invoker(queue_name: str) -> Invoker:
+    """The way for those who make it in a function, unless the file is there that the environment names."""
+    if Path(os.environ.get("PROCESS_APP_BROKEN", "no such file")).exists():
+        raise RuntimeError(f"the application of {queue_name} is broken")
     return invoker
 
 

@@ -22,7 +22,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from huey_core.backends.messages import Delivery
 from huey_core.backends.outcomes import Release
@@ -65,7 +65,16 @@ READ_AT_ONCE: Final = 2**16
 
 PR_SET_PDEATHSIG: Final = 1
 
-Batch: TypeAlias = dict[int, tuple[Delivery, float, str | None]]
+
+class _Sent(NamedTuple):
+    """A delivery that was sent ahead: when its lease ends, what it is to be ended with, and what came with it."""
+
+    number: int
+    delivery: Delivery
+    until: float
+    error: str | None
+    queue_name: str
+    batch: object
 
 
 class Child:
@@ -83,9 +92,7 @@ class Child:
         self._page = page
         self._reader = FrameReader()
         self._frames: deque[tuple[Any, ...]] = deque()
-        # Of each batch: the queue's name and its deliveries by number, with when their leases end and what they are to
-        # be ended with.
-        self._batches: deque[tuple[str, Batch]] = deque()
+        self._sent: deque[_Sent] = deque()
         self._prepared: object = None
         self._interruption = _Interruption(page)
         self._current: tuple[int, Delivery] | None = None
@@ -105,10 +112,10 @@ class Child:
         self._send(READY)
         while len(ticket := os.read(self._tickets, TICKET.size)) == TICKET.size:
             (number,) = TICKET.unpack(ticket)
-            queue_name, deliveries = self._batch_with(number)
-            self._current = number, deliveries[number][0]
+            sent = self._sent_with(number)
+            self._current = number, sent.delivery
             self._page.begin(number)
-            self._send(*self._run(remote, number, queue_name, deliveries))
+            self._send(*self._run(remote, sent))
         remote.stop(worker)
 
     def obey(self, control: socket.socket) -> None:
@@ -122,50 +129,49 @@ class Child:
                         self._interruption.interrupt(current[1], _error_type(error))
         os._exit(1)
 
-    def _run(self, remote: RemoteRunner, number: int, queue_name: str, deliveries: Batch) -> tuple[Any, ...]:
-        delivery, until, error = deliveries[number]
+    def _run(self, remote: RemoteRunner, sent: _Sent) -> tuple[Any, ...]:
+        number, delivery, until, error, queue_name, _ = sent
         started = time.monotonic()
         if until <= started:
             return NOT_STARTED, number
         try:
-            if not self._prepare(remote, queue_name, deliveries):
+            if sent.batch is not self._prepared and not self._prepare(remote, sent):
                 return OUTCOME, number, 0.0, encode_outcome(Release(delivery, PREPARE_AGAIN), {})
             if error is None:
                 outcome = remote.run(queue_name, delivery, self._interruption)
             else:
                 outcome = remote.interrupted(queue_name, delivery, _error_type(error))
             values = encode_outcome(outcome, remote.stores(queue_name))
-        except BaseException as error:
+        except BaseException as raised:
             # Not an error of the command, which the runner would have handled.
             log.critical("a worker crashed: message %s has no outcome", delivery.message_id, exc_info=True)
-            return CRASHED, number, f"its worker crashed: {error_line(error)}"
+            return CRASHED, number, f"its worker crashed: {error_line(raised)}"
         return OUTCOME, number, time.monotonic() - started, values
 
-    def _prepare(self, remote: RemoteRunner, queue_name: str, deliveries: Batch) -> bool:
-        if self._prepared is deliveries:
-            return True
+    def _prepare(self, remote: RemoteRunner, sent: _Sent) -> bool:
+        """Let plugins look at a delivery and at what came with it, as far as that is not over."""
+        batch = [sent, *(one for one in self._sent if one.batch is sent.batch)]
         try:
-            remote.prepare(queue_name, [delivery for delivery, *_ in deliveries.values()])
+            remote.prepare(sent.queue_name, [one.delivery for one in batch])
         except Exception as error:  # noqa: BLE001 - a plugin, or a driver whose server is away
             message = "plugins could not look at a message, putting it back for %g s: %s"
-            log.warning(message, PREPARE_AGAIN, error_line(error), extra={"queue": queue_name})
+            log.warning(message, PREPARE_AGAIN, error_line(error), extra={"queue": sent.queue_name})
             return False
-        self._prepared = deliveries
+        self._prepared = sent.batch
         return True
 
-    def _batch_with(self, number: int) -> tuple[str, Batch]:
-        """The batch of a delivery, without what was in it before: that has run, or was taken back."""
+    def _sent_with(self, number: int) -> _Sent:
+        """The delivery of a number. Those before it were taken back."""
         while True:
-            while self._batches:
-                queue_name, deliveries = self._batches[0]
-                for earlier in [one for one in deliveries if one < number]:
-                    del deliveries[earlier]
-                if deliveries:
-                    return queue_name, deliveries
-                self._batches.popleft()
+            while self._sent:
+                if (sent := self._sent.popleft()).number == number:
+                    return sent
             queue_name, entries = self._receive()
-            batch = {each: (Delivery(*delivery), until, error) for each, delivery, until, error in entries}
-            self._batches.append((queue_name, batch))
+            batch = object()
+            self._sent.extend(
+                _Sent(each, Delivery(*delivery), until, error, queue_name, batch)
+                for each, delivery, until, error in entries
+            )
 
     def _receive(self) -> tuple[Any, ...]:
         while not self._frames:

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Supply"]
 
-MOST_AHEAD: Final = 200
+MOST_AHEAD: Final = 500
 """The most deliveries that a process is given beside the one that it runs."""
 
-HORIZON: Final = 0.02
+HORIZON: Final = 0.05
 """Seconds of work that it is given so."""
 
 PLENTY: Final = 50

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ import pytest
 import process_app
 from huey_core import queue_command
 from huey_core.consumer import Consumer
+from huey_core.consumer.policy import POLICY
 from huey_core.exceptions import ConfigurationError
 
 PATIENCE = 60.0
@@ -115,6 +118,36 @@ def test_a_consumer_does_not_start_when_its_processes_cannot_load_the_applicatio
 
     with pytest.raises(RuntimeError, match=error):
         consumer.start()
+
+
+def test_what_waits_is_given_back_while_no_process_can_be_started(monkeypatch, tmp_path, eventually):
+    broken, gate = tmp_path / "broken", tmp_path / "gate"
+    monkeypatch.setenv("PROCESS_APP_BROKEN", str(broken))
+    consumer = process_app.make_consumer(
+        workers=1,
+        application="process_app.make_invoker",
+        initial_delay=0.05,
+        policy=replace(POLICY, restart_after=0.05),
+    )
+    with consumer.running():
+        running = process_app.wait_for(str(gate))
+        eventually(lambda: process_app.lines_of(f"{gate}.began"))
+        broken.touch()
+        [[pid]] = process_app.lines_of(f"{gate}.began")
+        os.kill(int(pid), signal.SIGKILL)
+        eventually(lambda: consumer.stats.released, "what waits is given back")
+
+        broken.unlink()
+        gate.touch()
+
+        assert running.get(blocking=True, timeout=PATIENCE) != int(pid)
+
+
+def test_a_queue_in_memory_is_warned_of(caplog):
+    with process_app.make_consumer(workers=1).running():
+        pass
+
+    assert any("are in the memory of the process that runs it" in text for text in caplog.messages)
 
 
 def test_threads_cannot_be_recycled_where_the_program_cannot_start_again(invoker):
