@@ -5,6 +5,7 @@ A plugin of pytest. The tests of Django have a ``conftest.py`` of their own at t
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import tempfile
@@ -91,6 +92,12 @@ class _Scheduling(LoadScopeScheduling):
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what one process runs, so that none is left alone with it, and end with servers that never rest."""
     items.sort(key=lambda item: ("mongo" in item.path.parts, _BY_ONE_PROCESS.search(item.nodeid) is None))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector the thousands of tests, which it would look at again and again."""
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)
