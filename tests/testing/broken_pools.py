@@ -10,6 +10,7 @@ import time
 from dataclasses import replace
 
 from huey_core.consumer.pools import ThreadPool
+from huey_core.consumer.pools.process import ProcessPool
 from huey_core.workers import PoolAbility
 from huey_core.workers.interruption import NoInterruption
 from mutants import caught_by
@@ -30,6 +31,9 @@ class Between:
 
     def has_run(self):
         self.runner.has_run()
+
+    def __getattr__(self, name):
+        return getattr(self.runner, name)
 
 
 class PutsBetween(ThreadPool):
@@ -455,3 +459,23 @@ class EndsAllProcessesWithOne(ForkPool):
         if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT).si_status:
             self.kill()
         super().watch(pid)
+
+
+@caught_by("test_an_outcome_of_another_process_is_handed_on_with_the_delivery_of_this_one")
+class KeepsOutcomesToItself(ProcessPool):
+    class Between(Between):
+        def finish(self, outcome, seconds):
+            pass
+
+    def put(self, deliveries, runner):
+        super().put(deliveries, self.Between(runner))
+
+
+@caught_by("test_what_may_not_be_begun_any_more_is_not_begun")
+class BeginsWhatMayBeAnothersByNow(ProcessPool):
+    class Between(Between):
+        def leased_until(self, delivery):
+            return float("inf")
+
+    def put(self, deliveries, runner):
+        super().put(deliveries, self.Between(runner))
