@@ -32,6 +32,7 @@ class LoopPool(WorkerPool):
         self.waiting_ones = deque()
         self.tasks = {}
         self.interruptions = {}
+        self.handing_on = set()
         self.is_stopping = False
         self.ready = threading.Event()
         self.thread = threading.Thread(target=self.work, daemon=True)
@@ -48,11 +49,13 @@ class LoopPool(WorkerPool):
     async def main(self):
         self.loop = asyncio.get_running_loop()
         self.changed = asyncio.Event()
+        await self.settings.on_loop_start()
         self.ready.set()
-        while not (self.is_stopping and not self.waiting_ones and not self.tasks):
+        while not (self.is_stopping and not self.waiting_ones and not self.tasks and not self.handing_on):
             self.begin()
             await self.changed.wait()
             self.changed.clear()
+        await self.settings.on_loop_stop()
 
     def begin(self):
         while len(self.tasks) < self.size:
@@ -69,9 +72,16 @@ class LoopPool(WorkerPool):
             await runner.run_async(delivery, interruption)
         except BaseException:  # noqa: BLE001 - what a pool must go on after
             runner.abandon(delivery)
-        del self.tasks[asyncio.current_task()], self.interruptions[delivery.message_id]
-        runner.has_run()
+        task = asyncio.current_task()
+        self.handing_on.add(task)
+        del self.tasks[task], self.interruptions[delivery.message_id]
         self.changed.set()
+        await self.hand_on(runner)
+        self.handing_on.discard(task)
+        self.changed.set()
+
+    async def hand_on(self, runner):
+        await asyncio.to_thread(runner.has_run)
 
     def make_interruption(self):
         return Interruption()

@@ -7,7 +7,9 @@ import ctypes
 import os
 import threading
 import time
+from contextvars import copy_context
 from dataclasses import replace
+from functools import partial
 
 from huey_core.consumer.pools import ThreadPool
 from huey_core.consumer.pools.process import ProcessPool
@@ -375,6 +377,26 @@ class RunsOneCoroutineAfterAnother(LoopPool):
         self.turn = getattr(self, "turn", None) or asyncio.Lock()
         async with self.turn:
             await super().run_one(delivery, runner)
+
+
+@caught_by("test_the_loop_is_told_of_before_its_first_delivery_and_after_its_last_one")
+class SaysNothingOfTheEndOfItsLoop(LoopPool):
+    def __init__(self, settings):
+        super().__init__(replace(settings, on_loop_stop=partial(asyncio.sleep, 0)))
+
+
+@caught_by("test_each_coroutine_has_a_context_of_its_own")
+class RunsAllCoroutinesInOneContext(LoopPool):
+    def begin(self):
+        self.context = getattr(self, "context", None) or copy_context()
+        self.loop.create_task = partial(type(self.loop).create_task, self.loop, context=self.context)
+        super().begin()
+
+
+@caught_by("test_what_has_run_is_not_handed_on_in_the_loop")
+class HandsOnInItsLoop(LoopPool):
+    async def hand_on(self, runner):
+        runner.has_run()
 
 
 @caught_by("test_a_coroutine_that_is_cancelled_ends_where_it_awaits")

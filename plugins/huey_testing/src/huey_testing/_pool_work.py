@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -31,6 +32,9 @@ __all__ = ["Cancelled", "Event", "RemoteWork", "Work", "WorkRunner"]
 PAUSE: Final = 0.002
 """Seconds between two looks of a run that waits."""
 
+_seen: Final[ContextVar[str]] = ContextVar("huey_testing.seen")
+"""The message of the run that has this context."""
+
 OVER: Final = "over"
 """The gate that is opened at the end of a test, and that every run goes through."""
 
@@ -44,8 +48,8 @@ class Event:
     """Something that happened.
 
     Attributes:
-        kind: ``begin`` or ``end`` of a run, ``follow`` when what follows its command begins, ``has_run``, ``abandon``,
-            ``on_start`` or ``on_stop``.
+        kind: ``begin`` or ``end`` of a run, ``follow`` when what follows its command begins, or what was called, such
+            as ``has_run`` or ``on_start``.
         subject: The id of the message, or the name of the worker.
         detail: How it ended, for an ``end``; the name of the runner, for what a pool says to it.
         pid: The process.
@@ -238,6 +242,9 @@ class WorkRunner:
     ) -> None:
         """The same in an event loop."""
         self._begin(delivery)
+        if _seen.get(None) is not None:
+            self._work.note("stained", delivery.message_id, self.name)
+        _seen.set(delivery.message_id)
         try:
             if interruption is None:
                 await self._work.do_async(delivery)

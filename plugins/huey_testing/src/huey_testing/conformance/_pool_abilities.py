@@ -52,6 +52,42 @@ class PoolAbilities(PoolFixtures):
         assert all(loop for _, _, loop in loops), "they ran in no event loop"
 
     @pool_promise(PoolAbility.RUN_COROUTINES)
+    def test_the_loop_is_told_of_before_its_first_delivery_and_after_its_last_one(
+        self, new_pool: PoolFactory, work: Work, runner: WorkRunner
+    ) -> None:
+        """Without this, commands would find no client session, or one that was closed or of another loop."""
+        pool = new_pool(5)
+        pool.put(work.deliveries(10), runner)
+        self.all_ended(work, 10)
+        pool.stop()
+        self._wait(pool)
+        [start], [stop] = work.events("on_loop_start"), work.events("on_loop_stop")
+        runs = work.events("begin") + work.events("end")
+        assert {(event.pid, event.loop) for event in (start, stop, *runs)} == {(start.pid, start.loop)}
+        assert start.at < min(event.at for event in runs)
+        assert max(event.at for event in runs) < stop.at
+
+    @pool_promise(PoolAbility.RUN_COROUTINES)
+    def test_each_coroutine_has_a_context_of_its_own(
+        self, new_pool: PoolFactory, work: Work, runner: WorkRunner
+    ) -> None:
+        """Without this, a command would see what another one has set: its user, its language, its trace."""
+        pool = new_pool(1)
+        pool.put(work.deliveries(5), runner)
+        self.all_ended(work, 5)
+        assert [event.subject for event in work.events("stained")] == []
+
+    @pool_promise(PoolAbility.RUN_COROUTINES)
+    def test_what_has_run_is_not_handed_on_in_the_loop(
+        self, new_pool: PoolFactory, work: Work, runner: WorkRunner
+    ) -> None:
+        """Without this, all coroutines would wait for a server each time when an outcome is settled."""
+        pool = new_pool(5)
+        pool.put(work.deliveries(10), runner)
+        self.all_ended(work, 10)
+        assert {event.loop for event in work.events("has_run")} == {0}
+
+    @pool_promise(PoolAbility.RUN_COROUTINES)
     def test_a_coroutine_that_is_cancelled_ends_where_it_awaits(
         self, new_pool: PoolFactory, work: Work, runner: WorkRunner
     ) -> None:

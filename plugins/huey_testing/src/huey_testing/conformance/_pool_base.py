@@ -107,12 +107,17 @@ class PoolFixtures:
             size=size,
             on_start=lambda name: work.note("on_start", name),
             on_stop=lambda name: work.note("on_stop", name),
+            on_loop_start=partial(self._note_loop, work, "on_loop_start"),
+            on_loop_stop=partial(self._note_loop, work, "on_loop_stop"),
             restart_after=0.001,
             timeout_grace=0.2,
             application=work.application(),
         )
         pool: WorkerPool = make_pool(settings)
         return pool
+
+    async def _note_loop(self, work: Work, kind: str) -> None:
+        work.note(kind, "")
 
     def _wait(self, pool: WorkerPool) -> None:
         eventually(lambda: pool.wait(0.05), "wait() returns true", self.deadline)
