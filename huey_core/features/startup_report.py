@@ -69,11 +69,15 @@ def _queues(consumer: ConsumerLike) -> Iterator[str]:
 
 
 def _queue_beside(command_class: type[QueueCommand], invoker: InvokerLike) -> str | None:
-    """The queue of a command, if it is at the same place as that of an invoker; ``None`` where it names none."""
+    """The queue of a command, if it is known and at the same place as an invoker's; ``None`` where it names none."""
     queue = command_class.defaults.queue
-    if command_class.invoker is None:
+    try:
+        home = command_class.invoker
+    except Exception:  # noqa: BLE001 - a deferred invoker may be there for callers alone, in a request for example
+        return None
+    if home is None:
         return queue
-    return (queue or command_class.invoker.queue.name) if share_place(command_class.invoker, invoker) else None
+    return (queue or home.queue.name) if share_place(home, invoker) else None
 
 
 def _not_obeyed(invoker: InvokerLike) -> Iterator[str]:

@@ -6,8 +6,10 @@ import pytest
 
 from huey_core import CommandRegistry, Invoker, crontab, hookimpl, periodic_command, queue_command
 from huey_core.backends.url import BackendURL
+from huey_core.commands.registry import default_registry
 from huey_core.consumer import Consumer
 from huey_core.features.heartbeat import consumers_alive
+from huey_core.invoker import DeferredInvoker
 from huey_core.plugins.backends import backend_registry, register_backend
 from huey_memory import MemoryBackend
 from plain_backend import PlainQueue
@@ -206,3 +208,17 @@ def test_a_consumer_that_serves_a_periodic_commands_queue_among_others_is_known(
     run_consumer(invoker, periodic=True)
 
     assert [line for line in caplog.messages if "periodic commands that" in line and line.endswith("run: send")]
+
+
+def test_a_deferred_invoker_that_is_not_there_keeps_no_consumer_from_starting(invoker, run_consumer, caplog):
+    def only_in_a_request():
+        raise RuntimeError("there is no request")
+
+    deferred = queue_command(DeferredInvoker(only_in_a_request), name="startup_report.deferred", queue="mail")
+    invoker.registry.register(deferred(lambda: None).command_class)
+    default_registry.unregister("startup_report.deferred")
+    caplog.set_level("INFO")
+
+    run_consumer(invoker)
+
+    assert "commands (1): startup_report.deferred" in caplog.messages
