@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
-from contextlib import contextmanager
-from copy import copy
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self, TypeVar, Unpack, overload
 
@@ -16,10 +12,8 @@ from huey_core.backends.base import BaseDataStore, BaseQueue
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.deadline import time_limit
 from huey_core.backends.forking import ProcessLock
-from huey_core.backends.leased import LeasedQueue
 from huey_core.backends.messages import Written
 from huey_core.backends.options import COMMON_OPTIONS
-from huey_core.backends.queue_names import check_queue_name
 from huey_core.commands.codec import CommandCodec
 from huey_core.commands.option_checks import MAX_SECONDS, seconds
 from huey_core.commands.options import OptionTable
@@ -33,10 +27,10 @@ from huey_core.exceptions import (
     Unsupported,
 )
 from huey_core.features import register_features
-from huey_core.features.revocation import Revocations, keeps_revocations
 from huey_core.invoker.arguments import check_command, check_kind
-from huey_core.invoker.eager import EagerGroups, run_eagerly
+from huey_core.invoker.eager import run_eagerly
 from huey_core.invoker.opened import OpenedBackends, Parts
+from huey_core.invoker.placed import PlacedInvoker, plugin_of
 from huey_core.invoker.registration import notify_registrations
 from huey_core.invoker.results import AsyncData
 from huey_core.invoker.typing import CommandReturning, InvokerSettings, StoreT_co
@@ -49,9 +43,8 @@ from huey_core.plugins.serializers import serializer as find_serializer
 from huey_core.secret import hidden
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 
-    from huey_core.backends.backend import Backend
     from huey_core.backends.messages import Message
     from huey_core.commands.base import QueueCommand
     from huey_core.commands.option import CommandOption
@@ -66,9 +59,6 @@ AS_THE_URL_SAYS: Final[Any] = object()
 
 _DEFAULTS: Final = {option.name: option.default for option in COMMON_OPTIONS}
 
-_COMPUTED: Final = ("leased_queue", "results_expire", "revocations")
-"""What is computed once of the queue and its stores."""
-
 
 R = TypeVar("R")
 
@@ -79,24 +69,7 @@ class ExactInvoker(Protocol):
     def _accepts(self, other: Invoker[Any], /) -> None: ...
 
 
-@dataclass(slots=True)
-class _Shared:
-    """What the invokers of several queues have in common and what may change.
-
-    Attributes:
-        always_eager: Whether commands run at once in the caller.
-        clock: The time in seconds since the epoch; ``None`` for that of this process.
-        clock_offset: Seconds by which the queue's clock is ahead of this process's.
-        eager_groups: The groups of commands that are run at once.
-    """
-
-    always_eager: bool
-    clock: Callable[[], float] | None
-    clock_offset: float = 0.0
-    eager_groups: EagerGroups = field(default_factory=EagerGroups)
-
-
-class Invoker(Generic[StoreT_co]):
+class Invoker(PlacedInvoker, Generic[StoreT_co]):
     """Ties a queue, its stores, a serializer and plugins together.
 
     Its type says whether it has a result store: of an ``Invoker[BaseDataStore]`` a type checker knows that each call
@@ -209,12 +182,8 @@ class Invoker(Generic[StoreT_co]):
         check_kind("queue", queue, BaseQueue, str)
         check_kind("result_store", result_store, BaseDataStore, str, type(None))
         check_kind("task_store", task_store, BaseDataStore, str, type(None))
-        self._opened = opened = OpenedBackends()
-        self._main: Self | None = None
-        self._others: dict[str, Self] = {}
-        self._others_lock = ProcessLock()
-        self._move_to(Parts(opened, queue, result_store, task_store))
-        self._shared = _Shared(always_eager, clock)
+        opened = OpenedBackends()
+        super().__init__(opened, Parts(opened, queue, result_store, task_store), always_eager, clock)
         self.store_none = store_none
         self.check_arguments = check_arguments
         options = opened.at(queue).url.options if isinstance(queue, str) else _DEFAULTS
@@ -290,113 +259,6 @@ class Invoker(Generic[StoreT_co]):
             raise ConfigurationError(f"set the environment variable {variable} to a URL, such as redis://localhost/0")
         return cls.from_url(url, **settings)
 
-    def on_queue(self, name: str) -> Self:
-        """The invoker of another queue at the same place: what :class:`Invoker` is with ``queue=`` of its name.
-
-        It has a queue, a result store and a task store of its own, and shares all else with this one: connections,
-        commands, plugins, serializer and settings. With URLs, queue and stores are those that the URLs name with
-        ``queue=NAME``, and a store of which the URL does not name the queue, or says ``results=``, is one for all
-        queues. Of objects, the queue is the :meth:`sibling <huey_core.backends.BaseQueue.sibling>` of that object, and
-        the stores are one for all.
-
-        Args:
-            name: The queue's name.
-
-        Returns:
-            The invoker, always the same one for a name; this one itself for the name of its queue. With
-            ``always_eager``, which writes to no queue, it is this one too.
-
-        Raises:
-            ConfigurationError: No queue can be called so.
-        """
-        main = self._main or self
-        if name == self.queue.name or self._shared.always_eager:
-            return self
-        if name == main.queue.name:
-            return main
-        return main._others.get(name) or main._make_other(name)
-
-    @property
-    def siblings(self) -> list[Self]:
-        """The invokers of other queues that :meth:`on_queue` was asked for until now."""
-        main = self._main or self
-        return [each for each in (main, *main._others.values()) if each is not self]
-
-    def _make_other(self, name: str) -> Self:
-        check_queue_name("the name of a queue", name)
-        with self._others_lock:
-            if name not in self._others:
-                other = copy(self)
-                other._main, other._others = self, {}
-                other._move_to(self._parts.beside(name))
-                self._others[name] = other
-            return self._others[name]
-
-    def _move_to(self, parts: Parts) -> None:
-        """Work with this queue and these stores from now on, and the invokers of other queues with those beside."""
-        for name in _COMPUTED:
-            vars(self).pop(name, None)
-        self._parts = parts
-        self.queue = parts.queue
-        self.result_store = parts.result_store
-        self.task_store = parts.task_store
-        for name, other in self._others.items():
-            other._move_to(parts.beside(name))
-
-    @property
-    def default_queue(self) -> str:
-        """The name of the queue of commands that name none: that of the invoker by which this one was made."""
-        return (self._main or self).queue.name
-
-    @property
-    def always_eager(self) -> bool:
-        """Whether every command is run at once in the caller."""
-        return self._shared.always_eager
-
-    @always_eager.setter
-    def always_eager(self, value: bool) -> None:
-        self._shared.always_eager = value
-
-    @property
-    def clock_offset(self) -> float:
-        """Seconds by which the queue's clock is ahead of this process's."""
-        return self._shared.clock_offset
-
-    @clock_offset.setter
-    def clock_offset(self, value: float) -> None:
-        self._shared.clock_offset = value
-
-    @property
-    def eager_groups(self) -> EagerGroups:
-        """The groups of commands that are run at once, with ``always_eager``."""
-        return self._shared.eager_groups
-
-    @property
-    def backends(self) -> list[Backend]:
-        """The backends that this invoker opened from URLs."""
-        return self._opened.all()
-
-    @cached_property
-    def leased_queue(self) -> LeasedQueue | None:
-        """The queue, if it delivers under leases; ``None`` for a plain one."""
-        return self.queue if isinstance(self.queue, LeasedQueue) else None
-
-    @property
-    def results(self) -> BaseDataStore:
-        """The result store.
-
-        Raises:
-            ConfigurationError: There is none.
-        """
-        if self.result_store is None:
-            raise ConfigurationError("this invoker has no result store; give it one with result_store=...")
-        return self.result_store
-
-    @cached_property
-    def results_expire(self) -> bool:
-        """Whether the result store forgets values by itself."""
-        return self.result_store is not None and Capability.TTL in self.result_store.capabilities
-
     @cached_property
     def plugins(self) -> PluginManager:
         """The hooks of core, of the installed plugins and of those given; loaded at first use."""
@@ -418,11 +280,6 @@ class Invoker(Generic[StoreT_co]):
             return {**installed_options(), **given.options.by_name}
         return self.plugins.options.by_name
 
-    def now(self) -> float:
-        """The current time, in seconds since the epoch: by the queue's clock, where a consumer has measured it."""
-        shared = self._shared
-        return time.time() + shared.clock_offset if shared.clock is None else shared.clock()
-
     def check_options(self, options: CommandOptions) -> None:
         """Refuse options that the queue, which they may name, cannot honour, when a command is decorated.
 
@@ -434,7 +291,7 @@ class Invoker(Generic[StoreT_co]):
         for needed, option in self.command_options.needs_of(options):
             # What the worker pool must be able to do is known where a consumer starts.
             if isinstance(needed, Capability) and needed not in invoker.queue.capabilities:
-                raise Unsupported(f"{_plugin(invoker.queue)} has no {needed.value!r}, which {option}= needs")
+                raise Unsupported(f"{plugin_of(invoker.queue)} has no {needed.value!r}, which {option}= needs")
         if options.retry_delay:
             invoker._check_delay("retry_delay")
         if options.store_result and invoker.result_store is None:
@@ -463,7 +320,7 @@ class Invoker(Generic[StoreT_co]):
         for home in homes or {self}:
             if Capability.JOINS not in home.queue.capabilities:
                 raise Unsupported(
-                    f"{_plugin(home.queue)} has no {Capability.JOINS.value!r}, which groups of commands need"
+                    f"{plugin_of(home.queue)} has no {Capability.JOINS.value!r}, which groups of commands need"
                 )
             if then is not None:
                 kept_in.add(follow_up_queue(then, home) or home.queue.name)
@@ -572,7 +429,7 @@ class Invoker(Generic[StoreT_co]):
         except QueueException:
             raise
         except Exception as error:
-            raise QueueWriteException(f"{_plugin(self.queue)} could not be written: {error}") from error
+            raise QueueWriteException(f"{plugin_of(self.queue)} could not be written: {error}") from error
         if self.plugins.has(hookspecs.huey_after_enqueue):
             for command, one in zip(commands, written, strict=True):
                 if one.created:
@@ -633,7 +490,7 @@ class Invoker(Generic[StoreT_co]):
         except QueueException:
             raise
         except Exception as error:
-            raise QueueReadException(f"{_plugin(self.queue)} could not be read: {error}") from error
+            raise QueueReadException(f"{plugin_of(self.queue)} could not be read: {error}") from error
         return None if data is None else self.codec.decode(data)
 
     def result(self, task_id: str) -> AsyncData[Any]:
@@ -646,52 +503,6 @@ class Invoker(Generic[StoreT_co]):
     def flush(self) -> None:
         """Remove every message of the queue, dead ones included."""
         self.queue.flush()
-
-    @cached_property
-    def revocations(self) -> Revocations:
-        """The revocations in the task store.
-
-        Raises:
-            Unsupported: It cannot keep them, or there is none.
-        """
-        if self.task_store is None:
-            raise Unsupported("revoking needs a task store; give the invoker one with task_store=...")
-        if not keeps_revocations(self.task_store):
-            raise Unsupported(f"{_plugin(self.task_store)} has no 'locks', which revoking needs")
-        return Revocations(self.task_store)
-
-    @contextmanager
-    def replaced(
-        self,
-        queue: BaseQueue,
-        result_store: BaseDataStore | None = None,
-        task_store: BaseDataStore | None = None,
-        *,
-        clock: Callable[[], float] | None = None,
-    ) -> Iterator[Self]:
-        """Work with another queue, other stores and another clock until the end of the block, for tests.
-
-        Everything that holds this invoker follows, decorated functions and results among it, and so do the invokers of
-        other queues (:meth:`on_queue`): theirs are siblings of this queue. What was opened from URLs stays open and
-        unused. Not to be called while a consumer runs with this invoker.
-
-        Args:
-            queue: The queue.
-            result_store: The result store; ``None`` for no results.
-            task_store: The task store; ``None`` for none.
-            clock: The time in seconds since the epoch; ``None`` for that of this process.
-        """
-        shared = self._shared
-        clocks, groups = (shared.clock, shared.clock_offset), shared.eager_groups
-        before = [(self, self._parts), *((other, other._parts) for other in self._others.values())]
-        self._move_to(Parts(self._opened, queue, result_store, task_store))
-        shared.clock, shared.clock_offset, shared.eager_groups = clock, 0.0, EagerGroups()
-        try:
-            yield self
-        finally:
-            (shared.clock, shared.clock_offset), shared.eager_groups = clocks, groups
-            for invoker, parts in before:
-                invoker._move_to(parts)
 
     def close(self, timeout: float | None = None) -> None:
         """Give back the connections of what this invoker opened from URLs, and tell plugins of no further command.
@@ -710,13 +521,8 @@ class Invoker(Generic[StoreT_co]):
     def _check_delay(self, option: str) -> None:
         if Capability.DELAY not in self.queue.capabilities and self.task_store is None and not self.always_eager:
             raise Unsupported(
-                f"{_plugin(self.queue)} has no 'delay', so {option}= needs a task store for the consumer's schedule"
+                f"{plugin_of(self.queue)} has no 'delay', so {option}= needs a task store for the consumer's schedule"
             )
 
     def __repr__(self) -> str:
         return f"<Invoker of {self.queue!r}>"
-
-
-def _plugin(thing: BaseQueue | BaseDataStore) -> str:
-    kind = type(thing)
-    return f"{kind.__name__} ({kind.__module__.partition('.')[0]})"

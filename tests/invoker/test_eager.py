@@ -13,7 +13,7 @@ import pytest
 
 from huey_core import CommandRegistry, QueueCommand, queue_command
 from huey_core.exceptions import CommandError, CommandNotFound, EncodeError
-from huey_core.invoker import invoker as invoker_module
+from huey_core.invoker import placed as invoker_module
 from huey_core.invoker.eager import EagerGroups
 from plain_backend import PlainStore
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from functools import cached_property
 
@@ -317,7 +318,8 @@ def test_what_was_computed_from_the_parts_is_computed_anew(invoker):
 
 
 def test_nothing_that_is_computed_once_is_left_over_but_the_plugins(invoker, parts):
-    computed = {name for name, value in vars(Invoker).items() if isinstance(value, cached_property)}
+    attributes = itertools.chain.from_iterable(vars(cls).items() for cls in Invoker.__mro__)
+    computed = {name for name, value in attributes if isinstance(value, cached_property)}
     for name in computed:
         getattr(invoker, name)
 
