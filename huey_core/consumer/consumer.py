@@ -223,8 +223,8 @@ class Consumer:
 
         Returns:
             Whether every running command finished in time and its outcome was written; a second call waits for the
-            first one, and returns what that did. A command that did not finish goes on in its thread until the process
-            ends, but its message was given back and its outcome will change nothing.
+            first one, and returns what that did. A command that did not finish is interrupted, and where it cannot be,
+            goes on until the process ends; its message was given back and its outcome will change nothing.
         """
         current = threading.current_thread()
         if current in self._services or self.pool.has_worker(current) or self._is_run_here():

@@ -12,6 +12,7 @@ CHANGES = (
     "an outcome",
     "a CLI command",
     "a worker pool",
+    "what ends a command from outside",
     "an option of a command",
     "a URL option",
     "a hook",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from huey_core.backends import Delivery, Outcome, Reported, State, is_final
 from huey_core.consumer import TickWriter
-from huey_core.exceptions import CommandAbandoned, CommandExpired, CommandRevoked
+from huey_core.exceptions import CommandAbandoned, CommandCancelled, CommandExpired, CommandRevoked
 from huey_core.invoker import CommandRunner, find_result, report_abandoned
 from huey_core.safe_logging import get_logger
 from huey_core.text import error_line
@@ -53,7 +53,7 @@ class Run:
     @property
     def failed(self) -> bool:
         """Whether the command raised and will not be tried again."""
-        dropped = isinstance(self.error, CommandRevoked | CommandExpired)
+        dropped = isinstance(self.error, CommandCancelled | CommandRevoked | CommandExpired)
         return self.error is not None and self.settled and not dropped and is_final(self.outcome)
 
 
