@@ -187,8 +187,9 @@ class Fetcher(Service):
             if given_back or over:
                 # Before the one on its last delivery starts, because it may end this process at once.
                 self.outbox.flush()
-            self.prepare(kept)
-            self.pool.put(kept, self.runner)
+            if kept:
+                self.prepare(kept)
+                self.pool.put(kept, self.runner)
         except BaseException:
             self._release(kept)
             raise
@@ -205,12 +206,12 @@ class Fetcher(Service):
         ahead = max(min(-self.pool.room(), self.pool.waiting()), 0)
         return self.prefetch.target(busy_for), ahead
 
-    def _worker_seconds(self, running: Sequence[Run]) -> float:
-        """How many seconds of workers the commands of this queue have taken, with what is in flight."""
+    def _worker_seconds(self, running: Sequence[Run]) -> tuple[float, float]:
+        """The seconds of workers that this queue's commands have taken, and those that what is in flight may take."""
         now = time.monotonic()
         elapsed = sum(now - run.started for run in running if run.runner is self.runner)
-        expected = max(len(self.in_flight) - len(self.outbox), 0) * min(self.prefetch.cost, self.policy.horizon)
-        return self.prefetch.seconds + elapsed + expected
+        in_flight = max(len(self.in_flight) - len(self.outbox), 0)
+        return self.prefetch.seconds + elapsed, in_flight * min(self.prefetch.cost, self.policy.horizon)
 
     def _wait_for_workers(self, ahead: int, target: int) -> None:
         if self._hoards(ahead, target):

@@ -89,7 +89,7 @@ class Share:
         self.is_watching = False
         """Whether the fetch loop wants to be woken when a worker is idle, or when another queue has claimed."""
         self.wake: Callable[[], None] = lambda: None
-        self._seconds: Callable[[Sequence[Run]], float] = lambda running: 0.0
+        self._seconds: Callable[[Sequence[Run]], tuple[float, float]] = lambda running: (0.0, 0.0)
         # Until a claim has shown otherwise: in strict order, none goes before one that it does not know to be empty.
         self._has_messages = True
         self._seen = self._shares.clock()
@@ -97,13 +97,13 @@ class Share:
         self._reserved = 0
         self._passed_by = 0.0
 
-    def join(self, wake: Callable[[], None], seconds: Callable[[Sequence[Run]], float]) -> None:
+    def join(self, wake: Callable[[], None], seconds: Callable[[Sequence[Run]], tuple[float, float]]) -> None:
         """Take part.
 
         Args:
             wake: Has the fetch loop look at the pool again. Any thread calls it.
-            seconds: How many seconds of workers this queue's commands have taken, with what is in flight; it is given
-                what runs, of all queues. The fetch loops of other queues call it.
+            seconds: How many seconds of workers this queue's commands have taken until now, and how many those in
+                flight will probably take; it is given what runs, of all queues. The fetch loops of others call it.
         """
         self.wake, self._seconds = wake, seconds
 
@@ -136,7 +136,7 @@ class Share:
             if ahead > target // 2 or (shares.in_order and self._is_behind(others)):
                 limit = 0
             elif others and not shares.in_order:
-                limit = min(limit, self._within_weight(others, cost))
+                limit = min(limit, self._within_weight(others, target, cost))
             self._reserved = max(limit, 0) if others else 0
             # In strict order, those behind have to know at once that this one is empty.
             return Turn(limit, in_server=not others and not (shares.in_order and self._has_messages))
@@ -205,20 +205,25 @@ class Share:
             return 1 if self._is_behind(others) else whole
         return max(int(whole * self._weight / sum(one._weight for one in (self, *others))), 1)
 
-    def _within_weight(self, others: Sequence[Share], cost: float) -> int:
-        """How many messages this queue may claim before others have had their part."""
+    def _within_weight(self, others: Sequence[Share], target: int, cost: float) -> int:
+        """How many messages this queue may claim before others have had their part of what the pool takes at once."""
         policy, pool = self._shares.policy, self._shares.pool
         running = pool.running()
         used = self._used(running)
         least = min(used, *(one._used(running) for one in others))
-        moment = policy.horizon * pool.size / sum(one._weight for one in (self, *others))
+        moment = min(policy.horizon * pool.size, (pool.size + target) * cost)
+        moment /= sum(one._weight for one in (self, *others))
         return max(int(self._weight * (least + moment - used) / cost), 1 if used <= least else 0)
 
     def _forget_idle_time(self, others: Sequence[Share]) -> None:
         """Begin where the others are: what a queue did not use while it was idle is not saved up."""
         running = self._shares.pool.running()
-        least = min(one._used(running) for one in others)
-        self._passed_by = max(self._passed_by, least * self._weight - self._seconds(running))
+        # Until now: of what is in flight the others only guess, and a wrong guess would keep this queue waiting.
+        least = min(one._taken(running) for one in others)
+        self._passed_by += max(least - self._taken(running), 0.0) * self._weight
+
+    def _taken(self, running: Sequence[Run]) -> float:
+        return (self._seconds(running)[0] + self._passed_by) / self._weight
 
     def _used(self, running: Sequence[Run]) -> float:
-        return (self._seconds(running) + self._passed_by) / self._weight
+        return (sum(self._seconds(running)) + self._passed_by) / self._weight

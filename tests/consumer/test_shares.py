@@ -33,14 +33,15 @@ class Queue:
     def __init__(self, shares, workers, name, weight=1.0):
         self.name, self.workers, self.woken = name, workers, 0
         self.share = shares.add(weight)
-        self.seconds = 0.0
+        self.seconds, self.guess = 0.0, 1e-3
         self.share.join(self.wake, self.used)
 
     def wake(self):
         self.woken += 1
 
     def used(self, running):
-        return self.seconds + sum(self.workers.now - run.started + 1e-3 for run in running if run.runner is self)
+        started = [run.started for run in running if run.runner is self]
+        return self.seconds + sum(self.workers.now - at for at in started), self.guess * len(started)
 
     def ask(self, target=0, cost=float("inf")):
         self.share.watch()
@@ -131,6 +132,19 @@ def test_idle_time_is_not_saved_up(workers, serve):
     ran = sum((run_a_second(workers, [mail, reports]) for _ in range(10)), Counter())
 
     assert ran["mail"] >= 18
+
+
+def test_a_wrong_guess_at_what_another_queue_has_in_flight_keeps_nobody_waiting(workers, serve):
+    mail, reports = serve(mail=1, reports=1)
+    empty(reports)
+    mail.guess = 100.0
+    mail.ask()
+    mail.claim(1)
+    reports.ask()
+    reports.claim(1)
+    workers.runs.clear()
+
+    assert reports.ask().limit == 1
 
 
 def test_quick_commands_are_claimed_in_portions(serve):
