@@ -313,3 +313,35 @@ def test_what_is_claimed_after_the_stop_has_given_up_waiting_is_given_back():
 
     counts = queue.counts()
     assert (counts.ready, counts.running) == (1, 0)
+
+
+def test_of_many_workers_those_that_end_together_are_given_work_by_one_claim(run_consumer, monkeypatch, eventually):
+    class NotesClaims(MemoryQueue):
+        def claim(self, limit, lease, wait=0.0):
+            limits.append(limit)
+            return super().claim(limit, lease, wait)
+
+    def let_the_second_end(seconds=None):
+        gates[1].set()
+        eventually(lambda: consumer.pool.room() == 2)
+        return False
+
+    invoker = Invoker(NotesClaims("many"), MemoryDataStore("results"), registry=CommandRegistry())
+    gates, limits = [threading.Event() for _ in range(32)], []
+
+    @queue_command(invoker)
+    def wait(number):
+        return gates[number].wait(PATIENCE)
+
+    invoker.enqueue_many([wait.command(number) for number in range(32)])
+    consumer = run_consumer(invoker, policy=Policy(stuck_after=2 * 3600.0), workers=32, prefetch=0)
+    eventually(lambda: len(consumer.pool.running()) == 32)
+    limits.clear()
+    monkeypatch.setattr(consumer.queues[0].fetcher._stopping, "wait", let_the_second_end)
+    gates[0].set()
+    eventually(lambda: limits)
+    monkeypatch.undo()
+    for gate in gates:
+        gate.set()
+
+    assert limits[0] == 2

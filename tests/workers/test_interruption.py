@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import gc
 import itertools
 import random
 import sys
 import threading
 import time
+import weakref
 from collections import Counter
 from functools import partial
 
@@ -199,6 +202,24 @@ class TestTasks:
             return interruption.interrupt(one, DeliveryLost)
 
         assert asyncio.run(main()) is False
+
+    def test_a_run_leaves_no_cycle_behind_for_the_garbage_collector(self, kind):
+        async def run():
+            interruption = kind()
+            # As what runs there knows it, by the current command.
+            seen.set(interruption)
+            await interruption.call_async(delivery(), None, partial(asyncio.sleep, 0))
+            return weakref.ref(interruption)
+
+        async def main():
+            return await asyncio.create_task(run(), context=contextvars.Context())
+
+        seen = contextvars.ContextVar("seen")
+        gc.disable()
+        try:
+            assert asyncio.run(main())() is None
+        finally:
+            gc.enable()
 
     def test_ten_thousand_that_end_at_their_limit_are_interrupted_or_not_and_nothing_else_is(self, kind):
         async def one_after_another(seed):
