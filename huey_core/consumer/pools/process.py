@@ -40,6 +40,9 @@ __all__ = ["ProcessPool"]
 
 log: Final = get_logger(__name__)
 
+ENDING: Final = 0.005
+"""Seconds between two looks whether a process has ended that is about to."""
+
 LINGER: Final = 0.001
 """Seconds for which outcomes may come together while each process has plenty to do."""
 
@@ -216,7 +219,10 @@ class ProcessPool(WorkerPool):
                 if self._is_stopping and not self._waiting and not child.jobs:
                     child.leave()
                 events = selectors.EVENT_READ | (selectors.EVENT_WRITE if child.has_unsent else 0)
-                if selector.get_key(child.stream).events != events:
+                if child.has_closed:
+                    # It would be ready all the time.
+                    self._stop_listening(child, selector)
+                elif selector.get_key(child.stream).events != events:
                     selector.modify(child.stream, events)
                 if child.has_unsent:
                     child.send_on()
@@ -228,6 +234,8 @@ class ProcessPool(WorkerPool):
     def _until_next_look(self) -> float | None:
         with self._changed:
             self._is_asleep = False
+            if any(child.has_closed for child in self._children):
+                return ENDING
             if any(len(child.jobs) > 1 for child in self._children):
                 return STUCK
             if self._is_stopping or self._next_start or any(child.jobs for child in self._children):
@@ -312,7 +320,7 @@ class ProcessPool(WorkerPool):
 
     def _bury(self, child: ProcessHandle, selector: selectors.BaseSelector) -> list[Callable[[], object]]:
         """Let go of a process that has ended, and of what it ran; the rest is for others."""
-        selector.unregister(child.stream)
+        self._stop_listening(child, selector)
         self._children.remove(child)
         self._waiting.extendleft(reversed(child.take_back()))
         lost = [*child.jobs.values()]
@@ -333,6 +341,11 @@ class ProcessPool(WorkerPool):
             else:
                 ended += [partial(job.runner.abandon, job.delivery, how), job.runner.has_run]
         return ended
+
+    @staticmethod
+    def _stop_listening(child: ProcessHandle, selector: selectors.BaseSelector) -> None:
+        if child.stream in selector.get_map():
+            selector.unregister(child.stream)
 
     def _enforce(self, child: ProcessHandle) -> None:
         """Kill a process whose command has not ended in time, and take back what waits behind a slow one."""

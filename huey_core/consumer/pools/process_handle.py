@@ -68,6 +68,7 @@ class ProcessHandle:
         given: How many it was given, less those that were taken back.
         is_ready: Whether it has loaded the application.
         is_leaving: Whether it is given no more, and ends after what it runs.
+        has_closed: Whether it will send nothing more, because it is ending.
         failure: Why it could not load the application.
     """
 
@@ -77,6 +78,7 @@ class ProcessHandle:
         self.given = 0
         self.is_ready = False
         self.is_leaving = False
+        self.has_closed = False
         self.failure = ""
         self._reader = FrameReader()
         self._unsent = bytearray()
@@ -168,6 +170,7 @@ class ProcessHandle:
             except (BlockingIOError, ConnectionError):
                 return
             if not data:
+                self.has_closed = True
                 return
             yield from self._reader.feed(data)
 
