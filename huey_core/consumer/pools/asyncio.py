@@ -187,10 +187,14 @@ class AsyncioPool(WorkerPool):
         watchdog = LoopWatchdog(loop, threading.get_ident(), settings.blocked_after, self._delivery_of)
         watchdog.start()
         try:
-            # What raises SystemExit ends the loop, and nothing else that is in it.
-            run_supervised(loop.run_forever, "the event loop", 0.0)
+            run_supervised(partial(self._run_forever, loop), "the event loop", 0.0)
         finally:
             watchdog.stop()
+
+    def _run_forever(self, loop: asyncio.AbstractEventLoop) -> None:
+        # A command may call stop(), or leave something behind that raises SystemExit: all else in the loop is to go on.
+        while not self._is_over:
+            loop.run_forever()
 
     def _begin(self) -> None:
         until = time.monotonic() + LONGEST_ROUND

@@ -199,6 +199,18 @@ def test_what_a_command_leaves_behind_cannot_end_the_loop(invoker, in_a_loop, ge
     assert get(add(1, 2)) == 3
 
 
+def test_a_command_cannot_stop_the_loop(invoker, in_a_loop, get):
+    @queue_command(invoker)
+    async def stop():
+        asyncio.get_running_loop().stop()
+        await asyncio.sleep(0.01)
+        return "went on"
+
+    in_a_loop()
+
+    assert get(stop()) == "went on"
+
+
 def test_what_a_plugin_makes_for_the_loop_is_shared_by_commands_and_lives_until_the_last_has_ended(
     make_invoker, run_consumer, get
 ):
@@ -292,6 +304,26 @@ def test_a_coroutine_may_stop_its_consumer(invoker, in_a_loop, get, eventually):
 
     assert get(stop()) is False
     eventually(lambda: consumer.pool.wait(0.01))
+
+
+def test_quick_coroutines_let_a_loop_hoard_nothing_that_another_consumer_has_room_for(invoker, in_a_loop, get):
+    @queue_command(invoker)
+    async def quick():
+        pass
+
+    @queue_command(invoker)
+    async def meet(number):
+        here.add(number)
+        while len(here) < 4:
+            await asyncio.sleep(0.001)
+
+    here = set()
+    in_a_loop(workers=2)
+    for handle in [quick() for _ in range(50)]:
+        get(handle)
+    in_a_loop(workers=2)
+
+    assert [get(handle) for handle in [meet(number) for number in range(4)]] == [None] * 4
 
 
 def test_outcomes_are_settled_by_another_thread_than_the_loops(invoker, in_a_loop, get, monkeypatch):
