@@ -253,6 +253,19 @@ class TestConsumers:
         assert all("knows mail.read, mail.send" in found[f"consumer {each.name}"]["sentence"] for each in (one, other))
         assert found["commands"]["sentence"] == "every consumer knows the same 2"
 
+    def test_a_consumer_of_several_queues_is_seen_from_each_and_names_them(
+        self, cli, diagnose, run_consumer, eventually
+    ):
+        invoker = Invoker.from_url(cli.url, registry=CommandRegistry())
+        own = invoker.queue.name
+        consumer = run_consumer(invoker, serve_queues={"reports": 1, own: 3})
+        eventually(lambda: f"consumer {consumer.name}" in diagnose(cli.url))
+
+        found = diagnose(cli.url)[f"consumer {consumer.name}"]
+
+        assert found["facts"]["queues"] == ["reports", own]
+        assert f"serves 'reports', '{own}', runs 0" in found["sentence"]
+
     def test_what_a_consumer_runs_is_named(self, cli, diagnose, run_consumer, eventually):
         invoker = Invoker.from_url(f"{cli.url}&lease=3", registry=CommandRegistry())
         going_on = threading.Event()
