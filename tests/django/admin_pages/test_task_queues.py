@@ -32,6 +32,12 @@ def test_each_is_shown_once(root, places):
     assert [summary.queue.name for summary, _ in page.context["cards"]] == ["mail", "a/b: c", "far"]
 
 
+def test_one_that_only_consumers_are_told_of_is_shown(root, url_of):
+    with override_settings(HUEY=url_of("memory"), HUEY_CONFIG={"SERVE_QUEUES": ["default", "reports"]}):
+        page = root.get(OVERVIEW)
+    assert [summary.queue.name for summary, _ in page.context["cards"]] == ["mail", "reports"]
+
+
 def test_each_says_where_it_is(root, places):
     found = [summary.queue.backend.partition(":")[0] for summary, _ in root.get(OVERVIEW).context["cards"]]
     assert found == ["memory", "memory", "sqlite"]

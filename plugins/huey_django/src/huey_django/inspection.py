@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final, cast
 
 from huey_core.backends import Counts, State, StoredMessage
 from huey_core.consumer import consumers_alive, keeps_heartbeats
-from huey_django.conf import task_aliases
-from huey_django.invokers import DEFAULT_QUEUE, project_invoker
+from huey_django.conf import queues_of_settings, task_aliases
+from huey_django.invokers import DEFAULT_QUEUE, get_invoker, project_invoker
 from huey_django.project_queue import ProjectQueue
 from huey_django.shown import ShownConsumer, ShownMessage
 
@@ -65,7 +65,7 @@ def asking(queue: ProjectQueue) -> Iterator[None]:
 
 
 def queues() -> list[ProjectQueue]:
-    """The queue that the settings name, and those of ``TASKS``.
+    """The queue that the settings name, and those of ``TASKS`` and of ``SERVE_QUEUES``.
 
     Raises:
         SettingsError: A setting is missing or cannot be used.
@@ -73,6 +73,7 @@ def queues() -> list[ProjectQueue]:
     own = project_invoker()
     # An alias without a location of its own names the project's invokers once more, so the first name of each counts.
     found = {} if own is None else {own: ProjectQueue(DEFAULT_QUEUE, own, own.backends)}
+    names = {DEFAULT_QUEUE}
     for alias in task_aliases():
         from django.tasks import task_backends
 
@@ -80,6 +81,11 @@ def queues() -> list[ProjectQueue]:
         for name, invoker in tasks.invokers().items():
             key = f"{alias.name}:{name}" if alias.has_location else name
             found.setdefault(invoker, ProjectQueue(key, invoker, tasks.invoker().backends))
+            names.add(name)
+    for name in queues_of_settings():
+        if own is not None and name not in names:
+            invoker = get_invoker(name)
+            found.setdefault(invoker, ProjectQueue(name, invoker, own.backends))
     return list(found.values())
 
 
