@@ -89,6 +89,7 @@ class Recycling(Service):
         run, size = stats.done + stats.retried + stats.buried, resident_memory(os.getpid())
         if self.max_commands is not None and run >= self.max_commands:
             return f"after {counted(run, 'command')}"
-        if self.max_memory is not None and size > self.max_memory:
+        # One that is too large from the beginning is not to do nothing else.
+        if self.max_memory is not None and size > self.max_memory and run:
             return f"since the process takes {size // 2**20} MiB"
         return None

@@ -99,13 +99,16 @@ def test_hangup_starts_the_consumer_again_in_the_same_process_after_what_runs_ha
     assert deployment.main.wait_for_file("go").get(blocking=True, timeout=60) == consumer.pid
 
 
-def test_max_commands_start_a_consumer_of_threads_again_as_a_hangup_does(deployment):
-    consumer = deployment.start("--threads", "2", "--max-commands", "3")
+@pytest.mark.parametrize(
+    ("limit", "reason"), [("--max-commands=3", "after 3 commands"), ("--max-memory=1", "since the process takes")]
+)
+def test_a_limit_starts_a_consumer_of_threads_again_as_a_hangup_does(deployment, limit, reason):
+    consumer = deployment.start("--threads", "2", limit)
 
     assert [deployment.main.add(1, number).get(blocking=True, timeout=60) for number in range(3)] == [1, 2, 3]
 
     consumer.await_ready(times=2)
-    assert consumer.log_lines("starting again, after 3 commands")
+    assert consumer.log_lines(f"starting again, {reason}")
     assert deployment.main.add(1, 2).get(blocking=True, timeout=60) == 3
 
 

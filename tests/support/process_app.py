@@ -73,6 +73,12 @@ def pid() -> int:
     return os.getpid()
 
 
+@queue_command(invoker, queue="mail")
+def mail_pid() -> int:
+    """Where it runs, of another queue."""
+    return os.getpid()
+
+
 @queue_command(invoker)
 def exit_at_once(code: int) -> None:
     """End the process that runs it."""

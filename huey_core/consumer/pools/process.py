@@ -270,7 +270,9 @@ class ProcessPool(WorkerPool):
             return
         self._next_measurement = now + LOOK
         for child in self._children:
-            if child.is_ready and not child.is_leaving and (size := resident_memory(child.process.pid)) > most:
+            # One that is too large from the beginning runs at least one command.
+            has_run = child.given > len(child.jobs)
+            if has_run and not child.is_leaving and (size := resident_memory(child.process.pid)) > most:
                 log.info("%s is replaced, since it takes %d MiB", child.worker, size // 2**20)
                 self._waiting.extendleft(reversed(child.take_back()))
                 child.leave()

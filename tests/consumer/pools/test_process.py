@@ -8,7 +8,7 @@ import signal
 import pytest
 
 import process_app
-from huey_core.exceptions import CommandAbandoned, CommandError
+from huey_core.exceptions import CommandAbandoned, CommandCancelled, CommandError
 
 PATIENCE = 60.0
 
@@ -96,6 +96,19 @@ def test_a_process_that_is_killed_costs_the_command_that_it_runs_one_delivery(co
 def test_a_time_limit_ends_a_command_in_c_code_with_its_process():
     with pytest.raises(CommandError, match="CommandTimeout"):
         process_app.sleep_in_c().get(blocking=True, timeout=PATIENCE)
+
+
+@pytest.mark.usefixtures("consumer")
+@pytest.mark.parametrize("command", [process_app.wait_for, process_app.hold_everything], ids=["Python", "C"])
+def test_a_running_command_is_cancelled_whatever_it_does(command, tmp_path, eventually):
+    began = tmp_path / "gate.began"
+    result = command(str(tmp_path / "gate") if command is process_app.wait_for else str(began))
+    eventually(lambda: process_app.lines_of(str(began)))
+
+    result.revoke(terminate=True)
+
+    with pytest.raises(CommandCancelled):
+        result.get(blocking=True, timeout=PATIENCE)
 
 
 def test_observers_of_commands_are_called_once_in_the_process_that_runs_them(consumer, tmp_path):
