@@ -25,6 +25,10 @@ KILL_AFTER = CommandOption(
 )
 
 
+class PlainPool(ThreadPool):
+    abilities = frozenset()
+
+
 def work():
     pass
 
@@ -45,6 +49,14 @@ def fork_pool():
     register_worker_pool("fork", ForkPool)
     yield "fork"
     worker_pool_registry.unregister("fork")
+
+
+@pytest.fixture
+def pool_without_abilities():
+    """The name of a pool that can interrupt nothing."""
+    register_worker_pool("plain", PlainPool)
+    yield "plain"
+    worker_pool_registry.unregister("plain")
 
 
 @pytest.fixture
@@ -76,6 +88,34 @@ def test_the_installed_pools_that_could_are_named(with_plugin, fork_pool):
     queue_command(with_plugin, kill_after=5)(work)
 
     assert refusal(with_plugin).endswith("set WORKER_TYPE to 'fork' or 'process'")
+
+
+def test_a_time_limit_asks_for_one_of_two_abilities(invoker, pool_without_abilities):
+    queue_command(invoker, name="limited", timeout=5)(work)
+
+    assert refusal(invoker, worker_type=pool_without_abilities) == (
+        "the worker pool 'plain' has no 'interrupt_python' or 'run_coroutines', which timeout= of limited needs: set "
+        "WORKER_TYPE to 'asyncio' or 'process' or 'thread'"
+    )
+
+
+@pytest.mark.parametrize("pool", ["asyncio", "thread"])
+def test_a_pool_that_has_either_of_the_two_runs_it(invoker, run_consumer, pool):
+    call = queue_command(invoker, timeout=3600)(lambda: "done")()
+
+    run_consumer(invoker, worker_type=pool)
+
+    assert call.get(blocking=True, timeout=30) == "done"
+
+
+def test_a_call_with_a_time_limit_runs_without_one_where_the_pool_has_neither(
+    invoker, pool_without_abilities, run_consumer
+):
+    call = queue_command(invoker)(lambda: "done").using(timeout=3600)()
+
+    run_consumer(invoker, worker_type=pool_without_abilities)
+
+    assert call.get(blocking=True, timeout=30) == "done"
 
 
 def test_it_is_said_that_no_pool_could(with_plugin, no_processes):
