@@ -34,11 +34,11 @@ from huey_core.hookspecs import FIRST_RESULT, OBSERVERS, PROJECT, UNWRAPPED
 from huey_core.plugins.command_options import OfferedOptions
 from huey_core.plugins.discovery import PLUGINS, Entry, entries
 from huey_core.plugins.hook_faults import SLOW_HOOK, HookFaultLog
+from huey_core.plugins.hook_traces import trace, trace_after, trace_before
 from huey_core.plugins.hooks_in_loop import HooksInLoop, check_coroutines, is_awaited
 from huey_core.plugins.loading import check_api, load, remember
 from huey_core.plugins.selection import (
     DISABLE,
-    TRACE,
     disabled_names,
     is_named,
     is_tracing,
@@ -50,7 +50,7 @@ from huey_core.safe_logging import get_logger
 from huey_core.text import did_you_mean, error_line, is_users_interrupt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from pluggy import HookImpl
 
@@ -120,10 +120,10 @@ class PluginManager:
         self._awaited: set[Callable[..., Any]] = set()
         self._observers: dict[Callable[..., Any], tuple[HookImpl, ...]] = {_HOOKS[name]: () for name in OBSERVERS}
         self._tracing = is_tracing()
-        self.in_loop = HooksInLoop(self._faults, _trace if self._tracing else None)
+        self.in_loop = HooksInLoop(self._faults, trace if self._tracing else None)
         self.in_loop.use(dict.fromkeys(_HOOKS.values(), ()))
         if self._tracing:
-            self._pluggy.add_hookcall_monitoring(_trace_before, _trace_after)
+            self._pluggy.add_hookcall_monitoring(trace_before, trace_after)
 
         given = list(plugins)
         if installed:
@@ -237,7 +237,7 @@ class PluginManager:
         except KeyError:
             raise _unknown(hook) from None
         if self._tracing:
-            _trace(hook.__name__, implementations)
+            trace(hook.__name__, implementations)
         clock = self._clock
         for implementation in implementations:
             values = [arguments[name] for name in implementation.argnames]
@@ -393,18 +393,3 @@ def _unknown(hook: Callable[..., Any]) -> UnknownHook:
 def _blocked(plugins: Iterable[object]) -> dict[str, str]:
     names = [item.removeprefix(_BLOCK) for item in plugins if isinstance(item, str) and item.startswith(_BLOCK)]
     return {normalise(name): name for name in names}
-
-
-def _trace(hook_name: str, implementations: Iterable[HookImpl]) -> None:
-    called = ", ".join(implementation.plugin_name for implementation in implementations)
-    logger.info("%s: %s is called in: %s", TRACE, hook_name, called or "no plugin")
-
-
-def _trace_before(hook_name: str, implementations: Sequence[HookImpl], arguments: Mapping[str, Any]) -> None:
-    _trace(hook_name, reversed(implementations))
-
-
-def _trace_after(
-    outcome: Any, hook_name: str, implementations: Sequence[HookImpl], arguments: Mapping[str, Any]
-) -> None:
-    """Say nothing: pluggy wants a function for the end of a call too."""
