@@ -42,11 +42,6 @@ def test_a_forgotten_group_leaves_no_key_behind_although_nobody_looks(arrive, ke
     eventually(lambda: not keys())
 
 
-def test_a_group_of_no_time_to_live_leaves_no_key_behind(arrive, keys):
-    arrive(("g", "a"), ttl=0.0)
-    assert keys() == set()
-
-
 def test_the_list_of_groups_lasts_as_long_as_the_last_of_them(admin, queue, arrive, eventually):
     arrive(("long", "a"), ttl=MINUTE)
     arrive(("short", "a"), ttl=0.01)
