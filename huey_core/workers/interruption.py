@@ -13,6 +13,7 @@ from __future__ import annotations
 import importlib
 import threading
 import time
+from contextlib import suppress
 from functools import cache, partial
 from types import CoroutineType, ModuleType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -151,16 +152,21 @@ class Interruption:
         if self._is_raised:
             # In the thread that waits for this task, where it cannot come before this has ended.
             task.cancel()
+        cancelled = _asyncio().CancelledError
         try:
             return await coroutine
-        except _asyncio().CancelledError as error:
+        except cancelled as error:
             interrupted = self.error(delivery)
             # Not an Exception, and nobody but the command itself can have asked for it.
             raise interrupted or RuntimeError("the coroutine was cancelled") from error
         finally:
             # What goes on in this task was not cancelled.
-            while task.cancelling():
-                task.uncancel()
+            if task.cancelling():
+                with suppress(cancelled):
+                    # One that the command has asked for, and has not waited for, would come there.
+                    await _asyncio().sleep(0)
+                while task.cancelling():
+                    task.uncancel()
 
     def interrupt(self, delivery: Delivery, error: type[CommandInterrupted]) -> bool:
         """Have an exception raised in the command of a delivery, if that runs or is about to.

@@ -195,6 +195,18 @@ class TestTasks:
         with pytest.raises(RuntimeError, match="the coroutine was cancelled"):
             asyncio.run(main())
 
+    def test_one_that_cancels_itself_and_waits_for_nothing_does_not_cancel_what_is_done_behind_it(self, kind):
+        async def cancel():
+            asyncio.current_task().cancel()
+            return "ended"
+
+        async def main():
+            ended = await kind().call_async(delivery(), None, cancel)
+            await asyncio.sleep(0)
+            return ended, asyncio.current_task().cancelling()
+
+        assert asyncio.run(main()) == ("ended", 0)
+
     def test_one_that_has_ended_is_not_interrupted(self, kind):
         async def main():
             interruption, one = kind(), delivery()

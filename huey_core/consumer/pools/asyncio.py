@@ -70,6 +70,7 @@ class AsyncioPool(WorkerPool):
         self._to_hand_on: list[Runner] = []
         self._waiting: deque[tuple[Delivery, Runner]] = deque()
         self._running: dict[int, _Running] = {}
+        self._begins_later = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_stopping = False
         self._is_over = False
@@ -184,7 +185,7 @@ class AsyncioPool(WorkerPool):
 
     def _run_until_stopped(self, loop: asyncio.AbstractEventLoop) -> None:
         settings = self._settings
-        watchdog = LoopWatchdog(loop, threading.get_ident(), settings.blocked_after, self._delivery_of)
+        watchdog = LoopWatchdog(loop, threading.get_ident(), settings.blocked_after, self._run_of)
         watchdog.start()
         try:
             run_supervised(partial(self._run_forever, loop), "the event loop", 0.0)
@@ -197,13 +198,16 @@ class AsyncioPool(WorkerPool):
             loop.run_forever()
 
     def _begin(self) -> None:
-        until = time.monotonic() + LONGEST_ROUND
+        if self._begins_later:
+            # Whoever calls would otherwise add a turn of its own to each round of the loop.
+            return
+        now = time.monotonic()
+        until = now + LONGEST_ROUND
         while len(self._running) < self.size:
             try:
                 delivery, runner = self._waiting.popleft()
             except IndexError:
                 return
-            now = time.monotonic()
             running = _Running(Run(delivery, runner, now), TaskInterruption(self._settings.timeout_grace))
             self._running[id(delivery)] = running
             # Not by the loop's factory of tasks, which may be another one.
@@ -213,10 +217,16 @@ class AsyncioPool(WorkerPool):
             else:
                 running.task = task
                 task.add_done_callback(partial(self._ended, running))
+            now = time.monotonic()
             if now > until and self._loop is not None:
                 # What was begun before is to go on, too.
-                self._loop.call_soon(self._begin)
+                self._begins_later = True
+                self._loop.call_soon(self._begin_others)
                 return
+
+    def _begin_others(self) -> None:
+        self._begins_later = False
+        self._begin()
 
     async def _run(self, running: _Running) -> BaseException | None:
         """Run a delivery, and return what is raised: in the loop, a ``SystemExit`` would end it."""
@@ -262,6 +272,6 @@ class AsyncioPool(WorkerPool):
             for runner in ended:
                 runner.has_run()
 
-    def _delivery_of(self, task: asyncio.Task[Any]) -> Delivery | None:
-        found = (running.run.delivery for running in list(self._running.values()) if running.task is task)
+    def _run_of(self, task: asyncio.Task[Any]) -> Run | None:
+        found = (running.run for running in list(self._running.values()) if running.task is task)
         return next(found, None)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from huey_core.backends.messages import Delivery
+    from huey_core.workers.base import Run
 
 __all__ = ["LoopWatchdog"]
 
@@ -35,7 +36,7 @@ class LoopWatchdog(threading.Thread):
         loop: The event loop.
         loop_thread: The identifier of its thread.
         blocked_after: Seconds without an answer after which that is logged, once for each time.
-        delivery_of: Finds the delivery that a task runs.
+        run_of: Finds what a task runs.
     """
 
     def __init__(
@@ -43,13 +44,13 @@ class LoopWatchdog(threading.Thread):
         loop: asyncio.AbstractEventLoop,
         loop_thread: int,
         blocked_after: float,
-        delivery_of: Callable[[asyncio.Task[Any]], Delivery | None],
+        run_of: Callable[[asyncio.Task[Any]], Run | None],
     ) -> None:
         super().__init__(name="huey-loop-watchdog", daemon=True)
         self._loop = loop
         self._loop_thread = loop_thread
         self._blocked_after = blocked_after
-        self._delivery_of = delivery_of
+        self._run_of = run_of
         self._answered = threading.Event()
         self._ending = threading.Event()
 
@@ -76,7 +77,7 @@ class LoopWatchdog(threading.Thread):
 
     def _name_what_blocks(self) -> None:
         task = asyncio.current_task(self._loop)
-        delivery, queue_name = self._run_of(task)
+        delivery, queue_name = self._delivery_of(task)
         fields = {} if delivery is None else log_fields(queue_name, delivery)
         what = "something that is no task" if task is None else f"a task ({task.get_name()})"
         if delivery is not None:
@@ -88,13 +89,14 @@ class LoopWatchdog(threading.Thread):
             extra=fields,
         )
 
-    def _run_of(self, task: asyncio.Task[Any] | None) -> tuple[Delivery | None, str]:
+    def _delivery_of(self, task: asyncio.Task[Any] | None) -> tuple[Delivery | None, str]:
         if task is None:
             return None, ""
-        if sys.version_info >= (3, 12) and (run := task.get_context().get(CURRENT)) is not None:
+        if sys.version_info >= (3, 12) and (current := task.get_context().get(CURRENT)) is not None:
             # Also of a task that a command has made.
-            return run[1], run[2]
-        return self._delivery_of(task), ""
+            return current[1], current[2].queue.name
+        run = self._run_of(task)
+        return (None, "") if run is None else (run.delivery, run.runner.queue_name)
 
     def _where(self) -> str:
         """The calls that the loop's thread is in, as one line, from outside in; without those of core."""

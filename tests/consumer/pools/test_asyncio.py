@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -14,6 +15,7 @@ from huey_core import current_command, queue_command
 from huey_core.backends.messages import State
 from huey_core.consumer import Consumer
 from huey_core.consumer.policy import POLICY
+from huey_core.consumer.pools.asyncio import LONGEST_ROUND
 from huey_core.exceptions import CommandCancelled, CommandError, CommandRevoked
 
 PATIENCE = 30.0
@@ -190,7 +192,32 @@ def test_what_keeps_the_loop_is_named_with_the_line_that_it_is_in(invoker, caplo
     [line] = [record for record in caplog.records if "has kept the event loop" in record.getMessage()]
     assert f"block {handle.task_id}>" in line.getMessage()
     assert f"{__file__}:" in line.getMessage()
-    assert line.task_id == handle.task_id
+    assert (line.task_id, line.queue) == (handle.task_id, invoker.queue.name)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="a task does not run where it is made")
+def test_commands_that_never_wait_leave_turns_of_the_loop_to_those_that_do(invoker, in_a_loop, get):
+    @queue_command(invoker)
+    async def watch():
+        most = 0
+        while (before := len(computed)) < 40:
+            await asyncio.sleep(0)
+            most = max(most, len(computed) - before)
+        return most
+
+    @queue_command(invoker)
+    async def compute():
+        began = time.thread_time()
+        while time.thread_time() - began < 1.2 * LONGEST_ROUND:
+            pass
+        computed.append(None)
+
+    computed = []
+    watching = watch()
+    invoker.enqueue_many(compute.command() for _ in range(40))
+    in_a_loop()
+
+    assert get(watching) <= 2
 
 
 @pytest.mark.parametrize("kind", ["coroutine", "function"])
