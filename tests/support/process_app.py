@@ -36,6 +36,9 @@ class Hooks:
     def huey_command_succeeded(self, command):
         if command.headers.get("die") == "after":
             os.kill(os.getpid(), signal.SIGKILL)
+        while "gate" in command.headers and not os.path.exists(command.headers["gate"]):
+            note(f"{command.headers['gate']}.began", os.getpid())
+            time.sleep(0.02)
         if "log" in command.headers:
             note(command.headers["log"], "succeeded", os.getpid())
 

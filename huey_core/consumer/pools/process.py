@@ -26,7 +26,7 @@ from huey_core.consumer.pools.wakeup import Wakeup
 from huey_core.consumer.supervision import run_supervised
 from huey_core.exceptions import CommandTimeout, ConfigurationError
 from huey_core.safe_logging import get_logger
-from huey_core.text import counted
+from huey_core.text import counted, error_line
 from huey_core.workers.abilities import PoolAbility
 from huey_core.workers.base import PoolSettings, Run, Runner, WorkerPool
 
@@ -91,7 +91,7 @@ class ProcessPool(WorkerPool):
         self._failure = ""
         self._next_start = 0.0
         self._next_measurement = 0.0
-        self._wakeup: Wakeup | None = None
+        self._wakeup = Wakeup()
         self._is_asleep = False
         self._ended: SimpleQueue[list[Callable[[], object]] | None] = SimpleQueue()
         self._threads = [
@@ -106,7 +106,7 @@ class ProcessPool(WorkerPool):
 
     def start(self) -> None:
         """Start the processes, and wait until one of them has loaded the application."""
-        self._wakeup = Wakeup()
+        self._wakeup.open()
         for thread in self._threads:
             thread.start()
         with self._changed:
@@ -123,7 +123,7 @@ class ProcessPool(WorkerPool):
             self._supply.ahead.weigh(max((len(delivery.data) for delivery in deliveries), default=0))
             self._give()
             if self._is_asleep or any(child.has_unsent for child in self._children):
-                self._wake()
+                self._wakeup.wake()
 
     def room(self) -> int:
         """How many processes there are more than deliveries that were put in and not run to their end."""
@@ -169,7 +169,7 @@ class ProcessPool(WorkerPool):
         """Have each process end when nothing waits any more."""
         with self._changed:
             self._is_stopping = True
-        self._wake()
+        self._wakeup.wake()
 
     def wait(self, seconds: float) -> bool:
         """Wait for the processes and the pool's threads to end, for so long at the most."""
@@ -184,20 +184,20 @@ class ProcessPool(WorkerPool):
             self._is_stopping = self._is_killed = True
             for child in self._children:
                 child.kill()
-        self._wake()
+        self._wakeup.wake()
 
     def _work(self) -> None:
-        assert self._wakeup is not None  # noqa: S101 - for the type checker
-        with selectors.DefaultSelector() as selector, self._wakeup as wakeup:
-            selector.register(wakeup, selectors.EVENT_READ)
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._wakeup, selectors.EVENT_READ)
             while self._look_after(selector):
                 for key, _ in selector.select(self._until_next_look()):
-                    if key.fileobj is wakeup:
-                        wakeup.clear()
+                    if key.fileobj is self._wakeup:
+                        self._wakeup.clear()
                 with self._changed:
                     is_plenty = self._supply.is_plenty(self._children)
                 if is_plenty:
                     time.sleep(LINGER)
+        self._wakeup.close()
         self._ended.put(None)
 
     def _look_after(self, selector: selectors.BaseSelector) -> bool:
@@ -210,20 +210,15 @@ class ProcessPool(WorkerPool):
                 if has_ended:
                     ended += self._bury(child, selector)
                 else:
-                    self._enforce(child)
+                    ended += self._enforce(child)
             if not self._is_killed:
                 self._replace_large()
-                ended += self._start_missing(selector)
+                ended += self._start_missing()
                 self._give()
             for child in self._children:
                 if self._is_stopping and not self._waiting and not child.jobs:
                     child.leave()
-                events = selectors.EVENT_READ | (selectors.EVENT_WRITE if child.has_unsent else 0)
-                if child.has_closed:
-                    # It would be ready all the time.
-                    self._stop_listening(child, selector)
-                elif selector.get_key(child.stream).events != events:
-                    selector.modify(child.stream, events)
+                child.listen(selector)
                 if child.has_unsent:
                     child.send_on()
             goes_on = bool(self._children) or not self._is_stopping or (bool(self._waiting) and not self._is_killed)
@@ -243,7 +238,7 @@ class ProcessPool(WorkerPool):
             self._is_asleep = True
             return None
 
-    def _start_missing(self, selector: selectors.BaseSelector) -> list[Callable[[], object]]:
+    def _start_missing(self) -> list[Callable[[], object]]:
         staying = [child for child in self._children if not child.is_leaving]
         # While none has loaded the application, one is enough to find out whether that can be done.
         wanted = self.size if any(child.is_ready for child in staying) else 1
@@ -256,9 +251,7 @@ class ProcessPool(WorkerPool):
             for _ in range(wanted - len(staying)):
                 taken = {child.worker for child in self._children}
                 free = (name for number in itertools.count(1) if (name := f"worker-{number}") not in taken)
-                child = ProcessHandle(next(free), self._application)
-                self._children.append(child)
-                selector.register(child.stream, selectors.EVENT_READ)
+                self._children.append(ProcessHandle(next(free), self._application))
         except OSError as error:
             return self._fail(f"a worker process cannot be started: {error}")
         return []
@@ -317,12 +310,17 @@ class ProcessPool(WorkerPool):
 
     def _finished(self, job: Job, seconds: float, values: tuple[object, ...]) -> Callable[[], object]:
         self._supply.ahead.observe(seconds)
-        outcome = decode_outcome(job.delivery, values, job.runner.stores)
+        try:
+            outcome = decode_outcome(job.delivery, values, job.runner.stores)
+        except Exception as error:
+            log.exception("the outcome of message %s cannot be read", job.delivery.message_id)
+            return partial(job.runner.abandon, job.delivery, f"its outcome could not be read: {error_line(error)}")
         return partial(job.runner.finish, outcome, seconds)
 
     def _bury(self, child: ProcessHandle, selector: selectors.BaseSelector) -> list[Callable[[], object]]:
         """Let go of a process that has ended, and of what it ran; the rest is for others."""
-        self._stop_listening(child, selector)
+        child.has_closed = True
+        child.listen(selector)
         self._children.remove(child)
         self._waiting.extendleft(reversed(child.take_back()))
         lost = [*child.jobs.values()]
@@ -344,26 +342,25 @@ class ProcessPool(WorkerPool):
                 ended += [partial(job.runner.abandon, job.delivery, how), job.runner.has_run]
         return ended
 
-    @staticmethod
-    def _stop_listening(child: ProcessHandle, selector: selectors.BaseSelector) -> None:
-        if child.stream in selector.get_map():
-            selector.unregister(child.stream)
-
-    def _enforce(self, child: ProcessHandle) -> None:
+    def _enforce(self, child: ProcessHandle) -> list[Callable[[], object]]:
         """Kill a process whose command has not ended in time, and take back what waits behind a slow one."""
         current, now = child.current(), time.monotonic()
-        if current is None:
-            return
-        number, started = current
+        if current is None or now - current[1] <= STUCK:
+            return []
+        number = current[0]
+        self._waiting.extendleft(reversed(child.take_back()))
         job, deadline = child.jobs[number], child.deadline()
         if job.error is None and deadline is not None and deadline + self._settings.timeout_grace <= now:
             job.error, job.kill_at = CommandTimeout, now
-        if job.kill_at <= now:
+        if job.kill_at > now or not child.is_in_command():
+            return []
+        # It begins nothing else now, and if it had before, the outcome of this one has come.
+        ended = self._read(child)
+        if number in child.jobs:
             log.warning("killing the process of message %s, whose command was to end", job.delivery.message_id)
             job.is_killed, job.kill_at = True, float("inf")
             child.kill()
-        elif now - started > STUCK:
-            self._waiting.extendleft(reversed(child.take_back()))
+        return ended
 
     def _interrupt(self, child: ProcessHandle, number: int, error: type[CommandInterrupted]) -> None:
         job = child.jobs[number]
@@ -371,7 +368,7 @@ class ProcessPool(WorkerPool):
             job.error = error
             job.kill_at = time.monotonic() + self._settings.timeout_grace
             child.interrupt(number, error)
-            self._wake()
+            self._wakeup.wake()
 
     def _give(self) -> None:
         """Give each process what it is to run, and as much more as it is likely to get through soon."""
@@ -383,11 +380,6 @@ class ProcessPool(WorkerPool):
 
     def _is_any_ready(self) -> bool:
         return any(child.is_ready for child in self._children)
-
-    def _wake(self) -> None:
-        """Have the thread of the processes look again."""
-        if self._wakeup is not None:
-            self._wakeup.wake()
 
     def _hand_on(self) -> None:
         while (ended := self._ended.get()) is not None:

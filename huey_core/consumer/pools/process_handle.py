@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import selectors
 import signal
 import socket
 import subprocess
@@ -179,9 +180,25 @@ class ProcessHandle:
         number, started = self._page.current()
         return (number, started) if number in self.jobs else None
 
+    def is_in_command(self) -> bool:
+        """Whether it is in a command, and not in a hook before or after one."""
+        return self._page.is_inside()
+
     def deadline(self) -> float | None:
         """When the time limit of the command ends that it runs, on the monotonic clock."""
         return self._page.deadline()
+
+    def listen(self, selector: selectors.BaseSelector) -> None:
+        """Have a selector wait for what it sends, and until it takes what is unsent; for nothing once it has closed."""
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._unsent else 0)
+        known = selector.get_map().get(self.stream)
+        if self.has_closed:
+            if known is not None:
+                selector.unregister(self.stream)
+        elif known is None:
+            selector.register(self.stream, events)
+        elif known.events != events:
+            selector.modify(self.stream, events)
 
     def kill(self) -> None:
         """End it now."""

@@ -193,6 +193,16 @@ class _Interruption(ThreadInterruption):
         super().__init__(threading.TIMEOUT_MAX)
         self._page = page
 
+    def enter(self, delivery: Delivery, timeout: float | None = None) -> None:
+        """Note that a command begins, for the consumer too."""
+        self._page.enter(is_inside=True)
+        super().enter(delivery, timeout)
+
+    def leave(self) -> None:
+        """Note that it has ended."""
+        super().leave()
+        self._page.enter(is_inside=False)
+
     def armed(self, deadline: float | None) -> None:
         """Note the time limit, for the consumer too."""
         super().armed(deadline)

@@ -16,6 +16,7 @@ __all__ = ["RunPage", "make_page"]
 _NUMBER: Final = 0
 _STARTED: Final = 1
 _DEADLINE: Final = 2
+_IS_INSIDE: Final = 3
 
 
 def make_page() -> int:
@@ -49,7 +50,16 @@ class RunPage:
         """Note that a delivery begins, by its number."""
         self._times[_STARTED] = time.monotonic()
         self._times[_DEADLINE] = 0.0
+        self._numbers[_IS_INSIDE] = False
         self._numbers[_NUMBER] = number
+
+    def enter(self, *, is_inside: bool) -> None:
+        """Note that the command itself begins, in the midst of its hooks, or has ended."""
+        self._numbers[_IS_INSIDE] = is_inside
+
+    def is_inside(self) -> bool:
+        """Whether the command itself runs."""
+        return bool(self._numbers[_IS_INSIDE])
 
     def arm(self, deadline: float | None) -> None:
         """Note until when, on the monotonic clock, the command may run; ``None`` when that is over."""

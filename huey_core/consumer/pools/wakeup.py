@@ -4,41 +4,40 @@ from __future__ import annotations
 
 import socket
 from contextlib import suppress
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from typing import Self
 
 __all__ = ["Wakeup"]
 
 
 class Wakeup:
-    """A file that is ready to be read once somebody has called :meth:`wake`. To be used in a ``with`` block."""
+    """A file that is ready to be read once somebody has called :meth:`wake`, between :meth:`open` and :meth:`close`."""
 
     def __init__(self) -> None:
-        self._read_end, self._write_end = socket.socketpair()
-        self._write_end.setblocking(False)
+        self._ends: tuple[socket.socket, socket.socket] | None = None
         self._is_woken = False
 
+    def open(self) -> None:
+        """Make the file."""
+        self._ends = socket.socketpair()
+        self._ends[1].setblocking(False)
+
     def fileno(self) -> int:
-        """The descriptor to wait for."""
-        return self._read_end.fileno()
+        """The descriptor to wait for; -1 when it is not open."""
+        return -1 if self._ends is None else self._ends[0].fileno()
 
     def wake(self) -> None:
-        """Make it ready. Does nothing when it is, or is closed."""
-        if not self._is_woken:
+        """Make it ready. Does nothing when it is, or is not open."""
+        if self._ends is not None and not self._is_woken:
             self._is_woken = True
             with suppress(OSError):
-                self._write_end.send(b"!")
+                self._ends[1].send(b"!")
 
     def clear(self) -> None:
         """Make it ready no more; what it was woken for is to be looked at after that."""
-        self._read_end.recv(4096)
+        if self._ends is not None:
+            self._ends[0].recv(4096)
         self._is_woken = False
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._read_end.close()
-        self._write_end.close()
+    def close(self) -> None:
+        """Let go of it. Nobody waits any more."""
+        for end in self._ends or ():
+            end.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 
 import pytest
 
@@ -109,6 +110,20 @@ def test_a_running_command_is_cancelled_whatever_it_does(command, tmp_path, even
 
     with pytest.raises(CommandCancelled):
         result.get(blocking=True, timeout=PATIENCE)
+
+
+def test_a_hook_after_a_command_is_not_ended_when_its_process_is_to_be_killed(consumer, tmp_path, eventually):
+    gate = tmp_path / "gate"
+    result = process_app.invoker.enqueue(with_header("gate", str(gate)))
+    eventually(lambda: process_app.lines_of(f"{gate}.began"))
+    [run] = consumer.pool.running()
+
+    consumer.pool.cancel(run, CommandCancelled)
+    # For longer than the grace.
+    time.sleep(0.5)
+    gate.touch()
+
+    assert result.get(blocking=True, timeout=PATIENCE) == int(process_app.lines_of(f"{gate}.began")[0][0])
 
 
 def test_observers_of_commands_are_called_once_in_the_process_that_runs_them(consumer, tmp_path):
