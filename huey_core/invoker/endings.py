@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from huey_core import hookspecs
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.outcomes import Ack, Bury, Outcome, Release, ResultWrite, Retry
+from huey_core.commands.context import CURRENT
 from huey_core.commands.execution import Execution
 from huey_core.commands.option_checks import MAX_SECONDS
 from huey_core.commands.stored_result import encode_error, format_error, traceback_of_command
@@ -110,8 +111,10 @@ class Endings:
         """End the delivery of a command that has raised after so many seconds."""
         command.end_follow_ups()
         log = self.log.of(delivery, command, duration)
-        # By its type, for whatever a command raises may answer anything for its attributes, __class__ among them.
-        kind = type(error)
+        # By its type, for whatever a command raises may answer anything for its attributes, __class__ among them. What
+        # was cancelled ends as that, too, when it has made another error of it.
+        asked = CURRENT.get()[3].error(delivery)
+        kind = type(error if asked is None or isinstance(asked, CommandTimeout) else asked)
         if issubclass(kind, DeliveryLost):
             log.warning("%s was stopped after %.3g s, for another delivery of it counts", command, duration)
             return Release(delivery), Execution(error=error, duration=duration)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 
 import pytest
@@ -11,6 +12,7 @@ from huey_core import current_command, hookimpl, queue_command
 from huey_core.backends.messages import Delivery, State
 from huey_core.backends.outcomes import Ack, Bury, Release, Retry
 from huey_core.commands import Join
+from huey_core.commands.context import CURRENT
 from huey_core.commands.stored_result import decode_result
 from huey_core.exceptions import (
     CommandCancelled,
@@ -212,6 +214,21 @@ def test_a_cancelled_command_ends_with_an_ack_and_says_so(watched, hooks, run):
     with pytest.raises(CommandCancelled, match="was cancelled while it ran"):
         result_in(watched, outcome)
     assert not watched.queue.counts().dead
+
+
+@pytest.mark.parametrize(("error", "kind"), [(CommandInterrupted, Ack), (DeliveryLost, Release)])
+def test_what_was_cancelled_ends_so_though_it_makes_another_error_of_it(watched, hooks, run, interruption, error, kind):
+    @queue_command(watched, retries=3)
+    def translates():
+        try:
+            threading.Thread(target=interruption.interrupt, args=(CURRENT.get()[1], error)).start()
+            loop()
+        except CommandInterrupted as interrupted:
+            raise RuntimeError("the connection is broken") from interrupted
+
+    assert isinstance(run(watched, translates.command()), kind)
+    assert "failed" not in hooks.called
+    assert "retried" not in hooks.called
 
 
 class Groups:
