@@ -148,13 +148,23 @@ def test_what_cannot_be_interrupted_goes_on_and_that_is_logged(invoker, run_cons
     assert call.get(blocking=True, timeout=PATIENCE) is True
 
 
-class Silent(MemoryDataStore):
+class Counting(MemoryDataStore):
+    """Counts how often it is looked whether anything was cancelled."""
+
+    looks = 0
+
+    def peek(self, key):
+        self.looks += key == "cancelled-calls"
+        return super().peek(key)
+
+
+class Silent(Counting):
     """Does not tell of changes."""
 
     capabilities = MemoryDataStore.capabilities - {cancellations.Capability.NOTIFY}
 
 
-class Flaky(MemoryDataStore):
+class Flaky(Counting):
     """Fails a few times when it is looked into."""
 
     failures = 3
@@ -167,15 +177,16 @@ class Flaky(MemoryDataStore):
 
 
 @pytest.mark.parametrize("store_class", [Silent, Flaky])
-def test_it_is_cancelled_by_the_next_renewal_of_leases_whatever_the_store_does(store_class, looping_on, run_consumer):
-    invoker = Invoker(
-        MemoryQueue("q"), MemoryDataStore("q"), store_class(f"state-{store_class.__name__}"), registry=CommandRegistry()
-    )
+def test_it_is_cancelled_by_the_next_renewal_of_leases_whatever_the_store_does(
+    store_class, looping_on, run_consumer, eventually
+):
+    store = store_class(f"state-{store_class.__name__}")
+    invoker = Invoker(MemoryQueue("q"), MemoryDataStore("q"), store, registry=CommandRegistry())
     loop = looping_on(invoker)
     run_consumer(invoker, threads=1, lease=1.0, policy=QUICKLY, initial_delay=0.001)
     call = loop()
     assert loop.began.acquire(timeout=PATIENCE)
-    time.sleep(0.05)
+    eventually(lambda: store.looks)
 
     call.revoke(terminate=True)
 
