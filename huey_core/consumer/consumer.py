@@ -123,7 +123,11 @@ class Consumer:
                 blocked_after=policy.loop_blocked_after,
                 max_commands=self.config.max_commands,
                 max_memory=max_memory(self.config),
-                application=None if application is None else self._elsewhere(application, invoker, size, as_given),
+                application=(
+                    self._elsewhere(application, invoker, size, as_given)
+                    if pool_class.remote and application is not None
+                    else None
+                ),
             )
         )
         shares = Shares(self.pool, policy, in_order=served is not None and not isinstance(served, Mapping))
