@@ -33,7 +33,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-__all__ = ["Runnable", "can_start_again", "end_soon", "run_until_signalled", "start_again_soon"]
+__all__ = [
+    "SIGNALS",
+    "Runnable",
+    "SignalHandlers",
+    "can_start_again",
+    "end_soon",
+    "run_until_signalled",
+    "start_again_soon",
+]
 
 log: Final = get_logger(__name__)
 
@@ -101,7 +109,7 @@ def run_until_signalled(
             "container. Calling commands and reading their results works here"
         )
     received = _Received(clock)
-    handlers = _Handlers(received.note)
+    handlers = SignalHandlers(received.note)
     try:
         consumer.start()
         asked = _stop(consumer, received.wait(), received)
@@ -198,10 +206,15 @@ class _Received:
                 yield number
 
 
-class _Handlers(ForkAware):
-    """Notes signals instead of obeying them, from now until the handlers from before are put back."""
+class SignalHandlers(ForkAware):
+    """Has a function called instead of obeying signals, from now until the handlers from before are put back.
+
+    Args:
+        note: The function, as :func:`signal.signal` takes it.
+    """
 
     def __init__(self, note: Callable[[int, FrameType | None], None]) -> None:
+        self._note = note
         # One that was not installed from Python is None, and cannot be put back.
         self._previous = {number: signal.signal(number, note) or signal.SIG_DFL for number in SIGNALS}
         self._held_back: set[signal.Signals] = set()
@@ -222,8 +235,11 @@ class _Handlers(ForkAware):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, self._held_back)
 
     def after_fork_in_child(self) -> None:
-        """Obey signals here, where nobody reads what is noted."""
-        self.put_back()
+        """Obey signals here, where nobody reads what is noted; a command may handle them itself."""
+        for number, handler in self._previous.items():
+            if signal.getsignal(number) == self._note:
+                signal.signal(number, handler)
+        self._previous.clear()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, self._held_back)
 
 

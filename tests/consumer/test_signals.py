@@ -248,6 +248,7 @@ class Configuration(BaseConfiguration):
     INVOKER = invoker
     PERIODIC = False
     SHUTDOWN_TIMEOUT = 1
+    WORKER_TYPE = os.environ["WORKER_TYPE"]
 
 def report(value):
     with open("unfinished", "w") as file:
@@ -262,12 +263,19 @@ def start(tmp_path):
     """Start a consumer in a process of its own, with an application that is written behind ``HEAD``."""
     processes = []
 
-    def run(text: str) -> subprocess.Popen[bytes]:
+    def run(text: str, worker_type: str = "thread") -> subprocess.Popen[bytes]:
         (tmp_path / "main.py").write_text(HEAD + text)
         command = [sys.executable, "-m", "huey_core", "consumer", "main.Configuration"]
         with (tmp_path / "log").open("wb") as log:
             # A session of its own, so that nothing that it forks outlives the test.
-            process = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log, start_new_session=True)
+            process = subprocess.Popen(
+                command,
+                cwd=tmp_path,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env={**os.environ, "WORKER_TYPE": worker_type},
+            )
         processes.append(process)
         return process
 
@@ -292,6 +300,9 @@ def await_report(tmp_path, eventually):
     return wait
 
 
+both_pools = pytest.mark.parametrize("worker_type", ["thread", "process"])
+
+
 def test_a_command_may_use_pools_of_forked_processes(start, await_report):
     start(
         """
@@ -314,7 +325,8 @@ run()
     assert await_report() == [0, 1] * 10
 
 
-def test_a_command_can_end_what_it_has_just_forked(start, await_report):
+@both_pools
+def test_a_command_can_end_what_it_has_just_forked(start, await_report, worker_type):
     start(
         """
 @queue_command(invoker)
@@ -328,17 +340,21 @@ def run():
     report([child.exitcode for child in children])
 
 run()
-"""
+""",
+        worker_type,
     )
 
     assert await_report() == [-signal.SIGTERM] * 20
 
 
-def test_what_a_command_forks_has_the_handlers_of_the_program_and_holds_no_signal_back(start, await_report):
+@both_pools
+def test_what_a_command_forks_has_the_handlers_of_the_program_and_holds_no_signal_back(
+    start, await_report, worker_type
+):
     start(
         """
 signals = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
-before = [signal.getsignal(number) for number in signals]
+before = [signal.SIG_DFL, signal.default_int_handler, signal.SIG_DFL]
 
 def look():
     now = [signal.getsignal(number) for number in signals]
@@ -350,7 +366,8 @@ def run():
     forking.Process(target=look).start()
 
 run()
-"""
+""",
+        worker_type,
     )
 
     assert await_report() == [True, []]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 import selectors
+import signal
 import threading
 import time
 from collections import deque
@@ -23,6 +24,7 @@ from huey_core.consumer.pools.process_codec import decode_outcome
 from huey_core.consumer.pools.process_handle import Job, ProcessHandle
 from huey_core.consumer.pools.process_supply import Supply
 from huey_core.consumer.pools.wakeup import Wakeup
+from huey_core.consumer.signals import SIGNALS
 from huey_core.consumer.supervision import run_supervised
 from huey_core.exceptions import CommandTimeout, ConfigurationError
 from huey_core.safe_logging import get_logger
@@ -187,6 +189,8 @@ class ProcessPool(WorkerPool):
         self._wakeup.wake()
 
     def _work(self) -> None:
+        # The processes inherit this, so that none dies of Ctrl-C before it can leave that to us.
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         with selectors.DefaultSelector() as selector:
             selector.register(self._wakeup, selectors.EVENT_READ)
             while self._look_after(selector):

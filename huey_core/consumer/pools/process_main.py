@@ -28,7 +28,7 @@ from huey_core.backends.messages import Delivery
 from huey_core.backends.outcomes import Release
 from huey_core.consumer.pools.process_codec import FrameReader, encode_outcome, frame
 from huey_core.consumer.pools.run_page import RunPage
-from huey_core.consumer.signals import end_soon
+from huey_core.consumer.signals import SIGNALS, SignalHandlers, end_soon
 from huey_core.safe_logging import get_logger
 from huey_core.text import error_line
 from huey_core.workers.interruption import ThreadInterruption
@@ -241,9 +241,9 @@ def main() -> None:
     """Run with the descriptors and the process id in the arguments."""
     stream_end, tickets, control_end, page, parent = map(int, sys.argv[1:])
     end_with(parent)
-    passed = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    for number in passed:
-        signal.signal(number, _ignore)
+    handlers = SignalHandlers(_ignore)
+    # The consumer has held them back from us until here.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     for descriptor in (stream_end, tickets, control_end):
         os.set_inheritable(descriptor, False)
     stream, control = socket.socket(fileno=stream_end), socket.socket(fileno=control_end)
@@ -251,20 +251,19 @@ def main() -> None:
     os.close(page)
 
     def after_fork_in_child() -> None:
-        """Let go of what would keep the consumer from noticing the end of this process, and obey signals."""
+        """Let go of what would keep the consumer from noticing the end of this process."""
         stream.close()
         control.close()
         with suppress(OSError):
             os.close(tickets)
-        for number in passed:
-            if signal.getsignal(number) is _ignore:
-                signal.signal(number, signal.SIG_DFL)
 
     os.register_at_fork(after_in_child=after_fork_in_child)
     child = Child(stream, tickets, run_page)
     threading.Thread(target=child.obey, args=(control,), name="huey-control", daemon=True).start()
     child.run()
     end_soon(0)
+    # Kept until here: with the last reference to it, a fork would no longer concern it.
+    del handlers
 
 
 if __name__ == "__main__":

@@ -71,6 +71,19 @@ def test_a_second_signal_ends_the_processes_and_gives_back_what_runs(tmp_path, e
     (tmp_path / "gate").touch()
 
 
+def test_a_signal_to_all_does_not_end_a_process_that_is_starting(monkeypatch):
+    class Signalled(subprocess.Popen):
+        def __init__(self, *args, **options):
+            super().__init__(*args, **options)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                self.send_signal(number)
+
+    monkeypatch.setattr(subprocess, "Popen", Signalled)
+
+    with process_app.make_consumer(workers=1).running():
+        assert process_app.pid().get(blocking=True, timeout=PATIENCE) != os.getpid()
+
+
 PROGRAM = """
 import sys
 import process_app
