@@ -31,9 +31,8 @@ class Execute:
         if isinstance(value, CoroutineType):
             # One that was interrupted before it began would otherwise be said not to have been awaited.
             with closing(value) as coroutine:
-                value = interruption.call(
-                    delivery, timeout, lambda: run_to_end(interruption.await_in_task(delivery, coroutine))
-                )
+                # Within the task: an event loop that is interrupted while it begins or ends may wait for ever.
+                value = run_to_end(interruption.call_async(delivery, timeout, lambda: coroutine))
         return Execution(value, None, False, time.perf_counter() - began)
 
     async def huey_execute_async(self, invoker: InvokerLike, command: QueueCommand) -> Execution:

@@ -130,11 +130,11 @@ class Interruption:
             BaseException: What it raised.
         """
         # Before enter(), so that never this thread is interrupted, which has others to run.
-        self.run_in(_this_task())
+        self.run_in(task := _this_task())
         try:
             self.enter(delivery, timeout)
             value = function()
-            return await self.await_in_task(delivery, value) if isinstance(value, CoroutineType) else value
+            return await self._await(delivery, value, task) if isinstance(value, CoroutineType) else value
         except CommandInterrupted as error:
             if not error.args:
                 error.args = (self._reason(type(error)),)
@@ -144,14 +144,7 @@ class Interruption:
             # The task's context leads here: a cycle for each run would be left to the garbage collector.
             self._task = None
 
-    async def await_in_task(self, delivery: Delivery, coroutine: Awaitable[R]) -> R:
-        """Await a coroutine in a task, which is then what is interrupted; raise what :meth:`call_async` raises."""
-        task = self._task
-        if task is None:
-            self.run_in(task := _this_task())
-        if self._is_raised:
-            # In the thread that waits for this task, where it cannot come before this has ended.
-            task.cancel()
+    async def _await(self, delivery: Delivery, coroutine: Awaitable[R], task: asyncio.Task[Any]) -> R:
         cancelled = _asyncio().CancelledError
         try:
             return await coroutine

@@ -109,6 +109,27 @@ def test_a_command_fails_when_its_time_is_up(watched, hooks, run):
     assert hooks.called == ["retry_delay", "failed"]
 
 
+def test_an_event_loop_in_a_thread_is_not_interrupted_while_it_begins(watched, run, monkeypatch):
+    make_loop, made = asyncio.events.new_event_loop, []
+
+    def make_loop_slowly():
+        end = time.monotonic() + 0.05
+        while time.monotonic() < end:
+            pass
+        made.append(made_loop := make_loop())
+        return made_loop
+
+    @queue_command(watched, timeout=0.01)
+    async def slow():
+        await asyncio.sleep(PATIENCE)
+
+    monkeypatch.setattr(asyncio.events, "new_event_loop", make_loop_slowly)
+    outcome = run(watched, slow.command())
+
+    assert made
+    assert outcome.reason.endswith("CommandTimeout: it ran for longer than its timeout of 0.01 s")
+
+
 def test_the_limit_of_a_call_goes_before_that_of_the_command(watched, run):
     @queue_command(watched, timeout=3600)
     def slow():

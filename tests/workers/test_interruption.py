@@ -258,17 +258,10 @@ class TestTasks:
 
 def test_in_a_thread_what_follows_a_task_can_be_interrupted():
     interruption, one = ThreadInterruption(), delivery()
-    interruption.call(one, None, lambda: asyncio.run(interruption.await_in_task(one, asyncio.sleep(0))))
+    asyncio.run(interruption.call_async(one, None, partial(asyncio.sleep, 0)))
 
     with pytest.raises(CommandTimeout):
         interruption.call(delivery(), 0.01, loop)
-
-
-def test_a_thread_that_waits_for_a_task_is_not_interrupted_itself():
-    interruption, one = TaskInterruption(), delivery()
-
-    with pytest.raises(CommandTimeout):
-        interruption.call(one, 0.01, lambda: asyncio.run(interruption.await_in_task(one, asyncio.sleep(PATIENCE))))
 
 
 def test_what_does_not_end_in_its_grace_is_logged(caplog):
