@@ -119,6 +119,7 @@ class Fetcher(Service):
             self.source.wake()
 
     def _cycle(self) -> None:
+        self.share.settling()
         self.outbox.flush()
         if not_started := self.in_flight.take_not_started():
             log.warning(

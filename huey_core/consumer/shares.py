@@ -93,7 +93,7 @@ class Share:
         # Until a claim has shown otherwise: in strict order, none goes before one that it does not know to be empty.
         self._has_messages = True
         self._seen = self._shares.clock()
-        self._is_claiming = False
+        self._is_asking_server = False
         self._reserved = 0
         self._passed_by = 0.0
 
@@ -117,6 +117,10 @@ class Share:
         """Be woken from now on, until a claim waits in the server."""
         self.is_watching = True
 
+    def settling(self) -> None:
+        """Note that outcomes are about to be written: the server, or that of the results, may hang then too."""
+        self._seen, self._is_asking_server = self._shares.clock(), True
+
     def ask(self, most: int, target: int, ahead: int, cost: float) -> Turn:
         """Say what this queue may do now.
 
@@ -128,14 +132,14 @@ class Share:
         """
         shares = self._shares
         with shares.lock:
-            self._seen, self._is_claiming, self._reserved = shares.clock(), False, 0
+            self._seen, self._is_asking_server, self._reserved = shares.clock(), False, 0
             others = self._competing_others()
             if not self._has_messages and others:
                 return Turn(min(self._beside(target, others), most), is_beside=True)
             limit = min(shares.pool.room() + target - sum(one._reserved for one in others), most)
             if ahead > target // 2 or (shares.in_order and self._is_behind(others)):
                 limit = 0
-            elif others and not shares.in_order:
+            elif limit > 0 and others and not shares.in_order:
                 limit = min(limit, self._within_weight(others, target, cost))
             self._reserved = max(limit, 0) if others else 0
             # In strict order, those behind have to know at once that this one is empty.
@@ -143,7 +147,7 @@ class Share:
 
     def claiming(self, waits: bool) -> None:
         """Note that a claim begins, and whether it waits in the server: workers are then looked at afterwards."""
-        self._is_claiming = True
+        self._is_asking_server = True
         self.is_watching = not waits
 
     def keep(self, brought: int, target: int) -> int:
@@ -191,7 +195,7 @@ class Share:
     def _competes(self) -> bool:
         """Whether this queue has messages, as far as is known, and will soon claim them; not while its server hangs."""
         shares = self._shares
-        soon = not self._is_claiming or shares.clock() - self._seen < shares.policy.answers_within
+        soon = not self._is_asking_server or shares.clock() - self._seen < shares.policy.answers_within
         return self._has_messages and soon
 
     def _is_behind(self, others: Sequence[Share]) -> bool:

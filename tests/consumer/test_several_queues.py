@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
@@ -153,6 +154,30 @@ def test_a_queue_whose_server_hangs_does_not_stop_the_others(invoker, note, run_
     run_consumer(invoker, serve_queues=served)
 
     assert [handle.get(blocking=True, timeout=PATIENCE) for handle in handles] == list(range(300))
+    going_on.set()
+
+
+def test_a_queue_whose_outcomes_cannot_be_written_does_not_stop_the_others(invoker, note, run_consumer, monkeypatch):
+    mail, reports = invoker.on_queue("mail"), invoker.on_queue("reports")
+    going_on, settle = threading.Event(), mail.queue.settle
+
+    class Slow(QueueCommand, declare=False):
+        def execute(self):
+            # By then the fetch loop waits for the only worker.
+            time.sleep(0.2)
+
+    def hang(*arguments):
+        going_on.wait(PATIENCE)
+        return settle(*arguments)
+
+    invoker.registry.register(Slow)
+    monkeypatch.setattr(mail.queue, "settle", hang)
+    mail.enqueue(Slow())
+    handles = reports.enqueue_many(note(number) for number in range(20))
+
+    run_consumer(invoker, serve_queues=["mail", "reports"], workers=1)
+
+    assert [handle.get(blocking=True, timeout=PATIENCE) for handle in handles] == list(range(20))
     going_on.set()
 
 

@@ -240,6 +240,16 @@ class TestQueuesThatDoNotClaim:
 
         assert (at_once, other.ask().limit) == (0, 4)
 
+    def test_one_whose_server_does_not_take_outcomes_is_not_waited_for(self, workers, serve):
+        urgent, other = serve(urgent=1, other=1, in_order=True)
+        urgent.ask()
+        workers.now += 60.0
+        urgent.share.settling()
+        at_once = other.ask().limit
+        workers.now += 1.0
+
+        assert (at_once, other.ask().limit) == (0, 4)
+
     def test_one_that_has_failed_is_not_waited_for(self, serve):
         urgent, other = serve(urgent=1, other=1, in_order=True)
         urgent.ask()
