@@ -335,7 +335,7 @@ class ProcessPool(WorkerPool):
             return []
         if not child.is_ready:
             return self._fail(f"a worker process cannot start: {child.failure or how}")
-        if lost or not child.is_leaving:
+        if not any(job.is_killed for job in lost) and (lost or not child.is_leaving):
             log.error("%s: %s", child.worker, how)
         ended: list[Callable[[], object]] = []
         for job in lost:

@@ -100,6 +100,15 @@ def test_a_time_limit_ends_a_command_in_c_code_with_its_process():
 
 
 @pytest.mark.usefixtures("consumer")
+def test_a_process_that_is_killed_to_end_its_command_is_no_error_of_the_pool(caplog):
+    with pytest.raises(CommandError):
+        process_app.sleep_in_c().get(blocking=True, timeout=PATIENCE)
+
+    levels = [record.levelname for record in caplog.records if record.name == "huey_core.consumer.pools.process"]
+    assert levels == ["WARNING"]
+
+
+@pytest.mark.usefixtures("consumer")
 @pytest.mark.parametrize("command", [process_app.wait_for, process_app.hold_everything], ids=["Python", "C"])
 def test_a_running_command_is_cancelled_whatever_it_does(command, tmp_path, eventually):
     began = tmp_path / "gate.began"
