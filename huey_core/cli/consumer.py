@@ -93,11 +93,12 @@ class _Seconds(click.FloatRange):
     "--log-commands/--no-log-commands", default=None, help="Whether to log each command that ended, at the level INFO."
 )
 @click.option(
-    "--max-commands", type=click.IntRange(min=1), metavar="N", help="Replace a worker process after so many commands."
+    "--max-commands",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Replace a worker process after so many commands; with another pool, start the consumer again.",
 )
-@click.option(
-    "--max-memory", type=click.IntRange(min=1), metavar="MIB", help="Replace a worker process that takes more memory."
-)
+@click.option("--max-memory", type=click.IntRange(min=1), metavar="MIB", help="The same when it takes more memory.")
 @click.option("--lease", type=_Seconds(min=1), metavar="SECONDS", help="How long a lease lasts unless it is renewed.")
 @click.option("--prefetch", type=click.IntRange(min=0), help="The most messages to prefetch for quick workers.")
 @click.option(
