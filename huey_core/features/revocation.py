@@ -23,8 +23,9 @@ the command.
 from __future__ import annotations
 
 import threading
+from contextvars import copy_context
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -39,6 +40,7 @@ from huey_core.settings import ConsumerConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from concurrent.futures import Executor
 
     from huey_core.backends.base import BaseDataStore, EmptyDataType
     from huey_core.backends.messages import Delivery
@@ -56,6 +58,7 @@ _CALLS_MARGIN: Final = 86400.0
 _CANCELLED: Final = "cancelled-calls"
 _COMMANDS: Final = "revoked-commands"
 _NO_COMMANDS: Final = b"{}"
+_MOST_THREADS: Final = 8
 
 _REVOKED: Final = b"1"
 _TO_CANCEL: Final = b"cancel"
@@ -131,7 +134,15 @@ class Revocation:
             # Only an event loop calls this, and it takes longer to import than all of this package.
             import asyncio
 
-            await asyncio.to_thread(self.huey_before_execute, invoker, command)
+            look = partial(copy_context().run, self.huey_before_execute, invoker, command)
+            await asyncio.get_running_loop().run_in_executor(self._threads, look)
+
+    @cached_property
+    def _threads(self) -> Executor:
+        """The threads in which a store is asked for an event loop: its own may be busy with what commands do there."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        return ThreadPoolExecutor(_MOST_THREADS, "huey-revocations")
 
 
 Commands = dict[str, Any]

@@ -195,6 +195,27 @@ def test_what_keeps_the_loop_is_named_with_the_line_that_it_is_in(invoker, caplo
     assert (line.task_id, line.queue) == (handle.task_id, invoker.queue.name)
 
 
+def test_what_commands_do_in_threads_keeps_no_other_from_starting_where_something_was_revoked(invoker, in_a_loop, get):
+    @queue_command(invoker)
+    async def block():
+        started.set()
+        # More than the loop has threads for.
+        await asyncio.gather(*(asyncio.to_thread(released.wait, PATIENCE) for _ in range(40)))
+
+    @queue_command(invoker)
+    async def release():
+        released.set()
+
+    started, released = threading.Event(), threading.Event()
+    block().revoke()
+    in_a_loop()
+    blocked = block()
+    assert started.wait(PATIENCE)
+    get(release())
+
+    assert get(blocked) is None
+
+
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="a task does not run where it is made")
 def test_commands_that_never_wait_leave_turns_of_the_loop_to_those_that_do(invoker, in_a_loop, get):
     @queue_command(invoker)
