@@ -64,7 +64,11 @@ def make_consumer(**settings) -> Consumer:
 
 
 def make_invoker(queue_name: str) -> Invoker:
-    """The way for those who make it in a function, unless the file is there that the environment names."""
+    """The way for those who make it in a function, as far as files let it that the environment names."""
+    if Path(held := os.environ.get("PROCESS_APP_HELD", "no such file")).exists():
+        note(f"{held}.began", os.getpid())
+        while Path(held).exists():
+            time.sleep(0.002)
     if Path(os.environ.get("PROCESS_APP_BROKEN", "no such file")).exists():
         raise RuntimeError(f"the application of {queue_name} is broken")
     return invoker

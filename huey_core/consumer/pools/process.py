@@ -91,6 +91,7 @@ class ProcessPool(WorkerPool):
         self._is_stopping = False
         self._is_killed = False
         self._failure = ""
+        self._is_loadable = False
         self._next_start = 0.0
         self._next_measurement = 0.0
         self._wakeup = Wakeup()
@@ -181,9 +182,12 @@ class ProcessPool(WorkerPool):
         return not any(thread.is_alive() for thread in self._threads)
 
     def kill(self) -> None:
-        """Kill the processes."""
+        """Kill the processes, and give back what was to end in another one."""
         with self._changed:
             self._is_stopping = self._is_killed = True
+            for job in self._waiting:
+                job.runner.release(job.delivery)
+            self._waiting.clear()
             for child in self._children:
                 child.kill()
         self._wakeup.wake()
@@ -244,10 +248,9 @@ class ProcessPool(WorkerPool):
 
     def _start_missing(self) -> list[Callable[[], object]]:
         staying = [child for child in self._children if not child.is_leaving]
-        # While none has loaded the application, one is enough to find out whether that can be done.
-        wanted = self.size if any(child.is_ready for child in staying) else 1
-        if self._is_stopping:
-            wanted = min(wanted, len(self._waiting))
+        # While the application cannot be loaded, as far as is known, one more is enough to find that out.
+        wanted = self.size if self._is_loadable else sum(child.is_ready for child in staying) + 1
+        wanted = min(wanted, len(self._waiting) if self._is_stopping else self.size)
         if len(staying) >= wanted or time.monotonic() < self._next_start:
             return []
         self._next_start = 0.0
@@ -277,6 +280,7 @@ class ProcessPool(WorkerPool):
     def _fail(self, reason: str) -> list[Callable[[], object]]:
         """Start no process for a while; when there is none, give back what waits, and take no more."""
         log.error("%s", reason)
+        self._is_loadable = False
         self._next_start = time.monotonic() + self._settings.restart_after
         if self._is_any_ready():
             return []
@@ -295,7 +299,7 @@ class ProcessPool(WorkerPool):
         over: list[Callable[[], object]] = []
         for kind, *values in child.received():
             if kind == process_main.READY:
-                child.is_ready = True
+                child.is_ready = self._is_loadable = True
                 self._failure = ""
                 self._changed.notify_all()
                 continue

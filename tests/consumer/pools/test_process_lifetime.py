@@ -28,6 +28,43 @@ def test_a_process_is_replaced_after_max_commands():
     assert pids[0] == pids[1] != pids[2] == pids[3]
 
 
+@pytest.fixture
+def held(monkeypatch, tmp_path):
+    """While this file exists, processes begin to load the application and wait."""
+    monkeypatch.setenv("PROCESS_APP_HELD", str(tmp_path / "held"))
+    return tmp_path / "held"
+
+
+def test_processes_that_are_to_be_replaced_together_are_not_replaced_one_after_another(
+    monkeypatch, tmp_path, held, eventually
+):
+    log = str(tmp_path / "log")
+    monkeypatch.setenv("PROCESS_APP_LOG", log)
+    application = "process_app.make_invoker"
+    with process_app.make_consumer(workers=2, max_commands=1, application=application).running():
+        eventually(lambda: len(process_app.lines_of(log)) == 2)
+        held.touch()
+
+        process_app.invoker.enqueue_many([process_app.pid.command() for _ in range(2)])
+
+        eventually(lambda: len(process_app.lines_of(f"{held}.began")) == 2)
+        held.unlink()
+
+
+def test_what_was_killed_is_given_back_at_a_stop_when_no_other_process_can_end_it(tmp_path, held, eventually):
+    file = str(tmp_path / "began")
+    application = "process_app.make_invoker"
+    consumer = process_app.make_consumer(workers=1, timeout_grace=0.01, application=application)
+    consumer.start()
+    process_app.hold_everything.using(timeout=0.3)(file)
+    eventually(lambda: process_app.lines_of(file))
+    held.touch()
+
+    consumer.stop(timeout=1.0)
+
+    assert consumer.stats.released == 1
+
+
 def test_a_process_is_replaced_between_commands_when_it_takes_too_much_memory(eventually):
     with process_app.make_consumer(workers=1, max_memory=250).running():
         first = process_app.take_memory(300).get(blocking=True, timeout=PATIENCE)
