@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from huey_core.backends.leased import LeasedQueue
-from huey_core.exceptions import QueueException, Unsupported
+from huey_core.backends.queue_names import check_queue_name
+from huey_core.exceptions import ConfigurationError, QueueException, Unsupported
 from huey_core.plugins.backends import open_backend
 from huey_core.secret import hidden
 from huey_core.text import printable
@@ -35,8 +36,22 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 HUEY_URL: Final = "HUEY_URL"
 
-queue_option = click.option("--queue", "queue_name", metavar="NAME", help="The queue's name, instead of the URL's.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for a script.")
+
+
+def queue_option(function: F) -> F:
+    """Give a command the option ``--queue``, which goes before the queue that the URL names."""
+    text = "The queue's name, instead of the URL's."
+    return click.option("--queue", "queue_name", metavar="NAME", help=text, callback=_check_queue)(function)
+
+
+def _check_queue(context: click.Context, parameter: click.Parameter, name: str | None) -> str | None:
+    if name is not None:
+        try:
+            check_queue_name("--queue", name)
+        except ConfigurationError as error:
+            raise click.UsageError(str(error)) from error
+    return name
 
 
 def url_argument(function: F) -> F:

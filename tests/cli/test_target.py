@@ -15,3 +15,10 @@ def test_a_plain_queue_is_refused_with_the_plugin_and_the_capability(cli, plain_
 
     assert result.exit_code == 1
     assert f"PlainBackend) does not declare {capability!r}" in result.stderr
+
+
+@pytest.mark.parametrize("words", [["dead", "delete", "--all", "--yes"], ["pause"], ["info"]])
+def test_a_name_that_no_queue_has_is_refused_and_never_stands_for_the_urls(cli, words):
+    result = cli.run(*words, cli.url, "--queue", "")
+
+    assert (result.exit_code, "--queue must not be empty" in result.stderr) == (2, True)
