@@ -47,7 +47,7 @@ def served_queues(
         if not separator or not name:
             raise ConfigurationError(f"--weight is a name and a number, such as mail=3, not {given!r}")
         if name not in by_name:
-            served_here = ", ".join(map(repr, by_name)) or "none is named"
+            served_here = ", ".join(map(repr, by_name)) or "name each with --queue"
             raise ConfigurationError(f"--weight names the queue {name!r}, which is not served here: {served_here}")
         try:
             by_name[name] = float(weight)

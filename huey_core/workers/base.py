@@ -190,6 +190,7 @@ class WorkerPool(ABC):
 
         Raises:
             RuntimeError: A worker cannot be started. :meth:`stop` follows, as it may without :meth:`start`.
+            ConfigurationError: The same, when it is for the user to put right.
         """
 
     @abstractmethod

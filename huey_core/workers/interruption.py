@@ -169,7 +169,8 @@ class Interruption:
             error: What to raise. In a task it is ``CancelledError``, and :meth:`error` says what it stands for.
 
         Returns:
-            Whether it is raised; ``False`` when the command has ended, or cannot be interrupted, or was before.
+            Whether it is raised, be it when the command begins: a delivery that was not entered is taken for one that
+            is to be. ``False`` when the command has just ended, or cannot be interrupted, or was before.
         """
         with self._interrupting:
             self._is_busy = True

@@ -36,7 +36,7 @@ def test_they_go_before_the_setting(setting, names, weights, strict, served):
         pytest.param(None, ["a"], [], True, "needs several queues", id="one in order"),
         pytest.param(None, [], [], True, "needs several queues", id="none in order"),
         pytest.param(None, ["a"], ["b=2"], False, "'b', which is not served here: 'a'", id="another queue"),
-        pytest.param(None, [], ["b=2"], False, "none is named", id="no queue"),
+        pytest.param(None, [], ["b=2"], False, "name each with --queue", id="no queue"),
         pytest.param(["a", "b"], [], ["b=2"], False, "is a list, in strict order", id="a list"),
         pytest.param(None, ["a"], ["a"], False, "such as mail=3, not 'a'", id="no number"),
         pytest.param(None, ["a"], ["a=many"], False, "'many' is no number", id="words"),

@@ -115,7 +115,7 @@ class ProcessPool(WorkerPool):
         with self._changed:
             is_over = self._changed.wait_for(lambda: self._failure or self._is_any_ready(), START_HAS)
             if self._failure or not is_over:
-                raise RuntimeError(self._failure or f"no worker process is ready after {START_HAS:g} s")
+                raise ConfigurationError(self._failure or f"no worker process is ready after {START_HAS:g} s")
 
     def put(self, deliveries: Sequence[Delivery], runner: Runner) -> None:
         """Add deliveries, in order."""

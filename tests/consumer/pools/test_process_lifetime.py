@@ -172,7 +172,7 @@ def test_a_consumer_is_not_made_without_a_path_to_the_application():
 def test_a_consumer_does_not_start_when_its_processes_cannot_load_the_application(path, error):
     consumer = Consumer(process_app.invoker, worker_type="process", application=path, periodic=False)
 
-    with pytest.raises(RuntimeError, match=error):
+    with pytest.raises(ConfigurationError, match=error):
         consumer.start()
 
 

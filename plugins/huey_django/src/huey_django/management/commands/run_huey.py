@@ -122,8 +122,13 @@ class Command(BaseCommand):
             default=None,
             help="Log each command that ended, at the level INFO.",
         )
-        add("--max-commands", type=at_least(1, int), metavar="N", help="Replace a worker process after so many.")
-        add("--max-memory", type=at_least(1, int), metavar="MIB", help="Replace a worker process that takes more.")
+        add(
+            "--max-commands",
+            type=at_least(1, int),
+            metavar="N",
+            help="Replace a worker process after so many commands; with threads, start the consumer again.",
+        )
+        add("--max-memory", type=at_least(1, int), metavar="MIB", help="The same when it takes more memory.")
         add("--lease", type=at_least(1), metavar="SECONDS", help="How long a lease lasts unless it is renewed.")
         add("--prefetch", type=at_least(0, int), metavar="N", help="The most messages to prefetch for quick workers.")
         add("--shutdown-timeout", type=at_least(0), metavar="SECONDS", help="How long running commands may finish.")
