@@ -39,6 +39,7 @@ def served_queues(
         if len(served) < 2:
             raise ConfigurationError("--strict needs several queues: name each with --queue, in order")
         return list(served)
+    weighted: set[str] = set()
     by_name = dict(served) if isinstance(served, Mapping) else dict.fromkeys(served, 1.0)
     if weights and not names and not isinstance(served, Mapping) and served:
         raise ConfigurationError("--weight serves queues by weight, and SERVE_QUEUES is a list, in strict order")
@@ -49,6 +50,9 @@ def served_queues(
         if name not in by_name:
             served_here = ", ".join(map(repr, by_name)) or "name each with --queue"
             raise ConfigurationError(f"--weight names the queue {name!r}, which is not served here: {served_here}")
+        if name in weighted:
+            raise ConfigurationError(f"--weight of {name!r} is given twice")
+        weighted.add(name)
         try:
             by_name[name] = float(weight)
         except ValueError:

@@ -32,6 +32,7 @@ def test_they_go_before_the_setting(setting, names, weights, strict, served):
     ("setting", "names", "weights", "strict", "said"),
     [
         pytest.param(None, ["a", "b", "a"], [], False, "--queue 'a' is given twice", id="twice"),
+        pytest.param(None, ["a"], ["a=2", "a=3"], False, "--weight of 'a' is given twice", id="two weights"),
         pytest.param(None, ["a", "b"], ["a=2"], True, "leave one of them out", id="both"),
         pytest.param(None, ["a"], [], True, "needs several queues", id="one in order"),
         pytest.param(None, [], [], True, "needs several queues", id="none in order"),
