@@ -87,6 +87,12 @@ def mail_pid() -> int:
 
 
 @queue_command(invoker)
+def checks_assertions() -> bool:
+    """Whether Python runs without -O."""
+    return __debug__
+
+
+@queue_command(invoker)
 def exit_at_once(code: int) -> None:
     """End the process that runs it."""
     os._exit(code)

@@ -92,7 +92,7 @@ class ProcessHandle:
         try:
             # Without -P it would first look for our modules in the current directory.
             self.process = subprocess.Popen(  # noqa: S603 - the arguments are our own
-                [sys.executable, "-P", "-m", PROGRAM, *map(str, passed), str(os.getpid())],
+                [sys.executable, *_interpreter_options(), "-P", "-m", PROGRAM, *map(str, passed), str(os.getpid())],
                 stdin=subprocess.DEVNULL,
                 pass_fds=passed,
             )
@@ -223,6 +223,13 @@ class ProcessHandle:
     def _send(self, *values: Any) -> None:
         self._unsent += frame(*values)
         self.send_on()
+
+
+def _interpreter_options() -> list[str]:
+    """Those that this program was started with, such as ``-O``, which decide what its code does."""
+    # As multiprocessing does.
+    options: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    return options
 
 
 def _name(error: type[CommandInterrupted] | None) -> str | None:

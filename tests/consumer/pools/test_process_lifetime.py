@@ -149,6 +149,23 @@ def test_processes_end_with_a_consumer_that_is_killed_even_in_c_code_that_keeps_
     assert time.monotonic() - killed < 20
 
 
+OPTIMIZED = """
+import process_app
+
+with process_app.make_consumer(workers=1).running():
+    print(process_app.checks_assertions().get(blocking=True, timeout=60))
+"""
+
+
+def test_a_process_has_the_options_of_the_interpreter_that_its_consumer_has():
+    environment = {**os.environ, "PYTHONPATH": os.path.dirname(process_app.__file__)}
+    command = [sys.executable, "-O", "-c", OPTIMIZED]
+
+    ended = subprocess.run(command, env=environment, check=True, capture_output=True, text=True, timeout=PATIENCE)
+
+    assert ended.stdout.split() == ["False"]
+
+
 def _has_ended(pid):
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
