@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from threading import TIMEOUT_MAX
 from typing import Any, Final, Self
 
+from huey_core.backends.queue_names import check_queue_name
 from huey_core.exceptions import ConfigurationError
 from huey_core.numbers import check_number
 
@@ -115,6 +116,7 @@ class ConsumerConfig:
         for name in served:
             if not isinstance(name, str) or not name:
                 raise ConfigurationError(f"SERVE_QUEUES must have names of queues, not {name!r}")
+            check_queue_name("the name of a queue in SERVE_QUEUES", name)
         if len(set(served)) < len(served):
             twice = next(name for index, name in enumerate(served) if name in list(served)[:index])
             raise ConfigurationError(f"SERVE_QUEUES has the queue {twice!r} twice")

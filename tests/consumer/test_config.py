@@ -255,6 +255,7 @@ def test_an_own_invoker_of_another_queue_may_have_another_serializer(pickling):
         (["mail", "reports", "mail"], "has the queue 'mail' twice"),
         (["mail", 3], "names of queues, not 3"),
         ([""], "names of queues, not ''"),
+        (["huey-state:mail"], "in SERVE_QUEUES must not begin with 'huey-state:'"),
         ({"mail": 0}, "the weight of the queue 'mail' must be a positive number"),
         ({"mail": -1}, "a positive number"),
         ({"mail": True}, "a positive number"),
