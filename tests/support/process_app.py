@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -70,6 +71,8 @@ def make_invoker(queue_name: str) -> Invoker:
         while Path(held).exists():
             time.sleep(0.002)
     if Path(os.environ.get("PROCESS_APP_BROKEN", "no such file")).exists():
+        # As a client does that was made before the error.
+        threading.Thread(target=time.sleep, args=(600,)).start()
         raise RuntimeError(f"the application of {queue_name} is broken")
     return invoker
 

@@ -304,7 +304,7 @@ class ProcessPool(WorkerPool):
                 self._changed.notify_all()
                 continue
             if kind == process_main.FAILED:
-                [child.failure] = values
+                child.fail(*values)
                 continue
             job = child.jobs.pop(values[0])
             over.append(job.runner.has_run)

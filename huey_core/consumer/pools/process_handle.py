@@ -200,6 +200,11 @@ class ProcessHandle:
         elif known.events != events:
             selector.modify(self.stream, events)
 
+    def fail(self, reason: str) -> None:
+        """Note why it could not load the application, and end it: threads that were left there might go on."""
+        self.failure = reason
+        self.kill()
+
     def kill(self) -> None:
         """End it now."""
         self.process.kill()
