@@ -169,7 +169,7 @@ def test_a_process_has_the_options_of_the_interpreter_that_its_consumer_has():
 def _has_ended(pid):
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
-    except FileNotFoundError:
+    except OSError:  # it is not there, or is no more since it was opened
         return True
 
 
