@@ -116,6 +116,7 @@ class Consumer:
                 on_start=self._worker_started,
                 on_stop=self._worker_stopped,
                 restart_after=policy.restart_after,
+                loads_within=policy.loads_within,
                 timeout_grace=self.config.timeout_grace,
                 event_loop=self.config.event_loop,
                 on_loop_start=self._loop_started,

@@ -30,6 +30,7 @@ class Policy:
         long_run: After how long a running command takes long, so that it is looked whether it was cancelled; and how
             often that is looked at.
         restart_after: After how long a loop is begun again that has raised.
+        loads_within: How long a process may take to load the application.
         loop_blocked_after: After how long it is logged what keeps an event loop from running anything else.
         recycling_look: How long between two looks at how much a consumer has done, and how large it is.
     """
@@ -47,6 +48,7 @@ class Policy:
     last_steps: float = 0.3
     long_run: float = 0.5
     restart_after: float = 1.0
+    loads_within: float = 60.0
     loop_blocked_after: float = 1.0
     recycling_look: float = 0.25
 

@@ -131,6 +131,7 @@ class PoolSettings:
             nothing.
         on_stop: The same after its last one.
         restart_after: Seconds after which a worker that has failed is to begin again.
+        loads_within: Seconds that a process may take to load the application.
         timeout_grace: Seconds that an interrupted command has to end, before it is logged that it has not, or before
             its process is killed.
         application: What a pool runs in other processes, for one that is :attr:`~WorkerPool.remote`.
@@ -147,6 +148,7 @@ class PoolSettings:
     on_start: Callable[[str], None]
     on_stop: Callable[[str], None]
     restart_after: float = 1.0
+    loads_within: float = 60.0
     timeout_grace: float = DEFAULT_GRACE
     application: RemoteApplication | None = None
     max_commands: int | None = None

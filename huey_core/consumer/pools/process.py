@@ -54,9 +54,6 @@ STUCK: Final = 0.05
 LOOK: Final = 0.25
 """Seconds between two looks at processes that are busy, and at what they take, for what they do not announce."""
 
-START_HAS: Final = 60.0
-"""Seconds for the first process to load the application."""
-
 
 class ProcessPool(WorkerPool):
     """Runs deliveries in processes, each one after another."""
@@ -113,9 +110,9 @@ class ProcessPool(WorkerPool):
         for thread in self._threads:
             thread.start()
         with self._changed:
-            is_over = self._changed.wait_for(lambda: self._failure or self._is_any_ready(), START_HAS)
-            if self._failure or not is_over:
-                raise ConfigurationError(self._failure or f"no worker process is ready after {START_HAS:g} s")
+            self._changed.wait_for(lambda: self._failure or self._is_any_ready())
+            if self._failure:
+                raise ConfigurationError(self._failure)
 
     def put(self, deliveries: Sequence[Delivery], runner: Runner) -> None:
         """Add deliveries, in order."""
@@ -241,7 +238,8 @@ class ProcessPool(WorkerPool):
                 return ENDING
             if any(len(child.jobs) > 1 for child in self._children):
                 return STUCK
-            if self._is_stopping or self._next_start or any(child.jobs for child in self._children):
+            is_any_busy = any(child.jobs or not child.is_ready for child in self._children)
+            if self._is_stopping or self._next_start or is_any_busy:
                 return LOOK
             self._is_asleep = True
             return None
@@ -351,8 +349,10 @@ class ProcessPool(WorkerPool):
         return ended
 
     def _enforce(self, child: ProcessHandle) -> list[Callable[[], object]]:
-        """Kill a process whose command has not ended in time, and take back what waits behind a slow one."""
+        """Kill a process that takes too long, and take back what waits behind a slow command."""
         current, now = child.current(), time.monotonic()
+        if not child.is_ready and not child.failure and now - child.started > self._settings.loads_within:
+            child.fail(f"it has not loaded the application within {self._settings.loads_within:g} s")
         if current is None or now - current[1] <= STUCK:
             return []
         number = current[0]

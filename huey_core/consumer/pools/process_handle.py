@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -67,6 +68,7 @@ class ProcessHandle:
     Attributes:
         jobs: What it was given and has not ended, by number, in order.
         given: How many it was given, less those that were taken back.
+        started: When it was started, on the monotonic clock.
         is_ready: Whether it has loaded the application.
         is_leaving: Whether it is given no more, and ends after what it runs.
         has_closed: Whether it will send nothing more, because it is ending.
@@ -77,6 +79,7 @@ class ProcessHandle:
         self.worker = worker
         self.jobs: dict[int, Job] = {}
         self.given = 0
+        self.started = time.monotonic()
         self.is_ready = False
         self.is_leaving = False
         self.has_closed = False

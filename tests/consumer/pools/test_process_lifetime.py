@@ -223,6 +223,28 @@ def test_what_waits_is_given_back_while_no_process_can_be_started(monkeypatch, t
         assert running.get(blocking=True, timeout=PATIENCE) != int(pid)
 
 
+def test_a_process_that_does_not_come_to_its_end_of_loading_the_application_is_given_up(held, tmp_path, eventually):
+    gate = tmp_path / "gate"
+    consumer = process_app.make_consumer(
+        workers=1,
+        application="process_app.make_invoker",
+        initial_delay=0.05,
+        policy=replace(POLICY, restart_after=0.05, loads_within=5.0),
+    )
+    with consumer.running():
+        running = process_app.wait_for(str(gate))
+        eventually(lambda: process_app.lines_of(f"{gate}.began"))
+        held.touch()
+        [[pid]] = process_app.lines_of(f"{gate}.began")
+        os.kill(int(pid), signal.SIGKILL)
+        eventually(lambda: consumer.stats.released, "what waits is given back")
+
+        held.unlink()
+        gate.touch()
+
+        assert running.get(blocking=True, timeout=PATIENCE) != int(pid)
+
+
 def test_a_queue_in_memory_is_warned_of(caplog):
     with process_app.make_consumer(workers=1).running():
         pass
