@@ -28,6 +28,9 @@ COMMANDS = {
 WORKERS = {"process": 5}
 """How many commands run at once, if not all that are tested."""
 
+LIMIT = 1.5
+"""Seconds in which a command surely comes to what it is to be interrupted in, beside others that keep a core busy."""
+
 RAISED = {
     "timeout": ("CommandTimeout", "CancelledError"),
     "cancelled": ("CommandInterrupted", "CancelledError"),
@@ -51,7 +54,7 @@ class Cell:
         self.deployment, self.doing, self.how = deployment, doing, how
         self.name = f"{COMMANDS[doing]}-{how}"
         command = getattr(deployment.main, COMMANDS[doing])
-        self.call: AsyncData[object] = command.using(timeout=0.2 if how == "timeout" else None)(self.name)
+        self.call: AsyncData[object] = command.using(timeout=LIMIT if how == "timeout" else None)(self.name)
 
     def has_begun(self) -> bool:
         return self._file("begun").exists()

@@ -15,7 +15,7 @@ ENTRY_POINTS = {
     "huey-core": {
         "console_scripts": {"huey", "huey_consumer"},
         "huey_core.serializers": {"json", "pickle", "signed"},
-        "huey_core.workers": {"thread"},
+        "huey_core.workers": {"asyncio", "process", "thread"},
     },
     "huey-memory": {"huey_core.backends": {"memory"}},
     "huey-redis": {"huey_core.backends": {"redis", "rediss", "redis.unix"}},

@@ -143,9 +143,9 @@ async def wait_in_coroutine(name):
 
 @queue_command(invoker)
 def wait_for_program(name):
+    program = subprocess.Popen(["sleep", "3600"])
+    (FOLDER / "programs").open("a").write(f"{program.pid}\n")
     with noted(name):
-        program = subprocess.Popen(["sleep", "3600"])
-        (FOLDER / "programs").open("a").write(f"{program.pid}\n")
         program.wait()
 
 
