@@ -241,6 +241,11 @@ import json, multiprocessing, os, signal, time
 from huey_core import CommandRegistry, Invoker, queue_command
 from huey_core.consumer import BaseConfiguration
 
+# Who runs the tests in the background has them ignore some signals.
+for number, handler in [(signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)]:
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, handler)
+
 invoker = Invoker("memory://", registry=CommandRegistry())
 forking = multiprocessing.get_context("fork")
 
