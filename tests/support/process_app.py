@@ -58,6 +58,12 @@ invoker = Invoker.from_url("memory://process-app/?max_deliveries=2", registry=re
 """What the tests call. Each process has a memory of its own, and works for that of the test."""
 
 
+def forget_all() -> None:
+    """Empty the queues, in which a consumer that was stopped may have left what another test would then run."""
+    for name in ("huey", "mail"):
+        invoker.on_queue(name).flush()
+
+
 def make_consumer(**settings) -> Consumer:
     """Make a consumer with the worker pool."""
     defaults = {"timeout_grace": 0.1, "periodic": False, "application": "process_app.invoker"}

@@ -14,6 +14,12 @@ from huey_core.exceptions import CommandAbandoned, CommandCancelled, CommandErro
 PATIENCE = 60.0
 
 
+@pytest.fixture(scope="module", autouse=True)
+def emptied_queues():
+    yield
+    process_app.forget_all()
+
+
 def with_header(name, text):
     """Make a command with a header."""
     command = process_app.pid.command()

@@ -21,6 +21,12 @@ from huey_core.exceptions import ConfigurationError
 PATIENCE = 60.0
 
 
+@pytest.fixture(autouse=True)
+def emptied_queues():
+    yield
+    process_app.forget_all()
+
+
 def test_a_process_is_replaced_after_max_commands():
     with process_app.make_consumer(workers=1, max_commands=2).running():
         pids = [process_app.pid().get(blocking=True, timeout=PATIENCE) for _ in range(4)]
