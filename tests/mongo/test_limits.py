@@ -87,8 +87,10 @@ def test_a_caller_who_waits_a_second_for_a_result_waits_no_longer_for_the_server
 
 def test_the_end_of_a_watch_does_not_wait_for_the_server(lone_server, new_backend, eventually):
     store = new_backend(lone_server.url()).data_store("limits")
+    # Those of other tests may be about to end.
+    before = threading.enumerate()
     end = store.watch("k", lambda: None)
-    (looking,) = [thread for thread in threading.enumerate() if thread.name == "huey-mongo-hints"]
+    (looking,) = [one for one in threading.enumerate() if one.name == "huey-mongo-hints" and one not in before]
 
     def waits_for_the_server():
         frame = sys._current_frames().get(looking.ident)
