@@ -81,7 +81,14 @@ class HooksInLoop:
         found = self._found[hook] if self._trace is None else self._traced(hook)
         if found.wrappers:
             return cast("list[R]", await _wrapped(hook.__name__, found, arguments))
-        return await _all(found.others, arguments)
+        results = []
+        for function, argnames, waits, _ in found.others:
+            result = function(**arguments) if argnames is None else function(*[arguments[name] for name in argnames])
+            if waits:
+                result = await result
+            if result is not None:
+                results.append(result)
+        return results
 
     async def notify(self, hook: Callable[P, None], *args: P.args, **arguments: P.kwargs) -> None:
         """Call every implementation of an observer, whatever another one raises."""
