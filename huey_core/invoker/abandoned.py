@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from huey_core.backends.base import BaseDataStore, EmptyDataType
     from huey_core.backends.messages import Delivery, StoredMessage
-    from huey_core.backends.outcomes import Outcome
+    from huey_core.backends.outcomes import Outcome, ResultWrite
     from huey_core.invoker.follow_ups import Following
     from huey_core.invoker.invoker import Invoker
     from huey_core.message import MessageHeader
@@ -61,15 +61,12 @@ def report_abandoned(
     Raises:
         Exception: The result store could not be read or written; nothing was reported.
     """
-    header = read_header(dead_letter.data)
-    wanted, ttl = _result_options(invoker, header)
-    if leaves_record(invoker, wanted, ttl, is_tick=header.tick_at is not None):
-        value = encode_dropped(invoker.serializer, dead_letter.message_id, CommandAbandoned(dead_letter.reason))
-        # Where results are not stored in one step with the ack, one may be there of a run whose consumer was killed
-        # before the ack; it is true, and stays.
-        if not isinstance(found, bytes) or settles_into(invoker.results):
-            write_result(result_write(invoker, dead_letter.message_id, value, ttl), found)
     message_id, reason = dead_letter.message_id, dead_letter.reason
+    result = _result_of(invoker, dead_letter, CommandAbandoned(reason))
+    # Where results are not stored in one step with the ack, one may be there of a run whose consumer was killed before
+    # the ack; it is true, and stays.
+    if result is not None and (not isinstance(found, bytes) or settles_into(invoker.results)):
+        write_result(result, found)
     fields = log_fields(invoker.queue.name, dead_letter)
     message = "message %s of the command %r becomes a dead letter: %s"
     log.error(message, message_id, fields.get("command", ""), reason, extra=fields)
@@ -106,16 +103,22 @@ def outcome_of_crash(
     deliveries = counted(delivery.attempt, "delivery", "deliveries")
     reason = f"abandoned: no outcome recorded in {deliveries}; in the last one {reason}"
     log.error("message %s of the command %r becomes a dead letter: %s", message_id, command, reason, extra=fields)
-    header = read_header(delivery.data)
-    error, result = CommandAbandoned(reason), None
-    wanted, ttl = _result_options(invoker, header)
-    if leaves_record(invoker, wanted, ttl, is_tick=header.tick_at is not None):
-        value = encode_dropped(invoker.serializer, message_id, error)
-        result = result_write(invoker, message_id, value, ttl)
+    error = CommandAbandoned(reason)
+    result = _result_of(invoker, delivery, error)
     invoker.plugins.notify(
         hookspecs.huey_command_buried, invoker=invoker, command=None, message_id=message_id, reason=reason
     )
     return Bury(delivery, reason, "", result, *what_follows(delivery, error))
+
+
+def _result_of(invoker: Invoker, message: Delivery | StoredMessage, error: CommandAbandoned) -> ResultWrite | None:
+    """What tells whoever waits for the command that it was abandoned; ``None`` where it leaves no record."""
+    header = read_header(message.data)
+    wanted, ttl = _result_options(invoker, header)
+    if not leaves_record(invoker, wanted, ttl, is_tick=header.tick_at is not None):
+        return None
+    value = encode_dropped(invoker.serializer, message.message_id, error)
+    return result_write(invoker, message.message_id, value, ttl)
 
 
 def _result_options(invoker: Invoker, header: MessageHeader) -> tuple[bool | None, float | None]:
