@@ -17,7 +17,7 @@ from huey_core.backends.capabilities import Capability
 from huey_core.commands.context import log_fields
 from huey_core.consumer.supervision import Service
 from huey_core.exceptions import CommandInterrupted
-from huey_core.features.revocation import Revocations, keeps_revocations
+from huey_core.features.revocation import keeps_revocations
 from huey_core.safe_logging import get_logger
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from huey_core.consumer.in_flight import InFlight
     from huey_core.consumer.policy import Policy
     from huey_core.consumer.retry import BackOff
-    from huey_core.hookspecs import InvokerLike
+    from huey_core.features.revocation import Revocations, RevokingInvoker
     from huey_core.workers.base import Run, WorkerPool
 
 __all__ = ["Cancellations"]
@@ -46,7 +46,7 @@ class CancellingQueue(Protocol):
     lease: float
 
     @property
-    def invoker(self) -> InvokerLike:
+    def invoker(self) -> RevokingInvoker:
         """The invoker whose queue it is."""
 
     def back_off(self, doing: str, store: BaseDataStore | None = None) -> BackOff:
@@ -66,7 +66,7 @@ class Cancellations(Service):
         super().__init__("cancellations", "the cancelling of commands", policy)
         self._interval = policy.long_run
         self._queues = [
-            _OneQueue(queue, pool, Revocations(store), store, policy.long_run)
+            _OneQueue(queue, pool, queue.invoker.revocations, store, policy.long_run)
             for queue in queues
             if (store := queue.invoker.task_store) is not None and keeps_revocations(store)
         ]

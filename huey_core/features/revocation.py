@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from huey_core.backends.messages import Delivery
     from huey_core.commands.base import QueueCommand
 
-__all__ = ["CALL_TTL", "Revocation", "Revocations", "keeps_revocations"]
+__all__ = ["CALL_TTL", "Revocation", "Revocations", "RevokingInvoker", "keeps_revocations"]
 
 log: Final = get_logger(__name__)
 

@@ -8,10 +8,11 @@ import time
 import pytest
 
 from huey_core import CommandRegistry, Invoker, current_command, hookimpl, queue_command
-from huey_core.consumer import cancellations
+from huey_core.backends import Capability
 from huey_core.consumer.policy import Policy
 from huey_core.consumer.prefetch import Prefetch
 from huey_core.exceptions import CommandCancelled, CommandInterrupted, CommandRevoked
+from huey_core.features.revocation import Revocations
 from huey_memory import MemoryDataStore, MemoryQueue
 
 PATIENCE = 10.0
@@ -161,7 +162,7 @@ class Counting(MemoryDataStore):
 class Silent(Counting):
     """Does not tell of changes."""
 
-    capabilities = MemoryDataStore.capabilities - {cancellations.Capability.NOTIFY}
+    capabilities = MemoryDataStore.capabilities - {Capability.NOTIFY}
 
 
 class Flaky(Counting):
@@ -196,7 +197,7 @@ def test_it_is_cancelled_by_the_next_renewal_of_leases_whatever_the_store_does(
 
 def test_a_consumer_of_quick_commands_does_not_look(invoker, run_consumer, monkeypatch):
     looks = []
-    monkeypatch.setattr(cancellations.Revocations, "last_cancellation", lambda self: looks.append(1))
+    monkeypatch.setattr(Revocations, "last_cancellation", lambda self: looks.append(1))
 
     @queue_command(invoker)
     def quick():
