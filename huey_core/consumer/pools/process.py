@@ -105,7 +105,7 @@ class ProcessPool(WorkerPool):
         ]
 
     def start(self) -> None:
-        """Start the processes, and wait until one of them has loaded the application."""
+        """Start the processes, and wait until one has loaded the application; else raise ``ConfigurationError``."""
         self._wakeup.open()
         for thread in self._threads:
             thread.start()

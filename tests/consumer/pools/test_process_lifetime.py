@@ -206,31 +206,16 @@ def test_commands_of_several_queues_run_in_one_process():
     assert len(pids) == 1
 
 
-def test_what_waits_is_given_back_while_no_process_can_be_started(monkeypatch, tmp_path, eventually):
-    broken, gate = tmp_path / "broken", tmp_path / "gate"
-    monkeypatch.setenv("PROCESS_APP_BROKEN", str(broken))
-    consumer = process_app.make_consumer(
-        workers=1,
-        application="process_app.make_invoker",
-        initial_delay=0.05,
-        policy=replace(POLICY, restart_after=0.05),
-    )
-    with consumer.running():
-        running = process_app.wait_for(str(gate))
-        eventually(lambda: process_app.lines_of(f"{gate}.began"))
-        broken.touch()
-        [[pid]] = process_app.lines_of(f"{gate}.began")
-        os.kill(int(pid), signal.SIGKILL)
-        eventually(lambda: consumer.stats.released, "what waits is given back")
-
-        broken.unlink()
-        gate.touch()
-
-        assert running.get(blocking=True, timeout=PATIENCE) != int(pid)
+@pytest.fixture
+def broken(monkeypatch, tmp_path):
+    """While this file exists, processes cannot load the application, and a thread of it goes on."""
+    monkeypatch.setenv("PROCESS_APP_BROKEN", str(tmp_path / "broken"))
+    return tmp_path / "broken"
 
 
-def test_a_process_that_does_not_come_to_its_end_of_loading_the_application_is_given_up(held, tmp_path, eventually):
-    gate = tmp_path / "gate"
+@pytest.mark.parametrize("obstacle", ["broken", "held"])
+def test_what_waits_is_given_back_while_no_process_loads_the_application(request, obstacle, tmp_path, eventually):
+    file, gate = request.getfixturevalue(obstacle), tmp_path / "gate"
     consumer = process_app.make_consumer(
         workers=1,
         application="process_app.make_invoker",
@@ -240,12 +225,12 @@ def test_a_process_that_does_not_come_to_its_end_of_loading_the_application_is_g
     with consumer.running():
         running = process_app.wait_for(str(gate))
         eventually(lambda: process_app.lines_of(f"{gate}.began"))
-        held.touch()
+        file.touch()
         [[pid]] = process_app.lines_of(f"{gate}.began")
         os.kill(int(pid), signal.SIGKILL)
         eventually(lambda: consumer.stats.released, "what waits is given back")
 
-        held.unlink()
+        file.unlink()
         gate.touch()
 
         assert running.get(blocking=True, timeout=PATIENCE) != int(pid)
