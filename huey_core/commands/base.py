@@ -34,10 +34,6 @@ on_declaration: Final[list[Callable[[type[QueueCommand]], object]]] = []
 """Called with each command that is written as a class when the class is defined: the default registry registers it."""
 
 
-_NOTHING_FOLLOWS: Final[FollowUps[QueueCommand]] = FollowUps(is_over=True)
-"""Of every command whose run has ended and wanted nothing."""
-
-
 class CallRevocations(Protocol):
     """What revokes single calls."""
 
@@ -135,6 +131,8 @@ class QueueCommand:
     invoker: CommandInvoker | None = None
     unique: tuple[str, float | None] | None = None
     tick_at: float | None = None
+    _follow_ups: FollowUps[QueueCommand] | None = None
+    _has_ended = False
 
     def __init_subclass__(cls, declare: bool = True, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -236,6 +234,9 @@ class QueueCommand:
             )
         # In one step, because a command may have threads.
         follow_ups: FollowUps[QueueCommand] = vars(self).setdefault("_follow_ups", FollowUps())
+        if self._has_ended:
+            # Whether the end has seen it or not, nothing is taken any more.
+            follow_ups.end()
         if not follow_ups.add(command):
             raise NoCurrentCommand(
                 f"the run of {self!r} has ended, so {command!r} cannot follow it: a thread that asks for it has to be "
@@ -244,8 +245,10 @@ class QueueCommand:
 
     def end_follow_ups(self) -> Sequence[QueueCommand]:
         """Note that the run has ended, and return the commands that it wants to follow it."""
-        follow_ups: FollowUps[QueueCommand] = vars(self).setdefault("_follow_ups", _NOTHING_FOLLOWS)
-        return () if follow_ups is _NOTHING_FOLLOWS else follow_ups.end()
+        # First written and then looked, as add_follow_up() does: of the two, one sees the other.
+        self._has_ended = True
+        follow_ups = self._follow_ups
+        return () if follow_ups is None else follow_ups.end()
 
     def logger_name(self) -> str:
         """Return the name of the logger of its runs: that of the module that says what it does."""

@@ -16,10 +16,10 @@ T = TypeVar("T")
 class FollowUps(Generic[T]):
     """Collects commands, from whichever thread of the run, until that is over."""
 
-    def __init__(self, *, is_over: bool = False) -> None:
+    def __init__(self) -> None:
         self._lock: Final = threading.Lock()
         self._commands: list[T] = []
-        self._is_over = is_over
+        self._is_over = False
 
     def add(self, command: T) -> bool:
         """Add a command, and return whether it was in time."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -66,8 +67,8 @@ class Fetcher(Service):
         self._longest_wait = min(self.policy.longest_wait, self.lease / 3)
         self._waiting_in_server = False
         self._wanted = threading.Event()
-        self._running_low = threading.Event()
         self._low_water = 0
+        self._wake_at = sys.maxsize
         self._hoards_since: float | None = None
         self.share.join(self.note_idle_worker, self._worker_seconds)
 
@@ -94,14 +95,12 @@ class Fetcher(Service):
         """End the loop soon, a wait in the server included."""
         super().stop()
         self._wanted.set()
-        self._running_low.set()
         self.source.wake()
 
     def note_idle_worker(self) -> None:
         """A worker of the pool says that it will look for the next delivery."""
-        if not self._running_low.is_set() and self.pool.waiting() <= self._low_water:
-            self._running_low.set()
-        if not self._wanted.is_set():
+        if self.pool.waiting() <= self._wake_at:
+            self.share.is_watching = False
             self._wanted.set()
 
     def finished_one(self) -> None:
@@ -128,8 +127,7 @@ class Fetcher(Service):
                 extra={"queue": self.source.queue_name},
             )
         # Before the pool is looked at: a worker that finishes from here on is not waited for below.
-        self.share.watch()
-        self._wanted.clear()
+        self._watch()
         target, ahead = self._prefetched()
         self._low_water = target // 2
         most = 0 if self.outbox.parked.is_full() else self.poison.limit(CLAIM_AT_ONCE)
@@ -220,10 +218,18 @@ class Fetcher(Service):
         if not len(self.outbox):
             self._wanted.wait(min(self.policy.stuck_after / 2, self.share.patience))
         if target and ahead > self._low_water:
-            self._running_low.clear()
-            self._running_low.wait(self.policy.linger)
+            self._watch(self._low_water)
+            if self.pool.waiting() > self._low_water:
+                self._wanted.wait(self.policy.linger)
         elif (target and ahead) or 0 < self.pool.room() <= self.pool.size // FEW:
             self._stopping.wait(self.policy.linger)
+
+    def _watch(self, wake_at: int = sys.maxsize) -> None:
+        """Be woken by the next worker that is idle while so few deliveries wait, or fewer."""
+        self._wake_at = wake_at
+        # In this order, because who wakes ends the watch: one that did between the two would be missed.
+        self._wanted.clear()
+        self.share.watch()
 
     def _hoards(self, ahead: int, target: int) -> bool:
         """Whether messages of this queue have waited here for a while, though nothing is to be prefetched."""

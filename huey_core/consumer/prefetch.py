@@ -9,12 +9,14 @@ prefetched than fits into a bounded amount of memory, by the latest sizes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from huey_core.consumer.policy import Policy
 
 __all__ = ["Prefetch"]
+
+_UNKNOWN: Final = float("inf")
 
 
 @dataclass(eq=False, repr=False)
@@ -29,7 +31,7 @@ class Prefetch:
     policy: Policy
 
     def __post_init__(self) -> None:
-        self._mean = float("inf")
+        self._mean = _UNKNOWN
         self._largest = 1
         self.seconds = 0.0
         """How long all commands took, in seconds."""
@@ -48,7 +50,7 @@ class Prefetch:
         """Learn how long a command took, in seconds. Workers call this at the same time, and one may be unheard."""
         self.seconds += duration
         mean = self._mean
-        if mean == float("inf"):
+        if mean is _UNKNOWN:
             self._mean = duration
         else:
             # A slow command counts at once and is forgotten slowly: prefetching too little costs a round trip,

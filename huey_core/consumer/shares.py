@@ -87,7 +87,10 @@ class Share:
 
     def __post_init__(self) -> None:
         self.is_watching = False
-        """Whether the fetch loop wants to be woken when a worker is idle, or when another queue has claimed."""
+        """Whether the fetch loop wants to be woken when a worker is idle, or when another queue has claimed.
+
+        Who wakes it sets this to false, so that the next command that ends costs nothing more.
+        """
         self.wake: Callable[[], None] = lambda: None
         self._seconds: Callable[[Sequence[Run]], tuple[float, float]] = lambda running: (0.0, 0.0)
         # Until a claim has shown otherwise: in strict order, none goes before one that it does not know to be empty.
@@ -114,7 +117,7 @@ class Share:
         return self._shares.policy.answers_within if self._has_messages and not is_alone else float("inf")
 
     def watch(self) -> None:
-        """Be woken from now on, until a claim waits in the server."""
+        """Be woken from now on, once, unless a claim waits in the server."""
         self.is_watching = True
 
     def settling(self) -> None:
@@ -148,7 +151,8 @@ class Share:
     def claiming(self, waits: bool) -> None:
         """Note that a claim begins, and whether it waits in the server: workers are then looked at afterwards."""
         self._is_asking_server = True
-        self.is_watching = not waits
+        if waits:
+            self.is_watching = False
 
     def keep(self, brought: int, target: int) -> int:
         """Return how many of the messages that a claim has brought are let in; the others are to be given back.
