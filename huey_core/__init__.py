@@ -24,6 +24,7 @@ from huey_core.commands.context import current_command
 from huey_core.commands.crontab import crontab
 from huey_core.commands.registry import CommandRegistry
 from huey_core.decorators import periodic_command, queue_command
+from huey_core.exceptions import CommandCancelled, CommandRetry
 from huey_core.hookspecs import hookimpl
 from huey_core.install_as import install_as_huey
 from huey_core.queue import AsyncData, Invoker
@@ -37,7 +38,9 @@ else:
 __all__ = [
     "AsyncData",
     "BaseConfiguration",
+    "CommandCancelled",
     "CommandRegistry",
+    "CommandRetry",
     "Invoker",
     "PeriodicQueueCommand",
     "QueueCommand",

@@ -7,6 +7,7 @@ A wrapped error keeps its cause in ``__cause__``. ``KeyboardInterrupt`` and ``Sy
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "CommandNotFound",
     "CommandPostponed",
     "CommandRejected",
+    "CommandRetry",
     "CommandRevoked",
     "CommandTimeout",
     "ConfigurationError",
@@ -176,7 +178,63 @@ class CommandExpired(CommandException):
 
 
 class CommandCancelled(CommandException):
-    """A command was cancelled while it ran, so it has no result. In the command it was :class:`CommandInterrupted`."""
+    """A command was cancelled while it ran, so it has no result. In the command it was :class:`CommandInterrupted`.
+
+    A command that raises it cancels itself: it is not tried again and leaves no dead letter, and whoever waits for it
+    gets this error with the same text.
+
+    Attributes:
+        task_id: The id of the call that was cancelled, where its result has said so. A command that waits for another
+            one and lets this through has failed: it has not cancelled itself. ``None`` in one that a command makes.
+    """
+
+    task_id: str | None = None
+
+
+class CommandRetry(CommandException):
+    """Raised in a command to have it tried again, whatever ``retries`` it has left, of which none is used up.
+
+    It goes before ``retry_on`` and ``give_up_on``. The log has what caused it (``raise CommandRetry(60) from error``).
+
+    Args:
+        delay: The pause before the next run, in seconds or as a timedelta: ten milliseconds pass at the least, so that
+            others have a turn. ``None`` is the command's own: its ``retry_delay``, ``retry_backoff`` and the like.
+        max_retries: How often the command may have been tried again, for whatever reason; then it has failed, with this
+            as its error. ``None`` sets no bound.
+
+    Raises:
+        ConfigurationError: An argument is of another type, or out of its range.
+
+    Attributes:
+        delay: The pause, in seconds.
+        max_retries: As it was given.
+        refused_after: How often the command had been tried again when that was too often; ``None`` when it was not.
+    """
+
+    refused_after: int | None = None
+
+    def __init__(self, delay: float | timedelta | None = None, max_retries: int | None = None) -> None:
+        super().__init__(delay, max_retries)
+        seconds = delay.total_seconds() if isinstance(delay, timedelta) else delay
+        # Written so that "not a number" is refused too. To isinstance a bool is an int, and to nobody else a number.
+        if seconds is not None and (
+            isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < float("inf")
+        ):
+            raise ConfigurationError(f"delay must be a number of seconds or a timedelta, of at least 0, not {delay!r}")
+        if max_retries is not None and (
+            isinstance(max_retries, bool) or not isinstance(max_retries, int) or max_retries < 0
+        ):
+            raise ConfigurationError(f"max_retries must be a whole number of at least 0, not {max_retries!r}")
+        self.delay = None if seconds is None else float(seconds)
+        self.max_retries = max_retries
+
+    def __str__(self) -> str:
+        if self.refused_after is not None:
+            return (
+                f"the command asks to be tried again, and has been {self.refused_after} times already: "
+                f"its max_retries is {self.max_retries}"
+            )
+        return "the command asks to be tried again" + ("" if self.delay is None else f" in {self.delay:g} s")
 
 
 class CommandPostponed(CommandException):

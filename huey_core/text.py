@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_TEXT",
+    "cause_of",
     "closest",
     "counted",
     "did_you_mean",
@@ -142,6 +143,12 @@ def traceback_of(error: BaseException) -> TracebackType | None:
     return raised_at
 
 
+def cause_of(error: BaseException) -> BaseException | None:
+    """What an error was raised from, or else what was being handled when it was raised, if anything."""
+    cause: BaseException | None = _kept(error, "__cause__")
+    return cause if cause is not None or _kept(error, "__suppress_context__") else _kept(error, "__context__")
+
+
 def traceback_text(error: BaseException, first: TracebackType | None) -> str:
     """The traceback of an error, and of those that caused it: Python's, or a plainer one where Python cannot write it.
 
@@ -186,13 +193,12 @@ def plain_traceback(error: BaseException, first: TracebackType | None) -> str:
     parts = [_plain(error, first)]
     seen = {id(error)}
     while len(parts) < _LONGEST_CHAIN:
-        cause = _kept(error, "__cause__")
-        before = cause if cause is not None or _kept(error, "__suppress_context__") else _kept(error, "__context__")
+        before = cause_of(error)
         if before is None or id(before) in seen:
             break
+        words = "As a direct consequence of this" if before is _kept(error, "__cause__") else "While this was handled"
         error = before
         seen.add(id(error))
-        words = "While this was handled" if cause is None else "As a direct consequence of this"
         parts.append(f"{_plain(error, traceback_of(error))}\n{words}, the following was raised:\n\n")
     return "".join(reversed(parts))
 

@@ -76,14 +76,19 @@ class CommandCodec:
         """
         return self._encode(command, self._header(command))
 
-    def encode_retry(self, command: QueueCommand) -> bytes:
-        """Turn a command that ran into the message of its next try, which has one retry less left.
+    def encode_retry(self, command: QueueCommand, *, uses_up: bool = True) -> bytes:
+        """Turn a command that ran into the message of its next try.
+
+        Args:
+            command: The command.
+            uses_up: Whether that has one retry less left.
 
         Raises:
             EncodeError: As :meth:`encode`.
         """
         header = self._header(command)
-        return self._encode(command, header._replace(retries=max(header.retries - 1, 0), retried=header.retried + 1))
+        retries = max(header.retries - 1, 0) if uses_up else header.retries
+        return self._encode(command, header._replace(retries=retries, retried=header.retried + 1))
 
     def _encode(self, command: QueueCommand, header: MessageHeader) -> bytes:
         encoded = header.encode()

@@ -65,6 +65,11 @@ class RunContext:
         return self._command.retries
 
     @property
+    def retry_count(self) -> int:
+        """How often the command was tried again, for whatever reason: 0 in its first run."""
+        return self._command.retried
+
+    @property
     def headers(self) -> dict[str, str]:
         """The texts by name that travel with the message; a copy, which may be passed on."""
         return dict(self._command.headers)

@@ -196,5 +196,8 @@ def decode_result(
         raise CommandError(value.get("type", ""), value.get("message", ""), value.get("traceback", ""))
     kind = _WITHOUT_RESULT.get(str(state))
     if kind is not None:
-        raise kind(value.get("message", ""))
+        error = kind(value.get("message", ""))
+        if isinstance(error, CommandCancelled):
+            error.task_id = task_id
+        raise error
     raise DecodeError(f"the stored result has the unknown state {state!r}")

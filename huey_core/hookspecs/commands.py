@@ -178,10 +178,11 @@ def huey_execute(invoker: InvokerLike, command: QueueCommand) -> Execution | Non
 def huey_retry_delay(invoker: InvokerLike, command: QueueCommand, error: BaseException) -> float | None:
     """Called after a command raised: to decide whether it is retried, and when.
 
-    Core's implementation comes last and follows the command's ``retries``, ``retry_delay``, ``retry_backoff``,
-    ``retry_on`` and ``give_up_on``.
+    Core's implementation comes last and follows a :class:`~huey_core.exceptions.CommandRetry`, by which a command asks
+    to be tried again, or else its ``retries``, ``retry_delay``, ``retry_backoff``, ``retry_on`` and ``give_up_on``.
 
-    When: After a command raised, unless its result could not be encoded: it has done its work then.
+    When: After a command raised, unless its result could not be encoded: it has done its work then. Nor when it was
+    cancelled, or has cancelled itself.
     Process: The worker's.
     Thread: In a worker.
     Errors: The exception is logged, and the command has failed for good.
@@ -300,7 +301,8 @@ def huey_command_retried(invoker: InvokerLike, command: QueueCommand, error: Bas
 
     Args:
         invoker: The invoker whose command it is.
-        command: The command; ``command.retries`` is how many retries it had left, this one included.
+        command: The command; ``command.retries`` is how many retries it had left, this one included, which takes none
+            of them if ``error`` is a :class:`~huey_core.exceptions.CommandRetry`.
         error: What it raised.
         delay: Seconds until the next run.
     """
@@ -337,7 +339,7 @@ def huey_command_revoked(invoker: InvokerLike, command: QueueCommand) -> None:
 
 @observer(slow=IN_WORKER)
 def huey_command_cancelled(invoker: InvokerLike, command: QueueCommand) -> None:
-    """Called after a command was cancelled while it ran.
+    """Called after a command was cancelled while it ran, be it that it has cancelled itself.
 
     When: After the run, before the ack is written. Not when its lease was lost: another run of it counts then.
     Process: The worker's.

@@ -14,6 +14,7 @@ from huey_core.backends.forking import ProcessLock
 from huey_core.backends.messages import Delivery
 from huey_core.backends.outcomes import Ack, Bury, Release, Retry, is_final
 from huey_core.commands.stored_result import encode_end
+from huey_core.exceptions import CommandRetry
 from huey_core.features.results import write_result
 from huey_core.invoker.results import AsyncData
 from huey_core.invoker.runner import CommandRunner, RunningInvoker
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["EagerGroups", "EagerInvoker", "run_eagerly", "run_until_done", "run_what_follows"]
 
 log: Final = get_logger(__name__)
+
+MOST_RETRIES: Final = 1000
+"""How often a command is run again that asks for that without a bound: nothing that it may wait for takes any time."""
 
 
 class EagerGroups:
@@ -63,7 +67,7 @@ def run_eagerly(invoker: EagerInvoker, command: QueueCommand) -> Any:
     """Run a command and return what its call returns: with a result store an :class:`AsyncData`, else its result.
 
     Without one it raises what the command raised; and in any case why the command, or one that follows it, could not be
-    written or read back, or was postponed.
+    written or read back, was postponed, or asks again and again to be tried again (:class:`CommandRetry`).
     """
     _, outcome, execution = run_until_done(invoker, invoker.codec.encode(command))
     if outcome.result is not None:
@@ -89,6 +93,7 @@ def run_what_follows(invoker: EagerInvoker, outcome: Outcome) -> None:
         DecodeError: The message of one cannot be read.
         CommandNotFound: One is not registered.
         CommandPostponed: A plugin has postponed one.
+        CommandRetry: One asks again and again to be tried again.
         Exception: The result of one could not be written. Of several errors, the first is raised when all is done, and
             the others are logged.
     """
@@ -124,6 +129,8 @@ def _messages_after(invoker: EagerInvoker, outcome: Outcome) -> list[Message]:
 def run_until_done(invoker: RunningInvoker, data: bytes) -> tuple[QueueCommand, Outcome, Execution]:
     """Run a message in the caller, and again as long as it is retried.
 
+    That ends after :data:`MOST_RETRIES` runs that have asked for it without a bound.
+
     Returns:
         The command of the last run, how that ended, and what it came to.
 
@@ -133,14 +140,19 @@ def run_until_done(invoker: RunningInvoker, data: bytes) -> tuple[QueueCommand, 
         Exception: What a plugin's ``huey_after_claim`` raised.
     """
     runner = CommandRunner(invoker)
+    unbounded = 0
     while True:
         # Read here and not by the runner: what it cannot read it buries, of which the caller would learn nothing.
         command = invoker.codec.decode(data)
         delivery = Delivery(data, command.task_id, "eager", 1)
         runner.prepare([delivery])
         outcome, execution = runner.run_command(command, delivery)
+        if isinstance(asked := execution.error, CommandRetry) and asked.max_retries is None:
+            unbounded += 1
+            if unbounded > MOST_RETRIES:
+                asked.add_note(f"with always_eager, which waits for nothing, it has asked for that {unbounded:,} times")
         match outcome:
-            case Retry() if outcome.data != data:
+            case Retry() if outcome.data != data and unbounded <= MOST_RETRIES:
                 data = outcome.data
             case Ack() | Bury() | Release() | Retry():
                 # What was postponed, or goes back as it came, was not run at all, and would not be the next time.

@@ -22,6 +22,7 @@ from huey_core.exceptions import (
     CommandInterrupted,
     CommandNotFound,
     CommandPostponed,
+    CommandRetry,
     CommandRevoked,
     CommandTimeout,
     DeliveryLost,
@@ -32,7 +33,7 @@ from huey_core.features.results import result_of, result_write
 from huey_core.invoker.follow_ups import NOTHING, FollowedInvoker, Following, following
 from huey_core.invoker.tick_dead_letters import command_of_tick
 from huey_core.message import read_header
-from huey_core.text import error_line, error_text
+from huey_core.text import cause_of, error_line, error_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 __all__ = ["Endings", "RunningInvoker", "checked_result"]
 
 LEAST_POSTPONEMENT: Final = 0.01
-"""Seconds for which a command is postponed at the least.
+"""Seconds for which a command is postponed at the least, or put back that asks to be tried again.
 
 It keeps its place in the order: one that came back at once would be claimed again before all that wait behind it.
 """
@@ -120,10 +121,13 @@ class Endings:
             return Release(delivery), Execution(error=error, duration=duration)
         if issubclass(kind, CommandInterrupted) and not issubclass(kind, CommandTimeout):
             return await self._cancelled(command, delivery, duration)
+        if issubclass(kind, CommandCancelled) and not _is_of_another_call(error):
+            return await self._cancelled(command, delivery, duration, error)
         delay = await self._retry_delay(command, delivery, error)
         if delay is not None:
+            is_asked_for = issubclass(kind, CommandRetry)
             try:
-                data = self.invoker.codec.encode_retry(command)
+                data = self.invoker.codec.encode_retry(command, uses_up=not is_asked_for)
             except KeyboardInterrupt:
                 raise
             except BaseException:
@@ -131,7 +135,11 @@ class Endings:
                     "%s has changed its arguments into something that cannot be encoded, so it is not retried", command
                 )
             else:
-                log.info("%s raised %s, retrying in %.3g s", command, error_line(error), delay)
+                if is_asked_for:
+                    delay = min(max(delay, LEAST_POSTPONEMENT), MAX_SECONDS)
+                    log.info("%s asks to be tried again, retrying in %.3g s%s", command, delay, _because_of(error))
+                else:
+                    log.info("%s raised %s, retrying in %.3g s", command, error_line(error), delay)
                 self.invoker.plugins.notify(
                     hookspecs.huey_command_retried, invoker=self.invoker, command=command, error=error, delay=delay
                 )
@@ -201,9 +209,18 @@ class Endings:
         following = await self.following_in_any_case(command, delivery, execution)
         return Ack(delivery, result, *following), execution
 
-    async def _cancelled(self, command: QueueCommand, delivery: Delivery, duration: float) -> tuple[Outcome, Execution]:
-        error = CommandCancelled(f"{command.command_name} {command.task_id} was cancelled while it ran")
-        self.log.of(delivery, command, duration).info("%s", error)
+    async def _cancelled(
+        self, command: QueueCommand, delivery: Delivery, duration: float, raised: BaseException | None = None
+    ) -> tuple[Outcome, Execution]:
+        """End a command that was cancelled, by itself if it has ``raised`` that."""
+        if raised is None:
+            error = CommandCancelled(f"{command.command_name} {command.task_id} was cancelled while it ran")
+            self.log.of(delivery, command, duration).info("%s", error)
+        else:
+            error = CommandCancelled(
+                error_text(raised) or f"{command.command_name} {command.task_id} has cancelled itself"
+            )
+            self.log.of(delivery, command, duration).info("%s has cancelled itself: %s", command, error)
         self.log.ended("was cancelled", command, delivery, duration)
         self.invoker.plugins.notify(hookspecs.huey_command_cancelled, invoker=self.invoker, command=command)
         execution = Execution(error=error, dropped=True, duration=duration)
@@ -275,6 +292,17 @@ class Endings:
             message_id=delivery.message_id,
             reason=reason,
         )
+
+
+def _is_of_another_call(error: BaseException) -> bool:
+    """Whether a cancellation is what a command was told of a call that it has waited for."""
+    # What Python itself keeps, and not what a class may answer.
+    return "task_id" in object.__getattribute__(error, "__dict__")
+
+
+def _because_of(error: BaseException) -> str:
+    cause = cause_of(error)
+    return "" if cause is None else f", because of {error_line(cause)}"
 
 
 def checked_result(answer: Any) -> ResultWrite | None:

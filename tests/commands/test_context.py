@@ -23,6 +23,7 @@ def look():
         "name": run.name,
         "delivery_count": run.delivery_count,
         "retries_left": run.retries_left,
+        "retry_count": run.retry_count,
         "headers": dict(run.headers),
         "enqueued_at": run.enqueued_at,
     }
@@ -50,7 +51,7 @@ def test_a_command_knows_its_run(invoker, written_as):
         command = Look()
     else:
         command = queue_command(invoker)(written_as).command()
-    command.retries, command.headers, command.enqueued_at = 2, {"trace": "1"}, 5.0
+    command.retries, command.retried, command.headers, command.enqueued_at = 2, 4, {"trace": "1"}, 5.0
     delivery = Delivery(invoker.codec.encode(command), command.task_id, "receipt", 3)
 
     _, execution = CommandRunner(invoker).run(delivery)
@@ -60,6 +61,7 @@ def test_a_command_knows_its_run(invoker, written_as):
         "name": command.command_name,
         "delivery_count": 3,
         "retries_left": 2,
+        "retry_count": 4,
         "headers": {"trace": "1"},
         "enqueued_at": 5.0,
     }

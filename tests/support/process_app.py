@@ -9,7 +9,7 @@ import threading
 import time
 from pathlib import Path
 
-from huey_core import CommandRegistry, Invoker, current_command, queue_command
+from huey_core import CommandCancelled, CommandRegistry, CommandRetry, Invoker, current_command, queue_command
 from huey_core.consumer import Consumer
 from huey_core.hookspecs import hookimpl
 
@@ -114,6 +114,20 @@ def wait_for(file: str) -> int:
     while not os.path.exists(file):
         time.sleep(0.002)
     return os.getpid()
+
+
+@queue_command(invoker)
+def ask(retries: int) -> int:
+    """Ask to be tried again so many times."""
+    if current_command().retry_count < retries:
+        raise CommandRetry(0)
+    return current_command().retry_count
+
+
+@queue_command(invoker, retries=3)
+def cancel_itself() -> None:
+    """End as cancelled."""
+    raise CommandCancelled("nothing to do")
 
 
 @queue_command(invoker, timeout=0.1)

@@ -62,6 +62,17 @@ def test_what_follows_a_command_is_enqueued_where_the_consumer_is():
     assert process_app.followed().get(blocking=True, timeout=PATIENCE) == "followed"
 
 
+@pytest.mark.usefixtures("consumer")
+def test_a_command_may_ask_to_be_tried_again():
+    assert process_app.ask(3).get(blocking=True, timeout=PATIENCE) == 3
+
+
+@pytest.mark.usefixtures("consumer")
+def test_a_command_may_cancel_itself():
+    with pytest.raises(CommandCancelled, match="nothing to do"):
+        process_app.cancel_itself().get(blocking=True, timeout=PATIENCE)
+
+
 @pytest.mark.parametrize(
     ("how", "reason"),
     [
