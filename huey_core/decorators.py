@@ -180,6 +180,65 @@ class CommandFunction(Generic[P, R, Handle]):
             TypeError: The function does not take these arguments.
             Unsupported: The queue cannot delay messages and there is no task store to schedule them in.
         """
+        return self.invoker.enqueue(self._scheduled(args, kwargs, eta, convert_utc, delay))  # type: ignore[return-value]
+
+    async def acall(self, /, *args: P.args, **kwargs: P.kwargs) -> Handle:
+        """Enqueue a call without blocking the event loop: ``handle = await add.acall(1, 2)``.
+
+        Calls that come together travel in one write, and each caller gets its own handle or its own error; see
+        :meth:`Invoker.aenqueue`.
+
+        Returns:
+            What a call returns.
+
+        Raises:
+            Exception: What a call raises.
+        """
+        return await (await self._invoker_in_loop()).aenqueue(self._new((args, kwargs)))  # type: ignore[return-value]
+
+    async def aschedule(
+        self,
+        args: Iterable[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        eta: datetime | None = None,
+        convert_utc: bool = True,
+        *,
+        delay: float | timedelta | None = None,
+    ) -> Handle:
+        """Do what :meth:`schedule` does without blocking the event loop, as :meth:`acall` does.
+
+        Args:
+            args: The arguments of the call.
+            kwargs: Its keyword arguments.
+            eta: When to run.
+            convert_utc: ``False`` when a naive ``eta`` is in UTC already.
+            delay: Instead of ``eta``: how long from now, in seconds or as a timedelta.
+
+        Returns:
+            What a call returns.
+
+        Raises:
+            Exception: What :meth:`schedule` raises.
+        """
+        invoker = await self._invoker_in_loop()
+        return await invoker.aenqueue(self._scheduled(args, kwargs, eta, convert_utc, delay))  # type: ignore[return-value]
+
+    async def _invoker_in_loop(self) -> Invoker:
+        if self._checked is not None:
+            return self.invoker
+        # A deferred one may be about to be made, which imports a driver and plugins.
+        import asyncio
+
+        return await asyncio.to_thread(lambda: self.invoker)
+
+    def _scheduled(
+        self,
+        args: Iterable[Any] | None,
+        kwargs: Mapping[str, Any] | None,
+        eta: datetime | None,
+        convert_utc: bool,
+        delay: float | timedelta | None,
+    ) -> FunctionCommand[R]:
         if args is not None and (isinstance(args, _NO_ARGUMENTS) or not isinstance(args, Iterable)):
             raise ConfigurationError(f"schedule() takes the arguments as a sequence: args=({args!r},)")
         if kwargs is not None and not isinstance(kwargs, Mapping):
@@ -193,8 +252,7 @@ class CommandFunction(Generic[P, R, Handle]):
         at = None if eta is None else to_epoch(eta, convert_utc)
         if delay is not None:
             at = self.invoker.now() + seconds("delay", delay, least=-MAX_SECONDS)
-        command = self._new((tuple(args or ()), dict(kwargs or {})), eta=at)
-        return self.invoker.enqueue(command)  # type: ignore[return-value]
+        return self._new((tuple(args or ()), dict(kwargs or {})), eta=at)
 
     def using(self, /, **options: Unpack[GivenOptions]) -> Self:
         """The same function with other options, for one call: ``send.using(priority=5, retries=3)(to)``.

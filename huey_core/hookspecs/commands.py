@@ -83,8 +83,9 @@ def huey_before_enqueue(invoker: InvokerLike, command: QueueCommand) -> None:
     When: Once for each command that is enqueued, calls of ``enqueue_many``, ticks of periodic commands and what follows
     another command included. Not for a retry, which is the same message.
     Process: The one that enqueues; for a tick, the consumer's; for what follows a command, that of ``huey_follow_ups``.
-    Thread: The one that enqueues; for a tick, the consumer's thread ``huey-periodic``; for what follows a command, that
-    of ``huey_follow_ups``.
+    Thread: The one that enqueues, and for ``acall`` and ``aenqueue`` one beside the event loop, with the context
+    variables of the caller; for a tick, the consumer's thread ``huey-periodic``; for what follows a command, that of
+    ``huey_follow_ups``.
     Errors: Whoever enqueues gets the exception; raise :class:`~huey_core.exceptions.CommandRejected` to refuse. Nothing
     is written then, of a batch neither. For a tick it is logged, and the command is left out for that minute; for what
     follows a command, see ``huey_follow_ups``.
@@ -101,7 +102,7 @@ def huey_after_enqueue(invoker: InvokerLike, command: QueueCommand) -> None:
 
     When: After the write, once for each new message.
     Process: The one that enqueues; for a tick, the consumer's.
-    Thread: The one that enqueues.
+    Thread: As for ``huey_before_enqueue``.
 
     Args:
         invoker: The invoker that enqueued.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar, Unpack, overload
 
 from huey_core import hookspecs
 from huey_core.backends.base import BaseDataStore, BaseQueue
@@ -29,8 +29,9 @@ from huey_core.exceptions import (
 from huey_core.features import register_features
 from huey_core.invoker.arguments import check_command, check_kind
 from huey_core.invoker.eager import run_eagerly
+from huey_core.invoker.invoker_in_loop import InvokerInLoop
 from huey_core.invoker.opened import OpenedBackends, Parts
-from huey_core.invoker.placed import PlacedInvoker, plugin_of
+from huey_core.invoker.placed import plugin_of
 from huey_core.invoker.registration import notify_registrations
 from huey_core.invoker.results import AsyncData
 from huey_core.invoker.typing import CommandReturning, InvokerSettings, StoreT_co
@@ -69,7 +70,7 @@ class ExactInvoker(Protocol):
     def _accepts(self, other: Invoker[Any], /) -> None: ...
 
 
-class Invoker(PlacedInvoker, Generic[StoreT_co]):
+class Invoker(InvokerInLoop[StoreT_co]):
     """Ties a queue, its stores, a serializer and plugins together.
 
     Its type says whether it has a result store: of an ``Invoker[BaseDataStore]`` a type checker knows that each call
@@ -423,13 +424,22 @@ class Invoker(PlacedInvoker, Generic[StoreT_co]):
         """Write what :meth:`prepare` made of these commands; see :meth:`write_many`."""
         return self._write_to_several(commands, messages)
 
-    def _write_here(self, commands: Sequence[QueueCommand], messages: Sequence[Message]) -> list[Written]:
+    def write_here(self, messages: Sequence[Message]) -> list[Written]:
+        """Write messages of commands to this queue, whatever queue they name, and tell no plugin.
+
+        Raises:
+            QueueWriteException: The queue could not be written.
+            MessageTooLarge: The backend does not accept a message of this size; nothing was written.
+        """
         try:
-            written = queue.write_many(messages) if (queue := self.leased_queue) else self._write_plain(messages)
+            return queue.write_many(messages) if (queue := self.leased_queue) else self._write_plain(messages)
         except QueueException:
             raise
         except Exception as error:
             raise QueueWriteException(f"{plugin_of(self.queue)} could not be written: {error}") from error
+
+    def _write_here(self, commands: Sequence[QueueCommand], messages: Sequence[Message]) -> list[Written]:
+        written = self.write_here(messages)
         if self.plugins.has(hookspecs.huey_after_enqueue):
             for command, one in zip(commands, written, strict=True):
                 if one.created:

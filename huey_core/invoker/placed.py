@@ -16,6 +16,7 @@ from huey_core.backends.queue_names import check_queue_name
 from huey_core.exceptions import ConfigurationError, Unsupported
 from huey_core.features.revocation import Revocations, keeps_revocations
 from huey_core.invoker.eager import EagerGroups
+from huey_core.invoker.enqueue_in_loop import LoopSenders
 from huey_core.invoker.opened import OpenedBackends, Parts
 
 if TYPE_CHECKING:
@@ -39,12 +40,14 @@ class _Shared:
         clock: The time in seconds since the epoch; ``None`` for that of this process.
         clock_offset: Seconds by which the queue's clock is ahead of this process's.
         eager_groups: The groups of commands that are run at once.
+        loop_senders: What enqueues for the tasks of event loops.
     """
 
     always_eager: bool
     clock: Callable[[], float] | None
     clock_offset: float = 0.0
     eager_groups: EagerGroups = field(default_factory=EagerGroups)
+    loop_senders: LoopSenders = field(default_factory=LoopSenders)
 
 
 class PlacedInvoker:

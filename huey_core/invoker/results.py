@@ -157,6 +157,21 @@ class AsyncData(Generic[R]):
         """
         self.invoker.revocations.revoke_call(self.task_id, terminate)
 
+    async def arevoke(self, terminate: bool = False) -> None:
+        """Do what :meth:`revoke` does without blocking the event loop: in a thread.
+
+        A caller that is cancelled meanwhile does not keep it from being done.
+
+        Args:
+            terminate: Whether to cancel the call if it has started.
+
+        Raises:
+            Unsupported: The invoker has no task store, or one that cannot keep revocations.
+        """
+        import asyncio
+
+        await asyncio.to_thread(self.revoke, terminate)
+
     def restore(self) -> bool:
         """Take a :meth:`revoke` back, and say whether there was one."""
         return self.invoker.revocations.restore_call(self.task_id)

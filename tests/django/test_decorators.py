@@ -147,7 +147,7 @@ def test_a_coroutine_that_is_to_run_at_once_in_a_loop_is_refused_with_what_to_do
     async def call():
         count_users()
 
-    with pytest.raises(SynchronousOnlyOperation, match=r"call it with: await sync_to_async\(function\)"):
+    with pytest.raises(SynchronousOnlyOperation, match=r"call it with: await function\.acall\("):
         asyncio.run(call())
 
 

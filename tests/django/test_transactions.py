@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
+from asgiref.sync import async_to_sync
 from django.db import transaction
 from django.test import override_settings
 
@@ -159,3 +162,71 @@ def test_commands_of_several_queues_and_transactions_come_back_in_their_order(be
     assert [handle.task_id for handle in handles] == [command.task_id for command in commands]
     assert [handle.invoker.queue.name for handle in handles[:2]] == [beside.queue.name, get_invoker().queue.name]
     assert (len(beside.queue), length()) == (2, 2)
+
+
+def test_a_call_from_asyncio_waits_for_the_commit():
+    with transaction.atomic():
+        handle = async_to_sync(add.acall)(1, 2)
+        assert length() == 0
+    [message] = get_invoker().leased_queue.peek("ready")
+    assert message.message_id == handle.task_id
+
+
+def test_a_call_from_asyncio_in_a_transaction_that_is_rolled_back_enqueues_nothing():
+    with transaction.atomic():
+        async_to_sync(add.acall)(1, 2)
+        transaction.set_rollback(True)
+    assert length() == 0
+
+
+def test_a_call_from_asyncio_may_say_that_it_does_not_wait():
+    with transaction.atomic():
+        async_to_sync(at_once.acall)()
+        assert length() == 1
+
+
+def test_outside_of_a_transaction_a_call_from_asyncio_is_written_at_once():
+    asyncio.run(add.acall(1, 2))
+    assert length() == 1
+
+
+def test_several_commands_from_asyncio_wait_each_for_its_own_commit():
+    async def enqueue():
+        return await get_invoker().aenqueue_many(command for command in (add.command(1, 1), at_once.command()))
+
+    with transaction.atomic():
+        handles = async_to_sync(enqueue)()
+        [message] = get_invoker().leased_queue.peek("ready")
+        assert message.message_id == handles[1].task_id
+    assert length() == 2
+
+
+def test_what_cannot_be_carried_is_told_at_a_call_from_asyncio():
+    with transaction.atomic(), pytest.raises(EncodeError):
+        async_to_sync(add.acall)(object(), 2)
+
+
+@override_settings(HUEY_CONFIG={"ALWAYS_EAGER": True})
+def test_a_call_from_asyncio_that_is_to_run_at_once_sees_the_rows_of_its_transaction(django_user_model):
+    loops = []
+
+    @queue_command(name="transactions.count")
+    def count():
+        return django_user_model.objects.count()
+
+    @queue_command(name="transactions.count_in_a_coroutine")
+    async def count_in_a_coroutine():
+        loops.append(asyncio.get_running_loop())
+        return await django_user_model.objects.acount()
+
+    async def call():
+        loops.append(asyncio.get_running_loop())
+        return await (await count.acall()), await (await count_in_a_coroutine.acall())
+
+    with transaction.atomic():
+        django_user_model.objects.create(username="ann")
+        counts = async_to_sync(call)()
+        transaction.set_rollback(True)
+
+    assert counts == (1, 1)
+    assert loops[0] is loops[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
@@ -9,6 +10,7 @@ from redis.exceptions import ConnectionError as BrokenConnection
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeout
 
+from huey_core import CommandRegistry, Invoker, queue_command
 from huey_core.backends.deadline import time_limit
 from huey_core.backends.messages import Message, State
 from huey_core.backends.outcomes import Ack, Bury, Release, Reported, ResultWrite, Retry, Wake
@@ -51,6 +53,30 @@ def test_a_call_ends_with_the_time_limit_of_its_caller_and_the_connections_stay_
         store.put("k", b"value")
     (link,) = store._connections._idle()
     assert link._socket.gettimeout() == 30.0
+
+
+def test_an_event_loop_goes_on_while_the_server_hangs(new_server):
+    server = new_server()
+    invoker = Invoker.from_url(server.url(), registry=CommandRegistry())
+
+    @queue_command(invoker, name="add")
+    def add(a): ...
+
+    async def call():
+        await add.acall(0)
+        server.suspend()
+        calls = [asyncio.create_task(add.acall(number)) for number in range(1, 101)]
+        for _ in range(200):
+            await asyncio.sleep(0.001)
+        hung = not any(each.done() for each in calls)
+        server.resume()
+        return hung, await asyncio.gather(*calls)
+
+    hung, handles = asyncio.run(call())
+
+    assert hung
+    assert [message.message_id for message in invoker.queue.peek("ready", 1)] == [each.task_id for each in handles]
+    invoker.close()
 
 
 def test_a_write_whose_reply_is_lost_is_written_once(server, make_tunnel):

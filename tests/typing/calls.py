@@ -168,6 +168,32 @@ assert_type(add(1).get(blocking=True), int)
 assert_type(add.using(timeout=5)(1).get(blocking=True), int)
 
 
+async def call_in_loop() -> None:
+    assert_type(await add.acall(1), AsyncData[int])
+    assert_type(await add.aschedule((1,), delay=5), AsyncData[int])
+    assert_type(await add.using(priority=5).acall(1, b=2), AsyncData[int])
+    assert_type(await fetch.acall("https://example.org"), AsyncData[bytes])
+    assert_type(await forget.acall(1), AsyncData[int] | None)
+    assert_type(await perhaps.aschedule((1,)), AsyncData[int] | None)
+    assert_type(await later.acall(1), AsyncData[int])
+    assert_type(await tick.acall(), AsyncData[int])
+    assert_type(await save.acall(1), AsyncData[str] | None)
+    assert_type(await save_in_a_loop.using(on_commit=False).acall(1), AsyncData[str] | None)
+    assert_type(await with_results.aenqueue(Resize()), AsyncData[str])
+    assert_type(await with_results.aenqueue(Download()), AsyncData[bytes])
+    assert_type(await with_results.on_queue("mail").aenqueue(add.command(1)), AsyncData[int])
+    assert_type(await without_results.aenqueue(Resize()), AsyncData[str] | None)
+    assert_type(await either_invoker().aenqueue(Download()), AsyncData[bytes] | None)
+    assert_type(await with_results.aenqueue_many(add.command(number) for number in range(3)), list[AsyncData[int]])
+    assert_type(await with_results.aenqueue_many([Download()]), list[AsyncData[bytes]])
+    assert_type(await either_invoker().aenqueue_many([Resize()]), list[AsyncData[str]] | list[None])
+    await (await add.acall(1)).arevoke(terminate=True)
+    await add.acall("1")  # type: ignore[arg-type]
+    await add.acall(1, c=2)  # type: ignore[call-arg]
+    await add.aschedule(1)  # type: ignore[arg-type]
+    await with_results.aenqueue(add)  # type: ignore[call-overload]
+
+
 async def wait() -> None:
     assert_type(await add(1), int)
     assert_type(await fetch("https://example.org"), bytes)

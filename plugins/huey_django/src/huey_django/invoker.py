@@ -13,7 +13,7 @@ from functools import partial
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Final
 
-from asgiref.sync import async_to_sync
+from asgiref.sync import async_to_sync, sync_to_async
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import DEFAULT_DB_ALIAS, transaction
 
@@ -58,7 +58,7 @@ class AsyncCommands:
         if _is_in_loop():
             raise SynchronousOnlyOperation(
                 f"{command.command_name} is a coroutine function that is to run at once, and its caller runs in an "
-                "event loop; call it with: await sync_to_async(function)(...)"
+                "event loop; call it with: await function.acall(...)"
             )
         try:
             return Execution(async_to_sync(execute)())
@@ -125,6 +125,29 @@ class DjangoInvoker(Invoker):
                 transaction.on_commit(write, using=alias)
         return [None] * len(batch) if self.result_store is None else handles
 
+    async def aenqueue_many(self, commands: Iterable[Any]) -> list[Any]:
+        """Do what :meth:`enqueue_many` does without blocking the event loop; see :meth:`Invoker.aenqueue`.
+
+        The transaction that commands wait for is that of the thread in which Django's own async queries are made, as by
+        ``sync_to_async``. With ``always_eager`` commands run there, and coroutine functions in the caller's event loop.
+
+        Args:
+            commands: The commands. An iterator is asked for them in that thread, too.
+
+        Returns:
+            What :meth:`enqueue_many` returns.
+        """
+        if isinstance(commands, list) and not self.always_eager and not any(map(self._alias_of, commands)):
+            return await super().aenqueue_many(commands)
+        batch, handles = await sync_to_async(self._enqueue_in_transaction)(commands)
+        return await super().aenqueue_many(batch) if handles is None else handles
+
+    def _enqueue_in_transaction(self, commands: Iterable[Any]) -> tuple[list[Any], list[Any] | None]:
+        """Return the commands, and their handles if one waits for a commit or they run at once; else do nothing."""
+        batch = list(commands)
+        belongs_here = self.always_eager or any(map(self._transaction_of, batch))
+        return batch, self.enqueue_many(batch) if belongs_here else None
+
     def _write(self, calls: Sequence[tuple[QueueCommand, Message, AsyncData[Any]]]) -> None:
         commands, messages, handles = zip(*calls, strict=True)
         for handle, written in zip(handles, self.write_messages(commands, messages), strict=True):
@@ -132,11 +155,15 @@ class DjangoInvoker(Invoker):
 
     def _transaction_of(self, command: QueueCommand) -> str | None:
         """The database whose open transaction a command waits for; ``None`` when it is written at once."""
+        alias = self._alias_of(command)
+        return alias if alias and _is_open(alias) else None
+
+    def _alias_of(self, command: QueueCommand) -> str | None:
+        """The database for whose transactions a command waits, if there is one; ``None`` when it waits for none."""
         on_commit = getattr(command, "on_commit", None)
         if on_commit is None:
             on_commit = self.on_commit
-        alias = DEFAULT_DB_ALIAS if on_commit is True else on_commit
-        return alias if alias and _is_open(alias) else None
+        return DEFAULT_DB_ALIAS if on_commit is True else on_commit or None
 
 
 def _is_open(alias: str) -> bool:
