@@ -21,6 +21,16 @@ EVENT_LOOPS: Final = ("asyncio", "uvloop")
 LOG_FORMATS: Final = ("text", "json")
 """How a line of the log can be written; the first is the default."""
 
+_SECONDS: Final = (
+    "burst_wait",
+    "shutdown_timeout",
+    "timeout_grace",
+    "unreadable_delay",
+    "initial_delay",
+    "max_delay",
+)
+"""The settings that are times, and may be none at all."""
+
 _HOW_MANY: Final = ("workers", "threads")
 """The settings that say how many commands run at once: the name for every worker pool, and that for threads."""
 
@@ -34,7 +44,9 @@ class ConsumerConfig:
     """
 
     serve_queues: Mapping[str, float] | Sequence[str] | None = None
-    periodic: bool = True
+    burst: bool = False
+    burst_wait: float = 0.0
+    periodic: bool | None = None
     worker_type: str = "thread"
     workers: int | None = None
     threads: int | None = None
@@ -69,6 +81,11 @@ class ConsumerConfig:
     def __post_init__(self) -> None:
         self.check()
 
+    @property
+    def runs_periodic(self) -> bool:
+        """Whether periodic commands are enqueued; without a word of the settings, they are, but for a burst."""
+        return not self.burst if self.periodic is None else self.periodic
+
     def check(self) -> None:
         """Refuse values that cannot be used; called again after plugins had their say."""
         if not isinstance(self.worker_type, str) or not self.worker_type:
@@ -86,7 +103,9 @@ class ConsumerConfig:
             raise ConfigurationError(
                 "LOG_BACKUPS must be at least 1 for a log file that is rotated; LOG_MAX_BYTES = 0 turns rotation off"
             )
-        for name in ("shutdown_timeout", "timeout_grace", "unreadable_delay", "initial_delay", "max_delay"):
+        if not isinstance(self.burst, bool):
+            raise ConfigurationError(f"BURST must be True or False, not {self.burst!r}")
+        for name in _SECONDS:
             # No thread can wait any longer.
             check_number(name.upper(), getattr(self, name), 0, TIMEOUT_MAX)
         check_number("BACKOFF", self.backoff, 1, TIMEOUT_MAX)

@@ -13,7 +13,7 @@ from huey_core.consumer.config import BaseConfiguration, load_configuration, rea
 from huey_core.consumer.consumer import Consumer
 from huey_core.consumer.logs import set_up_logging
 from huey_core.consumer.queue_options import served_queues
-from huey_core.consumer.signals import end_soon, run_until_signalled
+from huey_core.consumer.signals import end_soon
 from huey_core.exceptions import ConfigurationError, QueueException
 from huey_core.settings import EVENT_LOOPS, LOG_FORMATS
 
@@ -38,7 +38,8 @@ _EPILOG = """
     rest back to other consumers, and exits. A second one gives everything back now. SIGHUP restarts gracefully.
     Nothing is lost when the process is killed: other consumers get its messages when the leases end.
 
-    Exit code: 0 after SIGTERM, SIGINT or SIGHUP, 1 after a second signal or when the consumer cannot start or stop.
+    Exit code: 0 after SIGTERM, SIGINT or SIGHUP, and when a burst is over; 1 after a second signal or when the consumer
+    cannot start or stop.
 """
 
 
@@ -78,7 +79,15 @@ class _Seconds(click.FloatRange):
     "-p/-n",
     "--periodic/--no-periodic",
     default=None,
-    help="Whether to run periodic commands. It may be on in every consumer: each tick runs once.",
+    help="Whether to run periodic commands. It may be on in every consumer: each tick runs once. A burst runs none "
+    "unless it is asked to, and then those that are due when it begins.",
+)
+@click.option("--burst", is_flag=True, default=None, help="End, with exit code 0, when nothing is ready any more.")
+@click.option(
+    "--burst-wait",
+    type=_Seconds(min=0),
+    metavar="SECONDS",
+    help="Let a burst wait for what is due within so many seconds, too.",
 )
 @click.option("-l", "--logfile", type=click.Path(dir_okay=False), help="Log to this file, rotated, not to stderr.")
 @click.option(
@@ -125,9 +134,11 @@ def consumer(
     configuration_class, invoker = _load(configuration)
     settings["serve_queues"] = served_queues(configuration_class.SERVE_QUEUES, queues, weights, strict=strict)
     config = read_configuration(configuration_class, loglevel=loglevel, **settings)
+    if settings["burst_wait"] is not None and not config.burst:
+        raise click.UsageError("--burst-wait is for a burst: give --burst, too")
     set_up_logging(config, level_is_given=loglevel is not None or _sets_level(configuration_class))
     try:
-        code = run_until_signalled(Consumer(invoker, config, application=configuration))
+        code = Consumer(invoker, config, application=configuration).run()
         end_soon(code)
         sys.exit(code)
     finally:

@@ -133,6 +133,10 @@ class AtMostOnceSource:
         """The time of this process."""
         return self.clock()
 
+    def next_due(self) -> float | None:
+        """When the next message in the schedule is due, in seconds since the epoch."""
+        return self.schedule.next_due()
+
     def wake(self) -> None:
         """End a wait soon."""
         self._woken.set()

@@ -41,7 +41,10 @@ class BaseConfiguration:
             for what its URL says, or ``json``.
         SERVE_QUEUES: The names of the queues that it serves: a dictionary of their weights, or a list, in strict order;
             ``None`` for the invoker's queue alone.
-        PERIODIC: Whether this consumer runs periodic commands. It may be on in every consumer.
+        BURST: Whether the consumer ends when nothing is ready.
+        BURST_WAIT: Seconds within which a message has to be due for a burst to wait for it.
+        PERIODIC: Whether this consumer runs periodic commands. It may be on in every consumer. ``None`` for yes, and in
+            a burst for no: one with ``True`` runs those that are due when it begins.
         WORKER_TYPE: The name of the worker pool that runs commands: ``"thread"``, ``"process"``, ``"asyncio"``, or one
             that a plugin offers.
         WORKERS: How many commands run at once; ``None`` for what suits the worker pool: 4 threads, a process for each
@@ -78,7 +81,9 @@ class BaseConfiguration:
     TASK_STORE: ClassVar[Any] = None
     SERIALIZER: ClassVar[Any] = None
     SERVE_QUEUES: ClassVar[Mapping[str, float] | Sequence[str] | None] = ConsumerConfig.serve_queues
-    PERIODIC: ClassVar[bool] = ConsumerConfig.periodic
+    BURST: ClassVar[bool] = ConsumerConfig.burst
+    BURST_WAIT: ClassVar[float] = ConsumerConfig.burst_wait
+    PERIODIC: ClassVar[bool | None] = ConsumerConfig.periodic
     WORKER_TYPE: ClassVar[str] = ConsumerConfig.worker_type
     WORKERS: ClassVar[int | None] = ConsumerConfig.workers
     THREADS: ClassVar[int | None] = ConsumerConfig.threads

@@ -18,6 +18,7 @@ from huey_core import hookspecs
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.deadline import time_limit
 from huey_core.commands.context import CURRENT
+from huey_core.consumer.burst import check_burst, make_burst, policy_of_burst
 from huey_core.consumer.cancellations import Cancellations
 from huey_core.consumer.config import BaseConfiguration, settings_for
 from huey_core.consumer.periodic import PeriodicScheduler, TickWriter
@@ -41,7 +42,7 @@ from huey_core.workers.base import PoolSettings
 from huey_core.workers.remote import RemoteApplication
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from huey_core.consumer.policy import Policy
     from huey_core.invoker.invoker import Invoker
@@ -90,6 +91,8 @@ class Consumer:
         as_given = asdict(self.config)
         invoker.plugins.call_all(hookspecs.huey_consumer_configure, config=self.config)
         self.config.check()
+        if self.config.burst:
+            policy = policy_of_burst(policy)
         served = self.config.serve_queues
         self.invokers = (invoker,) if served is None else tuple(_invoker_of(invoker, name) for name in served)
         self.invoker = self.invokers[0]
@@ -99,6 +102,8 @@ class Consumer:
 
         self._started = False
         self._finished: bool | None = None
+        self._has_stopped = threading.Event()
+        self._when_stopped: list[Callable[[], object]] = []
         # Plugins that are told of the stop may call it again.
         self._stopping = threading.RLock()
         pool_class = worker_pool_registry.get(self.config.worker_type)
@@ -152,8 +157,9 @@ class Consumer:
                 self.make_tick_writer(queue.invoker),
                 *(queue.source.now, queue.back_off("writing ticks"), policy),
             )
-            for queue in (self.queues if self.config.periodic else ())
+            for queue in (self.queues if self.config.runs_periodic and not self.config.burst else ())
         ]
+        self._burst = make_burst(self.config, self.queues, self.make_tick_writer, self.stop, policy)
         self._services = [
             *(service for queue in self.queues for service in (queue.lease_renewal, queue.dead_letters)),
             Cancellations(self.queues, self.pool, policy),
@@ -161,6 +167,7 @@ class Consumer:
             *(queue.fetcher for queue in self.queues),
             *self.periodic,
             *recycling(self.config, self.pool, lambda: self.stats, policy),
+            *([] if self._burst is None else [self._burst]),
         ]
         self._shutdown = Shutdown(
             queues=self.queues,
@@ -195,6 +202,7 @@ class Consumer:
                 "or looks up, revocations too, are in the memory of the process that runs it"
             )
         check_recycling(self.config, self.pool)
+        check_burst(self.config, self.queues)
         for lines in self.invoker.plugins.call_all(hookspecs.huey_consumer_report, consumer=self):
             for line in _checked_report(lines):
                 text = line.removeprefix(hookspecs.WARNING)
@@ -240,6 +248,27 @@ class Consumer:
                 self._stop(reason, self.config.shutdown_timeout if timeout is None else timeout)
             return self._finished is True
 
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it has stopped, by itself or because another thread has stopped it.
+
+        Args:
+            timeout: The most seconds to wait; ``None`` for however long it takes.
+
+        Returns:
+            Whether it has stopped.
+        """
+        return self._has_stopped.wait(timeout)
+
+    def when_stopped(self, call: Callable[[], object]) -> None:
+        """Have a function called when it has stopped, in the thread that has stopped it; to be said before that."""
+        self._when_stopped.append(call)
+
+    def end_with(self, other: Consumer) -> None:
+        """End a burst together with that of another consumer, when nothing is ready for either; before they start."""
+        if self._burst is not None and other._burst is not None:
+            other._burst.backlog.add(self._burst.backlog)
+            self._burst.backlog = other._burst.backlog
+
     def stop_now(self) -> None:
         """Give back everything at once, running commands included. For a process that ends right after it."""
         self._shutdown.run_now()
@@ -247,7 +276,8 @@ class Consumer:
     def run(self) -> int:
         """Start, run until a signal comes, and stop, as ``huey consumer`` does. Must be called in the main thread.
 
-        Logging is left as it is. After SIGHUP the program starts again with the same arguments.
+        It also returns when the consumer has stopped: a burst that is over, or one that a command or another thread
+        has stopped. Logging is left as it is. After SIGHUP the program starts again with the same arguments.
 
         Returns:
             The exit code for the process: 0 after an orderly end, 1 after a second signal, or when it could not stop.
@@ -341,6 +371,9 @@ class Consumer:
         self._log.info("%s: stopped: %s", self._queues_in_words, self.stats)
         for faults in self.invoker.plugins.hook_faults():
             self._log.warning("%s", faults)
+        self._has_stopped.set()
+        for call in self._when_stopped:
+            call()
 
     def _is_run_here(self) -> bool:
         """Whether a command of this consumer calls, in whatever thread that runs it."""

@@ -109,6 +109,12 @@ class DeadLetterReporter(Service):
                 self._pending[delivery.message_id] = _Pending(replaces_for=command_name)
                 self._changed.notify()
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is something to report, or to replace."""
+        with self._changed:
+            return bool(self._pending)
+
     def stop(self) -> None:
         """Have the thread end when it has done what waits, or when something of that fails, or nobody waits for it."""
         super().stop()

@@ -70,6 +70,8 @@ class Fetcher(Service):
         self._low_water = 0
         self._wake_at = sys.maxsize
         self._hoards_since: float | None = None
+        self.found_nothing_at = float("-inf")
+        """When the latest claim began that has brought nothing, on the monotonic clock."""
         self.share.join(self.note_idle_worker, self._worker_seconds)
 
     def run(self) -> None:
@@ -146,7 +148,8 @@ class Fetcher(Service):
             if len(self.outbox) or self.outbox.parked.is_full():
                 return
             # The lease counts from here on, and not from the answer, which may be read long after it was given.
-            until = time.monotonic() + self.lease if self.source.redelivers else float("inf")
+            began = time.monotonic()
+            until = began + self.lease if self.source.redelivers else float("inf")
             deliveries, buried = self.source.claim(turn.limit, self.lease, wait)
         finally:
             self._waiting_in_server = False
@@ -154,6 +157,8 @@ class Fetcher(Service):
             self.report(buried, until)
         if deliveries:
             self.in_flight.add(deliveries, until)
+        elif not buried:
+            self.found_nothing_at = began
         kept = self.share.keep(len(deliveries), target)
         if self._stopping.is_set():
             # The workers may have ended, if the server took longer than the consumer's stop waits for it.

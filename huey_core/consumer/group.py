@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from huey_core.consumer.consumer import Consumer
 from huey_core.safe_logging import get_logger
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ log: Final = get_logger(__name__)
 
 
 class ConsumerGroup:
-    """Several consumers that start and stop as one.
+    """Several consumers that start and stop as one; in a burst, when nothing is ready for any of them.
 
     Args:
         members: The consumers, and whatever else starts and stops with them.
@@ -26,6 +28,9 @@ class ConsumerGroup:
 
     def __init__(self, members: Iterable[Runnable]) -> None:
         self._members = list(members)
+        bursts = [member for member in self._members if isinstance(member, Consumer) and member.config.burst]
+        for other in bursts[1:]:
+            other.end_with(bursts[0])
 
     def start(self) -> None:
         """Start one after another.
@@ -57,6 +62,20 @@ class ConsumerGroup:
             if isinstance(outcome, BaseException):
                 raise outcome
         return False not in ended
+
+    def when_stopped(self, call: Callable[[], object]) -> None:
+        """Have a function called when the last one has stopped."""
+        left, lock = set(range(len(self._members))), threading.Lock()
+
+        def note(index: int) -> None:
+            with lock:
+                left.discard(index)
+                is_last = not left
+            if is_last:
+                call()
+
+        for index, member in enumerate(self._members):
+            member.when_stopped(partial(note, index))
 
     def stop_now(self) -> None:
         """Give back at once what any of them holds."""

@@ -33,6 +33,7 @@ class Policy:
         loads_within: How long a process may take to load the application.
         loop_blocked_after: After how long it is logged what keeps an event loop from running anything else.
         recycling_look: How long between two looks at how much a consumer has done, and how large it is.
+        burst_look: How long between two looks whether a burst is over.
     """
 
     longest_wait: float = 5.0
@@ -51,6 +52,7 @@ class Policy:
     loads_within: float = 60.0
     loop_blocked_after: float = 1.0
     recycling_look: float = 0.25
+    burst_look: float = 0.02
 
 
 POLICY: Final = Policy()

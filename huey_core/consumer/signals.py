@@ -49,6 +49,9 @@ TO_END: Final = (signal.SIGTERM, signal.SIGINT)
 # Windows has no SIGHUP; there the module is imported for its refusal.
 SIGNALS: Final = (*TO_END, signal.SIGHUP) if hasattr(signal, "SIGHUP") else TO_END
 
+ITS_OWN_END: Final = 0
+"""What is noted in place of a signal when the consumer has stopped. There is no signal of this number."""
+
 LOOKS_EVERY: Final = 1.0
 """Seconds after which the main thread looks at the latest whether a signal has come to another one."""
 
@@ -80,11 +83,14 @@ class Runnable(Protocol):
     def stop_now(self) -> None:
         """Give everything back at once, also while :meth:`stop` waits in another thread."""
 
+    def when_stopped(self, call: Callable[[], object]) -> None:
+        """Have a function called when it has stopped, be it by itself; before it starts."""
+
 
 def run_until_signalled(
     consumer: Runnable, restart: Callable[[], None] | None = None, clock: Callable[[], float] = time.monotonic
 ) -> int:
-    """Start a consumer, run it until a signal comes, and stop it. Must be called in the main thread.
+    """Start a consumer, run it until a signal comes or it has stopped, and stop it. Must be called in the main thread.
 
     Args:
         consumer: The consumer.
@@ -92,7 +98,8 @@ def run_until_signalled(
         clock: A monotonic time in seconds.
 
     Returns:
-        The exit code: 0 after an orderly end, 1 after a second signal, or when the consumer could not stop.
+        The exit code: 0 after an orderly end, its own among them, 1 after a second signal, or when the consumer could
+        not stop.
 
     Raises:
         ConfigurationError: It was called in another thread.
@@ -101,7 +108,7 @@ def run_until_signalled(
     if threading.current_thread() is not threading.main_thread():
         raise ConfigurationError(
             "a consumer runs until a signal comes, and only the main thread gets signals; in another thread use "
-            "start() and stop(), or running() in a with statement"
+            "start() and stop(), or start() and wait() for one that stops by itself"
         )
     if not hasattr(signal, "SIGHUP"):
         raise Unsupported(
@@ -111,8 +118,10 @@ def run_until_signalled(
     received = _Received(clock)
     handlers = SignalHandlers(received.note)
     try:
+        consumer.when_stopped(received.note_end)
         consumer.start()
-        asked = _stop(consumer, received.wait(), received)
+        first = received.wait()
+        asked = first if first == ITS_OWN_END else _stop(consumer, first, received)
         if asked == signal.SIGHUP:
             _say(log.info, "starting again")
             # The program that starts inherits this, so that another one does not end it before it can handle it.
@@ -188,8 +197,12 @@ class _Received:
         # SimpleQueue is safe there.
         self._noted.put((number, self._clock()))
 
+    def note_end(self) -> None:
+        """Note that the consumer has stopped, for whatever reason."""
+        self._noted.put((ITS_OWN_END, self._clock()))
+
     def wait(self) -> int:
-        """Wait for a signal and return its number."""
+        """Wait for a signal, or for the consumer's own end, and return its number."""
         while True:
             # The system may hand a signal to any thread, and nothing wakes this one then, which alone handles it.
             with suppress(Empty):
@@ -201,7 +214,7 @@ class _Received:
         """The numbers of those that have come since. The same one within a second is one."""
         while not self._noted.empty():
             number, at = self._noted.get()
-            if at - self._told_at.get(number, float("-inf")) >= REPEATED:
+            if number != ITS_OWN_END and at - self._told_at.get(number, float("-inf")) >= REPEATED:
                 self._told_at[number] = at
                 yield number
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
+from huey_core.backends.messages import State
 from huey_core.consumer.at_most_once import AtMostOnceSource
 from huey_core.invoker.schedule import CommandSchedule
 from huey_core.invoker.tick_dead_letters import replace_dead_letter
@@ -77,6 +78,12 @@ class Source(Protocol):
     def now(self) -> float:
         """The time that decides about leases and delays, in seconds since the epoch."""
 
+    def next_due(self) -> float | None:
+        """When the next of the messages is due that wait for their time, in the same seconds; ``None`` without any.
+
+        A queue with leases must have the capability ``inspect`` to be asked.
+        """
+
     def wake(self) -> None:
         """End a claim that waits."""
 
@@ -126,6 +133,9 @@ class _LeasedSource:
 
     def now(self) -> float:
         return self._queue.now()
+
+    def next_due(self) -> float | None:
+        return next((message.due for message in self._queue.peek(State.SCHEDULED, 0, 1)), None)
 
     def wake(self) -> None:
         self._queue.wake()

@@ -242,7 +242,7 @@ class _RecordWriter:
             lease=consumer.lease,
             queues=tuple(invoker.queue.name for invoker in consumer.invokers),
             workers=consumer.workers,
-            periodic=consumer.config.periodic,
+            periodic=consumer.config.runs_periodic,
             serializers=tuple(sorted(consumer.invoker.accepted)),
             commands=tuple(consumer.invoker.registry),
             in_flight=snapshot.in_flight,

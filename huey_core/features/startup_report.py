@@ -42,7 +42,7 @@ def _what_runs(consumer: ConsumerLike) -> Iterator[str]:
     else:
         yield f"{WARNING}commands (0): none; is the module that defines them imported?"
     yield from _queues(consumer)
-    if config.periodic:
+    if config.runs_periodic:
         periodic = periodic_commands(registry)
         run_here = [one.command_name for one in periodic if any(is_run_by(one, each) for each in consumer.invokers)]
         yield f"periodic commands ({len(run_here)}): {', '.join(run_here) or 'none'}"
@@ -155,7 +155,7 @@ def _shortcomings(consumer: ConsumerLike) -> Iterator[str]:
     task_store = invoker.task_store
     locks = task_store is not None and Capability.LOCKS in task_store.capabilities
     if not locks:
-        if Capability.LEASES in lacks or (consumer.config.periodic and Capability.UNIQUE in lacks):
+        if Capability.LEASES in lacks or (consumer.config.runs_periodic and Capability.UNIQUE in lacks):
             yield "the task store has no locks: run one consumer only, or periodic commands and the schedule double"
         yield "commands cannot be revoked: that needs a task store with locks"
     for conflict in (*serializer_conflicts(invoker), *store_conflicts(invoker)):

@@ -87,3 +87,16 @@ def test_a_mistake_in_the_syntax_of_an_application_is_shown_without_the_way_to_i
     assert result.stderr.lstrip().startswith('File "')
     assert "shop_of_riddles.py" in result.stderr.splitlines()[0]
     assert "importlib" not in result.stderr
+
+
+def test_what_a_burst_waits_for_is_asked_for_with_a_burst_only(cli, write_module):
+    write_module(
+        "shop_of_hours",
+        "from huey_core.consumer import BaseConfiguration\n\n\n"
+        "class Configuration(BaseConfiguration):\n    QUEUE = 'memory://shop_of_hours'\n",
+    )
+
+    result = cli.run("consumer", "shop_of_hours.Configuration", "--burst-wait", "30")
+
+    assert result.exit_code == 2
+    assert "give --burst, too" in result.stderr

@@ -124,6 +124,9 @@ class Clumsy:
     def stop_now(self):
         self.gave_back = True
 
+    def when_stopped(self, call):
+        pass
+
 
 def test_a_consumer_that_cannot_stop_gives_everything_back_and_ends_with_an_error(caplog):
     clumsy = Clumsy(signal.SIGTERM)
@@ -157,6 +160,9 @@ class Signalled:
 
     def stop_now(self):
         self.given_back.set()
+
+    def when_stopped(self, call):
+        pass
 
 
 @pytest.mark.parametrize(("first", "second"), [(signal.SIGTERM, signal.SIGINT), (signal.SIGINT, signal.SIGTERM)])

@@ -153,6 +153,8 @@ def test_a_consumer_that_cannot_start_says_why(deploy, options, url, settings, s
         ("--lease", "inf"),
         ("--prefetch", "-1"),
         ("--loglevel", "LOUD"),
+        ("--burst-wait", "30"),
+        ("--burst", "--reload"),
     ],
 )
 def test_an_option_that_cannot_be_used_is_a_wrong_command_line(shop, options):
@@ -211,3 +213,12 @@ class TestLogging:
         consumer = shop.start("--verbosity", "2")
         assert shop.call("edition") == 1
         assert len(consumer.log_lines("this is edition 1")) == 1
+
+
+def test_a_burst_runs_what_is_ready_and_ends_with_0(shop):
+    handle = shop.enqueue("place", "a book")
+
+    consumer = shop.start("--burst")
+
+    assert consumer.exit_code() == 0
+    assert handle.get() == 1

@@ -78,6 +78,7 @@ KINDS: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
     "TASK_STORE_CONNECTION": ((Mapping,), "a dictionary"),
     "ACCEPT": ((list, tuple, set, frozenset), "a list of serializers"),
     "PLUGINS": ((list, tuple), "a list of plugins"),
+    "PERIODIC": ((bool,), "True or False"),
     "LEASE": ((int, float), "a number of seconds"),
     "LOGFILE": ((str, PathLike), "a path"),
     "LOGLEVEL": ((int, str), "the name of a level"),
@@ -336,7 +337,7 @@ def _given() -> dict[str, Any]:
             close = closest(str(key), KEYS)
             hint = f"Did you mean {close!r}?" if close else f"Its keys are {', '.join(KEYS)}."
             raise SettingsError(f"HUEY_CONFIG has an unknown key {key!r}.", hint)
-    for key in ("ALWAYS_EAGER", "CHECK_ARGUMENTS", "STORE_NONE", "PERIODIC", "UTC"):
+    for key in ("ALWAYS_EAGER", "BURST", "CHECK_ARGUMENTS", "STORE_NONE", "UTC"):
         if not isinstance(given.get(key, False), bool):
             raise SettingsError(f"HUEY_CONFIG[{key!r}] is True or False, not {given[key]!r}.", LEAVE_OUT)
     for key, (kinds, words) in KINDS.items():

@@ -91,7 +91,7 @@ def make_consumers(config: ConsumerConfig) -> list[DjangoConsumer]:
     consumers = []
     for invoker, queues in places.items():
         # A command that names no queue belongs to that of the settings.
-        periodic = config.periodic and invoker is own
+        periodic = config.runs_periodic and invoker is own
         serve_queues = None if list(queues) == [invoker.queue.name] else list(queues) if in_order else queues
         consumers.append(DjangoConsumer(invoker, replace(config, periodic=periodic, serve_queues=serve_queues)))
         if len(queues) > 1 and config.threads is not None:

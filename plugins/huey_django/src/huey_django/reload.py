@@ -83,6 +83,9 @@ class CodeWatch:
     def stop_now(self) -> None:
         """Do nothing."""
 
+    def when_stopped(self, call: Callable[[], object]) -> None:
+        """Do nothing: it ends with the process."""
+
     def _watch(self) -> None:
         reloader = autoreload.get_reloader()
         for app in apps.get_app_configs():

@@ -38,11 +38,13 @@ SIGTERM or SIGINT (Ctrl-C) stops claiming, lets running commands finish for up t
 rest back to other consumers, and exits. A second one gives everything back now. SIGHUP restarts gracefully.
 Nothing is lost when the process is killed: other consumers get its messages when the leases end.
 
-Exit code: 0 after SIGTERM or SIGINT, 1 after a second signal or when the consumer cannot start, 2 for a wrong
-command line.
+Exit code: 0 after SIGTERM or SIGINT, and when a burst is over; 1 after a second signal or when the consumer cannot
+start; 2 for a wrong command line.
 """
 
 GIVEN: Final = (
+    "burst",
+    "burst_wait",
     "worker_type",
     "workers",
     "threads",
@@ -108,6 +110,13 @@ class Command(BaseCommand):
             help="Run periodic commands. It may be on in every consumer: each tick runs once.",
         )
         add("-n", "--no-periodic", action="store_false", dest="periodic", help="Run no periodic commands.")
+        add("--burst", action="store_true", default=None, help="End, with exit code 0, when nothing is ready any more.")
+        add(
+            "--burst-wait",
+            type=at_least(0),
+            metavar="SECONDS",
+            help="Let a burst wait for what is due within so many seconds, too.",
+        )
         add("-l", "--logfile", metavar="FILE", help="Log to this file, rotated, not to stderr.")
         add(
             "--loglevel",
@@ -154,6 +163,12 @@ class Command(BaseCommand):
             settings = HueySettings.load()
             given["serve_queues"] = _served(settings, options["queues"], options["weights"], strict=options["strict"])
             config = settings.consumer_config(periodic=options["periodic"], loglevel=loglevel, **given)
+            if options["burst_wait"] is not None and not config.burst:
+                raise CommandError("--burst-wait is for a burst: give --burst, too.", returncode=2)
+            if config.burst and reload:
+                raise CommandError(
+                    "--burst ends by itself, and --reload never does: leave one of them out.", returncode=2
+                )
             set_up_logging(config, level_is_given=loglevel is not None or "loglevel" in settings.consumer)
             autodiscover()
             watch = CodeWatch(checks=not options["skip_checks"]) if reload else None
@@ -176,7 +191,7 @@ def _served(
 
 def _run(config: ConsumerConfig, watch: CodeWatch | None, *, periodic: bool | None) -> int:
     consumers = make_consumers(config)
-    if periodic and not any(consumer.config.periodic for consumer in consumers):
+    if periodic and not any(consumer.config.runs_periodic for consumer in consumers):
         raise CommandError(
             "--periodic: periodic commands are those of the project's queues, none of which is served here."
         )
