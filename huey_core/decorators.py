@@ -18,6 +18,7 @@ from huey_core.commands.function_command import FunctionCommand
 from huey_core.commands.local_time import to_epoch
 from huey_core.commands.option_checks import MAX_SECONDS, find_exceptions, seconds
 from huey_core.commands.registry import CommandRegistry, default_registry
+from huey_core.commands.schedules import Schedule
 from huey_core.commands.signature import Signature, check_unique_key, is_bound_in_a_class, name_of, python_function
 from huey_core.exceptions import ConfigurationError
 from huey_core.invoker.deferred import DeferredInvoker
@@ -394,7 +395,7 @@ def queue_command(
 
 def periodic_command(
     invoker: Invoker[StoreT_co] | DeferredInvoker[StoreT_co],
-    validate_datetime: Callable[[datetime], bool],
+    validate_datetime: Schedule | Callable[[datetime], bool],
     *,
     name: str | None = None,
     missed: str = "skip",
@@ -407,14 +408,15 @@ def periodic_command(
         @periodic_command(invoker, crontab(hour=3, minute=0))
         def clean_up(): ...
 
-    However many consumers run, each minute that matches is run once.
+    However many consumers run, it runs once at each due time.
 
     Args:
         invoker: The invoker whose consumers run it, or a deferred one.
-        validate_datetime: Says whether to run in the minute that begins at a naive time, in UTC or local by the
-            consumer's ``UTC`` setting; usually :func:`crontab`.
+        validate_datetime: When to run: a :class:`~huey_core.commands.Schedule`, usually :func:`crontab`, or a function
+            that says whether to run in the minute that begins at a naive time, in UTC or local by the consumer's
+            ``UTC`` setting.
         name: The command's registered name; see :func:`queue_command`.
-        missed: What becomes of minutes in which no consumer could run it: ``"skip"``, ``"once"`` or ``"all"``.
+        missed: What becomes of due times at which no consumer could run it: ``"skip"``, ``"once"`` or ``"all"``.
         options: As for :func:`queue_command`.
 
     Returns:
@@ -424,13 +426,7 @@ def periodic_command(
         ConfigurationError: As for :func:`queue_command`, or the function needs an argument.
     """
     bound = _bound("periodic_command", invoker, options)
-    if not callable(validate_datetime):
-        raise ConfigurationError(f"validate_datetime must be a function, such as crontab(), not {validate_datetime!r}")
-    body = {
-        **bound,
-        "missed": missed,
-        "validate_datetime": lambda self, dt: validate_datetime(dt),
-    }
+    body = {**bound, "missed": missed, **_timing(validate_datetime)}
 
     def decorate(function: Callable[[], R]) -> CommandFunction[[], R, Any]:
         _check_function("periodic_command", function, name)
@@ -447,6 +443,20 @@ def periodic_command(
 
 class PeriodicFunctionCommand(FunctionCommand[Any], PeriodicQueueCommand, declare=False):
     """A run of a function that was decorated with :func:`periodic_command`."""
+
+
+def _timing(given: object) -> dict[str, Any]:
+    """What the class of a periodic command has from what says when it runs."""
+    timing: dict[str, Any] = {}
+    if isinstance(given, Schedule):
+        timing["schedule"] = given
+    elif not callable(given):
+        raise ConfigurationError(
+            f"validate_datetime must be a schedule, such as crontab(), or a function of a datetime, not {given!r}"
+        )
+    if callable(given):
+        timing["validate_datetime"] = lambda self, dt: given(dt)
+    return timing
 
 
 def _bound(decorator: str, invoker: Any, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from huey_core.commands.options import CommandOptions, GivenOptions, OptionTable
 
 # Importing it also lets a command that is written as a class be registered, wherever that is defined.
 from huey_core.commands.registry import CommandRegistry, default_registry
+from huey_core.commands.schedules import Schedule
 from huey_core.commands.signature import parameters_of
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "PeriodicQueueCommand",
     "QueueCommand",
     "RunContext",
+    "Schedule",
     "current_command",
     "default_registry",
     "flag",

@@ -10,6 +10,7 @@ from huey_core.commands.core_options import CORE_OPTIONS
 from huey_core.commands.follow_ups import FollowUps
 from huey_core.commands.local_time import to_epoch
 from huey_core.commands.options import CommandOptions, OptionTable, default_table
+from huey_core.commands.schedules import Schedule
 from huey_core.commands.unique_keys import fill_in, key_of_all, key_of_value
 from huey_core.exceptions import ConfigurationError, NoCurrentCommand
 from huey_core.names import dotted_name
@@ -338,22 +339,28 @@ class QueueCommand:
 
 
 class PeriodicQueueCommand(QueueCommand, declare=False):
-    """A command that runs by the clock. Subclasses say when, in :meth:`validate_datetime`.
+    """A command that runs by the clock. Subclasses say when, by :attr:`schedule` or in :meth:`validate_datetime`.
 
     Attributes:
-        missed: What becomes of the minutes in which nobody could run it, because every consumer was down or the
+        schedule: When it runs; ``None`` in each minute for which :meth:`validate_datetime` says so.
+        missed: What becomes of the due times at which nobody could run it, because every consumer was down or the
             server was out of reach: ``"skip"`` forgets them, ``"once"`` makes up for all of them with one run,
             ``"all"`` runs once for each.
         queue_name: The queue that it is written to, and whose consumers see to it, as its option ``queue`` says too;
             ``None`` for that of its invoker. One that has neither is seen to by every consumer, each in its own queue.
     """
 
+    schedule: ClassVar[Schedule | None] = None
     missed: ClassVar[str] = "skip"
     queue_name: ClassVar[str | None] = None
 
     def __init_subclass__(cls, declare: bool = True, **kwargs: Any) -> None:
         if cls.missed not in {"skip", "once", "all"}:
             raise ConfigurationError(f"missed must be 'skip', 'once' or 'all', not {cls.missed!r}")
+        if not isinstance(cls.schedule, Schedule | None):
+            raise ConfigurationError(
+                f"schedule must have next_after(), as that of crontab() does, which {cls.schedule!r} does not"
+            )
         cls._name_queue(vars(cls))
         super().__init_subclass__(declare=declare, **kwargs)
 

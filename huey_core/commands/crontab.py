@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NoReturn
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Final, NoReturn, Self
 
+from huey_core.commands.wall_clock import end_of_gap, instants_of, is_steady, wall_time
 from huey_core.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
-    import datetime
+    from collections.abc import Iterator
+    from datetime import tzinfo
 
 __all__ = ["Crontab", "crontab"]
 
@@ -21,12 +24,16 @@ _RANGES: Final = {
     "minute": (0, 59),
 }
 _DAYS_IN_MONTH: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_DAY: Final = timedelta(days=1)
+_LAST_YEAR: Final = 9998
+"""The last year of which every time is a ``datetime`` in all time zones."""
+
 _PIECE: Final = re.compile(r"(?:\*|(?P<first>[0-9]+)(?:-(?P<last>[0-9]+))?)(?:/(?P<step>[0-9]+))?")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Crontab:
-    """Says of a time whether it matches. Make one with :func:`crontab`.
+    """Says of a time whether it matches, and which one is next. Make one with :func:`crontab`.
 
     It has the fields as they were given, where they are not ``*``, and the matching numbers; Sunday is 0.
     """
@@ -37,16 +44,82 @@ class Crontab:
     days_of_week: frozenset[int]
     hours: frozenset[int]
     minutes: frozenset[int]
+    local: bool = False
 
-    def __call__(self, when: datetime.datetime) -> bool:
+    def __call__(self, when: datetime) -> bool:
         """Whether the time matches in every field; its seconds and its time zone do not matter."""
-        return (
-            when.minute in self.minutes
-            and when.hour in self.hours
-            and when.day in self.days
-            and when.month in self.months
-            and when.isoweekday() % 7 in self.days_of_week
-        )
+        return when.minute in self.minutes and when.hour in self.hours and self._has_day(when)
+
+    def by_local_time(self) -> Self:
+        """The same in local time."""
+        return replace(self, local=True)
+
+    def next_after(self, utc: datetime) -> datetime | None:
+        """The first minute that matches and begins after a time, both aware and in UTC; ``None`` after the year 9998.
+
+        Where the clocks are changed, see :func:`crontab`.
+        """
+        place = self._place
+        found, last = None, date.max
+        if utc.year > _LAST_YEAR:
+            return None
+        # An hour that is repeated may be that before midnight: then a time of the day before is still to come.
+        for day in self._days_from(wall_time(utc, place).date() - _DAY):
+            if day > last:
+                break
+            due = self._first_of(day, utc, place)
+            if due is not None and (found is None or due < found):
+                found, last = due, min(last, day + _DAY)
+        return found
+
+    @property
+    def _place(self) -> tzinfo | None:
+        return None if self.local else UTC
+
+    @property
+    def _goes_on(self) -> bool:
+        """Whether it is meant as an interval, which goes on while the clocks are changed, and not as times of a day."""
+        fixed = dict(self.text)
+        return any("*" in fixed.get(field, "*") for field in ("hour", "minute"))
+
+    def _has_day(self, day: date) -> bool:
+        return day.day in self.days and day.month in self.months and day.isoweekday() % 7 in self.days_of_week
+
+    def _days_from(self, day: date) -> Iterator[date]:
+        while day.year <= _LAST_YEAR:
+            if day.month not in self.months:
+                day = (day.replace(day=28) + 4 * _DAY).replace(day=1)
+                continue
+            if self._has_day(day):
+                yield day
+            day += _DAY
+
+    def _first_of(self, day: date, utc: datetime, place: tzinfo | None) -> datetime | None:
+        """The first due time of a day that is later than an instant."""
+        midnight = datetime(day.year, day.month, day.day)
+        if is_steady(day, place):
+            [begins] = instants_of(midnight, place)
+            wall = self._first_time(midnight, midnight + (utc - begins))
+            return None if wall is None else begins + (wall - midnight)
+        times = [midnight.replace(hour=hour, minute=minute) for hour in self.hours for minute in self.minutes]
+        return min((due for wall in times for due in self._instants_of(wall, place) if due > utc), default=None)
+
+    def _first_time(self, midnight: datetime, after: datetime) -> datetime | None:
+        """The first time of a day, on its clocks, that is later than another."""
+        first = max(midnight, after.replace(second=0, microsecond=0) + timedelta(minutes=1))
+        if first >= midnight + _DAY:
+            return None
+        minute = min((one for one in self.minutes if one >= first.minute), default=None)
+        if first.hour in self.hours and minute is not None:
+            return first.replace(minute=minute)
+        hour = min((one for one in self.hours if one > first.hour), default=None)
+        return None if hour is None else midnight.replace(hour=hour, minute=min(self.minutes))
+
+    def _instants_of(self, wall: datetime, place: tzinfo | None) -> list[datetime]:
+        instants = instants_of(wall, place)
+        if self._goes_on:
+            return instants
+        return instants[:1] or [end_of_gap(wall, place)]
 
     def __repr__(self) -> str:
         return f"crontab({', '.join(f'{field}={text!r}' for field, text in self.text)})"
@@ -75,7 +148,7 @@ def crontab(
         minute: 0 to 59.
 
     Returns:
-        A callable that takes a ``datetime`` and returns a ``bool``.
+        A :class:`~huey_core.commands.Schedule`, which can also be called with a ``datetime`` and returns a ``bool``.
 
     Raises:
         ConfigurationError: A field cannot be read or is out of its range, or there is no such day in those months.

@@ -1,17 +1,51 @@
-"""Which commands are periodic, and whose consumers run a command."""
+"""Which commands are periodic, whose consumers run a command, and what is scheduled as a consumer sees it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from huey_core.commands.base import PeriodicQueueCommand
 from huey_core.commands.sharing import share_queue
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from huey_core.commands.base import CommandInvoker, QueueCommand
     from huey_core.commands.registry import CommandRegistry
+    from huey_core.commands.schedules import Schedule
 
-__all__ = ["is_run_by", "periodic_commands"]
+__all__ = ["EntrySource", "ScheduledEntry", "is_run_by", "periodic_commands"]
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduledEntry:
+    """What a consumer enqueues by the clock.
+
+    Attributes:
+        name: What it is called among all that is scheduled in one queue. With the due time it makes the tick.
+        schedule: When it is due.
+        make_command: Makes the command of one tick. What it raises is logged, and costs this tick alone.
+        missed: What becomes of due times at which no consumer could enqueue it: ``"skip"``, ``"once"`` or ``"all"``.
+        since: Seconds since the epoch: of what was due until then, nothing is made up for. ``None``: all is.
+    """
+
+    name: str
+    schedule: Schedule
+    make_command: Callable[[], PeriodicQueueCommand]
+    missed: str = "skip"
+    since: float | None = None
+
+
+class EntrySource(Protocol):
+    """Where entries come from."""
+
+    def entries(self) -> Iterable[ScheduledEntry]:
+        """What is scheduled now. It is asked at every due time and every minute, by one thread, and so has to be quick.
+
+        Raises:
+            Exception: A server did not answer; the consumer asks again after a pause.
+        """
 
 
 def periodic_commands(registry: CommandRegistry) -> list[type[PeriodicQueueCommand]]:

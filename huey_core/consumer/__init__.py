@@ -11,9 +11,9 @@ from huey_core._lazy import lazy
 from huey_core.commands.periodic import periodic_commands
 from huey_core.consumer.config import BaseConfiguration
 from huey_core.consumer.consumer import Consumer
-from huey_core.consumer.periodic import TickWriter
 from huey_core.consumer.queue_options import served_queues
 from huey_core.consumer.signals import Runnable, end_soon, run_until_signalled
+from huey_core.consumer.tick_writer import TickWriter
 from huey_core.features.heartbeat import ConsumerRecord, consumers_alive, keeps_heartbeats
 from huey_core.settings import LOG_FORMATS, ConsumerConfig
 from huey_core.snapshot import Snapshot, Stats

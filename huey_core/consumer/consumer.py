@@ -21,7 +21,7 @@ from huey_core.commands.context import CURRENT
 from huey_core.consumer.burst import check_burst, make_burst, policy_of_burst
 from huey_core.consumer.cancellations import Cancellations
 from huey_core.consumer.config import BaseConfiguration, settings_for
-from huey_core.consumer.periodic import PeriodicScheduler, TickWriter
+from huey_core.consumer.periodic import PeriodicScheduler
 from huey_core.consumer.poison import QueuesTogether
 from huey_core.consumer.policy import POLICY
 from huey_core.consumer.pool_abilities import check_pool_abilities
@@ -30,6 +30,7 @@ from huey_core.consumer.served_queue import ServedQueue
 from huey_core.consumer.shares import Shares
 from huey_core.consumer.shutdown import Shutdown
 from huey_core.consumer.signals import run_until_signalled
+from huey_core.consumer.tick_writer import TickWriter
 from huey_core.exceptions import ConfigurationError, QueueException, QueueReadException
 from huey_core.names import dotted_name
 from huey_core.plugins.workers import worker_pool_registry

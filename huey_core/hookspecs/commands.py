@@ -87,7 +87,7 @@ def huey_before_enqueue(invoker: InvokerLike, command: QueueCommand) -> None:
     variables of the caller; for a tick, the consumer's thread ``huey-periodic``; for what follows a command, that of
     ``huey_follow_ups``.
     Errors: Whoever enqueues gets the exception; raise :class:`~huey_core.exceptions.CommandRejected` to refuse. Nothing
-    is written then, of a batch neither. For a tick it is logged, and the command is left out for that minute; for what
+    is written then, of a batch neither. For a tick it is logged, and the command is left out for that time; for what
     follows a command, see ``huey_follow_ups``.
 
     Args:

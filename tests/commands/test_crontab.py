@@ -149,3 +149,52 @@ def test_a_bad_field_is_refused(fields: dict[str, Any], reason: str) -> None:
 
 def test_the_29th_of_february_is_a_day() -> None:
     assert crontab(month=2, day=29)(dt.datetime(2032, 2, 29))
+
+
+def in_utc(*fields: int) -> dt.datetime:
+    return dt.datetime(*fields, tzinfo=dt.UTC)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("fields", "after", "following"),
+    [
+        ({}, in_utc(2030, 1, 7, 3, 30), in_utc(2030, 1, 7, 3, 31)),
+        ({}, in_utc(2030, 1, 7, 3, 30, 59, 999_999), in_utc(2030, 1, 7, 3, 31)),
+        ({"hour": 3, "minute": 30}, in_utc(2030, 1, 7, 3, 29, 59), in_utc(2030, 1, 7, 3, 30)),
+        ({"hour": 3, "minute": 30}, in_utc(2030, 1, 7, 3, 30), in_utc(2030, 1, 8, 3, 30)),
+        ({"minute": "5,50"}, in_utc(2030, 12, 31, 23, 55), in_utc(2031, 1, 1, 0, 5)),
+        ({"day": 31, "hour": 0, "minute": 0}, in_utc(2030, 1, 31), in_utc(2030, 3, 31)),
+        ({"month": 2, "day": 29, "hour": 0, "minute": 0}, in_utc(2096, 3, 1), in_utc(2104, 2, 29)),
+        ({"month": 2, "day": 29, "day_of_week": 1, "hour": 0, "minute": 0}, in_utc(2088, 3, 1), in_utc(2112, 2, 29)),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_the_next_time_is_the_first_later_minute_that_matches(fields, after, following) -> None:
+    found = crontab(**fields).next_after(after)
+
+    assert found == following
+    assert found.tzinfo is dt.UTC
+
+
+def test_there_is_no_time_after_the_last_year() -> None:
+    assert crontab().next_after(in_utc(9998, 12, 31, 23, 59)) is None
+    assert crontab().next_after(in_utc(9999, 12, 31, 23, 59)) is None
+    assert crontab(month=2, day=29).next_after(in_utc(9996, 3, 1)) is None
+
+
+@given(
+    after=st.datetimes(dt.datetime(1990, 1, 1), dt.datetime(2050, 1, 1), timezones=st.just(dt.UTC)),
+    fields=st.fixed_dictionaries(
+        {"hour": st.sampled_from(["*", "3", "*/7"]), "minute": st.sampled_from(["*", "0", "*/25"])},
+        optional={"day_of_week": st.sampled_from(["0", "1-5"]), "day": st.sampled_from(["1", "*/9"])},
+    ),
+)
+def test_no_minute_before_the_next_time_matches(after: dt.datetime, fields: dict[str, str]) -> None:
+    schedule = crontab(**fields)
+
+    found = schedule.next_after(after)
+
+    minute = after.replace(second=0, microsecond=0) + dt.timedelta(minutes=1)
+    while not schedule(minute):
+        minute += dt.timedelta(minutes=1)
+    assert found == minute

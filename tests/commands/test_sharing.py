@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from huey_core import CommandRegistry, Invoker, crontab, periodic_command, queue_command
-from huey_core.consumer.periodic import TickWriter
+from huey_core.consumer.tick_writer import TickWriter
 from plain_backend import PlainQueue
 
 

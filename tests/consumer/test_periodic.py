@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from huey_core import CommandRegistry, Invoker, PeriodicQueueCommand, crontab, periodic_command
 from huey_core.backends.base import EmptyData
-from huey_core.consumer.periodic import PeriodicScheduler, TickWriter
+from huey_core.consumer.periodic import PeriodicScheduler
 from huey_core.consumer.policy import POLICY
 from huey_core.consumer.retry import BackOff, Outage, Pauses
+from huey_core.consumer.tick_writer import TickWriter
 from huey_core.exceptions import CommandRejected, QueueWriteException
 from huey_core.hookspecs import hookimpl
 from huey_memory import MemoryDataStore
@@ -132,7 +133,7 @@ def test_a_long_stall_is_made_up_for_within_bounds(invoker):
     writer = TickWriter(invoker)
     writer.write(NOON)
 
-    assert writer.write(NOON + 30 * 24 * 3600) == 24 * 60 + 1
+    assert writer.write(NOON + 30 * 24 * 3600) == 24 * 60
 
 
 def test_local_time_can_be_asked_for(invoker, monkeypatch):
@@ -377,6 +378,9 @@ class Writer:
         self.times.append(now - NOON)
         self.act(len(self.times))
 
+    def next_due(self, now):
+        return now // 60 * 60 + 60
+
 
 @pytest.fixture
 def run_scheduler(invoker):
@@ -399,6 +403,31 @@ def run_scheduler(invoker):
 
 def test_ticks_are_written_at_the_beginning_of_every_minute(run_scheduler):
     assert run_scheduler(20, lambda clock, time: None) == pytest.approx([20, 60.01, 120.01])
+
+
+def test_a_due_time_between_two_minutes_is_waited_for(run_scheduler, monkeypatch):
+    monkeypatch.setattr(Writer, "next_due", lambda self, now: now // 25 * 25 + 25)
+
+    assert run_scheduler(20, lambda clock, time: None) == pytest.approx([20, 25.01, 50.01])
+
+
+def test_a_scheduler_that_is_woken_looks_at_once(invoker):
+    writer = Writer(Clock(NOON), lambda time: looked.set())
+    looked = threading.Event()
+    back_off = BackOff(Outage("the queue", logging.getLogger("test")), "writing ticks", Pauses(0.1, 1.15, 10.0))
+    scheduler = PeriodicScheduler(writer, lambda: NOON, back_off, POLICY)
+    scheduler.start()
+    try:
+        assert looked.wait(30)
+        looked.clear()
+
+        scheduler.wake()
+
+        assert looked.wait(30)
+    finally:
+        scheduler.stop()
+        scheduler.join(30)
+    assert not scheduler.is_alive()
 
 
 def test_a_tick_is_not_late_because_the_one_before_took_long_to_write(run_scheduler):
@@ -538,4 +567,4 @@ def test_whatever_is_found_as_the_last_tick_does_not_keep_commands_from_running(
 
     TickWriter(invoker).write(NOON)
 
-    assert json.loads(store.peek("last-tick"))["tick"] == NOON // 60
+    assert json.loads(store.peek("last-tick"))["tick"] == NOON

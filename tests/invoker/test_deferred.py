@@ -7,7 +7,7 @@ import pytest
 from huey_core import Invoker, PeriodicQueueCommand, crontab, periodic_command, queue_command
 from huey_core.backends.base import BaseDataStore
 from huey_core.commands.registry import default_registry
-from huey_core.consumer.periodic import TickWriter
+from huey_core.consumer.tick_writer import TickWriter
 from huey_core.exceptions import ConfigurationError, Unsupported
 from huey_core.invoker.deferred import DeferredInvoker
 from huey_memory import MemoryQueue

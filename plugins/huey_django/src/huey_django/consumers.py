@@ -58,6 +58,11 @@ class DjangoTickWriter(TickWriter):
         with as_in_a_request():
             return super().write(now)
 
+    def next_due(self, now: float) -> float:
+        """Say when to write again; see :meth:`TickWriter.next_due`."""
+        with as_in_a_request():
+            return super().next_due(now)
+
 
 def make_consumers(config: ConsumerConfig) -> list[DjangoConsumer]:
     """Make a consumer for each server, of those of its queues that are to be served.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from datetime import datetime
 
-    from huey_core.commands import FunctionCommand, GivenOptions
+    from huey_core.commands import FunctionCommand, GivenOptions, Schedule
     from huey_core.invoker import AsyncData
 
 __all__ = ["DjangoCommandFunction", "crontab", "periodic_command", "queue_command"]
@@ -135,7 +135,7 @@ def queue_command(
 
 
 def periodic_command(
-    validate_datetime: Callable[[datetime], bool],
+    validate_datetime: Schedule | Callable[[datetime], bool],
     *,
     name: str | None = None,
     missed: str = "skip",
@@ -150,9 +150,10 @@ def periodic_command(
         def clean_up(): ...
 
     Args:
-        validate_datetime: Says whether to run in the minute that begins at a naive time; usually :func:`crontab`.
+        validate_datetime: When to run: a :class:`~huey_core.commands.Schedule`, usually :func:`crontab`, or a function
+            that says whether to run in the minute that begins at a naive time.
         name: The command's registered name; see :func:`queue_command`.
-        missed: What becomes of minutes in which no consumer could run it: ``"skip"``, ``"once"`` or ``"all"``.
+        missed: What becomes of due times at which no consumer could run it: ``"skip"``, ``"once"`` or ``"all"``.
         on_commit: As for :func:`queue_command`, when the function is called; the clock has no transaction.
         options: The other options of :func:`huey_core.periodic_command`.
 

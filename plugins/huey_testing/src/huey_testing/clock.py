@@ -34,7 +34,7 @@ class RehearsalClock:
         return self._manual()
 
     def advance(self, duration: float | timedelta) -> None:
-        """Let time pass while consumers are there: at every minute on the way, its periodic commands are enqueued.
+        """Let time pass while consumers are there: on the way, periodic commands are enqueued when they are due.
 
         Nothing runs by that; ``run_until_idle()`` then runs what has fallen due.
 

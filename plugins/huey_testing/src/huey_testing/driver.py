@@ -77,6 +77,7 @@ class Driver:
         self._report_done = unwatched.report_done
         self._runner = CommandRunner(invoker, unreadable_deliveries=queue.max_deliveries)
         self._ticks = TickWriter(invoker)
+        self._next_ticks = float("inf")
         self._running: list[Delivery] = []
 
     def run_next(self) -> Run | None:
@@ -115,13 +116,16 @@ class Driver:
         firsts = self._peek(State.SCHEDULED, limit=1) + self._peek(State.RUNNING, limit=1)
         return [message.due for message in firsts if message.due is not None]
 
-    def has_periodic(self) -> bool:
-        """Whether there are periodic commands, so that minutes matter."""
-        return bool(self._ticks.commands())
+    def next_ticks(self, now: float) -> float:
+        """When to look at periodic commands again, in seconds since the epoch; infinite where there are none."""
+        has_entries = bool(_insist(self._ticks.entries))
+        self._next_ticks = _insist(lambda: self._ticks.next_due(now)) if has_entries else float("inf")
+        return self._next_ticks
 
     def write_ticks(self, now: float) -> None:
-        """Write the periodic commands that are due in the minute of ``now`` (seconds since the epoch)."""
-        _insist(lambda: self._ticks.write(now))
+        """Write the periodic commands that are due at ``now`` (seconds since the epoch), if it is time for that."""
+        if now >= self._next_ticks:
+            _insist(lambda: self._ticks.write(now))
 
     @property
     def heartbeat(self) -> float:

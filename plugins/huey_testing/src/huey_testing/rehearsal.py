@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Rehearsal"]
 
-MINUTE: Final = 60
-
 
 class Rehearsal:
     """Queues and stores in a memory of their own, on a clock that the test moves.
@@ -191,16 +189,14 @@ class Rehearsal:
         return self._made_drivers[queue]
 
     def _next_stop(self, now: float) -> float:
-        stops = [now + driver.heartbeat for driver in self._drivers()]
-        if any(driver.has_periodic() for driver in self._drivers()):
-            stops.append((now // MINUTE + 1) * MINUTE)
+        drivers = self._drivers()
+        stops = [stop for driver in drivers for stop in (now + driver.heartbeat, driver.next_ticks(now))]
         return min(stops, default=float("inf"))
 
     def _stop(self, now: float) -> None:
         for driver in self._drivers():
             driver.renew()
-            if now % MINUTE == 0:
-                driver.write_ticks(now)
+            driver.write_ticks(now)
 
 
 def _memory() -> ModuleType:

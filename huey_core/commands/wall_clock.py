@@ -1,0 +1,50 @@
+"""From times on the clocks of a place to instants, where those clocks are changed.
+
+A place is a ``tzinfo``, or ``None`` for where this process runs, as :meth:`datetime.datetime.astimezone` has it.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from datetime import date, tzinfo
+
+__all__ = ["end_of_gap", "instants_of", "is_steady", "wall_time"]
+
+_DAY: Final = timedelta(days=1)
+_SECOND: Final = timedelta(seconds=1)
+
+
+def wall_time(utc: datetime, place: tzinfo | None) -> datetime:
+    """What the clocks show at an instant, as a naive time."""
+    return utc.astimezone(place).replace(tzinfo=None)
+
+
+def instants_of(wall: datetime, place: tzinfo | None) -> list[datetime]:
+    """The instants at which the clocks show a naive time, in UTC: one, two that are in order, or none."""
+    first, second = (wall.replace(tzinfo=place, fold=fold).astimezone(UTC) for fold in (0, 1))
+    if first == second:
+        return [first]
+    return [first, second] if first < second else []
+
+
+def end_of_gap(wall: datetime, place: tzinfo | None) -> datetime:
+    """The instant at which the clocks are put forward past a naive time that they never show."""
+    after, before = (wall.replace(tzinfo=place, fold=fold).astimezone(UTC) for fold in (0, 1))
+    shift_before = wall - after.replace(tzinfo=None)
+    while after - before > _SECOND:
+        middle = (before + (after - before) / 2).replace(microsecond=0)
+        if wall_time(middle, place) - middle.replace(tzinfo=None) == shift_before:
+            before = middle
+        else:
+            after = middle
+    return after
+
+
+def is_steady(day: date, place: tzinfo | None) -> bool:
+    """Whether the clocks are not changed on a day, from its midnight to the next."""
+    midnight = datetime(day.year, day.month, day.day)
+    begins, ends = instants_of(midnight, place), instants_of(midnight + _DAY, place)
+    return len(begins) == len(ends) == 1 and ends[0] - begins[0] == _DAY
