@@ -16,10 +16,10 @@ from huey_core.safe_logging import get_logger
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from huey_core.consumer.periodic import TickWriter
     from huey_core.consumer.policy import Policy
     from huey_core.consumer.retry import BackOff
     from huey_core.consumer.served_queue import ServedQueue
+    from huey_core.consumer.tick_writer import TickWriter
     from huey_core.invoker.invoker import Invoker
     from huey_core.settings import ConsumerConfig
 
