@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from huey_core.exceptions import DecodeError, EncodeError
-from huey_core.message import MessageHeader, encode_header, encode_result_header, read_header, unpack
+from huey_core.message import (
+    MessageHeader,
+    encode_header,
+    encode_result_header,
+    read_header,
+    read_result,
+    run_fields,
+    run_of_result,
+    unpack,
+)
 from wire import pack
 
 json_values = st.recursive(
@@ -116,6 +125,45 @@ def test_the_header_of_a_result_is_written_as_any_other(task_id, state, serializ
     assert encode_result_header(task_id, state, serializer) == encode_header(
         {"id": task_id, "state": state, "ser": serializer}
     )
+
+
+numbers = st.floats(0, 1e11)
+
+
+@given(enqueued_at=numbers, ended_at=numbers, took=st.floats(0, 1e8), deliveries=st.integers(0, 10**6))
+def test_the_header_of_a_result_tells_of_the_run(enqueued_at, ended_at, took, deliveries):
+    written = encode_result_header("x", "ok", "json", run_fields(enqueued_at, ended_at, took, deliveries))
+    header, before, body = read_result(written + b"body")
+
+    assert (before, body) == (written, b"body")
+    assert (header.task_id, header.state, header.serializer, header.deliveries) == ("x", "ok", "json", deliveries)
+    assert header.enqueued_at == pytest.approx(enqueued_at, abs=0.001)
+    assert header.ended_at == pytest.approx(ended_at, abs=0.001)
+    if took:
+        assert header.began_at == pytest.approx(ended_at - took, abs=0.001 + took * 1e-5)
+    else:
+        assert header.began_at is None
+
+
+@pytest.mark.parametrize("enqueued_at", [None, float("inf"), float("-inf"), 10**400], ids=repr)
+def test_a_time_of_enqueueing_that_is_none_is_left_out_of_a_result(enqueued_at):
+    header, _, _ = read_result(encode_result_header("x", "ok", "json", run_fields(enqueued_at, 5.0, 1.0, 2)))
+
+    assert (header.enqueued_at, header.began_at, header.ended_at, header.deliveries) == (None, 4.0, 5.0, 2)
+
+
+def test_what_another_program_wrote_in_the_header_of_a_result_is_not_taken_for_a_time():
+    header, _, _ = read_result(encode_header({"id": "x", "at": "now", "end": True, "took": [], "runs": 1.5}))
+
+    assert (header.enqueued_at, header.began_at, header.ended_at, header.deliveries) == (None, None, None, 0)
+
+
+def test_an_error_in_place_of_a_result_tells_of_the_same_run():
+    run = run_fields(1.0, 5.0, 2.0, 3)
+
+    assert run_of_result(encode_result_header("x", "ok", "json", run) + b"5") == ',"at":1.0,"end":5.0,"took":2,"runs":3'
+    assert run_of_result(encode_result_header("x", "ok", "json")) == ""
+    assert run_of_result(b"no result") == ""
 
 
 def test_a_header_that_is_too_long_is_not_written() -> None:

@@ -36,7 +36,7 @@ from huey_core.exceptions import ConfigurationError, Unsupported
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from huey_core.backends.base import BaseDataStore
+    from huey_core.backends.base import BaseDataStore, EmptyDataType
     from huey_core.backends.messages import Claim, Counts, Delivery, Page, Record, State, StoredGroup, StoredMessage
     from huey_core.backends.outcomes import Outcome, Reported, Wake
 
@@ -195,6 +195,29 @@ class LeasedQueue(BaseQueue):
     @abstractmethod
     def find(self, message_ids: Sequence[str]) -> list[StoredMessage]:
         """Return those of the messages that are live or dead, in the order asked for."""
+
+    def find_with_result(
+        self, message_id: str, store: BaseDataStore, key: str
+    ) -> tuple[StoredMessage | None, bytes | EmptyDataType]:
+        """Look for a message, and then for the value of a key, in one round trip where both are at one server.
+
+        The value is looked at second, so that of a message that ends meanwhile, and whose result is written under that
+        key in the same step or before, one of the two is there. By default a :meth:`find` and a :meth:`peek
+        <huey_core.backends.BaseDataStore.peek>`.
+
+        Args:
+            message_id: The message's id.
+            store: A data store, whichever.
+            key: The key in that store; its value is left in place.
+
+        Returns:
+            The message, live or dead, or ``None``; and the value, or ``EmptyData``.
+
+        Raises:
+            Unsupported: The store offers no ``peek``.
+        """
+        found = self.find([message_id])
+        return (found[0] if found else None), store.peek(key)
 
     @abstractmethod
     def requeue(self, message_ids: Iterable[str]) -> list[str]:

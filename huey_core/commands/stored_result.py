@@ -54,13 +54,15 @@ _WITHOUT_RESULT: Final[dict[str, type[CommandException]]] = {
 }
 
 
-def encode_value(serializer: Serializer, task_id: str, value: Any, max_size: int = DEFAULT_MAX_BODY_SIZE) -> bytes:
-    """Encode what a command returned.
+def encode_value(
+    serializer: Serializer, task_id: str, value: Any, max_size: int = DEFAULT_MAX_BODY_SIZE, run: str = ""
+) -> bytes:
+    """Encode what a command returned; ``run`` is what :func:`~huey_core.message.run_fields` has made of its run.
 
     Raises:
         EncodeError: The serializer cannot carry the value, or it has more than ``max_size`` bytes.
     """
-    header = encode_result_header(task_id, "ok", serializer.name)
+    header = encode_result_header(task_id, "ok", serializer.name, run)
     return header + serializer.encode_within(value, header, max_size)
 
 
@@ -70,44 +72,52 @@ def encode_end(
     execution: Execution,
     wanted: bool | None,
     max_size: int,
+    *,
+    run: str = "",
 ) -> bytes:
     """Encode how a command ended; where its result is not ``wanted``, no value, and of an error its type alone.
 
-    A value that the serializer cannot carry, or of more than ``max_size`` bytes, is an :class:`EncodeError`.
+    A value that the serializer cannot carry, or of more than ``max_size`` bytes, is an :class:`EncodeError`. What
+    :func:`~huey_core.message.run_fields` has made of its run is ``run``.
     """
     error = execution.error
     if error is None:
-        return encode_value(serializer, task_id, None if wanted is False else execution.value, max_size)
+        header = encode_result_header(task_id, "ok", serializer.name, run)
+        return header + serializer.encode_within(None if wanted is False else execution.value, header, max_size)
     if execution.dropped and isinstance(error, CommandCancelled | CommandExpired | CommandRevoked):
-        return encode_dropped(serializer, task_id, error)
+        return encode_dropped(serializer, task_id, error, run)
     if wanted is not False:
-        return encode_error(serializer, task_id, error, execution.traceback)
+        return encode_error(serializer, task_id, error, execution.traceback, run)
     message = "it failed; the error is not stored, because the command has store_result=False"
     details = {"type": _type_name(error), "message": message, "traceback": ""}
-    return _encode_details(serializer, task_id, "error", details)
+    return _encode_details(serializer, task_id, "error", details, run)
 
 
-def encode_error(serializer: Serializer, task_id: str, error: BaseException, traceback: str = "") -> bytes:
+def encode_error(
+    serializer: Serializer, task_id: str, error: BaseException, traceback: str = "", run: str = ""
+) -> bytes:
     """Encode what a command raised: the type's name, the message and the traceback, as texts of bounded length.
 
-    The traceback is given where :func:`format_error` has written it before.
+    The traceback is given where :func:`format_error` has written it before, and ``run`` is what
+    :func:`~huey_core.message.run_fields` has made of its run.
     """
     details = {
         "type": _type_name(error),
         "message": error_text(error),
         "traceback": traceback or format_error(error),
     }
-    return _encode_details(serializer, task_id, "error", details)
+    return _encode_details(serializer, task_id, "error", details, run)
 
 
 def encode_dropped(
     serializer: Serializer,
     task_id: str,
     error: CommandAbandoned | CommandCancelled | CommandExpired | CommandRevoked,
+    run: str = "",
 ) -> bytes:
     """Encode that a command has no result: it was revoked, had expired, was cancelled, or was delivered too often."""
     state = next(state for state, kind in _WITHOUT_RESULT.items() if isinstance(error, kind))
-    return _encode_details(serializer, task_id, state, {"message": error_text(error)})
+    return _encode_details(serializer, task_id, state, {"message": error_text(error)}, run)
 
 
 def traceback_of_command(error: BaseException) -> TracebackType | None:
@@ -153,8 +163,8 @@ def _type_name(error: BaseException) -> str:
         return error_type(error)
 
 
-def _encode_details(serializer: Serializer, task_id: str, state: str, details: dict[str, str]) -> bytes:
-    header = encode_result_header(task_id, state, serializer.name)
+def _encode_details(serializer: Serializer, task_id: str, state: str, details: dict[str, str], run: str) -> bytes:
+    header = encode_result_header(task_id, state, serializer.name, run)
     texts = {name: escape_surrogates(text) for name, text in details.items()}
     return header + serializer.encode(texts, header)
 

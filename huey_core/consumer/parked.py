@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 from huey_core.backends.outcomes import Ack, Bury, Outcome, Release, Retry, messages_in
 from huey_core.commands.context import log_fields
 from huey_core.commands.stored_result import encode_error
+from huey_core.message import run_of_result
 from huey_core.safe_logging import get_logger
 from huey_core.text import error_line
 
@@ -152,7 +153,8 @@ class Parked:
         result = outcome.result
         if result is not None:
             # Whoever waits for the result learns that there is none to come.
-            result = replace(result, value=encode_error(self.serializer, result.key, error))
+            run = run_of_result(result.value)
+            result = replace(result, value=encode_error(self.serializer, result.key, error, run=run))
         match outcome:
             case Release(delivery, delay, wake) if wake is not None:
                 message, fields = "message %s waits for its delay alone: %s", self._fields(outcome)

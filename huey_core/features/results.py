@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.json_value import swap
 from huey_core.backends.outcomes import ResultWrite
+from huey_core.commands.context import CURRENT
 from huey_core.commands.stored_result import encode_end
 from huey_core.exceptions import DataStorePutException, QueueException
 from huey_core.hookspecs import hookimpl
+from huey_core.message import read_header, run_fields
 
 if TYPE_CHECKING:
     from huey_core.backends.base import EmptyDataType
+    from huey_core.backends.messages import Delivery, StoredMessage
     from huey_core.commands.base import QueueCommand
     from huey_core.commands.execution import Execution
     from huey_core.hookspecs import InvokerLike
 
-__all__ = ["Results", "leaves_record", "result_of", "result_write", "write_result"]
+__all__ = ["Results", "leaves_record", "result_of", "result_write", "run_of_message", "write_result"]
 
 
 class Results:
@@ -45,13 +48,46 @@ def leaves_record(invoker: InvokerLike, wanted: bool | None, ttl: float | None, 
 
 
 def result_of(invoker: InvokerLike, command: QueueCommand, execution: Execution) -> ResultWrite | None:
-    """Make the write of a command's result, as its options say; ``None`` for nothing. It may raise ``EncodeError``."""
-    options = command.options
-    is_tick = command.tick_at is not None
-    if not leaves_record(invoker, options.store_result, options.result_ttl, is_tick=is_tick):
+    """Make the write of the result of a command that runs, as its options say; ``None`` for nothing.
+
+    Raises:
+        EncodeError: Its serializer cannot carry the result.
+    """
+    store, options = invoker.result_store, command.options
+    wanted, ttl = options.store_result, options.result_ttl
+    # Of most commands, leaves_record() need not be asked.
+    if store is None or (
+        (wanted is not None or command.tick_at is not None)
+        and not leaves_record(invoker, wanted, ttl, is_tick=command.tick_at is not None)
+    ):
         return None
-    value = encode_end(invoker.serializer, command.task_id, execution, options.store_result, invoker.max_body_size)
-    return result_write(invoker, command.task_id, value, options.result_ttl)
+    if ttl is None:
+        ttl = invoker.result_ttl
+    # Each result comes here, so nothing is named that is used once.
+    return ResultWrite(
+        store,
+        command.task_id,
+        encode_end(
+            invoker.serializer,
+            command.task_id,
+            execution,
+            wanted,
+            invoker.max_body_size,
+            run=run_fields(
+                command.enqueued_at,
+                invoker.now(),
+                execution.duration,
+                command.retried + CURRENT.get()[1].attempt,
+            ),
+        ),
+        ttl if invoker.results_expire else None,
+    )
+
+
+def run_of_message(invoker: InvokerLike, message: Delivery | StoredMessage) -> str:
+    """What the header of a result says of the run of a message that was not decoded, and has just ended."""
+    header = read_header(message.data)
+    return run_fields(header.enqueued_at, invoker.now(), 0.0, header.retried + message.attempt)
 
 
 def result_write(invoker: InvokerLike, task_id: str, value: bytes, ttl: float | None = None) -> ResultWrite:

@@ -37,6 +37,10 @@ class InvokerLike(CommandInvoker, Protocol):
     max_body_size: int
 
     @property
+    def always_eager(self) -> bool:
+        """Whether every command is run at once in the caller."""
+
+    @property
     def plugins(self) -> PluginsLike:
         """The plugins of core, those that are installed and those that were given."""
 

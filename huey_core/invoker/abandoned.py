@@ -14,7 +14,7 @@ from huey_core.backends.outcomes import Bury, Retry
 from huey_core.commands.context import log_fields
 from huey_core.commands.stored_result import encode_dropped
 from huey_core.exceptions import CommandAbandoned, CommandNotFound
-from huey_core.features.results import leaves_record, result_write, write_result
+from huey_core.features.results import leaves_record, result_write, run_of_message, write_result
 from huey_core.message import read_header
 from huey_core.safe_logging import get_logger
 from huey_core.text import counted
@@ -117,7 +117,8 @@ def _result_of(invoker: Invoker, message: Delivery | StoredMessage, error: Comma
     wanted, ttl = _result_options(invoker, header)
     if not leaves_record(invoker, wanted, ttl, is_tick=header.tick_at is not None):
         return None
-    value = encode_dropped(invoker.serializer, message.message_id, error)
+    run = run_of_message(invoker, message)
+    value = encode_dropped(invoker.serializer, message.message_id, error, run)
     return result_write(invoker, message.message_id, value, ttl)
 
 

@@ -18,6 +18,7 @@ from huey_core.exceptions import CommandRetry
 from huey_core.features.results import write_result
 from huey_core.invoker.results import AsyncData
 from huey_core.invoker.runner import CommandRunner, RunningInvoker
+from huey_core.message import run_fields
 from huey_core.safe_logging import get_logger
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ def run_eagerly(invoker: EagerInvoker, command: QueueCommand) -> Any:
     if outcome.result is not None:
         return AsyncData(invoker, command.task_id)
     # Nothing is stored, so the handle itself must know that there is nothing to wait for.
-    record = encode_end(invoker.serializer, command.task_id, execution, False, invoker.max_body_size)
+    run = run_fields(command.enqueued_at, invoker.now(), execution.duration, 1)
+    record = encode_end(invoker.serializer, command.task_id, execution, False, invoker.max_body_size, run=run)
     return AsyncData(invoker, command.task_id, record)
 
 

@@ -29,7 +29,7 @@ from huey_core.exceptions import (
     EncodeError,
     SerializationError,
 )
-from huey_core.features.results import result_of, result_write
+from huey_core.features.results import result_of, result_write, run_of_message
 from huey_core.invoker.follow_ups import NOTHING, FollowedInvoker, Following, following
 from huey_core.invoker.tick_dead_letters import command_of_tick
 from huey_core.message import read_header
@@ -163,7 +163,8 @@ class Endings:
         if self.invoker.result_store is None or command_of_tick(delivery.data) is not None:
             return None
         task_id = delivery.message_id
-        return result_write(self.invoker, task_id, encode_error(self.invoker.serializer, task_id, error))
+        run = run_of_message(self.invoker, delivery)
+        return result_write(self.invoker, task_id, encode_error(self.invoker.serializer, task_id, error, run=run))
 
     async def following(
         self, command: QueueCommand | None, execution: Execution, message_id: str, headers: Mapping[str, str]

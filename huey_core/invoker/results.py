@@ -14,6 +14,7 @@ from huey_core.backends.deadline import time_limit
 from huey_core.commands.option_checks import MAX_SECONDS
 from huey_core.commands.stored_result import decode_result
 from huey_core.exceptions import ConfigurationError, DataStoreGetException, DataStoreTimeout, QueueException
+from huey_core.invoker.call_state import CallState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from huey_core.backends.base import EmptyDataType
     from huey_core.commands.base import QueueCommand
     from huey_core.hookspecs import InvokerLike
+    from huey_core.invoker.call_state import CallInfo, CallStatus
 
 __all__ = ["AsyncData"]
 
@@ -179,6 +181,28 @@ class AsyncData(Generic[R]):
     def is_revoked(self) -> bool:
         """Whether this call was revoked; it stays so after it was dropped."""
         return self.invoker.revocations.is_call_revoked(self.task_id)
+
+    def status(self) -> CallStatus:
+        """Say where the call is, and leave its result in place, also in a store that keeps it for ever.
+
+        A queue without leases, and a store from which a value can only be taken, tell nothing; a call of which there is
+        neither a message nor a result is ``UNKNOWN``.
+
+        Raises:
+            QueueReadException: The queue or the result store could not be asked.
+            DecodeError: What is stored as its result is damaged.
+        """
+        return CallState.look(self.invoker, self.task_id, self._value).status
+
+    def info(self) -> CallInfo:
+        """Say what is known of the call: where it is, when it was enqueued and run, and why it has no result.
+
+        Raises:
+            QueueReadException: The queue or the result store could not be asked.
+            DecodeError: What is stored as its result is damaged, or its error is written with a serializer that is not
+                accepted.
+        """
+        return CallState.look(self.invoker, self.task_id, self._value).info(self.invoker, self.task_id)
 
     # Not __repr__, which the original API's document shows as Python has it.
     def __str__(self) -> str:

@@ -7,16 +7,57 @@ import time
 
 import pytest
 
+from huey_core.backends import EmptyData
 from huey_core.backends.messages import Message, State
 from huey_core.backends.outcomes import Ack, Arrival, Bury, Release, Reported, ResultWrite, Retry, Wake
 from huey_core.exceptions import ConfigurationError, MessageTooLarge, Unsupported
+from huey_memory import MemoryDataStore
 from huey_redis import RedisDataStore, RedisQueue
+from huey_redis.connection import Connections
 
 MINUTE = 60.0
 
 
 def blocked_clients(admin):
     return int(admin("INFO", "clients").decode().split("blocked_clients:")[1].split()[0])
+
+
+class TestFinding:
+    @pytest.fixture
+    def exchanges(self, monkeypatch):
+        """How many commands went out in each round trip."""
+        counted = []
+        exchange = Connections.exchange
+
+        def count(connections, *commands):
+            counted.append(len(commands))
+            return exchange(connections, *commands)
+
+        monkeypatch.setattr(Connections, "exchange", count)
+        return counted
+
+    def test_a_message_and_its_result_are_found_in_one_round_trip(self, queue, store, exchanges):
+        message_id = queue.write(b"x").message_id
+        store.put(message_id, b"result")
+        queue.find([message_id])
+        exchanges.clear()
+
+        message, value = queue.find_with_result(message_id, store, message_id)
+
+        assert (message.state, value) == (State.READY, b"result")
+        assert exchanges == [2]
+
+    def test_a_server_that_was_restarted_is_given_the_script_anew(self, admin, queue, store):
+        message_id = queue.write(b"x").message_id
+        admin("SCRIPT", "FLUSH")
+
+        assert queue.find_with_result(message_id, store, "key") == (queue.find([message_id])[0], EmptyData)
+
+    def test_a_result_elsewhere_is_looked_at_there(self, queue):
+        elsewhere = MemoryDataStore("elsewhere", space=queue.name)
+        elsewhere.put("key", b"result")
+
+        assert queue.find_with_result("no message", elsewhere, "key") == (None, b"result")
 
 
 class TestKeys:

@@ -62,6 +62,22 @@ class WritesTheResultAfterTheAck(MemoryQueue):
         return settled
 
 
+@caught_by("test_a_message_is_found_with_what_a_key_holds")
+class TakesTheResultThatItLooksAt(MemoryQueue):
+    def find_with_result(self, message_id, store, key):
+        message, _ = super().find_with_result(message_id, store, key)
+        return message, store.get(key)
+
+
+@caught_by("test_of_a_command_that_ends_the_message_or_the_result_is_found")
+class LooksAtTheResultFirst(MemoryQueue):
+    def find_with_result(self, message_id, store, key):
+        value = store.peek(key)
+        time.sleep(0.01)
+        found = self.find([message_id])
+        return (found[0] if found else None), value
+
+
 @caught_by("test_an_ack_writes_its_result_together_with_its_follow_ups")
 class LosesTheResultOfAStep(MemoryQueue):
     def settle(self, outcomes):

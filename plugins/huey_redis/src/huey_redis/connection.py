@@ -214,6 +214,16 @@ class Connections:
             [reply] = self.exchange((b"EVAL", script.source, *call))
         return value_of(reply)
 
+    def run_with(
+        self, script: Script, keys: Sequence[bytes], *arguments: Argument, also: tuple[Argument, ...]
+    ) -> tuple[Any, Any]:
+        """Run a script and, after it, a command, in one round trip; return both replies. See :meth:`run`."""
+        call = (len(keys), *keys, *arguments)
+        reply, other = self.exchange((b"EVALSHA", script.digest, *call), also)
+        if isinstance(reply, NoScriptError):
+            reply, other = self.exchange((b"EVAL", script.source, *call), also)
+        return value_of(reply), value_of(other)
+
     def run_many(self, script: Script, calls: Sequence[tuple[Sequence[bytes], Sequence[Argument]]]) -> list[Any]:
         """Run a script several times, each time with keys and arguments, in as few exchanges as their size allows.
 

@@ -13,6 +13,7 @@ from huey_core.backends import (
     Claim,
     Counts,
     Delivery,
+    EmptyData,
     LeasedQueue,
     Message,
     Outcome,
@@ -42,7 +43,7 @@ from huey_redis.waiting import Bell
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from huey_core.backends import BaseDataStore, Wake
+    from huey_core.backends import BaseDataStore, EmptyDataType, Wake
     from huey_redis.connection import Argument
 
 __all__ = ["MAX_MESSAGE_SIZE", "RedisQueue"]
@@ -217,6 +218,16 @@ class RedisQueue(LeasedQueue):
         """Return those of the messages that are live or dead, in the order asked for."""
         calls = [(self._keys, portion) for portion in portions(message_ids)]
         return [stored_message(row) for rows in self._connections.run_many(scripts.FIND, calls) for row in rows]
+
+    def find_with_result(
+        self, message_id: str, store: BaseDataStore, key: str
+    ) -> tuple[StoredMessage | None, bytes | EmptyDataType]:
+        """Look for a message, and then for a value: in one round trip, where both are in one database."""
+        if not isinstance(store, RedisDataStore) or not self.settles_into(store):
+            return super().find_with_result(message_id, store, key)
+        get = (b"GET", store.server_key(key))
+        rows, value = self._connections.run_with(scripts.FIND, self._keys, message_id, also=get)
+        return (stored_message(rows[0]) if rows else None), EmptyData if value is None else value
 
     def requeue(self, message_ids: Iterable[str]) -> list[str]:
         """Make dead or scheduled messages ready, at the head of their priority."""

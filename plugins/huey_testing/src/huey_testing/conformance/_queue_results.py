@@ -106,6 +106,49 @@ class QueueResults(QueueFixtures):
             assert settling.values(self.deadline, "settle()") == [[True]]
             assert result == b"v"
 
+    @promise(Capability.LEASES, Capability.ATOMIC_SETTLE, Capability.INSPECT)
+    def test_a_message_is_found_with_what_a_key_holds(self, queue: Any, store: Any) -> None:
+        """Without this, nobody could be told where a command is, or somebody would be told that of another one."""
+        store.put("key", b"value")
+        message_id = queue.write(b"x").message_id
+        message, value = queue.find_with_result(message_id, store, "key")
+        assert [message] == queue.find([message_id])
+        assert value == b"value"
+        assert queue.find_with_result(message_id, store, "no key") == (message, EmptyData)
+        assert queue.find_with_result("no message", store, "key") == (None, b"value")
+        assert queue.find_with_result("no message", store, "no key") == (None, EmptyData)
+        assert store.peek("key") == b"value"
+
+    @promise(Capability.LEASES, Capability.ATOMIC_SETTLE, Capability.INSPECT)
+    def test_of_a_command_that_ends_the_message_or_the_result_is_found(
+        self, queue: Any, new_queue: QueueFactory, store: Any
+    ) -> None:
+        """Without this, whoever asks where a command is just when it ends would be told that there is none."""
+        observer = new_queue(queue.name)
+        for number in range(10):
+            message_id, key = queue.write(b"x").message_id, f"key {number}"
+            delivery = self.claim_one(queue)
+            has_looked = threading.Event()
+            found: list[tuple[Any, Any]] = []
+
+            def look_until_it_has_ended(
+                message_id: str = message_id,
+                key: str = key,
+                has_looked: threading.Event = has_looked,
+                found: list[tuple[Any, Any]] = found,
+            ) -> None:
+                end = time.monotonic() + self.deadline
+                while time.monotonic() < end and not (found and found[-1][0] is None):
+                    found.append(observer.find_with_result(message_id, store, key))
+                    has_looked.set()
+
+            looking = Threads([look_until_it_has_ended])
+            assert has_looked.wait(self.deadline)
+            settling = Threads([partial(queue.settle, [Ack(delivery, ResultWrite(store, key, b"v"))])])
+            looking.values(2 * self.deadline, "find_with_result()")
+            assert settling.values(self.deadline, "settle()") == [[True]]
+            assert found[-1] == (None, b"v")
+
     @promise(Capability.LEASES, Capability.ATOMIC_SETTLE, Capability.TTL)
     def test_a_result_is_forgotten_after_its_time(self, queue: Any, store: Any, advance: Passing) -> None:
         """Without this, results that nobody fetches would fill the server up."""
