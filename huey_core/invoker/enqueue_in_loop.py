@@ -7,6 +7,7 @@ gets its own result or its own error.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from contextvars import Context, copy_context
 from functools import partial
@@ -27,13 +28,22 @@ if TYPE_CHECKING:
     from huey_core.commands.base import QueueCommand
     from huey_core.plugins.manager import PluginManager
 
-__all__ = ["COMMANDS_TOGETHER", "LoopSenders", "WritingInvoker"]
+__all__ = ["LoopSenders", "WritingInvoker"]
 
 COMMANDS_TOGETHER: Final = 500
 """The most commands of several callers that are written together."""
 
 BYTES_TOGETHER: Final = 4 * 2**20
 """The bytes of messages after which a write takes no more of them."""
+
+COMMANDS_IN_A_ROW: Final = 50
+"""The commands that are encoded between two pauses, which takes about a millisecond."""
+
+PAUSE: Final = 50e-6
+"""Seconds for which an encoding thread lets go of Python's lock, for which the loop would otherwise wait 5 ms.
+
+Without a sleep the thread would have it back before another one wakes up.
+"""
 
 
 class WritingInvoker(InvokerLike, Protocol):
@@ -91,7 +101,11 @@ class _Call:
     def prepare(self) -> bool:
         """Ask the plugins and encode, and say whether it can be written."""
         try:
-            self.messages = self._context.run(self._invoker.prepare, self.commands)
+            for begin in range(0, len(self.commands), COMMANDS_IN_A_ROW):
+                if begin:
+                    time.sleep(PAUSE)
+                row = self.commands[begin : begin + COMMANDS_IN_A_ROW]
+                self.messages += self._context.run(self._invoker.prepare, row)
         except BaseException as error:  # noqa: BLE001 - its caller gets it, whatever it is
             self.fail(error)
         return not self.has_failed
@@ -135,6 +149,8 @@ class LoopSenders:
     async def enqueue(self, invoker: WritingInvoker, commands: Sequence[QueueCommand]) -> list[Any]:
         """Enqueue commands, together with what other tasks of this event loop enqueue at the time.
 
+        More of them than a write takes are written by themselves, so that nobody waits behind them.
+
         Returns:
             A handle for each command; ``None`` for each without a result store.
 
@@ -146,6 +162,9 @@ class LoopSenders:
 
         loop = asyncio.get_running_loop()
         call = _Call(invoker, commands, loop.create_future())
+        if len(commands) > COMMANDS_TOGETHER:
+            await loop.run_in_executor(None, _send, [call])
+            return call.handles()
         sender = self._busy.get(loop)
         if sender is None:
             self._forget_closed()
@@ -227,7 +246,9 @@ def _send(calls: Sequence[_Call]) -> None:
     """Write calls, in as few writes as their size allows; called in a thread."""
     together: list[_Call] = []
     size = 0
-    for call in calls:
+    for number, call in enumerate(calls):
+        if number and number % COMMANDS_IN_A_ROW == 0:
+            time.sleep(PAUSE)
         if call.prepare():
             together.append(call)
             size += sum(len(message.data) for message in call.messages)

@@ -7,13 +7,11 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast, overload
 
 from huey_core.commands.coroutines import EVENT_LOOP
-from huey_core.invoker.enqueue_in_loop import COMMANDS_TOGETHER
 from huey_core.invoker.placed import PlacedInvoker
 from huey_core.invoker.typing import CommandReturning, StoreT_co
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
-    from concurrent.futures import Executor
 
     from huey_core.backends.base import BaseDataStore
     from huey_core.invoker.enqueue_in_loop import WritingInvoker
@@ -108,8 +106,6 @@ class InvokerInLoop(PlacedInvoker, Generic[StoreT_co]):
             return await _run_eagerly(lambda: invoker.enqueue_many(batch))
         if not batch:
             return []
-        if len(batch) > COMMANDS_TOGETHER:
-            return await _in_thread(None, lambda: invoker.enqueue_many(batch))
         return await self._shared.loop_senders.enqueue(invoker, batch)
 
 
@@ -130,21 +126,16 @@ async def _collect(commands: Iterable[R]) -> list[R]:
 
 
 async def _run_eagerly(run: Callable[[], R]) -> R:
-    from concurrent.futures import ThreadPoolExecutor
-
-    # Not in the loop's threads: a command may wait for others that run so, and all of the threads may be taken by such.
-    executor = ThreadPoolExecutor(1, "huey-eager")
-    try:
-        return await _in_thread(executor, run)
-    finally:
-        executor.shutdown(wait=False)
-
-
-async def _in_thread(executor: Executor | None, run: Callable[[], R]) -> R:
-    """Run a function in a thread, in a copy of this context, which knows the event loop."""
+    """Run commands in a thread that knows this event loop, and has coroutines awaited there."""
     import asyncio
+    from concurrent.futures import ThreadPoolExecutor
 
     loop = asyncio.get_running_loop()
     context = copy_context()
     context.run(EVENT_LOOP.set, loop)
-    return await loop.run_in_executor(executor, context.run, run)
+    # Not in the loop's threads: a command may wait for others that run so, and all of the threads may be taken by such.
+    executor = ThreadPoolExecutor(1, "huey-eager")
+    try:
+        return await loop.run_in_executor(executor, context.run, run)
+    finally:
+        executor.shutdown(wait=False)
