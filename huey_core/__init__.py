@@ -23,6 +23,7 @@ from huey_core.commands.base import PeriodicQueueCommand, QueueCommand
 from huey_core.commands.context import current_command
 from huey_core.commands.crontab import crontab
 from huey_core.commands.registry import CommandRegistry
+from huey_core.commands.schedules import every
 from huey_core.decorators import periodic_command, queue_command
 from huey_core.exceptions import CommandCancelled, CommandRetry
 from huey_core.hookspecs import hookimpl
@@ -47,6 +48,7 @@ __all__ = [
     "__version__",
     "crontab",
     "current_command",
+    "every",
     "hookimpl",
     "install_as_huey",
     "periodic_command",

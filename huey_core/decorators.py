@@ -1,4 +1,4 @@
-"""The decorators that most applications need and nothing else: ``queue_command``, ``periodic_command``, ``crontab``.
+"""What most applications need to decorate functions: ``queue_command``, ``periodic_command``, ``crontab``, ``every``.
 
 The first two take the invoker, or a :class:`~huey_core.invoker.DeferredInvoker` where it is made later.
 """
@@ -18,7 +18,7 @@ from huey_core.commands.function_command import FunctionCommand
 from huey_core.commands.local_time import to_epoch
 from huey_core.commands.option_checks import MAX_SECONDS, find_exceptions, seconds
 from huey_core.commands.registry import CommandRegistry, default_registry
-from huey_core.commands.schedules import Schedule
+from huey_core.commands.schedules import Schedule, every
 from huey_core.commands.signature import Signature, check_unique_key, is_bound_in_a_class, name_of, python_function
 from huey_core.exceptions import ConfigurationError
 from huey_core.invoker.deferred import DeferredInvoker
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from huey_core.invoker.results import AsyncData
 
 
-__all__ = ["CommandFunction", "crontab", "periodic_command", "queue_command"]
+__all__ = ["CommandFunction", "crontab", "every", "periodic_command", "queue_command"]
 
 _NO_ARGUMENTS: Final = (str, bytes, bytearray, Mapping, Set)
 """What can be iterated over and is no list of arguments: one value, or several in no order."""
@@ -412,9 +412,9 @@ def periodic_command(
 
     Args:
         invoker: The invoker whose consumers run it, or a deferred one.
-        validate_datetime: When to run: a :class:`~huey_core.commands.Schedule`, usually :func:`crontab`, or a function
-            that says whether to run in the minute that begins at a naive time, in UTC or local by the consumer's
-            ``UTC`` setting.
+        validate_datetime: When to run: a :class:`~huey_core.commands.Schedule`, as of :func:`crontab` or :func:`every`,
+            or a function that says whether to run in the minute that begins at a naive time, in UTC or local by the
+            consumer's ``UTC`` setting.
         name: The command's registered name; see :func:`queue_command`.
         missed: What becomes of due times at which no consumer could run it: ``"skip"``, ``"once"`` or ``"all"``.
         options: As for :func:`queue_command`.

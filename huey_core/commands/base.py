@@ -359,7 +359,7 @@ class PeriodicQueueCommand(QueueCommand, declare=False):
             raise ConfigurationError(f"missed must be 'skip', 'once' or 'all', not {cls.missed!r}")
         if not isinstance(cls.schedule, Schedule | None):
             raise ConfigurationError(
-                f"schedule must have next_after(), as that of crontab() does, which {cls.schedule!r} does not"
+                f"schedule must have next_after(), as crontab() and every() make it, which {cls.schedule!r} does not"
             )
         cls._name_queue(vars(cls))
         super().__init_subclass__(declare=declare, **kwargs)

@@ -10,11 +10,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Protocol, Self, runtime_checkable
 
+from huey_core.commands.option_checks import Seconds
+from huey_core.commands.option_checks import seconds as read_seconds
+from huey_core.exceptions import ConfigurationError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["ByMinute", "Schedule", "by_local_time", "due_between", "next_due"]
+__all__ = ["ByMinute", "Every", "Schedule", "by_local_time", "due_between", "every", "next_due"]
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTE: Final = timedelta(minutes=1)
 
 LOOK_AHEAD: Final = timedelta(days=1)
@@ -82,6 +87,53 @@ class ByMinute:
 def following_minute(utc: datetime) -> datetime:
     """The beginning of the next minute."""
     return utc.replace(second=0, microsecond=0) + _MINUTE
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Every:
+    """Due at the multiples of a period since the epoch. Make one with :func:`every`."""
+
+    period: timedelta
+
+    def next_after(self, utc: datetime) -> datetime:
+        """The first multiple that is later than a time, both aware and in UTC."""
+        return _EPOCH + ((utc - _EPOCH) // self.period + 1) * self.period
+
+    def __repr__(self) -> str:
+        return f"every(seconds={self.period.total_seconds():.12g})"
+
+
+def every(
+    period: Seconds | None = None,
+    *,
+    seconds: float | None = None,
+    minutes: float | None = None,
+    hours: float | None = None,
+) -> Every:
+    """Make a schedule that is due again and again, with the same time in between: ``every(seconds=30)``.
+
+    It is due at the multiples of the period since the epoch, which is 1970-01-01 00:00 UTC, by the clock of the queue's
+    server. So all consumers have the same due times, however often they are started, and each runs once. Of a period
+    that divides a day, they are the same on each day, in UTC: ``every(hours=8)`` is due at 00:00, 08:00 and 16:00.
+
+    Args:
+        period: The period in seconds or as a timedelta; or else its parts by name, which are added up.
+        seconds: So many seconds.
+        minutes: So many minutes.
+        hours: So many hours.
+
+    Raises:
+        ConfigurationError: The period is shorter than a second or longer than a hundred years, or is not given.
+    """
+    parts = [
+        given * unit
+        for name, given, unit in (("seconds", seconds, 1), ("minutes", minutes, 60), ("hours", hours, 3600))
+        if given is not None and read_seconds(name, given) >= 0
+    ]
+    if (period is None) == (not parts):
+        raise ConfigurationError("every() takes a period, as in every(30), or parts of one, as in every(seconds=30)")
+    total = read_seconds("the period of every()", sum(parts) if period is None else period, least=1)
+    return Every(timedelta(seconds=total))
 
 
 def by_local_time(schedule: Schedule) -> Schedule:

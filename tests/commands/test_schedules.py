@@ -7,9 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from huey_core.commands.crontab import crontab
-from huey_core.commands.schedules import ByMinute, Schedule, by_local_time, due_between, next_due
+from huey_core.commands.schedules import ByMinute, Every, Schedule, by_local_time, due_between, every, next_due
+from huey_core.exceptions import ConfigurationError
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -83,3 +86,59 @@ def test_only_a_schedule_that_goes_by_its_consumers_time_is_changed_for_local_ti
     assert by_local_time(own) is own
     assert by_local_time(by_minute) == ByMinute(bool, local=True)
     assert by_local_time(crontab()) == crontab().by_local_time() != crontab()
+
+
+@pytest.mark.parametrize(
+    ("made", "period"),
+    [
+        (every(30), 30),
+        (every(1.5), 1.5),
+        (every(timedelta(minutes=2)), 120),
+        (every(seconds=30), 30),
+        (every(hours=1, minutes=30), 5400),
+        (every(minutes=0, seconds=1), 1),
+    ],
+)
+def test_a_period_is_given_as_a_duration_or_in_parts(made: Every, period: float) -> None:
+    assert made.period.total_seconds() == period
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({}, "takes a period, as in every"),
+        ({"period": 30, "seconds": 30}, "takes a period, as in every"),
+        ({"seconds": 0.5}, r"the period of every\(\) must be a number of seconds or a timedelta of at least 1 "),
+        ({"period": timedelta()}, "of at least 1 "),
+        ({"seconds": -30, "minutes": 1}, "seconds must be"),
+        ({"seconds": "30"}, "seconds must be"),
+        ({"seconds": True}, "seconds must be"),
+        ({"period": float("nan")}, "of at least 1 "),
+        ({"hours": 10**9}, "at most"),
+    ],
+    ids=str,
+)
+def test_a_period_that_cannot_be_used_is_refused(given: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ConfigurationError, match=reason):
+        every(**given)
+
+
+def test_a_period_that_divides_a_day_is_due_at_the_same_times_of_each() -> None:
+    assert every(hours=8).next_after(NOON) == NOON + 4 * HOUR
+    assert every(hours=8).next_after(NOON + 4 * HOUR) == NOON + 12 * HOUR
+
+
+def test_a_period_is_shown_as_it_can_be_written() -> None:
+    assert repr(every(minutes=1, seconds=0.5)) == "every(seconds=60.5)"
+    assert every(60) == every(minutes=1) != every(61)
+
+
+@given(
+    period=st.timedeltas(timedelta(seconds=1), timedelta(days=400)),
+    after=st.datetimes(datetime(1960, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)),
+)
+def test_it_is_due_at_the_next_multiple_of_the_period_since_the_epoch(period: timedelta, after: datetime) -> None:
+    due = every(period).next_after(after)
+
+    assert after < due <= after + period
+    assert (due - datetime(1970, 1, 1, tzinfo=UTC)) % period == timedelta()

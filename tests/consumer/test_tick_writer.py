@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from huey_core import PeriodicQueueCommand, periodic_command
+from huey_core import PeriodicQueueCommand, every, periodic_command
 from huey_core.commands.periodic import ScheduledEntry
 from huey_core.consumer.tick_writer import TickWriter
 from huey_core.exceptions import ConfigurationError
@@ -178,3 +179,66 @@ def test_what_is_no_schedule_is_refused(invoker):
 
         class Wrong(PeriodicQueueCommand, declare=False):
             schedule = "0 3 * * *"
+
+
+def test_a_second_is_written_once_by_ten_writers_at_once(invoker):
+    periodic_command(invoker, every(seconds=1), name="tick")(lambda: None)
+    barrier = threading.Barrier(10)
+    counts = []
+
+    def write():
+        writer = TickWriter(invoker)
+        barrier.wait()
+        counts.append(sum(writer.write(NOON + second) for second in range(5)))
+
+    threads = [threading.Thread(target=write) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sum(counts) == 5
+    assert sorted(written(invoker)) == [0, 1, 2, 3, 4]
+
+
+def test_what_a_short_outage_made_late_follows_the_policy_of_the_command(invoker):
+    for missed in ("skip", "once", "all"):
+        periodic_command(invoker, every(seconds=5), name=missed, missed=missed)(lambda: None)
+    writer = TickWriter(invoker)
+    writer.write(NOON)
+    invoker.queue.flush()
+
+    writer.write(NOON + 21)
+
+    names = [read_header(each.data).command_name for each in invoker.queue.claim(100, 60).deliveries]
+    assert {name: names.count(name) for name in names} == {"skip": 1, "once": 2, "all": 4}
+
+
+def test_a_consumer_that_starts_again_makes_up_for_the_seconds_that_were_missed(invoker):
+    periodic_command(invoker, every(seconds=10), name="tick", missed="all")(lambda: None)
+    before = TickWriter(invoker)
+    for second in range(0, 75, 5):
+        before.write(NOON + second)
+    assert written(invoker) == [0, 10, 20, 30, 40, 50, 60, 70]
+
+    TickWriter(invoker).write(NOON + 100)
+
+    assert written(invoker) == [80, 90, 100]
+
+
+def test_consumers_that_run_write_each_second_once(invoker, run_consumer, eventually):
+    ran = []
+
+    class Tick(PeriodicQueueCommand, declare=False):
+        schedule = every(seconds=1)
+
+        def execute(self):
+            ran.append(self.tick_at)
+
+    invoker.registry.register(Tick)
+    for _ in range(3):
+        run_consumer(invoker, periodic=True)
+
+    eventually(lambda: len(ran) >= 3)
+    assert len(set(ran)) == len(ran)
+    assert max(ran) - min(ran) == len(ran) - 1

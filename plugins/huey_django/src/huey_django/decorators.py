@@ -6,7 +6,7 @@ import types
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, Self, TypeVar, Unpack, overload
 
 from huey_core import decorators as core
-from huey_core.decorators import CommandFunction, crontab
+from huey_core.decorators import CommandFunction, crontab, every
 from huey_core.exceptions import ConfigurationError
 from huey_core.invoker import DeferredInvoker
 from huey_django.conf import HueySettings
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from huey_core.commands import FunctionCommand, GivenOptions, Schedule
     from huey_core.invoker import AsyncData
 
-__all__ = ["DjangoCommandFunction", "crontab", "periodic_command", "queue_command"]
+__all__ = ["DjangoCommandFunction", "crontab", "every", "periodic_command", "queue_command"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -150,8 +150,8 @@ def periodic_command(
         def clean_up(): ...
 
     Args:
-        validate_datetime: When to run: a :class:`~huey_core.commands.Schedule`, usually :func:`crontab`, or a function
-            that says whether to run in the minute that begins at a naive time.
+        validate_datetime: When to run: a :class:`~huey_core.commands.Schedule`, as of :func:`crontab` or :func:`every`,
+            or a function that says whether to run in the minute that begins at a naive time.
         name: The command's registered name; see :func:`queue_command`.
         missed: What becomes of due times at which no consumer could run it: ``"skip"``, ``"once"`` or ``"all"``.
         on_commit: As for :func:`queue_command`, when the function is called; the clock has no transaction.
