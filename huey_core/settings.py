@@ -53,6 +53,8 @@ class ConsumerConfig:
     event_loop: str = "asyncio"
     max_commands: int | None = None
     max_memory: int | None = None
+    heartbeat: float = 10.0
+    health_file: str | os.PathLike[str] | None = None
     lease: float | None = None
     prefetch: int = 1000
     shutdown_timeout: float = 30.0
@@ -109,17 +111,17 @@ class ConsumerConfig:
             # No thread can wait any longer.
             check_number(name.upper(), getattr(self, name), 0, TIMEOUT_MAX)
         check_number("BACKOFF", self.backoff, 1, TIMEOUT_MAX)
-        for name in ("max_commands", "max_memory"):
-            if getattr(self, name) is not None:
-                check_number(name.upper(), getattr(self, name), 1, whole=True)
         if self.lease is not None:
             check_number("LEASE", self.lease, 1, TIMEOUT_MAX)
         if not isinstance(self.loglevel, int) and (
             not isinstance(self.loglevel, str) or self.loglevel.upper() not in logging.getLevelNamesMapping()
         ):
             raise ConfigurationError(f"LOGLEVEL must be a level such as INFO or DEBUG, not {self.loglevel!r}")
-        if self.logfile is not None and not isinstance(self.logfile, str | os.PathLike):
-            raise ConfigurationError(f"LOGFILE must be the path of a file, not {self.logfile!r}")
+        check_number("HEARTBEAT", self.heartbeat, 0.1, TIMEOUT_MAX / 3)
+        for name in ("health_file", "logfile"):
+            path = getattr(self, name)
+            if path is not None and not isinstance(path, str | os.PathLike):
+                raise ConfigurationError(f"{name.upper()} must be the path of a file, not {path!r}")
 
     def _check_queues(self) -> None:
         served: object = self.serve_queues
@@ -144,7 +146,7 @@ class ConsumerConfig:
             check_number(f"the weight of the queue {name!r}", weight, 1e-6, 1e6, what="a positive number")
 
     def _check_workers(self) -> None:
-        for name in _HOW_MANY:
+        for name in (*_HOW_MANY, "max_commands", "max_memory"):
             if getattr(self, name) is not None:
                 check_number(name.upper(), getattr(self, name), 1, whole=True)
         if self.threads is None:

@@ -65,6 +65,7 @@ class Snapshot:
         running: The identifiers of the messages that ran, with the seconds for which they had run.
         stats: What it had done since it started.
         hook_faults: What its plugins had done amiss as observers since then.
+        problems: What keeps it from running commands, in a few words each: a part of it that has ended, or is stuck.
     """
 
     name: str
@@ -72,3 +73,4 @@ class Snapshot:
     running: dict[str, float]
     stats: Stats
     hook_faults: tuple[HookFaults, ...] = ()
+    problems: tuple[str, ...] = ()

@@ -108,6 +108,12 @@ class _Seconds(click.FloatRange):
     help="Replace a worker process after so many commands; with another pool, start the consumer again.",
 )
 @click.option("--max-memory", type=click.IntRange(min=1), metavar="MIB", help="The same when it takes more memory.")
+@click.option(
+    "--heartbeat", type=_Seconds(min=0.1), metavar="SECONDS", help="How often to give a sign of life; 10 by default."
+)
+@click.option(
+    "--health-file", type=click.Path(dir_okay=False), help="Touch this file so often while all is well: huey health."
+)
 @click.option("--lease", type=_Seconds(min=1), metavar="SECONDS", help="How long a lease lasts unless it is renewed.")
 @click.option("--prefetch", type=click.IntRange(min=0), help="The most messages to prefetch for quick workers.")
 @click.option(

@@ -10,11 +10,10 @@ import click
 
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.messages import State
-from huey_core.backends.options import parse_seconds
 from huey_core.cli.dead_letter import as_json as message_as_json
 from huey_core.cli.dead_letter import command_name, echo_message
 from huey_core.cli.output import echo_json, echo_table, timestamp
-from huey_core.cli.target import json_option, open_leased_queue, queue_option, split_url, url_argument
+from huey_core.cli.target import json_option, open_leased_queue, parse_age, queue_option, split_url, url_argument
 from huey_core.inspection.actions import act, dead_ids
 from huey_core.inspection.actions import retry as retry_messages
 from huey_core.text import counted, printable
@@ -31,13 +30,6 @@ _EXPIRED: Final = "expired, and would be dropped without a run; call the command
 words_argument = click.argument("words", nargs=-1, metavar="[URL] [ID]...")
 all_option = click.option("--all", "every", is_flag=True, help="Take every dead letter of the queue.")
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
-
-
-def _parse_age(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
-    try:
-        return None if value is None else parse_seconds(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error), ctx, param) from None
 
 
 @click.group()
@@ -157,7 +149,7 @@ def retry(*, words: tuple[str, ...], queue_name: str | None, every: bool, yes: b
 @queue_option
 @all_option
 @click.option(
-    "--older-than", callback=_parse_age, metavar="AGE", help="Take those buried longer ago, for example 7d or 12h."
+    "--older-than", callback=parse_age, metavar="AGE", help="Take those buried longer ago, for example 7d or 12h."
 )
 @yes_option
 @json_option

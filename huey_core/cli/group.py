@@ -26,6 +26,7 @@ _COMMANDS: Final = {
     "consumer": "huey_core.cli.consumer",
     "dead": "huey_core.cli.dead",
     "doctor": "huey_core.cli.doctor",
+    "health": "huey_core.cli.health",
     "info": "huey_core.cli.info",
     "pause": "huey_core.cli.pause",
     "plugins": "huey_core.cli.plugins",

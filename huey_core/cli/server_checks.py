@@ -195,7 +195,7 @@ def check_consumers(target: Target, alive: Sequence[ConsumerRecord]) -> Finding:
     facts: dict[str, Any] = {"consumers": [asdict(consumer) for consumer in alive]}
     if alive:
         return Finding("consumers", Level.OK, f"{len(alive)} alive", facts=facts)
-    sentence = f"nobody that runs the commands of queue {target.queue.name} has been seen within its lease"
+    sentence = f"nobody that runs the commands of queue {target.queue.name} has given a sign of life lately"
     waited = _waited(target.queue)
     if waited is not None:
         facts["waited_seconds"] = waited
@@ -226,6 +226,9 @@ def describe_consumer(consumer: ConsumerRecord, target: Target) -> Finding:
         f"seen {age:.0f} s ago; knows {_some(consumer.commands) or 'no command'}"
     )
     check, facts = f"consumer {consumer.name}", {**asdict(consumer), "seen_seconds_ago": age}
+    if consumer.problems:
+        sentence += f"; {'; '.join(consumer.problems)}"
+        return Finding(check, Level.FAIL, sentence, "look into its log, and start it again", facts)
     if consumer.hook_faults:
         sentence += "".join(f"; {faults}" for faults in consumer.hook_faults)
         advice = "look for the plugin in the consumer's log, and fix or block it"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from huey_core.backends.leased import LeasedQueue
+from huey_core.backends.options import parse_seconds
 from huey_core.backends.queue_names import check_queue_name
 from huey_core.exceptions import ConfigurationError, QueueException, Unsupported
 from huey_core.plugins.backends import open_backend
@@ -22,10 +23,12 @@ if TYPE_CHECKING:
     from huey_core.backends.capabilities import Capability
 
 __all__ = [
+    "HUEY_URL",
     "json_option",
     "lacks",
     "open_leased_queue",
     "opened",
+    "parse_age",
     "queue_option",
     "server_errors",
     "split_url",
@@ -52,6 +55,14 @@ def _check_queue(context: click.Context, parameter: click.Parameter, name: str |
         except ConfigurationError as error:
             raise click.UsageError(str(error)) from error
     return name
+
+
+def parse_age(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
+    """Read an option that is a time, such as ``30s`` or ``7d``, in seconds."""
+    try:
+        return None if value is None else parse_seconds(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), context, parameter) from None
 
 
 def url_argument(function: F) -> F:

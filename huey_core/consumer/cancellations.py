@@ -73,7 +73,7 @@ class Cancellations(Service):
 
     def _work(self) -> None:
         try:
-            while not self._stopping.wait(self._interval):
+            while not self._rest(self._interval):
                 for queue in self._queues:
                     queue.step(time.monotonic())
         finally:

@@ -15,6 +15,7 @@ from huey_core.settings import ConsumerConfig
 from huey_core.text import did_you_mean
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping, Sequence
 
 __all__ = ["BaseConfiguration", "load_configuration", "read_configuration", "settings_for"]
@@ -55,6 +56,10 @@ class BaseConfiguration:
         MAX_COMMANDS: After how many commands a process of the pool is replaced by another; with a pool that runs them
             in the consumer's own, the consumer starts again as after SIGHUP. ``None`` for never.
         MAX_MEMORY: The same for how many MiB of memory such a process takes.
+        HEARTBEAT: Seconds between two signs of life: the record that others see, and the touches of ``HEALTH_FILE``. A
+            consumer that gave none for three times as long is taken for dead.
+        HEALTH_FILE: A file that is touched so often while the consumer is healthy, and removed when it stops; ``None``
+            for none.
         LEASE: Seconds that a lease lasts unless it is renewed; ``None`` takes the invoker's.
         PREFETCH: The most messages to prefetch, when commands are quick.
         SHUTDOWN_TIMEOUT: Seconds that running commands have to finish when the consumer is told to stop.
@@ -90,6 +95,8 @@ class BaseConfiguration:
     EVENT_LOOP: ClassVar[str] = ConsumerConfig.event_loop
     MAX_COMMANDS: ClassVar[int | None] = ConsumerConfig.max_commands
     MAX_MEMORY: ClassVar[int | None] = ConsumerConfig.max_memory
+    HEARTBEAT: ClassVar[float] = ConsumerConfig.heartbeat
+    HEALTH_FILE: ClassVar[str | os.PathLike[str] | None] = ConsumerConfig.health_file
     LEASE: ClassVar[float | None] = ConsumerConfig.lease
     PREFETCH: ClassVar[int] = ConsumerConfig.prefetch
     SHUTDOWN_TIMEOUT: ClassVar[float] = ConsumerConfig.shutdown_timeout

@@ -21,6 +21,8 @@ from huey_core.commands.context import CURRENT
 from huey_core.consumer.burst import check_burst, make_burst, policy_of_burst
 from huey_core.consumer.cancellations import Cancellations
 from huey_core.consumer.config import BaseConfiguration, settings_for
+from huey_core.consumer.health import Health
+from huey_core.consumer.heartbeat import HeartbeatSender
 from huey_core.consumer.periodic import PeriodicScheduler
 from huey_core.consumer.poison import QueuesTogether
 from huey_core.consumer.policy import POLICY
@@ -146,13 +148,11 @@ class Consumer:
                 shares,
                 weights.get(one.queue.name, 1.0),
                 together=together,
-                send_heartbeat=self._send_heartbeat_if_due,
                 policy=policy,
             )
             for one in self.invokers
         ]
         self.lease = self.queues[0].lease
-        self._heartbeat_lock, self._heartbeat_sent = threading.Lock(), float("-inf")
         self.periodic = [
             PeriodicScheduler(
                 self.make_tick_writer(queue.invoker),
@@ -162,6 +162,7 @@ class Consumer:
         ]
         self._burst = make_burst(self.config, self.queues, self.make_tick_writer, self.stop, policy)
         self._services = [
+            HeartbeatSender(self.send_heartbeat, self.problems, self.config.heartbeat, policy),
             *(service for queue in self.queues for service in (queue.lease_renewal, queue.dead_letters)),
             Cancellations(self.queues, self.pool, policy),
             self.pool,
@@ -170,6 +171,7 @@ class Consumer:
             *recycling(self.config, self.pool, lambda: self.stats, policy),
             *([] if self._burst is None else [self._burst]),
         ]
+        self._health = Health(self._services, self.config, lambda: self.name, policy)
         self._shutdown = Shutdown(
             queues=self.queues,
             pool=self.pool,
@@ -204,6 +206,7 @@ class Consumer:
             )
         check_recycling(self.config, self.pool)
         check_burst(self.config, self.queues)
+        self._health.prepare()
         for lines in self.invoker.plugins.call_all(hookspecs.huey_consumer_report, consumer=self):
             for line in _checked_report(lines):
                 text = line.removeprefix(hookspecs.WARNING)
@@ -216,6 +219,7 @@ class Consumer:
         except BaseException:
             self.stop("it cannot start", timeout=0.0)
             raise
+        self._health.has_started()
         for queue in self.queues:
             if queue in paused:
                 warning = "queue %r: ready, but it is paused; 'huey resume' lets it go on"
@@ -264,11 +268,17 @@ class Consumer:
         """Have a function called when it has stopped, in the thread that has stopped it; to be said before that."""
         self._when_stopped.append(call)
 
-    def end_with(self, other: Consumer) -> None:
-        """End a burst together with that of another consumer, when nothing is ready for either; before they start."""
-        if self._burst is not None and other._burst is not None:
-            other._burst.backlog.add(self._burst.backlog)
-            self._burst.backlog = other._burst.backlog
+    def stand_with(self, others: Sequence[Consumer]) -> None:
+        """Be healthy only while all are; and end a burst when nothing is ready for any. To be said before they start.
+
+        Args:
+            others: The consumers of a group, this one among them, each of which is told so in order.
+        """
+        self._health.stand_with([one._health for one in others])
+        first = next((one._burst for one in others if one._burst is not None), None)
+        if self._burst is not None and first is not None and self._burst is not first:
+            first.backlog.add(self._burst.backlog)
+            self._burst.backlog = first.backlog
 
     def stop_now(self) -> None:
         """Give back everything at once, running commands included. For a process that ends right after it."""
@@ -313,7 +323,12 @@ class Consumer:
         now = time.monotonic()
         running = {run.delivery.message_id: now - run.started for run in self.pool.running()}
         in_flight = sum(len(queue.in_flight) for queue in self.queues)
-        return Snapshot(self.name, in_flight, running, self.stats, tuple(self.invoker.plugins.hook_faults()))
+        faults = tuple(self.invoker.plugins.hook_faults())
+        return Snapshot(self.name, in_flight, running, self.stats, faults, self.problems())
+
+    def problems(self) -> tuple[str, ...]:
+        """What keeps it from running commands, in a few words each: a part of it that has ended, or is stuck."""
+        return self._health.problems()
 
     @property
     def stats(self) -> Stats:
@@ -321,7 +336,7 @@ class Consumer:
         return sum((queue.in_flight.stats() for queue in self.queues), Stats())
 
     def send_heartbeat(self) -> None:
-        """Tell others that the consumer lives; called by the thread that renews the leases."""
+        """Tell others that the consumer lives; called once in a beat."""
         plugins = self.invoker.plugins
         plugins.notify(hookspecs.huey_consumer_heartbeat, consumer=self, snapshot=self.snapshot())
 
@@ -337,15 +352,6 @@ class Consumer:
             raise QueueReadException(f"{queue.invoker.queue!r} cannot be used: {error_line(error)}") from error
         return is_paused
 
-    def _send_heartbeat_if_due(self) -> None:
-        """Do it once where several queues renew their leases at the same time; one whose server hangs keeps nobody."""
-        now = time.monotonic()
-        with self._heartbeat_lock:
-            if now - self._heartbeat_sent < self.lease / 6:
-                return
-            self._heartbeat_sent = now
-        self.send_heartbeat()
-
     def _elsewhere(
         self, application: str, invoker: Invoker, workers: int, settings: dict[str, Any]
     ) -> RemoteApplication:
@@ -358,17 +364,19 @@ class Consumer:
             "queue_name": invoker.queue.name,
             "name": self.name,
             "workers": workers,
-            "settings": {**settings, "logfile": None if logfile is None else os.fspath(logfile)},
+            "settings": {**settings, "health_file": None, "logfile": None if logfile is None else os.fspath(logfile)},
             "logs": logging_set_up(),
         }
         return RemoteApplication("huey_core.consumer.child_consumer:ChildConsumer", arguments)
 
     def _stop(self, reason: str, timeout: float) -> None:
+        self._health.is_about_to_stop()
         running = counted(len(self.snapshot().running), "command")
         self._log.info("%s: stopping (%s): %s running", self._queues_in_words, reason, running)
         with time_limit(timeout + self._shutdown.policy.last_steps):
             self._finished = self._shutdown.run(timeout)
             self.invoker.plugins.notify(hookspecs.huey_consumer_stop, consumer=self, reason=reason)
+        self._health.has_stopped()
         self._log.info("%s: stopped: %s", self._queues_in_words, self.stats)
         for faults in self.invoker.plugins.hook_faults():
             self._log.warning("%s", faults)

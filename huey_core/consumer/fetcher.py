@@ -82,11 +82,12 @@ class Fetcher(Service):
 
     def _work(self) -> None:
         while not self._stopping.is_set():
+            self._comes_round_within(self._longest_wait)
             try:
                 self._cycle()
             except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
                 self.share.rest()
-                self._stopping.wait(self.back_off.failed(error))
+                self._rest(self.back_off.failed(error))
             except BaseException:
                 self.share.rest()
                 raise

@@ -28,9 +28,9 @@ class ConsumerGroup:
 
     def __init__(self, members: Iterable[Runnable]) -> None:
         self._members = list(members)
-        bursts = [member for member in self._members if isinstance(member, Consumer) and member.config.burst]
-        for other in bursts[1:]:
-            other.end_with(bursts[0])
+        consumers = [member for member in self._members if isinstance(member, Consumer)]
+        for consumer in consumers:
+            consumer.stand_with(consumers)
 
     def start(self) -> None:
         """Start one after another.

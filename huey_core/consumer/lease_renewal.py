@@ -40,8 +40,6 @@ class LeaseRenewal(Service):
     """Whether the outcome of a delivery is on its way to the server."""
     measure_clock: Callable[[], None]
     """Called after each renewal, to compare the clocks while the server answers."""
-    send_heartbeat: Callable[[], None]
-    """Called after each try, whether it succeeded or not."""
     back_off: BackOff
     policy: Policy
 
@@ -54,7 +52,7 @@ class LeaseRenewal(Service):
 
     def _work(self) -> None:
         pause = self.lease / 3
-        while not self._stopping.wait(pause):
+        while not self._rest(pause):
             began = time.monotonic()
             try:
                 self.renew()
@@ -64,7 +62,6 @@ class LeaseRenewal(Service):
             else:
                 self.back_off.over()
                 pause = max(self.lease / 3 - (time.monotonic() - began), 0.0)
-            self.send_heartbeat()
 
     def renew(self) -> None:
         """Renew the leases of all that is in flight once, and let go of those that were lost."""

@@ -50,6 +50,7 @@ class PeriodicScheduler(Service):
         self._awake.set()
 
     def _sleep(self, seconds: float) -> bool:
+        self._comes_round_within(seconds)
         self._awake.wait(seconds)
         self._awake.clear()
         return self._stopping.is_set()

@@ -32,6 +32,7 @@ class Policy:
         restart_after: After how long a loop is begun again that has raised.
         loads_within: How long a process may take to load the application.
         loop_blocked_after: After how long it is logged what keeps an event loop from running anything else.
+        stuck_for: After how long a loop is stuck that was to come round again.
         recycling_look: How long between two looks at how much a consumer has done, and how large it is.
         burst_look: How long between two looks whether a burst is over.
     """
@@ -51,6 +52,7 @@ class Policy:
     restart_after: float = 1.0
     loads_within: float = 60.0
     loop_blocked_after: float = 1.0
+    stuck_for: float = 60.0
     recycling_look: float = 0.25
     burst_look: float = 0.02
 

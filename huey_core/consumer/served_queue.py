@@ -54,7 +54,6 @@ class ServedQueue:
         shares: Divides the room of the pool that runs the deliveries.
         weight: The queue's weight in that.
         together: The queues that the consumer serves.
-        send_heartbeat: Called three times in a lease, whether the server answers or not.
         policy: What it decides by that is no setting.
     """
 
@@ -66,7 +65,6 @@ class ServedQueue:
         weight: float = 1.0,
         *,
         together: QueuesTogether,
-        send_heartbeat: Callable[[], None],
         policy: Policy,
     ) -> None:
         self.invoker = invoker
@@ -160,7 +158,6 @@ class ServedQueue:
             has_lost=partial(cancel_delivery, pool, error=DeliveryLost),
             is_settling=self.outbox.is_settling,
             measure_clock=self.measure_clock,
-            send_heartbeat=send_heartbeat,
             back_off=self.back_off("renewing leases"),
             policy=policy,
         )

@@ -65,6 +65,8 @@ class Service(threading.Thread):
         self._what = what
         self._restart_after = policy.restart_after
         self._stopping = threading.Event()
+        self._stuck_for = policy.stuck_for
+        self._comes_round_by = float("inf")
         self._given_up = False
         """Whether nobody waits for the thread any more."""
 
@@ -88,6 +90,27 @@ class Service(threading.Thread):
         if self.is_alive():
             self._given_up = True
             log.warning("%s did not end in time, not waiting for it", self._what)
+
+    def problem(self) -> str | None:
+        """What keeps it from doing its work, in a few words; ``None`` while it does, and when it was told to stop."""
+        if self._stopping.is_set():
+            return None
+        if not self.is_alive():
+            return f"{self._what} has ended"
+        late = time.monotonic() - self._comes_round_by
+        return f"{self._what} has been stuck for {late:.0f} s" if late > self._stuck_for else None
+
+    def _comes_round_within(self, seconds: float) -> None:
+        """Say that the loop comes to this call again after so many seconds, and what it does meanwhile takes no time.
+
+        One that does not by far is stuck. A loop that says nothing may wait for as long as it likes.
+        """
+        self._comes_round_by = time.monotonic() + seconds
+
+    def _rest(self, seconds: float) -> bool:
+        """Wait until the loop is to come round again, and return whether the thread was told to stop."""
+        self._comes_round_within(seconds)
+        return self._stopping.wait(seconds)
 
     @abstractmethod
     def _work(self) -> None:

@@ -1,10 +1,10 @@
 """The heartbeat: which consumers run, and which commands each of them knows, for ``huey doctor`` and others to see.
 
 A consumer keeps a record of itself in the task store of each queue that it serves, which the store forgets when it was
-not renewed for as long as a lease: a consumer that is killed disappears together with its leases. An index names the
-records, because a data store cannot list its keys. Each store has a thread of its own that writes to it, so that one
-that is slow or away costs the consumer nothing, least of all its leases; what could not be written is written with the
-next heartbeat. Without :attr:`Capability.TTL` and :attr:`Capability.LOCKS`, nothing is written.
+not renewed for :data:`BEATS` beats: so one that is killed disappears by itself. An index names the records, because a
+data store cannot list its keys. Each store has a thread of its own that writes to it, so that one that is slow or away
+costs the consumer nothing; what could not be written is written with the next heartbeat. Without
+:attr:`Capability.TTL` and :attr:`Capability.LOCKS`, nothing is written.
 """
 
 from __future__ import annotations
@@ -31,9 +31,12 @@ if TYPE_CHECKING:
     from huey_core.hookspecs import ConsumerLike
     from huey_core.snapshot import Snapshot
 
-__all__ = ["MOST_IDS", "ConsumerRecord", "Heartbeat", "consumers_alive", "keeps_heartbeats"]
+__all__ = ["BEATS", "MOST_IDS", "ConsumerRecord", "Heartbeat", "consumers_alive", "keeps_heartbeats"]
 
 log: Final = get_logger(__name__)
+
+BEATS: Final = 3
+"""How many heartbeats a consumer may miss before it is taken for dead."""
 
 MOST_IDS: Final = 100
 """Messages that a record names, so that it stays small however many workers a consumer has."""
@@ -55,6 +58,7 @@ class ConsumerRecord:
         started: When it started.
         seen: When it wrote this.
         lease: Its lease in seconds.
+        heartbeat: Seconds between two of its heartbeats; 0 where it does not say so.
         queues: The names of the queues that it serves.
         workers: How many commands it runs at once.
         periodic: Whether it runs periodic commands.
@@ -64,6 +68,7 @@ class ConsumerRecord:
         running: Messages that run.
         running_ids: The ids of those that have run the longest, :data:`MOST_IDS` at the most.
         hook_faults: What its plugins have done amiss as observers since it started.
+        problems: What keeps it from running commands: a part of it that has ended, or is stuck.
     """
 
     name: str
@@ -71,6 +76,7 @@ class ConsumerRecord:
     started: float = 0.0
     seen: float = 0.0
     lease: float = 0.0
+    heartbeat: float = 0.0
     queues: tuple[str, ...] = ()
     workers: int = 0
     periodic: bool = False
@@ -80,6 +86,13 @@ class ConsumerRecord:
     running: int = 0
     running_ids: tuple[str, ...] = ()
     hook_faults: tuple[HookFaults, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    @property
+    def lifetime(self) -> float:
+        """Seconds after which it is taken for dead if it gives no other sign of life."""
+        # Earlier versions gave one three times in a lease.
+        return BEATS * self.heartbeat or self.lease
 
     def encode(self) -> bytes:
         """Write the record as JSON."""
@@ -89,7 +102,7 @@ class ConsumerRecord:
     def decode(cls, data: bytes) -> Self:
         """Read a record back. What a later version has added is left out."""
         known = _known_fields(cls, json.loads(data))
-        texts = ("queues", "serializers", "commands", "running_ids")
+        texts = ("queues", "serializers", "commands", "running_ids", "problems")
         known |= {name: tuple(known[name]) for name in texts if name in known}
         faults = [HookFaults(**_known_fields(HookFaults, each)) for each in known.pop("hook_faults", ())]
         return cls(**known, hook_faults=tuple(faults))
@@ -101,7 +114,9 @@ def keeps_heartbeats(task_store: BaseDataStore) -> bool:
 
 
 def consumers_alive(task_store: BaseDataStore) -> list[ConsumerRecord]:
-    """List the consumers that have written a heartbeat within their lease, by name. What cannot be read is left out.
+    """List the consumers that have written a heartbeat lately, by name. What cannot be read is left out.
+
+    That is: no longer ago than three times as long as there is between two of their heartbeats.
 
     Args:
         task_store: The task store of the consumers.
@@ -213,7 +228,7 @@ class _RecordWriter:
 
     def _write(self, snapshot: Snapshot) -> None:
         record = self._record(snapshot)
-        self._store.put(_record_key(record.name), record.encode(), record.lease)
+        self._store.put(_record_key(record.name), record.encode(), record.lifetime)
         self._update_index(is_alive=True)
 
     def _remove(self) -> None:
@@ -221,13 +236,14 @@ class _RecordWriter:
         self._update_index(is_alive=False)
 
     def _update_index(self, is_alive: bool) -> None:
-        """Name this consumer in the index for one more lease, or no longer, and drop those whose time is over."""
+        """Name this consumer in the index for some more beats, or no longer, and drop those whose time is over."""
         now = self._consumer.invoker.now()
+        until = now + BEATS * self._consumer.config.heartbeat
 
         def updated(index: dict[str, Any]) -> dict[str, Any]:
             entries = {name: end for name, end in index.items() if type(end) is float and end > now}
             entries.pop(self._consumer.name, None)
-            return entries | {self._consumer.name: now + self._consumer.lease} if is_alive else entries
+            return entries | {self._consumer.name: until} if is_alive else entries
 
         # An index of nobody is left to be forgotten: to delete it could delete the entry of another consumer.
         _index(self._store).change(updated, ttl=lambda index: max(index.values(), default=now + _MOMENT) - now)
@@ -240,6 +256,7 @@ class _RecordWriter:
             started=self._began,
             seen=consumer.invoker.now(),
             lease=consumer.lease,
+            heartbeat=consumer.config.heartbeat,
             queues=tuple(invoker.queue.name for invoker in consumer.invokers),
             workers=consumer.workers,
             periodic=consumer.config.runs_periodic,
@@ -249,6 +266,7 @@ class _RecordWriter:
             running=len(snapshot.running),
             running_ids=tuple(nlargest(MOST_IDS, snapshot.running, snapshot.running.__getitem__)),
             hook_faults=snapshot.hook_faults,
+            problems=snapshot.problems,
         )
 
 

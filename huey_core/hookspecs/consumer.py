@@ -81,18 +81,20 @@ def huey_consumer_start(consumer: ConsumerLike) -> None:
     """
 
 
-@observer(slow="leases are renewed that much later, and are lost when that takes too long")
+@observer(slow="the next heartbeat comes that much later, and others take the consumer for dead when that is too late")
 def huey_consumer_heartbeat(consumer: ConsumerLike, snapshot: Snapshot) -> None:
     """Called when a consumer's heartbeat is due: to see its state.
 
-    When: Three times a lease, for as long as the consumer runs.
+    When: Once in ``HEARTBEAT`` seconds (``consumer.config.heartbeat``), for as long as the consumer runs, and while it
+    stops.
     Process: The consumer's.
-    Thread: The one that renews the leases. An implementation that blocks for long costs leases.
+    Thread: One of its own, which does nothing else. No lease depends on it.
 
     Args:
         consumer: The consumer.
         snapshot: How much it holds (``in_flight``), what runs and for how long (``running``), what it has done
-            (``stats``), and what its plugins have done amiss (``hook_faults``).
+            (``stats``), what its plugins have done amiss (``hook_faults``), and what keeps it from running commands
+            (``problems``).
     """
 
 

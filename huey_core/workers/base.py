@@ -250,5 +250,13 @@ class WorkerPool(ABC):
         It may return ``False`` earlier.
         """
 
+    def problem(self) -> str | None:
+        """What keeps it from running deliveries, in a few words, such as a thread of its own that has ended.
+
+        It is asked between :meth:`start` and :meth:`stop`, by what says whether the consumer is healthy. A command that
+        takes long is no problem. ``None`` while there is none.
+        """
+        return None
+
     def kill(self) -> None:
         """End at once what still runs, as far as the pool is able to: the time is up, and all of it was given back."""

@@ -30,10 +30,7 @@ def serve():
         config = ConsumerConfig()
         pool = ThreadPool(PoolSettings(size=2, on_start=lambda worker: None, on_stop=lambda worker: None))
         shares, together = Shares(pool, POLICY), QueuesTogether()
-        queues = [
-            ServedQueue(invoker, config, shares, together=together, send_heartbeat=lambda: None, policy=POLICY)
-            for invoker in invokers
-        ]
+        queues = [ServedQueue(invoker, config, shares, together=together, policy=POLICY) for invoker in invokers]
         back_off = BackOff(Outage("the queues", get_logger(__name__)), "stopping", Pauses(0.1, 1.0, 0.1))
         keepers = [service for queue in queues for service in (queue.lease_renewal, queue.dead_letters)]
         services = [*keepers, pool, *(queue.fetcher for queue in queues)]

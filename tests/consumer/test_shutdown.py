@@ -361,7 +361,7 @@ def test_a_plugin_that_blocks_in_the_heartbeat_does_not_hold_up_the_stop(make_in
         def huey_consumer_heartbeat(self, consumer, snapshot):
             hang()
 
-    consumer = run_consumer(make_invoker(plugins=[Blocking()]), lease=1.0)
+    consumer = run_consumer(make_invoker(plugins=[Blocking()]), heartbeat=0.1)
     assert hang.began.wait(PATIENCE)
 
     assert returns_at_once(consumer.stop, "stopped", 0.0)
@@ -473,14 +473,14 @@ def test_a_stop_in_a_thread_of_the_consumer_does_not_wait_for_that_thread(make_i
         def huey_consumer_stop(self):
             ended.set()
 
-    invoker = make_invoker(plugins=[Plugin()], lease=0.3 if where == "huey_consumer_heartbeat" else 60.0)
+    invoker = make_invoker(plugins=[Plugin()])
 
     @queue_command(invoker)
     def command():
         stop_in("command")
         raise ValueError
 
-    consumer = Consumer(invoker, threads=2, periodic=False)
+    consumer = Consumer(invoker, threads=2, periodic=False, heartbeat=0.1)
     consumer.start()
     command()
     if where == "huey_worker_stop":

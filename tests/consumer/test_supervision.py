@@ -9,6 +9,7 @@ import pytest
 
 from huey_core import CommandRegistry, Invoker, hookimpl
 from huey_core.consumer import Consumer, supervision
+from huey_core.consumer.lease_renewal import LeaseRenewal
 from huey_core.consumer.policy import POLICY, Policy
 from huey_core.consumer.supervision import Service, run_supervised
 from huey_memory import MemoryDataStore, MemoryQueue
@@ -132,8 +133,62 @@ def test_what_a_worker_cannot_hand_on_is_not_held_any_longer(invoker, add, run_c
     eventually(lambda: consumer.snapshot().running == {})
 
 
-def test_leases_are_renewed_after_anything(invoker, run_consumer, eventually, monkeypatch):
+def test_the_heart_goes_on_beating_after_anything(invoker, run_consumer, eventually, monkeypatch):
     monkeypatch.setattr(Consumer, "send_heartbeat", sent := FailsOnce(lambda: None))
-    run_consumer(invoker, lease=1.0)
+    run_consumer(invoker, heartbeat=0.1)
 
     eventually(lambda: sent.calls > 1)
+
+
+def test_leases_are_renewed_after_anything(invoker, run_consumer, eventually, monkeypatch):
+    monkeypatch.setattr(LeaseRenewal, "renew", renewed := FailsOnce(lambda: None))
+    run_consumer(invoker, lease=1.0)
+
+    eventually(lambda: renewed.calls > 1)
+
+
+class Idle(Service):
+    """Comes round after a while, as a test says, until told to stop."""
+
+    def __init__(self, policy):
+        super().__init__("idle", "the idle loop", policy)
+        self.going_on, self.waits = threading.Event(), threading.Event()
+
+    def _work(self):
+        self._comes_round_within(0.0)
+        self.waits.set()
+        self.going_on.wait(PATIENCE)
+        self._rest(PATIENCE)
+
+
+def test_a_loop_that_does_not_come_round_in_time_is_stuck_until_it_does(eventually):
+    service = Idle(Policy(stuck_for=0.05))
+    service.start()
+    service.waits.wait(PATIENCE)
+
+    eventually(lambda: (service.problem() or "").startswith("the idle loop has been stuck for "))
+    service.going_on.set()
+    eventually(lambda: service.problem() is None)
+    service.stop()
+
+
+def test_a_service_that_has_not_been_told_to_end_and_has_is_a_problem():
+    class Short(Service):
+        def _work(self):
+            pass
+
+    service = Short("short", "the short loop", POLICY)
+    service.start()
+    service.join(PATIENCE)
+
+    assert service.problem() == "the short loop has ended"
+
+
+def test_a_service_that_ends_as_it_was_told_is_none():
+    service = Idle(POLICY)
+    service.going_on.set()
+    service.start()
+    service.stop()
+    service.join(PATIENCE)
+
+    assert service.problem() is None

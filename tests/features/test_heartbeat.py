@@ -44,7 +44,7 @@ def test_every_consumer_of_a_queue_is_seen(invoker, run_consumer, alive, eventua
 
 def test_a_consumer_that_has_stopped_is_not_seen(invoker, run_consumer, alive, eventually):
     # No heartbeat ends by itself while the test runs.
-    staying, leaving = run_consumer(invoker, lease=3600.0), run_consumer(invoker, lease=3600.0)
+    staying, leaving = run_consumer(invoker, heartbeat=3600.0), run_consumer(invoker, heartbeat=3600.0)
     eventually(lambda: len(alive()) == 2)
 
     leaving.stop()
@@ -52,15 +52,14 @@ def test_a_consumer_that_has_stopped_is_not_seen(invoker, run_consumer, alive, e
     eventually(lambda: [each.name for each in alive()] == [staying.name])
 
 
-def test_a_heartbeat_shows_what_runs_now(make_invoker, run_consumer, eventually):
-    invoker = make_invoker(lease=1)
+def test_a_heartbeat_shows_what_runs_now(invoker, run_consumer, eventually):
     going_on = threading.Event()
 
     @queue_command(invoker)
     def wait():
         going_on.wait(60)
 
-    run_consumer(invoker)
+    run_consumer(invoker, heartbeat=0.1)
     handle = wait()
 
     eventually(
@@ -73,11 +72,8 @@ def test_a_heartbeat_shows_what_runs_now(make_invoker, run_consumer, eventually)
 
 
 def test_a_record_names_a_hundred_messages_at_the_most_and_the_one_that_has_run_the_longest_first(
-    make_invoker, run_consumer, eventually
+    invoker, run_consumer, eventually
 ):
-    invoker = make_invoker(lease=1)
-    # No lease ends, so that none of them is run twice.
-    invoker.queue = MemoryQueue("q", clock=ManualClock())
     going_on = threading.Event()
     records = []
 
@@ -89,7 +85,7 @@ def test_a_record_names_a_hundred_messages_at_the_most_and_the_one_that_has_run_
         records[:] = consumers_alive(invoker.task_store)
         return [each.running for each in records] == [number]
 
-    run_consumer(invoker, threads=110)
+    run_consumer(invoker, threads=110, heartbeat=0.1)
     first = wait().task_id
     eventually(lambda: so_many_run(1))
     for _ in range(109):
@@ -108,9 +104,9 @@ class Nuisance:
 
 
 def test_a_heartbeat_shows_what_plugins_do_amiss(make_invoker, run_consumer, eventually):
-    invoker = make_invoker(lease=1, plugins=[Nuisance()])
+    invoker = make_invoker(plugins=[Nuisance()])
 
-    run_consumer(invoker, threads=2)
+    run_consumer(invoker, threads=2, heartbeat=0.1)
 
     eventually(
         lambda: (
@@ -133,23 +129,24 @@ def test_a_consumer_that_stops_logs_what_plugins_did_amiss(make_invoker, run_con
     assert f"plugin {__name__}.Nuisance in huey_worker_start raised 2 times" in caplog.text
 
 
-def test_a_consumer_that_was_killed_is_not_seen_after_its_lease(make_invoker, run_consumer, eventually):
+def test_a_consumer_that_was_killed_is_not_seen_after_three_beats(make_invoker, run_consumer, eventually):
     clock = ManualClock()
     store = MemoryDataStore("state", space="killed", clock=clock)
-    invoker = make_invoker(lease=1000)
+    invoker = make_invoker()
     invoker.task_store = store
-    run_consumer(invoker)
+    run_consumer(invoker, heartbeat=1000)
     eventually(lambda: consumers_alive(store))
+    clock.advance(2999)
+    assert consumers_alive(store)
 
-    clock.advance(1001)
+    clock.advance(2)
 
     assert consumers_alive(store) == []
     assert store.peek("consumers") is EmptyData
 
 
-def test_the_next_heartbeat_brings_back_what_an_operator_flushed(make_invoker, run_consumer, eventually):
-    invoker = make_invoker(lease=1)
-    run_consumer(invoker)
+def test_the_next_heartbeat_brings_back_what_an_operator_flushed(invoker, run_consumer, eventually):
+    run_consumer(invoker, heartbeat=0.1)
     eventually(lambda: consumers_alive(invoker.task_store))
 
     invoker.task_store.flush()
@@ -200,7 +197,7 @@ class FailingStore(MemoryDataStore):
 
 def test_a_store_that_fails_does_not_keep_the_consumer_from_working(make_invoker, result_of, caplog, eventually):
     caplog.set_level("INFO")
-    invoker = make_invoker(lease=1)
+    invoker = make_invoker()
     invoker.task_store = FailingStore("state", space="failing")
 
     @queue_command(invoker)
@@ -215,9 +212,9 @@ def test_a_heartbeat_that_cannot_be_written_is_logged_once_until_it_is_written_a
     make_invoker, run_consumer, caplog, eventually
 ):
     caplog.set_level("INFO")
-    invoker = make_invoker(lease=3600)
+    invoker = make_invoker()
     invoker.task_store = store = FailingStore("state", space="failing for a while")
-    consumer = run_consumer(invoker)
+    consumer = run_consumer(invoker, heartbeat=3600.0)
     eventually(lambda: store.failures == 1)
     consumer.send_heartbeat()
     eventually(lambda: store.failures == 2)
@@ -318,3 +315,39 @@ def test_a_consumer_starts_whose_queue_has_no_task_store(run_consumer, make_invo
     invoker.task_store = None
 
     assert run_consumer(invoker).stop() is True
+
+
+def test_a_heartbeat_has_a_beat_of_its_own_apart_from_the_lease(make_invoker, run_consumer, eventually):
+    beats = []
+
+    class Counting:
+        @hookimpl
+        def huey_consumer_heartbeat(self, snapshot):
+            beats.append(snapshot)
+
+    run_consumer(make_invoker(plugins=[Counting()]), lease=3600.0, heartbeat=0.1)
+
+    eventually(lambda: len(beats) > 2)
+
+
+def test_a_record_says_how_often_it_is_renewed_and_for_how_long_it_is_good(invoker, run_consumer, alive, eventually):
+    run_consumer(invoker, heartbeat=7.0)
+    eventually(alive)
+
+    assert [(each.heartbeat, each.lifetime) for each in alive()] == [(7.0, 21.0)]
+
+
+def test_the_record_of_a_version_that_had_no_beat_is_good_for_a_lease():
+    assert ConsumerRecord(name="host:1:a", lease=60.0).lifetime == 60.0
+
+
+def test_a_record_says_what_keeps_the_consumer_from_running_commands(invoker, run_consumer, alive, eventually):
+    consumer = run_consumer(invoker, heartbeat=0.1)
+    eventually(alive)
+
+    consumer.queues[0].lease_renewal.stop()
+    consumer.queues[0].lease_renewal.join()
+    consumer.queues[0].lease_renewal._stopping.clear()
+
+    eventually(lambda: [each.problems for each in alive()] == [("the renewal of leases has ended",)])
+    consumer.queues[0].lease_renewal.stop()

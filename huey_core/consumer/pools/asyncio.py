@@ -151,6 +151,11 @@ class AsyncioPool(WorkerPool):
             if self._loop is not None and not self._is_over:
                 self._loop.call_soon_threadsafe(self._end_when_idle)
 
+    def problem(self) -> str | None:
+        """Say that a thread has ended, that of the loop or that which hands on outcomes."""
+        is_well = self._thread.is_alive() and self._handing_on.is_alive()
+        return None if is_well else "a thread of the event loop has ended"
+
     def wait(self, seconds: float) -> bool:
         """Wait for a thread to end, for so long at the most, and return whether all have ended."""
         threads = [self._thread, *self._executor.threads, self._handing_on]

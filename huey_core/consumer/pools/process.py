@@ -171,6 +171,14 @@ class ProcessPool(WorkerPool):
             self._is_stopping = True
         self._wakeup.wake()
 
+    def problem(self) -> str | None:
+        """Say why no process can run anything, or that a thread which looks after them has ended."""
+        with self._changed:
+            if self._failure:
+                return self._failure
+        is_well = all(thread.is_alive() for thread in self._threads)
+        return None if is_well else "a thread that looks after the worker processes has ended"
+
     def wait(self, seconds: float) -> bool:
         """Wait for the processes and the pool's threads to end, for so long at the most."""
         alive = next((thread for thread in self._threads if thread.is_alive()), None)

@@ -89,6 +89,11 @@ class ThreadPool(WorkerPool):
         for _ in self.workers:
             self._queue.put(None)
 
+    def problem(self) -> str | None:
+        """Name a thread that has ended."""
+        ended = [worker.worker_name for worker in self.workers if not worker.is_alive()]
+        return f"{', '.join(ended)} of the worker pool ended" if ended else None
+
     def wait(self, seconds: float) -> bool:
         """Wait for a thread to end, for so long at the most, and return whether all have ended."""
         alive = next((worker for worker in self.workers if worker.is_alive()), None)

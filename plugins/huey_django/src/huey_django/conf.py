@@ -80,6 +80,7 @@ KINDS: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
     "PLUGINS": ((list, tuple), "a list of plugins"),
     "PERIODIC": ((bool,), "True or False"),
     "LEASE": ((int, float), "a number of seconds"),
+    "HEALTH_FILE": ((str, PathLike), "a path"),
     "LOGFILE": ((str, PathLike), "a path"),
     "LOGLEVEL": ((int, str), "the name of a level"),
 }

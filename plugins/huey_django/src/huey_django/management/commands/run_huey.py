@@ -53,6 +53,8 @@ GIVEN: Final = (
     "log_commands",
     "max_commands",
     "max_memory",
+    "heartbeat",
+    "health_file",
     "lease",
     "prefetch",
     "shutdown_timeout",
@@ -138,6 +140,13 @@ class Command(BaseCommand):
             help="Replace a worker process after so many commands; with threads, start the consumer again.",
         )
         add("--max-memory", type=at_least(1, int), metavar="MIB", help="The same when it takes more memory.")
+        add(
+            "--heartbeat",
+            type=at_least(0.1),
+            metavar="SECONDS",
+            help="How often to give a sign of life; 10 by default.",
+        )
+        add("--health-file", metavar="FILE", help="Touch this file so often while all is well: huey health.")
         add("--lease", type=at_least(1), metavar="SECONDS", help="How long a lease lasts unless it is renewed.")
         add("--prefetch", type=at_least(0, int), metavar="N", help="The most messages to prefetch for quick workers.")
         add("--shutdown-timeout", type=at_least(0), metavar="SECONDS", help="How long running commands may finish.")
@@ -208,7 +217,7 @@ def _run(config: ConsumerConfig, watch: CodeWatch | None, *, periodic: bool | No
         reset()
 
 
-def at_least(least: int, kind: type[int] | type[float] = float) -> Callable[[str], float]:
+def at_least(least: float, kind: type[int] | type[float] = float) -> Callable[[str], float]:
     """Make the type of an option that is a number and not less than another, nor more than a thread can wait."""
 
     def number(text: str) -> float:
