@@ -8,13 +8,44 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from huey_core.exceptions import ConfigurationError
+from huey_core.text import closest
+
 if TYPE_CHECKING:
     from datetime import date, tzinfo
+    from zoneinfo import ZoneInfo
 
-__all__ = ["end_of_gap", "instants_of", "is_steady", "wall_time"]
+__all__ = ["end_of_gap", "instants_of", "is_steady", "wall_time", "zone_of"]
 
 _DAY: Final = timedelta(days=1)
 _SECOND: Final = timedelta(seconds=1)
+
+
+def zone_of(tz: str | ZoneInfo) -> ZoneInfo:
+    """The time zone of a name, such as ``"Europe/Paris"``.
+
+    Raises:
+        ConfigurationError: There is none, or this machine has no time zones.
+    """
+    # What it imports is for those alone who name a time zone.
+    import zoneinfo
+
+    if isinstance(tz, zoneinfo.ZoneInfo) and tz.key:
+        return tz
+    if not isinstance(tz, str):
+        raise ConfigurationError(f"a time zone is given by its name, such as 'Europe/Paris', not {tz!r}")
+    try:
+        return zoneinfo.ZoneInfo(tz)
+    except (LookupError, ValueError, OSError):
+        known = zoneinfo.available_timezones()
+    if not known:
+        raise ConfigurationError(
+            f"the time zone {tz!r} cannot be looked up, because there are none on this machine; install them with: "
+            "pip install tzdata"
+        )
+    found = closest(tz, known)
+    hint = "names are such as 'Europe/Paris' or 'UTC'" if found is None else f"did you mean {found!r}?"
+    raise ConfigurationError(f"there is no time zone {tz!r} on this machine; {hint}")
 
 
 def wall_time(utc: datetime, place: tzinfo | None) -> datetime:

@@ -216,11 +216,11 @@ def calling(function) -> type[QueueCommand]:
 
 
 def test_a_periodic_command_with_two_times_needs_two_names(invoker, pay):
-    periodic_command(invoker, crontab(hour=3))(pay)
-    periodic_command(invoker, crontab(hour=3))(pay)
+    periodic_command(invoker, crontab(hour=3, minute=0))(pay)
+    periodic_command(invoker, crontab(hour=3, minute=0))(pay)
 
     with pytest.raises(CommandConflict):
-        periodic_command(invoker, crontab(hour=4))(pay)
+        periodic_command(invoker, crontab(hour=4, minute=0))(pay)
 
 
 @pytest.fixture
