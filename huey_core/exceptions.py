@@ -15,6 +15,7 @@ __all__ = [
     "CommandAbandoned",
     "CommandCancelled",
     "CommandConflict",
+    "CommandDeleted",
     "CommandError",
     "CommandException",
     "CommandExpired",
@@ -264,6 +265,10 @@ class CommandPostponed(CommandException):
 
 class CommandAbandoned(CommandException):
     """A command was delivered too often without an outcome, as one that kills its consumers is; it has no result."""
+
+
+class CommandDeleted(CommandException):
+    """A command's message was deleted from its queue before it had ended, so it has no result."""
 
 
 class CommandRejected(CommandException):

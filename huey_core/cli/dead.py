@@ -13,8 +13,17 @@ from huey_core.backends.messages import State
 from huey_core.cli.dead_letter import as_json as message_as_json
 from huey_core.cli.dead_letter import command_name, echo_message
 from huey_core.cli.output import echo_json, echo_table, timestamp
-from huey_core.cli.target import json_option, open_leased_queue, parse_age, queue_option, split_url, url_argument
-from huey_core.inspection.actions import act, dead_ids
+from huey_core.cli.target import (
+    json_option,
+    open_invoker,
+    open_leased_queue,
+    parse_age,
+    queue_option,
+    split_url,
+    url_argument,
+)
+from huey_core.inspection.actions import dead_ids
+from huey_core.inspection.actions import delete as delete_messages
 from huey_core.inspection.actions import retry as retry_messages
 from huey_core.text import counted, printable
 
@@ -159,11 +168,11 @@ def delete(
     """Delete dead letters for good."""
     url, ids = split_url(words)
     _require_one_choice(ids, "--all" if every else None, None if older_than is None else "--older-than")
-    with open_leased_queue(url, queue_name, Capability.INSPECT) as queue:
+    with open_invoker(url, queue_name, Capability.INSPECT) as (invoker, queue):
         if not ids:
             ids = dead_ids(queue, queue.now() - older_than if older_than else None)
             _confirm(f"Delete {counted(len(ids), 'dead letter')} of queue {queue.name!r}?", skip=yes or not ids)
-        done = _Done.collect(act(queue, ids, State.DEAD, queue.delete), "it is gone")
+        done = _Done.collect(delete_messages(invoker, ids, State.DEAD), "it is gone")
     done.report("deleted", as_json)
 
 

@@ -12,6 +12,8 @@ from huey_core.backends.leased import LeasedQueue
 from huey_core.backends.options import parse_seconds
 from huey_core.backends.queue_names import check_queue_name
 from huey_core.exceptions import ConfigurationError, QueueException, Unsupported
+from huey_core.invoker.invoker import Invoker
+from huey_core.invoker.opened import OpenedBackends
 from huey_core.plugins.backends import open_backend
 from huey_core.secret import hidden
 from huey_core.text import printable
@@ -20,12 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from huey_core.backends.backend import Backend
+    from huey_core.backends.base import BaseDataStore, BaseQueue
     from huey_core.backends.capabilities import Capability
 
 __all__ = [
     "HUEY_URL",
     "json_option",
     "lacks",
+    "open_invoker",
     "open_leased_queue",
     "opened",
     "parse_age",
@@ -84,9 +88,7 @@ def split_url(words: tuple[str, ...]) -> tuple[str | None, list[str]]:
 @contextlib.contextmanager
 def opened(url: str | None) -> Iterator[Backend]:
     """Open the backend of a URL, and close it at the end; without a URL, the command line is wrong."""
-    if not url:
-        raise click.UsageError(f"give a URL such as redis://localhost:6379/0, or set {HUEY_URL}")
-    with contextlib.closing(open_backend(url)) as backend:
+    with contextlib.closing(open_backend(_given(url))) as backend:
         yield backend
 
 
@@ -94,11 +96,34 @@ def opened(url: str | None) -> Iterator[Backend]:
 def open_leased_queue(url: str | None, name: str | None, capability: Capability) -> Iterator[LeasedQueue]:
     """Open a queue, turn what its driver raises into an error of one line, and refuse one that lacks the capability."""
     with opened(url) as backend:
-        queue = backend.queue(name or backend.url.options["queue"])
-        if capability not in backend.capabilities or not isinstance(queue, LeasedQueue):
-            raise lacks(backend, capability)
+        queue = _able(backend, backend.queue(name or backend.url.options["queue"]), capability)
         with server_errors(backend):
             yield queue
+
+
+@contextlib.contextmanager
+def open_invoker(
+    url: str | None, name: str | None, capability: Capability
+) -> Iterator[tuple[Invoker[BaseDataStore | None], LeasedQueue]]:
+    """Do what :func:`open_leased_queue` does, with an invoker of the queue: of no command, with the URL's results."""
+    url = _given(url)
+    with contextlib.closing(OpenedBackends()) as backends:
+        backend, results = backends.at(url), backends.result_store(url, name)
+        queue = _able(backend, backends.queue(url, name), capability)
+        with server_errors(backend):
+            yield Invoker(queue, results, result_ttl=backend.url.options["result_ttl"]), queue
+
+
+def _given(url: str | None) -> str:
+    if not url:
+        raise click.UsageError(f"give a URL such as redis://localhost:6379/0, or set {HUEY_URL}")
+    return url
+
+
+def _able(backend: Backend, queue: BaseQueue, capability: Capability) -> LeasedQueue:
+    if capability not in backend.capabilities or not isinstance(queue, LeasedQueue):
+        raise lacks(backend, capability)
+    return queue
 
 
 def lacks(backend: Backend, capability: Capability) -> Unsupported:

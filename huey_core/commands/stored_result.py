@@ -12,6 +12,7 @@ from huey_core.backends.outcomes import MAX_DETAIL
 from huey_core.exceptions import (
     CommandAbandoned,
     CommandCancelled,
+    CommandDeleted,
     CommandError,
     CommandException,
     CommandExpired,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "decode_result",
+    "encode_deleted",
     "encode_dropped",
     "encode_end",
     "encode_error",
@@ -45,6 +47,8 @@ _MAX_ERROR_SIZE: Final = 2**20
 """Bytes of an error that are read in any case: it is bounded where it is encoded, and must reach its caller."""
 
 _INTERNAL: Final = frozenset({"huey_core", "pluggy", "asyncio", "concurrent"})
+
+_DELETED: Final = "deleted"
 
 _WITHOUT_RESULT: Final[dict[str, type[CommandException]]] = {
     "revoked": CommandRevoked,
@@ -120,6 +124,14 @@ def encode_dropped(
     return _encode_details(serializer, task_id, state, {"message": error_text(error)}, run)
 
 
+def encode_deleted(task_id: str, run: str) -> bytes:
+    """Encode that the message of a command was deleted.
+
+    It has no body, so whoever deletes messages needs neither the serializer nor its keys.
+    """
+    return encode_result_header(task_id, _DELETED, "", run)
+
+
 def traceback_of_command(error: BaseException) -> TracebackType | None:
     """The traceback of an error without the frames between the consumer and the command, which tell nobody anything.
 
@@ -180,12 +192,15 @@ def decode_result(
         CommandExpired: It had expired before it ran.
         CommandCancelled: It was cancelled while it ran.
         CommandAbandoned: It was delivered too often without an outcome.
+        CommandDeleted: Its message was deleted.
         BodyTooLarge: It has more than ``max_size`` bytes without the serializer's layers.
         DecodeError: The bytes are damaged, belong to another command, or are of a serializer not accepted here.
     """
     header, encoded, body = read_result(data)
     if header.task_id != task_id:
         raise DecodeError(f"the stored result is that of another command, not of {task_id}")
+    if header.state == _DELETED:
+        raise CommandDeleted(f"{task_id} was deleted from its queue before it had ended")
     serializer = accepted.get(str(header.serializer))
     if serializer is None:
         names = ", ".join(sorted(accepted))

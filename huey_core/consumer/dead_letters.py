@@ -15,7 +15,8 @@ from huey_core.backends.messages import State
 from huey_core.backends.outcomes import Reported
 from huey_core.consumer.supervision import Service
 from huey_core.exceptions import CommandAbandoned, MessageTooLarge
-from huey_core.invoker.abandoned import find_result, report_abandoned
+from huey_core.features.results import find_result
+from huey_core.invoker.abandoned import report_abandoned
 from huey_core.invoker.follow_ups import NOTHING, Following
 from huey_core.invoker.tick_dead_letters import command_of_tick
 from huey_core.safe_logging import get_logger

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.json_value import swap
 from huey_core.backends.outcomes import ResultWrite
 from huey_core.commands.context import CURRENT
 from huey_core.commands.stored_result import encode_end
-from huey_core.exceptions import DataStorePutException, QueueException
+from huey_core.exceptions import CommandNotFound, DataStorePutException, QueueException
 from huey_core.hookspecs import hookimpl
 from huey_core.message import read_header, run_fields
 
@@ -19,8 +19,21 @@ if TYPE_CHECKING:
     from huey_core.commands.base import QueueCommand
     from huey_core.commands.execution import Execution
     from huey_core.hookspecs import InvokerLike
+    from huey_core.message import MessageHeader
 
-__all__ = ["Results", "leaves_record", "result_of", "result_write", "run_of_message", "write_result"]
+__all__ = [
+    "Results",
+    "find_result",
+    "leaves_record",
+    "result_of",
+    "result_options",
+    "result_write",
+    "run_of_message",
+    "write_result",
+]
+
+_PEEKABLE: Final = frozenset({Capability.TTL, Capability.LOCKS})
+"""Each of these promises that a value can be looked at."""
 
 
 class Results:
@@ -84,6 +97,23 @@ def result_of(invoker: InvokerLike, command: QueueCommand, execution: Execution)
     )
 
 
+def result_options(invoker: InvokerLike, header: MessageHeader) -> tuple[bool | None, float | None]:
+    """Whether the result of a command is wanted, of which only the message is known, and for how many seconds.
+
+    As the call says, else the command, else ``None``.
+    """
+    wanted, ttl = None, None
+    try:
+        options = invoker.registry.get(header.command_name).defaults
+    except CommandNotFound:
+        pass
+    else:
+        wanted, ttl = options.store_result, options.result_ttl
+    wanted = header.options.get("store_result", wanted)
+    ttl = header.options.get("result_ttl", ttl)
+    return wanted, float(ttl) if isinstance(ttl, int | float) else None
+
+
 def run_of_message(invoker: InvokerLike, message: Delivery | StoredMessage) -> str:
     """What the header of a result says of the run of a message that was not decoded, and has just ended."""
     header = read_header(message.data)
@@ -97,6 +127,12 @@ def result_write(invoker: InvokerLike, task_id: str, value: bytes, ttl: float | 
     """
     ttl = invoker.result_ttl if ttl is None else ttl
     return ResultWrite(invoker.results, task_id, value, ttl if invoker.results_expire else None)
+
+
+def find_result(invoker: InvokerLike, message_id: str) -> bytes | EmptyDataType | None:
+    """Return what is stored as a command's result; ``None`` where the invoker has no store that could be asked."""
+    store = invoker.result_store
+    return store.peek(message_id) if store is not None and store.capabilities & _PEEKABLE else None
 
 
 def write_result(result: ResultWrite, found: bytes | EmptyDataType | None = None) -> bool:

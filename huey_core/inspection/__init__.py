@@ -8,7 +8,7 @@ What is listed here is public; the modules of this package are not.
 
 from __future__ import annotations
 
-from huey_core.inspection.actions import Acted, act, dead_ids, retry
+from huey_core.inspection.actions import Acted, act, dead_ids, delete, retry
 from huey_core.inspection.messages import Arguments, MessageFacts
 from huey_core.inspection.queues import QueueFacts, queues_of
 
@@ -19,6 +19,7 @@ __all__ = [
     "QueueFacts",
     "act",
     "dead_ids",
+    "delete",
     "queues_of",
     "retry",
 ]

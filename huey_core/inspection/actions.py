@@ -11,18 +11,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.messages import State
+from huey_core.exceptions import ConfigurationError
 from huey_core.inspection.messages import MessageFacts
+from huey_core.invoker.deletions import record_deletions
+from huey_core.invoker.purges import note_purge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from huey_core.backends.leased import LeasedQueue
     from huey_core.backends.messages import StoredMessage
+    from huey_core.invoker.invoker import Invoker
 
-__all__ = ["Acted", "act", "dead_ids", "retry"]
+__all__ = ["RECORDED", "Acted", "act", "dead_ids", "delete", "retry"]
 
 _PORTION: Final = 500
 """The most messages that are held in memory at a time, and named in one call."""
+
+RECORDED: Final = 500
+"""The most messages of which each leaves a record when they are deleted together."""
 
 _FIRST: Final = 10
 """How many are the first portion, of which nobody knows yet how large they are."""
@@ -92,6 +99,32 @@ def act(
 def retry(queue: LeasedQueue, message_ids: Iterable[str], state: State = State.DEAD) -> Iterator[Acted]:
     """Requeue messages, dead or scheduled ones, as :func:`act` does, except those that have expired."""
     return _act(queue, message_ids, state, queue.requeue, spare_expired=True)
+
+
+def delete(invoker: Invoker, message_ids: Iterable[str], state: State) -> Iterator[Acted]:
+    """Delete messages of the invoker's queue, as :func:`act` does, and tell whoever waits for one of them.
+
+    Up to :data:`RECORDED` leave a record each, in the place of their results. Of more it is noted once that they were
+    deleted, for those who wait now: to write a record of each would take a million writes for a million messages.
+
+    Raises:
+        ConfigurationError: The queue is none whose messages can be found.
+        DataStorePutException: A portion was deleted, and whoever waits could not be told.
+    """
+    queue, ids = invoker.leased_queue, list(dict.fromkeys(message_ids))
+    if queue is None:
+        raise ConfigurationError(f"{invoker.queue!r} has no messages that can be found by their ids")
+    is_purge = len(ids) > RECORDED
+    has_deleted = False
+    try:
+        for part in act(queue, ids, state, queue.delete):
+            has_deleted = has_deleted or bool(part.done)
+            if not is_purge:
+                record_deletions(invoker, part.done)
+            yield part
+    finally:
+        if is_purge and has_deleted:
+            note_purge(invoker)
 
 
 def _act(

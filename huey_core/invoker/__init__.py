@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from huey_core.backends.queue_names import STATE_PREFIX
 from huey_core.commands.stored_result import decode_result, encode_value, traceback_of_command
-from huey_core.features.results import write_result
-from huey_core.invoker.abandoned import find_result, report_abandoned
+from huey_core.features.results import find_result, write_result
+from huey_core.invoker.abandoned import report_abandoned
 from huey_core.invoker.call_state import CallError, CallInfo, CallStatus
 from huey_core.invoker.deferred import DeferredInvoker
 from huey_core.invoker.eager import run_until_done, run_what_follows

@@ -9,12 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from huey_core import hookspecs
-from huey_core.backends.capabilities import Capability
 from huey_core.backends.outcomes import Bury, Retry
 from huey_core.commands.context import log_fields
 from huey_core.commands.stored_result import encode_dropped
-from huey_core.exceptions import CommandAbandoned, CommandNotFound
-from huey_core.features.results import leaves_record, result_write, run_of_message, write_result
+from huey_core.exceptions import CommandAbandoned
+from huey_core.features.results import leaves_record, result_options, result_write, run_of_message, write_result
 from huey_core.message import read_header
 from huey_core.safe_logging import get_logger
 from huey_core.text import counted
@@ -27,20 +26,10 @@ if TYPE_CHECKING:
     from huey_core.backends.outcomes import Outcome, ResultWrite
     from huey_core.invoker.follow_ups import Following
     from huey_core.invoker.invoker import Invoker
-    from huey_core.message import MessageHeader
 
-__all__ = ["find_result", "outcome_of_crash", "report_abandoned"]
+__all__ = ["outcome_of_crash", "report_abandoned"]
 
 log: Final = get_logger(__name__)
-
-_PEEKABLE: Final = frozenset({Capability.TTL, Capability.LOCKS})
-"""Each of these promises that a value can be looked at."""
-
-
-def find_result(invoker: Invoker, message_id: str) -> bytes | EmptyDataType | None:
-    """Return what is stored as a command's result; ``None`` where the invoker has no store that could be asked."""
-    store = invoker.result_store
-    return store.peek(message_id) if store is not None and store.capabilities & _PEEKABLE else None
 
 
 def report_abandoned(
@@ -55,8 +44,8 @@ def report_abandoned(
         invoker: Whose command it was.
         settles_into: Whether the queue writes results into a store together with outcomes.
         dead_letter: The dead letter.
-        found: What :func:`find_result` returned before the dead letter was looked for. A result that came later is of
-            a message that was requeued, and stays.
+        found: What :func:`~huey_core.features.results.find_result` returned before the dead letter was looked for. A
+            result that came later is of a message that was requeued, and stays.
 
     Raises:
         Exception: The result store could not be read or written; nothing was reported.
@@ -114,23 +103,9 @@ def outcome_of_crash(
 def _result_of(invoker: Invoker, message: Delivery | StoredMessage, error: CommandAbandoned) -> ResultWrite | None:
     """What tells whoever waits for the command that it was abandoned; ``None`` where it leaves no record."""
     header = read_header(message.data)
-    wanted, ttl = _result_options(invoker, header)
+    wanted, ttl = result_options(invoker, header)
     if not leaves_record(invoker, wanted, ttl, is_tick=header.tick_at is not None):
         return None
     run = run_of_message(invoker, message)
     value = encode_dropped(invoker.serializer, message.message_id, error, run)
     return result_write(invoker, message.message_id, value, ttl)
-
-
-def _result_options(invoker: Invoker, header: MessageHeader) -> tuple[bool | None, float | None]:
-    """Whether the result is wanted, and for how many seconds: as the call says, else the command, else ``None``."""
-    wanted, ttl = None, None
-    try:
-        options = invoker.registry.get(header.command_name).defaults
-    except CommandNotFound:
-        pass
-    else:
-        wanted, ttl = options.store_result, options.result_ttl
-    wanted = header.options.get("store_result", wanted)
-    ttl = header.options.get("result_ttl", ttl)
-    return wanted, float(ttl) if isinstance(ttl, int | float) else None

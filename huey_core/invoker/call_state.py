@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.base import EmptyData
-from huey_core.backends.capabilities import Capability
-from huey_core.backends.leased import LeasedQueue
 from huey_core.backends.messages import State
 from huey_core.commands.stored_result import decode_result
 from huey_core.exceptions import (
@@ -20,15 +18,17 @@ from huey_core.exceptions import (
     QueueReadException,
     Unsupported,
 )
+from huey_core.invoker.purges import leased_queue_of, purged_since
 from huey_core.message import ResultHeader, read_header, read_result
 from huey_core.names import dotted_name
 
 if TYPE_CHECKING:
     from huey_core.backends.base import BaseDataStore, EmptyDataType
+    from huey_core.backends.leased import LeasedQueue
     from huey_core.backends.messages import StoredMessage
     from huey_core.hookspecs import InvokerLike
 
-__all__ = ["CallError", "CallInfo", "CallState", "CallStatus", "leased_queue_of"]
+__all__ = ["CallError", "CallInfo", "CallState", "CallStatus"]
 
 
 class CallStatus(enum.StrEnum):
@@ -55,7 +55,7 @@ class CallStatus(enum.StrEnum):
     CANCELLED = "cancelled"
     """It was cancelled while it ran."""
     DELETED = "deleted"
-    """Its message was deleted before it had ended."""
+    """Its message was deleted before it had an end."""
     UNKNOWN = "unknown"
     """It is not in the queue, and nothing is stored of its end: it never was, or that was forgotten or removed."""
 
@@ -120,39 +120,56 @@ class CallState:
         message: Its message; ``None`` where it is not in the queue, or the queue cannot be asked.
         header: The header of its stored result; ``None`` where there is none.
         record: Its stored result.
+        seen_at: When its message was last seen in the queue, in seconds since the epoch by the invoker's clock;
+            ``None`` where it never was.
+        was_purged: Whether it is not there any more because messages of its queue were deleted.
     """
 
     message: StoredMessage | None
     header: ResultHeader | None
-    record: bytes | EmptyDataType = EmptyData
+    record: bytes | EmptyDataType
+    seen_at: float | None
+    was_purged: bool = False
 
     @classmethod
-    def look(cls, invoker: InvokerLike, task_id: str, known: bytes | EmptyDataType) -> CallState:
+    def look(
+        cls,
+        invoker: InvokerLike,
+        task_id: str,
+        known: bytes | EmptyDataType = EmptyData,
+        seen_at: float | None = None,
+    ) -> CallState:
         """Look at a call, and leave all that is stored of it in place.
 
         Args:
             invoker: The invoker of its queue.
             task_id: Its identifier.
             known: Its result, where it was read before.
+            seen_at: When its message was last seen in the queue, in seconds since the epoch by the invoker's clock.
 
         Raises:
             QueueReadException: The queue or the result store could not be asked.
             DecodeError: What is stored as its result is damaged, or that of another command.
         """
+        queue, store, now = leased_queue_of(invoker), invoker.result_store, invoker.now()
+        was_purged = False
         try:
-            message, record = _look(leased_queue_of(invoker), invoker.result_store, task_id)
+            message, record = _look(queue, store, task_id)
+            if record is EmptyData:
+                record = known
+            if message is not None:
+                seen_at = now
+            elif record is EmptyData and queue is not None and store is not None and seen_at is not None:
+                with suppress(Unsupported):
+                    was_purged = purged_since(invoker, queue, store, seen_at)
         except QueueException:
             raise
         except Exception as error:
             raise QueueReadException(f"the state of {task_id} could not be read: {error}") from error
-        if record is EmptyData:
-            record = known
-        if record is EmptyData:
-            return cls(message, None)
-        header = read_result(record)[0]
-        if header.task_id != task_id:
+        header = None if record is EmptyData else read_result(record)[0]
+        if header is not None and header.task_id != task_id:
             raise DecodeError(f"the stored result is that of another command, not of {task_id}")
-        return cls(message, header, record)
+        return cls(message, header, record, seen_at, was_purged)
 
     @property
     def status(self) -> CallStatus:
@@ -160,7 +177,7 @@ class CallState:
         if self.message is not None:
             return CallStatus(self.message.state)
         if self.header is None:
-            return CallStatus.UNKNOWN
+            return CallStatus.DELETED if self.was_purged else CallStatus.UNKNOWN
         # A later version may know more.
         return _OF_RESULT.get(str(self.header.state), CallStatus.UNKNOWN)
 
@@ -199,14 +216,6 @@ class CallState:
         except CommandException as error:
             return CallError(dotted_name(type(error)), str(error))
         return None
-
-
-def leased_queue_of(invoker: InvokerLike) -> LeasedQueue | None:
-    """The queue of an invoker, if its messages can be found by their ids; commands that run at once are in none."""
-    queue = invoker.queue
-    if not isinstance(queue, LeasedQueue) or Capability.INSPECT not in queue.capabilities or invoker.always_eager:
-        return None
-    return queue
 
 
 def _look(

@@ -118,7 +118,7 @@ class _Call:
         """Note that one of its messages is in its queue, and tell the plugins."""
         command = self.commands[place]
         if self._invoker.result_store is not None:
-            self._handles[place] = AsyncData(home, written.message_id)
+            self._handles[place] = AsyncData(home, written.message_id, seen_at=command.enqueued_at)
         if written.created and home.plugins.has(hookspecs.huey_after_enqueue):
             notify = partial(home.plugins.notify, hookspecs.huey_after_enqueue, invoker=home, command=command)
             self._context.run(notify)

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar, Unpack, overload
 
 from huey_core import hookspecs
-from huey_core.backends.base import BaseDataStore, BaseQueue
+from huey_core.backends.base import BaseDataStore, BaseQueue, EmptyData
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.deadline import time_limit
 from huey_core.backends.forking import ProcessLock
@@ -32,6 +32,7 @@ from huey_core.invoker.eager import run_eagerly
 from huey_core.invoker.invoker_in_loop import InvokerInLoop
 from huey_core.invoker.opened import OpenedBackends, Parts
 from huey_core.invoker.placed import plugin_of
+from huey_core.invoker.purges import note_purge
 from huey_core.invoker.registration import notify_registrations
 from huey_core.invoker.results import AsyncData
 from huey_core.invoker.typing import CommandReturning, InvokerSettings, StoreT_co
@@ -394,9 +395,13 @@ class Invoker(InvokerInLoop[StoreT_co]):
         written = self._write_here(batch, messages) if all_here else self._write_to_several(batch, messages)
         if self.result_store is None:
             return [None] * len(batch)
+        seen_at = batch[0].enqueued_at if batch else None
         if all_here:
-            return [AsyncData(self, one.message_id) for one in written]
-        return [AsyncData(command.invoker, one.message_id) for command, one in zip(batch, written, strict=True)]
+            return [AsyncData(self, one.message_id, EmptyData, seen_at) for one in written]
+        return [
+            AsyncData(command.invoker, one.message_id, EmptyData, seen_at)
+            for command, one in zip(batch, written, strict=True)
+        ]
 
     def write_many(self, commands: Sequence[QueueCommand]) -> list[Written]:
         """Do what :meth:`enqueue_many` does, never eagerly, and tell which commands were written.
@@ -511,8 +516,13 @@ class Invoker(InvokerInLoop[StoreT_co]):
         return AsyncData(self, task_id)
 
     def flush(self) -> None:
-        """Remove every message of the queue, dead ones included."""
+        """Remove every message of the queue, dead ones included, and tell whoever waits for one of them.
+
+        Raises:
+            DataStorePutException: They are gone, and whoever waits could not be told.
+        """
         self.queue.flush()
+        note_purge(self)
 
     def close(self, timeout: float | None = None) -> None:
         """Give back the connections of what this invoker opened from URLs, and tell plugins of no further command.

@@ -15,6 +15,7 @@ from huey_core.commands.option_checks import MAX_SECONDS
 from huey_core.commands.stored_result import decode_result
 from huey_core.exceptions import ConfigurationError, DataStoreGetException, DataStoreTimeout, QueueException
 from huey_core.invoker.call_state import CallState
+from huey_core.invoker.deletions import QUICK, DeletionWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -39,13 +40,19 @@ class AsyncData(Generic[R]):
             command is given.
         task_id: The call's identifier, or its command.
         record: The stored form of its result, where that is known already.
+        seen_at: When it was in its queue, in seconds since the epoch by the invoker's clock, where that is known. So
+            it can be told from one that never was there, when its queue is purged.
 
     Raises:
         ConfigurationError: The first argument is a data store, which says nothing of serializers.
     """
 
     def __init__(
-        self, invoker: InvokerLike, task_id: str | QueueCommand, record: bytes | EmptyDataType = EmptyData
+        self,
+        invoker: InvokerLike,
+        task_id: str | QueueCommand,
+        record: bytes | EmptyDataType = EmptyData,
+        seen_at: float | None = None,
     ) -> None:
         try:
             self._accepted = invoker.accepted
@@ -59,6 +66,7 @@ class AsyncData(Generic[R]):
             invoker, task_id = invoker if queue is None else invoker.on_queue(queue), task_id.task_id
         self.invoker = invoker
         self.task_id = task_id
+        self.seen_at = seen_at
         self._value: Any = record
 
     @overload
@@ -116,6 +124,7 @@ class AsyncData(Generic[R]):
             CommandExpired: The command had expired before it ran.
             CommandCancelled: The command was cancelled while it ran.
             CommandAbandoned: The command was delivered too often without an outcome.
+            CommandDeleted: Its message was deleted from the queue.
             DataStoreTimeout: There was none within ``timeout``.
             DataStoreGetException: The store could not be read.
             DecodeError: What is stored is damaged, or written with a serializer that is not accepted.
@@ -192,7 +201,7 @@ class AsyncData(Generic[R]):
             QueueReadException: The queue or the result store could not be asked.
             DecodeError: What is stored as its result is damaged.
         """
-        return CallState.look(self.invoker, self.task_id, self._value).status
+        return self._state().status
 
     def info(self) -> CallInfo:
         """Say what is known of the call: where it is, when it was enqueued and run, and why it has no result.
@@ -202,11 +211,16 @@ class AsyncData(Generic[R]):
             DecodeError: What is stored as its result is damaged, or its error is written with a serializer that is not
                 accepted.
         """
-        return CallState.look(self.invoker, self.task_id, self._value).info(self.invoker, self.task_id)
+        return self._state().info(self.invoker, self.task_id)
 
     # Not __repr__, which the original API's document shows as Python has it.
     def __str__(self) -> str:
         return f"<AsyncData {self.task_id}>"
+
+    def _state(self) -> CallState:
+        state = CallState.look(self.invoker, self.task_id, self._value, self.seen_at)
+        self.seen_at = state.seen_at
+        return state
 
     def _open(self) -> R:
         value: R = decode_result(self._accepted, self.task_id, self._value, self.invoker.max_body_size)
@@ -246,18 +260,22 @@ class AsyncData(Generic[R]):
             raise DataStoreTimeout(f"no result of {self.task_id} within {timeout} s")
 
     def _wait_until(self, deadline: float | None, backoff: float, max_delay: float, remove: bool | None) -> None:
-        pause = 0.01
+        pause, quick_until = 0.01, time.monotonic() + QUICK
+        deletion = DeletionWatch(self.invoker, self.task_id, self.seen_at)
+        is_to_check = self.seen_at is None
         while not self._look(remove):
             remaining = None if deadline is None else deadline - time.monotonic()
             if remaining is not None and remaining <= 0:
                 return
-            store = self.invoker.results
-            if Capability.NOTIFY in store.capabilities:
+            if Capability.NOTIFY in self.invoker.results.capabilities:
                 with self._store_errors():
-                    store.wait(self.task_id, remaining)
-            else:
-                time.sleep(pause if remaining is None else min(pause, remaining))
-                pause = min(pause * backoff, max_delay)
+                    deletion.wait(remaining)
+                continue
+            if is_to_check:
+                deletion.check()
+            time.sleep(pause if remaining is None else min(pause, remaining))
+            pause = min(pause * backoff, max_delay)
+            is_to_check = time.monotonic() > quick_until
 
     async def _wait_in_loop(self) -> Any:
         """Wait in the event loop: for a notification of the store, or with growing pauses where it has none."""
@@ -276,22 +294,36 @@ class AsyncData(Generic[R]):
                 loop.call_soon_threadsafe(changed.set)
 
         notifies = Capability.NOTIFY in store.capabilities
-        watch = _Watch(store, self.task_id, note_change)
-        try:
+        deletion = DeletionWatch(self.invoker, self.task_id, self.seen_at)
+        quick_until = None if deletion.key is None else loop.time() + QUICK
+        is_to_check = self.seen_at is None
+        watches: list[_Watch] = []
+
+        async def watch(key: str) -> None:
             if notifies:
+                watches.append(_Watch(store, key, note_change))
                 with self._store_errors():
-                    await asyncio.to_thread(watch.begin)
+                    await asyncio.to_thread(watches[-1].begin)
+
+        try:
+            await watch(self.task_id)
             while True:
                 changed.clear()
                 if await asyncio.to_thread(self._look, None):
                     return self._open()
-                if notifies:
-                    await changed.wait()
-                else:
-                    await asyncio.sleep(pause)
-                    pause = min(pause * 1.15, 1.0)
+                if is_to_check:
+                    await asyncio.to_thread(deletion.check)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(quick_until if notifies else loop.time() + pause):
+                        await changed.wait()
+                pause = min(pause * 1.15, 1.0)
+                if deletion.key is not None and quick_until is not None and loop.time() >= quick_until:
+                    quick_until = None
+                    await watch(deletion.key)
+                is_to_check = quick_until is None
         finally:
-            watch.end()
+            for each in watches:
+                each.end()
 
 
 class _Watch:

@@ -8,6 +8,9 @@ import pytest
 
 from huey_core.backends.messages import Message, State
 from huey_core.backends.outcomes import Bury
+from huey_core.commands.stored_result import encode_error
+from huey_core.message import read_result
+from huey_core.serializers import JSONSerializer
 from wire import pack
 
 
@@ -255,6 +258,38 @@ def test_delete_forgets_a_letter_for_good(cli):
     result = cli.run("dead", "delete", cli.url, "one")
 
     assert (result.output, cli.queue.find(["one"])) == ("deleted 1 of 1\n", [])
+
+
+@pytest.mark.parametrize("options", [[], ["--queue"]])
+def test_whoever_waits_for_what_is_deleted_is_told_unless_there_is_an_error(cli, options):
+    name = cli.queue.name
+    url, options = (cli.url, []) if not options else ("memory://", ["--queue", name])
+    failed = encode_error(JSONSerializer(), "failed", ValueError("no address"))
+    results = cli.backend.data_store(name)
+    results.put("failed", failed)
+    cli.bury("one")
+    cli.bury("failed")
+
+    cli.run("dead", "delete", url, "one", "failed", *options)
+
+    assert (read_result(results.peek("one"))[0].state, results.peek("failed")) == ("deleted", failed)
+
+
+def test_a_url_without_results_is_no_reason_not_to_delete(cli):
+    cli.bury("one")
+
+    result = cli.run("dead", "delete", f"{cli.url}&results=none", "one")
+
+    assert result.output == "deleted 1 of 1\n"
+
+
+def test_delete_needs_no_keys_of_the_serializer(cli, monkeypatch):
+    monkeypatch.delenv("HUEY_SIGNING_KEYS", raising=False)
+    cli.bury("one")
+
+    result = cli.run("dead", "delete", f"{cli.url}&serializer=json|signed", "one")
+
+    assert result.output == "deleted 1 of 1\n"
 
 
 def test_delete_leaves_what_is_not_dead(cli):

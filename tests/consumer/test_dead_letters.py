@@ -18,8 +18,8 @@ from huey_core.consumer.policy import POLICY
 from huey_core.consumer.retry import BackOff, Outage, Pauses
 from huey_core.consumer.source import source_of
 from huey_core.exceptions import CommandAbandoned, MessageTooLarge
-from huey_core.features.results import write_result
-from huey_core.invoker.abandoned import find_result, report_abandoned
+from huey_core.features.results import find_result, write_result
+from huey_core.invoker.abandoned import report_abandoned
 from huey_core.invoker.runner import CommandRunner
 from huey_core.message import encode_header
 from huey_core.safe_logging import get_logger

@@ -9,6 +9,7 @@ from django.contrib.messages import get_messages
 
 from huey_core.backends.messages import State
 from huey_core.backends.outcomes import Bury
+from huey_django import get_invoker
 
 
 def post(client, url, action, *ids, **more):
@@ -62,6 +63,7 @@ def test_a_confirmed_command_is_deleted_in_whatever_state(root, every_queue, sta
         every_queue.claim(1, 60.0)
     response = post(root, list_url(state), "delete", message_id, confirmed="yes")
     assert every_queue.find([message_id]) == []
+    assert get_invoker().result(message_id).status() == "deleted"
     assert said(response) == ["1 command was deleted."]
     assert log() == [(DELETION, f"{every_queue.name}: shop.send_mail {message_id}", "")]
 

@@ -21,7 +21,7 @@ from django.urls import path, reverse
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from huey_core.backends import State
-from huey_core.inspection import act, dead_ids, retry
+from huey_core.inspection import dead_ids, delete, retry
 from huey_core.text import printable
 from huey_django.conf import SettingsError
 from huey_django.inspection import (
@@ -188,7 +188,7 @@ class CommandAdmin(ModelAdmin):
                 parts = (
                     retry(listing.leased, chosen, listing.state)
                     if retries
-                    else act(listing.leased, chosen, listing.state, listing.leased.delete)
+                    else delete(listing.queue.invoker, chosen, listing.state)
                 )
                 for part in parts:
                     done.add(part, by_name=not everything)

@@ -150,8 +150,9 @@ class DjangoInvoker(Invoker):
 
     def _write(self, calls: Sequence[tuple[QueueCommand, Message, AsyncData[Any]]]) -> None:
         commands, messages, handles = zip(*calls, strict=True)
-        for handle, written in zip(handles, self.write_messages(commands, messages), strict=True):
+        for command, handle, written in zip(commands, handles, self.write_messages(commands, messages), strict=True):
             handle.task_id = written.message_id
+            handle.seen_at = command.enqueued_at
 
     def _transaction_of(self, command: QueueCommand) -> str | None:
         """The database whose open transaction a command waits for; ``None`` when it is written at once."""
