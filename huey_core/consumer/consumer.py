@@ -326,6 +326,10 @@ class Consumer:
         faults = tuple(self.invoker.plugins.hook_faults())
         return Snapshot(self.name, in_flight, running, self.stats, faults, self.problems())
 
+    def is_healthy(self) -> bool:
+        """Whether it has started, with all of its group, and nothing keeps them from running commands."""
+        return self._health.is_healthy()
+
     def problems(self) -> tuple[str, ...]:
         """What keeps it from running commands, in a few words each: a part of it that has ended, or is stuck."""
         return self._health.problems()

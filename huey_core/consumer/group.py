@@ -63,6 +63,10 @@ class ConsumerGroup:
                 raise outcome
         return False not in ended
 
+    def is_healthy(self) -> bool:
+        """Whether all are."""
+        return all(member.is_healthy() for member in self._members)
+
     def when_stopped(self, call: Callable[[], object]) -> None:
         """Have a function called when the last one has stopped."""
         left, lock = set(range(len(self._members))), threading.Lock()

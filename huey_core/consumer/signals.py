@@ -26,6 +26,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final, Protocol
 
 from huey_core.backends.forking import ForkAware
+from huey_core.consumer.systemd import Notifier
 from huey_core.exceptions import ConfigurationError, Unsupported
 from huey_core.safe_logging import get_logger
 
@@ -83,6 +84,9 @@ class Runnable(Protocol):
     def stop_now(self) -> None:
         """Give everything back at once, also while :meth:`stop` waits in another thread."""
 
+    def is_healthy(self) -> bool:
+        """Whether it runs as it should, for a watchdog; called in a thread of its own, at any time after the start."""
+
     def when_stopped(self, call: Callable[[], object]) -> None:
         """Have a function called when it has stopped, be it by itself; before it starts."""
 
@@ -117,11 +121,14 @@ def run_until_signalled(
         )
     received = _Received(clock)
     handlers = SignalHandlers(received.note)
+    notifier = Notifier()
     try:
         consumer.when_stopped(received.note_end)
         consumer.start()
+        notifier.ready(consumer.is_healthy)
         first = received.wait()
-        asked = first if first == ITS_OWN_END else _stop(consumer, first, received)
+        (notifier.starts_again if first == signal.SIGHUP else notifier.stops)()
+        asked = first if first == ITS_OWN_END else _stop(consumer, first, received, notifier)
         if asked == signal.SIGHUP:
             _say(log.info, "starting again")
             # The program that starts inherits this, so that another one does not end it before it can handle it.
@@ -129,10 +136,12 @@ def run_until_signalled(
             # From here on a signal to end is not noted but obeyed, so that none can come too late to be looked at.
             for number in TO_END:
                 signal.signal(number, signal.SIG_DFL)
-            asked = _last_word(received)
+            asked = _last_word(received, notifier)
             if asked == signal.SIGHUP:
+                notifier.close()
                 (restart or _execute_again)()
     finally:
+        notifier.close()
         handlers.put_back()
     return 1 if asked is None else 0
 
@@ -256,7 +265,7 @@ class SignalHandlers(ForkAware):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, self._held_back)
 
 
-def _stop(consumer: Runnable, asked: int, received: _Received) -> int | None:
+def _stop(consumer: Runnable, asked: int, received: _Received, notifier: Notifier) -> int | None:
     """Stop, and return the signal that was obeyed: SIGHUP only if none to end came after; ``None`` when it failed."""
     # In a thread, so that a second signal can cut it short.
     stopping = _Stopping(consumer, signal.Signals(asked).name)
@@ -270,7 +279,7 @@ def _stop(consumer: Runnable, asked: int, received: _Received) -> int | None:
                 _say(log.warning, "a second signal: giving everything back now")
                 _give_back(consumer)
                 return None
-            asked = _give_up_restart(number)
+            asked = _give_up_restart(number, notifier)
     if stopping.failed:
         _give_back(consumer)
         return asked if asked == signal.SIGHUP else None
@@ -309,15 +318,16 @@ def _give_back(consumer: Runnable) -> None:
     thread.join(LAST_MOMENT)
 
 
-def _last_word(received: _Received) -> int:
+def _last_word(received: _Received, notifier: Notifier) -> int:
     """SIGHUP, unless a signal to end has come since."""
     for number in received.news():
         if number != signal.SIGHUP:
-            return _give_up_restart(number)
+            return _give_up_restart(number, notifier)
     return signal.SIGHUP
 
 
-def _give_up_restart(number: int) -> int:
+def _give_up_restart(number: int, notifier: Notifier) -> int:
+    notifier.stops()
     _say(log.info, f"{signal.Signals(number).name}: the consumer will not start again")
     return number
 

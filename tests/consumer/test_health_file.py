@@ -107,11 +107,11 @@ def test_a_file_that_somebody_removes_is_written_again(invoker, run_consumer, pa
 @pytest.mark.parametrize("part", ["fetcher", "lease_renewal", "dead_letters"])
 def test_a_consumer_with_a_part_that_is_stuck_is_not_healthy(invoker, run_consumer, part):
     consumer = run_consumer(invoker)
-    was_healthy = consumer._health.is_healthy()
+    was_healthy = consumer.is_healthy()
 
     getattr(consumer.queues[0], part).problem = lambda: "it has been stuck for 90 s"
 
-    assert (was_healthy, consumer._health.is_healthy()) == (True, False)
+    assert (was_healthy, consumer.is_healthy()) == (True, False)
     assert consumer.problems() == ("it has been stuck for 90 s",)
 
 
@@ -153,11 +153,11 @@ def test_a_group_is_healthy_while_all_of_its_consumers_are(make_invoker, path, e
     consumers = [Consumer(each, health_file=path, heartbeat=BEAT) for each in (make_invoker(), other)]
     group = ConsumerGroup(consumers)
     group.start()
-    eventually(consumers[0]._health.is_healthy)
+    eventually(consumers[0].is_healthy)
 
     consumers[1].queues[0].fetcher.problem = lambda: "the fetch loop has ended"
 
-    assert not consumers[0]._health.is_healthy()
+    assert not consumers[0].is_healthy()
     group.stop("the end of the test")
 
 

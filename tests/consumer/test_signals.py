@@ -127,6 +127,9 @@ class Clumsy:
     def when_stopped(self, call):
         pass
 
+    def is_healthy(self):
+        return True
+
 
 def test_a_consumer_that_cannot_stop_gives_everything_back_and_ends_with_an_error(caplog):
     clumsy = Clumsy(signal.SIGTERM)
@@ -163,6 +166,9 @@ class Signalled:
 
     def when_stopped(self, call):
         pass
+
+    def is_healthy(self):
+        return True
 
 
 @pytest.mark.parametrize(("first", "second"), [(signal.SIGTERM, signal.SIGINT), (signal.SIGINT, signal.SIGTERM)])

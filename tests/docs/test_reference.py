@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import configparser
 import inspect
+import json
 import logging
 import re
 from pathlib import Path
 
+import click
 import pytest
 
 import huey_core
@@ -21,6 +23,8 @@ import huey_testing
 import huey_zstd
 from huey_core import AsyncData, exceptions
 from huey_core.backends.options import COMMON_OPTIONS, Option
+from huey_core.cli.consumer import consumer
+from huey_core.cli.group import huey
 from huey_core.commands import CORE_OPTIONS
 from huey_core.consumer import BaseConfiguration
 from huey_core.plugins.backends import backend_registry
@@ -136,5 +140,27 @@ def test_the_unit_for_systemd_starts_a_consumer_and_waits_longer_than_it_for_its
     unit.read_string(read_page("deployment.md").blocks("ini")[0].text)
     service = unit["Service"]
 
+    assert service["Type"] == "notify"
     assert service["ExecStart"].endswith("bin/huey_consumer main.Configuration")
     assert float(service["TimeoutStopSec"]) > BaseConfiguration.SHUTDOWN_TIMEOUT
+
+
+def test_containers_have_more_time_to_end_than_commands_have(read_page):
+    [period] = re.findall(r"terminationGracePeriodSeconds: (\d+)$", read_page("deployment.md").text, re.MULTILINE)
+
+    assert float(period) > BaseConfiguration.SHUTDOWN_TIMEOUT
+
+
+def command_lines_in_json(page) -> list[list[str]]:
+    texts = [block.text for block in page.blocks("dockerfile", "yaml")]
+    lists = [json.loads(found) for text in texts for found in re.findall(r"\[\"huey.*?\]", text)]
+    return [words for words in lists if words]
+
+
+def test_the_command_lines_of_containers_are_those_that_the_command_line_takes(read_page):
+    lines = command_lines_in_json(read_page("deployment.md"))
+
+    assert {words[0] for words in lines} == {"huey", "huey_consumer"}
+    for program, *arguments in lines:
+        command = consumer if program == "huey_consumer" else huey.get_command(click.Context(huey), arguments.pop(0))
+        command.make_context(program, arguments)
