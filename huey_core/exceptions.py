@@ -46,6 +46,7 @@ __all__ = [
     "QueueException",
     "QueueReadException",
     "QueueWriteException",
+    "ScheduleNotFound",
     "SerializationError",
     "SignatureError",
     "UnknownHook",
@@ -281,6 +282,10 @@ class CommandNotFound(CommandException, LookupError):
 
 class CommandConflict(CommandException):
     """Two different commands claim one name in one registry."""
+
+
+class ScheduleNotFound(QueueException, LookupError):
+    """There is no schedule of a name; the message has the closest one."""
 
 
 class NoCurrentCommand(CommandException, RuntimeError):

@@ -29,6 +29,7 @@ _COMMANDS: Final = {
     "health": "huey_core.cli.health",
     "info": "huey_core.cli.info",
     "pause": "huey_core.cli.pause",
+    "periodic": "huey_core.cli.periodic",
     "plugins": "huey_core.cli.plugins",
     "queues": "huey_core.cli.queues",
     "resume": "huey_core.cli.pause",

@@ -217,6 +217,15 @@ class QueueCommand:
         """Note that it is written for the first time at ``now``, in seconds since the epoch."""
         self.enqueued_at, self.expires_at = self.written_at(now)
 
+    def mark_tick(self, due: float, unique: tuple[str, float | None] | None) -> None:
+        """Be the run for a time, in seconds since the epoch, and no call.
+
+        Args:
+            due: The time.
+            unique: Its unique key, and for how many seconds that is taken; ``None`` for the options'.
+        """
+        self.tick_at, self.unique = due, unique
+
     def written_at(self, now: float) -> tuple[float, float | None]:
         """When it was enqueued, and when it expires, if it is written for the first time at ``now``."""
         expires = self.options.expires
@@ -376,15 +385,6 @@ class PeriodicQueueCommand(QueueCommand, declare=False):
         cls.queue_name = queue
         if cls.defaults.queue != queue:
             cls.defaults = cls.defaults.override(queue=queue)
-
-    def mark_tick(self, due: float, unique: tuple[str, float | None] | None) -> None:
-        """Be the run for a time, in seconds since the epoch, and no call.
-
-        Args:
-            due: The time.
-            unique: Its unique key, and for how many seconds that is taken; ``None`` for the options'.
-        """
-        self.tick_at, self.unique = due, unique
 
     def validate_datetime(self, dt: datetime) -> bool:
         """Whether the command runs in the minute that begins at ``dt`` (naive; UTC or local by the ``UTC`` setting)."""

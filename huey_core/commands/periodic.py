@@ -32,7 +32,7 @@ class ScheduledEntry:
 
     name: str
     schedule: Schedule
-    make_command: Callable[[], PeriodicQueueCommand]
+    make_command: Callable[[], QueueCommand]
     missed: str = "skip"
     since: float | None = None
 

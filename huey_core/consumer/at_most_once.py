@@ -15,7 +15,7 @@ from huey_core.backends.leased import DEFAULT_MAX_DELIVERIES
 from huey_core.backends.messages import Claim, Delivery, new_message_id
 from huey_core.backends.outcomes import Ack, Bury, Outcome, Release, Reported, Retry
 from huey_core.commands.context import log_fields
-from huey_core.invoker.tick_dead_letters import command_of_tick
+from huey_core.invoker.tick_dead_letters import schedule_of_tick
 from huey_core.message import read_header
 from huey_core.safe_logging import get_logger
 from huey_core.text import counted, error_line
@@ -104,7 +104,7 @@ class AtMostOnceSource:
         """Return nothing: a plain queue cannot be searched."""
         return []
 
-    def replace_dead_letter(self, command_name: str, message_id: str) -> None:
+    def replace_dead_letter(self, schedule: str, message_id: str) -> None:
         """Do nothing: what is kept of a tick is kept in place of the one before."""
 
     def settle(self, outcomes: Sequence[Outcome]) -> list[bool]:
@@ -259,9 +259,9 @@ class AtMostOnceSource:
         if self.task_store is None:
             log.error("message %s is lost, because dead letters need a task store: %s", delivery.message_id, reason)
         else:
-            # Of a periodic command's ticks, the latest takes the place of the one before.
-            command_name = command_of_tick(delivery.data)
-            key = delivery.message_id if command_name is None else f"tick:{command_name}"
+            # Of a schedule's ticks, the latest takes the place of the one before.
+            schedule = schedule_of_tick(delivery.data)
+            key = delivery.message_id if schedule is None else f"tick:{schedule}"
             self.task_store.put(f"dead:{key}", delivery.data)
             log.error("message %s is kept in the task store under 'dead:...': %s", delivery.message_id, reason)
 

@@ -18,7 +18,7 @@ from huey_core.exceptions import CommandAbandoned, MessageTooLarge
 from huey_core.features.results import find_result
 from huey_core.invoker.abandoned import report_abandoned
 from huey_core.invoker.follow_ups import NOTHING, Following
-from huey_core.invoker.tick_dead_letters import command_of_tick
+from huey_core.invoker.tick_dead_letters import schedule_of_tick
 from huey_core.safe_logging import get_logger
 from huey_core.text import counted, error_line
 
@@ -101,13 +101,13 @@ class DeadLetterReporter(Service):
             self._changed.notify()
 
     def has_buried(self, delivery: Delivery) -> None:
-        """Have the dead letter of a tick take the place of an earlier one of the same command, soon.
+        """Have the dead letter of a tick take the place of an earlier one of the same schedule, soon.
 
         No claim names it. So it waits for as long as the servers are away, and beyond :data:`MOST`.
         """
-        if (command_name := command_of_tick(delivery.data)) is not None:
+        if (schedule := schedule_of_tick(delivery.data)) is not None:
             with self._changed:
-                self._pending[delivery.message_id] = _Pending(replaces_for=command_name)
+                self._pending[delivery.message_id] = _Pending(replaces_for=schedule)
                 self._changed.notify()
 
     @property
@@ -220,9 +220,9 @@ class DeadLetterReporter(Service):
 
     def _report(self, dead_letter: StoredMessage, found: bytes | EmptyDataType | None) -> Following:
         # What may fail comes first, so that no plugin is notified once for each try.
-        command_name = command_of_tick(dead_letter.data)
-        if command_name is not None:
-            self.source.replace_dead_letter(command_name, dead_letter.message_id)
+        schedule = schedule_of_tick(dead_letter.data)
+        if schedule is not None:
+            self.source.replace_dead_letter(schedule, dead_letter.message_id)
         report_abandoned(self.invoker, self.source.settles_into, dead_letter, found)
         self.has_reported()
         return self.what_follows(dead_letter, CommandAbandoned(dead_letter.reason))

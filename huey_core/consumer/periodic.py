@@ -73,4 +73,5 @@ class PeriodicScheduler(Service):
         now = self.now()
         self.writer.write(now)
         following = self.writer.next_due(now) + PAST_DUE
-        return min(max(following - self.now(), 0.0), LONGEST_PAUSE)
+        longest = self.policy.schedules_look if self.writer.may_change else LONGEST_PAUSE
+        return min(max(following - self.now(), 0.0), longest)

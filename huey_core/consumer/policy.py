@@ -34,6 +34,7 @@ class Policy:
         loop_blocked_after: After how long it is logged what keeps an event loop from running anything else.
         stuck_for: After how long a loop is stuck that was to come round again.
         recycling_look: How long between two looks at how much a consumer has done, and how large it is.
+        schedules_look: How long between two looks whether schedules were changed at run time.
         burst_look: How long between two looks whether a burst is over.
     """
 
@@ -54,6 +55,7 @@ class Policy:
     loop_blocked_after: float = 1.0
     stuck_for: float = 60.0
     recycling_look: float = 0.25
+    schedules_look: float = 2.0
     burst_look: float = 0.02
 
 

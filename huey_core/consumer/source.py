@@ -54,7 +54,7 @@ class Source(Protocol):
     def is_paused(self) -> bool:
         """Whether nothing is delivered until the queue is resumed. To ask shows whether the server answers."""
 
-    def replace_dead_letter(self, command_name: str, message_id: str) -> None:
+    def replace_dead_letter(self, schedule: str, message_id: str) -> None:
         """Keep of the dead letters of a periodic command's ticks this one alone."""
 
     def claim(self, limit: int, lease: float, wait: float = 0.0) -> Claim:
@@ -110,8 +110,8 @@ class _LeasedSource:
     def is_paused(self) -> bool:
         return self._queue.counts().paused
 
-    def replace_dead_letter(self, command_name: str, message_id: str) -> None:
-        replace_dead_letter(self._queue, self._task_store, command_name, message_id)
+    def replace_dead_letter(self, schedule: str, message_id: str) -> None:
+        replace_dead_letter(self._queue, self._task_store, schedule, message_id)
 
     def claim(self, limit: int, lease: float, wait: float = 0.0) -> Claim:
         return self._queue.claim(limit, lease, wait)

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.capabilities import Capability
 from huey_core.commands.schedules import next_due
-from huey_core.consumer.declared_schedules import DeclaredSchedules
 from huey_core.consumer.due_times import due_now
-from huey_core.consumer.last_ticks import LastTicks
+from huey_core.consumer.queue_schedules import QueueSchedules
 from huey_core.exceptions import CommandRejected, DataStoreException, MessageTooLarge, QueueWriteException
+from huey_core.invoker.declared_schedules import DeclaredSchedules
+from huey_core.invoker.last_ticks import LastTicks
 from huey_core.safe_logging import get_logger
 from huey_core.text import is_users_interrupt
 
@@ -33,6 +34,9 @@ __all__ = ["TickWriter"]
 log: Final = get_logger(__name__)
 
 MINUTE: Final = 60
+
+RUNS_NOTED: Final = 5.0
+"""The least seconds between two writes of what ran, for schedules that are due more often."""
 
 TICK_REMEMBERED: Final = 3600.0
 """Seconds for which a tick that was written keeps others from writing it again."""
@@ -61,11 +65,15 @@ class TickWriter:
         self._invoker = invoker
         self._log = log.with_fields(queue=invoker.queue.name)
         self._declared = DeclaredSchedules(invoker, utc)
-        self._sources: tuple[EntrySource, ...] = (self._declared, *sources)
+        scheduled = QueueSchedules(invoker, self._declared)
+        self._sources: tuple[EntrySource, ...] = (scheduled, *sources)
+        self.may_change = scheduled.may_change
         self._last_ticks = LastTicks(_locking(invoker.task_store))
         self._progress: dict[str, _Progress] = {}
         self._dealt_with: float | None = None
         self._noted: int | None = None
+        self._runs: dict[str, float] = {}
+        self._runs_noted = float("-inf")
         self._claimed: set[str] = set()
 
     def commands(self) -> list[type[PeriodicQueueCommand]]:
@@ -100,6 +108,7 @@ class TickWriter:
         if self._dealt_with is not None and now < self._dealt_with:
             # The clock was set back, and what comes by it is due as if nothing had been written.
             self._progress, self._dealt_with, self._noted = {}, None, None
+            self._runs_noted = float("-inf")
         entries = self.entries()
         minute = int(now) // MINUTE * MINUTE
         made_up_for = [entry.name for entry in entries if entry.missed != "skip"] if minute != self._noted else []
@@ -113,7 +122,9 @@ class TickWriter:
                 continue
             try:
                 for due in self._due(entry, progress, now, last_ticks.get(entry.name)):
-                    written += self._write_tick(entry, due)
+                    if self._write_tick(entry, due):
+                        written += 1
+                        self._runs[entry.name] = due
             except Exception as error:  # noqa: BLE001 - a driver may raise anything while its server is away
                 outage = error
             else:
@@ -123,10 +134,19 @@ class TickWriter:
             raise outage
         self._dealt_with = now
         self._claimed.clear()
-        if minute != self._noted:
-            self._last_ticks.note(made_up_for, minute)
-            self._noted = minute
+        self._note(made_up_for, minute, now)
         return written
+
+    def _note(self, made_up_for: Sequence[str], minute: int, now: float) -> None:
+        """Remember until when all was dealt with, once a minute, and what ran."""
+        runs: dict[str, float] = {}
+        if now - self._runs_noted >= RUNS_NOTED:
+            runs, self._runs = self._runs, {}
+        if minute != self._noted or runs:
+            self._last_ticks.note(made_up_for, minute, runs)
+            self._noted = minute
+        if runs:
+            self._runs_noted = now
 
     def _progress_of(self, entry: ScheduledEntry) -> _Progress:
         known = self._progress.get(entry.name)

@@ -224,6 +224,11 @@ class Revocations:
         commands = self._commands.read()
         return command_name in commands and _revoked(command_name, commands[command_name]).holds(now)
 
+    def revoked_commands(self, now: float) -> set[str]:
+        """The commands that are revoked at ``now`` (seconds since the epoch), those left out that cannot be read."""
+        known = {name: _known_part(entry) for name, entry in self._commands.read().items()}
+        return {name for name, revoked in known.items() if revoked is not None and revoked.holds(now)}
+
     def any(self) -> bool:
         """Whether there may be a revocation at all: one look, for a whole batch of commands."""
         calls, commands = self._store.peek_many([_CALLS, _COMMANDS])

@@ -15,6 +15,7 @@ from huey_core.invoker.eager import run_until_done, run_what_follows
 from huey_core.invoker.invoker import Invoker
 from huey_core.invoker.results import AsyncData
 from huey_core.invoker.runner import CommandRunner
+from huey_core.invoker.schedules import ScheduleInfo, Schedules, ScheduleState
 
 __all__ = [
     "STATE_PREFIX",
@@ -25,6 +26,9 @@ __all__ = [
     "CommandRunner",
     "DeferredInvoker",
     "Invoker",
+    "ScheduleInfo",
+    "ScheduleState",
+    "Schedules",
     "decode_result",
     "encode_value",
     "find_result",

@@ -31,7 +31,7 @@ from huey_core.exceptions import (
 )
 from huey_core.features.results import result_of, result_write, run_of_message
 from huey_core.invoker.follow_ups import NOTHING, FollowedInvoker, Following, following
-from huey_core.invoker.tick_dead_letters import command_of_tick
+from huey_core.invoker.tick_dead_letters import schedule_of_tick
 from huey_core.message import read_header
 from huey_core.text import cause_of, error_line, error_text
 
@@ -160,7 +160,7 @@ class Endings:
 
         ``None`` for a run by the clock, for which nobody waits, and without a result store.
         """
-        if self.invoker.result_store is None or command_of_tick(delivery.data) is not None:
+        if self.invoker.result_store is None or schedule_of_tick(delivery.data) is not None:
             return None
         task_id = delivery.message_id
         run = run_of_message(self.invoker, delivery)

@@ -35,6 +35,7 @@ from huey_core.invoker.placed import plugin_of
 from huey_core.invoker.purges import note_purge
 from huey_core.invoker.registration import notify_registrations
 from huey_core.invoker.results import AsyncData
+from huey_core.invoker.schedules import Schedules
 from huey_core.invoker.typing import CommandReturning, InvokerSettings, StoreT_co
 from huey_core.numbers import check_number
 from huey_core.plugins.installed_options import installed_options
@@ -274,6 +275,19 @@ class Invoker(InvokerInLoop[StoreT_co]):
                 self.__dict__["plugins"] = manager
                 self._end_notifications = notify_registrations(self.registry, manager, owner=self)
             return self.__dict__["plugins"]  # type: ignore[no-any-return]
+
+    @cached_property
+    def schedules(self) -> Schedules:
+        """The schedules of its queue: made, changed, paused and removed at run time, for all consumers.
+
+        Raises:
+            Unsupported: The task store cannot keep them, or there is none.
+        """
+        if self.task_store is None:
+            raise Unsupported("schedules at run time need a task store; give the invoker one with task_store=...")
+        if Capability.LOCKS not in self.task_store.capabilities:
+            raise Unsupported(f"{plugin_of(self.task_store)} has no 'locks', which schedules at run time need")
+        return Schedules(self, self.task_store)
 
     def _plugin_options(self) -> Mapping[str, CommandOption[Any]]:
         if is_loading():

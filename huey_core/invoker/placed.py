@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PlacedInvoker", "plugin_of"]
 
-_COMPUTED: Final = ("leased_queue", "results_expire", "revocations")
+_COMPUTED: Final = ("leased_queue", "results_expire", "revocations", "schedules")
 """What is computed once of the queue and its stores."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from huey_core import crontab, periodic_command
+from huey_core import crontab, periodic_command, queue_command
 from huey_core.backends.base import EmptyData
 from huey_core.backends.json_value import JSONValue
 from huey_core.backends.messages import State
@@ -119,3 +119,25 @@ def test_that_of_a_tick_that_kills_its_consumers_takes_the_place_too(invoker, fa
     run_consumer(invoker)
 
     eventually(lambda: dead_letters(invoker) == {second})
+
+
+def test_each_kept_schedule_of_a_command_keeps_its_own_dead_letter(invoker, run_consumer, eventually):
+    @queue_command(invoker)
+    def fails(kind):
+        raise ValueError("every time")
+
+    def kept_tick(name, minute):
+        record, table = invoker.schedules.record.read(), invoker.command_options
+        command = record.kept[name].make_command(invoker.codec, table)
+        command.mark_tick(minute * 60, None)
+        invoker.enqueue(command)
+        return command.task_id
+
+    for name in ("pdf", "html"):
+        invoker.schedules.add(name, fails.command(name), crontab())
+    kept_tick("pdf", 1)
+    last_ones = {kept_tick("html", 1), kept_tick("pdf", 2)}
+
+    run_consumer(invoker, threads=1)
+
+    eventually(lambda: dead_letters(invoker) == last_ones)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from huey_core.commands.base import PeriodicQueueCommand
     from huey_core.commands.schedules import Schedule
-    from huey_core.invoker.invoker import Invoker
+    from huey_core.hookspecs.protocols import InvokerLike
     from huey_core.safe_logging import SafeLogger
 
 __all__ = ["DeclaredSchedules"]
@@ -33,7 +33,7 @@ class DeclaredSchedules:
         utc: Whether schedules that name no time zone go by UTC; ``False`` for local time.
     """
 
-    def __init__(self, invoker: Invoker, utc: bool = True) -> None:
+    def __init__(self, invoker: InvokerLike, utc: bool = True) -> None:
         self._invoker = invoker
         self._log = log.with_fields(queue=invoker.queue.name)
         self._utc = utc

@@ -1,0 +1,414 @@
+"""Schedules at run time: what ``invoker.schedules`` is.
+
+A schedule has a name, a command, and says when that runs. Those that are made here are kept in the task store, where
+every consumer of the queue finds them; those that are declared in code, by ``periodic_command``, are listed beside them
+under the names of their commands.
+
+A pause is no revocation, though both keep commands from running. Several schedules may be of one command, which a
+revocation would stop at once, and with it the calls that are made by hand, a run of the paused schedule among them. And
+a consumer writes no ticks of a schedule that is paused, while those of a revoked command fill the queue to be dropped.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+from copy import copy
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
+
+from huey_core.exceptions import ConfigurationError, ScheduleNotFound
+from huey_core.hookspecs.protocols import InvokerLike
+from huey_core.invoker.arguments import check_command
+from huey_core.invoker.declared_schedules import DeclaredSchedules
+from huey_core.invoker.kept_schedules import (
+    MISSED,
+    SCHEDULE_HEADER,
+    ScheduleRecord,
+    check_schedule_name,
+    entry_name,
+    stored_message,
+)
+from huey_core.invoker.last_ticks import LastTicks
+from huey_core.invoker.stored_schedules import stored_form
+from huey_core.safe_logging import get_logger
+from huey_core.text import did_you_mean, error_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Set
+
+    from huey_core.backends.base import BaseDataStore
+    from huey_core.commands.base import QueueCommand
+    from huey_core.commands.codec import CommandCodec
+    from huey_core.commands.periodic import ScheduledEntry
+    from huey_core.commands.schedules import Schedule
+    from huey_core.exceptions import QueueException
+    from huey_core.features.revocation import Revocations
+    from huey_core.invoker.kept_schedules import KeptSchedule
+
+__all__ = ["ScheduleInfo", "ScheduleState", "Schedules", "SchedulingInvoker"]
+
+log: Final = get_logger(__name__)
+
+_UNCHANGED: Final[Any] = object()
+
+
+class SchedulingInvoker(InvokerLike, Protocol):
+    """What is needed of an invoker to have schedules."""
+
+    check_arguments: bool
+    codec: CommandCodec
+
+    @property
+    def revocations(self) -> Revocations:
+        """The revocations in its task store."""
+
+
+@runtime_checkable
+class CommandMaker(Protocol):
+    """A decorated function, by what makes the command of a call of it."""
+
+    def command(self) -> QueueCommand:
+        """Make the command of a call without arguments."""
+
+
+class ScheduleState(enum.StrEnum):
+    """Whether consumers run a schedule."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    REVOKED = "revoked"
+    """Its command is revoked, so what it enqueues is dropped."""
+    UNREADABLE = "unreadable"
+    """What is stored cannot be read here; another version may have written it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleInfo:
+    """A schedule as it was when it was asked for. Times are in seconds since the epoch.
+
+    Attributes:
+        name: Its name; of a declared one that of its command.
+        command_name: The registered name of the command that it runs.
+        schedule: Says when it is due; ``None`` where that cannot be read.
+        state: Whether consumers run it.
+        is_declared: Whether it is declared in code, and so neither changed nor removed at run time.
+        missed: What becomes of ticks that nobody could write: ``"skip"``, ``"once"`` or ``"all"``.
+        next_run: When it is due the next time; ``None`` when it is not active, or never due again.
+        last_run: The time of its last tick; ``None`` before the first.
+    """
+
+    name: str
+    command_name: str
+    schedule: Schedule | None
+    state: ScheduleState
+    is_declared: bool
+    missed: str
+    next_run: float | None = None
+    last_run: float | None = None
+
+
+class Schedules:
+    """The schedules of an invoker's queue.
+
+    Every consumer of the queue that runs periodic commands takes part, and each tick is run once.
+
+    Args:
+        invoker: The invoker.
+        store: Its task store. It must have :attr:`Capability.LOCKS`.
+    """
+
+    def __init__(self, invoker: SchedulingInvoker, store: BaseDataStore) -> None:
+        self._invoker = invoker
+        self._store = store
+        self.record = ScheduleRecord(store, invoker.queue.name)
+
+    def add(
+        self,
+        name: str,
+        command: QueueCommand | CommandMaker,
+        schedule: Schedule,
+        *,
+        missed: str = "skip",
+        paused: bool = False,
+        replace: bool = False,
+    ) -> None:
+        """Have a command run by a schedule, from now on.
+
+        Args:
+            name: What it is called among the schedules of the queue: 1 to 100 printable characters.
+            command: The command of a call, such as ``report.command("pdf")``, or a decorated function that is called
+                without arguments. Its arguments and options are kept as a message of the queue.
+            schedule: Says when: a :func:`~huey_core.crontab`, by UTC where it names no time zone, or an
+                :func:`~huey_core.every`.
+            missed: What becomes of ticks that no consumer could write: ``"skip"``, ``"once"`` or ``"all"``.
+            paused: Whether it is paused at first.
+            replace: Whether it takes the place of a schedule of this name; by default that is an error.
+
+        Raises:
+            ConfigurationError: The name, the command or the schedule cannot be used, there is a schedule of this name,
+                or there are too many.
+            TypeError: It is no command, or a call that the function does not take.
+            EncodeError: An argument cannot be carried by the serializer.
+            DataStoreException: The task store could not be written.
+        """
+        check_schedule_name(name)
+        if self._declared(name) is not None:
+            raise ConfigurationError(
+                f"{name!r} is the name of a periodic command, which has a schedule of its own: choose another name"
+            )
+        if not isinstance(paused, bool):
+            raise ConfigurationError(f"paused must be True or False, not {paused!r}")
+        new = {
+            "schedule": stored_form(schedule),
+            **self._kept_call(name, command),
+            "since": self._invoker.now(),
+            "missed": _checked_missed(missed),
+            "paused": paused,
+        }
+
+        def added(entry: Any) -> dict[str, Any]:
+            if entry is not None and not replace:
+                raise ConfigurationError(
+                    f"there is a schedule {name!r} already: change() it, or add it with replace=True"
+                )
+            return new
+
+        self.record.change_kept(name, added)
+
+    def change(
+        self,
+        name: str,
+        *,
+        schedule: Schedule = _UNCHANGED,
+        command: QueueCommand | CommandMaker = _UNCHANGED,
+        missed: str = _UNCHANGED,
+    ) -> None:
+        """Give a schedule another time, another command, or both. What is not given stays as it is.
+
+        What it has enqueued before runs as it was. When ``schedule`` is given, nothing is made up for that was due
+        before.
+
+        Raises:
+            ScheduleNotFound: There is none of this name.
+            ConfigurationError: It is declared in code, or what is given cannot be used.
+            TypeError: The command is none, or a call that the function does not take.
+            EncodeError: An argument cannot be carried by the serializer.
+            DataStoreException: The task store could not be written.
+        """
+        fields: dict[str, Any] = {}
+        if schedule is not _UNCHANGED:
+            fields |= {"schedule": stored_form(schedule), "since": self._invoker.now()}
+        if command is not _UNCHANGED:
+            fields |= self._kept_call(name, command)
+        if missed is not _UNCHANGED:
+            fields["missed"] = _checked_missed(missed)
+
+        def changed(entry: Any) -> dict[str, Any]:
+            if not isinstance(entry, dict):
+                raise ConfigurationError(f"what is stored of the schedule {name!r} cannot be read: remove() it")
+            return {**entry, **fields}
+
+        self._change_kept(name, "changed", changed)
+
+    def pause(self, name: str) -> None:
+        """Have a schedule enqueue nothing until it is resumed. What it has enqueued runs.
+
+        Raises:
+            ScheduleNotFound: There is none of this name.
+            DataStoreException: The task store could not be written.
+        """
+        self._pause(name, is_paused=True)
+
+    def resume(self, name: str) -> None:
+        """Have a paused schedule go on. Nothing is made up for that was due while it was paused.
+
+        Raises:
+            ScheduleNotFound: There is none of this name.
+            DataStoreException: The task store could not be written.
+        """
+        self._pause(name, is_paused=False)
+
+    def remove(self, name: str) -> None:
+        """Forget a schedule. What it has enqueued runs.
+
+        Raises:
+            ScheduleNotFound: There is none of this name.
+            ConfigurationError: It is declared in code.
+            DataStoreException: The task store could not be written.
+        """
+        self._change_kept(name, "removed", lambda entry: None)
+
+    def run(self, name: str) -> Any:
+        """Enqueue one run of a schedule now, also of one that is paused. Its next tick comes all the same.
+
+        Returns:
+            What a call of the command returns: its result can be waited for.
+
+        Raises:
+            ScheduleNotFound: There is none of this name.
+            CommandNotFound: Its command is not registered in this process.
+            DecodeError: What is stored of its command cannot be read here.
+            QueueException: It could not be enqueued; see :meth:`Invoker.enqueue`.
+        """
+        kept = self.record.read().kept.get(name)
+        if kept is not None:
+            return self._invoker.enqueue(kept.make_command(self._invoker.codec, self._invoker.command_options))
+        declared = self._declared(name)
+        if declared is None:
+            raise self._not_found(name)
+        return self._invoker.enqueue(declared.make_command())
+
+    def get(self, name: str) -> ScheduleInfo:
+        """One schedule, with when it runs next and has run last.
+
+        Raises:
+            ScheduleNotFound: There is none of this name.
+            DataStoreException: The task store could not be read.
+        """
+        for found in self.list():
+            if found.name == name:
+                return found
+        raise self._not_found(name)
+
+    def list(self, utc: bool = True) -> list[ScheduleInfo]:
+        """All schedules of the queue by name: those that are kept, and those that this process has declared.
+
+        A declared one that this process does not know is there too while it is paused.
+
+        Args:
+            utc: Whether consumers go by UTC, as their setting says, where a declared schedule names no time zone;
+                ``False`` for local time.
+
+        Raises:
+            DataStoreException: The task store could not be read.
+        """
+        content, now = self.record.read(), self._invoker.now()
+        last_runs = LastTicks(self._store).runs()
+        revoked = self._invoker.revocations.revoked_commands(now)
+        found = [
+            *(_unknown(name, ScheduleState.UNREADABLE, is_declared=False) for name in content.unreadable),
+            *(_info_of_kept(name, kept, now) for name, kept in content.kept.items()),
+        ]
+        paused = {name for name, state in content.declared.items() if state.is_paused}
+        for entry in DeclaredSchedules(self._invoker, utc).entries():
+            found.append(_info(entry.name, entry.name, entry, now, is_paused=entry.name in paused, is_declared=True))
+            paused.discard(entry.name)
+        found += [_unknown(name, ScheduleState.PAUSED, is_declared=True) for name in paused]
+        return sorted((self._completed(info, revoked, last_runs) for info in found), key=lambda info: info.name)
+
+    def _completed(self, info: ScheduleInfo, revoked: Set[str], last_runs: Mapping[str, float]) -> ScheduleInfo:
+        if info.state is ScheduleState.ACTIVE and info.command_name in revoked:
+            info = replace(info, state=ScheduleState.REVOKED)
+        name = info.name if info.is_declared else entry_name(self._invoker.queue.name, info.name)
+        return replace(info, last_run=last_runs.get(name))
+
+    def _kept_call(self, schedule: str, given: QueueCommand | CommandMaker) -> dict[str, Any]:
+        """What is kept of a call: a message as if it had never been enqueued, which does not expire yet."""
+        command = given.command() if isinstance(given, CommandMaker) else given
+        check_command(command, self._invoker.check_arguments)
+        name, queue = command.command_name, command.options.queue
+        if command.eta is not None:
+            raise ConfigurationError(f"{command!r} has a time of its own; when it runs is for the schedule to say")
+        if queue is not None and self._invoker.on_queue(queue) is not self._invoker:
+            raise ConfigurationError(
+                f"{name} is a command of the queue {queue!r}, whose consumers see to its schedules: use "
+                f"invoker.on_queue({queue!r}).schedules"
+            )
+        table = self._invoker.command_options
+        options = {option: value for option, value in command.overrides.items() if not table.find(option).travels}
+        for option, value in options.items():
+            if not _is_json(value):
+                raise ConfigurationError(
+                    f"{option}={value!r} of {name} cannot be kept in the task store: give it to the decorator instead"
+                )
+        kept = copy(command)
+        kept.headers = {**command.headers, SCHEDULE_HEADER: schedule}
+        kept.enqueued_at, kept.expires_at = self._invoker.now(), None
+        return {"message": stored_message(self._invoker.codec.encode(kept)), "options": options}
+
+    def _change_kept(self, name: str, done: str, change: Callable[[Any], Any]) -> None:
+        def changed(entry: Any) -> Any:
+            if entry is None:
+                raise self._not_found(name, done)
+            return change(entry)
+
+        self.record.change_kept(name, changed)
+
+    def _pause(self, name: str, *, is_paused: bool) -> None:
+        now = self._invoker.now()
+
+        def changed(entry: Any) -> Any:
+            if isinstance(entry, dict) and entry.get("paused", False) is not is_paused:
+                return {**entry, "paused": is_paused, "since": now}
+            return entry
+
+        content = self.record.read()
+        if name in content.kept or name in content.unreadable:
+            self._change_kept(name, "paused", changed)
+        elif name in content.declared or self._declared(name) is not None:
+            self.record.pause_declared(name, is_paused, now)
+        else:
+            raise self._not_found(name)
+
+    def _declared(self, name: str) -> ScheduledEntry | None:
+        return next((entry for entry in DeclaredSchedules(self._invoker).entries() if entry.name == name), None)
+
+    def _not_found(self, name: str, done: str = "") -> QueueException:
+        if done and self._declared(name) is not None:
+            return ConfigurationError(
+                f"{name!r} is declared in code, by periodic_command, and cannot be {done} at run time: change the "
+                "code, or pause() it and add() a schedule of the same command"
+            )
+        known = [info.name for info in self.list()]
+        hint = did_you_mean(name, known) or f"; there are {', '.join(known) or 'none'}"
+        return ScheduleNotFound(f"the queue {self._invoker.queue.name!r} has no schedule {name!r}{hint}")
+
+
+def _info_of_kept(name: str, kept: KeptSchedule, now: float) -> ScheduleInfo:
+    return _info(name, kept.command_name, kept, now, is_paused=kept.is_paused, is_declared=False)
+
+
+def _info(
+    name: str, command_name: str, when: KeptSchedule | ScheduledEntry, now: float, *, is_paused: bool, is_declared: bool
+) -> ScheduleInfo:
+    return ScheduleInfo(
+        name=name,
+        command_name=command_name,
+        schedule=when.schedule,
+        state=ScheduleState.PAUSED if is_paused else ScheduleState.ACTIVE,
+        is_declared=is_declared,
+        missed=when.missed,
+        next_run=None if is_paused else _next_run(when.schedule, now),
+    )
+
+
+def _unknown(name: str, state: ScheduleState, *, is_declared: bool) -> ScheduleInfo:
+    command_name = name if is_declared else ""
+    return ScheduleInfo(
+        name=name, command_name=command_name, schedule=None, state=state, is_declared=is_declared, missed=""
+    )
+
+
+def _next_run(schedule: Schedule, now: float) -> float | None:
+    try:
+        due = schedule.next_after(datetime.fromtimestamp(now, UTC))
+        return None if due is None else due.timestamp()
+    except Exception as error:  # noqa: BLE001 - a schedule may be the application's code
+        log.warning("%r could not say when it is due: %s", schedule, error_line(error))
+        return None
+
+
+def _is_json(value: object) -> bool:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
+
+
+def _checked_missed(missed: str) -> str:
+    if missed not in MISSED:
+        raise ConfigurationError(f"missed must be 'skip', 'once' or 'all', not {missed!r}")
+    return missed
