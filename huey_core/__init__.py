@@ -28,6 +28,7 @@ from huey_core.decorators import periodic_command, queue_command
 from huey_core.exceptions import CommandCancelled, CommandRetry
 from huey_core.hookspecs import hookimpl
 from huey_core.install_as import install_as_huey
+from huey_core.invoker.call_state import CallInfo, CallStatus
 from huey_core.queue import AsyncData, Invoker
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ else:
 __all__ = [
     "AsyncData",
     "BaseConfiguration",
+    "CallInfo",
+    "CallStatus",
     "CommandCancelled",
     "CommandRegistry",
     "CommandRetry",

@@ -8,6 +8,7 @@ from huey_core.backends.capabilities import Capability
 from huey_core.backends.json_value import swap
 from huey_core.backends.outcomes import ResultWrite
 from huey_core.commands.context import CURRENT
+from huey_core.commands.option_checks import MAX_SECONDS
 from huey_core.commands.stored_result import encode_end
 from huey_core.exceptions import CommandNotFound, DataStorePutException, QueueException
 from huey_core.hookspecs import hookimpl
@@ -111,7 +112,9 @@ def result_options(invoker: InvokerLike, header: MessageHeader) -> tuple[bool | 
         wanted, ttl = options.store_result, options.result_ttl
     wanted = header.options.get("store_result", wanted)
     ttl = header.options.get("result_ttl", ttl)
-    return wanted, float(ttl) if isinstance(ttl, int | float) else None
+    # Anybody may have written the message.
+    is_time = isinstance(ttl, int | float) and 0 < ttl <= MAX_SECONDS
+    return wanted, float(ttl) if is_time else None
 
 
 def run_of_message(invoker: InvokerLike, message: Delivery | StoredMessage) -> str:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 from huey_core.backends.base import EmptyData
 from huey_core.backends.messages import State
 from huey_core.commands.stored_result import encode_deleted
-from huey_core.exceptions import CommandDeleted
-from huey_core.features.results import find_result, leaves_record, result_options, result_write, write_result
+from huey_core.exceptions import CommandDeleted, Unsupported
+from huey_core.features.results import leaves_record, result_options, result_write, write_result
 from huey_core.invoker.call_state import CallState
 from huey_core.invoker.purges import leased_queue_of, mark_of_purges, purged_since
 from huey_core.message import read_header, run_fields
@@ -19,7 +19,7 @@ from huey_core.safe_logging import get_logger
 from huey_core.text import error_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from huey_core.backends.messages import StoredMessage
     from huey_core.hookspecs import InvokerLike
@@ -32,7 +32,7 @@ QUICK: Final = 1.0
 """Seconds of a wait in which nobody looks whether the call was deleted: most waits are shorter."""
 
 
-def record_deletions(invoker: InvokerLike, messages: Iterable[StoredMessage]) -> None:
+def record_deletions(invoker: InvokerLike, messages: Sequence[StoredMessage]) -> None:
     """Leave a record that messages were deleted, in the place of their results, for whoever waits or will.
 
     Ticks, and commands that leave no record, leave none of this either. What is stored of a dead letter's end stays.
@@ -43,18 +43,23 @@ def record_deletions(invoker: InvokerLike, messages: Iterable[StoredMessage]) ->
 
     Raises:
         DataStorePutException: The result store could not be written.
+        Exception: It could not be read.
     """
+    store = invoker.result_store
+    if store is None:
+        return
+    dead = [message.message_id for message in messages if message.state is State.DEAD]
+    try:
+        ends = dict(zip(dead, store.peek_many(dead), strict=True)) if dead else {}
+    except Unsupported:
+        # What nobody can look at may be the error, which is to be told.
+        ends = dict.fromkeys(dead, b"")
     for message in messages:
         header = read_header(message.data)
         wanted, ttl = result_options(invoker, header)
-        if not leaves_record(invoker, wanted, ttl, is_tick=header.tick_at is not None):
+        found = ends.get(message.message_id)
+        if isinstance(found, bytes) or not leaves_record(invoker, wanted, ttl, is_tick=header.tick_at is not None):
             continue
-        found = None
-        if message.state is State.DEAD:
-            found = find_result(invoker, message.message_id)
-            # Where nobody can look, there may be the error, which is to be told.
-            if found is not EmptyData:
-                continue
         run = run_fields(header.enqueued_at, invoker.now(), 0.0, header.retried + message.attempt)
         write_result(result_write(invoker, message.message_id, encode_deleted(message.message_id, run), ttl), found)
 
@@ -122,7 +127,8 @@ class DeletionWatch:
             return
         if self.seen_at is None:
             self.check()
-        if store.wait(self._task_id, QUICK if timeout is None else min(timeout, QUICK)):
+        is_quick = timeout is not None and timeout <= QUICK
+        if store.wait(self._task_id, timeout if is_quick else QUICK) or is_quick:
             return
         changed = threading.Event()
         with ExitStack() as watches:

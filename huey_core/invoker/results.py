@@ -270,9 +270,11 @@ class AsyncData(Generic[R]):
             if Capability.NOTIFY in self.invoker.results.capabilities:
                 with self._store_errors():
                     deletion.wait(remaining)
+                self.seen_at = deletion.seen_at
                 continue
             if is_to_check:
                 deletion.check()
+                self.seen_at = deletion.seen_at
             time.sleep(pause if remaining is None else min(pause, remaining))
             pause = min(pause * backoff, max_delay)
             is_to_check = time.monotonic() > quick_until
@@ -313,6 +315,7 @@ class AsyncData(Generic[R]):
                     return self._open()
                 if is_to_check:
                     await asyncio.to_thread(deletion.check)
+                    self.seen_at = deletion.seen_at
                 with suppress(TimeoutError):
                     async with asyncio.timeout_at(quick_until if notifies else loop.time() + pause):
                         await changed.wait()

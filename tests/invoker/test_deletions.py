@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from huey_core import AsyncData, Invoker, queue_command
-from huey_core.backends import Ack, Capability, EmptyData, State
+from huey_core.backends import Ack, Capability, EmptyData, Message, State
 from huey_core.commands.stored_result import encode_value
 from huey_core.exceptions import CommandDeleted, CommandError, DataStorePutException, DataStoreTimeout
 from huey_core.inspection import delete
@@ -23,6 +23,7 @@ from huey_core.invoker.purges import mark_of_purges, note_purge
 from huey_core.invoker.runner import CommandRunner
 from huey_memory import ManualClock, MemoryDataStore, MemoryQueue
 from plain_backend import PlainQueue, PlainStore
+from wire import pack
 
 AGES = 30.0
 
@@ -192,6 +193,17 @@ def test_a_command_leaves_a_record_if_it_would_have_left_one_of_its_end(make_inv
     assert (invoker.results.peek(handle.task_id) is EmptyData) is (options["store_result"] is False)
 
 
+@pytest.mark.parametrize("odd", [-5, 0, 1e300, "a day", None], ids=repr)
+def test_a_message_that_anybody_may_have_written_leaves_a_record_for_the_usual_time(make_invoker, odd):
+    invoker = make_invoker()
+    header = {"id": "odd", "cmd": "no.such.command", "ser": "json", "at": 10**400, "opts": {"result_ttl": odd}}
+    invoker.queue.write_many([Message(pack(header, b""), "odd")])
+    delete_ready(invoker, "odd")
+
+    assert invoker.result("odd").info().enqueued_at is None
+    assert invoker.result("odd").status() is CallStatus.DELETED
+
+
 def test_a_tick_leaves_no_record(invoker):
     @queue_command(invoker, name="tick")
     def tick(): ...
@@ -247,6 +259,33 @@ def test_who_waits_by_an_identifier_alone_is_told_of_what_was_there_when_the_wai
     invoker.flush()
 
     assert isinstance(waiting.ended_with(), CommandDeleted)
+
+
+def test_a_handle_that_has_waited_remembers_that_the_call_was_there(invoker):
+    handle = invoker.result(declare(invoker)(6, 3).task_id)
+    with pytest.raises(DataStoreTimeout):
+        handle.get(blocking=True, timeout=0.01)
+    invoker.flush()
+
+    assert handle.status() is CallStatus.DELETED
+
+
+def test_a_short_wait_looks_for_nothing_but_the_result(make_invoker, monkeypatch):
+    monkeypatch.setattr("huey_core.invoker.deletions.QUICK", 1.0)
+    invoker = make_invoker()
+    handle = declare(invoker)(6, 3)
+    watched = []
+    watch = MemoryDataStore.watch
+
+    def note(store, key, callback):
+        watched.append(key)
+        return watch(store, key, callback)
+
+    monkeypatch.setattr(MemoryDataStore, "watch", note)
+    with pytest.raises(DataStoreTimeout):
+        handle.get(blocking=True, timeout=0.01)
+
+    assert watched == [handle.task_id]
 
 
 def test_of_a_call_that_never_was_nobody_says_that_it_was_deleted(invoker):

@@ -11,6 +11,8 @@ from typing import assert_type
 
 from huey_core import (
     AsyncData,
+    CallInfo,
+    CallStatus,
     CommandRegistry,
     Invoker,
     PeriodicQueueCommand,
@@ -82,6 +84,9 @@ async def read(result: AsyncData[int]) -> None:
     assert_type(result.get(), int | None)
     assert_type(result.get(blocking=True, timeout=5), int)
     assert_type(await result, int)
+    assert_type(result.status(), CallStatus)
+    assert_type(result.info(), CallInfo)
+    assert_type(result.info().began_at, float | None)
     result.get(timeout="5")  # type: ignore[call-overload]
     result.revoke(terminate=True)
     result.revoke(terminate="yes")  # type: ignore[arg-type]
