@@ -122,7 +122,7 @@ def test_an_error_of_one_queue_is_not_that_of_another_s_callers(invoker, add):
 
     assert isinstance(failed, QueueWriteException)
     assert isinstance(failed_with_it, QueueWriteException)
-    assert written.task_id in invoker.queue.writes[0]
+    assert invoker.queue.writes == [[written.task_id]]
 
 
 class Outcome(enum.Enum):
