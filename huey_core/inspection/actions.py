@@ -88,7 +88,7 @@ def act(
         queue: The queue.
         message_ids: The messages. An id that is there twice counts once.
         state: That state.
-        action: ``queue.requeue`` or ``queue.delete``.
+        action: ``queue.requeue``, or ``queue.delete``, which tells nobody: see :func:`delete`.
 
     Returns:
         What became of one portion after another. Each is acted on when it is asked for.

@@ -30,10 +30,12 @@ MARK_TTL: Final = 30 * 86400.0
 
 def leased_queue_of(invoker: InvokerLike) -> LeasedQueue | None:
     """The queue of an invoker, if its messages can be found by their ids; commands that run at once are in none."""
+    return None if invoker.always_eager else _findable(invoker)
+
+
+def _findable(invoker: InvokerLike) -> LeasedQueue | None:
     queue = invoker.queue
-    if not isinstance(queue, LeasedQueue) or Capability.INSPECT not in queue.capabilities or invoker.always_eager:
-        return None
-    return queue
+    return queue if isinstance(queue, LeasedQueue) and Capability.INSPECT in queue.capabilities else None
 
 
 def mark_of_purges(queue: LeasedQueue) -> str:
@@ -48,7 +50,8 @@ def note_purge(invoker: InvokerLike) -> None:
     Raises:
         DataStorePutException: The result store could not be written.
     """
-    queue, store = leased_queue_of(invoker), invoker.result_store
+    # Other processes may wait for what this one would have run at once.
+    queue, store = _findable(invoker), invoker.result_store
     if queue is None or store is None:
         return
     lifetime = (MARK_TTL,) if Capability.TTL in store.capabilities else ()

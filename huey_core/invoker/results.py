@@ -323,7 +323,7 @@ class AsyncData(Generic[R]):
                 if deletion.key is not None and quick_until is not None and loop.time() >= quick_until:
                     quick_until = None
                     await watch(deletion.key)
-                is_to_check = quick_until is None
+                is_to_check = deletion.key is not None and quick_until is None
         finally:
             for each in watches:
                 each.end()

@@ -9,8 +9,10 @@ import pytest
 
 from huey_core.backends.messages import Message, State
 from huey_core.backends.outcomes import Bury
-from huey_core.inspection.actions import act, dead_ids, retry
+from huey_core.exceptions import ConfigurationError
+from huey_core.inspection.actions import act, dead_ids, delete, retry
 from huey_memory import MemoryQueue
+from plain_backend import PlainQueue
 from wire import pack
 
 _spaces = itertools.count()
@@ -29,6 +31,15 @@ def bury(queue, *ids, data=b"x", **fields):
 
 def ids(messages):
     return [message.message_id for message in messages]
+
+
+def test_of_a_queue_whose_messages_cannot_be_found_none_can_be_deleted(make_invoker):
+    invoker = make_invoker()
+    with (
+        invoker.replaced(PlainQueue("plain"), invoker.results),
+        pytest.raises(ConfigurationError, match="'plain'> has no messages that can be found"),
+    ):
+        next(delete(invoker, ["x"], State.READY))
 
 
 def test_the_dead_are_named_with_the_last_buried_first(queue, clock):

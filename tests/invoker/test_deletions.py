@@ -400,6 +400,15 @@ def test_a_plain_queue_is_flushed_and_nothing_noted(make_invoker):
             handle.get(blocking=True, timeout=0.2)
 
 
+def test_a_process_that_runs_commands_at_once_tells_others_of_a_flush_too(invoker):
+    handle = declare(invoker)(6, 3)
+    invoker.always_eager = True
+    invoker.flush()
+    invoker.always_eager = False
+
+    assert handle.status() is CallStatus.DELETED
+
+
 def test_a_flush_without_a_result_store_is_one(make_invoker):
     invoker = make_invoker(results=False)
     declare(invoker)(6, 3)
