@@ -18,6 +18,7 @@ from huey_core.cli.group import huey
 from huey_core.commands import CORE_OPTIONS, RunContext
 from huey_core.consumer import BaseConfiguration, Consumer
 from huey_core.decorators import CommandFunction, periodic_command, queue_command
+from huey_core.invoker import Schedules
 from pages import Page
 
 ORIGINAL = "From the original API"
@@ -34,6 +35,7 @@ OURS = {
     "invoker.registry": CommandRegistry,
     "invoker.result(task_id)": AsyncData,
     "invoker.result_store": BaseDataStore,
+    "invoker.schedules": Schedules,
     "invoker.task_store": BaseDataStore,
     "store": BaseDataStore,
 }
