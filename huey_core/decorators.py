@@ -23,6 +23,7 @@ from huey_core.commands.signature import Signature, check_unique_key, is_bound_i
 from huey_core.exceptions import ConfigurationError
 from huey_core.invoker.deferred import DeferredInvoker
 from huey_core.invoker.invoker import Invoker
+from huey_core.invoker.overlap import OneAtATime
 from huey_core.invoker.typing import StoreT_co
 from huey_core.names import dotted_name
 
@@ -399,6 +400,7 @@ def periodic_command(
     *,
     name: str | None = None,
     missed: str = "skip",
+    overlap: str = "allow",
     **options: Unpack[GivenOptions],
 ) -> PeriodicDecorator[StoreT_co]:
     """Decorate a function of no arguments so that the consumer runs it by the clock.
@@ -417,6 +419,8 @@ def periodic_command(
             consumer's ``UTC`` setting.
         name: The command's registered name; see :func:`queue_command`.
         missed: What becomes of due times at which no consumer could run it: ``"skip"``, ``"once"`` or ``"all"``.
+        overlap: What becomes of a due time at which the run for an earlier one has not ended, be it that it is still
+            waiting: ``"allow"`` runs both, ``"skip"`` leaves it out. Calls of the function are not looked at.
         options: As for :func:`queue_command`.
 
     Returns:
@@ -424,9 +428,13 @@ def periodic_command(
 
     Raises:
         ConfigurationError: As for :func:`queue_command`, or the function needs an argument.
+        Unsupported: As for :func:`queue_command`, or ``overlap="skip"`` cannot be kept with this queue and task store.
     """
     bound = _bound("periodic_command", invoker, options)
-    body = {**bound, "missed": missed, **_timing(validate_datetime)}
+    body = {**bound, "missed": missed, "overlap": overlap, **_timing(validate_datetime)}
+    if overlap == "skip" and isinstance(invoker, Invoker) and not invoker.always_eager:
+        queue = bound["defaults"].queue
+        OneAtATime.of(invoker if queue is None else invoker.on_queue(queue))
 
     def decorate(function: Callable[[], R]) -> CommandFunction[[], R, Any]:
         _check_function("periodic_command", function, name)

@@ -355,17 +355,22 @@ class PeriodicQueueCommand(QueueCommand, declare=False):
         missed: What becomes of the due times at which nobody could run it, because every consumer was down or the
             server was out of reach: ``"skip"`` forgets them, ``"once"`` makes up for all of them with one run,
             ``"all"`` runs once for each.
+        overlap: What becomes of a due time at which the run for an earlier one has not ended: ``"allow"`` runs both,
+            ``"skip"`` leaves it out.
         queue_name: The queue that it is written to, and whose consumers see to it, as its option ``queue`` says too;
             ``None`` for that of its invoker. One that has neither is seen to by every consumer, each in its own queue.
     """
 
     schedule: ClassVar[Schedule | None] = None
     missed: ClassVar[str] = "skip"
+    overlap: ClassVar[str] = "allow"
     queue_name: ClassVar[str | None] = None
 
     def __init_subclass__(cls, declare: bool = True, **kwargs: Any) -> None:
         if cls.missed not in {"skip", "once", "all"}:
             raise ConfigurationError(f"missed must be 'skip', 'once' or 'all', not {cls.missed!r}")
+        if cls.overlap not in {"allow", "skip"}:
+            raise ConfigurationError(f"overlap must be 'allow' or 'skip', not {cls.overlap!r}")
         if not isinstance(cls.schedule, Schedule | None):
             raise ConfigurationError(
                 f"schedule must have next_after(), as crontab() and every() make it, which {cls.schedule!r} does not"

@@ -151,7 +151,7 @@ def _are_bound_alike(one: type[QueueCommand], other: type[QueueCommand]) -> bool
         and is_same_function(one.defaults.unique_key, other.defaults.unique_key)
         and all(
             is_same_function(getattr(one, name, None), getattr(other, name, None))
-            for name in ("missed", "schedule", "validate_datetime")
+            for name in ("missed", "overlap", "schedule", "validate_datetime")
         )
     )
 

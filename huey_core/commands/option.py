@@ -18,7 +18,7 @@ __all__ = ["PARAMETERS", "WHEN_TO_RUN", "CommandOption"]
 WHEN_TO_RUN: Final = {"delay": "delay", "eta": "eta", "countdown": "delay"}
 """What says elsewhere when a call is to run, and what ``.schedule`` calls it."""
 
-PARAMETERS: Final = frozenset({"invoker", "name", "missed", "validate_datetime"})
+PARAMETERS: Final = frozenset({"invoker", "name", "missed", "overlap", "validate_datetime"})
 """What the decorators take for themselves."""
 
 T = TypeVar("T")

@@ -27,6 +27,7 @@ class ScheduledEntry:
         schedule: When it is due.
         make_command: Makes the command of one tick. What it raises is logged, and costs this tick alone.
         missed: What becomes of due times at which no consumer could enqueue it: ``"skip"``, ``"once"`` or ``"all"``.
+        overlap: What becomes of a due time at which the run before has not ended: ``"allow"`` or ``"skip"``.
         since: Seconds since the epoch: of what was due until then, nothing is made up for. ``None``: all is.
     """
 
@@ -34,6 +35,7 @@ class ScheduledEntry:
     schedule: Schedule
     make_command: Callable[[], QueueCommand]
     missed: str = "skip"
+    overlap: str = "allow"
     since: float | None = None
 
 

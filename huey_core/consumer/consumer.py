@@ -34,6 +34,7 @@ from huey_core.consumer.shutdown import Shutdown
 from huey_core.consumer.signals import run_until_signalled
 from huey_core.consumer.tick_writer import TickWriter
 from huey_core.exceptions import ConfigurationError, QueueException, QueueReadException
+from huey_core.invoker.overlap import check_overlaps
 from huey_core.names import dotted_name
 from huey_core.plugins.workers import worker_pool_registry
 from huey_core.safe_logging import get_logger
@@ -188,7 +189,7 @@ class Consumer:
         """Check that the server answers, log the start-up report, and start the threads.
 
         Raises:
-            Unsupported: A command has an option that asks for what the worker pool is not able to do.
+            Unsupported: A command has an option that asks for what the worker pool, or the queue, is not able to do.
             ConfigurationError: A setting asks for what is not possible here.
             QueueReadException: The server does not answer, or refuses.
             RuntimeError: A thread cannot be started; those that were are stopped. Or it was started or stopped before.
@@ -198,6 +199,8 @@ class Consumer:
             raise RuntimeError("a consumer is started once, and not again after a stop: make another one")
         for invoker in self.invokers:
             check_pool_abilities(invoker, self.config.worker_type, self.pool.abilities)
+            if self.config.runs_periodic:
+                check_overlaps(invoker)
         paused = [queue for queue in self.queues if self._is_paused(queue)]
         if self.pool.remote and any(Capability.PERSISTENT not in one.queue.capabilities for one in self.invokers):
             self._log.warning(

@@ -17,6 +17,7 @@ from huey_core.consumer.queue_schedules import QueueSchedules
 from huey_core.exceptions import CommandRejected, DataStoreException, MessageTooLarge, QueueWriteException
 from huey_core.invoker.declared_schedules import DeclaredSchedules
 from huey_core.invoker.last_ticks import LastTicks
+from huey_core.invoker.overlap import OneAtATime
 from huey_core.safe_logging import get_logger
 from huey_core.text import is_users_interrupt
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from huey_core.backends.base import BaseDataStore
-    from huey_core.commands.base import PeriodicQueueCommand
+    from huey_core.commands.base import PeriodicQueueCommand, QueueCommand
     from huey_core.commands.periodic import EntrySource, ScheduledEntry
     from huey_core.commands.schedules import Schedule
     from huey_core.invoker.invoker import Invoker
@@ -180,13 +181,21 @@ class TickWriter:
     def _write_tick(self, entry: ScheduledEntry, due: float) -> bool:
         name, due = entry.name, int(due) if due.is_integer() else due
         tick, fields = f"tick:{name}:{due}", {"command": name}
-        shown: object = name
         unique = Capability.UNIQUE in self._invoker.queue.capabilities
         if not unique and not self._claim(tick):
             return False
         try:
             command = entry.make_command()
-            shown, fields["task_id"] = command, command.task_id
+            one_at_a_time = OneAtATime.of(self._invoker) if entry.overlap == "skip" else None
+        except BaseException as error:
+            if is_users_interrupt(error):
+                raise
+            self._log.exception("could not enqueue %s, due at %s", name, _utc(due), extra=fields)
+            return False
+        if one_at_a_time is not None and not self._is_let_through(one_at_a_time, entry, due, command):
+            return False
+        shown, fields["task_id"] = command, command.task_id
+        try:
             command.mark_tick(due, (tick, TICK_REMEMBERED) if unique else None)
             created = self._invoker.write_many([command])[0].created
         except CommandRejected as error:
@@ -201,6 +210,22 @@ class TickWriter:
             created = False
         self._claimed.discard(tick)
         return created
+
+    def _is_let_through(
+        self, one_at_a_time: OneAtATime, entry: ScheduledEntry, due: float, command: QueueCommand
+    ) -> bool:
+        """Whether a tick is written beside what runs; its command then has the id that all consumers give it."""
+        decision, before = one_at_a_time.decide(entry.name, due, command.task_id)
+        if decision.due == due and not decision.skips:
+            command.task_id = decision.message_id
+            return True
+        if before is not None:
+            # A long run makes a line for the first tick that it costs, and not for each.
+            write = self._log.debug if before.skips else self._log.info
+            text = "%s, due at %s, is skipped: its run for %s (%s) has not ended"
+            shown = entry.name, _utc(due), _utc(decision.let_through), decision.message_id
+            write(text, *shown, extra={"command": entry.name, "task_id": decision.message_id})
+        return False
 
     def _claim(self, tick: str) -> bool:
         """Whether this writer is the one to write a tick to a queue that has no unique keys."""

@@ -50,6 +50,7 @@ class DeclaredSchedules:
                 schedule=self._schedule_of(command_class),
                 make_command=_maker(command_class),
                 missed=command_class.missed,
+                overlap=command_class.overlap,
             )
 
     def _schedule_of(self, command_class: type[PeriodicQueueCommand]) -> Schedule:

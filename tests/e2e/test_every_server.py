@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import time
 from contextlib import ExitStack, closing
+from itertools import pairwise
 
 import pytest
 
@@ -113,6 +114,25 @@ def test_a_consumer_that_was_stopped_past_its_lease_does_not_start_what_it_had_i
     late = [one for one in deployment.journal("started", "work") if one.pid == stopped.pid and one.at > continued]
     # One may have been about to be noted.
     assert len(late) <= 1
+
+
+def test_runs_of_a_periodic_command_do_not_overlap_where_that_is_asked_for_though_a_consumer_is_killed(deployment):
+    deployment.environment["E2E_OVERLAP"] = "1"
+    consumers = {consumer.pid: consumer for consumer in (deployment.start("--periodic") for _ in range(3))}
+    name = "take_longer_than_a_second"
+    await_condition(lambda: deployment.journal("finished", name), "it has run")
+    await_condition(lambda: deployment.journal(command=name)[-1].event == "started", "it runs again")
+    consumers[deployment.journal(command=name)[-1].pid].kill()
+    killed = len(deployment.journal("finished", name))
+
+    await_condition(lambda: len(deployment.journal("finished", name)) >= killed + 3, "it goes on")
+
+    runs: dict[str, list[float]] = {}
+    for entry in deployment.journal(command=name):
+        runs.setdefault(entry.task_id, []).append(entry.at)
+    assert len(runs) > 3
+    for before, after in pairwise(sorted(runs.values())):
+        assert after[0] >= before[-1]
 
 
 def test_what_follows_a_command_runs_once_though_consumers_are_killed_that_were_to_write_it(deploy):

@@ -15,7 +15,16 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from huey_core import CommandRegistry, Invoker, QueueCommand, current_command, hookimpl, periodic_command, queue_command
+from huey_core import (
+    CommandRegistry,
+    Invoker,
+    QueueCommand,
+    current_command,
+    every,
+    hookimpl,
+    periodic_command,
+    queue_command,
+)
 from huey_core.commands import Execution, Join
 from huey_core.consumer import BaseConfiguration, Consumer
 from huey_core.consumer.policy import Policy
@@ -200,6 +209,13 @@ def every_minute(at):
 @periodic_command(invoker, every_minute)
 def tick():
     """Run in every minute."""
+
+
+if "E2E_OVERLAP" in os.environ:
+
+    @periodic_command(invoker, every(seconds=1), overlap="skip")
+    def take_longer_than_a_second():
+        time.sleep(1.2)
 
 
 class Configuration(BaseConfiguration):

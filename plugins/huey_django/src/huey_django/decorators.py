@@ -139,6 +139,7 @@ def periodic_command(
     *,
     name: str | None = None,
     missed: str = "skip",
+    overlap: str = "allow",
     on_commit: bool | str | None = None,
     **options: Unpack[GivenOptions],
 ) -> DjangoPeriodicDecorator:
@@ -154,6 +155,7 @@ def periodic_command(
             or a function that says whether to run in the minute that begins at a naive time.
         name: The command's registered name; see :func:`queue_command`.
         missed: What becomes of due times at which no consumer could run it: ``"skip"``, ``"once"`` or ``"all"``.
+        overlap: What becomes of a due time at which the run for an earlier one has not ended: ``"allow"``, ``"skip"``.
         on_commit: As for :func:`queue_command`, when the function is called; the clock has no transaction.
         options: The other options of :func:`huey_core.periodic_command`.
 
@@ -162,7 +164,7 @@ def periodic_command(
         CommandConflict: Another function is registered under this name.
     """
     _check_on_commit(on_commit)
-    decorate = core.periodic_command(PROJECT, validate_datetime, name=name, missed=missed, **options)
+    decorate = core.periodic_command(PROJECT, validate_datetime, name=name, missed=missed, overlap=overlap, **options)
 
     def wrap(function: Callable[[], R]) -> DjangoCommandFunction[[], R, Any]:
         return _for_django(decorate(function), on_commit)
