@@ -16,7 +16,8 @@ from huey_core.text import printable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from huey_core.invoker.schedules import ScheduleInfo, Schedules
+    from huey_core.invoker.schedule_info import ScheduleInfo
+    from huey_core.invoker.schedules import Schedules
 
 __all__ = ["periodic"]
 

@@ -15,7 +15,8 @@ from huey_core.invoker.eager import run_until_done, run_what_follows
 from huey_core.invoker.invoker import Invoker
 from huey_core.invoker.results import AsyncData
 from huey_core.invoker.runner import CommandRunner
-from huey_core.invoker.schedules import ScheduleInfo, Schedules, ScheduleState
+from huey_core.invoker.schedule_info import ScheduleInfo, ScheduleState
+from huey_core.invoker.schedules import Schedules
 
 __all__ = [
     "STATE_PREFIX",

@@ -11,11 +11,8 @@ a consumer writes no ticks of a schedule that is paused, while those of a revoke
 
 from __future__ import annotations
 
-import enum
 import json
 from copy import copy
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from huey_core.exceptions import ConfigurationError, ScheduleNotFound
@@ -27,16 +24,14 @@ from huey_core.invoker.kept_schedules import (
     SCHEDULE_HEADER,
     ScheduleRecord,
     check_schedule_name,
-    entry_name,
     stored_message,
 )
-from huey_core.invoker.last_ticks import LastTicks
+from huey_core.invoker.schedule_info import ScheduleInfo, schedule_infos
 from huey_core.invoker.stored_schedules import stored_form
-from huey_core.safe_logging import get_logger
-from huey_core.text import did_you_mean, error_line
+from huey_core.text import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Set
+    from collections.abc import Callable
 
     from huey_core.backends.base import BaseDataStore
     from huey_core.commands.base import QueueCommand
@@ -45,11 +40,11 @@ if TYPE_CHECKING:
     from huey_core.commands.schedules import Schedule
     from huey_core.exceptions import QueueException
     from huey_core.features.revocation import Revocations
-    from huey_core.invoker.kept_schedules import KeptSchedule
 
-__all__ = ["ScheduleInfo", "ScheduleState", "Schedules", "SchedulingInvoker"]
+__all__ = ["Schedules", "SchedulingInvoker"]
 
-log: Final = get_logger(__name__)
+MOST_NAMED: Final = 10
+"""How many names of schedules an error lists."""
 
 _UNCHANGED: Final[Any] = object()
 
@@ -71,42 +66,6 @@ class CommandMaker(Protocol):
 
     def command(self) -> QueueCommand:
         """Make the command of a call without arguments."""
-
-
-class ScheduleState(enum.StrEnum):
-    """Whether consumers run a schedule."""
-
-    ACTIVE = "active"
-    PAUSED = "paused"
-    REVOKED = "revoked"
-    """Its command is revoked, so what it enqueues is dropped."""
-    UNREADABLE = "unreadable"
-    """What is stored cannot be read here; another version may have written it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScheduleInfo:
-    """A schedule as it was when it was asked for. Times are in seconds since the epoch.
-
-    Attributes:
-        name: Its name; of a declared one that of its command.
-        command_name: The registered name of the command that it runs.
-        schedule: Says when it is due; ``None`` where that cannot be read.
-        state: Whether consumers run it.
-        is_declared: Whether it is declared in code, and so neither changed nor removed at run time.
-        missed: What becomes of ticks that nobody could write: ``"skip"``, ``"once"`` or ``"all"``.
-        next_run: When it is due the next time; ``None`` when it is not active, or never due again.
-        last_run: The time of its last tick; ``None`` before the first.
-    """
-
-    name: str
-    command_name: str
-    schedule: Schedule | None
-    state: ScheduleState
-    is_declared: bool
-    missed: str
-    next_run: float | None = None
-    last_run: float | None = None
 
 
 class Schedules:
@@ -260,16 +219,15 @@ class Schedules:
             raise self._not_found(name)
         return self._invoker.enqueue(declared.make_command())
 
-    def get(self, name: str) -> ScheduleInfo:
-        """One schedule, with when it runs next and has run last.
+    def get(self, name: str, utc: bool = True) -> ScheduleInfo:
+        """One schedule, with when it runs next and has run last; see :meth:`list`.
 
         Raises:
             ScheduleNotFound: There is none of this name.
             DataStoreException: The task store could not be read.
         """
-        for found in self.list():
-            if found.name == name:
-                return found
+        for info in schedule_infos(self._invoker, self._store, self.record.read(), utc, name.__eq__):
+            return info
         raise self._not_found(name)
 
     def list(self, utc: bool = True) -> list[ScheduleInfo]:
@@ -284,25 +242,8 @@ class Schedules:
         Raises:
             DataStoreException: The task store could not be read.
         """
-        content, now = self.record.read(), self._invoker.now()
-        last_runs = LastTicks(self._store).runs()
-        revoked = self._invoker.revocations.revoked_commands(now)
-        found = [
-            *(_unknown(name, ScheduleState.UNREADABLE, is_declared=False) for name in content.unreadable),
-            *(_info_of_kept(name, kept, now) for name, kept in content.kept.items()),
-        ]
-        paused = {name for name, state in content.declared.items() if state.is_paused}
-        for entry in DeclaredSchedules(self._invoker, utc).entries():
-            found.append(_info(entry.name, entry.name, entry, now, is_paused=entry.name in paused, is_declared=True))
-            paused.discard(entry.name)
-        found += [_unknown(name, ScheduleState.PAUSED, is_declared=True) for name in paused]
-        return sorted((self._completed(info, revoked, last_runs) for info in found), key=lambda info: info.name)
-
-    def _completed(self, info: ScheduleInfo, revoked: Set[str], last_runs: Mapping[str, float]) -> ScheduleInfo:
-        if info.state is ScheduleState.ACTIVE and info.command_name in revoked:
-            info = replace(info, state=ScheduleState.REVOKED)
-        name = info.name if info.is_declared else entry_name(self._invoker.queue.name, info.name)
-        return replace(info, last_run=last_runs.get(name))
+        found = schedule_infos(self._invoker, self._store, self.record.read(), utc)
+        return sorted(found, key=lambda info: info.name)
 
     def _kept_call(self, schedule: str, given: QueueCommand | CommandMaker) -> dict[str, Any]:
         """What is kept of a call: a message as if it had never been enqueued, which does not expire yet."""
@@ -361,43 +302,11 @@ class Schedules:
                 f"{name!r} is declared in code, by periodic_command, and cannot be {done} at run time: change the "
                 "code, or pause() it and add() a schedule of the same command"
             )
-        known = [info.name for info in self.list()]
-        hint = did_you_mean(name, known) or f"; there are {', '.join(known) or 'none'}"
+        content = self.record.read()
+        declared = (entry.name for entry in DeclaredSchedules(self._invoker).entries())
+        known = sorted({*content.kept, *content.unreadable, *declared})
+        hint = did_you_mean(name, known) or (f"; there are {', '.join(known[:MOST_NAMED])}" if known else "")
         return ScheduleNotFound(f"the queue {self._invoker.queue.name!r} has no schedule {name!r}{hint}")
-
-
-def _info_of_kept(name: str, kept: KeptSchedule, now: float) -> ScheduleInfo:
-    return _info(name, kept.command_name, kept, now, is_paused=kept.is_paused, is_declared=False)
-
-
-def _info(
-    name: str, command_name: str, when: KeptSchedule | ScheduledEntry, now: float, *, is_paused: bool, is_declared: bool
-) -> ScheduleInfo:
-    return ScheduleInfo(
-        name=name,
-        command_name=command_name,
-        schedule=when.schedule,
-        state=ScheduleState.PAUSED if is_paused else ScheduleState.ACTIVE,
-        is_declared=is_declared,
-        missed=when.missed,
-        next_run=None if is_paused else _next_run(when.schedule, now),
-    )
-
-
-def _unknown(name: str, state: ScheduleState, *, is_declared: bool) -> ScheduleInfo:
-    command_name = name if is_declared else ""
-    return ScheduleInfo(
-        name=name, command_name=command_name, schedule=None, state=state, is_declared=is_declared, missed=""
-    )
-
-
-def _next_run(schedule: Schedule, now: float) -> float | None:
-    try:
-        due = schedule.next_after(datetime.fromtimestamp(now, UTC))
-        return None if due is None else due.timestamp()
-    except Exception as error:  # noqa: BLE001 - a schedule may be the application's code
-        log.warning("%r could not say when it is due: %s", schedule, error_line(error))
-        return None
 
 
 def _is_json(value: object) -> bool:

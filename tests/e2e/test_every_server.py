@@ -11,6 +11,7 @@ from itertools import pairwise
 import pytest
 
 from deployment import Deployment, await_condition
+from huey_core import every
 from huey_mongo.testing import MongoServer
 from huey_redis.testing import RedisServer
 
@@ -150,6 +151,32 @@ def test_what_follows_a_command_runs_once_though_consumers_are_killed_that_were_
     # Enqueued after anything that followed: it runs behind that.
     assert deployment.main.measure("x").get(blocking=True, timeout=60) == 1
     assert len(deployment.journal("started", "add")) == 1
+
+
+def test_each_tick_of_a_schedule_that_was_made_at_run_time_runs_once_though_one_of_two_consumers_is_killed(deploy):
+    deployment = deploy(lease=SOON)
+    killed, other = deployment.start("--periodic"), deployment.start("--periodic")
+    schedules = deployment.invoker.schedules
+
+    def ran():
+        return {one.due: one.task_id for one in deployment.journal("finished", "work")}
+
+    schedules.add("each-second", deployment.main.work.command(0.0), every(seconds=1), missed="all")
+    await_condition(lambda: len(ran()) >= 3, "both consumers run it")
+    killed.kill()
+    at_kill = len(ran())
+    await_condition(lambda: len(ran()) >= at_kill + 4, "the other goes on")
+    schedules.pause("each-second")
+    await_condition(lambda: other.is_alive() and deployment.queue.counts().ready == 0, "what was enqueued has run")
+    # The lease of what the killed one held, and another look of the other one.
+    paused_at = deployment.invoker.now()
+    await_condition(lambda: deployment.invoker.now() > paused_at + 4, "nothing is enqueued any more")
+
+    dues = sorted(ran())
+    assert dues == [dues[0] + second for second in range(len(dues))]
+    assert len({one.task_id for one in deployment.journal("started", "work")}) == len(dues)
+    assert dues[-1] <= paused_at + 2 + BUSY_MACHINE
+    assert schedules.get("each-second").last_run >= dues[-1] - 5 - BUSY_MACHINE
 
 
 def test_what_follows_a_group_runs_once_though_members_in_two_queues_kill_their_consumers_and_one_for_good(deploy):

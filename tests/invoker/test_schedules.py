@@ -17,7 +17,7 @@ from huey_core.exceptions import (
     Unsupported,
 )
 from huey_core.invoker.kept_schedules import MAX_NAME, MAX_SIZE, MOST_SCHEDULES
-from huey_core.invoker.schedules import ScheduleState
+from huey_core.invoker.schedule_info import ScheduleState
 from huey_memory import ManualClock, MemoryDataStore
 from plain_backend import PlainQueue, PlainStore
 

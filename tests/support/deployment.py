@@ -45,7 +45,10 @@ def whole_lines(path: Path) -> list[str]:
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of the journal that the application's commands write; ``at`` is the monotonic clock of the machine."""
+    """A line of the journal that the application's commands write.
+
+    ``at`` is the monotonic clock of the machine, and ``due`` the time of a tick, by the clock of the queue.
+    """
 
     event: Literal["started", "finished"]
     command: str
@@ -54,6 +57,7 @@ class Entry:
     pid: int
     parent: int
     at: float
+    due: float | None = None
 
 
 class ConsumerProcess:

@@ -323,6 +323,17 @@ class TestPeriodicCommands:
 
         assert len(rehearsal.run_until_idle()) == 1
 
+    def test_schedules_that_are_made_in_a_test_run_as_they_do_with_consumers(self, rehearsal, invoker):
+        @command(invoker)
+        def report(kind):
+            return kind
+
+        rehearsal.clock.set(datetime(2030, 1, 1, 2, 55, 30, tzinfo=UTC))
+        invoker.schedules.add("nightly", report.command("pdf"), crontab(hour=3, minute=0))
+        rehearsal.clock.advance(3600)
+
+        assert [run.value for run in rehearsal.run_until_idle()] == ["pdf"]
+
     def test_they_are_enqueued_although_the_server_is_away_for_a_moment(self, rehearsal, ran):
         rehearsal.faults.fail_next("write", times=3)
 

@@ -61,6 +61,7 @@ class Journal:
                 "pid": os.getpid(),
                 "parent": os.getppid(),
                 "at": time.monotonic(),
+                "due": command.tick_at,
             }
             # One line in one write, so that processes do not mix theirs.
             with (FOLDER / "journal").open("a") as file:
