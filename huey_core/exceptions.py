@@ -289,7 +289,7 @@ class ScheduleNotFound(QueueException, LookupError):
 
 
 class NoCurrentCommand(CommandException, RuntimeError):
-    """``current_command()`` was called where no command runs, or ``then()`` when the run had ended."""
+    """``current_command()`` was called where no command runs, or ``then()`` or ``progress()`` of a run that is over."""
 
 
 class CommandInterrupted(BaseException):

@@ -15,6 +15,7 @@ from huey_core.commands.join import Join
 from huey_core.commands.option import CommandOption
 from huey_core.commands.option_checks import flag, number, optional, seconds, whole_number
 from huey_core.commands.options import CommandOptions, GivenOptions, OptionTable
+from huey_core.commands.progress import Progress
 
 # Importing it also lets a command that is written as a class be registered, wherever that is defined.
 from huey_core.commands.registry import CommandRegistry, default_registry
@@ -33,6 +34,7 @@ __all__ = [
     "Join",
     "OptionTable",
     "PeriodicQueueCommand",
+    "Progress",
     "QueueCommand",
     "RunContext",
     "Schedule",

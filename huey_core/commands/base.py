@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from huey_core.backends.backend import Backend
     from huey_core.backends.base import BaseDataStore, BaseQueue
+    from huey_core.commands.progress import Progress
+    from huey_core.commands.progress_writer import ProgressReporter
     from huey_core.message import MessageHeader
 
 __all__ = [
@@ -133,6 +135,7 @@ class QueueCommand:
     unique: tuple[str, float | None] | None = None
     tick_at: float | None = None
     _follow_ups: FollowUps[QueueCommand] | None = None
+    _reporter: ProgressReporter | None = None
     _has_ended = False
 
     def __init_subclass__(cls, declare: bool = True, **kwargs: Any) -> None:
@@ -253,10 +256,20 @@ class QueueCommand:
                 "waited for in the command"
             )
 
-    def end_follow_ups(self) -> Sequence[QueueCommand]:
+    def add_progress(self, progress: Progress, make_reporter: Callable[[], ProgressReporter]) -> bool:
+        """Note how far this run has come, and return whether that was in time: before it has ended."""
+        # In one step, because a command may have threads.
+        reporter = self._reporter or vars(self).setdefault("_reporter", make_reporter())
+        if self._has_ended:
+            reporter.end()
+        return reporter.report(progress)
+
+    def end_run(self) -> Sequence[QueueCommand]:
         """Note that the run has ended, and return the commands that it wants to follow it."""
         # First written and then looked, as add_follow_up() does: of the two, one sees the other.
         self._has_ended = True
+        if (reporter := self._reporter) is not None:
+            reporter.end()
         follow_ups = self._follow_ups
         return () if follow_ups is None else follow_ups.end()
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from huey_core.commands.base import QueueCommand
+from huey_core.commands.base import CommandInvoker, QueueCommand
+from huey_core.commands.progress import checked_progress
+from huey_core.commands.progress_writer import ProgressInvoker, new_reporter
 from huey_core.commands.sharing import follow_up_queue
 from huey_core.exceptions import CommandTimeout, NoCurrentCommand
 from huey_core.message import read_header
@@ -18,10 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
     from huey_core.backends.messages import Delivery, StoredMessage
-    from huey_core.commands.base import CommandInvoker
+    from huey_core.commands.progress_writer import ProgressReporter
     from huey_core.workers.interruption import Interruption
 
 __all__ = ["CURRENT", "RunContext", "current_command", "log_fields"]
+
+
+class RunInvoker(CommandInvoker, ProgressInvoker, Protocol):
+    """What a run needs of the invoker whose command it runs."""
 
 
 class RunContext:
@@ -37,7 +43,7 @@ class RunContext:
     __slots__ = ("_command", "_delivery", "_interruption", "_invoker")
 
     def __init__(
-        self, command: QueueCommand, delivery: Delivery, invoker: CommandInvoker, interruption: Interruption
+        self, command: QueueCommand, delivery: Delivery, invoker: RunInvoker, interruption: Interruption
     ) -> None:
         self._command = command
         self._delivery = delivery
@@ -117,6 +123,34 @@ class RunContext:
         fields = log_fields(self._invoker.queue.name, self._delivery, self._command.command_name)
         return _Log(logging.getLogger(self._command.logger_name()), fields)
 
+    def progress(self, done: float, total: float | None = None, note: str | None = None) -> None:
+        """Tell whoever looks how far this run has come: ``handle.progress()``, ``handle.watch_progress()``.
+
+        It returns at once, and a thread writes it beside the result: the first one and the first with ``done == total``
+        at once, of the others the latest every fifth of a second, and the last when the run ends. A store that is away
+        is logged once, and costs the command nothing.
+
+        Args:
+            done: How much is done, from 0 to 2**53.
+            total: How much there is to do; ``None`` where that is not known.
+            note: What to say of it; the middle of more than some 500 characters is left out.
+
+        Raises:
+            ConfigurationError: An argument is something else.
+            NoCurrentCommand: The run has ended: it was reported in a thread that the command has not waited for.
+        """
+        command, invoker = self._command, self._invoker
+        if not command.add_progress(checked_progress(done, total, note, invoker.now()), self._make_reporter):
+            raise NoCurrentCommand(
+                f"the run of {command!r} has ended, so its progress is not written: a thread that reports it has to be "
+                "waited for in the command"
+            )
+
+    def _make_reporter(self) -> ProgressReporter:
+        command = self._command
+        ttl, awaits = command.options.result_ttl, command.is_coroutine
+        return new_reporter(self._invoker, self._delivery, self._interruption, ttl, awaits=awaits)
+
     def then(self, command: QueueCommand) -> None:
         """Have another command enqueued when this one succeeds, in the same step as its ack and its result.
 
@@ -146,7 +180,7 @@ class _Log(logging.LoggerAdapter[logging.Logger]):
         return msg, {**kwargs, "extra": {**(self.extra or {}), **(kwargs.get("extra") or {})}}
 
 
-CURRENT: Final[ContextVar[tuple[QueueCommand, Delivery, CommandInvoker, Interruption]]] = ContextVar(
+CURRENT: Final[ContextVar[tuple[QueueCommand, Delivery, RunInvoker, Interruption]]] = ContextVar(
     "huey_core.current_command"
 )
 """The command that runs in this context, its delivery, the invoker of its queue, and by what it is interrupted.

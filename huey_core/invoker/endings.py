@@ -110,7 +110,7 @@ class Endings:
         self, command: QueueCommand, delivery: Delivery, error: BaseException, duration: float
     ) -> tuple[Outcome, Execution]:
         """End the delivery of a command that has raised after so many seconds."""
-        command.end_follow_ups()
+        command.end_run()
         log = self.log.of(delivery, command, duration)
         # By its type, for whatever a command raises may answer anything for its attributes, __class__ among them. What
         # was cancelled ends as that, too, when it has made another error of it.

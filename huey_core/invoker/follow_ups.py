@@ -78,7 +78,7 @@ def following(
     invoker: FollowedInvoker, command: QueueCommand | None, execution: Execution, answers: Iterable[object]
 ) -> Following:
     """Make of what the plugins have answered to ``huey_follow_ups`` what :func:`what_follows` returns, and raises."""
-    wanted = () if command is None else command.end_follow_ups()
+    wanted = () if command is None else command.end_run()
     asked: list[Any] = [*wanted] if execution.error is None else []
     for answer in answers:
         asked += _checked(answer)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
-from huey_core.backends.base import BaseDataStore, EmptyData
+from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.deadline import time_limit
 from huey_core.commands.option_checks import MAX_SECONDS
@@ -16,12 +15,15 @@ from huey_core.commands.stored_result import decode_result
 from huey_core.exceptions import ConfigurationError, DataStoreGetException, DataStoreTimeout, QueueException
 from huey_core.invoker.call_state import CallState
 from huey_core.invoker.deletions import QUICK, DeletionWatch
+from huey_core.invoker.key_watch import KeyWatch
+from huey_core.invoker.progress import ProgressWatch, find_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Generator, Iterator
 
     from huey_core.backends.base import EmptyDataType
     from huey_core.commands.base import QueueCommand
+    from huey_core.commands.progress import Progress
     from huey_core.hookspecs import InvokerLike
     from huey_core.invoker.call_state import CallInfo, CallStatus
 
@@ -213,6 +215,30 @@ class AsyncData(Generic[R]):
         """
         return self._state().info(self.invoker, self.task_id)
 
+    def progress(self) -> Progress | None:
+        """How far the call has come, as it has said itself; ``None`` where it has said nothing, or that is forgotten.
+
+        Raises:
+            DataStoreGetException: The store could not be read.
+            DecodeError: What is stored is damaged, or written with a serializer that is not accepted.
+            Unsupported: The result store can neither forget a value nor be looked at, so that no progress is kept.
+        """
+        return find_progress(self.invoker, self.task_id)
+
+    def watch_progress(self, timeout: float | timedelta | None = None) -> ProgressWatch:
+        """Each change of :meth:`progress`, until the call has ended: ``async for progress in handle.watch_progress()``.
+
+        In a thread, ``for`` does the same. A store with :attr:`Capability.NOTIFY` is not polled.
+
+        Args:
+            timeout: The longest wait for the end, in seconds or as a timedelta; ``None`` waits without an end.
+
+        Raises:
+            Unsupported: As :meth:`progress`. The iteration raises what that raises, and ``DataStoreTimeout``.
+        """
+        has_ended = self._value is not EmptyData
+        return ProgressWatch(self.invoker, self.task_id, timeout, seen_at=self.seen_at, has_ended=has_ended)
+
     # Not __repr__, which the original API's document shows as Python has it.
     def __str__(self) -> str:
         return f"<AsyncData {self.task_id}>"
@@ -299,11 +325,11 @@ class AsyncData(Generic[R]):
         deletion = DeletionWatch(self.invoker, self.task_id, self.seen_at)
         quick_until = None if deletion.key is None else loop.time() + QUICK
         is_to_check = self.seen_at is None
-        watches: list[_Watch] = []
+        watches: list[KeyWatch] = []
 
         async def watch(key: str) -> None:
             if notifies:
-                watches.append(_Watch(store, key, note_change))
+                watches.append(KeyWatch(store, [key], note_change))
                 with self._store_errors():
                     await asyncio.to_thread(watches[-1].begin)
 
@@ -327,30 +353,3 @@ class AsyncData(Generic[R]):
         finally:
             for each in watches:
                 each.end()
-
-
-class _Watch:
-    """A watch that one thread begins and another ends, in either order: it may end while it still begins."""
-
-    def __init__(self, store: BaseDataStore, key: str, callback: Callable[[], None]) -> None:
-        self._store = store
-        self._key = key
-        self._callback = callback
-        self._lock = threading.Lock()
-        self._end: Callable[[], None] | None = None
-        self._over = False
-
-    def begin(self) -> None:
-        end = self._store.watch(self._key, self._callback)
-        with self._lock:
-            if not self._over:
-                self._end = end
-                return
-        end()
-
-    def end(self) -> None:
-        with self._lock:
-            self._over = True
-            end, self._end = self._end, None
-        if end is not None:
-            end()

@@ -187,7 +187,7 @@ class CommandRunner:
                 plugins.call(hookspecs.huey_store_result, invoker=invoker, command=command, execution=execution)
             )
             outcome = Ack(delivery, result)
-            if plugins.has(hookspecs.huey_follow_ups) or command.end_follow_ups():
+            if plugins.has(hookspecs.huey_follow_ups) or command.end_run():
                 following = what_follows(invoker, command, execution, delivery.message_id, command.headers)
                 outcome = Ack(delivery, result, *following)
         except KeyboardInterrupt:
@@ -223,7 +223,7 @@ class CommandRunner:
                 await hooks.call(hookspecs.huey_store_result, invoker=invoker, command=command, execution=execution)
             )
             outcome = Ack(delivery, result)
-            if plugins.has(hookspecs.huey_follow_ups) or command.end_follow_ups():
+            if plugins.has(hookspecs.huey_follow_ups) or command.end_run():
                 following = await endings.following(command, execution, delivery.message_id, command.headers)
                 outcome = Ack(delivery, result, *following)
         except KeyboardInterrupt:

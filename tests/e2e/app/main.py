@@ -101,6 +101,21 @@ def wait_for_file(name):
 
 
 @queue_command(invoker)
+def walk(name):
+    """Say of three steps that they are done, and of each further one when the test has seen the one before."""
+    for step in range(1, 4):
+        current_command().progress(step, 3, name)
+        wait_for_file.function(f"{name}{step}")
+
+
+@queue_command(invoker)
+async def walk_in_coroutine(name):
+    for step in range(1, 4):
+        current_command().progress(step, 3, name)
+        await wait_for_file_in_coroutine.function(f"{name}{step}")
+
+
+@queue_command(invoker)
 async def work_in_coroutine(seconds):
     await asyncio.sleep(seconds)
     return seconds
