@@ -85,6 +85,7 @@ def _as_json(info: ScheduleInfo) -> dict[str, Any]:
         "state": info.state,
         "declared": info.is_declared,
         "missed": info.missed,
+        "overlap": info.overlap,
         "next_run": timestamp(info.next_run) or None,
         "last_run": timestamp(info.last_run) or None,
     }

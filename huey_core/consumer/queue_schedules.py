@@ -74,6 +74,7 @@ class QueueSchedules:
                     schedule=kept.schedule,
                     make_command=partial(kept.make_command, self._invoker.codec, self._invoker.command_options),
                     missed=kept.missed,
+                    overlap=kept.overlap,
                     since=kept.since,
                 )
 

@@ -37,6 +37,7 @@ __all__ = [
     "KeptSchedule",
     "ScheduleContent",
     "ScheduleRecord",
+    "check_choice",
     "check_schedule_name",
     "entry_name",
     "stored_message",
@@ -54,8 +55,8 @@ MAX_NAME: Final = 100
 RESUMED_REMEMBERED: Final = 7 * 86400.0
 """Seconds for which it is remembered when a declared schedule was resumed; no tick is made up for that is older."""
 
-MISSED: Final = ("skip", "once", "all")
-"""What may become of ticks that nobody could write."""
+CHOICES: Final = {"missed": ("skip", "once", "all"), "overlap": ("allow", "skip")}
+"""What may become of ticks that nobody could write, and of those that come while an earlier run has not ended."""
 
 SCHEDULE_HEADER: Final = "huey-schedule"
 """The header of a command that says by which kept schedule it runs."""
@@ -78,6 +79,7 @@ class KeptSchedule:
         since: No tick of an earlier time is made up for: when it was made, changed or resumed the last time, in seconds
             since the epoch.
         missed: What becomes of ticks that nobody could write; see :class:`~huey_core.PeriodicQueueCommand`.
+        overlap: What becomes of a tick while the run of an earlier one has not ended; see there too.
         is_paused: Whether it writes no ticks until it is resumed.
     """
 
@@ -86,6 +88,7 @@ class KeptSchedule:
     options: Mapping[str, Any]
     since: float
     missed: str = "skip"
+    overlap: str = "allow"
     is_paused: bool = False
 
     @property
@@ -124,17 +127,16 @@ class KeptSchedule:
                 pass
             case _:
                 raise ValueError("it is no object with schedule, message and since")
-        options, missed, is_paused = (
-            entry.get(name, default) for name, default in (("options", {}), ("missed", "skip"), ("paused", False))
-        )
-        if not isinstance(options, dict) or missed not in MISSED or type(is_paused) is not bool:
-            raise ValueError(f"options are {options!r}, missed is {missed!r} and paused is {is_paused!r}")
+        options, is_paused = entry.get("options", {}), entry.get("paused", False)
+        if not isinstance(options, dict) or type(is_paused) is not bool:
+            raise ValueError(f"options are {options!r} and paused is {is_paused!r}")
         return cls(
             schedule=read_schedule(stored),
             message=base64.b64decode(message, validate=True),
             options=options,
             since=float(since),
-            missed=missed,
+            missed=check_choice("missed", entry.get("missed", "skip")),
+            overlap=check_choice("overlap", entry.get("overlap", "allow")),
             is_paused=is_paused,
         )
 
@@ -264,6 +266,18 @@ def _is_over(entry: Any, now: float) -> bool:
 def entry_name(queue_name: str, name: str) -> str:
     """What a schedule is called among all that is scheduled: one store may be that of several queues."""
     return f"schedule:{queue_name}:{name}"
+
+
+def check_choice(name: str, value: object) -> str:
+    """Return what is chosen of :data:`CHOICES`, or refuse what is none of them.
+
+    Raises:
+        ConfigurationError: The message says what can be chosen.
+    """
+    if value not in CHOICES[name]:
+        *others, last = map(repr, CHOICES[name])
+        raise ConfigurationError(f"{name} must be {', '.join(others)} or {last}, not {value!r}")
+    return str(value)
 
 
 def stored_message(message: bytes) -> str:

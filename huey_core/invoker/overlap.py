@@ -15,27 +15,35 @@ two runs may overlap. Neither is doubled.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.json_value import JSONValue
 from huey_core.backends.messages import State
 from huey_core.commands.periodic import is_run_by, periodic_commands
 from huey_core.exceptions import Unsupported
+from huey_core.hookspecs.protocols import InvokerLike
 from huey_core.invoker.placed import plugin_of
 
 if TYPE_CHECKING:
     from huey_core.backends.base import BaseDataStore
     from huey_core.backends.leased import LeasedQueue
-    from huey_core.invoker.invoker import Invoker
 
-__all__ = ["Decision", "OneAtATime", "check_overlaps"]
+__all__ = ["Decision", "OneAtATime", "OverlapInvoker", "check_overlaps"]
 
 _KEPT: Final = 30 * 86400.0
 """Seconds for which it is remembered which run was the latest."""
 
 _LATE: Final = 3600.0
 """Seconds by which a consumer may be late. A decision about a time later still was made by a clock that was wrong."""
+
+
+class OverlapInvoker(InvokerLike, Protocol):
+    """What is needed of an invoker to let runs be one at a time."""
+
+    @property
+    def leased_queue(self) -> LeasedQueue | None:
+        """Its queue, if that delivers under leases."""
 
 
 class Decision(NamedTuple):
@@ -70,7 +78,7 @@ class OneAtATime:
     store: BaseDataStore
 
     @classmethod
-    def of(cls, invoker: Invoker) -> OneAtATime:
+    def of(cls, invoker: OverlapInvoker) -> OneAtATime:
         """What decides for an invoker's queue.
 
         Raises:
@@ -134,7 +142,7 @@ def _decision(stored: dict[str, Any]) -> Decision | None:
     return None
 
 
-def check_overlaps(invoker: Invoker) -> None:
+def check_overlaps(invoker: OverlapInvoker) -> None:
     """Refuse ``overlap="skip"`` of a command that consumers of an invoker's queue run, where it cannot be kept.
 
     Raises:

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from huey_core.backends.base import BaseDataStore
+    from huey_core.commands.periodic import ScheduledEntry
     from huey_core.commands.schedules import Schedule
     from huey_core.features.revocation import RevokingInvoker
-    from huey_core.invoker.kept_schedules import ScheduleContent
+    from huey_core.invoker.kept_schedules import KeptSchedule, ScheduleContent
 
 __all__ = ["ScheduleInfo", "ScheduleState", "schedule_infos"]
 
@@ -48,6 +49,7 @@ class ScheduleInfo:
         state: Whether consumers run it.
         is_declared: Whether it is declared in code, and so neither changed nor removed at run time.
         missed: What becomes of ticks that nobody could write: ``"skip"``, ``"once"`` or ``"all"``.
+        overlap: What becomes of a tick while the run of an earlier one has not ended: ``"allow"`` or ``"skip"``.
         next_run: When it is due the next time; ``None`` while it is paused, and when it is never due again.
         last_run: The time of its last tick; ``None`` before the first.
     """
@@ -58,6 +60,7 @@ class ScheduleInfo:
     state: ScheduleState
     is_declared: bool
     missed: str = "skip"
+    overlap: str = "allow"
     next_run: float | None = None
     last_run: float | None = None
 
@@ -86,17 +89,20 @@ def schedule_infos(
     runs = LastTicks(store).runs()
     paused = {name for name, state in content.declared.items() if state.is_paused}
 
-    def info(name: str, when: Schedule, missed: str, is_paused: bool, command_name: str | None = None) -> ScheduleInfo:
+    def info(
+        name: str, known: KeptSchedule | ScheduledEntry, is_paused: bool, command_name: str | None = None
+    ) -> ScheduleInfo:
         is_declared, command_name = command_name is None, command_name or name
         is_revoked = command_name in revoked
         return ScheduleInfo(
             name=name,
             command_name=command_name,
-            schedule=when,
+            schedule=known.schedule,
             state=ScheduleState.PAUSED if is_paused else ScheduleState.REVOKED if is_revoked else ScheduleState.ACTIVE,
             is_declared=is_declared,
-            missed=missed,
-            next_run=None if is_paused else _next_run(when, now),
+            missed=known.missed,
+            overlap=known.overlap,
+            next_run=None if is_paused else _next_run(known.schedule, now),
             last_run=runs.get(name if is_declared else entry_name(invoker.queue.name, name)),
         )
 
@@ -104,11 +110,11 @@ def schedule_infos(
         yield ScheduleInfo(name=name, state=ScheduleState.UNREADABLE, is_declared=False)
     for name, kept in content.kept.items():
         if wanted(name):
-            yield info(name, kept.schedule, kept.missed, kept.is_paused, kept.command_name)
+            yield info(name, kept, kept.is_paused, kept.command_name)
     declared = {entry.name: entry for entry in DeclaredSchedules(invoker, utc).entries()}
     for name, entry in declared.items():
         if wanted(name):
-            yield info(name, entry.schedule, entry.missed, name in paused)
+            yield info(name, entry, name in paused)
     for name in filter(wanted, paused - declared.keys()):
         # Other processes declare it.
         yield ScheduleInfo(name=name, command_name=name, state=ScheduleState.PAUSED, is_declared=True)

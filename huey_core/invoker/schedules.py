@@ -16,16 +16,16 @@ from copy import copy
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from huey_core.exceptions import ConfigurationError, ScheduleNotFound
-from huey_core.hookspecs.protocols import InvokerLike
 from huey_core.invoker.arguments import check_command
 from huey_core.invoker.declared_schedules import DeclaredSchedules
 from huey_core.invoker.kept_schedules import (
-    MISSED,
     SCHEDULE_HEADER,
     ScheduleRecord,
+    check_choice,
     check_schedule_name,
     stored_message,
 )
+from huey_core.invoker.overlap import OneAtATime, OverlapInvoker
 from huey_core.invoker.schedule_info import ScheduleInfo, schedule_infos
 from huey_core.invoker.stored_schedules import stored_form
 from huey_core.text import did_you_mean
@@ -49,10 +49,11 @@ MOST_NAMED: Final = 10
 _UNCHANGED: Final[Any] = object()
 
 
-class SchedulingInvoker(InvokerLike, Protocol):
+class SchedulingInvoker(OverlapInvoker, Protocol):
     """What is needed of an invoker to have schedules."""
 
     check_arguments: bool
+    always_eager: bool
     codec: CommandCodec
 
     @property
@@ -90,6 +91,7 @@ class Schedules:
         schedule: Schedule,
         *,
         missed: str = "skip",
+        overlap: str = "allow",
         paused: bool = False,
         replace: bool = False,
     ) -> None:
@@ -102,12 +104,15 @@ class Schedules:
             schedule: Says when: a :func:`~huey_core.crontab`, by UTC where it names no time zone, or an
                 :func:`~huey_core.every`.
             missed: What becomes of ticks that no consumer could write: ``"skip"``, ``"once"`` or ``"all"``.
+            overlap: What becomes of a tick while the run of an earlier one has not ended, be it that it is still
+                waiting: ``"allow"`` runs both, ``"skip"`` leaves it out.
             paused: Whether it is paused at first.
             replace: Whether it takes the place of a schedule of this name; by default that is an error.
 
         Raises:
             ConfigurationError: The name, the command or the schedule cannot be used, there is a schedule of this name,
                 or there are too many.
+            Unsupported: ``overlap="skip"`` cannot be kept with this queue.
             TypeError: It is no command, or a call that the function does not take.
             EncodeError: An argument cannot be carried by the serializer.
             DataStoreException: The task store could not be written.
@@ -123,7 +128,8 @@ class Schedules:
             "schedule": stored_form(schedule),
             **self._kept_call(name, command),
             "since": self._invoker.now(),
-            "missed": _checked_missed(missed),
+            "missed": check_choice("missed", missed),
+            "overlap": self._checked_overlap(overlap),
             "paused": paused,
         }
 
@@ -143,6 +149,7 @@ class Schedules:
         schedule: Schedule = _UNCHANGED,
         command: QueueCommand | CommandMaker = _UNCHANGED,
         missed: str = _UNCHANGED,
+        overlap: str = _UNCHANGED,
     ) -> None:
         """Give a schedule another time, another command, or both. What is not given stays as it is.
 
@@ -152,6 +159,7 @@ class Schedules:
         Raises:
             ScheduleNotFound: There is none of this name.
             ConfigurationError: It is declared in code, or what is given cannot be used.
+            Unsupported: ``overlap="skip"`` cannot be kept with this queue.
             TypeError: The command is none, or a call that the function does not take.
             EncodeError: An argument cannot be carried by the serializer.
             DataStoreException: The task store could not be written.
@@ -162,7 +170,9 @@ class Schedules:
         if command is not _UNCHANGED:
             fields |= self._kept_call(name, command)
         if missed is not _UNCHANGED:
-            fields["missed"] = _checked_missed(missed)
+            fields["missed"] = check_choice("missed", missed)
+        if overlap is not _UNCHANGED:
+            fields["overlap"] = self._checked_overlap(overlap)
 
         def changed(entry: Any) -> dict[str, Any]:
             if not isinstance(entry, dict):
@@ -269,6 +279,11 @@ class Schedules:
         kept.enqueued_at, kept.expires_at = self._invoker.now(), None
         return {"message": stored_message(self._invoker.codec.encode(kept)), "options": options}
 
+    def _checked_overlap(self, overlap: str) -> str:
+        if check_choice("overlap", overlap) == "skip" and not self._invoker.always_eager:
+            OneAtATime.of(self._invoker)
+        return overlap
+
     def _change_kept(self, name: str, done: str, change: Callable[[Any], Any]) -> None:
         def changed(entry: Any) -> Any:
             if entry is None:
@@ -315,9 +330,3 @@ def _is_json(value: object) -> bool:
     except (TypeError, ValueError, RecursionError):
         return False
     return True
-
-
-def _checked_missed(missed: str) -> str:
-    if missed not in MISSED:
-        raise ConfigurationError(f"missed must be 'skip', 'once' or 'all', not {missed!r}")
-    return missed

@@ -110,6 +110,13 @@ def test_missed_ticks_follow_the_policy_of_the_schedule(invoker, report, missed,
     assert TickWriter(invoker).write(NOON + 6 * MINUTE) == ticks
 
 
+def test_runs_are_one_at_a_time_where_that_is_asked_for(make_invoker, invoker, report):
+    invoker.schedules.add("pdf", report.command("pdf"), EVERY_MINUTE, overlap="skip")
+    invoker.schedules.add("html", report.command("html"), EVERY_MINUTE)
+
+    assert [TickWriter(invoker).write(NOON + minute * MINUTE) for minute in range(3)] == [2, 1, 1]
+
+
 def test_nothing_is_made_up_for_that_was_due_before_the_addition(invoker, report):
     TickWriter(invoker).write(NOON - 3600)
     invoker.schedules.add("pdf", report.command("pdf"), EVERY_MINUTE, missed="all")

@@ -165,9 +165,20 @@ def test_a_schedule_of_ones_own_is_refused_with_the_reason(invoker, report):
         invoker.schedules.add("hourly", report.command("pdf"), Own())
 
 
-def test_missed_is_checked(invoker, report):
-    with pytest.raises(ConfigurationError, match="missed must be"):
-        invoker.schedules.add("nightly", report.command("pdf"), NIGHTLY, missed="twice")
+@pytest.mark.parametrize("option", ["missed", "overlap"])
+def test_what_becomes_of_ticks_is_checked(invoker, report, option):
+    with pytest.raises(ConfigurationError, match=f"{option} must be '.*' or '.*', not 'twice'"):
+        invoker.schedules.add("nightly", report.command("pdf"), NIGHTLY, **{option: "twice"})
+
+
+def test_one_run_at_a_time_is_refused_where_the_queue_cannot_keep_it():
+    invoker = Invoker(PlainQueue("q"), task_store=MemoryDataStore("tasks"), registry=CommandRegistry())
+
+    @queue_command(invoker)
+    def report(): ...
+
+    with pytest.raises(Unsupported, match="overlap='skip' needs"):
+        invoker.schedules.add("nightly", report, NIGHTLY, overlap="skip")
 
 
 def test_a_name_is_taken_once_unless_it_is_to_be_replaced(invoker, report):
@@ -193,10 +204,10 @@ def test_what_is_not_given_to_a_change_stays(invoker, report):
     assert invoker.schedules.get("nightly").next_run == MIDNIGHT + 4 * 3600
     assert invoker.schedules.get("nightly").missed == "all"
 
-    invoker.schedules.change("nightly", command=report.command("html"), missed="once")
+    invoker.schedules.change("nightly", command=report.command("html"), missed="once", overlap="skip")
     assert kept_command(invoker, "nightly").data == (["html"], {})
     assert invoker.schedules.get("nightly").schedule == crontab(hour=4, minute=0)
-    assert invoker.schedules.get("nightly").missed == "once"
+    assert (invoker.schedules.get("nightly").missed, invoker.schedules.get("nightly").overlap) == ("once", "skip")
 
 
 def test_a_paused_schedule_has_no_next_run_until_it_is_resumed(invoker, report):
