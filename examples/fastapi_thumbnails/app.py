@@ -80,6 +80,8 @@ async def events(call_id: str) -> StreamingResponse:
 async def tell(handle: AsyncData[Any]) -> AsyncIterator[str]:
     """The events of a call. When the browser goes away, the generator is closed, and nothing watches any more."""
     try:
+        async for progress in handle.watch_progress():
+            yield event("progress", done=progress.done, total=progress.total, note=progress.note)
         await handle
     except CommandException as error:
         yield event("failed", error=str(error))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import UnidentifiedImageError
 
-from huey_core import Invoker, queue_command
+from huey_core import Invoker, current_command, queue_command
 from huey_core.consumer import BaseConfiguration
 
 from .images import make_thumbnail
@@ -27,11 +27,12 @@ def make_thumbnails(picture: str) -> list[str]:
 
     The message carries the name of the file and not the picture, so it stays small.
     """
-    names = []
-    for size in SIZES:
-        name = f"{picture}-{size}.png"
+    run = current_command()
+    names = [f"{picture}-{size}.png" for size in SIZES]
+    for done, (size, name) in enumerate(zip(SIZES, names, strict=True)):
+        run.progress(done, len(SIZES), f"{size} pixels")
         make_thumbnail(FOLDER / picture, FOLDER / name, size)
-        names.append(name)
+    run.progress(len(SIZES), len(SIZES), "done")
     return names
 
 

@@ -58,9 +58,12 @@ class TestDeployed:
         assert uploaded.status_code == 202
         call = uploaded.json()
 
-        events = events_of(browser.get(call["events"]).text)
+        *progress, last = events_of(browser.get(call["events"]).text)
 
-        assert events[-1] == ("made", {})
+        assert last == ("made", {})
+        assert {name for name, _ in progress} == {"progress"}
+        assert {data["total"] for _, data in progress} == {4}
+        assert [data["done"] for _, data in progress] == sorted({data["done"] for _, data in progress})
         made = browser.get(call["url"]).json()
         assert made["status"] == "succeeded"
         sizes = [size_of(browser.get(url).content) for url in made["thumbnails"]]
@@ -71,7 +74,7 @@ class TestDeployed:
 
         call = browser.post("/thumbnails", files={"picture": ("notes.txt", b"no picture", "text/plain")}).json()
 
-        [(name, data)] = events_of(browser.get(call["events"]).text)
+        *_, (name, data) = events_of(browser.get(call["events"]).text)
 
         answer = browser.get(call["url"])
         assert (name, answer.status_code) == ("failed", 422)
