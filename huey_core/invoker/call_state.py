@@ -18,7 +18,7 @@ from huey_core.exceptions import (
     QueueReadException,
     Unsupported,
 )
-from huey_core.invoker.purges import leased_queue_of, purged_since
+from huey_core.invoker.purges import error_of_purge, leased_queue_of, purged_since
 from huey_core.message import ResultHeader, read_header, read_result
 from huey_core.names import dotted_name
 
@@ -187,22 +187,25 @@ class CallState:
         Raises:
             DecodeError: Its error is written with a serializer that is not accepted.
         """
-        status, message = self.status, self.message
-        ends = self.header if status.has_ended else None
-        enqueued_at, deliveries, ended_at = None, 0, None
+        status, message, header = self.status, self.message, self.header
+        enqueued_at = ended_at = error = None
+        deliveries = 0
         if message is not None:
-            header = read_header(message.data)
-            enqueued_at, deliveries = header.enqueued_at, header.retried + message.attempt
-            ended_at = message.due if message.state is State.DEAD else None
-        if ends is None:
-            error = CallError("", message.reason) if message is not None and status is CallStatus.DEAD else None
+            written = read_header(message.data)
+            enqueued_at, deliveries = written.enqueued_at, written.retried + message.attempt
+            if message.state is State.DEAD:
+                ended_at, error = message.due, CallError("", message.reason)
+        elif self.was_purged:
+            error = _described(error_of_purge(task_id))
+        if header is None or not status.has_ended:
+            # What is stored of an earlier end says nothing of a message that is there again.
             return CallInfo(status, enqueued_at, None, ended_at, deliveries, error)
         return CallInfo(
             status,
-            ends.enqueued_at if enqueued_at is None else enqueued_at,
-            ends.began_at,
-            ends.ended_at if ended_at is None else ended_at,
-            ends.deliveries or deliveries,
+            header.enqueued_at if enqueued_at is None else enqueued_at,
+            header.began_at,
+            header.ended_at if ended_at is None else ended_at,
+            header.deliveries or deliveries,
             self._error(invoker, task_id),
         )
 
@@ -214,8 +217,12 @@ class CallState:
         except CommandError as error:
             return CallError(error.type_name, error.message)
         except CommandException as error:
-            return CallError(dotted_name(type(error)), str(error))
+            return _described(error)
         return None
+
+
+def _described(error: CommandException) -> CallError:
+    return CallError(dotted_name(type(error)), str(error))
 
 
 def _look(

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 from huey_core.backends.base import EmptyData
 from huey_core.backends.messages import State
 from huey_core.commands.stored_result import encode_deleted
-from huey_core.exceptions import CommandDeleted, Unsupported
+from huey_core.exceptions import Unsupported
 from huey_core.features.results import leaves_record, result_options, result_write, write_result
 from huey_core.invoker.call_state import CallState
-from huey_core.invoker.purges import leased_queue_of, mark_of_purges, purged_since
+from huey_core.invoker.purges import error_of_purge, leased_queue_of, mark_of_purges, purged_since
 from huey_core.message import read_header, run_fields
 from huey_core.safe_logging import get_logger
 from huey_core.text import error_line
@@ -107,9 +107,7 @@ class DeletionWatch:
             return
         self.seen_at = state.seen_at
         if state.was_purged:
-            raise CommandDeleted(
-                f"{self._task_id} is no longer in its queue, of which messages were deleted, and has no result"
-            )
+            raise error_of_purge(self._task_id)
 
     def wait(self, timeout: float | None) -> None:
         """Wait until there is a result in a store that has ``notify``.

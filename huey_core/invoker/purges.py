@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Final
 from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.leased import LeasedQueue
-from huey_core.exceptions import DataStorePutException, QueueException
+from huey_core.exceptions import CommandDeleted, DataStorePutException, QueueException
 
 if TYPE_CHECKING:
     from huey_core.backends.base import BaseDataStore
     from huey_core.hookspecs import InvokerLike
 
-__all__ = ["MARK_TTL", "leased_queue_of", "mark_of_purges", "note_purge", "purged_since"]
+__all__ = ["MARK_TTL", "error_of_purge", "leased_queue_of", "mark_of_purges", "note_purge", "purged_since"]
 
 MARK_TTL: Final = 30 * 86400.0
 """Seconds for which a purge is remembered, where the store can forget: thirty days."""
@@ -63,6 +63,11 @@ def note_purge(invoker: InvokerLike) -> None:
         raise DataStorePutException(
             f"messages of queue {queue.name!r} were deleted, and whoever waits for them could not be told: {error}"
         ) from error
+
+
+def error_of_purge(task_id: str) -> CommandDeleted:
+    """What whoever waits for a call is told that a purge has deleted."""
+    return CommandDeleted(f"{task_id} is no longer in its queue, of which messages were deleted, and has no result")
 
 
 def purged_since(invoker: InvokerLike, queue: LeasedQueue, store: BaseDataStore, seen_at: float) -> bool:

@@ -249,6 +249,7 @@ def test_who_begins_to_wait_after_the_flush_is_told(invoker, wait):
     with pytest.raises(CommandDeleted, match=r"no longer in its queue"):
         wait(handle)
     assert handle.status() is CallStatus.DELETED
+    assert handle.info().error.type_name == "huey_core.exceptions.CommandDeleted"
 
 
 @both_ways

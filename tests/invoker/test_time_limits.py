@@ -284,7 +284,9 @@ def test_a_cancelled_member_of_a_group_arrives(make_invoker, run):
 def test_the_error_of_another_call_that_was_cancelled_is_a_failure(watched, run):
     @queue_command(watched)
     def waits():
-        raise CommandCancelled("another command was cancelled while it ran")
+        error = CommandCancelled("another command was cancelled while it ran")
+        error.task_id = "another"
+        raise error
 
     assert isinstance(run(watched, waits.command()), Bury)
 
