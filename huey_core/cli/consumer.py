@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import traceback
+from functools import partial
+from pathlib import Path
 from threading import TIMEOUT_MAX
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +18,7 @@ from huey_core.consumer.logs import set_up_logging
 from huey_core.consumer.queue_options import served_queues
 from huey_core.consumer.signals import end_soon
 from huey_core.exceptions import ConfigurationError, QueueException
-from huey_core.settings import EVENT_LOOPS, LOG_FORMATS
+from huey_core.settings import EVENT_LOOPS, LOG_FORMATS, ConsumerConfig
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,6 +122,19 @@ class _Seconds(click.FloatRange):
 @click.option(
     "--shutdown-timeout", type=_Seconds(min=0), metavar="SECONDS", help="How long running commands may finish."
 )
+@click.option(
+    "--reload",
+    is_flag=True,
+    help="Start again, when what runs is finished, whenever a Python file changes. For development.",
+)
+@click.option(
+    "--reload-dir",
+    "reload_dirs",
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Where to look for changed files, with all that is below; may be repeated. By default the current directory.",
+)
 def consumer(
     *,
     configuration: str,
@@ -128,6 +144,8 @@ def consumer(
     queues: Sequence[str],
     weights: Sequence[str],
     strict: bool,
+    reload: bool,
+    reload_dirs: Sequence[Path],
     **settings: Any,
 ) -> None:
     """Run the commands of a queue, or of several.
@@ -137,6 +155,12 @@ def consumer(
     current directory first, and it must import every module that defines commands.
     """
     loglevel = "DEBUG" if verbose else "WARNING" if quiet else loglevel
+    if reload_dirs and not reload:
+        raise click.UsageError("--reload-dir says where --reload looks for changed files: give --reload, too")
+    if reload and settings["burst"]:
+        raise click.UsageError("--burst ends by itself, and --reload never does: leave one of them out")
+    if reload:
+        _supervise(reload_dirs or [Path.cwd()], loglevel, settings["log_format"])
     configuration_class, invoker = _load(configuration)
     settings["serve_queues"] = served_queues(configuration_class.SERVE_QUEUES, queues, weights, strict=strict)
     config = read_configuration(configuration_class, loglevel=loglevel, **settings)
@@ -149,6 +173,21 @@ def consumer(
         sys.exit(code)
     finally:
         invoker.close(timeout=0.1)
+
+
+def _supervise(directories: Sequence[Path], loglevel: str | None, log_format: str | None) -> None:
+    """Run this command line in a child process, again and again, and exit; in the child itself return."""
+    from huey_core.consumer.reload import Reloader, end_with_supervisor, is_supervised, source_changes
+
+    if is_supervised():
+        end_with_supervisor()
+        return
+    # Where the application wants the log, only the child knows, which imports it.
+    config = ConsumerConfig.of({}, {"loglevel": loglevel, "log_format": log_format})
+    set_up_logging(config, level_is_given=loglevel is not None)
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)
+    command = [sys.executable, *sys.orig_argv[1:]]
+    sys.exit(Reloader(command, partial(source_changes, directories)).run())
 
 
 def _sets_level(configuration: type[BaseConfiguration]) -> bool:

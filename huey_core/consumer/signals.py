@@ -39,6 +39,7 @@ __all__ = [
     "Runnable",
     "SignalHandlers",
     "can_start_again",
+    "check_platform",
     "end_soon",
     "run_until_signalled",
     "start_again_soon",
@@ -114,11 +115,7 @@ def run_until_signalled(
             "a consumer runs until a signal comes, and only the main thread gets signals; in another thread use "
             "start() and stop(), or start() and wait() for one that stops by itself"
         )
-    if not hasattr(signal, "SIGHUP"):
-        raise Unsupported(
-            f"a consumer process needs the signals of POSIX, which {sys.platform} lacks; run it under WSL or in a "
-            "container. Calling commands and reading their results works here"
-        )
+    check_platform()
     received = _Received(clock)
     handlers = SignalHandlers(received.note)
     notifier = Notifier()
@@ -144,6 +141,19 @@ def run_until_signalled(
         notifier.close()
         handlers.put_back()
     return 1 if asked is None else 0
+
+
+def check_platform() -> None:
+    """Refuse a platform without the signals that a consumer process obeys.
+
+    Raises:
+        Unsupported: It lacks them, as Windows does.
+    """
+    if not hasattr(signal, "SIGHUP"):
+        raise Unsupported(
+            f"a consumer process needs the signals of POSIX, which {sys.platform} lacks; run it under WSL or in a "
+            "container. Calling commands and reading their results works here"
+        )
 
 
 def can_start_again() -> bool:

@@ -100,3 +100,23 @@ def test_what_a_burst_waits_for_is_asked_for_with_a_burst_only(cli, write_module
 
     assert result.exit_code == 2
     assert "give --burst, too" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(("--reload-dir", "."), "give --reload, too"), (("--reload", "--burst"), "leave one of them out")],
+)
+def test_options_that_contradict_each_other_are_a_wrong_command_line(cli, words, said):
+    result = cli.run("consumer", "main.Configuration", *words)
+
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+def test_without_what_watches_files_the_extra_is_named(cli, monkeypatch):
+    monkeypatch.setitem(sys.modules, "watchfiles", None)
+
+    result = cli.run("consumer", "main.Configuration", "--reload")
+
+    assert result.exit_code == 1
+    assert "pip install 'huey-core[reload]'" in result.stderr
