@@ -131,7 +131,7 @@ class _Seconds(click.FloatRange):
     "--reload-dir",
     "reload_dirs",
     multiple=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     metavar="DIR",
     help="Where to look for changed files, with all that is below; may be repeated. By default the current directory.",
 )
@@ -182,6 +182,9 @@ def _supervise(directories: Sequence[Path], loglevel: str | None, log_format: st
     if is_supervised():
         end_with_supervisor()
         return
+    for directory in directories:
+        if not directory.is_dir():
+            raise click.UsageError(f"--reload-dir: there is no directory {str(directory)!r}")
     # Where the application wants the log, only the child knows, which imports it.
     config = ConsumerConfig.of({}, {"loglevel": loglevel, "log_format": log_format})
     set_up_logging(config, level_is_given=loglevel is not None)

@@ -104,7 +104,11 @@ def test_what_a_burst_waits_for_is_asked_for_with_a_burst_only(cli, write_module
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [(("--reload-dir", "."), "give --reload, too"), (("--reload", "--burst"), "leave one of them out")],
+    [
+        (("--reload-dir", "."), "give --reload, too"),
+        (("--reload", "--reload-dir", "nowhere"), "there is no directory 'nowhere'"),
+        (("--reload", "--burst"), "leave one of them out"),
+    ],
 )
 def test_options_that_contradict_each_other_are_a_wrong_command_line(cli, words, said):
     result = cli.run("consumer", "main.Configuration", *words)
