@@ -43,7 +43,10 @@ class EntrySource(Protocol):
     """Where entries come from."""
 
     def entries(self) -> Iterable[ScheduledEntry]:
-        """What is scheduled now. It is asked at every due time and every minute, by one thread, and so has to be quick.
+        """What is scheduled now.
+
+        It is asked at every due time, every minute, and every two seconds where schedules may be changed at run time,
+        by one thread, and so has to be quick.
 
         Raises:
             Exception: A server did not answer; the consumer asks again after a pause.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -37,23 +36,11 @@ class PeriodicScheduler(Service):
 
     def __post_init__(self) -> None:
         super().__init__("periodic", "the writing of ticks", self.policy)
-        self._awake = threading.Event()
         self._wait = self.wait or self._sleep
-
-    def wake(self) -> None:
-        """Look soon what is due, since what is scheduled has changed. From any thread."""
-        self._awake.set()
-
-    def stop(self) -> None:
-        """End the thread soon."""
-        super().stop()
-        self._awake.set()
 
     def _sleep(self, seconds: float) -> bool:
         self._comes_round_within(seconds)
-        self._awake.wait(seconds)
-        self._awake.clear()
-        return self._stopping.is_set()
+        return self._stopping.wait(seconds)
 
     def _pause(self, seconds: float) -> bool:
         return self._wait(seconds)

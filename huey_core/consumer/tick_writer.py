@@ -59,7 +59,10 @@ class TickWriter:
     Args:
         invoker: The invoker to whose queue they are written.
         utc: Whether schedules that name no time zone go by UTC; ``False`` for local time.
-        sources: What has entries beside the periodic commands that the invoker's registry knows.
+        sources: What has entries beside the schedules of the invoker's queue.
+
+    Attributes:
+        may_change: Whether others may change these schedules at run time, so that it is worth to look again soon.
     """
 
     def __init__(self, invoker: Invoker, utc: bool = True, sources: Sequence[EntrySource] = ()) -> None:

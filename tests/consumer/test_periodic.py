@@ -412,23 +412,10 @@ def test_a_due_time_between_two_minutes_is_waited_for(run_scheduler, monkeypatch
     assert run_scheduler(20, lambda clock, time: None) == pytest.approx([20, 25.01, 50.01])
 
 
-def test_a_scheduler_that_is_woken_looks_at_once(invoker):
-    writer = Writer(Clock(NOON), lambda time: looked.set())
-    looked = threading.Event()
-    back_off = BackOff(Outage("the queue", logging.getLogger("test")), "writing ticks", Pauses(0.1, 1.15, 10.0))
-    scheduler = PeriodicScheduler(writer, lambda: NOON, back_off, POLICY)
-    scheduler.start()
-    try:
-        assert looked.wait(30)
-        looked.clear()
+def test_what_may_be_changed_at_run_time_is_looked_at_every_two_seconds(run_scheduler, monkeypatch):
+    monkeypatch.setattr(Writer, "may_change", True)
 
-        scheduler.wake()
-
-        assert looked.wait(30)
-    finally:
-        scheduler.stop()
-        scheduler.join(30)
-    assert not scheduler.is_alive()
+    assert run_scheduler(20, lambda clock, time: None) == pytest.approx([20, 22, 24])
 
 
 def test_a_tick_is_not_late_because_the_one_before_took_long_to_write(run_scheduler):

@@ -76,13 +76,14 @@ def deployment(deploy):
 
 
 def test_a_consumer_stops_in_time_while_its_server_does_not_answer_and_nothing_is_lost(any_server, deployment):
-    consumer = deployment.start("--threads", "8", "--shutdown-timeout", "2")
+    # Periodic, so that one of its threads asks the server every two seconds.
+    consumer = deployment.start("--threads", "8", "--shutdown-timeout", "2", "--periodic")
     results = [deployment.main.wait_for_file("go") for _ in range(8)]
     for result in results:
         deployment.await_started(result.task_id)
     any_server.suspend()
     deployment.let_go("go")
-    await_condition(lambda: len(deployment.journal("finished")) == 8, "the commands have finished")
+    await_condition(lambda: len(deployment.journal("finished", "wait_for_file")) == 8, "the commands have finished")
 
     asked = time.monotonic()
     consumer.send(signal.SIGTERM)

@@ -18,6 +18,7 @@ from huey_core import (
     PeriodicQueueCommand,
     QueueCommand,
     crontab,
+    every,
     hookimpl,
     periodic_command,
     queue_command,
@@ -57,6 +58,13 @@ queue_command(invoker, retries="3")  # type: ignore[arg-type]
 @periodic_command(invoker, crontab(hour="3", minute=0))
 def clean_up() -> int:
     return 1
+
+
+invoker.schedules.add("nightly", send.command("a@example.org"), crontab(hour=3, minute=0), missed="once")
+invoker.schedules.add("weekly", clean_up, every(hours=168), overlap="skip")
+invoker.schedules.add("nightly", send, crontab(hour=3, minute=0))  # type: ignore[arg-type]
+invoker.schedules.add("nightly", clean_up, lambda moment: True)  # type: ignore[arg-type]
+assert_type(invoker.schedules.get("nightly").next_run, float | None)
 
 
 assert_type(clean_up, CommandFunction[[], int, AsyncData[int]])
