@@ -83,8 +83,8 @@ async def tell(handle: AsyncData[Any]) -> AsyncIterator[str]:
         async for progress in handle.watch_progress():
             yield event("progress", done=progress.done, total=progress.total, note=progress.note)
         await handle
-    except CommandException as error:
-        yield event("failed", error=str(error))
+    except CommandException:
+        yield event("failed")
     else:
         yield event("made")
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from PIL import UnidentifiedImageError
-
 from huey_core import Invoker, current_command, queue_command
 from huey_core.consumer import BaseConfiguration
 
-from .images import make_thumbnail
+from .images import NotAPicture, make_thumbnail
 
 # The web server and the consumers share it: on one machine a folder, elsewhere the bucket of an object store.
 FOLDER = Path(os.environ.get("THUMBNAILS_FOLDER", "thumbnails")).absolute()
@@ -21,7 +19,7 @@ SIZES = (64, 128, 256, 512)
 invoker = Invoker.from_url(os.environ.get("HUEY_URL") or f"sqlite:///{FOLDER / 'queue.sqlite3'}")
 
 
-@queue_command(invoker, retries=3, retry_delay=5, give_up_on=UnidentifiedImageError, timeout=60)
+@queue_command(invoker, retries=3, retry_delay=5, give_up_on=NotAPicture, timeout=60)
 def make_thumbnails(picture: str) -> list[str]:
     """Make the thumbnails of a picture in the folder, and return the names of their files.
 
