@@ -44,6 +44,7 @@ _NICKNAMES: Final = {
 }
 _DAYS_IN_MONTH: Final = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _DAY: Final = timedelta(days=1)
+_HOUR: Final = timedelta(hours=1)
 _LAST_YEAR: Final = 9998
 """The last year of which every time is a ``datetime`` in all time zones."""
 
@@ -230,13 +231,21 @@ class crontab:
     def _first_of(self, day: date, utc: datetime, place: tzinfo | None) -> datetime | None:
         """The first due time of a day that is later than an instant."""
         midnight = datetime(day.year, day.month, day.day)
-        if is_steady(day, place):
+        if is_steady(midnight, _DAY, place):
             [begins] = instants_of(midnight, place)
             wall = self._first_time(midnight, midnight + (utc - begins))
             return None if wall is None else begins + (wall - midnight)
-        hours, minutes = self._values["hour"], self._values["minute"]
-        times = [midnight.replace(hour=hour, minute=minute) for hour in hours for minute in minutes]
-        return min((due for wall in times for due in self._instants_of(wall, place) if due > utc), default=None)
+        hours = [midnight.replace(hour=hour) for hour in self._values["hour"]]
+        return min((due for hour in hours for due in self._instants_in(hour, place) if due > utc), default=None)
+
+    def _instants_in(self, hour: datetime, place: tzinfo | None) -> Iterator[datetime]:
+        """The due times in an hour that matches, in no order."""
+        if is_steady(hour, _HOUR, place):
+            [begins] = instants_of(hour, place)
+            yield from (begins + timedelta(minutes=minute) for minute in self._values["minute"])
+        else:
+            for minute in self._values["minute"]:
+                yield from self._instants_of(hour.replace(minute=minute), place)
 
     def _first_time(self, midnight: datetime, after: datetime) -> datetime | None:
         """The first time of a day, on its clocks, that is later than another."""

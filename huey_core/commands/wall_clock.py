@@ -12,12 +12,11 @@ from huey_core.exceptions import ConfigurationError
 from huey_core.text import closest
 
 if TYPE_CHECKING:
-    from datetime import date, tzinfo
+    from datetime import tzinfo
     from zoneinfo import ZoneInfo
 
 __all__ = ["end_of_gap", "instants_of", "is_steady", "wall_time", "zone_of"]
 
-_DAY: Final = timedelta(days=1)
 _SECOND: Final = timedelta(seconds=1)
 
 
@@ -74,8 +73,9 @@ def end_of_gap(wall: datetime, place: tzinfo | None) -> datetime:
     return after
 
 
-def is_steady(day: date, place: tzinfo | None) -> bool:
-    """Whether the clocks are not changed on a day, from its midnight to the next."""
-    midnight = datetime(day.year, day.month, day.day)
-    begins, ends = instants_of(midnight, place), instants_of(midnight + _DAY, place)
-    return len(begins) == len(ends) == 1 and ends[0] - begins[0] == _DAY
+def is_steady(begin: datetime, length: timedelta, place: tzinfo | None) -> bool:
+    """Whether the clocks are not changed from a naive time that they show until so much later, a day at the most."""
+    if place is UTC:
+        return True
+    begins, ends = instants_of(begin, place), instants_of(begin + length, place)
+    return len(begins) == len(ends) == 1 and ends[0] - begins[0] == length

@@ -71,7 +71,7 @@ class BaseConfiguration:
             queue that cannot wait.
         BACKOFF: Each further pause is the one before, times this.
         MAX_DELAY: The longest pause in seconds.
-        UTC: Whether periodic commands go by UTC; ``False`` for local time.
+        UTC: Whether schedules that name no time zone go by UTC; ``False`` for local time.
         LOGFILE: A file to log to; ``None`` logs to standard error.
         LOGLEVEL: The level, as a number or a name.
         LOG_FORMAT: ``"text"``, or ``"json"`` for one JSON object a line.

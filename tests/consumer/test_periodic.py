@@ -152,6 +152,23 @@ def test_local_time_can_be_asked_for(invoker, monkeypatch):
         time.tzset()
 
 
+@pytest.mark.parametrize(("utc", "hour"), [(True, 12), (False, 21)])
+def test_a_function_is_asked_in_the_time_of_the_consumer(invoker, monkeypatch, utc, hour):
+    import time
+
+    asked = []
+    periodic_command(invoker, lambda at: bool(asked.append(at)), name="asked")(lambda: None)
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        TickWriter(invoker, utc).write(NOON)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+    assert asked == [datetime(2026, 5, 1, hour)]
+
+
 @pytest.mark.parametrize("error", [RuntimeError("what time is it?"), SystemExit(1), asyncio.CancelledError()])
 def test_a_schedule_that_raises_does_not_keep_the_others_from_running(invoker, every_minute, error):
     def confused(dt):

@@ -76,6 +76,33 @@ clean_up(1)  # type: ignore[call-arg]
 def needs_an_argument(number: int) -> None: ...
 
 
+@periodic_command(invoker, crontab.parse("*/5 9-17 * * mon-fri", tz="Europe/Paris"), missed="once", overlap="skip")
+def look_around() -> int:
+    return 1
+
+
+@periodic_command(invoker, every(timedelta(seconds=30)))
+def blink() -> None: ...
+
+
+@periodic_command(invoker, lambda at: at.minute == 0)
+def strike() -> None: ...
+
+
+class Monthly:
+    def next_after(self, utc: datetime) -> datetime | None:
+        return None
+
+
+@periodic_command(invoker, Monthly())
+def settle_up() -> None: ...
+
+
+periodic_command(invoker, "0 3 * * *")  # type: ignore[arg-type]
+every(minutes="1")  # type: ignore[arg-type]
+assert_type(crontab(minute=0).next_after(datetime(2030, 1, 1)), datetime | None)
+
+
 class Greet(QueueCommand):
     def execute(self) -> str:
         return f"hello {self.get_data()}"
