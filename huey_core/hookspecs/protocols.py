@@ -64,6 +64,9 @@ class InvokerLike(CommandInvoker, Protocol):
     def enqueue(self, command: QueueCommand) -> Any:
         """Write another command to the queue, and return the handle on its result."""
 
+    async def aenqueue(self, command: QueueCommand) -> Any:
+        """Do that without blocking the event loop."""
+
 
 class ConsumerLike(Protocol):
     """What a hook may use of the :class:`~huey_core.consumer.Consumer` that it is given, as that describes it."""
