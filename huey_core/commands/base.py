@@ -12,7 +12,7 @@ from huey_core.commands.local_time import to_epoch
 from huey_core.commands.options import CommandOptions, OptionTable, default_table
 from huey_core.commands.schedules import Schedule
 from huey_core.commands.unique_keys import fill_in, key_of_all, key_of_value
-from huey_core.exceptions import ConfigurationError, NoCurrentCommand
+from huey_core.exceptions import ConfigurationError
 from huey_core.names import dotted_name
 
 if TYPE_CHECKING:
@@ -119,6 +119,7 @@ class QueueCommand:
         received: The message that it was read from; ``None`` where it was made here.
         unique: Goes before the options' ``unique_key`` and ``unique_for``, where it is set.
         expires_at: When it expires, in seconds since the epoch; ``None`` never.
+        progress_reporter: What this run reports its progress by; ``None`` where it has reported none.
         tick_at: For a run by the clock: the time for which it is, in seconds since the epoch; ``None`` for a call.
     """
 
@@ -135,7 +136,7 @@ class QueueCommand:
     unique: tuple[str, float | None] | None = None
     tick_at: float | None = None
     _follow_ups: FollowUps[QueueCommand] | None = None
-    _reporter: ProgressReporter | None = None
+    progress_reporter: ProgressReporter | None = None
     _has_ended = False
 
     def __init_subclass__(cls, declare: bool = True, **kwargs: Any) -> None:
@@ -234,12 +235,14 @@ class QueueCommand:
         expires = self.options.expires
         return now, self.expires_at if expires is None else (self.eta or now) + expires
 
-    def add_follow_up(self, command: QueueCommand) -> None:
+    def add_follow_up(self, command: QueueCommand) -> bool:
         """Have another command enqueued in the step in which this run's success is written.
+
+        Returns:
+            Whether that was in time: before the run has ended.
 
         Raises:
             TypeError: It is no command.
-            NoCurrentCommand: The run has ended.
         """
         if not isinstance(command, QueueCommand):
             raise TypeError(
@@ -250,16 +253,12 @@ class QueueCommand:
         if self._has_ended:
             # Whether the end has seen it or not, nothing is taken any more.
             follow_ups.end()
-        if not follow_ups.add(command):
-            raise NoCurrentCommand(
-                f"the run of {self!r} has ended, so {command!r} cannot follow it: a thread that asks for it has to be "
-                "waited for in the command"
-            )
+        return follow_ups.add(command)
 
     def add_progress(self, progress: Progress, make_reporter: Callable[[], ProgressReporter]) -> bool:
         """Note how far this run has come, and return whether that was in time: before it has ended."""
-        # In one step, because a command may have threads.
-        reporter = self._reporter or vars(self).setdefault("_reporter", make_reporter())
+        # As above.
+        reporter = self.progress_reporter or vars(self).setdefault("progress_reporter", make_reporter())
         if self._has_ended:
             reporter.end()
         return reporter.report(progress)
@@ -268,7 +267,7 @@ class QueueCommand:
         """Note that the run has ended, and return the commands that it wants to follow it."""
         # First written and then looked, as add_follow_up() does: of the two, one sees the other.
         self._has_ended = True
-        if (reporter := self._reporter) is not None:
+        if (reporter := self.progress_reporter) is not None:
             reporter.end()
         follow_ups = self._follow_ups
         return () if follow_ups is None else follow_ups.end()

@@ -141,10 +141,7 @@ class RunContext:
         """
         command, invoker = self._command, self._invoker
         if not command.add_progress(checked_progress(done, total, note, invoker.now()), self._make_reporter):
-            raise NoCurrentCommand(
-                f"the run of {command!r} has ended, so its progress is not written: a thread that reports it has to be "
-                "waited for in the command"
-            )
+            raise _too_late(command, "its progress is not written: a thread that reports it")
 
     def _make_reporter(self) -> ProgressReporter:
         command = self._command
@@ -168,10 +165,15 @@ class RunContext:
         """
         if isinstance(command, QueueCommand):
             follow_up_queue(command, self._invoker)
-        self._command.add_follow_up(command)
+        if not self._command.add_follow_up(command):
+            raise _too_late(self._command, f"{command!r} cannot follow it: a thread that asks for it")
 
     def __repr__(self) -> str:
         return f"<run of {self._command!r}>"
+
+
+def _too_late(command: QueueCommand, what: str) -> NoCurrentCommand:
+    return NoCurrentCommand(f"the run of {command!r} has ended, so {what} has to be waited for in the command")
 
 
 class _Log(logging.LoggerAdapter[logging.Logger]):

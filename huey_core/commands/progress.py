@@ -82,6 +82,8 @@ def checked_progress(done: float, total: float | None, note: str | None, at: flo
 
 
 def _number(name: str, value: float) -> float:
+    if type(value) is int and 0 <= value <= MAX_NUMBER:
+        return value
     check_number(f"{name} of a progress", value, 0, MAX_NUMBER)
     # No serializer need know of the subclasses that other libraries have.
     return int(value) if isinstance(value, int) else float(value)

@@ -130,18 +130,39 @@ class ProgressReporter:
     def end(self) -> None:
         """Note that the run has ended, and have its last progress written: within a second, or it is dropped.
 
-        The end of a coroutine function does not wait for that.
+        In the event loop of a coroutine function it does not wait for that; see :meth:`end_in_loop`.
         """
+        if self._is_to_be_written_at_end():
+            waiter = threading.Lock()
+            waiter.acquire()
+            self._writer().hand_over(self, is_urgent=True, done=waiter.release)
+            if not (self._awaits and _runs_in_loop()):
+                waiter.acquire(timeout=PATIENCE)
+
+    async def end_in_loop(self) -> None:
+        """Do what :meth:`end` does, in an event loop, which runs others meanwhile."""
+        if not self._is_to_be_written_at_end():
+            return
+        import asyncio
+
+        loop, written = asyncio.get_running_loop(), asyncio.Event()
+
+        def note() -> None:
+            # The loop may have been closed since, and then nobody waits for this.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(written.set)
+
+        self._writer().hand_over(self, is_urgent=True, done=note)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                await written.wait()
+
+    def _is_to_be_written_at_end(self) -> bool:
+        """Note that the run has ended, if that is news, and return whether there is anything left to do."""
         if self._is_over:
-            return
+            return False
         self._is_over = True
-        if self.store is None or (self.latest is self.written and self._forget is None):
-            return
-        waiter = threading.Lock()
-        waiter.acquire()
-        self._writer().hand_over(self, is_urgent=True, waiter=waiter)
-        if not (self._awaits and _runs_in_loop()):
-            waiter.acquire(timeout=PATIENCE)
+        return self.store is not None and (self.latest is not self.written or self._forget is not None)
 
     def write_latest(self) -> bool:
         """Write the latest progress if it is not written, or remove it at the end; return whether the store was asked.
@@ -216,28 +237,28 @@ class ProgressWriter:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         # Its put() is written in C: whoever is interrupted has handed over, or has not.
-        self._handed_over: SimpleQueue[tuple[ProgressReporter, bool, threading.Lock | None]] = SimpleQueue()
+        self._handed_over: SimpleQueue[tuple[ProgressReporter, bool, Callable[[], None] | None]] = SimpleQueue()
         self._due: dict[ProgressReporter, float] = {}
-        self._waiters: dict[ProgressReporter, list[threading.Lock]] = {}
+        self._told: dict[ProgressReporter, list[Callable[[], None]]] = {}
         # By identity, since a store need not be hashable.
         self._away: dict[int, _Away] = {}
         self._is_running = True
         self._said: set[str] = set()
 
     def hand_over(
-        self, reporter: ProgressReporter, *, is_urgent: bool = False, waiter: threading.Lock | None = None
+        self, reporter: ProgressReporter, *, is_urgent: bool = False, done: Callable[[], None] | None = None
     ) -> None:
         """Have the latest progress of a run written.
 
         Args:
             reporter: What the run reports by.
             is_urgent: Whether it is written at once.
-            waiter: A lock that is held, to be released when it was written or is dropped.
+            done: Called in the thread that writes, when it was written or is dropped.
         """
         if self._is_running:
-            self._handed_over.put((reporter, is_urgent, waiter))
-        elif waiter is not None:
-            waiter.release()
+            self._handed_over.put((reporter, is_urgent, done))
+        elif done is not None:
+            done()
 
     def start(self) -> ProgressWriter:
         """Start the thread, and return this. Where it cannot be started, nothing is written, and that is logged."""
@@ -265,8 +286,8 @@ class ProgressWriter:
         for reporter in [one for one, due in self._due.items() if due <= now]:
             del self._due[reporter]
             self._write(reporter)
-            for waiter in self._waiters.pop(reporter, ()):
-                waiter.release()
+            for done in self._told.pop(reporter, ()):
+                done()
 
     def _run(self) -> None:
         while True:
@@ -275,11 +296,11 @@ class ProgressWriter:
             except Exception:
                 log.exception("the progress of commands could not be written")
 
-    def _take(self, reporter: ProgressReporter, is_urgent: bool, waiter: threading.Lock | None) -> None:
+    def _take(self, reporter: ProgressReporter, is_urgent: bool, done: Callable[[], None] | None) -> None:
         due = float("-inf") if is_urgent else reporter.next_at
         self._due[reporter] = min(due, self._due.get(reporter, due))
-        if waiter is not None:
-            self._waiters.setdefault(reporter, []).append(waiter)
+        if done is not None:
+            self._told.setdefault(reporter, []).append(done)
 
     def _write(self, reporter: ProgressReporter) -> None:
         away = self._away.get(id(reporter.store))

@@ -219,6 +219,8 @@ class CommandRunner:
             execution = await hooks.call(hookspecs.huey_execute, invoker=invoker, command=command)
             if not isinstance(execution, Execution) or execution.error is not None:
                 raise _error_of(execution)
+            if (reporter := command.progress_reporter) is not None:
+                await reporter.end_in_loop()
             result = checked_result(
                 await hooks.call(hookspecs.huey_store_result, invoker=invoker, command=command, execution=execution)
             )
@@ -229,6 +231,8 @@ class CommandRunner:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - a command may raise anything
+            if (reporter := command.progress_reporter) is not None:
+                await reporter.end_in_loop()
             return await endings.raised(command, delivery, error, time.perf_counter() - started)
         if self._log.log_commands:
             self._log.ended("succeeded", command, delivery, execution.duration)

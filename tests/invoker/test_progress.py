@@ -12,17 +12,22 @@ import pytest
 from huey_core import CommandRegistry, Invoker, current_command, queue_command
 from huey_core.backends import Capability, EmptyData
 from huey_core.backends.forking import PerProcess
+from huey_core.backends.messages import Delivery
 from huey_core.commands import Progress, progress_writer
 from huey_core.commands.progress_writer import ProgressWriter
 from huey_core.exceptions import (
+    CommandError,
     ConfigurationError,
     DataStoreGetException,
     DataStoreTimeout,
     DecodeError,
+    DeliveryLost,
     NoCurrentCommand,
     Unsupported,
 )
 from huey_core.invoker import progress as watching
+from huey_core.invoker.runner import CommandRunner
+from huey_core.workers.interruption import NoInterruption
 from huey_memory import MemoryDataStore, MemoryQueue
 from plain_backend import PlainQueue, PlainStore
 
@@ -118,13 +123,43 @@ def test_a_call_that_has_said_nothing_has_no_progress(invoker):
 
 @pytest.mark.parametrize("worker_type", ["thread", "asyncio"])
 @pytest.mark.parametrize("function", [load, load_in_loop])
-def test_a_command_of_a_consumer_reports_it(invoker, run_consumer, eventually, worker_type, function):
+def test_a_command_of_a_consumer_has_reported_it_when_its_result_is_there(invoker, run_consumer, worker_type, function):
     run_consumer(invoker, worker_type=worker_type)
 
     handle = queue_command(invoker)(function)(300)
 
     handle.get(blocking=True, timeout=PATIENCE)
-    eventually(lambda: seen(handle.progress()) == (300, 300, "row 300"))
+    assert seen(handle.progress()) == (300, 300, "row 300")
+
+
+def test_a_coroutine_of_the_event_loop_that_has_failed_leaves_its_last_progress(invoker, run_consumer):
+    @queue_command(invoker)
+    async def fail():
+        current_command().progress(1, 10)
+        current_command().progress(2, 10, "the bad row")
+        raise ValueError
+
+    run_consumer(invoker, worker_type="asyncio")
+    handle = fail()
+
+    with pytest.raises(CommandError):
+        handle.get(blocking=True, timeout=PATIENCE)
+    assert seen(handle.progress()) == (2, 10, "the bad row")
+
+
+def test_a_run_whose_message_is_another_consumers_now_writes_nothing(invoker):
+    interruption = NoInterruption()
+
+    @queue_command(invoker)
+    def lose_it():
+        interruption.interrupt(delivery, DeliveryLost)
+        current_command().progress(1, 2)
+
+    command = lose_it.command()
+    delivery = Delivery(invoker.codec.encode(command), command.task_id, "receipt", 1)
+    CommandRunner(invoker).run(delivery, interruption)
+
+    assert invoker.result(command.task_id).progress() is None
 
 
 def test_a_run_that_is_tried_again_begins_anew(make_invoker):
