@@ -271,7 +271,10 @@ class CommandFunction(Generic[P, R, Handle]):
         together.check_together()
         check_unique_key(self.function, together)
         self.invoker.check_options(together)
-        return type(self)(self._source, self.function, self.command_class, overrides, together)
+        made = type(self)(self._source, self.function, self.command_class, overrides, together)
+        # Otherwise an acall() of it would have a thread look up an invoker that is there.
+        made._checked = self._checked
+        return made
 
     def revoke(self, revoke_until: datetime | None = None, revoke_once: bool = False) -> None:
         """Keep all calls of this function from running that are in its queue.

@@ -88,11 +88,16 @@ def test_a_deferred_invoker_is_made_outside_of_the_loop_s_thread(invoker):
     async def call():
         await deferred.acall()
         await deferred.aschedule(delay=60)
+        first, *_ = made_in
+        made_in.clear()
+        await deferred.using(priority=5).acall()
+        return first
 
-    asyncio.run(call())
+    first = asyncio.run(call())
 
-    assert made_in[0] is not threading.main_thread()
-    assert invoker.queue.counts().ready == 1
+    assert first is not threading.main_thread()
+    assert set(made_in) == {threading.main_thread()}
+    assert invoker.queue.counts().ready == 2
 
 
 def test_a_call_is_revoked(add):
