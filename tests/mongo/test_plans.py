@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from huey_core.backends import EmptyData
 from huey_core.backends.messages import Message, State
 from huey_core.backends.outcomes import Ack, Release, ResultWrite, Retry
 from huey_mongo import MongoDataStore, MongoQueue
@@ -75,6 +76,21 @@ def test_a_claim_is_three_operations_that_examine_what_they_return(plans, backlo
     assert examined(seen) == [("query", 64, 64), ("update", 64, 64), ("query", 64, 64)]
     assert plan_names(seen) == {"IXSCAN"}
     assert seen[0]["keysExamined"] == 64
+
+
+def test_a_message_and_its_result_are_one_query_and_two_when_neither_is_there(plans, backlog, shared_backends, server):
+    store = shared_backends(server.url("plans")).data_store("backlog")
+    message_id = backlog.write(b"x").message_id
+    store.put("key", b"result")
+
+    with plans() as seen:
+        message, value = backlog.find_with_result(message_id, store, "key")
+        assert backlog.find_with_result("no message", store, "key") == (None, b"result")
+        assert backlog.find_with_result("no message", store, "no key") == (None, EmptyData)
+
+    assert (message.message_id, value) == (message_id, b"result")
+    assert examined(seen) == [("query", 2, 2), ("query", 1, 1), ("query", 0, 0), ("query", 0, 0)]
+    assert plan_names(seen) == {"IXSCAN"}
 
 
 def test_a_claim_that_brings_messages_back_examines_what_it_moves(plans, backlog, eventually):

@@ -80,6 +80,20 @@ class MongoDataStore(BaseDataStore):
         """The servers and the collection of this store."""
         return self._cluster.settings
 
+    def named(self, key: str | Document) -> Document:
+        """A filter for the document of a key, or of several."""
+        return {"store": self.name, "name": key}
+
+    def value_in(self, document: Document | None) -> bytes | EmptyDataType:
+        """The value that a document holds, unless its time to live has ended."""
+        if document is None:
+            return EmptyData
+        # The server removes what has ended about once a minute.
+        expires = document.get("expires")
+        if expires is not None and expires.timestamp() <= self._cluster.estimate():
+            return EmptyData
+        return value_bytes(document)
+
     @limited
     def put(self, key: str, value: bytes, ttl: float | None = None) -> None:
         """Store a value, replacing an earlier one.
@@ -92,9 +106,7 @@ class MongoDataStore(BaseDataStore):
             try:
                 self._cluster.with_index(
                     VALUE,
-                    lambda collection, hint: collection.replace_one(
-                        self._filter(key), document, upsert=True, hint=hint
-                    ),
+                    lambda collection, hint: collection.replace_one(self.named(key), document, upsert=True, hint=hint),
                 )
             except DuplicateKeyError:
                 # Two put a new key at the same moment; there is something to replace now.
@@ -114,23 +126,23 @@ class MongoDataStore(BaseDataStore):
             written = self._cluster.with_index(
                 VALUE,
                 lambda collection, hint: collection.update_one(
-                    self._filter(key), {"$setOnInsert": document}, upsert=True, hint=hint
+                    self.named(key), {"$setOnInsert": document}, upsert=True, hint=hint
                 ),
             )
             if written.upserted_id is not None:
                 return True
-        ended = {**self._filter(key), **_HAS_ENDED}
+        ended = {**self.named(key), **_HAS_ENDED}
         return self._cluster.collection.replace_one(ended, document).matched_count == 1
 
     @limited
     def get(self, key: str) -> bytes | EmptyDataType:
         """Remove a value and return it, or return ``EmptyData``."""
-        return self._unless_ended(self._cluster.collection.find_one_and_delete(self._filter(key)))
+        return self.value_in(self._cluster.collection.find_one_and_delete(self.named(key)))
 
     @limited
     def peek(self, key: str) -> bytes | EmptyDataType:
         """Return a value and leave it in place, or ``EmptyData``."""
-        return self._unless_ended(self._cluster.collection.find_one(self._filter(key)))
+        return self.value_in(self._cluster.collection.find_one(self.named(key)))
 
     @limited
     def peek_many(self, keys: list[str]) -> list[bytes | EmptyDataType]:
@@ -139,7 +151,7 @@ class MongoDataStore(BaseDataStore):
         for start in range(0, len(keys), PORTION):
             names = keys[start : start + PORTION]
             for document in self._cluster.collection.find({"store": self.name, "name": {"$in": names}}):
-                found[document["name"]] = self._unless_ended(document)
+                found[document["name"]] = self.value_in(document)
         return [found.get(key, EmptyData) for key in keys]
 
     def delete(self, key: str) -> bool:
@@ -156,7 +168,7 @@ class MongoDataStore(BaseDataStore):
         same: list[bytes | Int64] = [old]
         if old.removeprefix(b"-").isdigit() and b"%d" % int(old) == old:
             same.append(Int64(int(old)))
-        known = {**self._filter(key), "value": {"$in": same}, **_GOES_ON}
+        known = {**self.named(key), "value": {"$in": same}, **_GOES_ON}
         return self._cluster.collection.replace_one(known, self.document(key, new, ttl)).matched_count == 1
 
     @limited
@@ -223,20 +235,8 @@ class MongoDataStore(BaseDataStore):
             raise MessageTooLarge(len(value), MAX_MESSAGE_SIZE, "huey-mongo")
         return new_value(self.name, key, value, self._end(ttl))
 
-    def _filter(self, key: str | Document) -> Document:
-        return {"store": self.name, "name": key}
-
     def _end(self, ttl: float | None) -> datetime | None:
         return None if ttl is None else to_date(millis(self._cluster.estimate() + ttl))
-
-    def _unless_ended(self, document: Document | None) -> bytes | EmptyDataType:
-        if document is None:
-            return EmptyData
-        # The server removes what has ended about once a minute.
-        expires = document.get("expires")
-        if expires is not None and expires.timestamp() <= self._cluster.estimate():
-            return EmptyData
-        return value_bytes(document)
 
     def _add(self, key: str, amount: int, ttl: float | None) -> int:
         ended = {"$lte": [{"$ifNull": ["$expires", {"$add": ["$$NOW", 1]}]}, "$$NOW"]}
@@ -252,7 +252,7 @@ class MongoDataStore(BaseDataStore):
         document: Any = self._cluster.with_index(
             VALUE,
             lambda collection, hint: collection.find_one_and_update(
-                self._filter(key), [{"$set": changes}], upsert=True, return_document=ReturnDocument.AFTER, hint=hint
+                self.named(key), [{"$set": changes}], upsert=True, return_document=ReturnDocument.AFTER, hint=hint
             ),
         )
         return int(document["value"])
@@ -263,7 +263,7 @@ class MongoDataStore(BaseDataStore):
         A server does not say which documents an update of many has found, but which of its insertions it refused. So
         where a counter is not as it was seen, an insertion is tried, and is one that must be refused.
         """
-        found = {each["name"]: each for each in self._cluster.collection.find(self._filter({"$in": list(amounts)}))}
+        found = {each["name"]: each for each in self._cluster.collection.find(self.named({"$in": list(amounts)}))}
         soon = self._end(SOON)
         lifetime = {} if ttl is None else {"expires": self._end(ttl)}
         values: dict[str, int] = {}
@@ -278,7 +278,7 @@ class MongoDataStore(BaseDataStore):
             change: Document = {"$set": {"value": Int64(values[key]), "told": self._told(key), **lifetime}}
             if document:
                 change["$setOnInsert"] = NO_ID
-            changes.append(({**self._filter(key), **seen}, change))
+            changes.append(({**self.named(key), **seen}, change))
         if not changes:
             return {}
 
@@ -303,10 +303,10 @@ class MongoDataStore(BaseDataStore):
 
     def _make_counter(self, key: str) -> None:
         """Turn the digits that were put into a number, if they are still there."""
-        document = self._cluster.collection.find_one(self._filter(key)) or {}
+        document = self._cluster.collection.find_one(self.named(key)) or {}
         value = document.get("value")
         if isinstance(value, bytes):
-            same = {**self._filter(key), "value": value}
+            same = {**self.named(key), "value": value}
             self._cluster.collection.update_one(same, {"$set": {"value": Int64(int(value))}})
 
 

@@ -81,6 +81,16 @@ class Inspection:
         found = {document["id"]: document for document in self._by_id(list(message_ids))}
         return [stored_message(found[message_id]) for message_id in message_ids if message_id in found]
 
+    def find_beside(self, message_id: str, other: Document) -> tuple[StoredMessage | None, Document | None]:
+        """Return a message, and a document of another kind that a filter describes, in one query."""
+        message = found = None
+        for document in self._cluster.collection.find({"$or": [{**self._mine, "id": message_id}, other]}):
+            if "id" in document:
+                message = stored_message(document)
+            else:
+                found = document
+        return message, found
+
     def requeue(self, message_ids: Sequence[str]) -> list[str]:
         """Make dead or scheduled messages ready, at the head of their priority."""
         fields = {"id": 1, "rank": 1, "key": 1, "state": 1}

@@ -39,7 +39,7 @@ from huey_mongo.writing import write
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from huey_core.backends import BaseDataStore, Page, Record, StoredGroup
+    from huey_core.backends import BaseDataStore, EmptyDataType, Page, Record, StoredGroup
     from huey_mongo.cluster import Cluster
 
 __all__ = ["MongoQueue"]
@@ -241,6 +241,19 @@ class MongoQueue(LeasedQueue):
     def find(self, message_ids: Sequence[str]) -> list[StoredMessage]:
         """Return those of the messages that are live or dead, in the order asked for."""
         return self._inspection.find(message_ids)
+
+    @limited
+    def find_with_result(
+        self, message_id: str, store: BaseDataStore, key: str
+    ) -> tuple[StoredMessage | None, bytes | EmptyDataType]:
+        """Look for a message and for a value: in one round trip where both are in one collection, if one is there."""
+        if not isinstance(store, MongoDataStore) or not self.settles_into(store):
+            return super().find_with_result(message_id, store, key)
+        message, value = self._inspection.find_beside(message_id, store.named(key))
+        if message is not None or value is not None:
+            return message, store.value_in(value)
+        # A server looks for the two in whichever order, and what was a message then may be a result by now.
+        return None, store.peek(key)
 
     @limited
     def requeue(self, message_ids: Iterable[str]) -> list[str]:
