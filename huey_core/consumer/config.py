@@ -44,8 +44,9 @@ class BaseConfiguration:
             ``None`` for the invoker's queue alone.
         BURST: Whether the consumer ends when nothing is ready.
         BURST_WAIT: Seconds within which a message has to be due for a burst to wait for it.
-        PERIODIC: Whether this consumer runs periodic commands. It may be on in every consumer. ``None`` for yes, and in
-            a burst for no: one with ``True`` runs those that are due when it begins.
+        PERIODIC: Whether this consumer runs periodic commands, and what has a schedule made at run time. It may be on
+            in every consumer. ``None`` for yes, and in a burst for no: one with ``True`` runs those that are due when
+            it begins.
         WORKER_TYPE: The name of the worker pool that runs commands: ``"thread"``, ``"process"``, ``"asyncio"``, or one
             that a plugin offers.
         WORKERS: How many commands run at once; ``None`` for what suits the worker pool: 4 threads, a process for each

@@ -16,11 +16,10 @@ from huey_core.text import error_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from huey_core.backends.base import BaseDataStore
     from huey_core.commands.periodic import ScheduledEntry
     from huey_core.commands.schedules import Schedule
     from huey_core.features.revocation import RevokingInvoker
-    from huey_core.invoker.kept_schedules import KeptSchedule, ScheduleContent
+    from huey_core.invoker.kept_schedules import KeptSchedule, ScheduleRecord
 
 __all__ = ["ScheduleInfo", "ScheduleState", "schedule_infos"]
 
@@ -67,8 +66,8 @@ class ScheduleInfo:
 
 def schedule_infos(
     invoker: RevokingInvoker,
-    store: BaseDataStore,
-    content: ScheduleContent,
+    record: ScheduleRecord,
+    now: float,
     utc: bool = True,
     wanted: Callable[[str], bool] = lambda name: True,
 ) -> Iterator[ScheduleInfo]:
@@ -76,17 +75,17 @@ def schedule_infos(
 
     Args:
         invoker: The invoker.
-        store: Its task store, which has the last runs.
-        content: What is kept there of schedules.
+        record: What is kept of them.
+        now: The time, in seconds since the epoch.
         utc: Whether consumers go by UTC, where a declared schedule names no time zone; ``False`` for local time.
         wanted: Says of a name whether that schedule is wanted.
 
     Raises:
-        DataStoreException: The task store could not be read.
+        DataStoreException: What is stored cannot be read.
     """
-    now = invoker.now()
+    content = record.read()
     revoked = invoker.revocations.revoked_commands(now)
-    runs = LastTicks(store).runs()
+    runs = LastTicks(record.store).runs()
     paused = {name for name, state in content.declared.items() if state.is_paused}
 
     def info(

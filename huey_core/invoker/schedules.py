@@ -81,7 +81,6 @@ class Schedules:
 
     def __init__(self, invoker: SchedulingInvoker, store: BaseDataStore) -> None:
         self._invoker = invoker
-        self._store = store
         self.record = ScheduleRecord(store, invoker.queue.name)
 
     def add(
@@ -115,7 +114,7 @@ class Schedules:
             Unsupported: ``overlap="skip"`` cannot be kept with this queue.
             TypeError: It is no command, or a call that the function does not take.
             EncodeError: An argument cannot be carried by the serializer.
-            DataStoreException: The task store could not be written.
+            DataStoreException: What is stored cannot be read, or others change it all the time.
         """
         check_schedule_name(name)
         if self._declared(name) is not None:
@@ -127,7 +126,7 @@ class Schedules:
         new = {
             "schedule": stored_form(schedule),
             **self._kept_call(name, command),
-            "since": self._invoker.now(),
+            "since": self._now(),
             "missed": check_choice("missed", missed),
             "overlap": self._checked_overlap(overlap),
             "paused": paused,
@@ -162,11 +161,11 @@ class Schedules:
             Unsupported: ``overlap="skip"`` cannot be kept with this queue.
             TypeError: The command is none, or a call that the function does not take.
             EncodeError: An argument cannot be carried by the serializer.
-            DataStoreException: The task store could not be written.
+            DataStoreException: What is stored cannot be read, or others change it all the time.
         """
         fields: dict[str, Any] = {}
         if schedule is not _UNCHANGED:
-            fields |= {"schedule": stored_form(schedule), "since": self._invoker.now()}
+            fields |= {"schedule": stored_form(schedule), "since": self._now()}
         if command is not _UNCHANGED:
             fields |= self._kept_call(name, command)
         if missed is not _UNCHANGED:
@@ -186,7 +185,7 @@ class Schedules:
 
         Raises:
             ScheduleNotFound: There is none of this name.
-            DataStoreException: The task store could not be written.
+            DataStoreException: What is stored cannot be read, or others change it all the time.
         """
         self._pause(name, is_paused=True)
 
@@ -195,7 +194,7 @@ class Schedules:
 
         Raises:
             ScheduleNotFound: There is none of this name.
-            DataStoreException: The task store could not be written.
+            DataStoreException: What is stored cannot be read, or others change it all the time.
         """
         self._pause(name, is_paused=False)
 
@@ -205,7 +204,7 @@ class Schedules:
         Raises:
             ScheduleNotFound: There is none of this name.
             ConfigurationError: It is declared in code.
-            DataStoreException: The task store could not be written.
+            DataStoreException: What is stored cannot be read, or others change it all the time.
         """
         self._change_kept(name, "removed", lambda entry: None)
 
@@ -234,9 +233,9 @@ class Schedules:
 
         Raises:
             ScheduleNotFound: There is none of this name.
-            DataStoreException: The task store could not be read.
+            DataStoreException: What is stored cannot be read.
         """
-        for info in schedule_infos(self._invoker, self._store, self.record.read(), utc, name.__eq__):
+        for info in schedule_infos(self._invoker, self.record, self._now(), utc, name.__eq__):
             return info
         raise self._not_found(name)
 
@@ -250,10 +249,15 @@ class Schedules:
                 ``False`` for local time.
 
         Raises:
-            DataStoreException: The task store could not be read.
+            DataStoreException: What is stored cannot be read.
         """
-        found = schedule_infos(self._invoker, self._store, self.record.read(), utc)
+        found = schedule_infos(self._invoker, self.record, self._now(), utc)
         return sorted(found, key=lambda info: info.name)
+
+    def _now(self) -> float:
+        """The time by the clock that consumers go by."""
+        queue = self._invoker.leased_queue
+        return self._invoker.now() if queue is None else queue.now()
 
     def _kept_call(self, schedule: str, given: QueueCommand | CommandMaker) -> dict[str, Any]:
         """What is kept of a call: a message as if it had never been enqueued, which does not expire yet."""
@@ -293,7 +297,7 @@ class Schedules:
         self.record.change_kept(name, changed)
 
     def _pause(self, name: str, *, is_paused: bool) -> None:
-        now = self._invoker.now()
+        now = self._now()
 
         def changed(entry: Any) -> Any:
             if isinstance(entry, dict) and entry.get("paused", False) is not is_paused:

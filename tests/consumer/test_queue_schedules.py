@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime
 
 import pytest
@@ -10,12 +11,14 @@ from huey_core import CommandRegistry, Invoker, crontab, periodic_command, queue
 from huey_core.backends.messages import State
 from huey_core.consumer.tick_writer import TickWriter
 from huey_core.exceptions import DataStoreGetException
-from huey_memory import ManualClock
+from huey_memory import ManualClock, MemoryDataStore, MemoryQueue
 from plain_backend import PlainQueue
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC).timestamp()
 MINUTE = 60.0
 EVERY_MINUTE = crontab()
+
+_spaces = itertools.count(1)
 
 
 @pytest.fixture
@@ -24,8 +27,21 @@ def clock():
 
 
 @pytest.fixture
-def invoker(make_invoker, clock):
-    return make_invoker(clock=clock)
+def make_invoker(clock):
+    """Make invokers of one queue, on the test's clock."""
+    place = {"space": f"schedules{next(_spaces)}", "clock": clock}
+
+    def make(results=True, **settings):
+        queue, tasks = MemoryQueue("q", **place), MemoryDataStore("tasks", **place)
+        stored = MemoryDataStore("q", **place) if results else None
+        return Invoker(queue, stored, tasks, registry=CommandRegistry(), clock=clock, **settings)
+
+    return make
+
+
+@pytest.fixture
+def invoker(make_invoker):
+    return make_invoker()
 
 
 @pytest.fixture
@@ -232,18 +248,17 @@ def test_what_runs_often_is_noted_now_and_then(invoker, report, monkeypatch):
     assert len(notes) == 2
 
 
-def test_a_consumer_runs_what_is_added_while_it_runs(make_invoker, run_consumer, eventually):
-    invoker = make_invoker()
+def test_a_consumer_runs_what_is_added_while_it_runs(invoker, clock, run_consumer, eventually):
     ran = []
 
     @queue_command(invoker)
     def note(word):
         ran.append(word)
 
-    consumer = run_consumer(invoker, periodic=True)
-    due = datetime.fromtimestamp(invoker.now() // MINUTE * MINUTE, UTC)
-    consumer.periodic[0].now = lambda: due.timestamp() + 120.5
+    run_consumer(invoker, periodic=True)
+
     invoker.schedules.add("note", note.command("now"), EVERY_MINUTE)
+    clock.advance(1)
 
     eventually(lambda: ran == ["now"], "the tick of a schedule that was added is run")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -18,11 +19,13 @@ from huey_core.exceptions import (
 )
 from huey_core.invoker.kept_schedules import MAX_NAME, MAX_SIZE, MOST_SCHEDULES
 from huey_core.invoker.schedule_info import ScheduleState
-from huey_memory import ManualClock, MemoryDataStore
+from huey_memory import ManualClock, MemoryDataStore, MemoryQueue
 from plain_backend import PlainQueue, PlainStore
 
 MIDNIGHT = datetime(2026, 5, 1, tzinfo=UTC).timestamp()
 NIGHTLY = crontab(hour=3, minute=0)
+
+_spaces = itertools.count(1)
 
 
 @pytest.fixture
@@ -31,8 +34,21 @@ def clock():
 
 
 @pytest.fixture
-def invoker(make_invoker, clock):
-    return make_invoker(clock=clock)
+def make_invoker(clock):
+    """Make invokers of one queue, on the test's clock."""
+    place = {"space": f"schedules{next(_spaces)}", "clock": clock}
+
+    def make(results=True, **settings):
+        queue, tasks = MemoryQueue("q", **place), MemoryDataStore("tasks", **place)
+        stored = MemoryDataStore("q", **place) if results else None
+        return Invoker(queue, stored, tasks, registry=CommandRegistry(), **{"clock": clock, **settings})
+
+    return make
+
+
+@pytest.fixture
+def invoker(make_invoker):
+    return make_invoker()
 
 
 @pytest.fixture
@@ -80,6 +96,14 @@ def test_every_process_finds_what_one_has_added(make_invoker, invoker, report):
     invoker.schedules.add("nightly", report.command("pdf"), NIGHTLY)
 
     assert names(make_invoker()) == ["nightly"]
+
+
+def test_times_are_those_of_the_queue_whatever_a_producer_takes_for_the_time(make_invoker, invoker, report):
+    late = make_invoker(clock=lambda: MIDNIGHT + 7 * 86400)
+    late.schedules.add("nightly", report.command("pdf"), NIGHTLY)
+
+    assert late.schedules.get("nightly").next_run == MIDNIGHT + 3 * 3600
+    assert late.schedules.record.read().kept["nightly"].since == MIDNIGHT
 
 
 def test_a_run_has_the_arguments_and_the_options_of_the_command(invoker, report):
