@@ -462,8 +462,9 @@ def _timing(given: object) -> dict[str, Any]:
     if isinstance(given, Schedule):
         timing["schedule"] = given
     elif not callable(given):
+        hint = f"; a line of cron is read by crontab.parse({given!r})" if isinstance(given, str) else ""
         raise ConfigurationError(
-            f"validate_datetime must be a schedule, such as crontab(), or a function of a datetime, not {given!r}"
+            f"validate_datetime must be a schedule, such as crontab(), or a function of a datetime, not {given!r}{hint}"
         )
     if callable(given):
         timing["validate_datetime"] = lambda self, dt: given(dt)

@@ -284,6 +284,8 @@ class crontab:
 def _parse(field: str, value: int | str) -> frozenset[int]:
     if isinstance(value, bool) or not isinstance(value, int | str):
         _refuse(field, value, "it is neither a number nor text")
+    if isinstance(value, str) and (value.startswith("@") or len(value.split()) == len(_IN_ORDER_OF_CRON)):
+        raise ConfigurationError(f"crontab({field}={value!r}): a line of cron is read by crontab.parse({value!r})")
     return frozenset(number for piece in str(value).split(",") for number in _parse_piece(field, value, piece.strip()))
 
 

@@ -162,6 +162,13 @@ def test_a_bad_field_is_refused(fields: dict[str, Any], reason: str) -> None:
         crontab(**{"minute": "*", **fields})
 
 
+@pytest.mark.parametrize("line", ["0 3 * * *", "@daily"])
+def test_a_line_of_cron_is_refused_with_what_reads_it(line: str) -> None:
+    with pytest.raises(ConfigurationError) as refusal:
+        crontab(line)
+    assert str(refusal.value) == f"crontab(month={line!r}): a line of cron is read by crontab.parse({line!r})"
+
+
 def test_the_29th_of_february_is_a_day() -> None:
     assert crontab(month=2, day=29, minute=0)(dt.datetime(2032, 2, 29))
 

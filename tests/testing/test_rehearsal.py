@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from huey_core import CommandRegistry, Invoker, PeriodicQueueCommand, QueueCommand, crontab, periodic_command
+from huey_core import CommandRegistry, Invoker, PeriodicQueueCommand, QueueCommand, crontab, every, periodic_command
 from huey_core import queue_command as command
 from huey_core.backends.messages import State
 from huey_core.backends.outcomes import Ack, Bury, Retry
@@ -282,6 +282,9 @@ class TestClock:
         assert rehearsal.clock.now() == invoker.now() == invoker.queue.now() == 1_900_000_000.5
 
 
+NEW_YEAR = datetime(2030, 1, 1, tzinfo=UTC).timestamp()
+
+
 class TestPeriodicCommands:
     @pytest.fixture
     def ran(self, rehearsal, invoker):
@@ -298,6 +301,23 @@ class TestPeriodicCommands:
         rehearsal.clock.advance(3600)
 
         assert len(rehearsal.run_until_idle()) == 6
+
+    def test_they_are_enqueued_at_due_times_between_two_minutes(self, rehearsal, invoker):
+        due = []
+
+        class Blink(PeriodicQueueCommand, declare=False):
+            schedule = every(seconds=20)
+
+            def execute(self):
+                due.append(self.tick_at)
+
+        invoker.registry.register(Blink)
+        rehearsal.clock.set(NEW_YEAR + 5)
+
+        rehearsal.clock.advance(60)
+        rehearsal.run_until_idle()
+
+        assert due == [NEW_YEAR + 20, NEW_YEAR + 40, NEW_YEAR + 60]
 
     def test_they_do_not_run_before_their_minute(self, rehearsal, ran):
         rehearsal.clock.advance(269.5)
