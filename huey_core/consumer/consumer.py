@@ -28,6 +28,7 @@ from huey_core.consumer.poison import QueuesTogether
 from huey_core.consumer.policy import POLICY
 from huey_core.consumer.pool_abilities import check_pool_abilities
 from huey_core.consumer.recycling import check_recycling, max_memory, recycling
+from huey_core.consumer.remote_application import remote_application
 from huey_core.consumer.served_queue import ServedQueue
 from huey_core.consumer.shares import Shares
 from huey_core.consumer.shutdown import Shutdown
@@ -43,7 +44,6 @@ from huey_core.snapshot import Snapshot, Stats
 from huey_core.text import counted, error_line
 from huey_core.workers.abilities import PoolAbility
 from huey_core.workers.base import PoolSettings
-from huey_core.workers.remote import RemoteApplication
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -134,7 +134,7 @@ class Consumer:
                 max_commands=self.config.max_commands,
                 max_memory=max_memory(self.config),
                 application=(
-                    self._elsewhere(application, invoker, size, as_given)
+                    remote_application(application, invoker.queue.name, self.name, size, as_given)
                     if pool_class.remote and application is not None
                     else None
                 ),
@@ -359,37 +359,23 @@ class Consumer:
             raise QueueReadException(f"{queue.invoker.queue!r} cannot be used: {error_line(error)}") from error
         return is_paused
 
-    def _elsewhere(
-        self, application: str, invoker: Invoker, workers: int, settings: dict[str, Any]
-    ) -> RemoteApplication:
-        # A consumer with threads needs none of what it imports.
-        from huey_core.consumer.logs import logging_set_up
-
-        logfile = settings["logfile"]
-        arguments = {
-            "application": application,
-            "queue_name": invoker.queue.name,
-            "name": self.name,
-            "workers": workers,
-            "settings": {**settings, "health_file": None, "logfile": None if logfile is None else os.fspath(logfile)},
-            "logs": logging_set_up(),
-        }
-        return RemoteApplication("huey_core.consumer.child_consumer:ChildConsumer", arguments)
-
     def _stop(self, reason: str, timeout: float) -> None:
         self._health.is_about_to_stop()
         running = counted(len(self.snapshot().running), "command")
         self._log.info("%s: stopping (%s): %s running", self._queues_in_words, reason, running)
-        with time_limit(timeout + self._shutdown.policy.last_steps):
-            self._finished = self._shutdown.run(timeout)
-            self.invoker.plugins.notify(hookspecs.huey_consumer_stop, consumer=self, reason=reason)
-        self._health.has_stopped()
-        self._log.info("%s: stopped: %s", self._queues_in_words, self.stats)
-        for faults in self.invoker.plugins.hook_faults():
-            self._log.warning("%s", faults)
-        self._has_stopped.set()
-        for call in self._when_stopped:
-            call()
+        try:
+            with time_limit(timeout + self._shutdown.policy.last_steps):
+                self._finished = self._shutdown.run(timeout)
+                self.invoker.plugins.notify(hookspecs.huey_consumer_stop, consumer=self, reason=reason)
+            self._health.has_stopped()
+            self._log.info("%s: stopped: %s", self._queues_in_words, self.stats)
+            for faults in self.invoker.plugins.hook_faults():
+                self._log.warning("%s", faults)
+        finally:
+            # After a crash, too: who waits for the end then finds out by another stop.
+            self._has_stopped.set()
+            for call in self._when_stopped:
+                call()
 
     def _is_run_here(self) -> bool:
         """Whether a command of this consumer calls, in whatever thread that runs it."""

@@ -125,7 +125,7 @@ def run_until_signalled(
         notifier.ready(consumer.is_healthy)
         first = received.wait()
         (notifier.starts_again if first == signal.SIGHUP else notifier.stops)()
-        asked = first if first == ITS_OWN_END else _stop(consumer, first, received, notifier)
+        asked = _stop(consumer, first, received, notifier)
         if asked == signal.SIGHUP:
             _say(log.info, "starting again")
             # The program that starts inherits this, so that another one does not end it before it can handle it.
@@ -278,7 +278,7 @@ class SignalHandlers(ForkAware):
 def _stop(consumer: Runnable, asked: int, received: _Received, notifier: Notifier) -> int | None:
     """Stop, and return the signal that was obeyed: SIGHUP only if none to end came after; ``None`` when it failed."""
     # In a thread, so that a second signal can cut it short.
-    stopping = _Stopping(consumer, signal.Signals(asked).name)
+    stopping = _Stopping(consumer, "its own end" if asked == ITS_OWN_END else signal.Signals(asked).name)
     stopping.start()
     while stopping.is_alive():
         stopping.join(0.05)

@@ -244,6 +244,21 @@ def test_a_consumer_that_a_command_stops_runs_no_longer(invoker):
     assert consumer.run() == 0
 
 
+def test_a_burst_whose_end_crashes_is_an_error_and_gives_everything_back(invoker, monkeypatch, caplog):
+    consumer = Consumer(invoker, burst=True)
+
+    def crash(*arguments):
+        raise OverflowError("a defect")
+
+    monkeypatch.setattr(consumer._shutdown, "run", crash)
+    monkeypatch.setattr(threading, "excepthook", lambda arguments: None)
+
+    assert consumer.run() == 1
+    assert "OverflowError: a defect" in caplog.text
+    monkeypatch.undo()
+    consumer.stop(timeout=0)
+
+
 def test_a_burst_is_a_setting_of_a_class_too(invoker, note, ran):
     class Configuration(BaseConfiguration):
         BURST = True

@@ -222,3 +222,13 @@ def test_a_burst_runs_what_is_ready_and_ends_with_0(shop):
 
     assert consumer.exit_code() == 0
     assert handle.get() == 1
+
+
+def test_the_health_file_is_there_while_the_consumer_runs(shop, tmp_path):
+    path = tmp_path / "health"
+    consumer = shop.start("--health-file", str(path), "--heartbeat", "0.1")
+    await_condition(path.exists, "the file is there")
+
+    consumer.terminate()
+
+    assert not path.exists()
