@@ -22,6 +22,7 @@ from huey_core.backends.messages import State, new_message_id
 from huey_core.backends.outcomes import Ack, ResultWrite
 from huey_core.backends.url import BackendURL
 from huey_core.cli.diagnosis import Finding, Level
+from huey_core.cli.schedule_checks import check_schedules
 from huey_core.exceptions import ConfigurationError, PluginException, QueueException
 from huey_core.features.heartbeat import ConsumerRecord, consumers_alive, keeps_heartbeats
 from huey_core.features.results import write_result
@@ -288,6 +289,7 @@ def _consumer_findings(target: Target) -> Iterator[Finding]:
         yield _attempt(f"consumer {consumer.name}", partial(describe_consumer, consumer), target)
     if alive:
         yield check_commands(alive)
+        yield _attempt("schedules", lambda one: check_schedules(one.task_store, one.queue.name, alive), target)
 
 
 def _run_scratch(queue: BaseQueue, store: BaseDataStore, message_id: str, result: bytes) -> bytes | None:
