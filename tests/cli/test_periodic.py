@@ -74,6 +74,16 @@ def test_an_application_is_a_configuration_or_an_invoker(cli, app, target):
     assert listed(cli, target).keys() == {"clean_up", "nightly"}
 
 
+def test_an_application_is_looked_for_in_the_current_directory_first(cli, tmp_path, monkeypatch):
+    lines = ["from huey_core import Invoker", f"def make(): return Invoker.from_url({cli.url!r})"]
+    (tmp_path / "in_this_directory.py").write_text("\n".join(lines))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
+    monkeypatch.delitem(sys.modules, "in_this_directory", raising=False)
+
+    assert cli.run("periodic", "list", "in_this_directory.make").exit_code == 0
+
+
 @pytest.mark.usefixtures("invoker")
 def test_a_url_has_the_kept_ones(cli):
     assert listed(cli, cli.url).keys() == {"nightly"}

@@ -13,6 +13,7 @@ CHANGES = (
     "a CLI command",
     "a worker pool",
     "what ends a command from outside",
+    "a kind of schedule",
     "an option of a command",
     "a URL option",
     "a hook",

@@ -15,6 +15,7 @@ from huey_core.exceptions import (
     DataStoreGetException,
     EncodeError,
     ScheduleNotFound,
+    SignatureError,
     Unsupported,
 )
 from huey_core.invoker.kept_schedules import MAX_NAME, MAX_SIZE, MOST_SCHEDULES
@@ -313,6 +314,20 @@ def test_a_run_at_once_needs_the_command(make_invoker, invoker, report):
 
     with pytest.raises(CommandNotFound, match="'report'"):
         make_invoker().schedules.run("nightly")
+
+
+def test_what_is_kept_is_signed_where_messages_are(make_invoker, monkeypatch, result_of):
+    def invoker_with(key):
+        monkeypatch.setenv("HUEY_SIGNING_KEYS", key * 32)
+        invoker = make_invoker(serializer="pickle|signed")
+        return invoker, queue_command(invoker, name="report")(lambda kind: kind)
+
+    (invoker, report), (stranger, _) = invoker_with("a"), invoker_with("b")
+    invoker.schedules.add("nightly", report.command(("pdf", 1)), NIGHTLY)
+
+    assert result_of(invoker.schedules.run("nightly")) == ("pdf", 1)
+    with pytest.raises(SignatureError):
+        stranger.schedules.run("nightly")
 
 
 def test_with_always_eager_a_run_is_run_in_the_caller(make_invoker):
