@@ -82,6 +82,38 @@ def test_nothing_is_made_up_for_that_is_older_than_the_bound() -> None:
     assert after_noon(due_now(schedule, "all", NOON, NOON - 2 * LONGEST_CATCH_UP)) == [1 - LONGEST_CATCH_UP, -3600]
 
 
+DAY = 24 * 3600.0
+
+
+@pytest.mark.parametrize("missed", ["once", "all"])
+@pytest.mark.parametrize("days", [1.5, 8, 29])
+def test_of_what_is_seldom_due_the_latest_is_made_up_for_after_a_longer_outage(missed: str, days: float) -> None:
+    schedule = Listed([-days * DAY - 3600, -days * DAY])
+
+    assert after_noon(due_now(schedule, missed, NOON, None, NOON - 31 * DAY)) == [-days * DAY]
+
+
+@pytest.mark.parametrize(
+    ("missed", "known"), [("skip", -20 * DAY), ("once", -5 * DAY), ("once", -40 * DAY), ("once", None)]
+)
+@pytest.mark.parametrize("due", [-5 * DAY, -31 * DAY])
+def test_what_was_dealt_with_or_is_too_old_is_not(missed: str, known: float | None, due: float) -> None:
+    found = due_now(Listed([due]), missed, NOON, None, None if known is None else NOON + known)
+
+    assert found == ([NOON + due] if (known, due) == (-40 * DAY, -5 * DAY) else [])
+
+
+def test_what_is_seldom_due_and_due_now_is_dealt_with_once() -> None:
+    assert after_noon(due_now(Listed([-7 * DAY, 0]), "once", NOON, NOON - 8 * DAY)) == [0]
+
+
+def test_a_function_is_not_asked_about_more_than_a_day() -> None:
+    asked = []
+    due_now(ByMinute(lambda at: bool(asked.append(at))), "once", NOON, NOON - 8 * DAY)
+
+    assert len(asked) == 24 * 60
+
+
 def test_a_function_is_not_asked_about_minutes_that_are_still_to_come() -> None:
     asked = []
 
