@@ -222,6 +222,18 @@ def test_without_a_store_what_is_declared_runs(sweep):
     assert (writer.write(NOON), writer.may_change) == (1, False)
 
 
+def test_a_queue_without_unique_keys_gets_each_tick_once_all_the_same(clock):
+    tasks = MemoryDataStore("tasks", clock=clock)
+    invoker = Invoker(PlainQueue("q"), task_store=tasks, registry=CommandRegistry(), clock=clock)
+
+    @queue_command(invoker)
+    def report(): ...
+
+    invoker.schedules.add("pdf", report, EVERY_MINUTE)
+
+    assert [TickWriter(invoker).write(clock() + MINUTE) for _ in range(3)] == [1, 0, 0]
+
+
 def test_the_last_run_of_each_is_remembered(invoker, report, sweep):
     invoker.schedules.add("pdf", report.command("pdf"), EVERY_MINUTE)
     invoker.schedules.add("nightly", report.command("pdf"), crontab(hour=3, minute=0))

@@ -444,3 +444,13 @@ def test_what_is_enqueued_by_hand_is_no_tick(invoker, report):
 
     [message] = invoker.queue.peek(State.READY)
     assert invoker.codec.decode(message.data).tick_at is None
+
+
+def test_an_invoker_that_works_elsewhere_for_a_while_has_the_schedules_of_there(invoker, report, clock):
+    invoker.schedules.add("nightly", report.command("pdf"), NIGHTLY)
+    place = {"space": "elsewhere", "clock": clock}
+
+    with invoker.replaced(MemoryQueue("q", **place), None, MemoryDataStore("tasks", **place), clock=clock):
+        assert names(invoker) == []
+
+    assert names(invoker) == ["nightly"]
