@@ -22,6 +22,7 @@ from huey_core._version import __version__
 from huey_core.commands.base import PeriodicQueueCommand, QueueCommand
 from huey_core.commands.context import current_command
 from huey_core.commands.crontab import crontab
+from huey_core.commands.progress import Progress
 from huey_core.commands.registry import CommandRegistry
 from huey_core.commands.schedules import every
 from huey_core.decorators import periodic_command, queue_command
@@ -47,6 +48,7 @@ __all__ = [
     "CommandRetry",
     "Invoker",
     "PeriodicQueueCommand",
+    "Progress",
     "QueueCommand",
     "__version__",
     "crontab",

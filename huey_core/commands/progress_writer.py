@@ -133,11 +133,11 @@ class ProgressReporter:
         In the event loop of a coroutine function it does not wait for that; see :meth:`end_in_loop`.
         """
         if self._is_to_be_written_at_end():
-            waiter = threading.Lock()
+            waiter, writer = threading.Lock(), self._writer()
             waiter.acquire()
-            self._writer().hand_over(self, is_urgent=True, done=waiter.release)
-            if not (self._awaits and _runs_in_loop()):
-                waiter.acquire(timeout=PATIENCE)
+            writer.hand_over(self, is_urgent=True, done=waiter.release)
+            if not writer.is_late and not (self._awaits and _runs_in_loop()):
+                writer.is_late = not waiter.acquire(timeout=PATIENCE)
 
     async def end_in_loop(self) -> None:
         """Do what :meth:`end` does, in an event loop, which runs others meanwhile."""
@@ -152,10 +152,14 @@ class ProgressReporter:
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(written.set)
 
-        self._writer().hand_over(self, is_urgent=True, done=note)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE):
-                await written.wait()
+        writer = self._writer()
+        writer.hand_over(self, is_urgent=True, done=note)
+        if not writer.is_late:
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    await written.wait()
+            except TimeoutError:
+                writer.is_late = True
 
     def _is_to_be_written_at_end(self) -> bool:
         """Note that the run has ended, if that is news, and return whether there is anything left to do."""
@@ -232,6 +236,9 @@ class ProgressWriter:
 
     Args:
         clock: A monotonic time in seconds.
+
+    Attributes:
+        is_late: Whether somebody has waited in vain since it has last written: a store hangs, and others need not.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -242,6 +249,7 @@ class ProgressWriter:
         self._told: dict[ProgressReporter, list[Callable[[], None]]] = {}
         # By identity, since a store need not be hashable.
         self._away: dict[int, _Away] = {}
+        self.is_late = False
         self._is_running = True
         self._said: set[str] = set()
 
@@ -318,6 +326,7 @@ class ProgressWriter:
             self._later(reporter, away.failed(self._clock()))
             return
         reporter.next_at = self._clock() + INTERVAL
+        self.is_late = False
         if away is not None and was_asked:
             del self._away[id(reporter.store)]
             log.info("the progress of commands is written again")

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from deployment import Deployment
+from deployment import Deployment, await_condition
 from huey_mongo.testing import MongoReplicaSet, MongoServer
 from huey_redis.testing import RedisServer
 
@@ -28,7 +28,7 @@ def url(request, tmp_path_factory):
 
 @pytest.fixture
 def deployment(url, tmp_path):
-    with closing(Deployment(f"{url}{tmp_path.name}", tmp_path)) as deployment:
+    with closing(Deployment(f"{url}{tmp_path.name}&lease=2", tmp_path)) as deployment:
         yield deployment
 
 
@@ -50,3 +50,16 @@ def test_each_step_of_a_command_is_seen_when_it_is_said_and_the_end_of_it(deploy
     assert asyncio.run(see()) == [(1, 3, "step"), (2, 3, "step"), (3, 3, "step")]
     assert handle.get(blocking=True, timeout=PATIENCE) is None
     assert handle.progress().fraction == 1.0
+
+
+def test_a_run_after_a_crash_begins_anew(deployment):
+    consumer = deployment.start("--workers", "1")
+    handle = deployment.main.walk("step")
+    deployment.let_go("step1")
+    await_condition(lambda: (progress := handle.progress()) and progress.done == 2, "the second step is seen")
+    consumer.kill()
+    (deployment.folder / "step1").unlink()
+
+    deployment.start("--workers", "1")
+
+    await_condition(lambda: handle.progress().done == 1, "the first step of the second run is seen")

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import logging
 import threading
+import time
 
 import pytest
 
@@ -283,6 +284,60 @@ def test_a_store_that_is_away_fails_no_command(make_invoker, monkeypatch, caplog
 
     assert work().get() == "done"
     assert [record.levelno for record in caplog.records if "progress" in record.getMessage()] == [logging.WARNING]
+
+
+@pytest.fixture
+def hanging(invoker, monkeypatch):
+    """Let no write of a progress end, and return how many have begun."""
+    put, release, begun = invoker.result_store.put, threading.Event(), []
+
+    def hang(key, value, ttl=None):
+        if key.startswith("progress:"):
+            begun.append(key)
+            release.wait(PATIENCE)
+        put(key, value, ttl)
+
+    monkeypatch.setattr(invoker.result_store, "put", hang)
+    monkeypatch.setattr(progress_writer, "_writer", PerProcess(lambda: ProgressWriter().start()))
+    yield begun
+    release.set()
+
+
+def test_a_store_that_hangs_holds_up_no_event_loop(invoker, run_consumer, hanging, eventually):
+    go_on = asyncio.Event()
+
+    @queue_command(invoker)
+    async def report():
+        for done in range(1000):
+            current_command().progress(done, 1000)
+        await go_on.wait()
+        current_command().progress(1000, 1000)
+        return "reported"
+
+    @queue_command(invoker)
+    async def let_it_go_on():
+        go_on.set()
+
+    run_consumer(invoker, worker_type="asyncio", workers=2)
+    handle = report()
+    eventually(lambda: hanging)
+
+    let_it_go_on().get(blocking=True, timeout=PATIENCE)
+
+    assert handle.get(blocking=True, timeout=PATIENCE) == "reported"
+    assert len(hanging) == 1
+
+
+def test_a_store_that_hangs_holds_up_no_thread_for_long_and_but_once(invoker, run_consumer, hanging):
+    command = queue_command(invoker)(load)
+    run_consumer(invoker, workers=1)
+    began = time.monotonic()
+
+    for handle in [command(100) for _ in range(10)]:
+        handle.get(blocking=True, timeout=PATIENCE)
+
+    assert len(hanging) == 1
+    assert time.monotonic() - began < 5 * progress_writer.PATIENCE
 
 
 def test_what_cannot_be_read_is_an_error_for_who_looks(make_invoker, monkeypatch):

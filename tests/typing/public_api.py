@@ -14,10 +14,13 @@ from huey_core import (
     CallInfo,
     CallStatus,
     CommandRegistry,
+    CommandRetry,
     Invoker,
     PeriodicQueueCommand,
+    Progress,
     QueueCommand,
     crontab,
+    current_command,
     every,
     hookimpl,
     periodic_command,
@@ -103,6 +106,12 @@ every(minutes="1")  # type: ignore[arg-type]
 assert_type(crontab(minute=0).next_after(datetime(2030, 1, 1)), datetime | None)
 
 
+def ask_again() -> None:
+    current_command().progress(1, 2.5, note="halfway")
+    current_command().progress("half")  # type: ignore[arg-type]
+    raise CommandRetry(delay=timedelta(minutes=1), max_retries=current_command().retry_count + 1)
+
+
 class Greet(QueueCommand):
     def execute(self) -> str:
         return f"hello {self.get_data()}"
@@ -122,6 +131,9 @@ async def read(result: AsyncData[int]) -> None:
     assert_type(result.status(), CallStatus)
     assert_type(result.info(), CallInfo)
     assert_type(result.info().began_at, float | None)
+    assert_type(result.progress(), Progress | None)
+    assert_type([progress.fraction for progress in result.watch_progress(timeout=5)], list[float | None])
+    assert_type([progress async for progress in result.watch_progress()], list[Progress])
     result.get(timeout="5")  # type: ignore[call-overload]
     result.revoke(terminate=True)
     result.revoke(terminate="yes")  # type: ignore[arg-type]
