@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 
 import click
@@ -61,6 +62,18 @@ def test_every_relative_link_leads_to_a_file_and_a_heading(page, read_page):
         assert file.exists(), f"{page.name} links to {target}"
         if anchor:
             assert anchor in read_page(str(file)).anchors(), f"{page.name} links to {target}"
+
+
+def test_every_row_of_a_table_has_as_many_cells_as_its_head(page):
+    width = 0
+    wrong = []
+    for line in page.prose.splitlines():
+        cells = len(re.findall(r"(?<!\\)\|", line)) if line.startswith("|") else 0
+        if cells and width and cells != width:
+            wrong.append(line)
+        width = cells
+
+    assert wrong == []
 
 
 def test_every_page_is_reached_from_the_index(read_page):
