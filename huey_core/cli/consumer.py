@@ -112,7 +112,7 @@ class _Seconds(click.FloatRange):
 )
 @click.option("--max-memory", type=click.IntRange(min=1), metavar="MIB", help="The same when it takes more memory.")
 @click.option(
-    "--heartbeat", type=_Seconds(min=0.1), metavar="SECONDS", help="How often to give a sign of life; 10 by default."
+    "--heartbeat", type=_Seconds(min=0.1), metavar="SECONDS", help="How often to send a heartbeat; 10 by default."
 )
 @click.option(
     "--health-file", type=click.Path(dir_okay=False), help="Touch this file so often while all is well: huey health."

@@ -32,7 +32,7 @@ _DEFAULT_AGE: Final = BEATS * ConsumerConfig.heartbeat
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A consumer that has given a sign of life, for how long it has given none, and what it says is wrong."""
+    """A consumer that has sent a heartbeat, how long ago that was, and what it says is wrong."""
 
     name: str
     age: float
@@ -43,7 +43,7 @@ class _Seen:
     def reason(self) -> str | None:
         """Why it is not healthy; ``None`` if it is."""
         if self.age > self.max_age:
-            return f"{self.name} has given no sign of life for {self.age:.1f} s, and should within {self.max_age:g} s"
+            return f"{self.name} has sent no heartbeat for {self.age:.1f} s, and should within {self.max_age:g} s"
         return f"{self.name}: {'; '.join(self.problems)}" if self.problems else None
 
     def as_json(self) -> dict[str, Any]:
@@ -80,7 +80,7 @@ class _Seen:
     "--max-age",
     callback=parse_age,
     metavar="AGE",
-    help="The most time since the last sign of life, for example 30s; by default three heartbeats of that consumer.",
+    help="The most time since the last heartbeat, for example 30s; by default three heartbeats of that consumer.",
 )
 @json_option
 def health(
@@ -149,7 +149,7 @@ def _ask(url: str, queue_name: str | None, name: str | None, max_age: float | No
     whose = f"consumer {name!r} of the queue" if name is not None else "consumer of the queue"
     return (
         [_seen(record, now, max_age) for record in alive if name is None or _is_meant(record.name, name)],
-        f"no {whose} {queue.name!r} has given a sign of life lately",
+        f"no {whose} {queue.name!r} has a recent heartbeat",
     )
 
 

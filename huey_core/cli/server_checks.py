@@ -196,7 +196,7 @@ def check_consumers(target: Target, alive: Sequence[ConsumerRecord]) -> Finding:
     facts: dict[str, Any] = {"consumers": [asdict(consumer) for consumer in alive]}
     if alive:
         return Finding("consumers", Level.OK, f"{len(alive)} alive", facts=facts)
-    sentence = f"nobody that runs the commands of queue {target.queue.name} has given a sign of life lately"
+    sentence = f"nobody that runs the commands of queue {target.queue.name} has a recent heartbeat"
     waited = _waited(target.queue)
     if waited is not None:
         facts["waited_seconds"] = waited

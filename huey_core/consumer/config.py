@@ -57,7 +57,7 @@ class BaseConfiguration:
         MAX_COMMANDS: After how many commands a process of the pool is replaced by another; with a pool that runs them
             in the consumer's own, the consumer starts again as after SIGHUP. ``None`` for never.
         MAX_MEMORY: The same for how many MiB of memory such a process takes.
-        HEARTBEAT: Seconds between two signs of life: the record that others see, and the touches of ``HEALTH_FILE``. A
+        HEARTBEAT: Seconds between two heartbeats: the record that others see, and the touches of ``HEALTH_FILE``. A
             consumer that gave none for three times as long is taken for dead.
         HEALTH_FILE: A file that is touched so often while the consumer is healthy, and removed when it stops; ``None``
             for none.

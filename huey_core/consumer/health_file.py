@@ -55,7 +55,7 @@ class HealthFile(Service):
         self._is_failing = False
 
     def prepare(self) -> None:
-        """Remove what another consumer has left there, which would pass for a sign of life of this one.
+        """Remove what another consumer has left there, which would pass for a heartbeat of this one.
 
         Raises:
             ConfigurationError: The file could not be written.

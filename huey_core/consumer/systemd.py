@@ -1,7 +1,7 @@
 """What a consumer tells systemd, where that asks for it: that it is ready, that it stops, and that it is healthy.
 
 systemd names a datagram socket in the environment of a service of ``Type=notify``, and with ``WatchdogSec`` how long it
-waits for a sign of life before it kills the service; see sd_notify(3).
+waits for a heartbeat before it kills the service; see sd_notify(3).
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Notifier:
         self._send("STOPPING=1")
 
     def close(self) -> None:
-        """Give a last sign of life: what comes next, such as the imports of a new start, has the whole time for it."""
+        """Send a last heartbeat: what comes next, such as the imports of a new start, has the whole time for it."""
         self._is_over.set()
         if self._interval is not None:
             self._send("WATCHDOG=1")
@@ -100,7 +100,7 @@ def _address(name: str) -> str | None:
 
 
 def _watchdog_interval(environment: Mapping[str, str]) -> float | None:
-    """Seconds between two signs of life: half of what systemd waits; ``None`` where it does not wait for this process.
+    """Seconds between two heartbeats: half of what systemd waits; ``None`` where it does not wait for this process.
 
     systemd names the process, because another one may have inherited the environment.
     """

@@ -90,7 +90,7 @@ class ConsumerRecord:
 
     @property
     def lifetime(self) -> float:
-        """Seconds after which it is taken for dead if it gives no other sign of life."""
+        """Seconds after which it is taken for dead if no other heartbeat comes."""
         # Earlier versions gave one three times in a lease.
         return BEATS * self.heartbeat or self.lease
 

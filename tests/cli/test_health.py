@@ -48,7 +48,7 @@ def test_a_queue_without_consumers_is_not(cli, store):
     result = cli.run("health", URL)
 
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == "not healthy: no consumer of the queue 'mail' has given a sign of life lately\n"
+    assert result.stderr == "not healthy: no consumer of the queue 'mail' has a recent heartbeat\n"
 
 
 def test_a_consumer_is_good_for_three_of_its_own_beats(cli, add):
@@ -58,7 +58,7 @@ def test_a_consumer_is_good_for_three_of_its_own_beats(cli, add):
     assert cli.run("health", URL, "--consumer", "web1").exit_code == 0
     result = cli.run("health", URL, "--consumer", "web2")
     assert result.exit_code == 1
-    assert "web2:7:a has given no sign of life for 29" in result.stderr
+    assert "web2:7:a has sent no heartbeat for 29" in result.stderr
     assert "should within 15 s" in result.stderr
 
 
@@ -155,7 +155,7 @@ class TestFile:
         result = cli.run("health", "--file", str(path))
 
         assert result.exit_code == 1
-        assert "web1:7:a has given no sign of life for 7" in result.stderr
+        assert "web1:7:a has sent no heartbeat for 7" in result.stderr
 
     def test_the_greatest_age_may_be_given(self, cli, path):
         self.age(path, 7)

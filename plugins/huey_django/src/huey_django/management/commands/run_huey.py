@@ -144,7 +144,7 @@ class Command(BaseCommand):
             "--heartbeat",
             type=at_least(0.1),
             metavar="SECONDS",
-            help="How often to give a sign of life; 10 by default.",
+            help="How often to send a heartbeat; 10 by default.",
         )
         add("--health-file", metavar="FILE", help="Touch this file so often while all is well: huey health.")
         add("--lease", type=at_least(1), metavar="SECONDS", help="How long a lease lasts unless it is renewed.")
