@@ -459,6 +459,10 @@ class PeriodicFunctionCommand(FunctionCommand[Any], PeriodicQueueCommand, declar
 def _timing(given: object) -> dict[str, Any]:
     """What the class of a periodic command has from what says when it runs."""
     timing: dict[str, Any] = {}
+    if isinstance(given, type):
+        raise ConfigurationError(
+            f"validate_datetime is a class, where one of its objects is meant: {given.__name__}(...)"
+        )
     if isinstance(given, Schedule):
         timing["schedule"] = given
     elif not callable(given):

@@ -383,7 +383,7 @@ class PeriodicQueueCommand(QueueCommand, declare=False):
             raise ConfigurationError(f"missed must be 'skip', 'once' or 'all', not {cls.missed!r}")
         if cls.overlap not in {"allow", "skip"}:
             raise ConfigurationError(f"overlap must be 'allow' or 'skip', not {cls.overlap!r}")
-        if not isinstance(cls.schedule, Schedule | None):
+        if isinstance(cls.schedule, type) or not isinstance(cls.schedule, Schedule | None):
             raise ConfigurationError(
                 f"schedule must have next_after(), as crontab() and every() make it, which {cls.schedule!r} does not"
             )

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from huey_core import PeriodicQueueCommand, every, periodic_command
+from huey_core import PeriodicQueueCommand, crontab, every, periodic_command
 from huey_core.commands.periodic import ScheduledEntry
 from huey_core.consumer.tick_writer import TickWriter
 from huey_core.exceptions import ConfigurationError
@@ -177,6 +177,13 @@ def test_what_is_no_schedule_is_refused(invoker):
         periodic_command(invoker, 30)
     with pytest.raises(ConfigurationError, match=r"a line of cron is read by crontab.parse\('0 3 \* \* \*'\)$"):
         periodic_command(invoker, "0 3 * * *")
+    with pytest.raises(ConfigurationError, match=r"is a class, where one of its objects is meant: crontab\(\.\.\.\)"):
+        periodic_command(invoker, crontab)
+    with pytest.raises(ConfigurationError, match=r"schedule must have next_after\(\), .* which <class 'huey_core"):
+
+        class Bare(PeriodicQueueCommand, declare=False):
+            schedule = crontab
+
     with pytest.raises(ConfigurationError, match=r"schedule must have next_after\(\)"):
 
         class Wrong(PeriodicQueueCommand, declare=False):
