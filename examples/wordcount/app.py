@@ -42,9 +42,10 @@ def count_file(folder: str, name: str) -> dict[str, Any]:
 
 
 class Configuration(BaseConfiguration):
-    """Two threads are plenty, since counting keeps a core busy; the short lease lets the demo end soon."""
+    """Two threads are plenty, since counting keeps a core busy; short leases and heartbeats let the demo end soon."""
 
     INVOKER = invoker
     WORKERS = 2
     LEASE = LEASE
+    HEARTBEAT = LEASE / 3
     PERIODIC = False

@@ -267,10 +267,10 @@ class TestConsumers:
         assert f"serves 'reports', '{own}', runs 0" in found["sentence"]
 
     def test_what_a_consumer_runs_is_named(self, cli, diagnose, run_consumer, eventually):
-        invoker = Invoker.from_url(f"{cli.url}&lease=3", registry=CommandRegistry())
+        invoker = Invoker.from_url(cli.url, registry=CommandRegistry())
         going_on = threading.Event()
         wait = queue_command(invoker, name="mail.wait")(lambda: going_on.wait(60))
-        check = f"consumer {run_consumer(invoker, threads=5).name}"
+        check = f"consumer {run_consumer(invoker, threads=5, heartbeat=0.1).name}"
         ids = {wait().task_id for _ in range(5)}
         found = {}
 
@@ -284,14 +284,28 @@ class TestConsumers:
         named = ", ".join(f"mail.wait {each}" for each in found["facts"]["running_ids"][:3])
         assert f"runs 5 ({named} and 2 more), seen" in found["sentence"]
 
+    def test_a_consumer_with_a_part_that_is_stuck_is_a_failure(self, cli, diagnose, run_consumer, eventually):
+        invoker = Invoker.from_url(cli.url, registry=CommandRegistry())
+        consumer = run_consumer(invoker, heartbeat=0.1)
+        consumer.queues[0].fetcher.problem = lambda: "the fetch loop has been stuck for 90 s"
+        check, found = f"consumer {consumer.name}", {}
+
+        def it_is_told():
+            found.update(diagnose(cli.url).get(check, {"level": "ok"}))
+            return found["level"] == "fail"
+
+        eventually(it_is_told)
+
+        assert "the fetch loop has been stuck for 90 s" in found["sentence"]
+
     def test_what_plugins_of_a_consumer_do_amiss_is_a_warning(self, cli, diagnose, run_consumer, eventually):
         class Nuisance:
             @hookimpl
             def huey_worker_start(self):
                 raise RuntimeError("I am a nuisance")
 
-        invoker = Invoker.from_url(f"{cli.url}&lease=1", registry=CommandRegistry(), plugins=[Nuisance()])
-        check = f"consumer {run_consumer(invoker, threads=1).name}"
+        invoker = Invoker.from_url(cli.url, registry=CommandRegistry(), plugins=[Nuisance()])
+        check = f"consumer {run_consumer(invoker, threads=1, heartbeat=0.1).name}"
         found = {}
 
         def it_is_told():

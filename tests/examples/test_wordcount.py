@@ -93,7 +93,7 @@ def test_the_demo_leaves_nothing_on_the_server(server, folder, eventually):
 
     assert demo.returncode == 0, demo.stderr
     with Redis(port=server.port, db=5) as database:
-        # The heartbeat of the consumer that was killed ends with its lease.
+        # The record of the consumer that was killed is forgotten after three of its heartbeats.
         eventually(lambda: database.dbsize() == 0, "the database is empty")
 
 

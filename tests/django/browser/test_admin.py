@@ -47,7 +47,7 @@ def copying(start_consumer):
     copied.clear()
     archive = get_invoker("archive")
     archive.enqueue_many([copy.command(year) for year in (2024, 2025, 2026)])
-    start_consumer("archive", threads=8, lease=9.0)
+    start_consumer("archive", threads=8, heartbeat=1.0)
     try:
         await_condition(lambda: [each.running for each in consumers_alive(archive.task_store)] == [3], "it is busy")
         yield
