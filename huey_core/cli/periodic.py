@@ -52,8 +52,14 @@ def periodic() -> None:
 )
 @click.argument("target", required=False, metavar="[APP|URL]")
 @queue_option
+@click.option(
+    "--local",
+    is_flag=True,
+    help="Declared schedules without a time zone go by local time, as for consumers with UTC = False; a configuration "
+    "class says so by itself.",
+)
 @json_option
-def list_(target: str | None, queue_name: str | None, as_json: bool) -> None:
+def list_(target: str | None, queue_name: str | None, local: bool, as_json: bool) -> None:
     r"""List the schedules of a queue, with their next and their last runs.
 
     \b
@@ -67,7 +73,7 @@ def list_(target: str | None, queue_name: str | None, as_json: bool) -> None:
     The last run is that by the clock. Of a URL, those that are declared are listed only while they are paused.
     """
     with opened_target(target, queue_name) as opened:
-        found = opened.invoker.schedules.list(utc=opened.utc)
+        found = opened.invoker.schedules.list(utc=opened.utc and not local)
         name = opened.invoker.queue.name
     if as_json:
         echo_json([_as_json(info) for info in found])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 import types
 
 import pytest
@@ -39,6 +40,7 @@ def app(cli, invoker, monkeypatch):
     # Of its own, since the command closes it.
     module.invoker = Invoker.from_url(cli.url, registry=invoker.registry)
     module.Configuration = type("Configuration", (BaseConfiguration,), {"INVOKER": module.invoker})
+    module.LocalConfiguration = type("LocalConfiguration", (module.Configuration,), {"UTC": False})
     monkeypatch.setitem(sys.modules, module.__name__, module)
     return f"{module.__name__}.Configuration"
 
@@ -67,6 +69,23 @@ def test_the_table_has_a_line_for_each(cli, app):
         ["clean_up", "active", "declared"],
         ["nightly", "active", "kept"],
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "hour"),
+    [(["Configuration"], "03"), (["LocalConfiguration"], "18"), (["invoker"], "03"), (["invoker", "--local"], "18")],
+)
+@pytest.mark.usefixtures("app")
+def test_the_next_run_is_that_of_consumers_with_the_same_setting(cli, invoker, monkeypatch, words, hour):
+    periodic_command(invoker, NIGHTLY, name="sweep")(lambda: None)
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+
+    next_run = listed(cli, f"shop_of_this_test.{words[0]}", *words[1:])["sweep"]["next_run"]
+
+    monkeypatch.undo()
+    time.tzset()
+    assert next_run.endswith(f"T{hour}:00:00+00:00")
 
 
 @pytest.mark.parametrize("target", ["shop_of_this_test.Configuration", "shop_of_this_test.invoker"])

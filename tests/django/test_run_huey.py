@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -93,6 +96,24 @@ def test_periodic_commands_go_by_utc_or_by_the_time_zone_of_the_project(deploy, 
 
     minutes = range(int((after - before).total_seconds()) // 60 + 2)
     assert shop.asked()[0] in {f"{before + timedelta(minutes=minute):%H:%M}" for minute in minutes}
+
+
+def test_periodic_commands_are_paused_by_the_command_line_of_the_core(shop):
+    def periodic(*words):
+        return subprocess.run(
+            [sys.executable, "-m", "huey_core", "periodic", *words],
+            env=shop.environment | {"DJANGO_SETTINGS_MODULE": "settings"},
+            cwd=shop.root,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        ).stdout
+
+    periodic("pause", "huey_django.application", "shop.periodic")
+
+    [listed] = json.loads(periodic("list", "huey_django.application", "--json"))
+    assert (listed["name"], listed["declared"], listed["state"]) == ("shop.periodic", True, "paused")
 
 
 def test_no_periodic_asks_nobody(shop):
