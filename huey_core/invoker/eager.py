@@ -8,7 +8,7 @@ the waiting is left out: delays are not waited for.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final, Protocol, assert_never
+from typing import TYPE_CHECKING, Any, Final, Protocol, assert_never, cast
 
 from huey_core.backends.forking import ProcessLock
 from huey_core.backends.messages import Delivery
@@ -149,10 +149,13 @@ def run_until_done(invoker: RunningInvoker, data: bytes) -> tuple[QueueCommand, 
         delivery = Delivery(data, command.task_id, "eager", 1)
         runner.prepare([delivery])
         outcome, execution = runner.run_command(command, delivery)
-        if isinstance(asked := execution.error, CommandRetry) and asked.max_retries is None:
+        error = execution.error
+        # By its type, for whatever a command raises may answer anything for its class.
+        if issubclass(type(error), CommandRetry) and cast("CommandRetry", error).max_retries is None:
             unbounded += 1
             if unbounded > MOST_RETRIES:
-                asked.add_note(f"with always_eager, which waits for nothing, it has asked for that {unbounded:,} times")
+                note = f"with always_eager, which waits for nothing, it has asked for that {unbounded:,} times"
+                cast("CommandRetry", error).add_note(note)
         match outcome:
             case Retry() if outcome.data != data and unbounded <= MOST_RETRIES:
                 data = outcome.data

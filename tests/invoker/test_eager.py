@@ -15,6 +15,7 @@ from huey_core import CommandRegistry, QueueCommand, queue_command
 from huey_core.exceptions import CommandError, CommandNotFound, EncodeError
 from huey_core.invoker import placed as invoker_module
 from huey_core.invoker.eager import EagerGroups
+from odd_errors import ODD
 from plain_backend import PlainStore
 
 
@@ -36,6 +37,15 @@ def test_nothing_is_written_to_the_queue(invoker):
 
     assert double(4).get() == 8
     assert invoker.queue.counts().ready == 0
+
+
+def test_an_error_whose_attributes_raise_is_an_error_for_the_caller(invoker):
+    @queue_command(invoker)
+    def fail():
+        raise ODD["attributes that raise"]
+
+    with pytest.raises(CommandError):
+        fail().get()
 
 
 def test_arguments_go_through_the_serializer(without_results):
