@@ -195,6 +195,8 @@ class Burst(Service):
                 continue
             self.back_off.over()
             if is_over:
+                # It ends as it was to, which is no problem of the consumer's.
+                super().stop()
                 self.end("nothing is ready")
                 return
             pause = self.policy.burst_look

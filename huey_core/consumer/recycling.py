@@ -81,6 +81,8 @@ class Recycling(Service):
         while not self._stopping.wait(self.policy.recycling_look):
             if (reason := self._reason()) is not None:
                 log.info("starting again, %s", reason)
+                # It ends as it was to, which is no problem of the consumer's.
+                super().stop()
                 start_again_soon()
                 return
 
