@@ -20,7 +20,7 @@ from huey_core import hookimpl
 from huey_core.commands import CommandOption, flag
 from huey_core.commands.registry import default_registry
 from huey_core.exceptions import CommandConflict, ConfigurationError, Unsupported
-from huey_django import crontab, get_invoker, periodic_command, queue_command
+from huey_django import crontab, every, get_invoker, periodic_command, queue_command
 from plain_backend import PlainQueue
 
 
@@ -48,6 +48,10 @@ async def count_users():
 @queue_command(name="decorators.cancelled")
 async def cancelled():
     raise asyncio.CancelledError
+
+
+@periodic_command(every(seconds=30), name="decorators.blink", missed="once", overlap="skip")
+def blink(): ...
 
 
 @periodic_command(crontab(hour=3, minute=0), name="decorators.nightly")
@@ -133,6 +137,13 @@ def test_a_periodic_command_is_asked_for_its_time_and_can_be_called():
     assert command.validate_datetime(datetime(2026, 1, 1, 3, 0))
     assert not command.validate_datetime(datetime(2026, 1, 1, 4, 0))
     assert nightly.call_local() == "clean"
+
+
+def test_a_periodic_command_may_be_due_every_so_many_seconds_and_run_one_at_a_time():
+    command_class = blink.command_class
+
+    assert command_class.schedule == every(30)
+    assert (command_class.missed, command_class.overlap) == ("once", "skip")
 
 
 @pytest.mark.usefixtures("eager")
