@@ -147,7 +147,7 @@ class TickWriter:
         if now - self._runs_noted >= RUNS_NOTED:
             runs, self._runs = self._runs, {}
         if minute != self._noted or runs:
-            self._last_ticks.note(made_up_for, minute, runs)
+            self._last_ticks.note(made_up_for, int(now), runs)
             self._noted = minute
         if runs:
             self._runs_noted = now

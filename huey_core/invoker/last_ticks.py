@@ -16,6 +16,8 @@ __all__ = ["LastTicks"]
 KEPT: Final = 30 * 24 * 3600
 """Seconds after which an entry that no consumer knows any more is forgotten."""
 
+MINUTE: Final = 60
+
 _UNTIL: Final = "until"
 _RUN: Final = "run"
 
@@ -24,9 +26,10 @@ class LastTicks:
     """Until when consumers have dealt with each entry, and its last tick, both in seconds since the epoch.
 
     Consumers of one queue need not know the same commands, so each entry has its own time. All are in one value of the
-    task store. Until when they were dealt with is noted for whole minutes, which costs a minute at most one write,
-    however many entries there are: the first consumer that is done with the minute writes it, and the others find it
-    there. A last tick is noted by whoever wrote it. Without a task store that has locks, nothing is remembered.
+    task store. Until when they were dealt with is noted once a minute, which costs a minute at most one write, however
+    many entries there are: the first consumer that is done writes it, and the others find it there. Of what is due
+    later in the minute, the unique keys of its ticks tell that it was dealt with. A last tick is noted by whoever wrote
+    it. Without a task store that has locks, nothing is remembered.
     """
 
     def __init__(self, store: BaseDataStore | None) -> None:
@@ -41,15 +44,22 @@ class LastTicks:
         return self._all(_RUN)
 
     def note(self, names: Sequence[str], until: int, runs: Mapping[str, float]) -> None:
-        """Remember that entries have been dealt with until a time, and what ran, unless later times are remembered."""
+        """Remember that entries have been dealt with until a time, and what ran, unless later times are remembered.
+
+        A time of the same minute is left as it is.
+        """
+        noted_before = until // MINUTE * MINUTE
 
         def noted(before: dict[str, Any]) -> dict[str, Any]:
             # Those of the far future are of a clock that was wrong.
             after = {name: each for name, entry in before.items() if (each := _near(entry, until))}
-            for key, times in ((_UNTIL, dict.fromkeys(names, until)), (_RUN, runs)):
-                for name, at in times.items():
-                    entry = after.get(name, {})
-                    after[name] = {**entry, key: max(at, entry.get(key, at))}
+            for name in names:
+                entry = after.get(name, {})
+                known = entry.get(_UNTIL)
+                after[name] = {**entry, _UNTIL: until if known is None or known < noted_before else known}
+            for name, at in runs.items():
+                entry = after.get(name, {})
+                after[name] = {**entry, _RUN: max(at, entry.get(_RUN, at))}
             return after
 
         if self._value is not None and (names or runs):

@@ -210,6 +210,15 @@ def test_a_second_is_written_once_by_ten_writers_at_once(invoker):
     assert sorted(written(invoker)) == [0, 1, 2, 3, 4]
 
 
+def test_what_was_due_before_the_first_consumer_started_is_not_made_up_for_by_the_second(invoker):
+    periodic_command(invoker, every(seconds=10), name="tick", missed="all")(lambda: None)
+
+    assert TickWriter(invoker).write(NOON + 46) == 1
+    assert TickWriter(invoker).write(NOON + 47) == 0
+    assert TickWriter(invoker).write(NOON + 51) == 1
+    assert written(invoker) == [40, 50]
+
+
 def test_what_a_short_outage_made_late_follows_the_policy_of_the_command(invoker):
     for missed in ("skip", "once", "all"):
         periodic_command(invoker, every(seconds=5), name=missed, missed=missed)(lambda: None)

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import pytest
 
-from deployment import Deployment, await_condition
+from deployment import Deployment, await_condition, whole_lines
 from huey_core import every
 from huey_mongo.testing import MongoServer
 from huey_redis.testing import RedisServer
@@ -116,6 +116,31 @@ def test_a_consumer_that_was_stopped_past_its_lease_does_not_start_what_it_had_i
     late = [one for one in deployment.journal("started", "work") if one.pid == stopped.pid and one.at > continued]
     # One may have been about to be noted.
     assert len(late) <= 1
+
+
+def seconds_that_ran(deployment):
+    """The messages of each second for which a periodic command ran, in the order of the seconds."""
+    messages: dict[int, set[str]] = {}
+    for line in whole_lines(deployment.folder / "seconds"):
+        second, message_id = line.split()
+        messages.setdefault(int(second), set()).add(message_id)
+    return dict(sorted(messages.items()))
+
+
+def test_every_second_has_one_run_though_consumers_are_killed_that_write_it(deployment):
+    deployment.environment["E2E_SECONDS"] = "1"
+    deployment.start("--periodic")
+    for kills in range(1, 4):
+        victim = deployment.start("--periodic")
+        await_condition(lambda least=2 * kills: len(seconds_that_ran(deployment)) > least, "seconds run")
+        victim.kill()
+    last = max(seconds_that_ran(deployment))
+
+    await_condition(lambda: max(seconds_that_ran(deployment)) > last + 4, "it goes on, and what was lost has come back")
+
+    ran = {second: found for second, found in seconds_that_ran(deployment).items() if second <= last}
+    assert list(ran) == list(range(min(ran), last + 1))
+    assert {len(found) for found in ran.values()} == {1}
 
 
 def test_runs_of_a_periodic_command_do_not_overlap_where_that_is_asked_for_though_a_consumer_is_killed(deployment):

@@ -18,6 +18,7 @@ from pathlib import Path
 from huey_core import (
     CommandRegistry,
     Invoker,
+    PeriodicQueueCommand,
     QueueCommand,
     current_command,
     every,
@@ -225,6 +226,22 @@ def every_minute(at):
 @periodic_command(invoker, every_minute)
 def tick():
     """Run in every minute."""
+
+
+if "E2E_SECONDS" in os.environ:
+
+    class Second(PeriodicQueueCommand):
+        """Note which second it is for, and by which message."""
+
+        command_name = "main.second"
+        schedule = every(seconds=1)
+        missed = "all"
+
+        def execute(self):
+            with (FOLDER / "seconds").open("a") as file:
+                file.write(f"{self.tick_at} {self.task_id}\n")
+
+    invoker.registry.register(Second)
 
 
 if "E2E_OVERLAP" in os.environ:
