@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 MOST_SCHEDULES: Final = 1000
-"""The most schedules of a queue."""
+"""The most schedules of a queue that are made at run time."""
 
 MAX_SIZE: Final = 256 * 2**10
 """The most bytes that they take together, arguments included: every consumer reads them after each change."""
@@ -214,13 +214,14 @@ class ScheduleRecord:
         """
         return ScheduleContent.of(self._value.read() if stored is None else self._value.decode(stored))
 
-    def change_kept(self, name: str, change: Callable[[Any], Any]) -> None:
+    def change_kept(self, name: str, change: Callable[[Any], Any], *, is_bounded: bool = False) -> None:
         """Replace the entry of a schedule by what a function makes of it.
 
         Args:
             name: The schedule's name.
             change: Takes the entry as it is stored, or ``None`` where there is none, and returns another, or ``None``
                 for no entry. It may be called several times; what it raises leaves the value as it is.
+            is_bounded: Whether it is refused beyond the bounds. A pause and a removal never are.
 
         Raises:
             ConfigurationError: There would be too many schedules, or too large ones.
@@ -231,7 +232,7 @@ class ScheduleRecord:
             new = change(entries.pop(name, None))
             return entries if new is None else {**entries, name: new}
 
-        self._change(_KEPT, changed)
+        self._change(_KEPT, changed, is_bounded=is_bounded)
 
     def pause_declared(self, command_name: str, is_paused: bool, now: float) -> None:
         """Pause a declared schedule or resume it, if it is not so already, at ``now`` (seconds since the epoch)."""
@@ -246,11 +247,12 @@ class ScheduleRecord:
 
         self._change(_DECLARED, changed)
 
-    def _change(self, part: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    def _change(
+        self, part: str, change: Callable[[dict[str, Any]], dict[str, Any]], *, is_bounded: bool = False
+    ) -> None:
         def changed(before: Content) -> Content:
-            entries = _entries(before, part)
-            after = {**before, part: change(dict(entries))}
-            if len(after[part]) >= len(entries):
+            after = {**before, part: change(dict(_entries(before, part)))}
+            if is_bounded:
                 _check_bounds(after)
             return after
 
@@ -285,8 +287,8 @@ def stored_message(message: bytes) -> str:
     return base64.b64encode(message).decode("ascii")
 
 
-def check_schedule_name(name: object) -> str:
-    """Return a name of a schedule, or refuse what is none.
+def check_schedule_name(name: object) -> None:
+    """Refuse what is no name for a schedule.
 
     Raises:
         ConfigurationError: The message says what a name may be.
@@ -299,7 +301,6 @@ def check_schedule_name(name: object) -> str:
             f"{name[: MAX_NAME + 1]!r} is no name for a schedule: that is 1 to {MAX_NAME} printable characters, and "
             "no space at either end"
         )
-    return name
 
 
 def _entries(content: Content, part: str) -> dict[str, Any]:
@@ -308,8 +309,7 @@ def _entries(content: Content, part: str) -> dict[str, Any]:
 
 
 def _check_bounds(content: Content) -> None:
-    number = sum(len(_entries(content, part)) for part in (_KEPT, _DECLARED))
-    if number > MOST_SCHEDULES:
+    if len(_entries(content, _KEPT)) > MOST_SCHEDULES:
         raise ConfigurationError(
             f"a queue keeps {MOST_SCHEDULES:,} schedules at the most: remove one, or have one schedule whose command "
             "finds out what there is to do"

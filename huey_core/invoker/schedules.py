@@ -77,6 +77,9 @@ class Schedules:
     Args:
         invoker: The invoker.
         store: Its task store. It must have :attr:`Capability.LOCKS`.
+
+    Attributes:
+        record: What the task store keeps of them.
     """
 
     def __init__(self, invoker: SchedulingInvoker, store: BaseDataStore) -> None:
@@ -139,7 +142,7 @@ class Schedules:
                 )
             return new
 
-        self.record.change_kept(name, added)
+        self.record.change_kept(name, added, is_bounded=True)
 
     def change(
         self,
@@ -178,7 +181,7 @@ class Schedules:
                 raise ConfigurationError(f"what is stored of the schedule {name!r} cannot be read: remove() it")
             return {**entry, **fields}
 
-        self._change_kept(name, "changed", changed)
+        self._change_kept(name, "changed", changed, is_bounded=True)
 
     def pause(self, name: str) -> None:
         """Have a schedule enqueue nothing until it is resumed. What it has enqueued runs.
@@ -288,13 +291,13 @@ class Schedules:
             OneAtATime.of(self._invoker)
         return overlap
 
-    def _change_kept(self, name: str, done: str, change: Callable[[Any], Any]) -> None:
+    def _change_kept(self, name: str, done: str, change: Callable[[Any], Any], *, is_bounded: bool = False) -> None:
         def changed(entry: Any) -> Any:
             if entry is None:
                 raise self._not_found(name, done)
             return change(entry)
 
-        self.record.change_kept(name, changed)
+        self.record.change_kept(name, changed, is_bounded=is_bounded)
 
     def _pause(self, name: str, *, is_paused: bool) -> None:
         now = self._now()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -403,6 +404,18 @@ def test_more_schedules_than_are_kept_are_refused(invoker, report):
 def test_larger_schedules_than_are_kept_are_refused(invoker, report):
     with pytest.raises(ConfigurationError, match=f"may take {MAX_SIZE:,}"):
         invoker.schedules.add("nightly", report.command("x" * MAX_SIZE), NIGHTLY)
+
+
+def test_no_bound_keeps_schedules_from_being_paused_and_removed(invoker, report, clean_up):
+    large = "x" * (MAX_SIZE + 1)
+    store(invoker, f'{{"kept": {{"one": {{"message": "{large}"}}, "other": {{"message": "{large}"}}}}}}'.encode())
+
+    invoker.schedules.pause("one")
+    invoker.schedules.pause("clean_up")
+    invoker.schedules.remove("other")
+
+    assert json.loads(invoker.task_store.peek(invoker.schedules.record.key))["kept"]["one"]["paused"] is True
+    assert invoker.schedules.get("clean_up").state is ScheduleState.PAUSED
 
 
 def test_what_a_later_version_wrote_is_listed_and_kept(invoker, report):
