@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from huey_core.backends.json_value import JSONValue
 from huey_core.exceptions import ConfigurationError
@@ -57,6 +57,9 @@ RESUMED_REMEMBERED: Final = 7 * 86400.0
 
 CHOICES: Final = {"missed": ("skip", "once", "all"), "overlap": ("allow", "skip")}
 """What may become of ticks that nobody could write, and of those that come while an earlier run has not ended."""
+
+LATEST: Final = 253_402_300_799
+"""The last time that a date can be of, in seconds since the epoch."""
 
 SCHEDULE_HEADER: Final = "huey-schedule"
 """The header of a command that says by which kept schedule it runs."""
@@ -123,7 +126,7 @@ class KeptSchedule:
             ValueError: It cannot be read: somebody else may have written it, or a later version.
         """
         match entry:
-            case {"schedule": stored, "message": str(message), "since": float() | int() as since}:
+            case {"schedule": stored, "message": str(message), "since": since} if _is_time(since):
                 pass
             case _:
                 raise ValueError("it is no object with schedule, message and since")
@@ -157,7 +160,7 @@ class DeclaredState:
     def of_entry(cls, entry: Any) -> DeclaredState | None:
         """Read what is stored; ``None`` where it cannot be read."""
         match entry:
-            case {"is_paused": bool(is_paused), "since": float() | int() as since}:
+            case {"is_paused": bool(is_paused), "since": since} if _is_time(since):
                 return cls(is_paused, float(since))
         return None
 
@@ -181,6 +184,9 @@ class ScheduleContent:
         """Read all entries of a value."""
         kept, unreadable = {}, {}
         for name, entry in _entries(content, _KEPT).items():
+            # As for whoever changes it, that is none.
+            if entry is None:
+                continue
             try:
                 kept[name] = KeptSchedule.of_entry(entry)
             except ValueError as error:
@@ -257,6 +263,11 @@ class ScheduleRecord:
             return after
 
         self._value.change(changed)
+
+
+def _is_time(value: object) -> bool:
+    """Whether what is stored as a time can be one, in seconds since the epoch."""
+    return type(value) in {int, float} and 0 <= cast("float", value) <= LATEST
 
 
 def _is_over(entry: Any, now: float) -> bool:

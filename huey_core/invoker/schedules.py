@@ -15,7 +15,7 @@ import json
 from copy import copy
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
-from huey_core.exceptions import ConfigurationError, ScheduleNotFound
+from huey_core.exceptions import ConfigurationError, DecodeError, ScheduleNotFound
 from huey_core.invoker.arguments import check_command
 from huey_core.invoker.declared_schedules import DeclaredSchedules
 from huey_core.invoker.kept_schedules import (
@@ -177,9 +177,7 @@ class Schedules:
             fields["overlap"] = self._checked_overlap(overlap)
 
         def changed(entry: Any) -> dict[str, Any]:
-            if not isinstance(entry, dict):
-                raise ConfigurationError(f"what is stored of the schedule {name!r} cannot be read: remove() it")
-            return {**entry, **fields}
+            return {**_readable(name, entry), **fields}
 
         self._change_kept(name, "changed", changed, is_bounded=True)
 
@@ -220,10 +218,13 @@ class Schedules:
         Raises:
             ScheduleNotFound: There is none of this name.
             CommandNotFound: Its command is not registered in this process.
-            DecodeError: What is stored of its command cannot be read here.
+            DecodeError: What is stored of it, or of its command, cannot be read here.
             QueueException: It could not be enqueued; see :meth:`Invoker.enqueue`.
         """
-        kept = self.record.read().kept.get(name)
+        content = self.record.read()
+        if (reason := content.unreadable.get(name)) is not None:
+            raise DecodeError(f"what is stored of the schedule {name!r} cannot be read here: {reason}")
+        kept = content.kept.get(name)
         if kept is not None:
             return self._invoker.enqueue(kept.make_command(self._invoker.codec, self._invoker.command_options))
         declared = self._declared(name)
@@ -303,7 +304,7 @@ class Schedules:
         now = self._now()
 
         def changed(entry: Any) -> Any:
-            if isinstance(entry, dict) and entry.get("paused", False) is not is_paused:
+            if _readable(name, entry).get("paused", False) is not is_paused:
                 return {**entry, "paused": is_paused, "since": now}
             return entry
 
@@ -329,6 +330,13 @@ class Schedules:
         known = sorted({*content.kept, *content.unreadable, *declared})
         hint = did_you_mean(name, known) or (f"; there are {', '.join(known[:MOST_NAMED])}" if known else "")
         return ScheduleNotFound(f"the queue {self._invoker.queue.name!r} has no schedule {name!r}{hint}")
+
+
+def _readable(name: str, entry: Any) -> dict[str, Any]:
+    """An entry of which at least some fields can be read, whatever version wrote it."""
+    if not isinstance(entry, dict):
+        raise ConfigurationError(f"what is stored of the schedule {name!r} cannot be read: remove() it")
+    return entry
 
 
 def _is_json(value: object) -> bool:

@@ -14,6 +14,7 @@ from huey_core.exceptions import (
     CommandNotFound,
     ConfigurationError,
     DataStoreGetException,
+    DecodeError,
     EncodeError,
     ScheduleNotFound,
     SignatureError,
@@ -430,6 +431,41 @@ def test_what_a_later_version_wrote_is_listed_and_kept(invoker, report):
 
     invoker.schedules.remove("nightly")
     assert invoker.task_store.peek(invoker.schedules.record.key) == written
+
+
+@pytest.mark.parametrize("since", ["1" + "0" * 400, "Infinity", "NaN", "true", "-1", '"now"'])
+@pytest.mark.usefixtures("clean_up")
+def test_a_time_that_is_none_concerns_that_schedule_alone(invoker, report, since):
+    invoker.schedules.add("nightly", report.command("pdf"), NIGHTLY)
+    content = json.loads(invoker.task_store.peek(invoker.schedules.record.key))
+    kept = {**content["kept"], "odd": {**content["kept"]["nightly"], "since": json.loads(since)}}
+    declared = {"clean_up": {"is_paused": True, "since": json.loads(since)}}
+    store(invoker, json.dumps({"kept": kept, "declared": declared}).encode())
+
+    assert {info.name: info.state for info in invoker.schedules.list()} == {
+        "clean_up": ScheduleState.ACTIVE,
+        "nightly": ScheduleState.ACTIVE,
+        "odd": ScheduleState.UNREADABLE,
+    }
+
+
+def test_what_cannot_be_read_is_neither_run_nor_paused_in_silence(invoker):
+    store(invoker, b'{"kept": {"odd": [1], "lunar": {"schedule": {"moon": "full"}, "message": "", "since": 1.0}}}')
+
+    with pytest.raises(DecodeError, match="'lunar' cannot be read here: no schedule that is known here"):
+        invoker.schedules.run("lunar")
+    with pytest.raises(ConfigurationError, match="'odd' cannot be read: remove"):
+        invoker.schedules.pause("odd")
+    invoker.schedules.remove("odd")
+    assert names(invoker) == ["lunar"]
+
+
+def test_an_entry_that_is_nothing_is_no_schedule(invoker, report):
+    store(invoker, b'{"kept": {"nightly": null}}')
+
+    assert names(invoker) == []
+    invoker.schedules.add("nightly", report.command("pdf"), NIGHTLY)
+    assert names(invoker) == ["nightly"]
 
 
 def test_what_is_no_record_is_never_overwritten(invoker, report):
