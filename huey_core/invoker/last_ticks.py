@@ -28,8 +28,8 @@ class LastTicks:
     Consumers of one queue need not know the same commands, so each entry has its own time. All are in one value of the
     task store. Until when they were dealt with is noted once a minute, which costs a minute at most one write, however
     many entries there are: the first consumer that is done writes it, and the others find it there. Of what is due
-    later in the minute, the unique keys of its ticks tell that it was dealt with. A last tick is noted by whoever wrote
-    it. Without a task store that has locks, nothing is remembered.
+    later in the minute, the last tick and the unique keys tell that it was dealt with. A last tick is noted by whoever
+    wrote it. Without a task store that has locks, nothing is remembered.
     """
 
     def __init__(self, store: BaseDataStore | None) -> None:
@@ -37,11 +37,12 @@ class LastTicks:
 
     def read(self, names: Sequence[str]) -> dict[str, float]:
         """Until when each of these entries was dealt with, where that is known. Others may be among the answer."""
-        return self._all(_UNTIL) if names else {}
+        # The last tick may be later than what is noted for its minute, and its unique key is forgotten after a while.
+        return {name: max(times.values()) for name, times in self._all().items() if _UNTIL in times} if names else {}
 
     def runs(self) -> dict[str, float]:
         """The time of the last tick of each entry that has had one."""
-        return self._all(_RUN)
+        return {name: times[_RUN] for name, times in self._all().items() if _RUN in times}
 
     def note(self, names: Sequence[str], until: int, runs: Mapping[str, float]) -> None:
         """Remember that entries have been dealt with until a time, and what ran, unless later times are remembered.
@@ -65,15 +66,13 @@ class LastTicks:
         if self._value is not None and (names or runs):
             self._value.change(noted)
 
-    def _all(self, key: str) -> dict[str, float]:
-        if self._value is None:
-            return {}
-        return {name: times[key] for name, entry in self._value.read().items() if key in (times := _times(entry))}
+    def _all(self) -> dict[str, dict[str, float]]:
+        return {} if self._value is None else {name: _times(entry) for name, entry in self._value.read().items()}
 
 
 def _times(entry: Any) -> dict[str, float]:
     known = entry.items() if isinstance(entry, dict) else ()
-    return {key: at for key, at in known if type(at) in {int, float}}
+    return {key: at for key, at in known if key in {_UNTIL, _RUN} and type(at) in {int, float}}
 
 
 def _near(entry: Any, now: float) -> dict[str, float]:

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from huey_core import PeriodicQueueCommand, crontab, every, periodic_command
+from huey_core import CommandRegistry, Invoker, PeriodicQueueCommand, crontab, every, periodic_command
 from huey_core.commands.periodic import ScheduledEntry
 from huey_core.consumer.tick_writer import TickWriter
 from huey_core.exceptions import ConfigurationError
 from huey_core.message import read_header
+from huey_memory import ManualClock, MemoryDataStore, MemoryQueue
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC).timestamp()
 
@@ -242,6 +243,24 @@ def test_a_consumer_that_starts_again_makes_up_for_the_seconds_that_were_missed(
     TickWriter(invoker).write(NOON + 100)
 
     assert written(invoker) == [80, 90, 100]
+
+
+@pytest.mark.parametrize("missed", ["once", "all"])
+def test_a_tick_within_a_minute_is_not_made_up_for_when_its_unique_key_is_forgotten(missed):
+    clock = ManualClock(NOON - 60)
+    place = {"space": f"forgotten-{missed}", "clock": clock}
+    stores = MemoryDataStore("results", **place), MemoryDataStore("tasks", **place)
+    invoker = Invoker(MemoryQueue("q", **place), *stores, registry=CommandRegistry(), clock=clock)
+    entry = replace(ENTRY, schedule=Listed(30), missed=missed)
+    before = writer_of(invoker, entry)
+    for seconds in (30, 30, 35):
+        clock.advance(seconds)
+        before.write(clock())
+    assert len(invoker.queue) == 1
+
+    clock.advance(2 * 3600)
+
+    assert writer_of(invoker, entry).write(clock()) == 0
 
 
 def test_consumers_that_run_write_each_second_once(invoker, run_consumer, eventually):
