@@ -335,6 +335,20 @@ def test_another_clock_of_this_machine_makes_no_difference(make_invoker, request
         assert (deleted, later.status()) == (CallStatus.DELETED, CallStatus.UNKNOWN)
 
 
+def test_a_clock_that_is_set_back_hides_no_purge(make_invoker, request):
+    clock, server = ManualClock(5000.0), ManualClock(9000.0)
+    invoker = make_invoker()
+    space = request.node.name
+    with invoker.replaced(MemoryQueue("q", space=space, clock=server), MemoryDataStore("r", space=space), clock=clock):
+        handle = declare(invoker)(6, 3)
+        clock.advance(-3600)
+        server.advance(1)
+        invoker.flush()
+
+        with pytest.raises(CommandDeleted):
+            handle.get(blocking=True, timeout=5)
+
+
 @both_ways
 def test_who_waits_for_what_a_purge_has_spared_gets_the_result(invoker, wait, watched):
     handle = declare(invoker)(6, 3)
