@@ -213,6 +213,9 @@ class CommandRetry(CommandException):
         refused_after: How often the command had been tried again when that was too often; ``None`` when it was not.
     """
 
+    # Also of a subclass whose __init__ does not call this one.
+    delay: float | None = None
+    max_retries: int | None = None
     refused_after: int | None = None
 
     def __init__(self, delay: float | timedelta | None = None, max_retries: int | None = None) -> None:

@@ -151,6 +151,14 @@ def test_a_number_of_retries_that_is_none_is_refused(most):
         CommandRetry(max_retries=most)
 
 
+def test_a_kind_of_ones_own_may_leave_out_what_it_does_not_need(run):
+    class LimitReached(CommandRetry):
+        def __init__(self, delay):
+            self.delay = delay
+
+    assert run(LimitReached(5.0)).delay == 5.0
+
+
 def test_it_can_be_pickled():
     back = pickle.loads(pickle.dumps(CommandRetry(timedelta(minutes=1), 3)))
 
