@@ -32,6 +32,7 @@ class Health:
     ) -> None:
         self._parts = parts
         self._is_ready = self._is_stopping = False
+        self._known: tuple[str, ...] = ()
         self._all: Sequence[Health] = (self,)
         self._file = (
             HealthFile(config.health_file, config.heartbeat, name, self.is_healthy, policy)
@@ -70,11 +71,12 @@ class Health:
     def problems(self) -> tuple[str, ...]:
         """What keeps the consumer from running commands, in a few words each: a part that has ended, or is stuck.
 
-        A server that does not answer is none, since the consumer waits for it.
+        A server that does not answer is none, since the consumer waits for it. While it stops, what was found last
+        stands: a part that ends then is no problem, and one that is stuck has not recovered.
         """
-        if not self._is_ready or self._is_stopping:
-            return ()
-        return tuple(found for part in self._parts if (found := part.problem()) is not None)
+        if self._is_ready and not self._is_stopping:
+            self._known = tuple(found for part in self._parts if (found := part.problem()) is not None)
+        return self._known
 
     def is_healthy(self) -> bool:
         """Whether the consumer has started, with all that stand with it, and none of them has a problem."""

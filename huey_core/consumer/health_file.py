@@ -58,8 +58,10 @@ class HealthFile(Service):
         """Remove what another consumer has left there, which would pass for a heartbeat of this one.
 
         Raises:
-            ConfigurationError: The file could not be written.
+            ConfigurationError: The file could not be written, or is no regular file, such as ``/dev/null``.
         """
+        if self._path.exists() and not self._path.is_file():
+            raise ConfigurationError(f"HEALTH_FILE must be a regular file, which {self._path} is not")
         try:
             self._write()
             self._path.unlink()

@@ -95,6 +95,16 @@ def test_a_file_that_cannot_be_written_keeps_the_consumer_from_starting(invoker,
         consumer.start()
 
 
+def test_what_is_no_regular_file_is_refused_and_left_there(invoker, tmp_path):
+    os.mkfifo(pipe := tmp_path / "pipe")
+
+    for path in (pipe, tmp_path):
+        with pytest.raises(ConfigurationError, match=r"HEALTH_FILE must be a regular file, which .* is not"):
+            Consumer(invoker, health_file=path).start()
+
+    assert pipe.exists()
+
+
 def test_a_file_that_somebody_removes_is_written_again(invoker, run_consumer, path, eventually):
     run_consumer(invoker, health_file=path, heartbeat=BEAT)
     eventually(path.exists)
@@ -189,3 +199,14 @@ def test_problems_are_logged_once_and_so_is_their_end(invoker, run_consumer, cap
     eventually(lambda: "the consumer is healthy again" in caplog.text)
 
     assert caplog.text.count("not healthy") == 1
+
+
+def test_a_consumer_that_is_stuck_is_not_healthy_again_because_it_stops(invoker, run_consumer):
+    consumer = run_consumer(invoker)
+    consumer.queues[0].fetcher.problem = lambda: "the fetch loop is stuck"
+    before = consumer.problems()
+
+    consumer.stop()
+
+    assert consumer.problems() == before == ("the fetch loop is stuck",)
+    assert not consumer.is_healthy()
