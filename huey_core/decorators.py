@@ -18,7 +18,7 @@ from huey_core.commands.signature import Signature, check_unique_key, name_of, p
 from huey_core.exceptions import ConfigurationError
 from huey_core.invoker.deferred import DeferredInvoker
 from huey_core.invoker.invoker import Invoker
-from huey_core.invoker.overlap import OneAtATime
+from huey_core.invoker.schedules.overlap import OneAtATime
 from huey_core.invoker.typing import StoreT_co
 from huey_core.names import dotted_name
 

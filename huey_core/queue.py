@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from huey_core.commands.base import PeriodicQueueCommand, QueueCommand
+from huey_core.invoker.command_schedule import CommandSchedule
 from huey_core.invoker.invoker import Invoker
 from huey_core.invoker.results import AsyncData
-from huey_core.invoker.schedule import CommandSchedule
 
 __all__ = ["AsyncData", "CommandSchedule", "Invoker", "PeriodicQueueCommand", "QueueCommand"]
 

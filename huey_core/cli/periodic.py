@@ -16,8 +16,8 @@ from huey_core.text import printable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from huey_core.invoker.schedule_info import ScheduleInfo
-    from huey_core.invoker.schedules import Schedules
+    from huey_core.invoker.schedules.at_run_time import Schedules
+    from huey_core.invoker.schedules.info import ScheduleInfo
 
 __all__ = ["periodic"]
 

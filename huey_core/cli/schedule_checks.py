@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from huey_core.cli.diagnosis import Finding, Level
-from huey_core.invoker.kept_schedules import ScheduleRecord
+from huey_core.invoker.schedules.kept import ScheduleRecord
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from huey_core.backends.base import BaseDataStore, BaseQueue
     from huey_core.backends.messages import Message, StoredMessage
     from huey_core.consumer.retry import Pauses
-    from huey_core.invoker.schedule import CommandSchedule
+    from huey_core.invoker.command_schedule import CommandSchedule
 
 __all__ = ["AtMostOnceSource"]
 

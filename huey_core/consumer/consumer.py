@@ -35,7 +35,7 @@ from huey_core.consumer.shutdown import Shutdown
 from huey_core.consumer.signals import run_until_signalled
 from huey_core.consumer.tick_writer import TickWriter
 from huey_core.exceptions import ConfigurationError, QueueException, QueueReadException
-from huey_core.invoker.overlap import check_overlaps
+from huey_core.invoker.schedules.overlap import check_overlaps
 from huey_core.names import dotted_name
 from huey_core.plugins.workers import worker_pool_registry
 from huey_core.safe_logging import get_logger

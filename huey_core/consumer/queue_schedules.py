@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from huey_core.backends.capabilities import Capability
 from huey_core.commands.periodic import ScheduledEntry
 from huey_core.exceptions import DataStoreGetException
-from huey_core.invoker.kept_schedules import ScheduleContent, ScheduleRecord, entry_name
+from huey_core.invoker.schedules.kept import ScheduleContent, ScheduleRecord, entry_name
 from huey_core.safe_logging import get_logger
 from huey_core.text import error_line
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from huey_core.backends.base import EmptyDataType
     from huey_core.commands.periodic import EntrySource
     from huey_core.invoker.invoker import Invoker
-    from huey_core.invoker.kept_schedules import KeptSchedule
+    from huey_core.invoker.schedules.kept import KeptSchedule
 
 __all__ = ["QueueSchedules"]
 

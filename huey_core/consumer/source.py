@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from huey_core.backends.messages import State
 from huey_core.consumer.at_most_once import AtMostOnceSource
-from huey_core.invoker.schedule import CommandSchedule
+from huey_core.invoker.command_schedule import CommandSchedule
 from huey_core.invoker.tick_dead_letters import replace_dead_letter
 
 if TYPE_CHECKING:

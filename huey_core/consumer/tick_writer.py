@@ -15,9 +15,9 @@ from huey_core.commands.schedules import next_due
 from huey_core.consumer.due_times import due_now
 from huey_core.consumer.queue_schedules import QueueSchedules
 from huey_core.exceptions import CommandRejected, DataStoreException, MessageTooLarge, QueueWriteException
-from huey_core.invoker.declared_schedules import DeclaredSchedules
-from huey_core.invoker.last_ticks import LastTicks
-from huey_core.invoker.overlap import OneAtATime
+from huey_core.invoker.schedules.declared import DeclaredSchedules
+from huey_core.invoker.schedules.last_ticks import LastTicks
+from huey_core.invoker.schedules.overlap import OneAtATime
 from huey_core.safe_logging import get_logger
 from huey_core.text import is_users_interrupt
 

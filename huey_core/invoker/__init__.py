@@ -15,8 +15,8 @@ from huey_core.invoker.eager import run_until_done, run_what_follows
 from huey_core.invoker.invoker import Invoker
 from huey_core.invoker.results import AsyncData
 from huey_core.invoker.runner import CommandRunner
-from huey_core.invoker.schedule_info import ScheduleInfo, ScheduleState
-from huey_core.invoker.schedules import Schedules
+from huey_core.invoker.schedules.at_run_time import Schedules
+from huey_core.invoker.schedules.info import ScheduleInfo, ScheduleState
 
 __all__ = [
     "STATE_PREFIX",

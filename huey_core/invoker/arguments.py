@@ -1,12 +1,17 @@
-"""What an invoker refuses to be made of, with the argument's name, and what it refuses to enqueue."""
+"""What an invoker refuses to be made of and to enqueue, and how it names things in errors."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from huey_core.commands.base import QueueCommand
 from huey_core.commands.function_command import FunctionCommand
 from huey_core.exceptions import ConfigurationError
 
-__all__ = ["check_command", "check_kind"]
+if TYPE_CHECKING:
+    from huey_core.backends.base import BaseDataStore, BaseQueue
+
+__all__ = ["check_command", "check_kind", "plugin_of"]
 
 
 def check_command(value: object, arguments: bool) -> None:
@@ -36,3 +41,9 @@ def check_kind(name: str, value: object, *kinds: type) -> None:
     if not isinstance(value, kinds):
         expected = " or ".join("a URL" if kind is str else kind.__name__ for kind in kinds if kind is not type(None))
         raise ConfigurationError(f"{name} must be {expected}, not {value!r}")
+
+
+def plugin_of(thing: BaseQueue | BaseDataStore) -> str:
+    """The class of a queue or a store and the distribution's package, for an error."""
+    kind = type(thing)
+    return f"{kind.__name__} ({kind.__module__.partition('.')[0]})"

@@ -27,15 +27,14 @@ from huey_core.exceptions import (
     Unsupported,
 )
 from huey_core.features import register_features
-from huey_core.invoker.arguments import check_command, check_kind
+from huey_core.invoker.arguments import check_command, check_kind, plugin_of
 from huey_core.invoker.eager import run_eagerly
 from huey_core.invoker.invoker_in_loop import InvokerInLoop
 from huey_core.invoker.opened import OpenedBackends, Parts
-from huey_core.invoker.placed import plugin_of
 from huey_core.invoker.purges import note_purge
 from huey_core.invoker.registration import notify_registrations
 from huey_core.invoker.results import AsyncData
-from huey_core.invoker.schedules import Schedules
+from huey_core.invoker.schedules.at_run_time import Schedules
 from huey_core.invoker.typing import CommandReturning, InvokerSettings, StoreT_co
 from huey_core.numbers import check_number
 from huey_core.plugins.installed_options import installed_options

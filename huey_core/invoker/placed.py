@@ -15,6 +15,7 @@ from huey_core.backends.leased import LeasedQueue
 from huey_core.backends.queue_names import check_queue_name
 from huey_core.exceptions import ConfigurationError, Unsupported
 from huey_core.features.revocation import Revocations, keeps_revocations
+from huey_core.invoker.arguments import plugin_of
 from huey_core.invoker.eager import EagerGroups
 from huey_core.invoker.enqueue_in_loop import LoopSenders
 from huey_core.invoker.opened import OpenedBackends, Parts
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from huey_core.backends.backend import Backend
     from huey_core.backends.base import BaseDataStore, BaseQueue
 
-__all__ = ["PlacedInvoker", "plugin_of"]
+__all__ = ["PlacedInvoker"]
 
 _COMPUTED: Final = ("leased_queue", "results_expire", "revocations", "schedules")
 """What is computed once of the queue and its stores."""
@@ -236,9 +237,3 @@ class PlacedInvoker:
             (shared.clock, shared.clock_offset), shared.eager_groups = clocks, groups
             for invoker, parts in before:
                 invoker._move_to(parts)
-
-
-def plugin_of(thing: BaseQueue | BaseDataStore) -> str:
-    """The class of a queue or a store and the distribution's package, for an error."""
-    kind = type(thing)
-    return f"{kind.__name__} ({kind.__module__.partition('.')[0]})"

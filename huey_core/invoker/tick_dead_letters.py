@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.json_value import JSONValue
 from huey_core.backends.messages import State
-from huey_core.invoker.kept_schedules import SCHEDULE_HEADER
+from huey_core.invoker.schedules.kept import SCHEDULE_HEADER
 from huey_core.message import read_header
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pytest
 from huey_core import CommandRegistry, Invoker, crontab, periodic_command, queue_command
 from huey_core.backends.messages import State
 from huey_core.consumer import BaseConfiguration
-from huey_core.invoker.schedule_info import ScheduleState
+from huey_core.invoker.schedules.info import ScheduleState
 
 NIGHTLY = crontab(hour=3, minute=0)
 

@@ -13,7 +13,7 @@ from huey_core.backends.outcomes import Ack, Bury, Release, Retry
 from huey_core.consumer import Consumer
 from huey_core.consumer.at_most_once import AtMostOnceSource
 from huey_core.exceptions import CommandPostponed
-from huey_core.invoker.schedule import CommandSchedule
+from huey_core.invoker.command_schedule import CommandSchedule
 from huey_memory import MemoryDataStore
 from plain_backend import PlainQueue, PlainStore
 from wire import pack

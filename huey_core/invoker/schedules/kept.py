@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from huey_core.backends.json_value import JSONValue
 from huey_core.exceptions import ConfigurationError
-from huey_core.invoker.stored_schedules import read_schedule
+from huey_core.invoker.schedules.stored import read_schedule
 from huey_core.message import read_header
 from huey_core.unicode import check_unicode
 

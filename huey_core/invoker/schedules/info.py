@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from huey_core.invoker.declared_schedules import DeclaredSchedules
-from huey_core.invoker.kept_schedules import entry_name
-from huey_core.invoker.last_ticks import LastTicks
+from huey_core.invoker.schedules.declared import DeclaredSchedules
+from huey_core.invoker.schedules.kept import entry_name
+from huey_core.invoker.schedules.last_ticks import LastTicks
 from huey_core.safe_logging import get_logger
 from huey_core.text import error_line
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from huey_core.commands.periodic import ScheduledEntry
     from huey_core.commands.schedules import Schedule
     from huey_core.features.revocation import RevokingInvoker
-    from huey_core.invoker.kept_schedules import KeptSchedule, ScheduleRecord
+    from huey_core.invoker.schedules.kept import KeptSchedule, ScheduleRecord
 
 __all__ = ["ScheduleInfo", "ScheduleState", "schedule_infos"]
 

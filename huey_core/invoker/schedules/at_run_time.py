@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from huey_core.exceptions import ConfigurationError, DecodeError, ScheduleNotFound
 from huey_core.invoker.arguments import check_command
-from huey_core.invoker.declared_schedules import DeclaredSchedules
-from huey_core.invoker.kept_schedules import (
+from huey_core.invoker.schedules.declared import DeclaredSchedules
+from huey_core.invoker.schedules.info import ScheduleInfo, schedule_infos
+from huey_core.invoker.schedules.kept import (
     SCHEDULE_HEADER,
     ScheduleRecord,
     check_choice,
     check_schedule_name,
     stored_message,
 )
-from huey_core.invoker.overlap import OneAtATime, OverlapInvoker
-from huey_core.invoker.schedule_info import ScheduleInfo, schedule_infos
-from huey_core.invoker.stored_schedules import stored_form
+from huey_core.invoker.schedules.overlap import OneAtATime, OverlapInvoker
+from huey_core.invoker.schedules.stored import stored_form
 from huey_core.text import did_you_mean
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from huey_core import crontab, every
 from huey_core.exceptions import ConfigurationError
-from huey_core.invoker.stored_schedules import read_schedule, stored_form
+from huey_core.invoker.schedules.stored import read_schedule, stored_form
 
 
 def fields(low, high):

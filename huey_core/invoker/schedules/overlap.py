@@ -23,7 +23,7 @@ from huey_core.backends.messages import State
 from huey_core.commands.periodic import is_run_by, periodic_commands
 from huey_core.exceptions import Unsupported
 from huey_core.hookspecs.protocols import InvokerLike
-from huey_core.invoker.placed import plugin_of
+from huey_core.invoker.arguments import plugin_of
 
 if TYPE_CHECKING:
     from huey_core.backends.base import BaseDataStore

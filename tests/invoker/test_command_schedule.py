@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from huey_core.exceptions import ConfigurationError
-from huey_core.invoker.schedule import CommandSchedule
+from huey_core.invoker.command_schedule import CommandSchedule
 from huey_memory import ManualClock, MemoryDataStore
 from plain_backend import PlainStore
 

@@ -20,8 +20,8 @@ from huey_core.exceptions import (
     SignatureError,
     Unsupported,
 )
-from huey_core.invoker.kept_schedules import MAX_NAME, MAX_SIZE, MOST_SCHEDULES
-from huey_core.invoker.schedule_info import ScheduleState
+from huey_core.invoker.schedules.info import ScheduleState
+from huey_core.invoker.schedules.kept import MAX_NAME, MAX_SIZE, MOST_SCHEDULES
 from huey_memory import ManualClock, MemoryDataStore, MemoryQueue
 from plain_backend import PlainQueue, PlainStore
 
