@@ -222,8 +222,9 @@ def describe_consumer(consumer: ConsumerRecord, target: Target) -> Finding:
     age = max(now - consumer.seen, 0.0)
     running = f"{consumer.running}" + (f" ({_what_runs(consumer, target.queue)})" if consumer.running_ids else "")
     queues = f"serves {', '.join(map(repr, consumer.queues))}, " if len(consumer.queues) > 1 else ""
+    pool = f" ({consumer.worker_type})" if consumer.worker_type else ""
     sentence = (
-        f"huey-core {consumer.version}, {counted(consumer.workers, 'worker')}, {queues}runs {running}, "
+        f"huey-core {consumer.version}, {counted(consumer.workers, 'worker')}{pool}, {queues}runs {running}, "
         f"seen {age:.0f} s ago; knows {_some(consumer.commands) or 'no command'}"
     )
     check, facts = f"consumer {consumer.name}", {**asdict(consumer), "seen_seconds_ago": age}

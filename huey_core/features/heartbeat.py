@@ -61,6 +61,7 @@ class ConsumerRecord:
         heartbeat: Seconds between two of its heartbeats; 0 where it does not say so.
         queues: The names of the queues that it serves.
         workers: How many commands it runs at once.
+        worker_type: The worker pool that runs them; empty where it does not say so.
         periodic: Whether it runs periodic commands.
         serializers: The serializers that it accepts.
         commands: The commands that it knows.
@@ -79,6 +80,7 @@ class ConsumerRecord:
     heartbeat: float = 0.0
     queues: tuple[str, ...] = ()
     workers: int = 0
+    worker_type: str = ""
     periodic: bool = False
     serializers: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
@@ -259,6 +261,7 @@ class _RecordWriter:
             heartbeat=consumer.config.heartbeat,
             queues=tuple(invoker.queue.name for invoker in consumer.invokers),
             workers=consumer.workers,
+            worker_type=consumer.config.worker_type,
             periodic=consumer.config.runs_periodic,
             serializers=tuple(sorted(consumer.invoker.accepted)),
             commands=tuple(consumer.invoker.registry),

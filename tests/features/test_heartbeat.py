@@ -32,7 +32,7 @@ def test_a_running_consumer_is_seen_with_the_commands_it_knows(invoker, run_cons
     eventually(alive)
 
     (seen,) = alive()
-    assert (seen.name, seen.version, seen.workers) == (consumer.name, __version__, 3)
+    assert (seen.name, seen.version, seen.workers, seen.worker_type) == (consumer.name, __version__, 3, "thread")
     assert (seen.commands, seen.serializers) == (("mail.send",), ("json",))
 
 
