@@ -5,20 +5,20 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager, suppress
-from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
-from huey_core.commands.option_checks import MAX_SECONDS
 from huey_core.commands.progress import decode_progress, keeps_progress, progress_key
 from huey_core.exceptions import DataStoreGetException, DataStoreTimeout, QueueException, Unsupported
+from huey_core.invoker.arguments import seconds_to_wait
 from huey_core.invoker.call_state import CallState, CallStatus
 from huey_core.invoker.key_watch import KeyWatch
 from huey_core.invoker.purges import leased_queue_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
+    from datetime import timedelta
 
     from huey_core.backends.base import BaseDataStore, EmptyDataType
     from huey_core.commands.progress import Progress
@@ -41,7 +41,7 @@ def find_progress(invoker: InvokerLike, task_id: str) -> Progress | None:
         DataStoreGetException: The store could not be read.
         DecodeError: What is stored is damaged, or written with a serializer that is not accepted.
         Unsupported: Progress cannot be kept in the result store.
-        ConfigurationError: The invoker has no result store.
+        ConfigurationError: The invoker has no result store, or ``timeout`` is no time.
     """
     store = _store_of(invoker)
     with _store_errors(task_id):
@@ -77,7 +77,7 @@ class ProgressWatch:
     ) -> None:
         self._invoker = invoker
         self._task_id = task_id
-        self._timeout = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        self._timeout = seconds_to_wait(timeout)
         self._seen_at = seen_at
         self._has_ended = has_ended
         self._store = _store_of(invoker)
@@ -155,8 +155,7 @@ class _Looks:
         self._invoker = invoker
         self._task_id = task_id
         self._timeout = timeout
-        # No lock can wait for as long as float("inf"), so what is as good as for ever is for ever.
-        self._deadline = None if timeout is None or timeout > MAX_SECONDS else time.monotonic() + timeout
+        self._deadline = None if timeout is None else time.monotonic() + timeout
         self._last: Progress | None = None
         self._pause = SHORTEST_PAUSE
         self._seen_at = seen_at

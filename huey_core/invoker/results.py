@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager, suppress
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from huey_core.backends.base import EmptyData
 from huey_core.backends.capabilities import Capability
 from huey_core.backends.deadline import time_limit
-from huey_core.commands.option_checks import MAX_SECONDS
 from huey_core.commands.stored_result import decode_result
 from huey_core.exceptions import ConfigurationError, DataStoreGetException, DataStoreTimeout, QueueException
+from huey_core.invoker.arguments import seconds_to_wait
 from huey_core.invoker.call_state import CallState
 from huey_core.invoker.deletions import QUICK, DeletionWatch
 from huey_core.invoker.key_watch import KeyWatch
@@ -20,6 +19,7 @@ from huey_core.invoker.progress import ProgressWatch, find_progress
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+    from datetime import timedelta
 
     from huey_core.backends.base import EmptyDataType
     from huey_core.commands.base import QueueCommand
@@ -121,6 +121,7 @@ class AsyncData(Generic[R]):
                 values for ever, and does not in one that forgets them by itself.
 
         Raises:
+            ConfigurationError: ``timeout`` is no time.
             CommandError: The command raised and will not be tried again.
             CommandRevoked: The command was revoked before it ran.
             CommandExpired: The command had expired before it ran.
@@ -271,19 +272,17 @@ class AsyncData(Generic[R]):
             raise DataStoreGetException(f"the result of {self.task_id} could not be read: {error}") from error
 
     def _wait(self, timeout: float | timedelta | None, backoff: float, max_delay: float, remove: bool | None) -> None:
-        if isinstance(timeout, timedelta):
-            timeout = timeout.total_seconds()
-        # No lock can wait for as long as float("inf"), so what is as good as for ever is for ever.
-        deadline = None if timeout is None or timeout > MAX_SECONDS else time.monotonic() + timeout
+        seconds = seconds_to_wait(timeout)
+        deadline = None if seconds is None else time.monotonic() + seconds
         try:
-            with time_limit(None if deadline is None else timeout):
+            with time_limit(seconds):
                 self._wait_until(deadline, backoff, max_delay, remove)
         except DataStoreGetException as error:
             if deadline is None or time.monotonic() < deadline:
                 raise
-            raise DataStoreTimeout(f"no result of {self.task_id} within {timeout} s: {error}") from error
+            raise DataStoreTimeout(f"no result of {self.task_id} within {seconds:g} s: {error}") from error
         if self._value is EmptyData:
-            raise DataStoreTimeout(f"no result of {self.task_id} within {timeout} s")
+            raise DataStoreTimeout(f"no result of {self.task_id} within {seconds:g} s")
 
     def _wait_until(self, deadline: float | None, backoff: float, max_delay: float, remove: bool | None) -> None:
         pause, quick_until = 0.01, time.monotonic() + QUICK

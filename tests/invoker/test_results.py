@@ -174,6 +174,12 @@ def test_that_a_call_cannot_be_revoked_is_told_before_the_wait(invoker):
         AsyncData(invoker, "x").get(blocking=True, revoke_on_timeout=True)
 
 
+@pytest.mark.parametrize("timeout", [float("nan"), "10", True])
+def test_what_is_no_time_is_refused_as_a_timeout(invoker, timeout):
+    with pytest.raises(ConfigurationError, match="timeout must be a number of seconds"):
+        AsyncData(invoker, "x").get(blocking=True, timeout=timeout)
+
+
 def test_a_timeout_is_also_the_builtin_one(invoker):
     with pytest.raises(TimeoutError):
         AsyncData(invoker, "x").get(blocking=True, timeout=0)
