@@ -25,6 +25,9 @@ log: Final = get_logger(__name__)
 _LAST_TOUCH: Final = 1.0
 """Seconds for which a stop waits for a touch that hangs, as on a file system that is away."""
 
+_LARGEST: Final = 4096
+"""Bytes: no health file is larger."""
+
 
 class HealthFile(Service):
     """Touches a file once in so many seconds while the consumer is healthy, and removes it when that has stopped.
@@ -58,11 +61,16 @@ class HealthFile(Service):
         """Remove what another consumer has left there, which would pass for a heartbeat of this one.
 
         Raises:
-            ConfigurationError: The file could not be written, or is no regular file, such as ``/dev/null``.
+            ConfigurationError: The file could not be written, is no regular file, such as ``/dev/null``, or holds
+                something else, which would be lost.
         """
         if self._path.exists() and not self._path.is_file():
             raise ConfigurationError(f"HEALTH_FILE must be a regular file, which {self._path} is not")
         try:
+            if self._path.exists() and not _is_health_file(self._path):
+                raise ConfigurationError(
+                    f"HEALTH_FILE would replace {self._path}, which no consumer has written: name another file"
+                )
             self._write()
             self._path.unlink()
         except OSError as error:
@@ -100,3 +108,15 @@ class HealthFile(Service):
     def _write(self) -> None:
         facts = {"consumer": self._name(), "pid": os.getpid(), "heartbeat": self._interval}
         self._path.write_text(json.dumps(facts) + "\n")
+
+
+def _is_health_file(path: Path) -> bool:
+    """Whether a consumer has written the file, or a write that was cut short has left it empty."""
+    if path.stat().st_size > _LARGEST:
+        return False
+    try:
+        text = path.read_text()
+        facts = json.loads(text) if text else {"heartbeat": None}
+    except ValueError:
+        return False
+    return isinstance(facts, dict) and "heartbeat" in facts

@@ -77,7 +77,7 @@ def test_the_file_is_touched_while_the_consumer_waits_for_what_runs(
 
 
 def test_a_file_that_another_consumer_has_left_is_no_sign_of_life(invoker, path):
-    path.write_text("{}")
+    path.write_text('{"consumer": "web1:7:0", "pid": 7, "heartbeat": 10}\n')
 
     class Refusing(Consumer):
         def start(self):
@@ -103,6 +103,24 @@ def test_what_is_no_regular_file_is_refused_and_left_there(invoker, tmp_path):
             Consumer(invoker, health_file=path).start()
 
     assert pipe.exists()
+
+
+@pytest.mark.parametrize("content", [b"print(1)\n", b"[]", b"\xff", b"{}", b"x" * 10_000])
+def test_a_file_that_no_consumer_has_written_is_refused_and_left_as_it_is(invoker, path, content):
+    path.write_bytes(content)
+
+    with pytest.raises(ConfigurationError, match="which no consumer has written"):
+        Consumer(invoker, health_file=path).start()
+
+    assert path.read_bytes() == content
+
+
+def test_an_empty_file_is_replaced(invoker, run_consumer, path, eventually):
+    path.touch()
+
+    run_consumer(invoker, health_file=path, heartbeat=BEAT)
+
+    eventually(lambda: path.exists() and path.read_text())
 
 
 def test_a_file_that_somebody_removes_is_written_again(invoker, run_consumer, path, eventually):
