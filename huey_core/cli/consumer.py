@@ -115,7 +115,9 @@ class _Seconds(click.FloatRange):
     "--heartbeat", type=_Seconds(min=0.1), metavar="SECONDS", help="How often to send a heartbeat; 10 by default."
 )
 @click.option(
-    "--health-file", type=click.Path(dir_okay=False), help="Touch this file so often while all is well: huey health."
+    "--health-file",
+    type=click.Path(dir_okay=False),
+    help="Touch this file at each heartbeat while the consumer is healthy, for huey health --file.",
 )
 @click.option("--lease", type=_Seconds(min=1), metavar="SECONDS", help="How long a lease lasts unless it is renewed.")
 @click.option("--prefetch", type=click.IntRange(min=0), help="The most messages to prefetch for quick workers.")
@@ -125,7 +127,8 @@ class _Seconds(click.FloatRange):
 @click.option(
     "--reload",
     is_flag=True,
-    help="Start again, when what runs is finished, whenever a Python file changes. For development.",
+    help="Start again, when what runs is finished, whenever a Python file changes. For development; it needs "
+    "huey-core[reload].",
 )
 @click.option(
     "--reload-dir",

@@ -43,6 +43,12 @@ def periodic() -> None:
     name="list",
     epilog="""
     \b
+    State:      active      consumers run it when it is due
+                paused      nothing is run until "huey periodic resume"
+                revoked     its command is revoked: what is due is dropped, until restore() is called
+                unreadable  another version wrote it; consumers of that version may run it
+    From:       declared    by periodic_command in the code
+                kept        made at run time, in the task store
     Examples:   huey periodic list main.Configuration
                 huey periodic list redis://localhost:6379/0 --queue mail
     Exit code:  0  done, also when there are none
@@ -60,15 +66,7 @@ def periodic() -> None:
 )
 @json_option
 def list_(target: str | None, queue_name: str | None, local: bool, as_json: bool) -> None:
-    r"""List the schedules of a queue, with their next and their last runs.
-
-    \b
-    State:  active      consumers run it when it is due
-            paused      nothing is run until "huey periodic resume"
-            revoked     its command is revoked: what is due is dropped, until restore() is called
-            unreadable  another version wrote it; consumers of that version may run it
-    From:   declared    by periodic_command in the code
-            kept        made at run time, in the task store
+    """List the schedules of a queue, with their next and their last runs.
 
     The last run is that by the clock. Of a URL, those that are declared are listed only while they are paused.
     """
@@ -79,8 +77,15 @@ def list_(target: str | None, queue_name: str | None, local: bool, as_json: bool
         echo_json([_as_json(info) for info in found])
     elif found:
         echo_table(("name", "state", "from", "next run", "last run", "schedule", "command"), list(map(_row, found)))
+    elif opened.knows_commands:
+        click.echo(printable(f"queue {name!r} has no schedules"))
     else:
-        click.echo(f"queue {name!r} has no schedules")
+        click.echo(
+            printable(
+                f"queue {name!r} has no schedules that were made at run time, and none that is paused; for those that "
+                "are declared in code, give the application, such as main.Configuration"
+            )
+        )
 
 
 def _as_json(info: ScheduleInfo) -> dict[str, Any]:

@@ -112,7 +112,14 @@ def test_a_url_has_the_kept_ones(cli):
 def test_another_queue_has_others(cli):
     result = cli.run("periodic", "list", cli.url, "--queue", "mail")
 
-    assert result.stdout == "queue 'mail' has no schedules\n"
+    assert result.stdout.startswith("queue 'mail' has no schedules that were made at run time")
+    assert "give the application" in result.stdout
+
+
+def test_the_help_of_list_has_a_line_for_each_state(cli):
+    lines = [line.strip() for line in cli.run("periodic", "list", "--help").stdout.splitlines()]
+
+    assert 'paused      nothing is run until "huey periodic resume"' in lines
 
 
 def test_a_kept_one_is_paused_resumed_and_removed_by_a_url(cli, invoker):
