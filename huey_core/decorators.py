@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import types
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, Unpack, overload
 
 from huey_core.command_function import CommandFunction, registry_of
@@ -24,7 +25,7 @@ from huey_core.names import dotted_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from huey_core.backends.base import BaseDataStore
     from huey_core.commands.options import GivenOptions, OtherOptions
@@ -197,7 +198,11 @@ def _timing(given: object) -> dict[str, Any]:
     if isinstance(given, Schedule):
         timing["schedule"] = given
     elif not callable(given):
-        hint = f"; a line of cron is read by crontab.parse({given!r})" if isinstance(given, str) else ""
+        hint = ""
+        if isinstance(given, str):
+            hint = f"; a line of cron is read by crontab.parse({given!r})"
+        elif isinstance(given, int | float | timedelta):
+            hint = f"; a period is every({given!r})"
         raise ConfigurationError(
             f"validate_datetime must be a schedule, such as crontab(), or a function of a datetime, not {given!r}{hint}"
         )

@@ -292,7 +292,8 @@ def _parse(field: str, value: int | str) -> frozenset[int]:
 def _parse_piece(field: str, value: int | str, piece: str) -> range:
     match = _PIECE.fullmatch(piece)
     if match is None or (match["step"] and match["first"] and not match["last"]):
-        _refuse(field, value, f"{piece!r} is not a number, {'a name, ' * (field in _NAMES)}*, */n, m-n or m-n/s")
+        names = f"a name such as {next(iter(_NAMES[field]))}, " if field in _NAMES else ""
+        _refuse(field, value, f"{piece!r} is not a number, {names}*, */n, m-n or m-n/s")
     low, high = _RANGES[field]
     first = low if match["first"] is None else _number(field, value, match["first"])
     last = first if match["first"] else high

@@ -132,7 +132,7 @@ def test_any_text_is_read_or_refused_with_field_and_range(field: str, text: str)
         ({"month": "1-13"}, "13 is out of range; month takes 1 to 12"),
         ({"day_of_week": 8}, "8 is out of range; day_of_week takes 0 to 7"),
         ({"day_of_week": "may"}, "'may' is not a number, and is none of sun, mon, tue, wed, thu, fri, sat"),
-        ({"day_of_week": "monday"}, "'monday' is not a number, a name, "),
+        ({"day_of_week": "monday"}, "'monday' is not a number, a name such as sun, "),
         ({"hour": "mon"}, "'mon' is not a number; hour takes 0 to 23"),
         ({"day_of_week": "fri-mon"}, "'fri-mon' runs backwards; write 5-7,0-1 to wrap around"),
         (

@@ -174,7 +174,9 @@ def test_a_command_may_have_a_schedule_of_its_own(invoker):
 
 
 def test_what_is_no_schedule_is_refused(invoker):
-    with pytest.raises(ConfigurationError, match=r"must be a schedule, such as crontab\(\), .* not 30$"):
+    with pytest.raises(
+        ConfigurationError, match=r"must be a schedule, such as crontab\(\), .* not 30; a period is every\(30\)$"
+    ):
         periodic_command(invoker, 30)
     with pytest.raises(ConfigurationError, match=r"a line of cron is read by crontab.parse\('0 3 \* \* \*'\)$"):
         periodic_command(invoker, "0 3 * * *")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, Final
 
 from huey_core.commands.crontab import crontab
@@ -25,6 +26,10 @@ def stored_form(schedule: object) -> dict[str, Any]:
         return {"crontab": {**when, "tz": schedule.tz}}
     if isinstance(schedule, Every):
         return {"every": schedule.period.total_seconds()}
+    if isinstance(schedule, str):
+        raise ConfigurationError(f"a schedule is no text: a line of cron is read by crontab.parse({schedule!r})")
+    if isinstance(schedule, int | float | timedelta):
+        raise ConfigurationError(f"a schedule is not {schedule!r}: a period is every({schedule!r})")
     raise ConfigurationError(
         f"a schedule that is kept in the task store is a crontab(...) or an every(...), and not {schedule!r}: other "
         "processes read it, and do not have your code; declare a command with it: @periodic_command(invoker, ...)"

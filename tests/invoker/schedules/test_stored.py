@@ -64,7 +64,20 @@ def test_whatever_is_stored_is_a_schedule_or_refused(stored):
     assert read_schedule(stored_form(schedule)) == schedule
 
 
-@pytest.mark.parametrize("schedule", [lambda when: True, "* * * * *", None, object()])
+@pytest.mark.parametrize("schedule", [lambda when: True, None, object()])
 def test_what_only_one_process_has_is_refused(schedule):
     with pytest.raises(ConfigurationError, match="kept in the task store"):
+        stored_form(schedule)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "written"),
+    [
+        ("* * * * *", r"crontab\.parse\('\* \* \* \* \*'\)"),
+        (30, r"every\(30\)"),
+        (timedelta(seconds=30), r"every\(.*30\)\)"),
+    ],
+)
+def test_what_stands_for_a_schedule_elsewhere_is_refused_with_the_way_to_write_it(schedule, written):
+    with pytest.raises(ConfigurationError, match=written):
         stored_form(schedule)
