@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from click.core import ParameterSource
 
 from huey_core.backends.leased import LeasedQueue
 from huey_core.cli.output import echo_json
@@ -100,6 +101,10 @@ def health(
     """
     if path is not None and (consumer is not None or queue_name is not None):
         raise click.UsageError("--file is the file of one consumer: leave out --consumer and --queue")
+    # One of the environment is there for all of huey's commands.
+    is_given = click.get_current_context().get_parameter_source("url") is ParameterSource.COMMANDLINE
+    if path is not None and is_given:
+        raise click.UsageError("--file asks no server: leave out the URL")
     if path is not None:
         seen = list(filter(None, [_read_file(path, max_age)]))
         nobody = f"there is no file {path}: no consumer runs with it, or it has not started yet, or is not healthy"

@@ -162,6 +162,13 @@ class TestFile:
 
         assert cli.run("health", "--file", str(path), "--max-age", "60s").exit_code == 0
 
+    def test_a_url_beside_it_is_refused_where_it_is_given_on_the_command_line(self, cli, path, monkeypatch):
+        monkeypatch.setenv("HUEY_URL", "redis://localhost:1/0")
+
+        assert cli.run("health", "--file", str(path)).exit_code == 0
+        refused = cli.run("health", "--file", str(path), "redis://localhost:1/0")
+        assert (refused.exit_code, "leave out the URL" in refused.stderr) == (2, True)
+
     def test_none_is_not_healthy(self, cli, tmp_path):
         result = cli.run("health", "--file", str(tmp_path / "health"))
 
