@@ -54,7 +54,7 @@ def wall_time(utc: datetime, place: tzinfo | None) -> datetime:
 
 def instants_of(wall: datetime, place: tzinfo | None) -> list[datetime]:
     """The instants at which the clocks show a naive time, in UTC: one, two that are in order, or none."""
-    first, second = (wall.replace(tzinfo=place, fold=fold).astimezone(UTC) for fold in (0, 1))
+    first, second = (_instant(wall, place, fold) for fold in (0, 1))
     if first == second:
         return [first]
     return [first, second] if first < second else []
@@ -62,7 +62,7 @@ def instants_of(wall: datetime, place: tzinfo | None) -> list[datetime]:
 
 def end_of_gap(wall: datetime, place: tzinfo | None) -> datetime:
     """The instant at which the clocks are put forward past a naive time that they never show."""
-    after, before = (wall.replace(tzinfo=place, fold=fold).astimezone(UTC) for fold in (0, 1))
+    after, before = (_instant(wall, place, fold) for fold in (0, 1))
     shift_before = wall - after.replace(tzinfo=None)
     while after - before > _SECOND:
         middle = (before + (after - before) / 2).replace(microsecond=0)
@@ -79,3 +79,8 @@ def is_steady(begin: datetime, length: timedelta, place: tzinfo | None) -> bool:
         return True
     begins, ends = instants_of(begin, place), instants_of(begin + length, place)
     return len(begins) == len(ends) == 1 and ends[0] - begins[0] == length
+
+
+def _instant(wall: datetime, place: tzinfo | None, fold: int) -> datetime:
+    # By way of its timestamp: Python 3.11's astimezone() takes a local time that the clocks skip by the other fold.
+    return datetime.fromtimestamp(wall.replace(tzinfo=place, fold=fold).timestamp(), UTC)
